@@ -1,0 +1,37 @@
+# Third parties, each behind one target, all SYSTEM so that our warnings do not judge their headers.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(spdlog REQUIRED)
+
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+add_library(sotto_sodium ALIAS PkgConfig::SODIUM)
+
+# The fast AES back end is x86-64 only; without it OpenSSL makes the same bytes.
+add_library(sotto_ipsec_mb INTERFACE)
+find_library(IPSEC_MB_LIBRARY IPSec_MB)
+if(IPSEC_MB_LIBRARY)
+  target_link_libraries(sotto_ipsec_mb INTERFACE ${IPSEC_MB_LIBRARY})
+  target_compile_definitions(sotto_ipsec_mb INTERFACE SOTTO_HAVE_IPSEC_MB=1)
+endif()
+
+if(SOTTO_NET)
+  pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
+  add_library(sotto_zmq ALIAS PkgConfig::ZMQ)
+  find_package(Boost 1.74 REQUIRED)
+  add_library(sotto_asio INTERFACE)
+  target_link_libraries(sotto_asio INTERFACE Boost::headers Threads::Threads)
+endif()
+
+if(SOTTO_TORCH)
+  find_package(Torch REQUIRED)
+  add_library(sotto_torch INTERFACE)
+  target_include_directories(sotto_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(sotto_torch INTERFACE ${TORCH_LIBRARIES})
+  find_package(ICU REQUIRED COMPONENTS uc)
+  add_library(sotto_icu ALIAS ICU::uc)
+  # A torch compile takes about 1.1 GB: one at a time.
+  set_property(GLOBAL PROPERTY JOB_POOLS torch_pool=1)
+endif()

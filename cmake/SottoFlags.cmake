@@ -1,0 +1,52 @@
+# One interface target that carries how our own code is compiled: warnings, hardening, sanitizers.
+add_library(sotto_flags INTERFACE)
+
+target_compile_options(sotto_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wformat=2 -Wimplicit-fallthrough
+  -Wdouble-promotion -Wundef)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports falsely on std::optional of a time point at -O2.
+  target_compile_options(sotto_flags INTERFACE -Wduplicated-cond -Wlogical-op -Wno-maybe-uninitialized)
+else()
+  target_compile_options(sotto_flags INTERFACE -Wthread-safety)
+endif()
+if(SOTTO_WERROR)
+  target_compile_options(sotto_flags INTERFACE -Werror)
+endif()
+
+if(SOTTO_SANITIZE)
+  target_compile_options(sotto_flags INTERFACE -fsanitize=${SOTTO_SANITIZE} -fno-sanitize-recover=all
+                                               -fno-omit-frame-pointer)
+  target_link_options(sotto_flags INTERFACE -fsanitize=${SOTTO_SANITIZE})
+  if(SOTTO_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(sotto_flags INTERFACE -Wno-error=tsan)
+  endif()
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_options(sotto_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+target_compile_options(sotto_flags INTERFACE -fstack-protector-strong)
+target_compile_definitions(sotto_flags INTERFACE _GLIBCXX_ASSERTIONS)
+target_link_options(sotto_flags INTERFACE -pie -Wl,-z,relro,-z,now)
+
+find_program(SOTTO_CCACHE ccache)
+if(SOTTO_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SOTTO_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${SOTTO_CCACHE})
+endif()
+find_program(SOTTO_MOLD mold)
+if(SOTTO_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+# Drops the sources that do not exist from the list variable `name`.
+function(sotto_existing_sources name)
+  set(kept)
+  foreach(source IN LISTS ${name})
+    get_filename_component(path ${source} ABSOLUTE BASE_DIR ${PROJECT_SOURCE_DIR})
+    if(EXISTS ${path})
+      list(APPEND kept ${source})
+    endif()
+  endforeach()
+  set(${name} ${kept} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,99 @@
+// Byte strings and the one little-endian codec that every wire, hash and file format here is built
+// on.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.h"
+
+namespace sotto {
+
+using Bytes = std::vector<std::uint8_t>;
+using BytesView = std::span<const std::uint8_t>;
+using Bytes32 = std::array<std::uint8_t, 32>;
+using Bytes64 = std::array<std::uint8_t, 64>;
+
+/// The bytes of `text`, not copied: valid while `text` is.
+BytesView view_of(std::string_view text);
+std::string to_hex(BytesView bytes);
+/// Fails on odd length or a character outside [0-9a-fA-F].
+Result<Bytes> from_hex(std::string_view hex);
+
+/// Appends fixed-width little-endian integers. Nothing here can fail.
+class ByteWriter {
+ public:
+  void u8(std::uint8_t v) { out_.push_back(v); }
+
+  void u16(std::uint16_t v) { little_endian(v, 2); }
+
+  void u32(std::uint32_t v) { little_endian(v, 4); }
+
+  void u64(std::uint64_t v) { little_endian(v, 8); }
+
+  void bytes(BytesView v) { out_.insert(out_.end(), v.begin(), v.end()); }
+
+  void reserve(std::size_t n) { out_.reserve(n); }
+
+  [[nodiscard]] std::size_t size() const { return out_.size(); }
+
+  [[nodiscard]] const Bytes& view() const { return out_; }
+
+  [[nodiscard]] Bytes take() { return std::move(out_); }
+
+ private:
+  void little_endian(std::uint64_t v, int width) {
+    for (int i = 0; i < width; ++i)
+      out_.push_back(static_cast<std::uint8_t>(v >> (8 * i)));
+  }
+
+  Bytes out_;
+};
+
+/// Reads what ByteWriter wrote. A read past the end returns zeros and makes ok() false for good, so
+/// that a decoder reads all its fields and asks once.
+class ByteReader {
+ public:
+  explicit ByteReader(BytesView in) : in_(in) {}
+
+  std::uint8_t u8() { return static_cast<std::uint8_t>(little_endian(1)); }
+
+  std::uint16_t u16() { return static_cast<std::uint16_t>(little_endian(2)); }
+
+  std::uint32_t u32() { return static_cast<std::uint32_t>(little_endian(4)); }
+
+  std::uint64_t u64() { return little_endian(8); }
+
+  /// A view into the input; empty when fewer than n bytes remain.
+  BytesView bytes(std::size_t n);
+
+  template <std::size_t N>
+  std::array<std::uint8_t, N> array() {
+    std::array<std::uint8_t, N> out{};
+    BytesView v = bytes(N);
+    for (std::size_t i = 0; i < v.size(); ++i)
+      out[i] = v[i];
+    return out;
+  }
+
+  [[nodiscard]] bool ok() const { return ok_; }
+
+  [[nodiscard]] std::size_t remaining() const { return in_.size() - at_; }
+
+  /// True when every read succeeded and nothing is left over.
+  [[nodiscard]] bool finished() const { return ok_ && remaining() == 0; }
+
+ private:
+  std::uint64_t little_endian(std::size_t width);
+
+  BytesView in_;
+  std::size_t at_ = 0;
+  bool ok_ = true;
+};
+
+}  // namespace sotto

@@ -1,0 +1,46 @@
+// Strong identifiers and time as the core sees it.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+
+#include "common/base/bytes.h"
+
+namespace sotto {
+
+/// A member's number in the roster (from 1). 0 is the coordinator. Never a cohort index.
+enum class MemberId : std::uint32_t {};
+inline constexpr MemberId kCoordinatorId{0};
+
+constexpr std::uint32_t raw(MemberId id) {
+  return static_cast<std::uint32_t>(id);
+}
+
+/// One run of one job: fresh random bytes at every `run` that is not a resumption.
+using RunId = Bytes32;
+
+/// Rises strictly within a run. The upper 48 bits are the server round (from 1; num_server_rounds +
+/// 1 is the closing evaluation), the lower 16 count attempts at it: a lost round is tried again
+/// under a new number, so that the guard's "greater than the last" holds.
+struct RoundNumber {
+  std::uint64_t value = 0;
+
+  static constexpr RoundNumber of(std::uint64_t server_round, std::uint16_t attempt) {
+    return {server_round << 16 | attempt};
+  }
+
+  [[nodiscard]] constexpr std::uint64_t server_round() const { return value >> 16; }
+
+  [[nodiscard]] constexpr std::uint16_t attempt() const {
+    return static_cast<std::uint16_t>(value & 0xffff);
+  }
+
+  auto operator<=>(const RoundNumber&) const = default;
+};
+
+/// Monotonic. The core never asks for the time: it is an argument.
+using Duration = std::chrono::milliseconds;
+using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
+
+}  // namespace sotto

@@ -1,0 +1,98 @@
+// A value or the reason why there is none. For what a peer or a file did wrong; our own bugs are
+// SOTTO_CHECK, the operator's mistakes at start-up are a StartupError thrown to main.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "common/base/check.h"
+
+namespace sotto {
+
+/// One sentence for a person: what was wrong, where, and what to do where that can be said.
+/// Never holds a secret or a data record.
+struct Error {
+  std::string message;
+};
+
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value)  // NOLINT(google-explicit-constructor): `return value;` is the point
+      : state_(std::in_place_index<0>, std::move(value)) {}
+
+  Result(Error error)  // NOLINT(google-explicit-constructor)
+      : state_(std::in_place_index<1>, std::move(error)) {}
+
+  [[nodiscard]] bool ok() const { return state_.index() == 0; }
+
+  explicit operator bool() const { return ok(); }
+
+  /// The value; asking for it without ok() is our bug.
+  [[nodiscard]] T& value() & {
+    SOTTO_CHECK(ok(), error_text());
+    return std::get<0>(state_);
+  }
+
+  [[nodiscard]] const T& value() const& {
+    SOTTO_CHECK(ok(), error_text());
+    return std::get<0>(state_);
+  }
+
+  [[nodiscard]] T&& value() && {
+    SOTTO_CHECK(ok(), error_text());
+    return std::get<0>(std::move(state_));
+  }
+
+  [[nodiscard]] const Error& error() const {
+    SOTTO_CHECK(!ok(), "error() of a Result that holds a value");
+    return std::get<1>(state_);
+  }
+
+  T* operator->() { return &value(); }
+
+  const T* operator->() const { return &value(); }
+
+  T& operator*() & { return value(); }
+
+  const T& operator*() const& { return value(); }
+
+ private:
+  [[nodiscard]] std::string error_text() const { return ok() ? "" : std::get<1>(state_).message; }
+
+  std::variant<T, Error> state_;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  Result() = default;
+
+  Result(Error error)  // NOLINT(google-explicit-constructor)
+      : failed_(true), error_(std::move(error)) {}
+
+  [[nodiscard]] bool ok() const { return !failed_; }
+
+  explicit operator bool() const { return ok(); }
+
+  [[nodiscard]] const Error& error() const {
+    SOTTO_CHECK(failed_, "error() of a Result that holds a value");
+    return error_;
+  }
+
+ private:
+  bool failed_ = false;
+  Error error_;
+};
+
+using Status = Result<void>;
+
+/// The operator's mistake at start-up: main prints the one line and exits with 2.
+class StartupError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace sotto

@@ -1,0 +1,85 @@
+// The lanes of a round (docs/secure-aggregation.md, "Ring and upload"): what is summed, in which
+// ring, packed how.
+//   lane 0  the update, one b-bit word a value (absent in an evaluation round)
+//   lane 1  counters, 64-bit words: count = 1, weight, declared metrics, 4 sentinels = 0
+//   lane 2  one check word per chunk of lane 0 (absent with lane 0)
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "common/base/bytes.h"
+
+namespace sotto::codec {
+
+enum class LaneKind : std::uint8_t {
+  kUpdate = 1,
+  kCounters = 2,
+  kCheck = 3
+};  // codec_id on the wire
+
+/// 20 bytes in the round header.
+struct LaneSpec {
+  std::uint8_t word_bits = 32;  // 16, 32 or 64: the ring the words are added in
+  std::uint8_t bits = 32;       // b <= word_bits: what is uploaded of each word
+  LaneKind kind = LaneKind::kUpdate;
+  std::uint64_t length = 0;       // words
+  std::uint32_t chunk_words = 0;  // power of two; chunk_words * word_bits / 8 in [16, 2^26]
+
+  [[nodiscard]] std::uint64_t chunk_count() const {
+    return (length + chunk_words - 1) / chunk_words;
+  }
+
+  /// Bytes of the packed lane: sum over chunks of ceil(words * bits / 8).
+  [[nodiscard]] std::uint64_t packed_bytes() const;
+  [[nodiscard]] std::uint64_t packed_chunk_bytes(std::uint64_t chunk) const;
+  [[nodiscard]] std::uint64_t words_in_chunk(std::uint64_t chunk) const;
+  bool operator==(const LaneSpec&) const = default;
+};
+
+/// The words of one lane. Move-only: big.
+class RingVector {
+ public:
+  /// All zero. The spec must be valid (SOTTO_CHECK).
+  explicit RingVector(const LaneSpec& spec);
+  RingVector(RingVector&&) noexcept = default;
+  RingVector& operator=(RingVector&&) noexcept = default;
+  RingVector(const RingVector&) = delete;
+  RingVector& operator=(const RingVector&) = delete;
+  [[nodiscard]] RingVector clone() const;
+
+  [[nodiscard]] const LaneSpec& spec() const { return spec_; }
+
+  [[nodiscard]] std::uint64_t at(std::uint64_t i) const;  // the low `bits` bits
+  void set(std::uint64_t i, std::uint64_t value);
+
+  using Words = std::variant<std::vector<std::uint16_t>, std::vector<std::uint32_t>,
+                             std::vector<std::uint64_t>>;
+
+  [[nodiscard]] const Words& words() const { return words_; }
+
+  [[nodiscard]] Words& words() { return words_; }
+
+  /// this += other, wrapping. Same spec.
+  void add(const RingVector& other);
+  /// Keeps the low `bits` bits of every word.
+  void reduce();
+
+  /// Appends the packed lane, chunk after chunk, bit 0 of word 0 first, spare bits zero.
+  void pack(ByteWriter& out) const;
+  /// An Error when the length is not exactly packed_bytes() or a spare bit is set.
+  static Result<RingVector> unpack(const LaneSpec& spec, BytesView packed);
+
+ private:
+  LaneSpec spec_;
+  Words words_;
+};
+
+/// All lanes of one participant before masking, or of the sum after unmasking.
+struct RingUpdate {
+  std::vector<RingVector> lanes;
+};
+
+}  // namespace sotto::codec

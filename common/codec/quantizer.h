@@ -1,0 +1,61 @@
+// Fixed-point encoding of updates and counters into the ring, and back from the sum. Without
+// distributed DP: q-bit offset codes, and b = bit length of n (2^q - 1), so that no sum of n
+// conforming inputs wraps.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/codec/lanes.h"
+#include "common/crypto/hash.h"
+#include "common/crypto/secure_random.h"
+#include "common/model/update.h"
+
+namespace sotto::codec {
+
+/// From the job; covered by config_hash.
+struct EncodingSpec {
+  std::uint32_t quantization_bits = 16;  // q, 8..24
+  double value_range = 1.0;              // c: coordinates are clamped to [-c, c]
+  std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
+  std::vector<std::string>
+      metrics;  // names of the metric words of lane 1, in order; integers < 2^48
+};
+
+/// b for n participants: bit length of n * (2^q - 1).
+std::uint8_t sum_bits(std::uint32_t n, std::uint32_t quantization_bits);
+
+/// The lanes for a vector of `values` floats (0 = evaluation round: counters only) and n
+/// participants.
+std::vector<LaneSpec> lane_specs(const EncodingSpec& spec, std::uint64_t values, std::uint32_t n);
+
+/// What a participant contributes beside the vector.
+struct Counters {
+  std::uint64_t weight = 1;            // 1..max_weight
+  std::vector<std::uint64_t> metrics;  // as declared; each < 2^48
+};
+
+/// Lanes in the order of `lanes`. `update` is absent in an evaluation round. header_hash keys the
+/// public check coefficients. Stochastic rounding draws from `random`. An Error when sizes or
+/// ranges do not fit.
+Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
+                          const Bytes32& header_hash, std::optional<ClippedUpdate> update,
+                          const Counters& counters, crypto::SecureRandom& random);
+
+struct DecodedSum {
+  std::vector<float> mean;             // weighted mean of the updates; empty in an evaluation round
+  std::uint64_t count = 0;             // participants in the sum
+  std::uint64_t weight = 0;            // sum of weights
+  std::vector<std::uint64_t> metrics;  // sums
+};
+
+/// Checks sentinels, count == survivors, check words and weight range, then decodes. An Error
+/// means: discard the round's result.
+Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
+                              const Bytes32& header_hash, const RingUpdate& sum,
+                              std::uint32_t survivors);
+
+}  // namespace sotto::codec

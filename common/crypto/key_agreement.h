@@ -1,0 +1,31 @@
+// X25519 (RFC 7748). Keys are stored and hashed unclamped; the scalar multiplication clamps its own
+// copy.
+#pragma once
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "common/crypto/secret.h"
+
+namespace sotto::crypto {
+
+using PublicKey = Bytes32;
+
+class AgreementKey {
+ public:
+  /// Any 32 bytes are a private key.
+  explicit AgreementKey(Secret32 secret);
+
+  [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
+
+  /// The raw shared point; an Error when it is all zero (the peer's key is of low order).
+  [[nodiscard]] Result<Secret32> agree(const PublicKey& peer) const;
+
+ private:
+  Secret32 secret_;
+  PublicKey public_key_{};
+};
+
+/// True for the low-order points that X25519 maps to zero, and for non-canonical encodings of them.
+[[nodiscard]] bool is_low_order(const PublicKey& key);
+
+}  // namespace sotto::crypto

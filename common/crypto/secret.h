@@ -1,0 +1,91 @@
+// Fixed-size secrets. They live in one locked, guarded, undumpable arena of the process, are wiped
+// when they go, cannot be copied by accident or printed, and compare in constant time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/base/bytes.h"
+#include "common/crypto/secure_random.h"
+
+namespace sotto::crypto {
+
+/// Storage of one secret of `size` bytes inside the arena. Move-only; a moved-from cell is empty.
+/// Thread-safe to create and destroy. Falls back to unlocked (still undumpable, still wiped) memory
+/// when RLIMIT_MEMLOCK is spent, and says so once in the log.
+class SecretCell {
+ public:
+  explicit SecretCell(std::size_t size);
+  ~SecretCell();
+  SecretCell(SecretCell&& other) noexcept;
+  SecretCell& operator=(SecretCell&& other) noexcept;
+  SecretCell(const SecretCell&) = delete;
+  SecretCell& operator=(const SecretCell&) = delete;
+
+  [[nodiscard]] std::uint8_t* data() const { return data_; }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::uint8_t* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+template <std::size_t N>
+class Secret {
+ public:
+  /// All zero: to be filled through writable().
+  Secret() : cell_(N) {}
+
+  static Secret random(SecureRandom& random) {
+    Secret s;
+    random.fill(s.writable());
+    return s;
+  }
+
+  /// Copies; the caller wipes its own copy.
+  static Secret copy_of(std::span<const std::uint8_t, N> bytes) {
+    Secret s;
+    for (std::size_t i = 0; i < N; ++i)
+      s.cell_.data()[i] = bytes[i];
+    return s;
+  }
+
+  /// The deliberate copy.
+  [[nodiscard]] Secret clone() const { return copy_of(expose()); }
+
+  /// For the one call that needs the bytes; do not keep the span.
+  [[nodiscard]] std::span<const std::uint8_t, N> expose() const {
+    return std::span<const std::uint8_t, N>(cell_.data(), N);
+  }
+
+  [[nodiscard]] std::span<std::uint8_t, N> writable() {
+    return std::span<std::uint8_t, N>(cell_.data(), N);
+  }
+
+  /// Constant time.
+  [[nodiscard]] bool equals(const Secret& other) const;
+
+ private:
+  SecretCell cell_;
+};
+
+using Secret32 = Secret<32>;
+using Secret64 = Secret<64>;
+
+/// Constant-time equality of two ranges; false at once when the sizes differ.
+[[nodiscard]] bool constant_time_equal(BytesView a, BytesView b);
+/// Zeroes memory in a way that the compiler keeps.
+void wipe(std::span<std::uint8_t> bytes);
+
+template <std::size_t N>
+bool Secret<N>::equals(const Secret& other) const {
+  return constant_time_equal(expose(), other.expose());
+}
+
+/// Call once at start-up: initialises libsodium, turns core dumps and ptrace attachment off.
+/// Throws StartupError when the CPU has no AES instructions (table-based AES is not constant time).
+void initialize_process();
+
+}  // namespace sotto::crypto

@@ -1,0 +1,34 @@
+// Ed25519 (pure). What is signed is composed in common/secagg/transcript.h, never here.
+#pragma once
+
+#include "common/base/bytes.h"
+#include "common/crypto/secret.h"
+
+namespace sotto::crypto {
+
+using VerifyKey = Bytes32;
+using Signature = Bytes64;
+
+class SigningKey {
+ public:
+  static SigningKey generate(SecureRandom& random);
+  static SigningKey from_seed(const Secret32& seed);
+
+  [[nodiscard]] const VerifyKey& verify_key() const { return verify_key_; }
+
+  [[nodiscard]] const Secret32& seed() const { return seed_; }
+
+  [[nodiscard]] Signature sign(BytesView message) const;
+
+ private:
+  SigningKey(Secret32 seed, Secret64 expanded, const VerifyKey& verify_key);
+
+  Secret32 seed_;
+  Secret64 expanded_;
+  VerifyKey verify_key_{};
+};
+
+/// False for a bad signature, a small-order or non-canonical key, a non-canonical S.
+[[nodiscard]] bool verify(const VerifyKey& key, BytesView message, const Signature& signature);
+
+}  // namespace sotto::crypto

@@ -1,0 +1,96 @@
+// What a site has spent, for ever. SQLite with synchronous=FULL under an exclusive lock: a charge
+// is durable before the thing charged for leaves the site, is never refunded, and counts across
+// rounds, jobs, runs and restarts by data-set identity. The ledger is the only maker of
+// Released<T>, and only a Released<T> can be sent.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/privacy/accountant.h"
+
+namespace sotto::privacy {
+
+/// A value whose privacy cost has been paid durably.
+template <class T>
+class Released {
+ public:
+  Released(Released&&) noexcept = default;
+  Released& operator=(Released&&) noexcept = default;
+  Released(const Released&) = delete;
+  Released& operator=(const Released&) = delete;
+
+  [[nodiscard]] const T& get() const { return value_; }
+
+  [[nodiscard]] T take() && { return std::move(value_); }
+
+ private:
+  friend class PrivacyLedger;
+
+  explicit Released(T value) : value_(std::move(value)) {}
+
+  T value_;
+};
+
+/// What one upload costs. `steps` is absent for an upload that depends on no protected example
+/// (a closing evaluation on the declared evaluation split).
+struct Charge {
+  std::string dataset_id;  // identity of the protected data, the same across jobs and restarts
+  RunId run{};
+  RoundNumber round;
+  Bytes32 job_hash{};
+  std::optional<DpSgdSteps> steps;
+  bool without_privacy = false;  // training without DP: epsilon becomes infinite for this data set
+};
+
+struct Budget {
+  double max_epsilon = 0;  // lifetime of the data set; infinity = unlimited (demonstrations say so)
+  double delta = 0;
+};
+
+struct LedgerEntry {
+  Charge charge;
+  std::string when_utc;      // for people
+  double epsilon_after = 0;  // at the budget's delta, composed over the data set's whole history
+};
+
+/// One thread. One process: a second one that opens the same file gets an Error.
+class PrivacyLedger {
+ public:
+  static Result<PrivacyLedger> open(const std::filesystem::path& file);
+  PrivacyLedger(PrivacyLedger&&) noexcept;
+  PrivacyLedger& operator=(PrivacyLedger&&) noexcept;
+  ~PrivacyLedger();
+
+  /// Epsilon spent on a data set so far at `delta`; 0 when unknown.
+  [[nodiscard]] Result<double> spent(const std::string& dataset_id, double delta) const;
+  /// What spent() would be after `charge`.
+  [[nodiscard]] Result<double> spent_after(const Charge& charge, double delta) const;
+  [[nodiscard]] Result<std::vector<LedgerEntry>> entries(const std::string& dataset_id,
+                                                         double delta) const;
+
+  /// Checks the budget, writes the charge durably, then hands the value back as releasable. Over
+  /// budget, disk full or a write that fails: an Error, and the value is destroyed. The same
+  /// (run, round) for the same data set a second time is refused: nothing is released twice.
+  template <class T>
+  Result<Released<T>> charge_and_release(const Charge& charge, const Budget& budget, T value) {
+    if (Status written = record(charge, budget); !written.ok()) return written.error();
+    return Released<T>(std::move(value));
+  }
+
+ private:
+  struct Impl;
+  explicit PrivacyLedger(std::unique_ptr<Impl> impl);
+  Status record(const Charge& charge, const Budget& budget);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sotto::privacy
