@@ -1,0 +1,58 @@
+// federation.json: who is in. Written and signed by the coordinator's operator (`sotto-coordinator
+// enroll`), distributed out of band, pinned by each participant when it joins.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+
+namespace sotto::config {
+
+struct RosterMember {
+  MemberId id{};
+  std::uint8_t role = 0;    // 0 = participant
+  Bytes32 signing_key{};    // Ed25519
+  Bytes32 transport_key{};  // CURVE
+  std::string name;         // display only, but hashed
+
+  bool operator==(const RosterMember&) const = default;
+};
+
+/// docs/secure-aggregation.md, "Roster". Members ascend by id, ids from 1, all keys distinct.
+struct Roster {
+  std::uint32_t version = 1;
+  std::uint64_t expiry_unix_s = 0;
+  Bytes32 coordinator_signing_key{};
+  Bytes32 coordinator_transport_key{};
+  std::vector<RosterMember> members;
+
+  [[nodiscard]] const RosterMember* find(MemberId id) const;
+  [[nodiscard]] const RosterMember* find_transport_key(const Bytes32& key) const;
+  /// H("SA1 roster", canonical bytes): what a participant pins.
+  [[nodiscard]] Bytes32 hash() const;
+};
+
+struct FederationConfig {
+  std::string name;
+  std::string endpoint;  // tcp://host:port that participants connect to
+  std::string listen;    // what the coordinator binds; defaults to the endpoint
+  Roster roster;
+  Bytes64 signature{};  // coordinator's, over "SOTTO federation" || name, endpoint, roster hash
+};
+
+/// A participant's public card, self-signed; the operator enrols cards.
+struct Card {
+  std::string name;
+  Bytes32 signing_key{};
+  Bytes32 transport_key{};
+  Bytes64 signature{};
+};
+
+/// 32 bytes as eight groups of eight hexadecimal digits: what people read to each other.
+std::string fingerprint(const Bytes32& key);
+
+}  // namespace sotto::config

@@ -1,0 +1,87 @@
+// job.json: what the data scientist asks for. The same file for quickstart, simulation and
+// deployment; its canonical bytes are hashed into every signature of a run, so all parties hold the
+// very same job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/bytes.h"
+
+namespace sotto::config {
+
+struct ModelSection {
+  std::string path;          // folder with config.json and vocab.txt, relative to job.json
+  std::uint32_t max_length;  // token positions used, at most the model's
+};
+
+struct TaskSection {
+  std::string type;                 // "sequence_classification"
+  std::vector<std::string> labels;  // class names in index order, at least 2
+};
+
+struct RoundsSection {
+  std::uint32_t num_server_rounds = 1;
+  std::uint32_t min_available_participants = 2;  // accepted and connected before a round starts
+  double fraction_train = 1.0;                   // 1 = everyone available
+  std::uint32_t phase_timeout_s = 60;            // advertise, share, check, endorse, unmask: each
+  std::uint32_t training_timeout_s = 3600;       // the upload phase, training included
+  std::uint32_t attempts_per_round = 5;
+};
+
+struct SecureAggregationSection {
+  bool enabled =
+      true;  // false is for baselines; a site's policy refuses it unless it says otherwise
+  std::uint32_t max_colluders = 1;       // C: the bound the statement is made for
+  std::uint32_t quantization_bits = 16;  // q
+  double value_range = 1.0;              // c: coordinates of an update are clamped to [-c, c]
+  double max_update_norm = 100.0;        // L2 bound on a participant's whole update
+  std::uint32_t chunk_words = 65536;     // packing and check granularity
+};
+
+struct DifferentialPrivacySection {
+  bool enabled = true;
+  double target_epsilon = 8;
+  double target_delta = 1e-5;
+  double clipping_norm = 1;     // per example
+  double noise_multiplier = 0;  // 0 = calibrated from target_epsilon at each site
+};
+
+struct LocalTrainingSection {
+  std::uint32_t local_steps = 1;          // DP-SGD steps a round
+  std::uint32_t expected_batch_size = 0;  // exactly one of these two is set:
+  double sampling_rate = 0;  //   q; the other follows from the site's number of examples
+  std::uint32_t physical_batch_size = 64;
+  std::string optimizer = "adam";  // "adam", "sgd"
+  double learning_rate = 1e-3;
+  double momentum = 0;  // sgd
+  std::string learning_rate_schedule =
+      "constant";  // "constant", "linear" (to 0 over all rounds), "cosine"
+};
+
+struct ServerOptimizerSection {
+  std::string type = "fedavg";  // "fedavg", "fedadam"
+  double learning_rate = 1;
+  double beta1 = 0.9, beta2 = 0.99, tau = 1e-3;  // fedadam
+};
+
+struct JobConfig {
+  std::string name;
+  ModelSection model;
+  TaskSection task;
+  RoundsSection rounds;
+  SecureAggregationSection secure_aggregation;
+  DifferentialPrivacySection differential_privacy;
+  LocalTrainingSection local_training;
+  ServerOptimizerSection server_optimizer;
+  std::uint64_t seed = 0;  // initial model; never noise or sampling
+
+  /// The whole resolved job as JSON with sorted keys and no white space: what is hashed, sent,
+  /// stored.
+  std::string canonical;
+  /// H("SOTTO job", canonical).
+  Bytes32 hash{};
+};
+
+}  // namespace sotto::config

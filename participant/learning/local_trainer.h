@@ -1,0 +1,85 @@
+// Local training and evaluation of one job on one site's data. The only door to torch: nothing here
+// names it. One thread at a time per object; many objects may live in one process (simulation).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/config/job.h"
+#include "common/config/site.h"
+#include "common/crypto/secure_random.h"
+#include "common/model/flat_parameters.h"
+#include "common/model/update.h"
+#include "common/privacy/accountant.h"
+
+namespace sotto::learning {
+
+/// One labelled text; the label is an index into the job's labels.
+struct Example {
+  std::string text;
+  std::int64_t label = 0;
+};
+
+/// "label TAB text" lines, UTF-8. Errors name file and line: unknown label, missing tab, bad
+/// encoding.
+Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
+                                           const std::vector<std::string>& labels);
+
+struct SiteExamples {
+  std::vector<Example> train;
+  std::vector<Example> evaluation;
+};
+
+/// The names of the counts that evaluate() returns, in order: "examples", "correct", "loss_milli"
+/// (sum of losses in thousandths), then per label "tp:<label>", "fp:<label>", "fn:<label>".
+std::vector<std::string> metric_names(const config::JobConfig& job);
+
+/// The privacy parameters that training on this many examples runs with (noise calibrated when the
+/// job leaves it open). Without DP: noise 0.
+Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
+                                               std::uint64_t examples);
+
+/// The initial model of a job from its seed: named as in Hugging Face's BERT, trainable parameters
+/// all.
+Result<FlatParameters> initial_model(const config::JobConfig& job);
+
+/// Writes a folder that others load: model.safetensors, config.json, vocab.txt.
+Status save_model(const std::filesystem::path& folder, const config::JobConfig& job,
+                  const FlatParameters& parameters);
+
+struct TrainingProgress {
+  std::uint32_t step = 0, steps = 0;
+};
+
+struct TrainedUpdate {
+  FlatUpdate update;          // local parameters minus the round's model
+  privacy::DpSgdSteps spent;  // what really ran; steps = local_steps
+};
+
+class LocalTrainer {
+ public:
+  /// Tokenizes once. Errors: bad model folder, data, labels.
+  static Result<std::unique_ptr<LocalTrainer>> create(const config::JobConfig& job,
+                                                      const config::SiteResources& resources,
+                                                      SiteExamples examples);
+  virtual ~LocalTrainer() = default;
+
+  /// Runs local_steps DP-SGD steps of server round `server_round` (from 1) starting at `model`.
+  /// Noise and sampling come from `random` alone. An Error when the update is zero, not finite or a
+  /// trainable parameter has no gradient; names it.
+  virtual Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
+                                      crypto::SecureRandom& random,
+                                      const std::function<void(TrainingProgress)>& progress) = 0;
+
+  /// Counts on the evaluation split, in the order of metric_names().
+  virtual Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) = 0;
+
+  [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;
+};
+
+}  // namespace sotto::learning

@@ -1,0 +1,26 @@
+// What this site agrees to, decided here and nowhere else: the coordinator proposes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/config/job.h"
+#include "common/config/site.h"
+
+namespace sotto::participant {
+
+/// What the site knows beside the job when it decides.
+struct JobContext {
+  double epsilon_spent = 0;      // by the data set so far, at the policy's delta
+  double epsilon_after_job = 0;  // if the whole job runs
+  double job_epsilon = 0;        // of this job alone at its delta; infinity without DP
+  double noise_multiplier = 0;   // that would be used here
+  std::uint32_t roster_participants = 0;
+};
+
+/// Empty = accepted. Else one sentence a broken rule, with what was asked and what is allowed, fit
+/// to be shown on both sides (it never says how many examples the site has).
+std::vector<std::string> refusals(const config::SitePolicy& policy, const config::JobConfig& job,
+                                  const JobContext& context);
+
+}  // namespace sotto::participant
