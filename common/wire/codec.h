@@ -1,0 +1,47 @@
+// The one encoder and the one decoder. A frame is
+//   u16 version | u16 type | u32 sender | u64 round | u64 body length | body
+// integers little-endian. decode() is the only way from bytes to a Message and checks everything
+// that can be checked without keys: version, type, exact length, counts against Limits,
+// enumerators, zero padding.
+#pragma once
+
+#include <cstdint>
+
+#include "common/wire/messages.h"
+
+namespace sotto::wire {
+
+inline constexpr std::uint16_t kWireVersion = 1;
+inline constexpr std::size_t kFrameHeaderBytes = 24;
+
+/// Maxima of everything counted on the wire. A larger count is refused before anything is
+/// allocated.
+struct Limits {
+  std::uint32_t roster_members = 16384;
+  std::uint32_t cohort = 16384;
+  std::uint32_t lanes = 8;
+  std::uint64_t lane_words = std::uint64_t{1} << 32;
+  std::uint32_t job_bytes = 1 << 20;
+  std::uint32_t reason_bytes = 4096;
+  std::uint32_t blob_chunk_bytes = 1 << 20;
+  std::uint64_t blob_bytes = std::uint64_t{1} << 36;
+};
+
+struct Decoded {
+  MemberId sender{};
+  RoundNumber round;
+  Message message;
+};
+
+Bytes encode(MemberId sender, RoundNumber round, const Message& message);
+Result<Decoded> decode(BytesView frame, const Limits& limits = {});
+
+/// Canonical header bytes (what h hashes), and back.
+Bytes header_bytes(const RoundHeader& header);
+
+/// Bits as a list of indexes in [0, n), ascending, and back; from_bitmap refuses a wrong length or
+/// a spare bit.
+Bitmap to_bitmap(std::uint32_t n, const std::vector<std::uint32_t>& indexes);
+Result<std::vector<std::uint32_t>> from_bitmap(std::uint32_t n, const Bitmap& bitmap);
+
+}  // namespace sotto::wire

@@ -1,0 +1,259 @@
+// Every message between a participant and the coordinator, as plain structs, and the one variant of
+// them. Byte layouts: common/wire/README.md. Structs say nothing about validity beyond what
+// decode() checked (lengths, counts, ranges); signatures and rules are common/secagg's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/ids.h"
+#include "common/codec/lanes.h"
+#include "common/crypto/aead.h"
+#include "common/crypto/key_agreement.h"
+#include "common/crypto/sign.h"
+
+namespace sotto::wire {
+
+/// One bit a cohort index (Offer: a roster rank), least significant bit of byte 0 first, spare bits
+/// zero.
+using Bitmap = Bytes;
+
+enum class Graph : std::uint8_t { kComplete = 0 };
+
+/// M0's header; its canonical bytes are hashed into h, which is in every signature and key of the
+/// round.
+struct RoundHeader {
+  RunId run{};
+  RoundNumber round;
+  Bytes32 roster_hash{};
+  Bytes32 cohort_hash{};
+  std::uint32_t n = 0;      // cohort size
+  std::uint32_t C = 0;      // NOLINT: the specification's name. Colluders assumed
+  std::uint32_t k = 0;      // degree: n - 1 in the complete graph
+  std::uint32_t t = 0;      // shares that open a secret
+  std::uint32_t q = 0;      // window rule (0 in the complete graph)
+  std::uint32_t Q = 0;      // NOLINT: endorsements in a certificate
+  std::uint32_t s_min = 0;  // fewest survivors
+  Graph graph = Graph::kComplete;
+  Bytes32 model_hash{};
+  Bytes32 config_hash{};  // the job's hash
+  std::uint8_t prg_id = 1;
+  std::vector<codec::LaneSpec> lanes;
+
+  bool operator==(const RoundHeader&) const = default;
+};
+
+/// Durations of Advertise, Share, Check, Upload (training included), Endorse, Unmask. Not hashed
+/// into h.
+using Deadlines = std::array<std::uint64_t, 6>;
+
+struct Offer {  // M0
+  RoundHeader header;
+  Deadlines deadline_ms{};
+  Bitmap cohort;  // over the roster, ascending id
+  crypto::Signature signature{};
+  bool operator==(const Offer&) const = default;
+};
+
+struct Advertise {  // M1
+  MemberId id{};
+  crypto::PublicKey pk_enc{};
+  crypto::PublicKey pk_mask{};
+  Bytes32 cm_b{};
+  crypto::Signature signature{};
+  bool operator==(const Advertise&) const = default;
+};
+
+struct KeyList {  // M2
+  Bitmap u1;
+  crypto::Signature signature{};
+  std::vector<Advertise> advertisements;  // of every other member of U1, ascending cohort index
+  bool operator==(const KeyList&) const = default;
+};
+
+struct ShareEntry {  // of M3; the entry to oneself has nonce and ciphertext all zero
+  MemberId to{};
+  crypto::Nonce nonce{};
+  std::array<std::uint8_t, 80> ciphertext{};
+  Bytes32 cb{};
+  Bytes32 cr{};
+  crypto::Signature signature{};
+  bool operator==(const ShareEntry&) const = default;
+};
+
+struct Shares {  // M3
+  MemberId id{};
+  std::vector<ShareEntry> entries;  // one a holder in U1 (self included), ascending cohort index
+  bool operator==(const Shares&) const = default;
+};
+
+struct ForwardedShare {
+  MemberId from{};
+  ShareEntry entry;
+  bool operator==(const ForwardedShare&) const = default;
+};
+
+struct ShareForward {  // M4
+  Bitmap v;
+  crypto::Signature signature{};
+  std::vector<ForwardedShare> entries;  // from every other member of V, ascending cohort index
+  bool operator==(const ShareForward&) const = default;
+};
+
+struct ShareCheck {  // M4A
+  MemberId id{};
+  Bytes32 d_v{};
+  Bitmap bad_dealers;
+  crypto::Signature signature{};
+  bool operator==(const ShareCheck&) const = default;
+};
+
+struct Fix {  // M4U
+  Bitmap u2;
+  crypto::Signature signature{};
+  bool operator==(const Fix&) const = default;
+};
+
+/// M5's head. The packed lanes, one after the other, are fetched as the blob named hash_y.
+struct UploadHeader {
+  MemberId id{};
+  Bytes32 d_u2{};
+  Bytes32 hash_y{};
+  crypto::Signature signature{};
+  bool operator==(const UploadHeader&) const = default;
+};
+
+struct Survivors {  // M6
+  Bytes32 d_u2{};
+  Bitmap s;
+  crypto::Signature signature{};
+  bool operator==(const Survivors&) const = default;
+};
+
+struct Endorse {  // M7
+  MemberId id{};
+  crypto::Signature signature{};
+  bool operator==(const Endorse&) const = default;
+};
+
+struct UnmaskRequest {               // M8: the survivor certificate
+  std::vector<Endorse> certificate;  // at least Q, ascending cohort index
+  Bytes32 d_u2{};
+  Bytes32 d_s{};
+  std::vector<UploadHeader> headers;  // of every member of S, ascending cohort index
+  bool operator==(const UnmaskRequest&) const = default;
+};
+
+enum class ShareKind : std::uint8_t { kSelfMask = 0, kMaskKey = 1 };
+
+struct RevealedShare {
+  MemberId dealer{};
+  ShareKind kind{};
+  Bytes32 share{};
+  bool operator==(const RevealedShare&) const = default;
+};
+
+struct UnmaskResponse {  // M9
+  MemberId id{};
+  Bytes32 d_u2{};
+  Bytes32 d_s{};
+  std::vector<RevealedShare> shares;  // ascending cohort index of the dealer
+  crypto::Signature signature{};
+  bool operator==(const UnmaskResponse&) const = default;
+};
+
+enum class RoundStatus : std::uint8_t { kDone = 0, kCancelled = 1, kBurnt = 2, kLost = 3 };
+
+struct RoundResult {  // M10
+  RoundStatus status{};
+  Bytes32 d_s{};
+  Bytes32 aggregate_hash{};
+  Bytes32 model_hash{};  // of the model after this round
+  crypto::Signature signature{};
+  bool operator==(const RoundResult&) const = default;
+};
+
+// ---- around the rounds
+
+/// First message on every connection, and again after each reconnection.
+struct Hello {  // P to C
+  std::uint32_t protocol = 1;
+  bool operator==(const Hello&) const = default;
+};
+
+struct JobOffer {  // C to P; signed "SOTTO sig job" over run, H("SOTTO job", job)
+  RunId run{};
+  std::string job;  // the job's canonical JSON
+  crypto::Signature signature{};
+  bool operator==(const JobOffer&) const = default;
+};
+
+struct JobReply {  // P to C; signed "SOTTO sig reply" over run, job hash, id, accepted, reason
+  RunId run{};
+  Bytes32 job_hash{};
+  MemberId id{};
+  bool accepted = false;
+  std::string reason;  // why not; empty when accepted
+  crypto::Signature signature{};
+  bool operator==(const JobReply&) const = default;
+};
+
+/// The sender leaves this round on its own account (its data, its policy, its disk), so nobody
+/// waits for the deadline. A hint: unsigned, it can only make a dropout of the connection's own
+/// member.
+struct LeaveRound {  // P to C
+  std::string reason;
+  bool operator==(const LeaveRound&) const = default;
+};
+
+/// Big payloads are pulled by their receiver in ranges, so that it bounds what is in flight and a
+/// cut link resumes at the range. A blob is named by its hash (model_hash, hash_y) and checked when
+/// whole.
+struct BlobRequest {
+  Bytes32 blob{};
+  std::uint64_t offset = 0;
+  std::uint32_t length = 0;
+  bool operator==(const BlobRequest&) const = default;
+};
+
+struct BlobData {
+  Bytes32 blob{};
+  std::uint64_t total = 0;
+  std::uint64_t offset = 0;
+  Bytes data;  // empty with total 0: the sender does not have it
+  bool operator==(const BlobData&) const = default;
+};
+
+struct RunFinished {  // C to P; signed "SOTTO sig finish" over run, completed, model_hash, reason
+  RunId run{};
+  bool completed = false;
+  Bytes32 model_hash{};
+  std::string reason;
+  crypto::Signature signature{};
+  bool operator==(const RunFinished&) const = default;
+};
+
+using Message =
+    std::variant<Offer, Advertise, KeyList, Shares, ShareForward, ShareCheck, Fix, UploadHeader,
+                 Survivors, Endorse, UnmaskRequest, UnmaskResponse, RoundResult, Hello, JobOffer,
+                 JobReply, LeaveRound, BlobRequest, BlobData, RunFinished>;
+
+/// "Advertise", for logs and metrics.
+std::string_view name_of(const Message& message);
+
+/// A message with its frame: who says it sent it, and about which round (0 outside rounds). The
+/// round is an unauthenticated hint that tells "late" from "wrong"; what counts is h inside the
+/// signatures.
+struct Envelope {
+  MemberId
+      peer{};  // outgoing: the recipient; incoming: the sender as the transport authenticated it
+  RoundNumber round;
+  Message message;
+};
+
+}  // namespace sotto::wire
