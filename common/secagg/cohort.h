@@ -1,0 +1,57 @@
+// Who is in a round and by which numbers: ids ascending give the cohort index (bitmap bit, Shamir
+// point less 1, sign of a pairwise mask) in the complete graph. Parameters follow from (n, C)
+// alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/crypto/sign.h"
+#include "common/wire/messages.h"
+
+namespace sotto::secagg {
+
+struct CohortMember {
+  MemberId id{};
+  crypto::VerifyKey verify_key{};
+};
+
+/// Immutable; shared by value. Members ascend by id.
+class Cohort {
+ public:
+  /// SOTTO_CHECKs that ids ascend without repetition.
+  explicit Cohort(std::vector<CohortMember> members);
+
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(members_.size()); }
+
+  [[nodiscard]] const CohortMember& at(std::uint32_t index) const { return members_.at(index); }
+
+  [[nodiscard]] std::optional<std::uint32_t> index_of(MemberId id) const;
+  /// H("SA1 cohh", u32 n || ids ascending).
+  [[nodiscard]] Bytes32 hash() const;
+
+ private:
+  std::vector<CohortMember> members_;
+};
+
+/// Indexes into the cohort, ascending.
+using IndexSet = std::vector<std::uint32_t>;
+[[nodiscard]] bool contains(const IndexSet& set, std::uint32_t index);
+[[nodiscard]] bool is_subset(const IndexSet& inner, const IndexSet& outer);
+
+/// Q, t, s_min of the complete graph.
+struct Thresholds {
+  std::uint32_t t = 0;
+  std::uint32_t Q = 0;  // NOLINT
+  std::uint32_t s_min = 0;
+};
+
+/// Q = floor((n + C)/2) + 1, t = min(floor(n/2) + 1, Q - 1), s_min = max(Q, C + 2). An Error when C
+/// > n - 2.
+Result<Thresholds> complete_graph_thresholds(std::uint32_t n, std::uint32_t C);
+
+}  // namespace sotto::secagg

@@ -1,0 +1,110 @@
+// SECAGG1 at the coordinator, one object a round: checks what members send, fixes U1, V, U2, S once
+// each, builds the announcements and the certificate, and opens the sum over S. No time, files or
+// sockets: coordinator/round decides when. accept_* return what to do with a message: counted,
+// ignored (late, duplicate), or rejected with the reason. One thread, except SumJob which is moved
+// to a worker.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/codec/lanes.h"
+#include "common/crypto/sign.h"
+#include "common/secagg/cohort.h"
+#include "common/secagg/masking.h"
+#include "common/wire/messages.h"
+
+namespace sotto::secagg {
+
+struct Verdict {
+  enum class Kind { kAccepted, kIgnored, kRejected } kind = Kind::kAccepted;
+  std::string reason;
+
+  static Verdict accepted() { return {}; }
+
+  static Verdict ignored(std::string why) { return {Kind::kIgnored, std::move(why)}; }
+
+  static Verdict rejected(std::string why) { return {Kind::kRejected, std::move(why)}; }
+};
+
+/// Mask removal: seeds to take off the sum over S, opened from the members' shares.
+struct SumJob {
+  Bytes32 h{};
+  std::vector<MaskSeed> seeds;  // signs already inverted
+  /// The plain sum, reduced to b bits.
+  codec::RingUpdate run(codec::RingUpdate masked_sum, unsigned threads) &&;
+};
+
+class Server {
+ public:
+  /// `signing` outlives the server.
+  Server(const wire::RoundHeader& header, Cohort cohort, const crypto::SigningKey& signing);
+  ~Server();
+  Server(Server&&) noexcept;
+  Server& operator=(Server&&) noexcept;
+
+  [[nodiscard]] const Bytes32& h() const;
+  [[nodiscard]] const Cohort& cohort() const;
+  [[nodiscard]] const wire::RoundHeader& header() const;
+
+  // Advertise. U1 = accepted M1.
+  Verdict accept(const wire::Advertise& m1);
+  [[nodiscard]] const IndexSet& advertised() const;
+  /// An Error when |U1| < max(Q, s_min): cancel. Else fixes U1; key_list(i) is M2 for the member.
+  Status fix_u1();
+  [[nodiscard]] wire::KeyList key_list(MemberId to) const;
+
+  // Share. V = complete, well-signed M3.
+  Verdict accept(const wire::Shares& m3);
+  [[nodiscard]] const IndexSet& dealt() const;
+  Status fix_v();
+  [[nodiscard]] wire::ShareForward share_forward(MemberId to) const;
+
+  // Check. Complaints are conflict edges; members leave until none is left.
+  Verdict accept(const wire::ShareCheck& m4a);
+  [[nodiscard]] const IndexSet& checked() const;
+  Status fix_u2();
+  [[nodiscard]] wire::Fix fix_message() const;
+  [[nodiscard]] const IndexSet& u1() const;
+  [[nodiscard]] const IndexSet& v() const;
+  [[nodiscard]] const IndexSet& u2() const;
+
+  // Upload. The caller fetches the bytes named by an accepted header, then reports them whole.
+  Verdict accept(const wire::UploadHeader& m5);
+  /// Checks length, padding and hash_y; an Error: the upload does not count. Unpacked lanes for the
+  /// sum.
+  Result<codec::RingUpdate> check_upload(MemberId id, BytesView packed) const;
+  void upload_complete(MemberId id);
+  [[nodiscard]] const IndexSet& uploaded() const;
+
+  // Endorse. S = complete uploads; an Error when |S| < s_min (or < Q).
+  Status fix_s();
+  [[nodiscard]] const IndexSet& s() const;
+  [[nodiscard]] const Bytes32& d_s() const;
+  [[nodiscard]] wire::Survivors survivors() const;
+  Verdict accept(MemberId from, const wire::Endorse& m7);
+  [[nodiscard]] const IndexSet& endorsed() const;
+  [[nodiscard]] bool has_quorum() const;
+
+  // Unmask. M8 for a member that endorsed.
+  [[nodiscard]] wire::UnmaskRequest unmask_request() const;
+  /// Shares whose commitment fails are left out, with the reason as a rejection; good ones count.
+  Verdict accept(const wire::UnmaskResponse& m9);
+  [[nodiscard]] const IndexSet& responded() const;
+  /// True when every secret of U2 that the sum needs has t good shares.
+  [[nodiscard]] bool can_open() const;
+  /// Reconstructs b_i for S and r_i for U2 \ S, checks cm_b and pkm. An Error names the dealer
+  /// whose shares do not fit.
+  Result<SumJob> open() const;
+
+  [[nodiscard]] wire::RoundResult result(wire::RoundStatus status, const Bytes32& aggregate_hash,
+                                         const Bytes32& model_hash) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sotto::secagg

@@ -1,0 +1,105 @@
+// RoundStateMachine: one attempt at one round at the coordinator, from the offer to the plain sum.
+// Sans-I/O and deterministic: verbs in, Output out; phases Advertise, Share, Check, Upload,
+// Endorse, Unmask as a variant of small structs. The driver (coordinator.cc, or the simulator)
+// persists first, then sends. One thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/codec/quantizer.h"
+#include "common/crypto/sign.h"
+#include "common/secagg/server.h"
+#include "common/wire/blob_transfer.h"
+#include "common/wire/messages.h"
+
+namespace sotto::coordinator {
+
+struct RoundPlan {
+  wire::RoundHeader header;  // complete, hashes and thresholds included
+  wire::Deadlines deadline_ms{};
+  std::vector<secagg::CohortMember> roster;  // all participants
+  std::vector<MemberId> cohort;              // ascending
+  codec::EncodingSpec encoding;
+  Bytes model;  // encode_parameters() of the round's model: served as the blob model_hash
+  wire::FetchLimits fetch;
+};
+
+enum class Phase : std::uint8_t { kAdvertise, kShare, kCheck, kUpload, kEndorse, kUnmask, kClosed };
+std::string_view name(Phase phase);
+
+struct RoundEvent {
+  enum class Kind {
+    kPhase,
+    kAccepted,
+    kIgnored,
+    kRejected,
+    kDropout,
+    kUploadProgress,
+    kOpened,
+    kFailed
+  } kind;
+  Phase phase{};
+  MemberId member{};  // 0 when about the round
+  std::string detail;
+};
+
+/// The sum is open: mask removal and decoding are long, run it on the pool and call summed().
+struct SumRequest {
+  secagg::SumJob job;
+  codec::RingUpdate masked_sum;
+};
+
+struct RoundOutcome {
+  wire::RoundStatus status{};
+  std::string reason;                    // why not done
+  std::optional<codec::DecodedSum> sum;  // when done
+  std::vector<MemberId> survivors;       // S
+  Bytes32 aggregate_hash{};
+  std::uint64_t upload_bytes = 0;  // masked uploads of S
+};
+
+struct RoundOutput {
+  std::vector<wire::Envelope> send;
+  std::optional<SumRequest> sum;
+  std::vector<RoundEvent> events;
+  std::optional<RoundOutcome>
+      outcome;  // once: the attempt is over; the driver makes the model, then calls close()
+  std::optional<TimePoint> wake_at;
+};
+
+struct RoundProgress {
+  Phase phase{};
+  std::uint32_t cohort = 0;
+  std::uint32_t done = 0;  // members that did this phase's part
+  std::uint64_t upload_bytes = 0;
+};
+
+class RoundStateMachine {
+ public:
+  /// `signing` outlives the machine.
+  RoundStateMachine(RoundPlan plan, const crypto::SigningKey& signing);
+  ~RoundStateMachine();
+
+  RoundOutput start(TimePoint now);
+  RoundOutput handle(const wire::Envelope& envelope, TimePoint now);
+  RoundOutput tick(TimePoint now);
+  /// A member said Hello (first or again): send it this round's newest announcement, repeat its
+  /// fetches.
+  RoundOutput member_connected(MemberId member, TimePoint now);
+  /// The pool removed the masks.
+  RoundOutput summed(codec::RingUpdate sum, TimePoint now);
+  /// After the outcome: M10 to the cohort, naming the new model (the old one's hash unless done).
+  RoundOutput close(const Bytes32& new_model_hash, TimePoint now);
+
+  [[nodiscard]] RoundProgress progress() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sotto::coordinator

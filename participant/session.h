@@ -1,0 +1,110 @@
+// ParticipantSession: one coordinator, one run, one round at a time. Sans-I/O and deterministic:
+// verbs in, Output out. The driver (participant.cc, or the simulator) carries out an Output in this
+// order: persist every guard record durably; only then send; then start compute. A guard record
+// that cannot be written: drop the rest of the Output and call guard_failed(). One thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/codec/quantizer.h"
+#include "common/crypto/secure_random.h"
+#include "common/crypto/sign.h"
+#include "common/model/flat_parameters.h"
+#include "common/privacy/ledger.h"
+#include "common/secagg/client.h"
+#include "common/wire/messages.h"
+#include "participant/guard.h"
+
+namespace sotto::participant {
+
+/// What the site agreed to when it accepted the job (policy.h); fixed for the run.
+struct Agreement {
+  RunId run{};
+  Bytes32 config_hash{};  // the job's hash
+  Bytes32 roster_hash{};
+  std::uint64_t num_server_rounds =
+      0;                         // server round num_server_rounds + 1 is the closing evaluation
+  std::uint64_t parameters = 0;  // floats in the update
+  codec::EncodingSpec encoding;
+  std::uint32_t chunk_words = 65536;
+  std::uint32_t min_colluders = 1;
+  std::uint32_t min_cohort = 3;
+  Duration max_round{86400000};  // secrets of a round are wiped at the latest then
+};
+
+// ---- what the driver must do, beside sending
+
+/// Train (or only evaluate) on this model, then call computed(). Long: on the pool.
+struct TrainRequest {
+  RoundNumber round;
+  bool evaluate_only = false;
+  std::shared_ptr<const FlatParameters> model;
+};
+
+/// Encode, mask, charge the ledger, then call masked(). `job` is moved to the pool.
+struct MaskRequest {
+  RoundNumber round;
+  secagg::MaskJob job;
+  Bytes32 h{};
+};
+
+/// For people: logs, progress, reports. Never holds a secret or a metric of the site.
+struct SessionEvent {
+  enum class Kind {
+    kRoundJoined,
+    kModelReceived,
+    kUploaded,
+    kEndorsed,
+    kUnmasked,
+    kRoundClosed,
+    kRoundLeft,
+    kRejected,
+    kIgnored
+  } kind;
+  RoundNumber round;
+  std::string detail;
+};
+
+struct SessionOutput {
+  std::vector<GuardRecord> persist;  // first, durably
+  std::vector<wire::Envelope> send;  // then, all to the coordinator
+  std::optional<TrainRequest> train;
+  std::optional<MaskRequest> mask;
+  std::vector<SessionEvent> events;
+  std::optional<TimePoint> wake_at;  // the next tick; replaces the one before
+};
+
+class ParticipantSession {
+ public:
+  /// `signing` and `random` outlive the session.
+  ParticipantSession(Agreement agreement, MemberId self, std::vector<secagg::CohortMember> roster,
+                     const crypto::VerifyKey& coordinator, const crypto::SigningKey& signing,
+                     crypto::SecureRandom& random, const GuardState& guard);
+  ~ParticipantSession();
+
+  SessionOutput handle(const wire::Envelope& envelope, TimePoint now);
+  SessionOutput tick(TimePoint now);
+  /// The link came up again: repeat the last message of the round, ask again for what was in
+  /// flight.
+  SessionOutput reconnected(TimePoint now);
+  /// The driver's training or evaluation is done (the result stays with the driver until
+  /// MaskRequest), or failed: leave.
+  SessionOutput computed(RoundNumber round, Status outcome, TimePoint now);
+  /// The masked update is charged and may leave: only a Released one can.
+  SessionOutput masked(RoundNumber round, Result<privacy::Released<secagg::MaskedUpdate>> released,
+                       TimePoint now);
+  SessionOutput guard_failed(TimePoint now);
+
+  [[nodiscard]] std::optional<RoundNumber> current_round() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sotto::participant
