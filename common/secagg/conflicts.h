@@ -1,0 +1,17 @@
+// Who leaves when members complain about each other's shares (docs/secure-aggregation.md, "Ring and
+// upload": M4A).
+#pragma once
+
+#include <vector>
+
+#include "common/secagg/cohort.h"
+
+namespace sotto::secagg {
+
+/// `complaints[i]`: the dealers that member i complains about. A complaint is an edge between two
+/// members, one of whom lies; an honest pair never makes one. Members leave until no edge remains:
+/// most edges first, then most complaints against it (the dealer of a lone edge), then the higher
+/// index. Complaints by or about anybody outside `members` do not count.
+[[nodiscard]] IndexSet settle_conflicts(IndexSet members, const std::vector<IndexSet>& complaints);
+
+}  // namespace sotto::secagg

@@ -1,0 +1,136 @@
+// Unmasking: what members answer to the certificate, and the seeds that it opens.
+#include <map>
+#include <span>
+
+#include "common/crypto/shamir.h"
+#include "common/secagg/server_state.h"
+
+namespace sotto::secagg {
+
+codec::RingUpdate SumJob::run(codec::RingUpdate masked_sum, unsigned threads) && {
+  apply_masks(masked_sum.lanes, h, seeds, threads);
+  seeds.clear();
+  return masked_sum;
+}
+
+/// What is wrong with the answer as a whole; null when nothing is. A list with a share of the wrong
+/// kind is refused whole: it could complete both kinds for one dealer.
+const char* Server::State::flaw(const wire::UnmaskResponse& m9, std::uint32_t from) const {
+  if (m9.d_u2 != d_u2 || m9.d_s != d_s) return "M9: another U2 or S";
+  std::optional<std::uint32_t> previous;
+  for (const auto& share : m9.shares) {
+    const auto dealer = cohort.index_of(share.dealer);
+    if (!dealer || !contains(*u2, *dealer)) return "M9: a share of a dealer outside U2";
+    if (previous && *previous >= *dealer) return "M9: the shares are not in order";
+    const auto kind =
+        contains(*s, *dealer) ? wire::ShareKind::kSelfMask : wire::ShareKind::kMaskKey;
+    if (share.kind != kind) return "M9: a share of the wrong kind";
+    previous = dealer;
+  }
+  return verify_unmask_response(key_of(from), h, m9) ? nullptr : "M9: bad signature";
+}
+
+Verdict Server::State::take_shares(const wire::UnmaskResponse& m9, std::uint32_t from) {
+  std::string bad;
+  for (const auto& revealed : m9.shares) {
+    const std::uint32_t dealer = *cohort.index_of(revealed.dealer);
+    const auto& committed = entry(dealer, from);
+    const auto& expected =
+        revealed.kind == wire::ShareKind::kSelfMask ? committed.cb : committed.cr;
+    const bool fits =
+        crypto::is_canonical_scalar(revealed.share) &&
+        commit_share(revealed.kind, h, revealed.dealer, m9.id, revealed.share) == expected;
+    if (fits)
+      shares[dealer].push_back({from, revealed.share});
+    else
+      bad += " " + std::to_string(raw(revealed.dealer));
+  }
+  if (bad.empty()) return Verdict::accepted();
+  return Verdict::rejected("M9: not the committed shares of" + bad);
+}
+
+Verdict Server::accept(const wire::UnmaskResponse& m9) {
+  State& state = *state_;
+  const auto from = state.cohort.index_of(m9.id);
+  if (!from) return Verdict::rejected("M9: not a member of the cohort");
+  auto& held = state.sent[*from].m9;
+  if (auto again = repeated(held, m9)) return *again;
+  if (!has_quorum()) return Verdict::rejected("M9: nobody was asked");
+  if (!state.sent[*from].m7) return Verdict::rejected("M9: from a member that has not endorsed");
+  if (const char* flaw = state.flaw(m9, *from)) return Verdict::rejected(flaw);
+  held = m9;
+  insert(state.responded, *from);
+  return state.take_shares(m9, *from);
+}
+
+bool Server::can_open() const {
+  return has_quorum() && std::ranges::all_of(u2(), [&](std::uint32_t dealer) {
+           return state_->shares[dealer].size() >= state_->header.t;
+         });
+}
+
+Status Server::State::add_self_mask(std::uint32_t dealer, const crypto::Secret32& b,
+                                    std::vector<MaskSeed>& seeds) const {
+  const MemberId id = cohort.at(dealer).id;
+  if (commit_self_seed(h, id, b) != sent[dealer].m1->cm_b)
+    return Error{"member " + std::to_string(raw(id)) +
+                 " dealt shares that do not give the self-mask seed it committed to"};
+  seeds.push_back({.kind = MaskSeed::Kind::kSelf,
+                   .secret = b.clone(),
+                   .self_id = id,
+                   .sign = crypto::MaskSign::kSubtract});
+  return {};
+}
+
+/// The masks between a dropped dealer and each survivor stand in the sum once, with the survivor's
+/// sign: added when its index is the lower one. They are taken off with the opposite sign.
+Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Secret32& r,
+                                         std::vector<MaskSeed>& seeds) const {
+  const MemberId id = cohort.at(dealer).id;
+  const crypto::AgreementKey key = mask_agreement_key(r, h, id);
+  const wire::Advertise& own = *sent[dealer].m1;
+  if (key.public_key() != own.pk_mask)
+    return Error{"member " + std::to_string(raw(id)) +
+                 " dealt shares that do not give the mask key it advertised"};
+  for (std::uint32_t survivor : *s) {
+    const wire::Advertise& other = *sent[survivor].m1;
+    const bool lower = survivor < dealer;
+    const Bytes context = pair_context(h, lower ? other : own, lower ? own : other);
+    auto secret = pair_secret(key, other.pk_mask, context);
+    if (!secret.ok()) return secret.error();
+    seeds.push_back({.kind = MaskSeed::Kind::kPair,
+                     .secret = std::move(secret).value(),
+                     .self_id = {},
+                     .sign = lower ? crypto::MaskSign::kSubtract : crypto::MaskSign::kAdd});
+  }
+  return {};
+}
+
+Result<SumJob> Server::open() const {
+  SOTTO_CHECK(can_open(), "every secret has t shares");
+  const State& state = *state_;
+  std::map<std::vector<std::uint32_t>, crypto::Reconstructor> reconstructors;  // by points
+  SumJob job{.h = state.h, .seeds = {}};
+  for (std::uint32_t dealer : u2()) {
+    std::vector<std::uint32_t> points;
+    std::vector<Bytes32> shares;
+    for (const HeldShare& held : std::span(state.shares[dealer]).first(state.header.t)) {
+      points.push_back(held.holder + 1);
+      shares.push_back(held.share);
+    }
+    auto at = reconstructors.find(points);
+    if (at == reconstructors.end()) {
+      auto made = crypto::Reconstructor::create(points);
+      if (!made.ok()) return made.error();
+      at = reconstructors.emplace(points, std::move(made).value()).first;
+    }
+    const crypto::Secret32 secret = at->second.reconstruct(shares);
+    const Status added = contains(s(), dealer)
+                             ? state.add_self_mask(dealer, secret, job.seeds)
+                             : state.add_pairwise_masks(dealer, secret, job.seeds);
+    if (!added.ok()) return added.error();
+  }
+  return job;
+}
+
+}  // namespace sotto::secagg

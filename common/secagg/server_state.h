@@ -1,0 +1,106 @@
+// Inside of secagg::Server, shared by server.cc (until S is fixed and endorsed) and server_open.cc
+// (unmasking). Not for anybody else.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/secagg/server.h"
+#include "common/secagg/transcript.h"
+#include "common/wire/codec.h"
+
+namespace sotto::secagg {
+
+inline void insert(IndexSet& set, std::uint32_t index) {
+  auto at = std::lower_bound(set.begin(), set.end(), index);
+  if (at == set.end() || *at != index) set.insert(at, index);
+}
+
+/// A message of a kind that this member already sent: the same bytes are a retransmission, others
+/// are refused (section 2.7, "same bytes or none").
+template <class M>
+std::optional<Verdict> repeated(const std::optional<M>& held, const M& message) {
+  if (!held) return std::nullopt;
+  if (*held == message) return Verdict::ignored("repeated");
+  return Verdict::rejected("differs from the one already accepted");
+}
+
+struct HeldShare {
+  std::uint32_t holder = 0;
+  Bytes32 share{};
+};
+
+/// What one member has sent so far.
+struct Sent {
+  std::optional<wire::Advertise> m1;
+  std::optional<wire::Shares> m3;
+  std::optional<wire::ShareCheck> m4a;
+  std::optional<wire::UploadHeader> m5;
+  std::optional<wire::Endorse> m7;
+  std::optional<wire::UnmaskResponse> m9;
+};
+
+struct Server::State {
+  State(const wire::RoundHeader& round_header, Cohort round_cohort,
+        const crypto::SigningKey& coordinator)
+      : header(round_header),
+        cohort(std::move(round_cohort)),
+        signing(&coordinator),
+        h(header_hash(round_header)),
+        sent(cohort.size()),
+        complaints(cohort.size()),
+        shares(cohort.size()) {
+    SOTTO_CHECK(cohort.size() == header.n, "the header's n is the size of the cohort");
+  }
+
+  wire::RoundHeader header;
+  Cohort cohort;
+  const crypto::SigningKey* signing;
+  Bytes32 h;
+
+  std::vector<Sent> sent;  // by cohort index, like everything below
+  IndexSet advertised, dealt, checked, uploaded, endorsed, responded;
+  std::optional<IndexSet> u1, v, u2, s;  // each fixed once in a round
+  Bytes32 d_v{}, d_u2{}, d_s{};
+  std::set<crypto::PublicKey> keys_seen;
+  std::vector<IndexSet> complaints;            // by complaining member: the dealers
+  std::vector<wire::Endorse> certificate;      // the first Q endorsements: M8 never changes
+  std::vector<std::vector<HeldShare>> shares;  // by dealer: commitment-checked, by arrival
+
+  [[nodiscard]] std::uint32_t bound() const { return std::max(header.Q, header.s_min); }
+
+  [[nodiscard]] wire::Bitmap bitmap(const IndexSet& set) const {
+    return wire::to_bitmap(header.n, set);
+  }
+
+  [[nodiscard]] const crypto::VerifyKey& key_of(std::uint32_t index) const {
+    return cohort.at(index).verify_key;
+  }
+
+  [[nodiscard]] Status enough(const IndexSet& set, const char* what) const {
+    if (set.size() >= bound()) return {};
+    return Error{"only " + std::to_string(set.size()) + " of " + std::to_string(header.n) +
+                 " members " + what + "; at least " + std::to_string(bound()) + " are needed"};
+  }
+
+  [[nodiscard]] const wire::ShareEntry& entry(std::uint32_t dealer, std::uint32_t holder) const {
+    const auto& entries = sent[dealer].m3->entries;
+    const auto rank = std::lower_bound(u1->begin(), u1->end(), holder) - u1->begin();
+    return entries[static_cast<std::size_t>(rank)];
+  }
+
+  Verdict check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
+  Verdict check_shares(const wire::Shares& m3, std::uint32_t from) const;
+  Verdict take_shares(const wire::UnmaskResponse& m9, std::uint32_t from);
+  [[nodiscard]] const char* flaw(const wire::UnmaskResponse& m9, std::uint32_t from) const;
+  [[nodiscard]] Status add_self_mask(std::uint32_t dealer, const crypto::Secret32& b,
+                                     std::vector<MaskSeed>& seeds) const;
+  [[nodiscard]] Status add_pairwise_masks(std::uint32_t dealer, const crypto::Secret32& r,
+                                          std::vector<MaskSeed>& seeds) const;
+};
+
+}  // namespace sotto::secagg
