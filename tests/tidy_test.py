@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""The rules of the house that a compiler does not check (docs/architecture.md).
+
+Usage: tests/tidy_test.py [--build DIR] [--root DIR]
+  --build DIR   also: every source is in DIR/compile_commands.json, so nothing is left out of the build
+"""
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+CORE = "base crypto model journal privacy codec wire secagg config"
+
+# What a folder, or one file (without its ending), may include besides itself. "a b" in one entry
+# stands for common/a and common/b; longest prefix wins; "*" is everything.
+MAY_INCLUDE = {
+    "common/base": "",
+    "common/crypto": "base",
+    "common/model": "base",
+    "common/journal": "base",
+    "common/wire": "base crypto codec",
+    "common/config": "base",
+    "common/privacy": "base crypto model journal",
+    "common/codec": "base crypto model privacy",
+    "common/secagg": "base crypto model privacy codec wire",
+    "common/net": "base crypto wire",
+    "common/sim": "base crypto wire",
+    "coordinator/round": "base crypto model privacy codec wire secagg",
+    "coordinator/server_optimizer": "base model privacy",
+    "coordinator": CORE + " net",
+    "participant/session": "base crypto model privacy codec wire secagg participant/guard",
+    "participant/guard": "base wire journal",
+    "participant/policy": "base config",
+    "participant/data": "base crypto model config",
+    "participant/learning": "base crypto model privacy config participant/data",
+    "participant": CORE + " net participant/learning participant/data",
+    "participant/simulation": CORE + " sim net coordinator participant participant/learning participant/data",
+    "tests": "*",
+}
+
+# Third-party headers: who may include them. A place ending in ".cc" admits source files only.
+THIRD_PARTY = {
+    r"(torch|ATen|c10)/": ["participant/learning", "tests/learning", "tests/bench"],
+    r"unicode/": ["participant/learning/*.cc"],
+    r"zmq(_utils)?\.h": ["common/net/*.cc", "tests/net/*.cc"],
+    r"boost/(asio|beast|system)": ["common/net", "coordinator", "participant", "tests/net", "tests/process"],
+    r"nlohmann/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc", "tests/*.cc"],
+    r"sodium": ["common/crypto/*.cc"],
+    r"openssl/": ["common/crypto/*.cc"],
+    r"(intel-)?ipsec-mb": ["common/crypto/*.cc"],
+    r"sqlite3\.h": ["common/privacy/*.cc", "common/journal/*.cc"],
+    r"spdlog/": ["common/base/*.cc"],
+    r"CLI/": ["coordinator/*.cc", "participant/*.cc"],
+    r"gtest/": ["tests"],
+    r"gmock/": ["tests"],
+}
+SYSTEM = r"(sys|netinet|arpa|net|linux)/|(unistd|fcntl|poll|signal|pthread|sched|dlfcn|errno|termios|spawn|pwd|ftw|cpuid|netdb|immintrin|emmintrin|wmmintrin|fenv|string|stdlib|stdint)\.h$"
+
+# (name, pattern in code without comments and strings, where it is looked for, where it is allowed)
+BANS = [
+    ("a clock read outside the files that own time", r"::now\s*\(", "",
+     r"^tests/|main\.cc$|clock\.cc$|/net/event_loop\.cc$|/base/log\.cc$|^coordinator/coordinator\.cc$|^participant/participant\.cc$"),
+    ("randomness outside SecureRandom", r"\bstd::(mt19937|random_device|minstd_rand|default_random_engine)|\bs?rand\s*\(", "", r"^tests/"),
+    ("a comparison that is not constant-time", r"\bmemcmp\b", r"^common/(crypto|secagg)/", r"^$"),
+    ("console output outside main and the command line", r"\bstd::cout\b", "", r"main\.cc$|cli|^tests/"),
+    ("using namespace", r"\busing\s+namespace\b(?![\w\s:]*literals\s*;)", "", r"^$"),
+    ("a disabled test", r"\bDISABLED_", "", r"^$"),
+]
+UNNUMBERED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\s*\(?#\d+)")
+MAX_FUNCTION_LINES = 80
+MAX_FILE_LINES = 500
+SOURCE_FOLDERS = ["common", "coordinator", "participant", "tests"]
+
+COMMENT_OR_STRING = re.compile(
+    r'//[^\n]*|/\*.*?\*/|R"([^()\\ ]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])+\'', re.S)
+
+
+def blank(text):
+    """The text without the insides of comments and strings; lines keep their numbers."""
+    return COMMENT_OR_STRING.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
+
+
+def places(entry):
+    return ["common/" + word if "common/" + word in MAY_INCLUDE else word for word in entry.split()]
+
+
+def home(path):
+    """The key of MAY_INCLUDE that a path without its ending falls under; None for a stranger."""
+    fits = [key for key in MAY_INCLUDE if path == key or path.startswith(key + "/")]
+    return max(fits, key=len, default=None)
+
+
+def admits(place, path):
+    folder, _, ending = place.partition("/*")
+    return path.startswith(folder + "/") and path.endswith(ending)
+
+
+def include_errors(path, text):
+    here = home(path.rsplit(".", 1)[0])
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.match(r'\s*#\s*include\s*([<"])([^">]+)', line)
+        if not match:
+            continue
+        quote, header = match.groups()
+        if quote == '"':
+            there = home(header.rsplit(".", 1)[0])
+            allowed = MAY_INCLUDE[here]
+            if there is None:
+                yield number, f'"{header}" is not a path from the root of the repository'
+            elif there == "tests" and here != "tests":
+                yield number, f"{here} may not include tests"
+            elif there != here and allowed != "*" and there not in places(allowed):
+                yield number, f"{here} may not include {there} ({header}); allowed: {allowed or 'nothing'}"
+            continue
+        if re.match(SYSTEM, header) or re.fullmatch(r"[a-z0-9_]+", header):
+            continue
+        rule = next((r for r in THIRD_PARTY if re.match(r, header)), None)
+        if rule is None:
+            yield number, f"<{header}> is in no list of tests/tidy_test.py"
+        elif not any(admits(place, path) for place in THIRD_PARTY[rule]):
+            yield number, f"<{header}> belongs only in {', '.join(THIRD_PARTY[rule])}"
+
+
+def long_functions(code):
+    """(line, length) of every outermost function body longer than a screen, by matching braces."""
+    stack, prelude, line = [], "", 1
+    code = re.sub(r"^[ \t]*#.*(\\\n.*)*", lambda m: "\n" * m.group().count("\n"), code, flags=re.M)
+    for character in code:
+        line += character == "\n"
+        if character == "{":
+            words = prelude.strip()
+            if any(kind == "function" for kind, _, _ in stack):
+                kind = "inner"
+            elif re.search(r"\b(namespace|class|struct|union|enum|extern)\b[^()]*$", words):
+                kind = "scope"
+            elif re.search(r"\)\s*(const|noexcept(\(.*\))?|override|final|mutable|&|&&|->[^;]*)*\s*$", words, re.S) or re.search(
+                    r"\)\s*(noexcept)?\s*:[^:].*[)}]$", words, re.S):
+                kind = "function"
+            else:
+                kind = "braces"  # an initialiser: what comes after it still belongs to the prelude
+            stack.append((kind, line, prelude))
+            prelude = ""
+        elif character == "}" and stack:
+            kind, start, before = stack.pop()
+            if kind == "function" and line - start + 1 > MAX_FUNCTION_LINES:
+                yield start, line - start + 1
+            prelude = before + "{}" if kind == "braces" else ""
+        elif character == ";":
+            prelude = ""
+        else:
+            prelude += character
+
+
+def file_errors(path, text):
+    code = blank(text)
+    # Strings are blanked too, so includes are read from the text itself.
+    yield from include_errors(path, text)
+    for number, line in enumerate(text.splitlines(), 1):
+        if UNNUMBERED.search(line):
+            yield number, "a TODO without the number of its issue, as in TODO(#12)"
+    for name, pattern, only, allowed in BANS:
+        if re.search(only, path) and not re.search(allowed, path):
+            for match in re.finditer(pattern, code):
+                yield code.count("\n", 0, match.start()) + 1, f"{name}: {match.group().strip()}"
+    for start, length in long_functions(code):
+        yield start, f"a function of {length} lines; {MAX_FUNCTION_LINES} fit a screen"
+    if text.count("\n") > MAX_FILE_LINES:
+        yield 1, f"{text.count(chr(10))} lines; a file has at most {MAX_FILE_LINES}"
+    if path.endswith(".h") and not re.search(r"^#pragma once$", text, re.M):
+        yield 1, "a header without #pragma once"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--build", type=Path)
+    options = parser.parse_args()
+
+    files = sorted(p for folder in SOURCE_FOLDERS for p in (options.root / folder).rglob("*") if p.suffix in (".h", ".cc"))
+    errors = 0
+    compiled = None
+    if options.build:
+        compiled = {entry["file"] for entry in json.loads((options.build / "compile_commands.json").read_text())}
+    for file in files:
+        path = file.relative_to(options.root).as_posix()
+        found = [(1, "belongs to no folder of MAY_INCLUDE")] if home(path) is None else file_errors(path, file.read_text())
+        found = list(found)
+        if compiled is not None and path.endswith(".cc") and str(file) not in compiled:
+            found.append((1, "is in no target of the build"))
+        for number, message in found:
+            print(f"{path}:{number}: {message}")
+            errors += 1
+    print(f"tidy: {len(files)} files, {errors} errors")
+    if not files:
+        sys.exit("tidy: no source files found")
+    sys.exit(1 if errors else 0)
+
+
+if __name__ == "__main__":
+    main()
