@@ -11,9 +11,10 @@
 
 namespace sotto::crypto {
 
-/// Storage of one secret of `size` bytes inside the arena. Move-only; a moved-from cell is empty.
-/// Thread-safe to create and destroy. Falls back to unlocked (still undumpable, still wiped) memory
-/// when RLIMIT_MEMLOCK is spent, and says so once in the log.
+/// Storage of one secret of `size` bytes (1 to 16 KiB) inside the arena, zeroed, aligned to 32
+/// bytes or, when larger, to the smaller of its size and a page. Move-only; a moved-from cell is
+/// empty. Thread-safe to create and destroy. Falls back to unlocked (still undumpable, still wiped)
+/// memory when RLIMIT_MEMLOCK is spent, and says so once in the log.
 class SecretCell {
  public:
   explicit SecretCell(std::size_t size);
@@ -57,10 +58,12 @@ class Secret {
 
   /// For the one call that needs the bytes; do not keep the span.
   [[nodiscard]] std::span<const std::uint8_t, N> expose() const {
+    SOTTO_CHECK(cell_.data() != nullptr, "use of a secret that was moved away");
     return std::span<const std::uint8_t, N>(cell_.data(), N);
   }
 
   [[nodiscard]] std::span<std::uint8_t, N> writable() {
+    SOTTO_CHECK(cell_.data() != nullptr, "use of a secret that was moved away");
     return std::span<std::uint8_t, N>(cell_.data(), N);
   }
 
@@ -87,5 +90,7 @@ bool Secret<N>::equals(const Secret& other) const {
 /// Call once at start-up: initialises libsodium, turns core dumps and ptrace attachment off.
 /// Throws StartupError when the CPU has no AES instructions (table-based AES is not constant time).
 void initialize_process();
+/// The refusal alone: throws StartupError unless `cpu_has_aes`.
+void require_aes(bool cpu_has_aes);
 
 }  // namespace sotto::crypto

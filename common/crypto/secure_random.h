@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 namespace sotto::crypto {
@@ -21,7 +22,8 @@ class OsRandom final : public SecureRandom {
 };
 
 /// Expands one 32-byte seed (ChaCha20). Fast, for bulk noise and sampling; in production seeded
-/// from OsRandom, in simulations and tests from a number. One thread.
+/// from OsRandom, in simulations and tests from a number. The stream does not depend on how it is
+/// cut into calls; what was handed out is wiped. One thread.
 class StreamRandom final : public SecureRandom {
  public:
   explicit StreamRandom(SecureRandom& seed_source);
@@ -39,7 +41,7 @@ class StreamRandom final : public SecureRandom {
 
  private:
   struct State;
-  State* state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace sotto::crypto
