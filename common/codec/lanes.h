@@ -32,6 +32,9 @@ struct LaneSpec {
     return (length + chunk_words - 1) / chunk_words;
   }
 
+  /// Every other member function, RingVector and the masks ask for a valid spec; a decoder of
+  /// headers asks this first. Length 1..2^40, so that no size computed from a valid spec overflows.
+  [[nodiscard]] bool valid() const;
   /// Bytes of the packed lane: sum over chunks of ceil(words * bits / 8).
   [[nodiscard]] std::uint64_t packed_bytes() const;
   [[nodiscard]] std::uint64_t packed_chunk_bytes(std::uint64_t chunk) const;
@@ -53,7 +56,7 @@ class RingVector {
   [[nodiscard]] const LaneSpec& spec() const { return spec_; }
 
   [[nodiscard]] std::uint64_t at(std::uint64_t i) const;  // the low `bits` bits
-  void set(std::uint64_t i, std::uint64_t value);
+  void set(std::uint64_t i, std::uint64_t value);         // keeps the low `bits` bits
 
   using Words = std::variant<std::vector<std::uint16_t>, std::vector<std::uint32_t>,
                              std::vector<std::uint64_t>>;
@@ -69,6 +72,8 @@ class RingVector {
 
   /// Appends the packed lane, chunk after chunk, bit 0 of word 0 first, spare bits zero.
   void pack(ByteWriter& out) const;
+  /// The bytes of one chunk of it, packed_chunk_bytes(chunk) long: the unit of hashing and sending.
+  [[nodiscard]] Bytes pack_chunk(std::uint64_t chunk) const;
   /// An Error when the length is not exactly packed_bytes() or a spare bit is set.
   static Result<RingVector> unpack(const LaneSpec& spec, BytesView packed);
 

@@ -21,8 +21,8 @@ struct EncodingSpec {
   std::uint32_t quantization_bits = 16;  // q, 8..24
   double value_range = 1.0;              // c: coordinates are clamped to [-c, c]
   std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
-  std::vector<std::string>
-      metrics;  // names of the metric words of lane 1, in order; integers < 2^48
+  /// Names of the metric words of lane 1, in order; integers < 2^48.
+  std::vector<std::string> metrics{};
 };
 
 /// b for n participants: bit length of n * (2^q - 1).
@@ -32,10 +32,15 @@ std::uint8_t sum_bits(std::uint32_t n, std::uint32_t quantization_bits);
 /// participants.
 std::vector<LaneSpec> lane_specs(const EncodingSpec& spec, std::uint64_t values, std::uint32_t n);
 
+/// One check word per chunk of the update lane: sum_j rho_j u_j mod 2^b, rho public and keyed by
+/// the header hash. Linear, so the check lane of a sum is the sum of the check lanes. Finds faults,
+/// not a lying coordinator. `check` fits `update` as lane_specs() makes them.
+RingVector check_lane(const RingVector& update, const LaneSpec& check, const Bytes32& header_hash);
+
 /// What a participant contributes beside the vector.
 struct Counters {
-  std::uint64_t weight = 1;            // 1..max_weight
-  std::vector<std::uint64_t> metrics;  // as declared; each < 2^48
+  std::uint64_t weight = 1;              // 1..max_weight
+  std::vector<std::uint64_t> metrics{};  // as declared; each < 2^48
 };
 
 /// Lanes in the order of `lanes`. `update` is absent in an evaluation round. header_hash keys the

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,10 +12,21 @@
 
 namespace sotto {
 
+/// No model here has more values than this, so that no size computed from a shape overflows.
+inline constexpr std::uint64_t kMaxElements = std::uint64_t{1} << 40;
+
+/// The product of the extents; nothing when one is negative or the product passes kMaxElements.
+std::optional<std::uint64_t> element_count(std::span<const std::int64_t> shape);
+/// The place of the first NaN or infinity.
+std::optional<std::size_t> first_non_finite(std::span<const float> values);
+/// The memory of `values` (little-endian IEEE 754), not copied.
+BytesView bytes_of(std::span<const float> values);
+
 struct ParameterShape {
   std::string name;                 // as in the model's safetensors file
   std::vector<std::int64_t> shape;  // row-major
 
+  /// Needs a valid shape, see element_count().
   [[nodiscard]] std::size_t count() const;
   bool operator==(const ParameterShape&) const = default;
 };

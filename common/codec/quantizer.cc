@@ -1,0 +1,326 @@
+#include "common/codec/quantizer.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "common/base/check.h"
+#include "common/crypto/mask_stream.h"
+
+namespace sotto::codec {
+
+namespace {
+
+constexpr std::uint32_t kMinQuantizationBits = 8;
+constexpr std::uint32_t kMaxQuantizationBits = 24;
+constexpr std::uint64_t kMaxWeight = std::uint64_t{1} << 50;
+constexpr std::uint64_t kMetricLimit = std::uint64_t{1} << 48;
+constexpr std::uint32_t kMaxParticipants = (1U << 14) - 1;  // no counter wraps below this (3.3)
+constexpr std::size_t kMaxMetrics = 64;
+constexpr std::uint32_t kChunkWords = 1U << 18;
+
+// Lane 1 (2.6): count, weight, metrics, sentinels.
+constexpr std::size_t kCountWord = 0;
+constexpr std::size_t kWeightWord = 1;
+constexpr std::size_t kFirstMetric = 2;
+constexpr std::size_t kSentinels = 4;
+
+std::uint64_t counter_words(const EncodingSpec& spec) {
+  return kFirstMetric + spec.metrics.size() + kSentinels;
+}
+
+std::uint8_t ring_bits(std::uint8_t bits) {
+  if (bits <= 16) return 16;
+  return bits <= 32 ? 32 : 64;
+}
+
+/// The largest code on either side of zero: s c (3.1 step 8).
+double code_limit(const EncodingSpec& spec) {
+  return std::ldexp(1.0, static_cast<int>(spec.quantization_bits) - 1) - 1.0;
+}
+
+/// s, integer steps per unit.
+double steps_per_unit(const EncodingSpec& spec) {
+  return code_limit(spec) / spec.value_range;
+}
+
+Status check_spec(const EncodingSpec& spec) {
+  if (spec.quantization_bits < kMinQuantizationBits ||
+      spec.quantization_bits > kMaxQuantizationBits)
+    return Error{"quantization_bits must be 8..24"};
+  if (!std::isfinite(spec.value_range) || spec.value_range < 1e-30 || spec.value_range > 1e30)
+    return Error{"value_range must be between 1e-30 and 1e30"};
+  if (spec.max_weight < 1 || spec.max_weight >= kMaxWeight)
+    return Error{"max_weight must be at least 1 and below 2^50"};
+  if (spec.metrics.size() > kMaxMetrics) return Error{"more than 64 metrics"};
+  return {};
+}
+
+/// Where the lanes of a round lie: {counters} or {update, counters, check}.
+struct LaneOrder {
+  bool has_update = false;
+  std::size_t counters = 0;
+};
+
+Result<LaneOrder> check_lanes(const EncodingSpec& spec, std::span<const LaneSpec> lanes) {
+  if (Status fits = check_spec(spec); !fits.ok()) return fits.error();
+  if (lanes.size() != 1 && lanes.size() != 3)
+    return Error{"a round has one lane (counters) or three (update, counters, check)"};
+  for (const LaneSpec& lane : lanes)
+    if (!lane.valid()) return Error{"a lane of the round is out of range"};
+  const LaneOrder order{.has_update = lanes.size() == 3, .counters = lanes.size() / 2};
+  const LaneSpec& counters = lanes[order.counters];
+  if (counters.kind != LaneKind::kCounters || counters.bits != 64 ||
+      counters.length != counter_words(spec))
+    return Error{"the counter lane does not fit the declared metrics"};
+  if (!order.has_update) return order;
+  const LaneSpec& update = lanes[0];
+  const LaneSpec& check = lanes[2];
+  if (update.kind != LaneKind::kUpdate || check.kind != LaneKind::kCheck)
+    return Error{"the lanes of the round are not in the order update, counters, check"};
+  if (update.bits < spec.quantization_bits)
+    return Error{"the update lane is narrower than quantization_bits"};
+  if (check.bits != update.bits || check.word_bits != update.word_bits ||
+      check.length != update.chunk_count())
+    return Error{"the check lane does not fit the update lane"};
+  return order;
+}
+
+/// The offset codes of one block: clamp, scale, stochastic rounding (3.1 steps 4, 5, 8). The offset
+/// is added before truncation, so that truncation is floor.
+struct Encoder {
+  double factor;  // steps per unit times weight / max_weight
+  double limit;   // largest magnitude of a code
+  double offset;  // 2^(q-1)
+
+  [[nodiscard]] std::uint32_t code(float value, std::uint32_t coin) const {
+    const double scaled = std::min(std::max(double{value} * factor, -limit), limit) + offset;
+    const auto low = static_cast<std::uint32_t>(static_cast<std::int32_t>(scaled));
+    const double fraction = scaled - static_cast<double>(low);
+    const bool up = static_cast<double>(coin) < fraction * 4294967296.0;
+    return low + static_cast<std::uint32_t>(up);
+  }
+};
+
+template <class Word>
+void encode_values(const Encoder& encoder, std::span<const float> values, std::span<Word> words,
+                   crypto::SecureRandom& random) {
+  constexpr std::size_t kBlock = 4096;
+  std::vector<std::uint32_t> coins(std::min(kBlock, values.size()));
+  const std::span coin_bytes(reinterpret_cast<std::uint8_t*>(coins.data()), 4 * coins.size());
+  for (std::size_t at = 0; at < values.size(); at += kBlock) {
+    const std::size_t count = std::min(kBlock, values.size() - at);
+    random.fill(coin_bytes.first(4 * count));
+    for (std::size_t i = 0; i < count; ++i)
+      words[at + i] = static_cast<Word>(encoder.code(values[at + i], coins[i]));
+  }
+  crypto::wipe(coin_bytes);
+}
+
+/// sum_j rho_j u_j over one chunk, in the ring of W bits (2.6, lane 2). rho_j = word j of the
+/// public stream of this chunk, made odd.
+template <class Word>
+Word check_word(const crypto::Secret32& key, std::span<const Word> words) {
+  using Wide = std::conditional_t<sizeof(Word) < 4, std::uint32_t, Word>;
+  constexpr std::size_t kBlock = 16384 / sizeof(Word);
+  std::vector<Word> rho(std::min(kBlock, (words.size() + 7) / 8 * 8));
+  Wide sum = 0;
+  for (std::size_t at = 0; at < words.size(); at += kBlock) {
+    const std::size_t count = std::min(kBlock, words.size() - at);
+    crypto::keystream(key, 0, at * sizeof(Word) / 16,
+                      {reinterpret_cast<std::uint8_t*>(rho.data()), count * sizeof(Word)});
+    for (std::size_t j = 0; j < count; ++j)
+      sum += static_cast<Wide>(rho[j] | 1U) * static_cast<Wide>(words[at + j]);
+  }
+  return static_cast<Word>(sum);
+}
+
+Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
+                                const Counters& counters) {
+  if (counters.weight < 1 || counters.weight > spec.max_weight)
+    return Error{"the weight " + std::to_string(counters.weight) + " is outside 1.." +
+                 std::to_string(spec.max_weight)};
+  if (counters.metrics.size() != spec.metrics.size())
+    return Error{"the job declares " + std::to_string(spec.metrics.size()) + " metrics, not " +
+                 std::to_string(counters.metrics.size())};
+  RingVector out(lane);
+  out.set(kCountWord, 1);
+  out.set(kWeightWord, counters.weight);
+  for (std::size_t i = 0; i < counters.metrics.size(); ++i) {
+    if (counters.metrics[i] >= kMetricLimit)
+      return Error{"metric " + spec.metrics[i] + " is not below 2^48"};
+    out.set(kFirstMetric + i, counters.metrics[i]);
+  }
+  return out;
+}
+
+RingVector update_lane(const EncodingSpec& spec, const LaneSpec& lane, const ClippedUpdate& update,
+                       std::uint64_t weight, crypto::SecureRandom& random) {
+  const Encoder encoder{.factor = steps_per_unit(spec) * static_cast<double>(weight) /
+                                  static_cast<double>(spec.max_weight),
+                        .limit = code_limit(spec),
+                        .offset = code_limit(spec) + 1.0};
+  // A fresh local stream, as fast as the loop; never a shared seed (3.1 step 5).
+  crypto::StreamRandom stream(random);
+  RingVector out(lane);
+  std::visit(
+      [&](auto& words) {
+        using Word = typename std::decay_t<decltype(words)>::value_type;
+        encode_values<Word>(encoder, update.values(), words, stream);
+      },
+      out.words());
+  return out;
+}
+
+Result<DecodedSum> decode_counters(const EncodingSpec& spec, const RingVector& lane,
+                                   std::uint32_t survivors) {
+  DecodedSum out;
+  const std::size_t sentinels = kFirstMetric + spec.metrics.size();
+  for (std::size_t i = 0; i < kSentinels; ++i)
+    if (lane.at(sentinels + i) != 0) return Error{"a sentinel word of the sum is not zero"};
+  out.count = lane.at(kCountWord);
+  if (out.count != survivors)
+    return Error{"the sum counts " + std::to_string(out.count) + " participants, the certificate " +
+                 std::to_string(survivors)};
+  out.weight = lane.at(kWeightWord);
+  if (out.weight < out.count || out.weight > out.count * spec.max_weight)
+    return Error{"the sum of weights is out of range"};
+  for (std::size_t i = 0; i < spec.metrics.size(); ++i) {
+    out.metrics.push_back(lane.at(kFirstMetric + i));
+    if (out.metrics.back() > out.count * (kMetricLimit - 1))
+      return Error{"the sum of metric " + spec.metrics[i] + " is out of range"};
+  }
+  return out;
+}
+
+/// Weighted mean of the offset codes' sum (3.1 step 9). Every conforming code is in [1, 2^q - 1].
+Result<std::vector<float>> decode_mean(const EncodingSpec& spec, const RingVector& lane,
+                                       const DecodedSum& counters) {
+  const double largest = 2.0 * code_limit(spec) + 1.0;
+  const auto count = static_cast<double>(counters.count);
+  const double offset = count * (code_limit(spec) + 1.0);
+  const double unit = static_cast<double>(spec.max_weight) /
+                      (steps_per_unit(spec) * static_cast<double>(counters.weight));
+  const std::uint64_t mask =
+      lane.spec().bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << lane.spec().bits) - 1;
+  std::vector<float> mean(lane.spec().length);
+  bool in_range = true;
+  std::visit(
+      [&](const auto& words) {
+        for (std::size_t i = 0; i < words.size(); ++i) {
+          const auto sum = static_cast<double>(words[i] & mask);
+          in_range &= sum >= count && sum <= count * largest;
+          mean[i] = static_cast<float>((sum - offset) * unit);
+        }
+      },
+      lane.words());
+  if (!in_range) return Error{"a word of the sum is outside what its participants can produce"};
+  return mean;
+}
+
+Status check_sum_fits(std::span<const LaneSpec> lanes, const RingUpdate& sum) {
+  if (sum.lanes.size() != lanes.size()) return Error{"the sum has another number of lanes"};
+  for (std::size_t i = 0; i < lanes.size(); ++i)
+    if (!(sum.lanes[i].spec() == lanes[i]))
+      return Error{"lane " + std::to_string(i) + " of the sum does not fit the round"};
+  return {};
+}
+
+Status check_check_words(const RingUpdate& sum, const Bytes32& header_hash) {
+  const RingVector expected = check_lane(sum.lanes[0], sum.lanes[2].spec(), header_hash);
+  for (std::uint64_t chunk = 0; chunk < expected.spec().length; ++chunk)
+    if (expected.at(chunk) != sum.lanes[2].at(chunk))
+      return Error{"the check word of chunk " + std::to_string(chunk) +
+                   " does not fit the sum: a mask was not removed or a word was changed"};
+  return {};
+}
+
+}  // namespace
+
+std::uint8_t sum_bits(std::uint32_t n, std::uint32_t quantization_bits) {
+  SOTTO_CHECK(n >= 1 && n <= kMaxParticipants, "participants out of range");
+  SOTTO_CHECK(quantization_bits >= 1 && quantization_bits <= 32, "quantization bits out of range");
+  const std::uint64_t largest_sum = n * ((std::uint64_t{1} << quantization_bits) - 1);
+  return static_cast<std::uint8_t>(std::bit_width(largest_sum));
+}
+
+std::vector<LaneSpec> lane_specs(const EncodingSpec& spec, std::uint64_t values, std::uint32_t n) {
+  const LaneSpec counters{.word_bits = 64,
+                          .bits = 64,
+                          .kind = LaneKind::kCounters,
+                          .length = counter_words(spec),
+                          .chunk_words = kChunkWords};
+  if (values == 0) return {counters};
+  const std::uint8_t bits = sum_bits(n, spec.quantization_bits);
+  const LaneSpec update{.word_bits = ring_bits(bits),
+                        .bits = bits,
+                        .kind = LaneKind::kUpdate,
+                        .length = values,
+                        .chunk_words = kChunkWords};
+  LaneSpec check = update;
+  check.kind = LaneKind::kCheck;
+  check.length = update.chunk_count();
+  return {update, counters, check};
+}
+
+RingVector check_lane(const RingVector& update, const LaneSpec& check, const Bytes32& header_hash) {
+  SOTTO_CHECK(check.length == update.spec().chunk_count(), "check lane of another lane");
+  const crypto::Secret32 public_key = crypto::Secret32::copy_of(header_hash);  // h is no secret
+  RingVector out(check);
+  for (std::uint64_t chunk = 0; chunk < check.length; ++chunk) {
+    ByteWriter context;
+    context.u64(chunk);
+    const crypto::Secret32 key = crypto::kdf("SA1 chk", public_key, {context.view()});
+    std::visit(
+        [&](const auto& words) {
+          using Word = typename std::decay_t<decltype(words)>::value_type;
+          const auto part = std::span<const Word>(words).subspan(
+              chunk * update.spec().chunk_words, update.spec().words_in_chunk(chunk));
+          out.set(chunk, check_word<Word>(key, part));
+        },
+        update.words());
+  }
+  return out;
+}
+
+Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
+                          const Bytes32& header_hash, std::optional<ClippedUpdate> update,
+                          const Counters& counters, crypto::SecureRandom& random) {
+  const Result<LaneOrder> order = check_lanes(spec, lanes);
+  if (!order.ok()) return order.error();
+  if (order->has_update != update.has_value())
+    return Error{order->has_update ? "the round asks for an update and there is none"
+                                   : "an evaluation round takes no update"};
+  if (update && update->values().size() != lanes[0].length)
+    return Error{"the update has " + std::to_string(update->values().size()) +
+                 " values, the round expects " + std::to_string(lanes[0].length)};
+  Result<RingVector> counted = counter_lane(spec, lanes[order->counters], counters);
+  if (!counted.ok()) return counted.error();
+  RingUpdate out;
+  if (update) out.lanes.push_back(update_lane(spec, lanes[0], *update, counters.weight, random));
+  out.lanes.push_back(std::move(counted).value());
+  if (update) out.lanes.push_back(check_lane(out.lanes[0], lanes[2], header_hash));
+  return out;
+}
+
+Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
+                              const Bytes32& header_hash, const RingUpdate& sum,
+                              std::uint32_t survivors) {
+  const Result<LaneOrder> order = check_lanes(spec, lanes);
+  if (!order.ok()) return order.error();
+  if (Status fits = check_sum_fits(lanes, sum); !fits.ok()) return fits.error();
+  if (survivors < 1 || survivors > kMaxParticipants)
+    return Error{"the number of survivors is out of range"};
+  Result<DecodedSum> decoded = decode_counters(spec, sum.lanes[order->counters], survivors);
+  if (!decoded.ok() || !order->has_update) return decoded;
+  if (Status intact = check_check_words(sum, header_hash); !intact.ok()) return intact.error();
+  Result<std::vector<float>> mean = decode_mean(spec, sum.lanes[0], decoded.value());
+  if (!mean.ok()) return mean.error();
+  decoded->mean = std::move(mean).value();
+  return decoded;
+}
+
+}  // namespace sotto::codec
