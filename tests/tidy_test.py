@@ -17,8 +17,8 @@ CORE = "base crypto model journal privacy codec wire secagg config"
 MAY_INCLUDE = {
     "common/base": "",
     "common/crypto": "base",
-    "common/model": "base",
-    "common/journal": "base",
+    "common/model": "base crypto journal",
+    "common/journal": "base crypto",
     "common/wire": "base crypto codec",
     "common/config": "base",
     "common/privacy": "base crypto model journal",
