@@ -36,8 +36,9 @@ struct Decoded {
 Bytes encode(MemberId sender, RoundNumber round, const Message& message);
 Result<Decoded> decode(BytesView frame, const Limits& limits = {});
 
-/// Canonical header bytes (what h hashes), and back.
+/// Canonical header bytes (what h hashes: no deadlines), and back.
 Bytes header_bytes(const RoundHeader& header);
+Result<RoundHeader> parse_header(BytesView bytes, const Limits& limits = {});
 
 /// Bits as a list of indexes in [0, n), ascending, and back; from_bitmap refuses a wrong length or
 /// a spare bit.

@@ -1,0 +1,329 @@
+#include "common/wire/codec.h"
+
+#include <bit>
+#include <utility>
+
+#include "common/wire/field_io.h"
+
+namespace sotto::wire {
+
+namespace {
+
+// A layout is written once and serves both directions: Io is FieldWriter (Ref<T> = const T&) or
+// FieldReader (Ref<T> = T&). Field order and widths: sections 2.2, 2.3 of the specification and
+// README.md here; a list's entry size is the one named there.
+
+constexpr std::array<std::uint8_t, 8> kMagic = {'S', 'E', 'C', 'A', 'G', 'G', '1', 0};
+
+bool valid_geometry(const codec::LaneSpec& lane) {
+  const bool word = lane.word_bits == 16 || lane.word_bits == 32 || lane.word_bits == 64;
+  if (!word || lane.bits == 0 || lane.bits > lane.word_bits || lane.length == 0) return false;
+  const std::uint64_t chunk_bytes = std::uint64_t{lane.chunk_words} * (lane.word_bits / 8);
+  return std::has_single_bit(lane.chunk_words) && chunk_bytes >= 16 &&
+         chunk_bytes <= std::uint64_t{1} << 26;
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<codec::LaneSpec> m, const Limits& limits) {
+  io.u8(m.word_bits);
+  io.u8(m.bits);
+  io.enumeration(m.kind, codec::LaneKind::kUpdate, codec::LaneKind::kCheck, "lane codec");
+  io.fixed_u8(0, "a lane's padding is not zero");
+  io.u64_at_most(m.length, limits.lane_words, "lane words");
+  io.u32(m.chunk_words);
+  io.fixed_u32(0, "a lane's padding is not zero");
+  io.require(valid_geometry(m), "a lane's word size, bits, length or chunk is not one we know");
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<RoundHeader> m, const Limits& limits) {
+  io.fixed(kMagic, "the round header is not of SECAGG1");
+  io.array(m.run);
+  io.u64(m.round.value);
+  io.array(m.roster_hash);
+  io.array(m.cohort_hash);
+  io.u32_at_most(m.n, limits.cohort, "cohort size");
+  io.u32(m.C);
+  io.u32(m.k);
+  io.u32(m.t);
+  io.u32(m.q);
+  io.u32(m.Q);
+  io.u32(m.s_min);
+  io.enumeration(m.graph, Graph::kComplete, Graph::kComplete, "neighbour graph");
+  io.array(m.model_hash);
+  io.array(m.config_hash);
+  io.u8(m.prg_id);
+  io.require(m.prg_id == 1, "unknown mask generator");
+  io.short_list(m.lanes, limits.lanes, 20, "lanes", [&](auto& lane) { layout(io, lane, limits); });
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Offer> m, const Limits& limits) {
+  layout(io, m.header, limits);
+  for (auto& deadline : m.deadline_ms)
+    io.u64(deadline);
+  io.bitmap(m.cohort, limits.roster_members);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Advertise> m, const Limits& /*limits*/) {
+  io.id(m.id);
+  io.array(m.pk_enc);
+  io.array(m.pk_mask);
+  io.array(m.cm_b);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<KeyList> m, const Limits& limits) {
+  io.bitmap(m.u1, limits.cohort);
+  io.array(m.signature);
+  io.list(m.advertisements, limits.cohort, 164, "advertisements",
+          [&](auto& entry) { layout(io, entry, limits); });
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<ShareEntry> m, const Limits& /*limits*/) {
+  io.id(m.to);
+  io.array(m.nonce);
+  io.array(m.ciphertext);
+  io.array(m.cb);
+  io.array(m.cr);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Shares> m, const Limits& limits) {
+  io.id(m.id);
+  io.list(m.entries, limits.cohort, 236, "shares", [&](auto& entry) { layout(io, entry, limits); });
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<ShareForward> m, const Limits& limits) {
+  io.bitmap(m.v, limits.cohort);
+  io.array(m.signature);
+  io.list(m.entries, limits.cohort, 240, "forwarded shares", [&](auto& forwarded) {
+    io.id(forwarded.from);
+    layout(io, forwarded.entry, limits);
+  });
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<ShareCheck> m, const Limits& limits) {
+  io.id(m.id);
+  io.array(m.d_v);
+  io.bitmap(m.bad_dealers, limits.cohort);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Fix> m, const Limits& limits) {
+  io.bitmap(m.u2, limits.cohort);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<UploadHeader> m, const Limits& /*limits*/) {
+  io.id(m.id);
+  io.array(m.d_u2);
+  io.array(m.hash_y);
+  io.array(m.signature);
+}
+
+// M6, M7 and M8 share their number with the burn messages (section 2.7), told apart by this byte.
+template <class Io>
+void survivor_kind(Io& io) {
+  io.fixed_u8(0, "its kind is not 'survivors' (0); burning a round is not built in this version");
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Survivors> m, const Limits& limits) {
+  survivor_kind(io);
+  io.array(m.d_u2);
+  io.bitmap(m.s, limits.cohort);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Endorse> m, const Limits& /*limits*/) {
+  survivor_kind(io);
+  io.id(m.id);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<UnmaskRequest> m, const Limits& limits) {
+  survivor_kind(io);
+  io.list(m.certificate, limits.cohort, 68, "endorsements", [&](auto& endorsement) {
+    io.id(endorsement.id);
+    io.array(endorsement.signature);
+  });
+  io.array(m.d_u2);
+  io.array(m.d_s);
+  io.list(m.headers, limits.cohort, 132, "upload headers",
+          [&](auto& entry) { layout(io, entry, limits); });
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<UnmaskResponse> m, const Limits& limits) {
+  io.id(m.id);
+  io.array(m.d_u2);
+  io.array(m.d_s);
+  io.list(m.shares, limits.cohort, 37, "revealed shares", [&](auto& share) {
+    io.id(share.dealer);
+    io.enumeration(share.kind, ShareKind::kSelfMask, ShareKind::kMaskKey, "share kind");
+    io.array(share.share);
+  });
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<RoundResult> m, const Limits& /*limits*/) {
+  io.enumeration(m.status, RoundStatus::kDone, RoundStatus::kLost, "round status");
+  io.array(m.d_s);
+  io.array(m.aggregate_hash);
+  io.array(m.model_hash);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Hello> m, const Limits& /*limits*/) {
+  io.u32(m.protocol);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<JobOffer> m, const Limits& limits) {
+  io.array(m.run);
+  io.text(m.job, limits.job_bytes, "job bytes");
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<JobReply> m, const Limits& limits) {
+  io.array(m.run);
+  io.array(m.job_hash);
+  io.id(m.id);
+  io.flag(m.accepted);
+  io.text(m.reason, limits.reason_bytes, "reason bytes");
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<LeaveRound> m, const Limits& limits) {
+  io.text(m.reason, limits.reason_bytes, "reason bytes");
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<BlobRequest> m, const Limits& limits) {
+  io.array(m.blob);
+  io.u64_at_most(m.offset, limits.blob_bytes, "blob offset");
+  io.u32_at_most(m.length, limits.blob_chunk_bytes, "blob range bytes");
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<BlobData> m, const Limits& limits) {
+  io.array(m.blob);
+  io.u64_at_most(m.total, limits.blob_bytes, "blob bytes");
+  io.u64_at_most(m.offset, limits.blob_bytes, "blob offset");
+  io.data(m.data, limits.blob_chunk_bytes, "blob range bytes");
+  io.require(m.offset + m.data.size() <= m.total, "a blob's range ends behind the blob");
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<RunFinished> m, const Limits& limits) {
+  io.array(m.run);
+  io.flag(m.completed);
+  io.array(m.model_hash);
+  io.text(m.reason, limits.reason_bytes, "reason bytes");
+  io.array(m.signature);
+}
+
+// Type numbers in the variant's order: section 2.3, and from 32 what is around the rounds.
+constexpr std::array<std::uint16_t, std::variant_size_v<Message>> kTypes = {
+    0, 1, 2, 3, 4, 11, 12, 5, 6, 7, 8, 9, 10, 32, 33, 34, 35, 36, 37, 38};
+
+template <std::size_t... I>
+std::optional<Message> empty_message(std::uint16_t type, std::index_sequence<I...> /*all*/) {
+  std::optional<Message> message;
+  ((kTypes[I] == type ? void(message.emplace(std::in_place_index<I>)) : void()), ...);
+  return message;
+}
+
+}  // namespace
+
+Bytes encode(MemberId sender, RoundNumber round, const Message& message) {
+  FieldWriter body;
+  std::visit([&](const auto& m) { layout(body, m, Limits{}); }, message);
+  const Bytes body_bytes = body.take();
+  ByteWriter frame;
+  frame.reserve(kFrameHeaderBytes + body_bytes.size());
+  frame.u16(kWireVersion);
+  frame.u16(kTypes[message.index()]);
+  frame.u32(raw(sender));
+  frame.u64(round.value);
+  frame.u64(body_bytes.size());
+  frame.bytes(body_bytes);
+  return frame.take();
+}
+
+Result<Decoded> decode(BytesView frame, const Limits& limits) {
+  ByteReader head(frame);
+  const std::uint16_t version = head.u16();
+  const std::uint16_t type = head.u16();
+  const MemberId sender{head.u32()};
+  const RoundNumber round{head.u64()};
+  const std::uint64_t length = head.u64();
+  if (!head.ok()) return Error{"a frame ends inside its header"};
+  if (version != kWireVersion)
+    return Error{"a frame has wire version " + std::to_string(version) + ", this program speaks " +
+                 std::to_string(kWireVersion)};
+  if (length != head.remaining())
+    return Error{"a frame says " + std::to_string(length) + " bytes of body and has " +
+                 std::to_string(head.remaining())};
+  auto message = empty_message(type, std::make_index_sequence<kTypes.size()>());
+  if (!message) return Error{"a frame has the unknown type " + std::to_string(type)};
+
+  FieldReader body(frame.subspan(kFrameHeaderBytes));
+  std::visit([&](auto& m) { layout(body, m, limits); }, *message);
+  if (auto why = body.failure())
+    return Error{"bad " + std::string(name_of(*message)) + " message: " + *why};
+  return Decoded{sender, round, std::move(*message)};
+}
+
+Bytes header_bytes(const RoundHeader& header) {
+  FieldWriter out;
+  layout(out, header, Limits{});
+  return out.take();
+}
+
+Result<RoundHeader> parse_header(BytesView bytes, const Limits& limits) {
+  FieldReader in(bytes);
+  RoundHeader header;
+  layout(in, header, limits);
+  if (auto why = in.failure()) return Error{"bad round header: " + *why};
+  return header;
+}
+
+Bitmap to_bitmap(std::uint32_t n, const std::vector<std::uint32_t>& indexes) {
+  Bitmap bitmap((std::size_t{n} + 7) / 8);
+  for (std::uint32_t i : indexes) {
+    SOTTO_CHECK(i < n, "an index outside the bitmap");
+    bitmap[i / 8] = static_cast<std::uint8_t>(bitmap[i / 8] | 1U << (i % 8));
+  }
+  return bitmap;
+}
+
+Result<std::vector<std::uint32_t>> from_bitmap(std::uint32_t n, const Bitmap& bitmap) {
+  if (bitmap.size() != (std::size_t{n} + 7) / 8)
+    return Error{"a bitmap over " + std::to_string(n) + " members has " +
+                 std::to_string(bitmap.size()) + " bytes"};
+  if (n % 8 != 0 && bitmap.back() >> (n % 8) != 0)
+    return Error{"a bitmap over " + std::to_string(n) + " members has a bit behind its end"};
+  std::vector<std::uint32_t> indexes;
+  for (std::uint32_t i = 0; i < n; ++i)
+    if ((bitmap[i / 8] >> (i % 8) & 1) != 0) indexes.push_back(i);
+  return indexes;
+}
+
+}  // namespace sotto::wire

@@ -1,0 +1,20 @@
+#include "common/wire/messages.h"
+
+namespace sotto::wire {
+
+namespace {
+
+// In the variant's order.
+constexpr std::array<std::string_view, std::variant_size_v<Message>> kNames = {
+    "Offer",       "Advertise",    "KeyList",   "Shares",   "ShareForward",  "ShareCheck",
+    "Fix",         "UploadHeader", "Survivors", "Endorse",  "UnmaskRequest", "UnmaskResponse",
+    "RoundResult", "Hello",        "JobOffer",  "JobReply", "LeaveRound",    "BlobRequest",
+    "BlobData",    "RunFinished"};
+
+}  // namespace
+
+std::string_view name_of(const Message& message) {
+  return kNames[message.index()];
+}
+
+}  // namespace sotto::wire
