@@ -1,0 +1,138 @@
+#include "common/secagg/masking.h"
+
+#include <algorithm>
+#include <thread>
+#include <variant>
+
+#include "common/base/check.h"
+#include "common/crypto/hash.h"
+
+namespace sotto::secagg {
+namespace {
+
+// A key is good for 2^28 blocks (section 2.6). Segments beyond the first are not implemented:
+// 2^30 words of 32 bits are more than any model here.
+constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 32;
+constexpr std::uint64_t kFirstSegment = 0;
+// Threads get ranges of whole key-stream chunks, so that none shares a block with another.
+constexpr std::uint64_t kRangeBytes = 8192;
+constexpr std::array<std::uint8_t, 32> kNoPsk{};
+
+/// The lane's number in keys, counter blocks and hashes: by kind, so that counters have the same
+/// number in an evaluation round, where they are the only lane.
+std::uint8_t lane_number(codec::LaneKind kind) {
+  return static_cast<std::uint8_t>(static_cast<std::uint8_t>(kind) - 1);
+}
+
+Bytes h_and_id(const Bytes32& h, MemberId id) {
+  ByteWriter out;
+  out.bytes(h);
+  out.u32(raw(id));
+  return out.take();
+}
+
+crypto::Secret32 lane_key(const MaskSeed& seed, const Bytes32& h, std::uint8_t lane) {
+  ByteWriter place;
+  place.u8(lane);
+  place.u64(kFirstSegment);
+  if (seed.kind == MaskSeed::Kind::kPair)
+    return crypto::kdf("SA1 lane", seed.secret, {place.view()});
+  return crypto::kdf("SA1 self", seed.secret, {h_and_id(h, seed.self_id), place.view()});
+}
+
+void write_advertise(ByteWriter& out, const wire::Advertise& m) {
+  out.u32(raw(m.id));
+  out.bytes(m.pk_enc);
+  out.bytes(m.pk_mask);
+  out.bytes(m.cm_b);
+  out.bytes(m.signature);
+}
+
+template <class Word>
+void mask_words(std::span<Word> words, std::uint32_t lane, std::span<const crypto::MaskTerm> terms,
+                unsigned threads) {
+  const std::uint64_t range_words = kRangeBytes / sizeof(Word);
+  const std::uint64_t ranges = (words.size() + range_words - 1) / range_words;
+  const std::uint64_t workers =
+      std::clamp<std::uint64_t>(threads, 1, std::max<std::uint64_t>(ranges, 1));
+  auto mask_part = [&](std::uint64_t worker) {
+    const std::uint64_t first =
+        std::min<std::uint64_t>(ranges * worker / workers * range_words, words.size());
+    const std::uint64_t last =
+        std::min<std::uint64_t>(ranges * (worker + 1) / workers * range_words, words.size());
+    if (first < last) crypto::add_masks(words.subspan(first, last - first), lane, first, terms);
+  };
+  std::vector<std::jthread> others;
+  for (std::uint64_t worker = 1; worker < workers; ++worker)
+    others.emplace_back(mask_part, worker);
+  mask_part(0);
+}
+
+}  // namespace
+
+std::uint64_t upload_bytes(std::span<const codec::LaneSpec> lanes) {
+  std::uint64_t total = 0;
+  for (const codec::LaneSpec& lane : lanes)
+    total += lane.packed_bytes();
+  return total;
+}
+
+Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::LaneSpec> lanes,
+                       BytesView packed) {
+  SOTTO_CHECK(packed.size() == upload_bytes(lanes), "an upload has exactly its lanes' bytes");
+  const Bytes owner = h_and_id(h, id);
+  crypto::Hasher whole("SA1 y");
+  whole.update(owner);
+  std::size_t at = 0;
+  for (const codec::LaneSpec& lane : lanes)
+    for (std::uint64_t chunk = 0; chunk < lane.chunk_count(); ++chunk) {
+      ByteWriter place;
+      place.u8(lane_number(lane.kind));
+      place.u64(chunk);
+      const std::size_t bytes = lane.packed_chunk_bytes(chunk);
+      whole.update(crypto::hash("SA1 ych", {owner, place.view(), packed.subspan(at, bytes)}));
+      at += bytes;
+    }
+  return whole.finish();
+}
+
+crypto::AgreementKey mask_agreement_key(const crypto::Secret32& r, const Bytes32& h, MemberId id) {
+  return crypto::AgreementKey(crypto::kdf("SA1 mkey", r, {h_and_id(h, id)}));
+}
+
+Bytes pair_context(const Bytes32& h, const wire::Advertise& lo, const wire::Advertise& hi) {
+  ByteWriter out;
+  out.bytes(h);
+  out.u32(raw(lo.id));
+  out.u32(raw(hi.id));
+  write_advertise(out, lo);
+  write_advertise(out, hi);
+  return out.take();
+}
+
+Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const crypto::PublicKey& peer,
+                                     BytesView pair_context) {
+  auto z = own.agree(peer);
+  if (!z.ok()) return z.error();
+  return crypto::kdf("SA1 pair", *z, {kNoPsk, pair_context});
+}
+
+void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,
+                 std::span<const MaskSeed> seeds, unsigned threads) {
+  SOTTO_CHECK(threads >= 1, "masking needs a thread");
+  for (codec::RingVector& vector : lanes) {
+    const codec::LaneSpec& spec = vector.spec();
+    SOTTO_CHECK(spec.length <= kSegmentBytes / (spec.word_bits / 8U),
+                "a lane is at most 4 GiB of mask stream");
+    const std::uint8_t lane = lane_number(spec.kind);
+    std::vector<crypto::MaskTerm> terms;
+    terms.reserve(seeds.size());
+    for (const MaskSeed& seed : seeds)
+      terms.push_back({lane_key(seed, h, lane), seed.sign});
+    std::visit([&](auto& words) { mask_words(std::span(words), lane, terms, threads); },
+               vector.words());
+    vector.reduce();
+  }
+}
+
+}  // namespace sotto::secagg
