@@ -26,6 +26,8 @@ struct RoundPlan {
   codec::EncodingSpec encoding;
   Bytes model;  // encode_parameters() of the round's model: served as the blob model_hash
   wire::FetchLimits fetch;
+  std::uint32_t uploads_at_once = 4;  // members whose upload is pulled at a time; others queue
+  std::uint32_t unmask_sends = 3;     // M8, one each deadline_ms[5]; then the round is lost
 };
 
 enum class Phase : std::uint8_t { kAdvertise, kShare, kCheck, kUpload, kEndorse, kUnmask, kClosed };

@@ -26,16 +26,18 @@ MAY_INCLUDE = {
     "common/secagg": "base crypto model privacy codec wire",
     "common/net": "base crypto wire",
     "common/sim": "base crypto wire",
-    "coordinator/round": "base crypto model privacy codec wire secagg",
+    "coordinator/round": "base crypto model privacy codec wire secagg coordinator/round_uploads",
+    "coordinator/round_uploads": "base wire",
     "coordinator/server_optimizer": "base model privacy",
-    "coordinator": CORE + " net",
+    "coordinator": CORE + " net coordinator/round coordinator/server_optimizer",
     "participant/session": "base crypto model privacy codec wire secagg participant/guard",
     "participant/guard": "base wire journal",
     "participant/policy": "base config",
     "participant/data": "base crypto model config",
     "participant/learning": "base crypto model privacy config participant/data",
-    "participant": CORE + " net participant/learning participant/data",
-    "participant/simulation": CORE + " sim net coordinator participant participant/learning participant/data",
+    "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/policy",
+    "participant/simulation": CORE + " sim net coordinator coordinator/round coordinator/server_optimizer participant participant/learning participant/data"
+                              " participant/session participant/guard participant/policy",
     "tests": "*",
 }
 

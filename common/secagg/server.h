@@ -37,6 +37,9 @@ struct SumJob {
   codec::RingUpdate run(codec::RingUpdate masked_sum, unsigned threads) &&;
 };
 
+/// What M10 names: H("SOTTO aggregate", h || packed lanes of the plain sum).
+Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum);
+
 class Server {
  public:
   /// `signing` outlives the server.

@@ -2,6 +2,7 @@
 #include <map>
 #include <span>
 
+#include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
 #include "common/secagg/server_state.h"
 
@@ -11,6 +12,17 @@ codec::RingUpdate SumJob::run(codec::RingUpdate masked_sum, unsigned threads) &&
   apply_masks(masked_sum.lanes, h, seeds, threads);
   seeds.clear();
   return masked_sum;
+}
+
+Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum) {
+  crypto::Hasher hasher("SOTTO aggregate");
+  hasher.update(h);
+  for (const auto& lane : sum.lanes) {
+    ByteWriter packed;
+    lane.pack(packed);
+    hasher.update(packed.view());
+  }
+  return hasher.finish();
 }
 
 /// What is wrong with the answer as a whole; null when nothing is. A list with a share of the wrong

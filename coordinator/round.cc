@@ -1,0 +1,498 @@
+#include "coordinator/round.h"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <utility>
+#include <variant>
+
+#include "common/secagg/transcript.h"
+#include "common/wire/codec.h"
+#include "coordinator/round_uploads.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+using secagg::contains;
+using secagg::IndexSet;
+using secagg::Verdict;
+
+secagg::Cohort cohort_of(const RoundPlan& plan) {
+  std::vector<secagg::CohortMember> members;
+  for (const auto& member : plan.roster)
+    if (std::ranges::binary_search(plan.cohort, member.id)) members.push_back(member);
+  SOTTO_CHECK(members.size() == plan.cohort.size(), "the cohort lies inside the roster");
+  return secagg::Cohort(std::move(members));
+}
+
+wire::Offer make_offer(const RoundPlan& plan, const crypto::SigningKey& signing) {
+  std::vector<std::uint32_t> ranks;
+  for (std::uint32_t rank = 0; rank < plan.roster.size(); ++rank)
+    if (std::ranges::binary_search(plan.cohort, plan.roster[rank].id)) ranks.push_back(rank);
+  wire::Offer m0{.header = plan.header,
+                 .deadline_ms = plan.deadline_ms,
+                 .cohort = wire::to_bitmap(static_cast<std::uint32_t>(plan.roster.size()), ranks),
+                 .signature = {}};
+  secagg::sign_offer(signing, m0);
+  return m0;
+}
+
+// The phases of section 2.11. What has arrived is the secagg server's; here is only what time and
+// transfer need.
+struct AdvertisePhase {};
+
+struct SharePhase {};
+
+struct CheckPhase {};
+
+struct UploadPhase {
+  UploadCollector collector;
+};
+
+struct EndorsePhase {
+  std::uint32_t sends = 1;
+};
+
+struct UnmaskPhase {
+  std::uint32_t sends = 1;
+  bool summing = false;  // the pool has the sum: nothing more is waited for
+};
+
+struct ClosedPhase {};
+
+// In the order of enum Phase.
+using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, UploadPhase, EndorsePhase,
+                                UnmaskPhase, ClosedPhase>;
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+std::string_view name(Phase phase) {
+  static constexpr std::string_view kNames[] = {"Advertise", "Share",  "Check", "Upload",
+                                                "Endorse",   "Unmask", "Closed"};
+  return kNames[static_cast<std::size_t>(phase)];
+}
+
+struct RoundStateMachine::State {
+  State(RoundPlan round_plan, const crypto::SigningKey& signing)
+      : plan(std::move(round_plan)),
+        server(plan.header, cohort_of(plan), signing),
+        offer(make_offer(plan, signing)) {
+    for (const auto& lane : plan.header.lanes)
+      masked_sum.lanes.emplace_back(lane);
+  }
+
+  RoundPlan plan;
+  secagg::Server server;
+  wire::Offer offer;
+  PhaseState phase;
+  TimePoint deadline;
+  std::set<MemberId> gone;       // said that they left, or cannot come back in this round
+  codec::RingUpdate masked_sum;  // over the complete uploads: S when it is fixed
+  std::uint32_t survivors = 0;
+  std::optional<wire::RoundStatus> ended;
+  Bytes32 aggregate_hash{};
+  std::optional<wire::RoundResult> m10;
+  RoundOutput out;  // of the verb that is running
+
+  [[nodiscard]] Phase current() const { return static_cast<Phase>(phase.index()); }
+
+  template <class P>
+  [[nodiscard]] P* in() {
+    return std::get_if<P>(&phase);
+  }
+
+  [[nodiscard]] bool summing() const {
+    const auto* unmask = std::get_if<UnmaskPhase>(&phase);
+    return unmask && unmask->summing;
+  }
+
+  [[nodiscard]] MemberId id_at(std::uint32_t index) const { return server.cohort().at(index).id; }
+
+  [[nodiscard]] IndexSet everybody() const {
+    IndexSet all(server.cohort().size());
+    std::iota(all.begin(), all.end(), 0U);
+    return all;
+  }
+
+  void event(RoundEvent::Kind kind, MemberId member, std::string detail) {
+    out.events.push_back({kind, current(), member, std::move(detail)});
+  }
+
+  void send(MemberId to, wire::Message message) {
+    out.send.push_back({to, plan.header.round, std::move(message)});
+  }
+
+  // ---- what is said
+
+  /// This phase's announcement for a member; nothing for one that the phase does not concern.
+  [[nodiscard]] std::optional<wire::Message> announcement(std::uint32_t index) const;
+
+  void announce(std::uint32_t index) {
+    if (auto message = announcement(index)) send(id_at(index), std::move(*message));
+  }
+
+  void announce_to_all() {
+    std::ranges::for_each(everybody(), [&](auto i) { announce(i); });
+  }
+
+  // ---- going on
+
+  void enter(PhaseState next, TimePoint now);
+  /// Everybody in `expected` has done its part or is gone.
+  [[nodiscard]] bool settled(const IndexSet& expected, const IndexSet& done) const;
+  void report_dropouts(const IndexSet& before, const IndexSet& after);
+  /// Nothing more is waited for in this phase.
+  [[nodiscard]] bool complete() const;
+  /// The phase is over, everything having arrived or its time being up.
+  void end_phase(TimePoint now);
+  void end_upload(TimePoint now);
+  void on_deadline(TimePoint now);
+  void open_sum();
+  void finish(wire::RoundStatus status, std::string reason);
+
+  // ---- what is heard
+
+  void judge(MemberId from, std::string_view what, const Verdict& verdict);
+  void receive(MemberId from, const wire::Message& message, TimePoint now);
+  void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
+  void serve_model(MemberId to, const wire::BlobRequest& request);
+  void lose_member(MemberId member, std::string why);
+  /// Fills in wake_at and hands the verb's Output out.
+  RoundOutput take_output(TimePoint now);
+};
+
+std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_t index) const {
+  const MemberId to = id_at(index);
+  switch (current()) {
+    case Phase::kAdvertise:
+      return offer;
+    case Phase::kShare:
+      if (contains(server.u1(), index)) return server.key_list(to);
+      break;
+    case Phase::kCheck:
+      if (contains(server.v(), index)) return server.share_forward(to);
+      break;
+    case Phase::kUpload:
+      if (contains(server.u2(), index)) return server.fix_message();
+      break;
+    case Phase::kUnmask:
+      if (contains(server.responded(), index)) break;
+      if (contains(server.endorsed(), index)) return server.unmask_request();
+      [[fallthrough]];  // a late member of S endorses first
+    case Phase::kEndorse:
+      if (contains(server.s(), index)) return server.survivors();
+      break;
+    case Phase::kClosed:
+      if (m10) return *m10;
+      break;
+  }
+  return std::nullopt;
+}
+
+// ---- going on
+
+void RoundStateMachine::State::enter(PhaseState next, TimePoint now) {
+  phase = std::move(next);
+  deadline = now + Duration(plan.deadline_ms.at(phase.index()));
+  event(RoundEvent::Kind::kPhase, kCoordinatorId, std::string(name(current())));
+  announce_to_all();
+}
+
+bool RoundStateMachine::State::settled(const IndexSet& expected, const IndexSet& done) const {
+  return std::ranges::all_of(expected, [&](std::uint32_t index) {
+    return contains(done, index) || gone.contains(id_at(index));
+  });
+}
+
+void RoundStateMachine::State::report_dropouts(const IndexSet& before, const IndexSet& after) {
+  for (std::uint32_t index : before)
+    if (!contains(after, index) && !gone.contains(id_at(index)))
+      event(RoundEvent::Kind::kDropout, id_at(index), "silent");
+}
+
+bool RoundStateMachine::State::complete() const {
+  switch (current()) {
+    case Phase::kAdvertise:
+      return settled(everybody(), server.advertised());
+    case Phase::kShare:
+      return settled(server.u1(), server.dealt());
+    case Phase::kCheck:
+      return settled(server.v(), server.checked());
+    case Phase::kUpload:
+      return settled(server.u2(), server.uploaded());
+    case Phase::kEndorse:
+      return server.has_quorum() || settled(server.s(), server.endorsed());
+    case Phase::kUnmask:
+      return !summing() && (server.can_open() || settled(server.s(), server.responded()));
+    case Phase::kClosed:
+      return false;
+  }
+  return false;
+}
+
+void RoundStateMachine::State::end_phase(TimePoint now) {
+  // Before M4U no input has left its site: too few members cancel the round.
+  const auto next = [&](const Status& fixed, PhaseState phase_after) {
+    if (fixed.ok()) return enter(std::move(phase_after), now);
+    finish(wire::RoundStatus::kCancelled, fixed.error().message);
+  };
+  switch (current()) {
+    case Phase::kAdvertise:
+      report_dropouts(everybody(), server.advertised());
+      return next(server.fix_u1(), SharePhase{});
+    case Phase::kShare:
+      report_dropouts(server.u1(), server.dealt());
+      return next(server.fix_v(), CheckPhase{});
+    case Phase::kCheck: {
+      const Status fixed = server.fix_u2();
+      if (fixed.ok()) report_dropouts(server.v(), server.u2());
+      return next(
+          fixed,
+          UploadPhase{UploadCollector({.upload_bytes = secagg::upload_bytes(plan.header.lanes),
+                                       .at_once = plan.uploads_at_once,
+                                       .fetch = plan.fetch})});
+    }
+    case Phase::kUpload:
+      return end_upload(now);
+    case Phase::kEndorse:
+      if (server.has_quorum()) return enter(UnmaskPhase{}, now);
+      report_dropouts(server.s(), server.endorsed());
+      return finish(wire::RoundStatus::kLost,
+                    "only " + std::to_string(server.endorsed().size()) +
+                        " members endorsed the survivors; the certificate needs " +
+                        std::to_string(plan.header.Q));
+    case Phase::kUnmask:
+      if (server.can_open()) return open_sum();
+      report_dropouts(server.s(), server.responded());
+      return finish(wire::RoundStatus::kLost,
+                    std::to_string(server.responded().size()) +
+                        " members answered the unmasking; some secret has fewer than " +
+                        std::to_string(plan.header.t) + " good shares");
+    case Phase::kClosed:
+      return;
+  }
+}
+
+void RoundStateMachine::State::end_upload(TimePoint now) {
+  report_dropouts(server.u2(), server.uploaded());
+  // Inputs have left their sites from here on: too few survivors lose the round.
+  if (const Status fixed = server.fix_s(); !fixed.ok())
+    return finish(wire::RoundStatus::kLost, fixed.error().message);
+  survivors = static_cast<std::uint32_t>(server.s().size());
+  enter(EndorsePhase{}, now);
+}
+
+void RoundStateMachine::State::on_deadline(TimePoint now) {
+  const auto send_again = [&](std::uint32_t& sends, std::uint32_t most) {
+    if (sends >= most) return end_phase(now);
+    ++sends;
+    deadline = now + Duration(plan.deadline_ms.at(phase.index()));
+    announce_to_all();
+  };
+  if (auto* endorse = in<EndorsePhase>()) return send_again(endorse->sends, 2);
+  if (auto* unmask = in<UnmaskPhase>()) return send_again(unmask->sends, plan.unmask_sends);
+  end_phase(now);
+}
+
+void RoundStateMachine::State::open_sum() {
+  auto job = server.open();
+  if (!job.ok()) return finish(wire::RoundStatus::kLost, job.error().message);
+  in<UnmaskPhase>()->summing = true;
+  event(RoundEvent::Kind::kOpened, kCoordinatorId,
+        std::to_string(survivors) + " uploads, " + std::to_string(job->seeds.size()) + " masks");
+  out.sum = SumRequest{std::move(job).value(), std::move(masked_sum)};
+}
+
+void RoundStateMachine::State::finish(wire::RoundStatus status, std::string reason) {
+  ended = status;
+  if (status != wire::RoundStatus::kDone) event(RoundEvent::Kind::kFailed, kCoordinatorId, reason);
+  RoundOutcome outcome{.status = status,
+                       .reason = std::move(reason),
+                       .sum = std::nullopt,
+                       .survivors = {},
+                       .aggregate_hash = aggregate_hash,
+                       .upload_bytes = survivors * secagg::upload_bytes(plan.header.lanes)};
+  if (survivors > 0)
+    for (std::uint32_t index : server.s())
+      outcome.survivors.push_back(id_at(index));
+  out.outcome = std::move(outcome);
+  phase = ClosedPhase{};
+}
+
+// ---- what is heard
+
+void RoundStateMachine::State::judge(MemberId from, std::string_view what, const Verdict& verdict) {
+  static constexpr RoundEvent::Kind kKinds[] = {
+      RoundEvent::Kind::kAccepted, RoundEvent::Kind::kIgnored, RoundEvent::Kind::kRejected};
+  event(kKinds[static_cast<std::size_t>(verdict.kind)], from,
+        std::string(what) + (verdict.reason.empty() ? "" : ": ") + verdict.reason);
+}
+
+void RoundStateMachine::State::receive(MemberId from, const wire::Message& message, TimePoint now) {
+  const std::string_view what = wire::name_of(message);
+  // A signed message counts only from the member that it names: the transport knows who that is.
+  const auto take = [&](const auto& m) {
+    const Verdict verdict =
+        m.id == from ? server.accept(m) : Verdict::rejected("names another member");
+    judge(from, what, verdict);
+    return verdict.kind == Verdict::Kind::kAccepted;
+  };
+  std::visit(Overloaded{
+                 [&](const wire::Advertise& m) { take(m); },
+                 [&](const wire::Shares& m) { take(m); },
+                 [&](const wire::ShareCheck& m) { take(m); },
+                 [&](const wire::UploadHeader& m) {
+                   if (take(m)) in<UploadPhase>()->collector.add(from, m.hash_y, now);
+                 },
+                 [&](const wire::Endorse& m) {
+                   const Verdict verdict = server.accept(from, m);
+                   judge(from, what, verdict);
+                   // R1: an endorsement is the ticket to M9, so one that comes late still gets M8.
+                   if (verdict.kind == Verdict::Kind::kAccepted && in<UnmaskPhase>())
+                     announce(*server.cohort().index_of(from));
+                 },
+                 [&](const wire::UnmaskResponse& m) { take(m); },
+                 [&](const wire::BlobData& m) { receive_upload(from, m, now); },
+                 [&](const wire::BlobRequest& m) { serve_model(from, m); },
+                 [&](const wire::LeaveRound& m) { lose_member(from, "left: " + m.reason); },
+                 [&](const auto&) {
+                   judge(from, what, Verdict::rejected("is no participant's message of a round"));
+                 },
+             },
+             message);
+}
+
+void RoundStateMachine::State::receive_upload(MemberId from, const wire::BlobData& data,
+                                              TimePoint now) {
+  auto* upload = in<UploadPhase>();
+  if (!upload) return judge(from, "BlobData", Verdict::ignored("late"));
+  auto whole = upload->collector.accept(from, data, now);
+  if (!whole.ok()) return lose_member(from, whole.error().message);
+  if (!whole->has_value()) return;
+  auto update = server.check_upload(from, **whole);
+  if (!update.ok()) return lose_member(from, update.error().message);
+  // S is all complete uploads, so what is added here before S is fixed belongs to the sum over S.
+  for (std::size_t lane = 0; lane < masked_sum.lanes.size(); ++lane)
+    masked_sum.lanes[lane].add(update->lanes[lane]);
+  server.upload_complete(from);
+  event(RoundEvent::Kind::kUploadProgress, from, std::to_string((*whole)->size()) + " bytes");
+}
+
+void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
+  if (request.blob != plan.header.model_hash) return send(to, wire::absent(request));
+  auto data = wire::answer(request, plan.model);
+  if (!data.ok()) return judge(to, "BlobRequest", Verdict::rejected(data.error().message));
+  send(to, std::move(data).value());
+}
+
+void RoundStateMachine::State::lose_member(MemberId member, std::string why) {
+  gone.insert(member);
+  if (auto* upload = in<UploadPhase>()) upload->collector.drop(member);
+  event(RoundEvent::Kind::kDropout, member, std::move(why));
+}
+
+RoundOutput RoundStateMachine::State::take_output(TimePoint now) {
+  while (complete())
+    end_phase(now);
+  auto* upload = in<UploadPhase>();
+  if (upload)
+    for (auto& request : upload->collector.due(plan.header.round, now))
+      out.send.push_back(std::move(request));
+  if (!ended && !summing()) {
+    out.wake_at = deadline;
+    if (upload)
+      if (const auto wake = upload->collector.wake_at()) out.wake_at = std::min(deadline, *wake);
+  }
+  return std::exchange(out, {});
+}
+
+// ---- the verbs
+
+RoundStateMachine::RoundStateMachine(RoundPlan plan, const crypto::SigningKey& signing)
+    : state_(std::make_unique<State>(std::move(plan), signing)) {}
+
+RoundStateMachine::~RoundStateMachine() = default;
+
+RoundOutput RoundStateMachine::start(TimePoint now) {
+  state_->enter(AdvertisePhase{}, now);
+  return state_->take_output(now);
+}
+
+RoundOutput RoundStateMachine::handle(const wire::Envelope& envelope, TimePoint now) {
+  State& state = *state_;
+  const auto what = wire::name_of(envelope.message);
+  if (!state.server.cohort().index_of(envelope.peer))
+    state.judge(envelope.peer, what, Verdict::rejected("not a member of this round's cohort"));
+  else if (envelope.round != state.plan.header.round)
+    state.judge(envelope.peer, what, Verdict::ignored("is about another round"));
+  else if (state.ended)
+    state.judge(envelope.peer, what, Verdict::ignored("the round is over"));
+  else
+    state.receive(envelope.peer, envelope.message, now);
+  return state.take_output(now);
+}
+
+RoundOutput RoundStateMachine::tick(TimePoint now) {
+  State& state = *state_;
+  if (!state.ended && !state.summing() && now >= state.deadline) state.on_deadline(now);
+  return state.take_output(now);
+}
+
+RoundOutput RoundStateMachine::member_connected(MemberId member, TimePoint now) {
+  State& state = *state_;
+  if (const auto index = state.server.cohort().index_of(member)) {
+    state.announce(*index);
+    if (auto* upload = state.in<UploadPhase>()) upload->collector.reconnected(member);
+  }
+  return state.take_output(now);
+}
+
+RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
+  State& state = *state_;
+  SOTTO_CHECK(state.summing(), "a sum is handed back once, after it was asked for");
+  auto decoded = codec::decode_sum(state.plan.encoding, state.plan.header.lanes, state.server.h(),
+                                   sum, state.survivors);
+  if (decoded.ok()) {
+    state.aggregate_hash = secagg::hash_of_sum(state.server.h(), sum);
+    state.finish(wire::RoundStatus::kDone, "");
+    state.out.outcome->sum = std::move(decoded).value();
+  } else {
+    state.finish(wire::RoundStatus::kLost, decoded.error().message);
+  }
+  return state.take_output(now);
+}
+
+RoundOutput RoundStateMachine::close(const Bytes32& new_model_hash, TimePoint now) {
+  State& state = *state_;
+  SOTTO_CHECK(state.ended.has_value(), "a round is closed after its outcome");
+  state.m10 = state.server.result(*state.ended, state.aggregate_hash, new_model_hash);
+  state.announce_to_all();
+  return state.take_output(now);
+}
+
+RoundProgress RoundStateMachine::progress() const {
+  const State& state = *state_;
+  const IndexSet* done[] = {&state.server.advertised(), &state.server.dealt(),
+                            &state.server.checked(),    &state.server.uploaded(),
+                            &state.server.endorsed(),   &state.server.responded(),
+                            &state.server.responded()};
+  RoundProgress progress{.phase = state.current(),
+                         .cohort = state.server.cohort().size(),
+                         .done = static_cast<std::uint32_t>(done[state.phase.index()]->size()),
+                         .upload_bytes = state.server.uploaded().size() *
+                                         secagg::upload_bytes(state.plan.header.lanes)};
+  if (const auto* upload = std::get_if<UploadPhase>(&state.phase))
+    progress.upload_bytes += upload->collector.partial_bytes();
+  return progress;
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,85 @@
+#include "coordinator/round_uploads.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sotto::coordinator {
+
+void UploadCollector::add(MemberId member, const Bytes32& hash_y, TimePoint now) {
+  queue_.push_back({member, hash_y});
+  fill_places(now);
+}
+
+void UploadCollector::drop(MemberId member) {
+  active_.erase(member);
+  std::erase_if(queue_, [&](const Waiting& waiting) { return waiting.member == member; });
+}
+
+void UploadCollector::reconnected(MemberId member) {
+  if (auto at = active_.find(member); at != active_.end()) at->second.fetch.reconnected();
+}
+
+void UploadCollector::fill_places(TimePoint now) {
+  while (active_.size() < limits_.at_once && !queue_.empty()) {
+    const Waiting next = queue_.front();
+    queue_.pop_front();
+    active_.emplace(next.member, Active{wire::BlobFetch(next.hash_y, limits_.upload_bytes,
+                                                        limits_.upload_bytes, limits_.fetch),
+                                        now});
+  }
+}
+
+void UploadCollector::rotate_stalled(TimePoint now) {
+  const Duration patience = 3 * limits_.fetch.retry_after;
+  auto waiting = queue_.size();
+  for (auto at = active_.begin(); at != active_.end() && waiting > 0;) {
+    if (now - at->second.last_progress < patience) {
+      ++at;
+      continue;
+    }
+    queue_.push_back({at->first, at->second.fetch.blob()});
+    at = active_.erase(at);
+    --waiting;
+  }
+}
+
+std::vector<wire::Envelope> UploadCollector::due(RoundNumber round, TimePoint now) {
+  rotate_stalled(now);
+  fill_places(now);
+  std::vector<wire::Envelope> send;
+  for (auto& [member, active] : active_)
+    for (auto& request : active.fetch.due(now))
+      send.push_back({member, round, std::move(request)});
+  return send;
+}
+
+Result<std::optional<Bytes>> UploadCollector::accept(MemberId member, const wire::BlobData& data,
+                                                     TimePoint now) {
+  const auto at = active_.find(member);
+  if (at == active_.end()) return std::optional<Bytes>();  // an answer from before a rotation
+  wire::BlobFetch& fetch = at->second.fetch;
+  const std::uint64_t before = fetch.received_bytes();
+  if (Status taken = fetch.accept(data); !taken.ok()) return taken.error();
+  if (fetch.received_bytes() != before) at->second.last_progress = now;
+  if (!fetch.complete()) return std::optional<Bytes>();
+  Bytes whole = fetch.take();
+  active_.erase(at);
+  return std::optional<Bytes>(std::move(whole));
+}
+
+std::optional<TimePoint> UploadCollector::wake_at() const {
+  std::optional<TimePoint> earliest;
+  for (const auto& [member, active] : active_)
+    if (const auto wake = active.fetch.wake_at(); wake && (!earliest || *wake < *earliest))
+      earliest = wake;
+  return earliest;
+}
+
+std::uint64_t UploadCollector::partial_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [member, active] : active_)
+    bytes += active.fetch.received_bytes();
+  return bytes;
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,66 @@
+// Pulls the masked uploads of a round, a few members at once and the others in a queue, so that
+// what is in memory is bounded by the members being fetched and not by the cohort. Sans-I/O. One
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/wire/blob_transfer.h"
+#include "common/wire/messages.h"
+
+namespace sotto::coordinator {
+
+class UploadCollector {
+ public:
+  struct Limits {
+    std::uint64_t upload_bytes = 0;  // exact size of every upload
+    std::uint32_t at_once = 4;
+    wire::FetchLimits fetch;
+  };
+
+  explicit UploadCollector(Limits limits) : limits_(limits) {}
+
+  /// `member` announced an upload with this hash. Once a member.
+  void add(MemberId member, const Bytes32& hash_y, TimePoint now);
+  /// Forgets the member: it left, or its bytes are no good.
+  void drop(MemberId member);
+  /// The link to the member came up again: its requests in flight are lost.
+  void reconnected(MemberId member);
+
+  /// Requests to send now. A member that sent nothing for three retries gives its place to the next
+  /// one in the queue and starts again behind it.
+  std::vector<wire::Envelope> due(RoundNumber round, TimePoint now);
+
+  /// The packed upload once it is whole (its hash is for the caller to check), else nothing. An
+  /// Error: the member broke the protocol or no longer has it.
+  Result<std::optional<Bytes>> accept(MemberId member, const wire::BlobData& data, TimePoint now);
+
+  [[nodiscard]] std::optional<TimePoint> wake_at() const;
+  /// Of the uploads being fetched; whole ones are gone from here.
+  [[nodiscard]] std::uint64_t partial_bytes() const;
+
+ private:
+  struct Waiting {
+    MemberId member{};
+    Bytes32 hash_y{};
+  };
+
+  struct Active {
+    wire::BlobFetch fetch;
+    TimePoint last_progress;
+  };
+
+  void rotate_stalled(TimePoint now);
+  void fill_places(TimePoint now);
+
+  Limits limits_;
+  std::deque<Waiting> queue_;
+  std::map<MemberId, Active> active_;
+};
+
+}  // namespace sotto::coordinator
