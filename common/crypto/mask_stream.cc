@@ -1,6 +1,7 @@
 #include "common/crypto/mask_stream.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "common/base/check.h"
 #include "common/crypto/keystream_cipher.h"
@@ -32,11 +33,20 @@ std::unique_ptr<KeystreamCipher> make_cipher(const Secret32& key, MaskBackend ba
   return backend == MaskBackend::kIpsecMb ? make_ipsec_mb_cipher(key) : make_openssl_cipher(key);
 }
 
+/// The length in words of the chunk at the head of `rest`: shorter at first where that brings the
+/// accumulator to a cache line, so that no vector store of the later chunks is split.
+template <class Word>
+std::size_t next_chunk(std::span<const Word> rest) {
+  constexpr std::size_t kCacheLine = 64;
+  const std::size_t past_line = std::bit_cast<std::uintptr_t>(rest.data()) % kCacheLine;
+  const std::size_t shorter = past_line % kBlockBytes == 0 ? past_line : 0;  // whole blocks only
+  return std::min((kKeystreamChunk - shorter) / sizeof(Word), rest.size());
+}
+
 template <class Word>
 void add_masks_of(std::span<Word> acc, std::uint32_t lane, std::uint64_t first_word,
                   std::span<const MaskTerm> terms, MaskBackend backend) {
   constexpr std::uint64_t kWordsPerBlock = kBlockBytes / sizeof(Word);
-  constexpr std::size_t kChunkWords = kKeystreamChunk / sizeof(Word);
   SOTTO_CHECK(first_word % kWordsPerBlock == 0, "masks start at a block of the stream");
   check_within_key(first_word / kWordsPerBlock, acc.size_bytes());
 
@@ -46,14 +56,16 @@ void add_masks_of(std::span<Word> acc, std::uint32_t lane, std::uint64_t first_w
     ciphers.push_back(make_cipher(term.key, backend));
 
   const SecretCell scratch(kKeystreamChunk);
-  for (std::size_t at = 0; at < acc.size(); at += kChunkWords) {
-    const std::span<Word> chunk = acc.subspan(at, std::min(kChunkWords, acc.size() - at));
+  for (std::size_t at = 0; at < acc.size();) {
+    const std::span<Word> chunk =
+        acc.subspan(at, next_chunk(std::span<const Word>(acc.subspan(at))));
     const CounterBlock counter = counter_block(lane, (first_word + at) / kWordsPerBlock);
     const std::span<std::uint8_t> stream(scratch.data(), chunk.size_bytes());
     for (std::size_t k = 0; k < terms.size(); ++k) {
       ciphers[k]->generate(counter, stream);
       add_words(chunk, stream, terms[k].sign);
     }
+    at += chunk.size();
   }
 }
 
