@@ -1,0 +1,176 @@
+#include "common/privacy/accountant.h"
+
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "common/privacy/subsampled_gaussian.h"
+
+namespace sotto::privacy {
+namespace {
+
+nlohmann::json rows(const std::string& table) {
+  std::ifstream in(SOTTO_SOURCE_DIR "/tests/vectors/dp/" + table + "_public.json");
+  nlohmann::json out = nlohmann::json::parse(in).at("rows");
+  SOTTO_CHECK(out.size() >= 40, "the table is missing");
+  return out;
+}
+
+double epsilon(double q, double sigma, std::uint64_t steps, double delta) {
+  return epsilon_of({.sampling_rate = q, .noise_multiplier = sigma, .steps = steps}, delta).value();
+}
+
+TEST(RdpAccountant, CurveEqualsTheFortyDigitReference) {
+  for (const auto& row : rows("b_rdp_curve")) {
+    const double order = row["order"];
+    const double expected = row["rdp_mpmath40"];
+    const double rdp = subsampled_gaussian_rdp(row["q"], row["sigma"], std::array{order})[0];
+    EXPECT_NEAR(rdp, expected, 1e-8 * expected + 1e-14) << row;
+    EXPECT_GE(rdp, expected * (1 - 1e-12) - 1e-14) << "never below the truth: " << row;
+  }
+}
+
+TEST(RdpAccountant, EpsilonEqualsTheSignedSeriesAtTheSameOrders) {
+  for (const auto& row : rows("a_poisson_gaussian")) {
+    const double expected = row["eps_rdp_signed"];
+    const double loose = row["eps_rdp"];
+    const double found = epsilon(row["q"], row["sigma"], row["T"], row["delta"]);
+    EXPECT_NEAR(found, expected, 1e-6 * expected) << row;
+    EXPECT_LE(found, loose * (1 + 1e-6)) << row;
+    EXPECT_GE(found, row["eps_pld_1e-5"].is_number() ? double{row["eps_pld_1e-5"]} - 1e-3 : 0.0);
+  }
+}
+
+TEST(RdpAccountant, WithoutSamplingItIsTheGaussianClosedForm) {
+  RdpAccountant accountant;
+  ASSERT_TRUE(accountant.add({.sampling_rate = 1, .noise_multiplier = 3, .steps = 5}).ok());
+  for (std::size_t i = 0; i < accountant.orders().size(); ++i)
+    EXPECT_DOUBLE_EQ(accountant.rdp()[i], 5 * accountant.orders()[i] / 18);
+}
+
+TEST(RdpAccountant, CurveIsContinuousFromFractionalToIntegerOrders) {
+  for (const double q : {1e-6, 0.01, 0.3, 0.999}) {
+    for (const double sigma : {0.4, 1.0, 5.0, 50.0}) {
+      const auto rdp = subsampled_gaussian_rdp(q, sigma, std::array{4.9999999, 5.0, 5.0000001});
+      EXPECT_NEAR((rdp[0] + rdp[2]) / 2, rdp[1], 1e-9 * rdp[1]) << q << " " << sigma;
+    }
+  }
+}
+
+TEST(RdpAccountant, RdpRisesWithOrderAndRateAndFallsWithNoise) {
+  RdpAccountant accountant;
+  ASSERT_TRUE(accountant.add({.sampling_rate = 0.02, .noise_multiplier = 0.8, .steps = 1}).ok());
+  for (std::size_t i = 1; i < accountant.rdp().size(); ++i)
+    EXPECT_GE(accountant.rdp()[i], accountant.rdp()[i - 1]);
+  EXPECT_LT(epsilon(0.01, 1, 100, 1e-5), epsilon(0.011, 1, 100, 1e-5));
+  EXPECT_LT(epsilon(0.01, 1.01, 100, 1e-5), epsilon(0.01, 1, 100, 1e-5));
+}
+
+TEST(RdpAccountant, NFoldCompositionIsNTimesOneFold) {
+  const DpSgdSteps once{.sampling_rate = 0.03, .noise_multiplier = 1.1, .steps = 1};
+  DpSgdSteps hundred = once;
+  hundred.steps = 100;
+  RdpAccountant one_by_one;
+  RdpAccountant at_once;
+  ASSERT_TRUE(at_once.add(hundred).ok());
+  for (int i = 0; i < 100; ++i)
+    ASSERT_TRUE(one_by_one.add(once).ok());
+  for (std::size_t i = 0; i < at_once.rdp().size(); ++i)
+    EXPECT_NEAR(one_by_one.rdp()[i], at_once.rdp()[i], 1e-11 * at_once.rdp()[i]);
+  EXPECT_NEAR(one_by_one.epsilon(1e-6), at_once.epsilon(1e-6), 1e-9);
+}
+
+TEST(RdpAccountant, DifferentPartsAddUpInAnyOrder) {
+  const DpSgdSteps a{.sampling_rate = 0.01, .noise_multiplier = 1, .steps = 700};
+  const DpSgdSteps b{.sampling_rate = 0.05, .noise_multiplier = 2, .steps = 300};
+  RdpAccountant ab;
+  RdpAccountant ba;
+  EXPECT_TRUE(ab.add(a).ok() && ab.add(b).ok() && ba.add(b).ok() && ba.add(a).ok());
+  EXPECT_NEAR(ab.epsilon(1e-5), ba.epsilon(1e-5), 1e-12);
+  EXPECT_GT(ab.epsilon(1e-5), epsilon(0.01, 1, 700, 1e-5));
+}
+
+TEST(RdpAccountant, NothingSpentIsZero) {
+  EXPECT_EQ(RdpAccountant().epsilon(1e-9), 0);
+  EXPECT_EQ(epsilon(0.01, 1, 0, 1e-9), 0);
+}
+
+TEST(RdpAccountant, OrdersThatDoNotConvergeAreInfinite) {
+  const auto rdp = subsampled_gaussian_rdp(0.01, 1e-3, std::array{1.5, 2.0});
+  EXPECT_EQ(rdp[0], std::numeric_limits<double>::infinity());
+  EXPECT_GT(rdp[1], 1e5);
+  EXPECT_GT(epsilon(0.01, 1e-3, 1, 1e-5), 1e5);
+  EXPECT_EQ(epsilon(0.01, 1e-200, 1, 1e-5), std::numeric_limits<double>::infinity());
+}
+
+TEST(RdpAccountant, SmallDeltaNeedsMoreEpsilon) {
+  double last = 0;
+  for (const double delta : {1e-3, 1e-6, 1e-12, 1e-30, 1e-300}) {
+    const double now = epsilon(0.01, 1, 1000, delta);
+    EXPECT_GT(now, last);
+    EXPECT_TRUE(std::isfinite(now));
+    last = now;
+  }
+}
+
+TEST(RdpAccountant, RefusesParametersOutOfRange) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  RdpAccountant accountant;
+  for (const double q : {0.0, -0.1, 1.0001, kNan})
+    EXPECT_FALSE(accountant.add({.sampling_rate = q, .noise_multiplier = 1, .steps = 1}).ok());
+  for (const double sigma : {0.0, -1.0, kNan, std::numeric_limits<double>::infinity()})
+    EXPECT_FALSE(
+        accountant.add({.sampling_rate = 0.1, .noise_multiplier = sigma, .steps = 1}).ok());
+  EXPECT_EQ(accountant.epsilon(1e-5), 0) << "nothing was added";
+  for (const double delta : {0.0, 1.0, -1.0, kNan})
+    EXPECT_FALSE(epsilon_of({.sampling_rate = 0.1, .noise_multiplier = 1, .steps = 1}, delta).ok());
+}
+
+TEST(Calibration, IsTightAgainstItsOwnAccountant) {
+  for (const auto& row : rows("c_calibration")) {
+    const double target = row["eps"];
+    const double delta = row["delta"];
+    const double q = row["q"];
+    const std::uint64_t steps = row["T"];
+    const auto sigma = calibrate_noise_multiplier(target, delta, q, steps);
+    ASSERT_TRUE(sigma.ok()) << sigma.error().message;
+    EXPECT_LE(epsilon(q, *sigma, steps, delta), target) << row;
+    EXPECT_GT(epsilon(q, 0.999 * *sigma, steps, delta), target) << row;
+  }
+}
+
+// sigma_rdp of the table is loose at fractional orders, sigma_pld is nearly the truth.
+TEST(Calibration, LiesBetweenTheTruthAndTheLooseReference) {
+  for (const auto& row : rows("c_calibration")) {
+    const auto sigma = calibrate_noise_multiplier(row["eps"], row["delta"], row["q"], row["T"]);
+    ASSERT_TRUE(sigma.ok());
+    EXPECT_LE(*sigma, double{row["sigma_rdp"]} * (1 + 2e-4)) << row;
+    EXPECT_GE(*sigma, double{row["sigma_pld"]} * 0.999) << row;
+  }
+}
+
+TEST(Calibration, TakesLessThanASecondEvenOnABusyMachine) {
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(calibrate_noise_multiplier(1.0, 1e-6, 0.001, 60000).ok());
+  ASSERT_TRUE(calibrate_noise_multiplier(8.0, 1e-5, 0.1, 100).ok());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  RecordProperty("seconds", std::to_string(took.count() / 2));
+  EXPECT_LT(took.count(), 2.0);
+}
+
+TEST(Calibration, RefusesWhatCannotBe) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_FALSE(calibrate_noise_multiplier(0, 1e-5, 0.1, 10).ok());
+  EXPECT_FALSE(calibrate_noise_multiplier(kInfinity, 1e-5, 0.1, 10).ok());
+  EXPECT_FALSE(calibrate_noise_multiplier(1, 0, 0.1, 10).ok());
+  EXPECT_FALSE(calibrate_noise_multiplier(1, 1e-5, 0, 10).ok());
+  EXPECT_FALSE(calibrate_noise_multiplier(1, 1e-5, 0.1, 0).ok());
+  EXPECT_FALSE(calibrate_noise_multiplier(1e-9, 1e-300, 1, 1000000000).ok());
+}
+
+}  // namespace
+}  // namespace sotto::privacy
