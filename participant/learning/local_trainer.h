@@ -16,19 +16,9 @@
 #include "common/model/flat_parameters.h"
 #include "common/model/update.h"
 #include "common/privacy/accountant.h"
+#include "participant/data/examples.h"
 
 namespace sotto::learning {
-
-/// One labelled text; the label is an index into the job's labels.
-struct Example {
-  std::string text;
-  std::int64_t label = 0;
-};
-
-/// "label TAB text" lines, UTF-8. Errors name file and line: unknown label, missing tab, bad
-/// encoding.
-Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
-                                           const std::vector<std::string>& labels);
 
 struct SiteExamples {
   std::vector<Example> train;
@@ -44,8 +34,8 @@ std::vector<std::string> metric_names(const config::JobConfig& job);
 Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
                                                std::uint64_t examples);
 
-/// The initial model of a job from its seed: named as in Hugging Face's BERT, trainable parameters
-/// all.
+/// The initial model of a job: named as in Hugging Face's BERT, every parameter trainable; from the
+/// model folder's model.safetensors where there is one, else random from the job's seed.
 Result<FlatParameters> initial_model(const config::JobConfig& job);
 
 /// Writes a folder that others load: model.safetensors, config.json, vocab.txt.

@@ -1,0 +1,84 @@
+#include "participant/data/examples.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+namespace sotto::learning {
+namespace {
+
+std::string known_labels(const std::vector<std::string>& labels) {
+  std::string out;
+  for (const std::string& label : labels)
+    out += (out.empty() ? "" : ", ") + label;
+  return out;
+}
+
+/// One line without its end; the message names what is wrong, never the record itself.
+Result<Example> parse_line(std::string_view line, const std::vector<std::string>& labels) {
+  if (!is_utf8(line)) return Error{"is not UTF-8"};
+  const std::size_t tab = line.find('\t');
+  if (tab == std::string_view::npos) return Error{"has no tab between label and text"};
+  const auto label = std::find(labels.begin(), labels.end(), line.substr(0, tab));
+  if (label == labels.end())
+    return Error{"has a label that the job does not name; it names " + known_labels(labels)};
+  const std::string_view text = line.substr(tab + 1);
+  if (text.find_first_not_of(" \t") == std::string_view::npos) return Error{"has no text"};
+  return Example{std::string(text), label - labels.begin()};
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&text](std::size_t i) {
+      return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
+    const unsigned lead = byte(at);
+    const std::size_t more = lead < 0x80   ? 0
+                             : lead < 0xC2 ? 9
+                             : lead < 0xE0 ? 1
+                             : lead < 0xF0 ? 2
+                             : lead < 0xF5 ? 3
+                                           : 9;
+    if (more == 9) return false;
+    for (std::size_t i = 1; i <= more; ++i)
+      if ((byte(at + i) & 0xC0U) != 0x80U) return false;
+    const unsigned second = byte(at + 1);
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+      return false;
+    at += more + 1;
+  }
+  return true;
+}
+
+Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
+                                            const std::vector<std::string>& labels) {
+  std::vector<Example> examples;
+  for (std::size_t number = 1; !bytes.empty(); ++number) {
+    // Only the line feed ends a line: U+0085 and U+2028 occur inside real texts.
+    const std::size_t end = std::min(bytes.find('\n'), bytes.size());
+    std::string_view line = bytes.substr(0, end);
+    bytes.remove_prefix(std::min(end + 1, bytes.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    Result<Example> example = parse_line(line, labels);
+    if (!example)
+      return Error{name + ":" + std::to_string(number) + ": the line " + example.error().message};
+    examples.push_back(std::move(example).value());
+  }
+  if (examples.empty()) return Error{name + ": holds no example"};
+  return examples;
+}
+
+Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
+                                           const std::vector<std::string>& labels) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return Error{file.string() + ": cannot be read"};
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) return Error{file.string() + ": cannot be read"};
+  return parse_examples(bytes, file.string(), labels);
+}
+
+}  // namespace sotto::learning

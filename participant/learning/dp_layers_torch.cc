@@ -1,0 +1,119 @@
+#include "participant/learning/dp_layers_torch.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace sotto::learning {
+namespace {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+/// What a layer writes to; opaque to autograd, which sees the weight alone as an input.
+struct Target {
+  GradTape* tape = nullptr;
+  const Parameter* weight = nullptr;
+  const Parameter* bias = nullptr;
+};
+
+// The graph of a forward pass never outlives the tape and the model it was made with.
+void keep(AutogradContext* ctx, const Target& target) {
+  ctx->saved_data["tape"] = reinterpret_cast<std::int64_t>(target.tape);
+  ctx->saved_data["weight"] = reinterpret_cast<std::int64_t>(target.weight);
+  ctx->saved_data["bias"] = reinterpret_cast<std::int64_t>(target.bias);
+}
+
+Target kept(AutogradContext* ctx) {
+  return {reinterpret_cast<GradTape*>(ctx->saved_data["tape"].toInt()),
+          reinterpret_cast<const Parameter*>(ctx->saved_data["weight"].toInt()),
+          reinterpret_cast<const Parameter*>(ctx->saved_data["bias"].toInt())};
+}
+
+/// Sums over the positions, if there are any: [B,T,n] -> [B,n].
+Tensor per_example(const Tensor& x) {
+  return x.dim() == 3 ? x.sum(1) : x;
+}
+
+struct LinearFunction : Function<LinearFunction> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight,
+                        Target target) {
+    ctx->save_for_backward({x, weight});
+    keep(ctx, target);
+    return target.bias != nullptr ? at::linear(x, weight, target.bias->value)
+                                  : at::linear(x, weight);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    const Target target = kept(ctx);
+    const Tensor gy = gradients[0].contiguous();
+    target.tape->linear(*target.weight, saved[0], gy);
+    if (target.bias != nullptr) target.tape->rows(*target.bias, per_example(gy));
+    return {ctx->needs_input_grad(0) ? gy.matmul(saved[1]) : Tensor(), Tensor(), Tensor()};
+  }
+};
+
+struct EmbeddingFunction : Function<EmbeddingFunction> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& ids, const Tensor& weight,
+                        Target target) {
+    ctx->save_for_backward({ids});
+    keep(ctx, target);
+    return at::embedding(weight, ids);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const Target target = kept(ctx);
+    target.tape->lookup(*target.weight, ctx->get_saved_variables()[0], gradients[0]);
+    return {Tensor(), Tensor(), Tensor()};
+  }
+};
+
+struct LayerNormFunction : Function<LayerNormFunction> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, double eps,
+                        Target target) {
+    auto [y, mean, rstd] =
+        at::native_layer_norm(x, {weight.size(0)}, weight, target.bias->value, eps);
+    ctx->save_for_backward({x, weight, mean, rstd});
+    keep(ctx, target);
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    const Target target = kept(ctx);
+    const Tensor gy = gradients[0].contiguous();
+    const Tensor normalised = (saved[0] - saved[2]) * saved[3];
+    target.tape->rows(*target.weight, per_example(normalised * gy));
+    target.tape->rows(*target.bias, per_example(gy));
+    Tensor gx;
+    if (ctx->needs_input_grad(0))
+      gx = std::get<0>(at::native_layer_norm_backward(gy, saved[0], {saved[1].size(0)}, saved[2],
+                                                      saved[3], saved[1], target.bias->value,
+                                                      {true, false, false}));
+    return {gx, Tensor(), Tensor(), Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor dp_linear(const Tensor& x, const Parameter& weight, const Parameter* bias, GradTape* tape) {
+  if (tape != nullptr) return LinearFunction::apply(x, weight.value, Target{tape, &weight, bias});
+  return bias != nullptr ? at::linear(x, weight.value, bias->value) : at::linear(x, weight.value);
+}
+
+Tensor dp_embedding(const Tensor& ids, const Parameter& weight, GradTape* tape) {
+  if (tape != nullptr)
+    return EmbeddingFunction::apply(ids, weight.value, Target{tape, &weight, nullptr});
+  return at::embedding(weight.value, ids);
+}
+
+Tensor dp_layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, double eps,
+                     GradTape* tape) {
+  if (tape != nullptr)
+    return LayerNormFunction::apply(x, weight.value, eps, Target{tape, &weight, &bias});
+  return at::layer_norm(x, {weight.value.size(0)}, weight.value, bias.value, eps);
+}
+
+}  // namespace sotto::learning

@@ -1,0 +1,27 @@
+// The counts that an evaluation adds up over a federation: exact integers, so that secure
+// aggregation sums them without loss.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace sotto::learning {
+
+/// Counts in the order of metric_names().
+class MetricCounts {
+ public:
+  explicit MetricCounts(std::size_t labels) : counts_(kPerLabel + 3 * labels, 0) {}
+
+  /// One example: its label, what the model said, and its cross entropy.
+  void add(std::int64_t label, std::int64_t predicted, double loss);
+
+  [[nodiscard]] std::vector<std::uint64_t> counts() const;
+
+ private:
+  static constexpr std::size_t kExamples = 0, kCorrect = 1, kLoss = 2, kPerLabel = 3;
+
+  std::vector<std::uint64_t> counts_;
+  double loss_ = 0;
+};
+
+}  // namespace sotto::learning

@@ -1,0 +1,33 @@
+// Adam and SGD with momentum on one flat vector, and the learning-rate schedule over a whole job.
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+#include "common/config/job.h"
+
+namespace sotto::learning {
+
+/// The learning rate of step `step` (from 0) of `total`: "linear" and "cosine" fall towards 0 and
+/// stay positive at the last step.
+double scheduled_rate(const config::LocalTrainingSection& settings, std::uint64_t step,
+                      std::uint64_t total);
+
+class Optimizer {
+ public:
+  explicit Optimizer(const config::LocalTrainingSection& settings) : settings_(settings) {}
+
+  /// values -= rate * direction(gradient), in place.
+  void step(const at::Tensor& values, const at::Tensor& gradient, double rate);
+
+ private:
+  void adam(const at::Tensor& values, const at::Tensor& gradient, double rate);
+  void sgd(const at::Tensor& values, const at::Tensor& gradient, double rate);
+
+  config::LocalTrainingSection settings_;
+  at::Tensor first_, second_;  // moments; undefined before the first step
+  std::uint64_t steps_ = 0;
+};
+
+}  // namespace sotto::learning

@@ -1,0 +1,34 @@
+// From a job's privacy section to the sampling rate and noise that a site of a given size runs
+// with.
+#include <algorithm>
+
+#include "participant/learning/local_trainer.h"
+
+namespace sotto::learning {
+
+Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
+                                               std::uint64_t examples) {
+  const config::LocalTrainingSection& training = job.local_training;
+  const config::DifferentialPrivacySection& dp = job.differential_privacy;
+  if (examples == 0) return Error{"the site has no training example"};
+  privacy::DpSgdSteps steps;
+  steps.steps = training.local_steps;
+  steps.sampling_rate =
+      training.sampling_rate > 0
+          ? training.sampling_rate
+          : static_cast<double>(training.expected_batch_size) / static_cast<double>(examples);
+  steps.sampling_rate = std::min(steps.sampling_rate, 1.0);
+  if (!(steps.sampling_rate > 0) || steps.steps == 0)
+    return Error{"the job samples no example or trains no step"};
+  if (!dp.enabled) return steps;
+  steps.noise_multiplier = dp.noise_multiplier;
+  if (dp.noise_multiplier > 0) return steps;
+  const std::uint64_t all = std::uint64_t{job.rounds.num_server_rounds} * training.local_steps;
+  const Result<double> noise = privacy::calibrate_noise_multiplier(
+      dp.target_epsilon, dp.target_delta, steps.sampling_rate, all);
+  if (!noise) return noise.error();
+  steps.noise_multiplier = *noise;
+  return steps;
+}
+
+}  // namespace sotto::learning

@@ -1,0 +1,198 @@
+// Every layer kind and every way of sharing a parameter against the loop that DP-SGD is defined by.
+#include <functional>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "participant/learning/dp_layers_torch.h"
+#include "participant/learning/grad_tape_torch.h"
+
+namespace sotto::learning {
+namespace {
+
+using at::Tensor;
+
+/// Parameters with addresses that stay.
+struct Parameters {
+  explicit Parameters(const std::vector<std::vector<std::int64_t>>& shapes) {
+    all.reserve(shapes.size());
+    for (const auto& shape : shapes) {
+      Parameter p{"p" + std::to_string(all.size()), at::randn(shape), at::zeros(shape)};
+      p.value.requires_grad_(true);
+      p.value.mutable_grad() = p.gradient;
+      all.push_back(std::move(p));
+    }
+  }
+
+  std::vector<Parameter> all;
+};
+
+/// Per-example losses [B] of the examples `first` to `last`.
+using Losses = std::function<Tensor(std::int64_t first, std::int64_t last, GradTape* tape)>;
+
+constexpr std::int64_t kExamples = 5;
+
+void expect_exact(Parameters& parameters, const Losses& losses) {
+  std::vector<Tensor> values, expected_sum;
+  for (const Parameter& p : parameters.all) {
+    values.push_back(p.value);
+    expected_sum.push_back(at::zeros_like(p.value, at::kDouble));
+  }
+  const Tensor norms = at::zeros({kExamples}, at::kDouble);
+  std::vector<std::vector<Tensor>> gradients;
+  for (std::int64_t i = 0; i < kExamples; ++i) {
+    gradients.push_back(torch::autograd::grad({losses(i, i + 1, nullptr).sum()}, values, {},
+                                              c10::nullopt, false, /*allow_unused=*/false));
+    Tensor squares = at::zeros({}, at::kDouble);
+    for (const Tensor& g : gradients.back())
+      squares = squares + g.to(at::kDouble).square().sum();
+    norms[i] = squares.sqrt();
+  }
+  const double clip = norms.median().item<double>();  // some examples are clipped, some are not
+  for (std::int64_t i = 0; i < kExamples; ++i)
+    for (std::size_t p = 0; p < values.size(); ++p)
+      expected_sum[p] += gradients[static_cast<std::size_t>(i)][p].to(at::kDouble) *
+                         std::min(1.0, clip / norms[i].item<double>());
+
+  GradTape tape;
+  losses(0, kExamples, &tape).sum().backward();
+  for (const Parameter& p : parameters.all)
+    EXPECT_EQ(p.gradient.abs().sum().item<double>(), 0) << "autograd itself wrote " << p.name;
+  EXPECT_TRUE(tape.unused(parameters.all).empty());
+  const Tensor found = tape.norms();
+  EXPECT_LT(((found - norms).abs() / norms).max().item<double>(), 3e-6);
+  tape.accumulate(clip_factors(found, clip));
+  for (std::size_t p = 0; p < values.size(); ++p) {
+    const double scale = expected_sum[p].abs().max().item<double>();
+    EXPECT_LT((parameters.all[p].gradient - expected_sum[p]).abs().max().item<double>(),
+              1e-5 * scale)
+        << "parameter " << p;
+  }
+}
+
+class GradTapeShapes : public ::testing::TestWithParam<std::int64_t> {
+ protected:
+  void SetUp() override { at::manual_seed(7); }
+};
+
+/// One position (rank one), few against the width (ghost norms), many (per-example gradients).
+INSTANTIATE_TEST_SUITE_P(Positions, GradTapeShapes, ::testing::Values(1, 3, 40));
+
+TEST_P(GradTapeShapes, LinearWithBiasIsExact) {
+  const auto positions = GetParam();
+  Parameters p({{60, 50}, {60}});
+  const Tensor x = at::randn({kExamples, positions, 50}), v = at::randn({kExamples, positions, 60});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    return (dp_linear(x.slice(0, i, j), p.all[0], &p.all[1], tape).tanh() * v.slice(0, i, j))
+        .flatten(1)
+        .sum(1);
+  });
+}
+
+TEST_P(GradTapeShapes, EmbeddingIsExactWhenIdsRepeat) {
+  const auto positions = GetParam();
+  Parameters p({{6, 8}});
+  const Tensor ids = at::randint(6, {kExamples, positions});
+  const Tensor v = at::randn({kExamples, positions, 8});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    return (dp_embedding(ids.slice(0, i, j), p.all[0], tape).tanh() * v.slice(0, i, j))
+        .flatten(1)
+        .sum(1);
+  });
+}
+
+TEST_P(GradTapeShapes, LayerNormIsExact) {
+  const auto positions = GetParam();
+  Parameters p({{8, 8}, {8}, {8}});  // a linear before it, so that its input's gradient counts
+  const Tensor x = at::randn({kExamples, positions, 8}), v = at::randn({kExamples, positions, 8});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    const Tensor h = dp_linear(x.slice(0, i, j), p.all[0], nullptr, tape);
+    return (dp_layer_norm(h, p.all[1], p.all[2], 1e-5, tape) * v.slice(0, i, j)).flatten(1).sum(1);
+  });
+}
+
+TEST_P(GradTapeShapes, LayersWithoutPositionsAreExact) {
+  Parameters p({{6, 8}, {6}, {6}, {6}});
+  const Tensor x = at::randn({kExamples, 8}), v = at::randn({kExamples, 6});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    const Tensor h = dp_linear(x.slice(0, i, j), p.all[0], &p.all[1], tape);
+    return (dp_layer_norm(h, p.all[2], p.all[3], 1e-5, tape) * v.slice(0, i, j)).sum(1);
+  });
+}
+
+TEST_P(GradTapeShapes, TiedEmbeddingAndHeadIsExact) {
+  const auto positions = GetParam();
+  Parameters p({{11, 8}, {11}});
+  const Tensor ids = at::randint(11, {kExamples, positions});
+  const Tensor targets = at::randint(11, {kExamples, positions});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    const Tensor h = dp_embedding(ids.slice(0, i, j), p.all[0], tape).tanh();
+    const Tensor logits = dp_linear(h, p.all[0], &p.all[1], tape);
+    return at::cross_entropy_loss(logits.transpose(1, 2), targets.slice(0, i, j), {},
+                                  at::Reduction::None)
+        .mean(1);
+  });
+}
+
+TEST_P(GradTapeShapes, LinearAndLayerNormUsedTwiceAreExact) {
+  const auto positions = GetParam();
+  Parameters p({{8, 8}, {8}, {8}, {8}});
+  const Tensor x = at::randn({kExamples, positions, 8}), v = at::randn({kExamples, positions, 8});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    Tensor h = x.slice(0, i, j);
+    for (int again = 0; again < 2; ++again)
+      h = dp_layer_norm(h + dp_linear(h, p.all[0], &p.all[1], tape), p.all[2], p.all[3], 1e-5,
+                        tape);
+    return (h * v.slice(0, i, j)).flatten(1).sum(1);
+  });
+}
+
+TEST_P(GradTapeShapes, EmbeddingUsedTwiceIsExact) {
+  const auto positions = GetParam();
+  Parameters p({{5, 8}});
+  const Tensor first = at::randint(5, {kExamples, positions});
+  const Tensor second = at::randint(5, {kExamples, positions + 1});
+  const Tensor v = at::randn({kExamples, 8});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    const Tensor a = dp_embedding(first.slice(0, i, j), p.all[0], tape).mean(1);
+    const Tensor b = dp_embedding(second.slice(0, i, j), p.all[0], tape).mean(1);
+    return ((a * b).tanh() * v.slice(0, i, j)).sum(1);
+  });
+}
+
+TEST_P(GradTapeShapes, ResidualBranchesThatShareAGradientAreExact) {
+  const auto positions = GetParam();
+  Parameters p({{8, 8}, {8, 8}});
+  const Tensor x = at::randn({kExamples, positions, 8});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    const Tensor h = x.slice(0, i, j);
+    const Tensor one = dp_linear(h, p.all[0], nullptr, tape);
+    return (one + dp_linear(h, p.all[1], nullptr, tape) + h).square().flatten(1).sum(1);
+  });
+}
+
+TEST(GradTape, NamesATrainableParameterThatTookNoPart) {
+  Parameters p({{4, 4}, {4}});
+  GradTape tape;
+  dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum().backward();
+  EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p1"});
+}
+
+TEST(GradTape, ForgetsWhatItAccumulated) {
+  Parameters p({{4, 4}});
+  GradTape tape;
+  dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum().backward();
+  tape.accumulate(clip_factors(tape.norms(), 1.0));
+  EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p0"});
+}
+
+TEST(ClipFactors, NeverLetAContributionExceedTheClip) {
+  const Tensor norms = at::rand({10000}, at::kDouble) * 10;
+  const Tensor scaled = norms * clip_factors(norms, 1.0);
+  EXPECT_LE(scaled.max().item<double>(), 1.0);
+  EXPECT_GT(scaled.max().item<double>(), 1 - 1e-5);
+}
+
+}  // namespace
+}  // namespace sotto::learning
