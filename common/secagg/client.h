@@ -1,8 +1,12 @@
 // SECAGG1 at a participant, one object a round: makes its messages, checks everybody else's, never
 // decides about time, files or sockets. The caller (participant/session) keeps the order of phases,
 // writes the guard before a message leaves and keeps exact bytes for repetition. Ephemeral secrets
-// live in the arena and are wiped with the object. An Error from any call means: leave the round
-// (nothing more may be sent in it). One thread, except MaskJob which is moved to a worker.
+// live in the arena and are wiped with the object. An Error from deal, check_shares or accept_u2
+// means: leave the round (nothing was uploaded). An Error from endorse or unmask refuses that one
+// message and changes nothing: what was released so far stays all that is released.
+// A phase's call is repeated only with the message that was accepted (endorse, unmask: the same
+// answer comes back); the caller answers other repetitions from its cache. One thread, except
+// MaskJob which is moved to a worker.
 #pragma once
 
 #include <memory>

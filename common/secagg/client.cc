@@ -1,0 +1,446 @@
+#include "common/secagg/client.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "common/crypto/hash.h"
+#include "common/crypto/shamir.h"
+#include "common/secagg/transcript.h"
+#include "common/wire/codec.h"
+
+namespace sotto::secagg {
+namespace {
+
+constexpr std::array<std::uint8_t, 32> kNoPsk{};
+constexpr std::size_t kShareBytes = 32;
+
+using wire::ShareKind;
+
+/// What one dealer gave this member: plaintext of a share entry, share_b || share_r.
+using SharePair = crypto::Secret64;
+
+std::span<const std::uint8_t, kShareBytes> share_of(const SharePair& pair, ShareKind kind) {
+  return kind == ShareKind::kSelfMask ? pair.expose().first<kShareBytes>()
+                                      : pair.expose().last<kShareBytes>();
+}
+
+Bytes32 to_bytes32(std::span<const std::uint8_t, 32> secret) {
+  Bytes32 out{};
+  std::copy(secret.begin(), secret.end(), out.begin());
+  return out;
+}
+
+crypto::AgreementKey fresh_agreement_key(crypto::SecureRandom& random) {
+  return crypto::AgreementKey(crypto::Secret32::random(random));
+}
+
+Error refused(const char* message, const std::string& why) {
+  return Error{std::string(message) + " refused: " + why};
+}
+
+std::string name_of(MemberId id) {
+  return "member " + std::to_string(raw(id));
+}
+
+}  // namespace
+
+struct Client::State {
+  State(const wire::RoundHeader& round_header, Cohort round_cohort, MemberId self_id,
+        const crypto::SigningKey& signing_key, const crypto::VerifyKey& coordinator_key,
+        crypto::SecureRandom& random)
+      : header(round_header),
+        cohort(std::move(round_cohort)),
+        self(self_id),
+        me(cohort.index_of(self_id).value()),
+        signing(&signing_key),
+        coordinator(coordinator_key),
+        h(header_hash(round_header)),
+        b(crypto::random_scalar(random)),
+        r(crypto::random_scalar(random)),
+        enc_key(fresh_agreement_key(random)),
+        mask_key(mask_agreement_key(r, h, self_id)),
+        m1s(cohort.size()),
+        held(cohort.size()) {
+    SOTTO_CHECK(cohort.size() == header.n, "the header's n is the size of the cohort");
+    wire::Advertise m1{.id = self,
+                       .pk_enc = enc_key.public_key(),
+                       .pk_mask = mask_key.public_key(),
+                       .cm_b = commit_self_seed(h, self, b),
+                       .signature = {}};
+    sign_advertise(*signing, h, m1);
+    m1s[me] = m1;
+  }
+
+  wire::RoundHeader header;
+  Cohort cohort;
+  MemberId self;
+  std::uint32_t me;  // cohort index
+  const crypto::SigningKey* signing;
+  crypto::VerifyKey coordinator;
+  Bytes32 h;
+
+  crypto::Secret32 b, r;
+  crypto::AgreementKey enc_key, mask_key;
+  std::vector<std::optional<wire::Advertise>> m1s;  // by cohort index: U1 after M2
+  std::vector<std::optional<SharePair>> held;       // by dealer: good shares after M4, own from M2
+  IndexSet complaints;
+  std::optional<IndexSet> u1, v, u2, s;
+  Bytes32 d_u2{}, d_s{};
+  bool upload_signed = false;
+  std::optional<wire::UnmaskResponse> response;
+
+  [[nodiscard]] std::uint32_t bound() const { return std::max(header.Q, header.s_min); }
+
+  [[nodiscard]] MemberId id_of(std::uint32_t index) const { return cohort.at(index).id; }
+
+  [[nodiscard]] const crypto::VerifyKey& key_of(std::uint32_t index) const {
+    return cohort.at(index).verify_key;
+  }
+
+  [[nodiscard]] Result<IndexSet> read_set(const char* message, const wire::Bitmap& bitmap,
+                                          const IndexSet* outer) const;
+  [[nodiscard]] Status check_advertisements(const wire::KeyList& m2, const IndexSet& members) const;
+  [[nodiscard]] Bytes context_with(std::uint32_t other) const;
+  [[nodiscard]] crypto::Secret32 share_key(std::uint32_t from, std::uint32_t to) const;
+  [[nodiscard]] Bytes share_ad(MemberId from, const wire::ShareEntry& entry) const;
+  [[nodiscard]] wire::ShareEntry seal_entry(std::uint32_t to, const SharePair& shares,
+                                            crypto::SecureRandom& random) const;
+  [[nodiscard]] std::optional<SharePair> open_entry(std::uint32_t from,
+                                                    const wire::ShareEntry& entry) const;
+  [[nodiscard]] Status check_certificate(const wire::UnmaskRequest& m8) const;
+  [[nodiscard]] Status check_upload_headers(const wire::UnmaskRequest& m8) const;
+};
+
+Client::Client(const wire::RoundHeader& header, Cohort cohort, MemberId self,
+               const crypto::SigningKey& signing, const crypto::VerifyKey& coordinator,
+               crypto::SecureRandom& random)
+    : state_(
+          std::make_unique<State>(header, std::move(cohort), self, signing, coordinator, random)) {}
+
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+
+const Bytes32& Client::h() const {
+  return state_->h;
+}
+
+const Cohort& Client::cohort() const {
+  return state_->cohort;
+}
+
+/// The rules that U1, V, U2 and S share: a well-formed bitmap, inside the set before it, with this
+/// member, with enough members, and (complete graph: everybody holds a share of everybody) at least
+/// t holders.
+Result<IndexSet> Client::State::read_set(const char* message, const wire::Bitmap& bitmap,
+                                         const IndexSet* outer) const {
+  auto set = wire::from_bitmap(header.n, bitmap);
+  if (!set.ok()) return refused(message, set.error().message);
+  if (outer != nullptr && !is_subset(*set, *outer))
+    return refused(message, "it names a member that was not in the set before");
+  if (!contains(*set, me)) return refused(message, "this member was left out");
+  if (set->size() < bound())
+    return refused(message, std::to_string(set->size()) + " members, at least " +
+                                std::to_string(bound()) + " are needed");
+  if (set->size() < header.t) return refused(message, "fewer than t holders");
+  return set;
+}
+
+// ---- M1
+
+wire::Advertise Client::advertise() {
+  return *state_->m1s[state_->me];
+}
+
+// ---- M2 -> M3
+
+Status Client::State::check_advertisements(const wire::KeyList& m2, const IndexSet& members) const {
+  if (m2.advertisements.size() + 1 != members.size())
+    return refused("M2", "not one advertisement for every other member of U1");
+  const wire::Advertise& own = *m1s[me];
+  std::set<crypto::PublicKey> keys{own.pk_enc, own.pk_mask};
+  std::size_t next = 0;
+  for (std::uint32_t index : members) {
+    if (index == me) continue;
+    const wire::Advertise& m1 = m2.advertisements[next++];
+    if (m1.id != id_of(index)) return refused("M2", "the advertisements are not U1 in order");
+    if (!verify_advertise(key_of(index), h, m1))
+      return refused("M2", "the advertisement of " + name_of(m1.id) + " is not signed by it");
+    for (const crypto::PublicKey& key : {m1.pk_enc, m1.pk_mask}) {
+      if (crypto::is_low_order(key))
+        return refused("M2", name_of(m1.id) + " has a key of low order");
+      if (!keys.insert(key).second)
+        return refused("M2", "a key of " + name_of(m1.id) + " occurs twice");
+    }
+  }
+  return {};
+}
+
+/// P_ij of this member and another: h || lo || hi || M1_lo || M1_hi.
+Bytes Client::State::context_with(std::uint32_t other) const {
+  return pair_context(h, *m1s[std::min(me, other)], *m1s[std::max(me, other)]);
+}
+
+/// K_{i->j}: directional, so that a ciphertext sent back to its sealer does not open.
+crypto::Secret32 Client::State::share_key(std::uint32_t from, std::uint32_t to) const {
+  const std::uint32_t other = from == me ? to : from;
+  const auto ze = enc_key.agree(m1s[other]->pk_enc);
+  SOTTO_CHECK(ze.ok(), "keys of low order were refused at M2");
+  ByteWriter direction;
+  direction.u32(raw(id_of(from)));
+  direction.u32(raw(id_of(to)));
+  return crypto::kdf("SA1 senc", *ze, {kNoPsk, context_with(other), direction.view()});
+}
+
+Bytes Client::State::share_ad(MemberId from, const wire::ShareEntry& entry) const {
+  ByteWriter out;
+  out.bytes(h);
+  out.u32(raw(from));
+  out.u32(raw(entry.to));
+  out.u32(header.t);
+  out.bytes(entry.cb);
+  out.bytes(entry.cr);
+  return out.take();
+}
+
+wire::ShareEntry Client::State::seal_entry(std::uint32_t to, const SharePair& shares,
+                                           crypto::SecureRandom& random) const {
+  wire::ShareEntry entry{
+      .to = id_of(to), .nonce = {}, .ciphertext = {}, .cb = {}, .cr = {}, .signature = {}};
+  entry.cb =
+      commit_share(ShareKind::kSelfMask, h, self, entry.to, share_of(shares, ShareKind::kSelfMask));
+  entry.cr =
+      commit_share(ShareKind::kMaskKey, h, self, entry.to, share_of(shares, ShareKind::kMaskKey));
+  if (to != me) {
+    random.fill(entry.nonce);
+    const Bytes sealed =
+        crypto::seal(share_key(me, to), entry.nonce, shares.expose(), share_ad(self, entry));
+    std::copy(sealed.begin(), sealed.end(), entry.ciphertext.begin());
+  }
+  sign_share_entry(*signing, h, self, entry);
+  return entry;
+}
+
+Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom& random) {
+  State& state = *state_;
+  SOTTO_CHECK(!state.u1, "M2 is accepted once");
+  if (!verify_key_list(state.coordinator, state.h, m2))
+    return refused("M2", "the coordinator's signature does not verify");
+  auto u1 = state.read_set("M2", m2.u1, nullptr);
+  if (!u1.ok()) return u1.error();
+  if (Status keys = state.check_advertisements(m2, *u1); !keys.ok()) return keys.error();
+  for (const wire::Advertise& m1 : m2.advertisements)
+    state.m1s[*state.cohort.index_of(m1.id)] = m1;
+  state.u1 = std::move(u1).value();
+
+  // Points are cohort index + 1 for the whole cohort, so that U1 does not move them.
+  const auto b_shares = crypto::share_secret(state.b, state.header.t, state.header.n, random);
+  const auto r_shares = crypto::share_secret(state.r, state.header.t, state.header.n, random);
+  wire::Shares m3{.id = state.self, .entries = {}};
+  for (std::uint32_t holder : *state.u1) {
+    SharePair pair;
+    std::ranges::copy(b_shares[holder].expose(), pair.writable().begin());
+    std::ranges::copy(r_shares[holder].expose(), pair.writable().begin() + kShareBytes);
+    m3.entries.push_back(state.seal_entry(holder, pair, random));
+    if (holder == state.me) state.held[holder] = std::move(pair);
+  }
+  return m3;
+}
+
+// ---- M4 -> M4A
+
+/// Nothing when the dealer's entry, although signed by it, is bad: a complaint.
+std::optional<SharePair> Client::State::open_entry(std::uint32_t from,
+                                                   const wire::ShareEntry& entry) const {
+  SharePair pair;
+  if (!crypto::open(share_key(from, me), entry.nonce, entry.ciphertext,
+                    share_ad(id_of(from), entry), pair.writable()))
+    return std::nullopt;
+  for (ShareKind kind : {ShareKind::kSelfMask, ShareKind::kMaskKey}) {
+    const auto share = share_of(pair, kind);
+    const Bytes32& committed = kind == ShareKind::kSelfMask ? entry.cb : entry.cr;
+    if (!crypto::is_canonical_scalar(share)) return std::nullopt;
+    if (commit_share(kind, h, id_of(from), self, share) != committed) return std::nullopt;
+  }
+  return pair;
+}
+
+Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
+  State& state = *state_;
+  SOTTO_CHECK(state.u1 && !state.v, "M4 is accepted once, after M2");
+  if (!verify_share_forward(state.coordinator, state.h, m4))
+    return refused("M4", "the coordinator's signature does not verify");
+  auto v = state.read_set("M4", m4.v, &*state.u1);
+  if (!v.ok()) return v.error();
+  if (m4.entries.size() + 1 != v->size())
+    return refused("M4", "not one share from every other member of V");
+  std::size_t next = 0;
+  for (std::uint32_t dealer : *v) {
+    if (dealer == state.me) continue;
+    const wire::ForwardedShare& forwarded = m4.entries[next++];
+    if (forwarded.from != state.id_of(dealer) || forwarded.entry.to != state.self)
+      return refused("M4", "the shares are not V's for this member in order");
+    // A wrong signature is the coordinator's doing, not the dealer's (section 2.6).
+    if (!verify_share_entry(state.key_of(dealer), state.h, forwarded.from, forwarded.entry))
+      return refused("M4", "the share from " + name_of(forwarded.from) + " is not signed by it");
+    auto pair = state.open_entry(dealer, forwarded.entry);
+    if (pair)
+      state.held[dealer] = std::move(pair);
+    else
+      state.complaints.push_back(dealer);
+  }
+  state.v = std::move(v).value();
+  wire::ShareCheck m4a{.id = state.self,
+                       .d_v = digest_v(state.h, m4.v),
+                       .bad_dealers = wire::to_bitmap(state.header.n, state.complaints),
+                       .signature = {}};
+  sign_share_check(*state.signing, state.h, m4a);
+  return m4a;
+}
+
+// ---- M4U -> M5
+
+Status Client::accept_u2(const wire::Fix& m4u) {
+  State& state = *state_;
+  SOTTO_CHECK(state.v && !state.u2, "M4U is accepted once, after M4");
+  if (!verify_fix(state.coordinator, state.h, m4u))
+    return refused("M4U", "the coordinator's signature does not verify");
+  IndexSet good;
+  std::ranges::set_difference(*state.v, state.complaints, std::back_inserter(good));
+  auto u2 = state.read_set("M4U", m4u.u2, &good);
+  if (!u2.ok()) return u2.error();
+  state.u2 = std::move(u2).value();
+  state.d_u2 = digest_u2(state.h, m4u.u2);
+  return {};
+}
+
+MaskJob Client::mask_job() {
+  const State& state = *state_;
+  SOTTO_CHECK(state.u2.has_value(), "masks are over U2");
+  MaskJob job{.h = state.h, .id = state.self, .lanes = state.header.lanes, .seeds = {}};
+  job.seeds.push_back({.kind = MaskSeed::Kind::kSelf,
+                       .secret = state.b.clone(),
+                       .self_id = state.self,
+                       .sign = crypto::MaskSign::kAdd});
+  for (std::uint32_t other : *state.u2) {
+    if (other == state.me) continue;
+    auto secret = pair_secret(state.mask_key, state.m1s[other]->pk_mask, state.context_with(other));
+    SOTTO_CHECK(secret.ok(), "keys of low order were refused at M2");
+    // The lower cohort index adds, the other subtracts: the two cancel in the sum.
+    job.seeds.push_back(
+        {.kind = MaskSeed::Kind::kPair,
+         .secret = std::move(secret).value(),
+         .self_id = {},
+         .sign = state.me < other ? crypto::MaskSign::kAdd : crypto::MaskSign::kSubtract});
+  }
+  return job;
+}
+
+MaskedUpdate MaskJob::run(codec::RingUpdate update, unsigned threads) && {
+  SOTTO_CHECK(update.lanes.size() == lanes.size(), "an update has the round's lanes");
+  for (std::size_t i = 0; i < lanes.size(); ++i)
+    SOTTO_CHECK(update.lanes[i].spec() == lanes[i], "an update has the round's lanes");
+  apply_masks(update.lanes, h, seeds, threads);  // in place: no plain word remains
+  seeds.clear();
+  ByteWriter packed;
+  packed.reserve(upload_bytes(lanes));
+  for (const codec::RingVector& lane : update.lanes)
+    lane.pack(packed);
+  const Bytes32 hash_y = hash_of_upload(h, id, lanes, packed.view());
+  return {packed.take(), hash_y};
+}
+
+wire::UploadHeader Client::upload_header(const Bytes32& hash_y) {
+  State& state = *state_;
+  SOTTO_CHECK(state.u2 && !state.upload_signed, "one upload a round, after M4U");
+  wire::UploadHeader m5{.id = state.self, .d_u2 = state.d_u2, .hash_y = hash_y, .signature = {}};
+  sign_upload(*state.signing, state.h, m5);
+  state.upload_signed = true;
+  return m5;
+}
+
+// ---- M6 -> M7
+
+Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
+  State& state = *state_;
+  SOTTO_CHECK(state.upload_signed, "survivors are endorsed after the upload");
+  if (!verify_survivors(state.coordinator, state.h, m6))
+    return refused("M6", "the coordinator's signature does not verify");
+  if (m6.d_u2 != state.d_u2) return refused("M6", "it is about another U2");
+  auto s = state.read_set("M6", m6.s, &*state.u2);
+  if (!s.ok()) return s.error();
+  const Bytes32 d_s = digest_s(state.h, m6.d_u2, m6.s);
+  if (state.s && d_s != state.d_s) return refused("M6", "another S was endorsed in this round");
+  state.s = std::move(s).value();
+  state.d_s = d_s;
+  Endorsement out{.d_u2 = state.d_u2, .d_s = d_s, .message = {.id = state.self, .signature = {}}};
+  sign_endorse(*state.signing, state.h, state.d_u2, d_s, out.message);
+  return out;
+}
+
+// ---- M8 -> M9
+
+/// R2: Q distinct valid endorsements by members of the cohort.
+Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
+  std::optional<std::uint32_t> previous;
+  for (const wire::Endorse& endorsement : m8.certificate) {
+    const auto signer = cohort.index_of(endorsement.id);
+    if (!signer) return refused("M8", "an endorsement by somebody outside the cohort");
+    if (previous && *previous >= *signer)
+      return refused("M8", "the endorsements are not of distinct members in order");
+    if (!verify_endorse(key_of(*signer), h, d_u2, d_s, endorsement))
+      return refused("M8", "the endorsement of " + name_of(endorsement.id) + " does not verify");
+    previous = signer;
+  }
+  if (m8.certificate.size() < header.Q)
+    return refused("M8", std::to_string(m8.certificate.size()) + " endorsements, " +
+                             std::to_string(header.Q) + " are needed");
+  return {};
+}
+
+/// R3: an honest member of S whose view of U2 differs left other masks out; its seed stays sealed.
+Status Client::State::check_upload_headers(const wire::UnmaskRequest& m8) const {
+  if (m8.headers.size() != s->size())
+    return refused("M8", "not one upload header for every member of S");
+  for (std::size_t i = 0; i < s->size(); ++i) {
+    const wire::UploadHeader& m5 = m8.headers[i];
+    if (m5.id != id_of((*s)[i])) return refused("M8", "the upload headers are not S in order");
+    if (m5.d_u2 != d_u2) return refused("M8", name_of(m5.id) + " uploaded under another U2");
+    if (!verify_upload(key_of((*s)[i]), h, m5))
+      return refused("M8", "the upload header of " + name_of(m5.id) + " is not signed by it");
+  }
+  return {};
+}
+
+Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
+  State& state = *state_;
+  // R1
+  if (!state.s || m8.d_s != state.d_s || m8.d_u2 != state.d_u2)
+    return refused("M8", "this member has not endorsed that S");
+  if (Status certificate = state.check_certificate(m8); !certificate.ok())
+    return certificate.error();
+  if (Status headers = state.check_upload_headers(m8); !headers.ok()) return headers.error();
+  // R4: one answer a round. R1 holds it to the endorsed S; it is never made a second time.
+  if (state.response) return *state.response;
+
+  wire::UnmaskResponse m9{
+      .id = state.self, .d_u2 = state.d_u2, .d_s = state.d_s, .shares = {}, .signature = {}};
+  for (std::uint32_t dealer : *state.u2) {
+    const ShareKind kind = contains(*state.s, dealer) ? ShareKind::kSelfMask : ShareKind::kMaskKey;
+    SOTTO_CHECK(state.held[dealer].has_value(), "U2 holds only dealers of good shares");
+    m9.shares.push_back(
+        {state.id_of(dealer), kind, to_bytes32(share_of(*state.held[dealer], kind))});
+  }
+  sign_unmask_response(*state.signing, state.h, m9);
+  state.response = m9;
+  for (auto& pair : state.held)  // the other kind is of no use from here on
+    pair.reset();
+  return m9;
+}
+
+bool Client::accepts_result(const wire::RoundResult& m10) const {
+  return verify_result(state_->coordinator, state_->h, m10);
+}
+
+}  // namespace sotto::secagg

@@ -1,0 +1,108 @@
+// What a participant insists on before it answers M0 (docs/secure-aggregation.md, "Round header"):
+// the coordinator proposes, it does not choose.
+#include <string>
+
+#include "common/secagg/client.h"
+#include "common/secagg/transcript.h"
+#include "common/wire/codec.h"
+
+namespace sotto::secagg {
+namespace {
+
+constexpr std::uint8_t kAesCtr = 1;                                 // prg_id
+constexpr std::uint64_t kMaskStreamBytes = std::uint64_t{1} << 32;  // of one key
+
+struct Rule {
+  bool holds;
+  std::string otherwise;
+};
+
+Status first_broken(std::initializer_list<Rule> rules) {
+  for (const Rule& rule : rules)
+    if (!rule.holds) return Error{"offer refused: " + rule.otherwise};
+  return {};
+}
+
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
+
+Result<Cohort> cohort_of(const wire::Offer& offer, const std::vector<CohortMember>& roster) {
+  auto ranks = wire::from_bitmap(static_cast<std::uint32_t>(roster.size()), offer.cohort);
+  if (!ranks.ok()) return Error{"offer refused: the cohort: " + ranks.error().message};
+  std::vector<CohortMember> members;
+  members.reserve(ranks->size());
+  for (std::uint32_t rank : *ranks)
+    members.push_back(roster[rank]);
+  return Cohort(std::move(members));
+}
+
+Status check_identity(const wire::RoundHeader& header, const Cohort& cohort, MemberId self,
+                      const LocalRules& rules) {
+  return first_broken({
+      {cohort.index_of(self).has_value(), "this member is not in the cohort"},
+      {header.n == cohort.size(),
+       "n is " + number(header.n) + ", the cohort has " + number(cohort.size()) + " members"},
+      {header.cohort_hash == cohort.hash(), "the cohort hash is of another cohort"},
+      {header.roster_hash == rules.roster_hash, "the roster is not the one pinned here"},
+      {header.run == rules.run, "it is for another run"},
+      {header.config_hash == rules.config_hash, "the job is not the one agreed to"},
+      {header.round > rules.last_round, "the round is not later than the last one of this run"},
+  });
+}
+
+/// The parameters follow from (n, C) and the policy; a header that says otherwise is refused, also
+/// when it asks for more.
+Status check_parameters(const wire::RoundHeader& header, const LocalRules& rules) {
+  if (Status policy = first_broken({
+          {header.n >= rules.min_cohort, "a cohort of " + number(header.n) +
+                                             "; this site takes part in " +
+                                             number(rules.min_cohort) + " or more"},
+          {header.C >= rules.min_colluders, "protection against " + number(header.C) +
+                                                " colluding members; this site demands " +
+                                                number(rules.min_colluders)},
+      });
+      !policy.ok())
+    return policy;
+  const auto expected = complete_graph_thresholds(header.n, header.C);
+  if (!expected.ok()) return Error{"offer refused: " + expected.error().message};
+  const std::uint32_t s_min = std::max(expected->s_min, rules.min_survivors);
+  return first_broken({
+      {header.graph == wire::Graph::kComplete, "the graph is not the complete one"},
+      {header.k == header.n - 1, "k is not n - 1"},
+      {header.q == 0, "q is not 0 in the complete graph"},
+      {header.Q == expected->Q, "Q is " + number(header.Q) + ", not " + number(expected->Q)},
+      {header.t == expected->t, "t is " + number(header.t) + ", not " + number(expected->t)},
+      {header.s_min >= s_min,
+       "s_min is " + number(header.s_min) + ", at least " + number(s_min) + " is demanded"},
+      {header.s_min <= header.n, "s_min is more than the cohort has members"},
+      {header.prg_id == kAesCtr, "the mask generator is unknown"},
+  });
+}
+
+Status check_lanes(const wire::RoundHeader& header, const LocalRules& rules) {
+  if (header.lanes != rules.lanes)
+    return Error{"offer refused: the lanes do not follow from the job"};
+  for (const codec::LaneSpec& lane : header.lanes)
+    if (lane.length > kMaskStreamBytes / (lane.word_bits / 8U))
+      return Error{"offer refused: a lane is longer than the mask stream of one key"};
+  return {};
+}
+
+}  // namespace
+
+Result<Cohort> check_offer(const wire::Offer& offer, const crypto::VerifyKey& coordinator,
+                           const std::vector<CohortMember>& roster, MemberId self,
+                           const LocalRules& rules) {
+  if (!verify_offer(coordinator, offer))
+    return Error{"offer refused: the coordinator's signature does not verify"};
+  auto cohort = cohort_of(offer, roster);
+  if (!cohort.ok()) return cohort;
+  for (const Status& status :
+       {check_identity(offer.header, *cohort, self, rules), check_parameters(offer.header, rules),
+        check_lanes(offer.header, rules)})
+    if (!status.ok()) return status.error();
+  return cohort;
+}
+
+}  // namespace sotto::secagg
