@@ -190,6 +190,7 @@ void layout(Io& io, typename Io::template Ref<RoundResult> m, const Limits& /*li
 template <class Io>
 void layout(Io& io, typename Io::template Ref<Hello> m, const Limits& /*limits*/) {
   io.u32(m.protocol);
+  io.array(m.run);
 }
 
 template <class Io>

@@ -180,9 +180,10 @@ struct RoundResult {  // M10
 
 // ---- around the rounds
 
-/// First message on every connection, and again after each reconnection.
+/// First message on every connection, and again every few seconds: the sender is there.
 struct Hello {  // P to C
   std::uint32_t protocol = 1;
+  RunId run{};  // the run that the sender has agreed to; zero: none, a job offer is welcome
   bool operator==(const Hello&) const = default;
 };
 

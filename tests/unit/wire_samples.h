@@ -83,7 +83,7 @@ inline std::vector<Message> all() {
                       {MemberId{3}, ShareKind::kMaskKey, h32(0x1e)}},
                      sig(0x1f)},
       RoundResult{RoundStatus::kLost, h32(0x2a), h32(0x2b), h32(0x2c), sig(0x2d)},
-      Hello{},
+      Hello{1, h32(0x5a)},
       JobOffer{h32(0x3b), R"({"rounds":3})", sig(0x3c)},
       JobReply{h32(0x3d), h32(0x3e), MemberId{2}, false, "epsilon is above our policy", sig(0x3f)},
       LeaveRound{"disk full"},

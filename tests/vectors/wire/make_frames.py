@@ -83,7 +83,7 @@ BODIES = {
     "RoundResult": (10, u8(3) + h32(0x2A) + h32(0x2B) + h32(0x2C) + sig(0x2D)),
     "ShareCheck": (11, u32(2) + h32(0x2E) + bitmap(0x08) + sig(0x2F)),
     "Fix": (12, bitmap(0x1E) + sig(0x3A)),
-    "Hello": (32, u32(1)),
+    "Hello": (32, u32(1) + h32(0x5A)),
     "JobOffer": (33, h32(0x3B) + text('{"rounds":3}') + sig(0x3C)),
     "JobReply": (34, h32(0x3D) + h32(0x3E) + u32(2) + u8(0) + text("epsilon is above our policy") + sig(0x3F)),
     "LeaveRound": (35, text("disk full")),
