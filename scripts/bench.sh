@@ -2,7 +2,7 @@
 # Builds and runs one suite of benchmarks.
 #
 # Usage: scripts/bench.sh SUITE [--json] [OPTION...]
-#   SUITE    one of the tests/bench/bench_SUITE.cc, for example secagg or training
+#   SUITE    one of the SUITE_bench.cc under tests/bench, for example secagg or training
 #   --json   one object a line: suite, case, metric, value, unit, and where they exist floor and
 #            baseline from the same run; without it a table for people
 # Further options go to the benchmark.
@@ -11,7 +11,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 suites() {
-  find "$SOTTO_ROOT/tests/bench" -name 'bench_*.cc' 2>/dev/null | sed 's|.*/bench_||; s|\.cc$||' | sort
+  find "$SOTTO_ROOT/tests/bench" -name '*_bench.cc' -printf '%f\n' | sed 's/_bench\.cc$//' | sort
 }
 
 case ${1:-} in
@@ -20,7 +20,7 @@ case ${1:-} in
 esac
 suite=$1
 shift
-[[ -f $SOTTO_ROOT/tests/bench/bench_$suite.cc ]] ||
+grep -qxF -- "$suite" <<<"$(suites)" ||
   die "no suite $suite; there are: $(suites | tr '\n' ' ')"
 
 build_preset dev "bench_$suite"

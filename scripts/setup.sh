@@ -60,11 +60,16 @@ missing_packages() {
 }
 
 install_packages() {
-  say "installing ${#missing[@]} packages with apt: ${missing[*]}"
+  say "installing ${#missing[@]} packages with apt, a few minutes at most: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   local apt=(apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
-  "${apt[@]}" update </dev/null >&2
-  "${apt[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null >&2
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
+  if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
+    </dev/null >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    die "apt could not install the packages (its last lines are above)"
+  fi
 }
 
 # Debian's libtorch calls whatever libblas.so.3 points to. Returns 1 where that is not OpenBLAS.
