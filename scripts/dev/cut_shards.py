@@ -4,14 +4,14 @@
 Usage: cut_shards.py TRAIN.tsv TEST.tsv OUT_DIR [--seed S] [--alpha A] [--table]
 Rows are `label TAB text`. Each label's training rows are dealt to four organisations by a share drawn from
 Dirichlet(alpha), so each sees mostly some labels; the test rows are dealt evenly (IID) as evaluation splits.
-Writes OUT_DIR/shard-{a,b,c,d}/{train,eval}.tsv and OUT_DIR/labels.txt. The same seed gives the same bytes.
+Writes OUT_DIR/shards/NAME/{train,eval}.tsv and OUT_DIR/labels.txt. The same seed gives the same bytes.
 """
 import argparse
 import random
 from collections import Counter
 from pathlib import Path
 
-SHARDS = "abcd"
+SHARDS = ["aurora", "borealis", "cascade", "delta"]
 
 
 def read_rows(path):
@@ -69,8 +69,8 @@ def main():
     if options.table:
         return print_table(labels, shards)
     for index, name in enumerate(SHARDS):
-        write_rows(options.out / f"shard-{name}" / "train.tsv", shards[name])
-        write_rows(options.out / f"shard-{name}" / "eval.tsv", test[index::len(SHARDS)])
+        write_rows(options.out / "shards" / name / "train.tsv", shards[name])
+        write_rows(options.out / "shards" / name / "eval.tsv", test[index::len(SHARDS)])
     (options.out / "labels.txt").write_text("".join(label + "\n" for label in labels), encoding="utf-8")
     print_table(labels, shards)
 
