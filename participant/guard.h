@@ -37,29 +37,38 @@ struct GuardRecord {
 class GuardState {
  public:
   /// Refuses: a round not greater than the last of its run (kJoined); a step without the one before
-  /// it, out of order, or a second time with other content. The very same record again is allowed
-  /// (retransmission).
+  /// it, out of order, or a second time with other content; everything in a round that
+  /// close_newest_rounds() closed. The very same record again is allowed (retransmission).
   [[nodiscard]] Status allows(const GuardRecord& record) const;
+  /// SOTTO_CHECKs that it is allowed.
   void apply(const GuardRecord& record);
-  /// Greatest round of the run that was ever joined; 0 if none. After a torn tail, every run's
-  /// rounds up to and including the torn record's are closed.
+  /// True when this very record was applied before.
+  [[nodiscard]] bool holds(const GuardRecord& record) const;
+  /// Greatest round of the run that was ever joined; 0 if none.
   [[nodiscard]] RoundNumber last_round(const RunId& run) const;
+  /// A record was lost and may have been any step of any newest round: nothing more is allowed in
+  /// those. (A lost kJoined cannot be told: its M1 had not left, since that waits for fsync, and
+  /// its secrets are gone; joining that round with fresh keys releases nothing twice.)
+  void close_newest_rounds();
 
  private:
-  friend class Guard;
-
   struct Round {
     RunId run{};
     RoundNumber round;
+    bool closed = false;
     std::vector<GuardRecord> steps;
   };
 
+  [[nodiscard]] const Round* newest(const RunId& run) const;
+
   std::vector<Round> last_;  // the newest round of each run: older ones are closed
-  bool torn_ = false;        // the newest record was cut: its round is closed
 };
 
 class Guard {
  public:
+  /// Creates the file when it is missing and locks it. A torn tail closes the newest round of every
+  /// run, durably, before this returns. An Error: locked by another process, damaged before its
+  /// end, not writable.
   static Result<Guard> open(const std::filesystem::path& file);
   Guard(Guard&&) noexcept;
   Guard& operator=(Guard&&) noexcept;
