@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "common/model": "base crypto journal",
     "common/journal": "base crypto",
     "common/wire": "base crypto codec",
-    "common/config": "base",
+    "common/config": "base crypto journal",
     "common/privacy": "base crypto model journal",
     "common/codec": "base crypto model privacy",
     "common/secagg": "base crypto model privacy codec wire",

@@ -24,7 +24,7 @@ struct RosterMember {
 
 /// docs/secure-aggregation.md, "Roster". Members ascend by id, ids from 1, all keys distinct.
 struct Roster {
-  std::uint32_t version = 1;
+  std::uint32_t version = 1;  // rises with every change; 0 = nobody enrolled yet
   std::uint64_t expiry_unix_s = 0;
   Bytes32 coordinator_signing_key{};
   Bytes32 coordinator_transport_key{};
@@ -32,6 +32,8 @@ struct Roster {
 
   [[nodiscard]] const RosterMember* find(MemberId id) const;
   [[nodiscard]] const RosterMember* find_transport_key(const Bytes32& key) const;
+  /// version || expiry || coordinator keys || count || members, as the specification fixes them.
+  [[nodiscard]] Bytes canonical() const;
   /// H("SA1 roster", canonical bytes): what a participant pins.
   [[nodiscard]] Bytes32 hash() const;
 };
@@ -41,7 +43,11 @@ struct FederationConfig {
   std::string endpoint;  // tcp://host:port that participants connect to
   std::string listen;    // what the coordinator binds; defaults to the endpoint
   Roster roster;
-  Bytes64 signature{};  // coordinator's, over "SOTTO federation" || name, endpoint, roster hash
+  Bytes64 signature{};  // coordinator's, over signed_bytes()
+
+  /// "SOTTO federation" || name || endpoint || roster hash; texts behind their u32 length. `listen`
+  /// is the coordinator's own matter.
+  [[nodiscard]] Bytes signed_bytes() const;
 };
 
 /// A participant's public card, self-signed; the operator enrols cards.
@@ -50,6 +56,9 @@ struct Card {
   Bytes32 signing_key{};
   Bytes32 transport_key{};
   Bytes64 signature{};
+
+  /// "SOTTO card", padded with zeros to 16 || name behind its u32 length || both keys.
+  [[nodiscard]] Bytes signed_bytes() const;
 };
 
 /// 32 bytes as eight groups of eight hexadecimal digits: what people read to each other.

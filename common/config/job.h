@@ -12,8 +12,11 @@
 namespace sotto::config {
 
 struct ModelSection {
-  std::string path;          // folder with config.json and vocab.txt, relative to job.json
-  std::uint32_t max_length;  // token positions used, at most the model's
+  std::string path;  // folder with config.json and vocab.txt; where it lies is a local matter, so
+                     // it is not in the canonical bytes: the hashes of the two files are
+  std::uint32_t max_length = 0;  // token positions used, at most the model's
+  Bytes32 config_hash{};         // H("SOTTO model cfg", config.json); zero until load_job fills it
+  Bytes32 vocab_hash{};          // H("SOTTO vocab", vocab.txt)
 };
 
 struct TaskSection {
@@ -77,8 +80,8 @@ struct JobConfig {
   ServerOptimizerSection server_optimizer;
   std::uint64_t seed = 0;  // initial model; never noise or sampling
 
-  /// The whole resolved job as JSON with sorted keys and no white space: what is hashed, sent,
-  /// stored.
+  /// The whole resolved job, model.path left out, as JSON with sorted keys and no white space:
+  /// what is hashed, sent, stored.
   std::string canonical;
   /// H("SOTTO job", canonical).
   Bytes32 hash{};

@@ -29,6 +29,9 @@ using Parsed = std::variant<T, ConfigErrors>;
 /// `overrides` are "path=value" as given by --set, e.g. "differential_privacy.enabled=false".
 Parsed<JobConfig> parse_job(std::string_view json, std::string_view file_name,
                             std::span<const std::string> overrides = {});
+/// A job as it came over the wire: exactly the canonical bytes, so that what is judged here is what
+/// all parties hash. model.path is empty: see check_model_files in model_files.h.
+Parsed<JobConfig> parse_received_job(std::string_view canonical);
 Parsed<SiteConfig> parse_site(std::string_view json, std::string_view file_name,
                               std::span<const std::string> overrides = {});
 /// Checks the structure, the card and coordinator signatures and that keys are distinct.
@@ -38,11 +41,13 @@ Parsed<Card> parse_card(std::string_view json, std::string_view file_name);
 std::string to_json(const Card& card);
 
 /// The same from a file; relative paths inside (model.path, data.*) become relative to the file's
-/// folder. Throws StartupError with every line of the errors.
+/// folder. load_job also reads the model's two files and fills their hashes. Throws StartupError
+/// with every line of the errors.
 JobConfig load_job(const std::filesystem::path& file, std::span<const std::string> overrides = {});
 SiteConfig load_site(const std::filesystem::path& file,
                      std::span<const std::string> overrides = {});
 FederationConfig load_federation(const std::filesystem::path& file);
+Card load_card(const std::filesystem::path& file);
 
 /// JSON Schema of "job", "site" or "federation", for editors.
 std::string json_schema(std::string_view kind);

@@ -35,6 +35,7 @@ struct SiteResources {
 };
 
 struct SiteConfig {
+  std::filesystem::path model_path;  // folder with this site's own config.json and vocab.txt
   SiteData data;
   SitePolicy policy;
   SiteResources resources;

@@ -1,0 +1,335 @@
+#include "common/config/fields.h"
+
+#include <iterator>
+
+namespace sotto::config {
+
+namespace {
+
+constexpr Presence kRequired = Presence::kRequired;
+constexpr Presence kOptional = Presence::kOptional;
+constexpr double kMaxExactInteger = 9007199254740991;  // 2^53 - 1: the same in every JSON reader
+constexpr double kMaxMembers = 10000;
+
+Limits from_to(double min, double max) {
+  return {.min = min, .max = max};
+}
+
+Limits above_to(double min, double max) {
+  return {.min = min, .max = max, .above_min = true};
+}
+
+Limits from_below(double min, double max) {
+  return {.min = min, .max = max, .below_max = true};
+}
+
+Limits between(double min, double max) {
+  return {.min = min, .max = max, .above_min = true, .below_max = true};
+}
+
+Limits one_of(std::vector<std::string_view> allowed) {
+  return {.allowed = std::move(allowed)};
+}
+
+Limits items(std::size_t min, std::size_t max, std::vector<std::string_view> allowed = {}) {
+  return {.allowed = std::move(allowed), .min_items = min, .max_items = max};
+}
+
+Limits name_text() {
+  return {.text = TextRule::kName};
+}
+
+Limits endpoint_text() {
+  return {.text = TextRule::kEndpoint};
+}
+
+std::vector<std::string_view> tasks() {
+  return {"sequence_classification"};
+}
+
+void append(std::vector<Field>& all, std::vector<Field> more) {
+  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+std::vector<Field> model_fields(ModelSection& s) {
+  return {
+      {"model.path",
+       &s.path,
+       kOptional,
+       {},
+       "Folder with the model's config.json and vocab.txt, relative to this file. Not part of the "
+       "shared job: the hashes of the two files are.",
+       Scope::kLocal},
+      {"model.max_length", &s.max_length, kRequired, from_to(2, 4096),
+       "Token positions used of each text; at most the model's own number of positions."},
+      {"model.config_hash",
+       &s.config_hash,
+       kOptional,
+       {},
+       "Hash of the model's config.json. Filled in when the job is loaded; when it is given, the "
+       "file must fit it."},
+      {"model.vocab_hash",
+       &s.vocab_hash,
+       kOptional,
+       {},
+       "Hash of the model's vocab.txt. As model.config_hash."},
+  };
+}
+
+std::vector<Field> task_fields(TaskSection& s) {
+  return {
+      {"task.type", &s.type, kRequired, one_of(tasks()), "What is learnt."},
+      {"task.labels", &s.labels, kRequired, items(2, 10000),
+       "The names of the classes in the order of their numbers; all different."},
+  };
+}
+
+std::vector<Field> rounds_fields(RoundsSection& s) {
+  return {
+      {"rounds.num_server_rounds", &s.num_server_rounds, kRequired, from_to(1, 1000000),
+       "Rounds of training; a closing evaluation follows."},
+      {"rounds.min_available_participants", &s.min_available_participants, kRequired,
+       from_to(1, kMaxMembers),
+       "A round starts when so many participants are connected and have "
+       "accepted the job. With secure aggregation at least max_colluders + 2."},
+      {"rounds.fraction_train", &s.fraction_train, kOptional, above_to(0, 1),
+       "Part of the available participants that a round takes; 1 takes all, which is the safest."},
+      {"rounds.phase_timeout_s", &s.phase_timeout_s, kOptional, from_to(1, 86400),
+       "Seconds that each of the phases advertise, share, check, endorse and unmask may last."},
+      {"rounds.training_timeout_s", &s.training_timeout_s, kOptional, from_to(1, 604800),
+       "Seconds that training and upload together may last."},
+      {"rounds.attempts_per_round", &s.attempts_per_round, kOptional, from_to(1, 1000),
+       "How often a lost round is tried again before the run stops."},
+  };
+}
+
+std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
+  return {
+      {"secure_aggregation.enabled",
+       &s.enabled,
+       kOptional,
+       {},
+       "Whether updates are masked, so that the coordinator sees only their sum. A site refuses a "
+       "job without it unless its policy says otherwise."},
+      {"secure_aggregation.max_colluders", &s.max_colluders, kOptional, from_to(1, kMaxMembers - 2),
+       "The number of participants that may work together with the coordinator without learning "
+       "another one's update."},
+      {"secure_aggregation.quantization_bits", &s.quantization_bits, kOptional, from_to(4, 24),
+       "Bits of a value before summation; the sum over n participants adds log2(n)."},
+      {"secure_aggregation.value_range", &s.value_range, kOptional, above_to(0, 1e6),
+       "Each value of an update is clamped to plus or minus this."},
+      {"secure_aggregation.max_update_norm", &s.max_update_norm, kOptional, above_to(0, 1e9),
+       "Bound on the L2 norm of a participant's whole update."},
+      {"secure_aggregation.chunk_words", &s.chunk_words, kOptional, from_to(64, 1 << 22),
+       "Values that are packed, hashed and checked together; a power of two."},
+  };
+}
+
+std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
+  return {
+      {"differential_privacy.enabled",
+       &s.enabled,
+       kOptional,
+       {},
+       "DP-SGD at every participant: the statement is about one training example of one site. A "
+       "site refuses a job without it unless its policy says otherwise."},
+      {"differential_privacy.target_epsilon", &s.target_epsilon, kOptional, above_to(0, 1000),
+       "Epsilon of the whole job at each site, adding or removing one example."},
+      {"differential_privacy.target_delta", &s.target_delta, kOptional, between(0, 1),
+       "Delta of the same statement; choose it well below one over the number of examples."},
+      {"differential_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
+       "L2 bound on the gradient of one example."},
+      {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
+       "Noise in units of clipping_norm. 0: each site computes what target_epsilon needs for its "
+       "own number of examples."},
+  };
+}
+
+std::vector<Field> training_fields(LocalTrainingSection& s) {
+  return {
+      {"local_training.local_steps", &s.local_steps, kOptional, from_to(1, 1000000),
+       "Optimizer steps a round."},
+      {"local_training.expected_batch_size", &s.expected_batch_size, kOptional,
+       from_to(0, 10000000),
+       "Expected number of examples in a step; the sampling rate follows from the site's size. "
+       "Exactly one of this and sampling_rate is set (0 = not set)."},
+      {"local_training.sampling_rate", &s.sampling_rate, kOptional, from_to(0, 1),
+       "Probability of each example to be in a step. Exactly one of this and expected_batch_size "
+       "is set (0 = not set)."},
+      {"local_training.physical_batch_size", &s.physical_batch_size, kOptional, from_to(1, 1000000),
+       "Examples computed at once; bounds memory, changes no result."},
+      {"local_training.optimizer", &s.optimizer, kOptional, one_of({"adam", "sgd"}),
+       "The participant's own optimizer, started anew each round."},
+      {"local_training.learning_rate", &s.learning_rate, kOptional, above_to(0, 1000),
+       "Learning rate at the first step."},
+      {"local_training.momentum", &s.momentum, kOptional, from_below(0, 1), "Momentum of \"sgd\"."},
+      {"local_training.learning_rate_schedule", &s.learning_rate_schedule, kOptional,
+       one_of({"constant", "linear", "cosine"}),
+       "How the learning rate falls over all rounds: not, straight to 0, or along a half cosine."},
+  };
+}
+
+std::vector<Field> server_optimizer_fields(ServerOptimizerSection& s) {
+  return {
+      {"server_optimizer.type", &s.type, kOptional, one_of({"fedavg", "fedadam"}),
+       "How the mean update changes the model."},
+      {"server_optimizer.learning_rate", &s.learning_rate, kOptional, above_to(0, 1000),
+       "Factor on the mean update; 1 with \"fedavg\" is plain averaging."},
+      {"server_optimizer.beta1", &s.beta1, kOptional, from_below(0, 1),
+       "Decay of the first moment of \"fedadam\"."},
+      {"server_optimizer.beta2", &s.beta2, kOptional, from_below(0, 1),
+       "Decay of the second moment of \"fedadam\"."},
+      {"server_optimizer.tau", &s.tau, kOptional, above_to(0, 1000),
+       "Degree of adaptivity of \"fedadam\": added to the root of the second moment."},
+  };
+}
+
+std::vector<Field> policy_fields(SitePolicy& s) {
+  return {
+      {"policy.max_epsilon", &s.max_epsilon, kRequired, above_to(0, 1e6),
+       "Lifetime budget of the data set over all jobs."},
+      {"policy.delta", &s.delta, kOptional, between(0, 1),
+       "The delta at which the lifetime is counted; a job may not ask for a larger one."},
+      {"policy.max_epsilon_per_job", &s.max_epsilon_per_job, kRequired, above_to(0, 1e6),
+       "What a single job may use, at most max_epsilon."},
+      {"policy.min_cohort", &s.min_cohort, kOptional, from_to(1, kMaxMembers),
+       "Fewest participants in a sum that this site takes part in. With secure aggregation "
+       "required at least max_colluders + 2."},
+      {"policy.max_colluders", &s.max_colluders, kOptional, from_to(1, kMaxMembers - 2),
+       "Number of dishonest participants that this site wants protection against."},
+      {"policy.require_secure_aggregation",
+       &s.require_secure_aggregation,
+       kOptional,
+       {},
+       "Refuse jobs whose updates are not masked."},
+      {"policy.require_differential_privacy",
+       &s.require_differential_privacy,
+       kOptional,
+       {},
+       "Refuse jobs without differential privacy. Where this is false the epsilon limits bind only "
+       "the jobs that have it."},
+      {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
+       "Least noise in units of the clipping norm; 0 = whatever the budget needs."},
+      {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks()),
+       "Tasks that this data may be used for."},
+      {"policy.max_server_rounds", &s.max_server_rounds, kOptional, from_to(1, 1000000),
+       "Most rounds of a job."},
+      {"policy.max_round_s", &s.max_round_s, kOptional, from_to(1, 604800),
+       "Seconds that a round may last; its secrets are wiped at the latest then."},
+  };
+}
+
+}  // namespace
+
+std::vector<Field> fields_of(JobConfig& job) {
+  std::vector<Field> all = {
+      {"name", &job.name, kRequired, name_text(), "Name of the job, in reports and file names."},
+  };
+  append(all, model_fields(job.model));
+  append(all, task_fields(job.task));
+  append(all, rounds_fields(job.rounds));
+  append(all, secure_aggregation_fields(job.secure_aggregation));
+  append(all, privacy_fields(job.differential_privacy));
+  append(all, training_fields(job.local_training));
+  append(all, server_optimizer_fields(job.server_optimizer));
+  all.push_back({"seed", &job.seed, kOptional, from_to(0, kMaxExactInteger),
+                 "Makes the initial model; noise and sampling never depend on it."});
+  return all;
+}
+
+std::vector<Field> fields_of(SiteConfig& site) {
+  std::vector<Field> all = {
+      {"label",
+       &site.label,
+       kOptional,
+       {},
+       "Shown in reports, for example \"demonstration\" for a site that a script made."},
+      {"model.path",
+       &site.model_path,
+       kRequired,
+       {},
+       "Folder with this site's own copy of the model's config.json and vocab.txt, relative to "
+       "this file. A job whose hashes do not fit is refused."},
+      {"data.dataset_id", &site.data.dataset_id, kRequired, name_text(),
+       "Identity of the protected data in the privacy ledger, for ever: the same data keeps its "
+       "identity under every job."},
+      {"data.train",
+       &site.data.train,
+       kRequired,
+       {},
+       "The protected examples, relative to this file: a line each, label TAB text."},
+      {"data.evaluation",
+       &site.data.evaluation,
+       kRequired,
+       {},
+       "The declared evaluation split in the same form. It is outside the privacy statement: no "
+       "protected example may be in it."},
+  };
+  append(all, policy_fields(site.policy));
+  append(all, {
+                  {"resources.device", &site.resources.device, kOptional, one_of({"cpu", "cuda"}),
+                   "Where training runs."},
+                  {"resources.threads", &site.resources.threads, kOptional, from_to(1, 1024),
+                   "Threads for training on the CPU."},
+              });
+  return all;
+}
+
+std::vector<Field> fields_of(FederationConfig& federation) {
+  Roster& roster = federation.roster;
+  return {
+      {"name", &federation.name, kRequired, name_text(), "Name of the federation."},
+      {"endpoint", &federation.endpoint, kRequired, endpoint_text(),
+       "What participants connect to."},
+      {"listen", &federation.listen, kOptional, endpoint_text(),
+       "What the coordinator binds; the endpoint when it is not given. The only key here that the "
+       "signature does not cover."},
+      {"roster.version", &roster.version, kRequired, from_to(0, 4294967295),
+       "Rises with every change; 0 = nobody is enrolled yet."},
+      {"roster.expiry_unix_s", &roster.expiry_unix_s, kRequired, from_to(0, kMaxExactInteger),
+       "The roster is good until then, in seconds since 1970."},
+      {"roster.coordinator_signing_key",
+       &roster.coordinator_signing_key,
+       kRequired,
+       {},
+       "Ed25519 key that signs this file and every round."},
+      {"roster.coordinator_transport_key",
+       &roster.coordinator_transport_key,
+       kRequired,
+       {},
+       "CURVE key of the coordinator's socket."},
+      {"roster.members", &roster.members, kRequired,
+       items(0, static_cast<std::size_t>(kMaxMembers)), "Who is in, by ascending id."},
+      {"signature",
+       &federation.signature,
+       kRequired,
+       {},
+       "The coordinator's, over name, endpoint and the hash of the roster."},
+  };
+}
+
+std::vector<Field> fields_of(RosterMember& member) {
+  return {
+      {"id", &member.id, kRequired, from_to(1, 4294967295),
+       "Number of the member in the protocol; stays when the roster grows."},
+      {"role", &member.role, kOptional, from_to(0, 0), "0 = participant."},
+      {"name", &member.name, kRequired, name_text(), "Name on the member's card."},
+      {"signing_key", &member.signing_key, kRequired, {}, "Ed25519 key that signs its messages."},
+      {"transport_key", &member.transport_key, kRequired, {}, "CURVE key of its socket."},
+  };
+}
+
+std::vector<Field> fields_of(Card& card) {
+  return {
+      {"name", &card.name, kRequired, name_text(), "Name of the participant."},
+      {"signing_key", &card.signing_key, kRequired, {}, "Ed25519 key that signs its messages."},
+      {"transport_key", &card.transport_key, kRequired, {}, "CURVE key of its socket."},
+      {"signature",
+       &card.signature,
+       kRequired,
+       {},
+       "The participant's own: it holds the key that it shows."},
+  };
+}
+
+}  // namespace sotto::config

@@ -1,0 +1,27 @@
+// The two files that make a model's shape the same everywhere. Each party keeps its own copy; the
+// job carries their hashes, so that nobody trains another architecture or tokenizer by accident.
+#pragma once
+
+#include <filesystem>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "common/config/job.h"
+
+namespace sotto::config {
+
+struct ModelHashes {
+  Bytes32 config{}, vocab{};
+
+  bool operator==(const ModelHashes&) const = default;
+};
+
+/// Reads FOLDER/config.json and FOLDER/vocab.txt whole. An Error names the file that cannot be
+/// read.
+Result<ModelHashes> hash_model_files(const std::filesystem::path& folder);
+
+/// For a participant that received a job: an Error, fit to be shown on both sides, unless its own
+/// folder holds the very files that the job names.
+Status check_model_files(const JobConfig& job, const std::filesystem::path& folder);
+
+}  // namespace sotto::config

@@ -1,0 +1,151 @@
+#include "common/config/parse.h"
+
+#include "common/base/result.h"
+#include "common/config/field_values.h"
+#include "common/config/json_tree.h"
+#include "common/config/model_files.h"
+#include "common/config/rules.h"
+#include "common/crypto/hash.h"
+#include "common/journal/atomic_file.h"
+
+namespace sotto::config {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Text to struct: syntax, overrides, every field, then the rules between fields.
+template <class Config>
+Parsed<Config> parse(std::string_view json, std::string_view file_name,
+                     std::span<const std::string> overrides) {
+  JsonDocument document = read_json(json);
+  Mistakes mistakes(file_name);
+  for (const JsonError& error : document.errors)
+    mistakes.add(error);
+  Config config;
+  // A file that is no JSON has no fields to judge; one with repeated keys has.
+  const bool readable = document.root.object() != nullptr || document.errors.empty();
+  if (readable) {
+    const std::vector<Field> fields = fields_of(config);
+    apply_overrides(document.root, overrides, fields, mistakes);
+    read_fields(document.root, fields, {}, mistakes);
+    check_rules(config, mistakes);
+  }
+  if (!mistakes.lines().empty()) return ConfigErrors{mistakes.lines()};
+  return config;
+}
+
+void fill_canonical(JobConfig& job) {
+  job.canonical = canonical_text(tree_of(fields_of(job), Scope::kShared));
+  job.hash = crypto::hash("SOTTO job", {view_of(job.canonical)});
+}
+
+std::string read_or_throw(const fs::path& file) {
+  constexpr std::uint64_t kMaxBytes = 16 << 20;  // a roster of 10,000 members has about 3 MB
+  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  if (!bytes) throw StartupError(bytes.error().message);
+  return {bytes->begin(), bytes->end()};
+}
+
+template <class T>
+T value_or_throw(Parsed<T> parsed) {
+  if (const auto* errors = std::get_if<ConfigErrors>(&parsed)) throw StartupError(errors->joined());
+  return std::get<T>(std::move(parsed));
+}
+
+fs::path beside(const fs::path& file, const fs::path& path) {
+  return path.is_absolute() ? path : (file.parent_path() / path).lexically_normal();
+}
+
+/// Takes the hashes of the files, or compares them with those that the job fixes.
+void fill_model_hashes(JobConfig& job, const fs::path& file) {
+  Result<ModelHashes> found = hash_model_files(job.model.path);
+  if (!found) throw StartupError(file.string() + ": $.model.path: " + found.error().message);
+  const auto take = [&](Bytes32& slot, const Bytes32& hash, const char* key) {
+    if (slot != Bytes32{} && slot != hash)
+      throw StartupError(file.string() + ": $.model." + key + ": found " + to_hex(slot) +
+                         "; the file in " + job.model.path + " has " + to_hex(hash));
+    slot = hash;
+  };
+  take(job.model.config_hash, found->config, "config_hash");
+  take(job.model.vocab_hash, found->vocab, "vocab_hash");
+}
+
+}  // namespace
+
+std::string ConfigErrors::joined() const {
+  std::string out;
+  for (const std::string& line : lines)
+    out += (out.empty() ? "" : "\n") + line;
+  return out;
+}
+
+Parsed<JobConfig> parse_job(std::string_view json, std::string_view file_name,
+                            std::span<const std::string> overrides) {
+  Parsed<JobConfig> parsed = parse<JobConfig>(json, file_name, overrides);
+  if (auto* job = std::get_if<JobConfig>(&parsed)) fill_canonical(*job);
+  return parsed;
+}
+
+Parsed<JobConfig> parse_received_job(std::string_view canonical) {
+  Parsed<JobConfig> parsed = parse_job(canonical, "the received job");
+  const auto* job = std::get_if<JobConfig>(&parsed);
+  if (job != nullptr && job->canonical != canonical)
+    return ConfigErrors{
+        {"the received job: not in canonical form: its hash would not be the one "
+         "that everybody signs"}};
+  return parsed;
+}
+
+Parsed<SiteConfig> parse_site(std::string_view json, std::string_view file_name,
+                              std::span<const std::string> overrides) {
+  return parse<SiteConfig>(json, file_name, overrides);
+}
+
+Parsed<FederationConfig> parse_federation(std::string_view json, std::string_view file_name) {
+  Parsed<FederationConfig> parsed = parse<FederationConfig>(json, file_name, {});
+  if (auto* federation = std::get_if<FederationConfig>(&parsed))
+    if (federation->listen.empty()) federation->listen = federation->endpoint;
+  return parsed;
+}
+
+std::string to_json(const FederationConfig& federation) {
+  FederationConfig copy = federation;
+  return pretty_text(tree_of(fields_of(copy), Scope::kLocal));
+}
+
+Parsed<Card> parse_card(std::string_view json, std::string_view file_name) {
+  return parse<Card>(json, file_name, {});
+}
+
+std::string to_json(const Card& card) {
+  Card copy = card;
+  return pretty_text(tree_of(fields_of(copy), Scope::kLocal));
+}
+
+JobConfig load_job(const fs::path& file, std::span<const std::string> overrides) {
+  JobConfig job = value_or_throw(parse_job(read_or_throw(file), file.string(), overrides));
+  if (!job.model.path.empty()) {
+    job.model.path = beside(file, job.model.path).string();
+    fill_model_hashes(job, file);
+    fill_canonical(job);
+  }
+  return job;
+}
+
+SiteConfig load_site(const fs::path& file, std::span<const std::string> overrides) {
+  SiteConfig site = value_or_throw(parse_site(read_or_throw(file), file.string(), overrides));
+  for (fs::path* path : {&site.model_path, &site.data.train, &site.data.evaluation})
+    *path = beside(file, *path);
+  return site;
+}
+
+FederationConfig load_federation(const fs::path& file) {
+  return value_or_throw(parse_federation(read_or_throw(file), file.string()));
+}
+
+Card load_card(const fs::path& file) {
+  return value_or_throw(parse_card(read_or_throw(file), file.string()));
+}
+
+}  // namespace sotto::config

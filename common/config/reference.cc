@@ -1,0 +1,254 @@
+// What people and editors read about the table of fields.
+#include <iterator>
+
+#include "common/base/check.h"
+#include "common/config/fields.h"
+#include "common/config/json_tree.h"
+#include "common/config/parse.h"
+
+namespace sotto::config {
+
+namespace {
+
+Json text(std::string_view v) {
+  return {std::string(v)};
+}
+
+Json whole(double v) {
+  return {static_cast<std::uint64_t>(v)};
+}
+
+Json object_schema(const std::vector<Field>& fields);
+
+void put_range(Json& schema, const Limits& l) {
+  schema[l.above_min ? "exclusiveMinimum" : "minimum"] = {l.min};
+  schema[l.below_max ? "exclusiveMaximum" : "maximum"] = {l.max};
+}
+
+void put_text(Json& schema, const Limits& l) {
+  schema["type"] = text("string");
+  if (!l.allowed.empty()) {
+    Json::Array allowed;
+    for (const std::string_view word : l.allowed)
+      allowed.push_back(text(word));
+    schema["enum"] = {std::move(allowed)};
+  } else if (l.text == TextRule::kName) {
+    schema["pattern"] = text("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$");
+  } else if (l.text == TextRule::kEndpoint) {
+    schema["pattern"] = text("^tcp://[!-~]+:[0-9]{1,5}$");
+  }
+}
+
+/// Adds to `schema` what a value of this type must be.
+struct PutType {
+  const Limits& l;
+  Json& schema;
+
+  void operator()(const bool*) const { schema["type"] = text("boolean"); }
+
+  void operator()(const double*) const {
+    schema["type"] = text("number");
+    put_range(schema, l);
+  }
+
+  void operator()(const std::string*) const { put_text(schema, l); }
+
+  void operator()(const std::filesystem::path*) const {
+    schema["type"] = text("string");
+    schema["minLength"] = whole(1);
+  }
+
+  template <std::size_t N>
+  void operator()(const std::array<std::uint8_t, N>*) const {
+    schema["type"] = text("string");
+    schema["pattern"] = text("^[0-9a-fA-F]{" + std::to_string(2 * N) + "}$");
+  }
+
+  void operator()(const std::vector<std::string>*) const {
+    put_list();
+    put_text(schema["items"], l);
+    schema["items"]["minLength"] = whole(1);
+  }
+
+  void operator()(const std::vector<RosterMember>*) const {
+    put_list();
+    RosterMember member;
+    schema["items"] = object_schema(fields_of(member));
+  }
+
+  template <class Integer>
+  void operator()(const Integer*) const {
+    schema["type"] = text("integer");
+    schema["minimum"] = whole(l.min);
+    schema["maximum"] = whole(l.max);
+  }
+
+ private:
+  void put_list() const {
+    schema["type"] = text("array");
+    schema["minItems"] = whole(static_cast<double>(l.min_items));
+    schema["maxItems"] = whole(static_cast<double>(l.max_items));
+  }
+};
+
+/// A default that says something: not the empty text, list or key of what has none.
+bool has_default(const Field& field) {
+  if (field.presence == Presence::kRequired) return false;
+  if (std::holds_alternative<Bytes32*>(field.slot)) return false;
+  const Json value = value_of(field);
+  const auto* as_text = std::get_if<std::string>(&value.value);
+  return as_text == nullptr || !as_text->empty();
+}
+
+Json field_schema(const Field& field) {
+  Json schema{Json::Object{}};
+  schema["description"] = text(field.help);
+  std::visit(PutType{field.limits, schema}, field.slot);
+  if (has_default(field)) schema["default"] = value_of(field);
+  return schema;
+}
+
+void put_object(Json& schema) {
+  if (schema.object() != nullptr) return;
+  schema["type"] = text("object");
+  schema["additionalProperties"] = {false};
+  schema["properties"] = {Json::Object{}};
+}
+
+void require(Json& schema, std::string_view key) {
+  Json& required = schema["required"];
+  if (!std::holds_alternative<Json::Array>(required.value)) required = {Json::Array{}};
+  auto& names = std::get<Json::Array>(required.value);
+  for (const Json& name : names)
+    if (std::get<std::string>(name.value) == key) return;
+  names.push_back(text(key));
+}
+
+/// Sections become nested objects; a section with a required field is required itself.
+Json object_schema(const std::vector<Field>& fields) {
+  Json root;
+  put_object(root);
+  for (const Field& field : fields) {
+    Json* at = &root;
+    std::string_view rest = field.path;
+    for (std::size_t dot = rest.find('.');; dot = rest.find('.')) {
+      const std::string_view key = rest.substr(0, dot);
+      if (field.presence == Presence::kRequired) require(*at, key);
+      at = &(*at)["properties"][key];
+      if (dot == std::string_view::npos) break;
+      put_object(*at);
+      rest.remove_prefix(dot + 1);
+    }
+    *at = field_schema(field);
+  }
+  return root;
+}
+
+std::string table_row(const Field& field) {
+  std::string shown = "required";
+  if (has_default(field))
+    shown = "`" + canonical_text(value_of(field)) + "`";
+  else if (field.presence == Presence::kOptional)
+    shown = "none";
+  return "| `" + std::string(field.path) + "` | " + shown + " | " + describe(field) + " | " +
+         std::string(field.help) + " |\n";
+}
+
+std::string table(const std::vector<Field>& fields) {
+  std::string out = "| Key | Default | Allowed | Meaning |\n|---|---|---|---|\n";
+  for (const Field& field : fields)
+    out += table_row(field);
+  return out + "\n";
+}
+
+constexpr std::string_view kIntroduction = R"(# Configuration reference
+
+Made by `sotto-coordinator config reference > docs/configuration.md` from the same table that reads
+the files; a test compares the two. JSON Schemas for editors are in `configs/schema/`; a file may name
+its schema under `"$schema"`.
+
+Three files by owner, so that nobody edits another party's file:
+
+| File | Owner | Says |
+|---|---|---|
+| `job.json` | the data scientist | what is trained and how; the same file for simulation and deployment |
+| `site.json` | a participant | its data, resources and policy, which can only tighten what a job asks for; never leaves the site |
+| `federation.json` | the operator of the coordinator | who is in; written and signed by `sotto-coordinator enroll` |
+
+Rules for all of them: `//` comments are allowed. An unknown key, a key that stands twice, a missing
+key and a value out of range are errors; all errors of a file are shown at once, each with its path
+and what is allowed. Relative paths start at the file that holds them. `--set PATH=VALUE` replaces one
+value of `job.json` or `site.json`, for example `--set differential_privacy.target_epsilon=4`.
+
+)";
+
+constexpr std::string_view kJob = R"(## job.json
+
+Every party works on the same bytes: the resolved job with sorted keys and no white space, without
+`model.path` and with the hashes of the model's two files. Their hash is in every signature of a run.
+
+)";
+
+constexpr std::string_view kSite = R"(## site.json
+
+)";
+
+constexpr std::string_view kFederation = R"(## federation.json
+
+)";
+
+constexpr std::string_view kMembers = R"(Each of `roster.members`:
+
+)";
+
+constexpr std::string_view kCard = R"(## Cards and key files
+
+`sotto-participant init` makes `identity.json` (both secret keys, mode 0600, never leaves the site)
+and `NAME.card.json`, the public card that the operator enrols:
+
+)";
+
+constexpr std::string_view kPinned =
+    R"(`sotto-participant join` keeps a copy of `federation.json` and, in `pinned.json`, what this
+participant holds on to: the coordinator's two keys, the name and endpoint of the federation, the
+version and hash of the roster and its own member id. A file by another coordinator or with an older
+roster is refused.
+)";
+
+}  // namespace
+
+std::string json_schema(std::string_view kind) {
+  JobConfig job;
+  SiteConfig site;
+  FederationConfig federation;
+  SOTTO_CHECK(kind == "job" || kind == "site" || kind == "federation", "no such schema");
+  Json body = object_schema(kind == "job"    ? fields_of(job)
+                            : kind == "site" ? fields_of(site)
+                                             : fields_of(federation));
+  body["properties"]["$schema"]["type"] = text("string");
+  Json schema;
+  schema["$schema"] = text("https://json-schema.org/draft/2020-12/schema");
+  schema["title"] = text("Sotto " + std::string(kind) + ".json");
+  auto& members = std::get<Json::Object>(body.value);
+  auto& all = std::get<Json::Object>(schema.value);
+  all.insert(all.end(), std::make_move_iterator(members.begin()),
+             std::make_move_iterator(members.end()));
+  return pretty_text(schema);
+}
+
+std::string reference_markdown() {
+  JobConfig job;
+  SiteConfig site;
+  FederationConfig federation;
+  RosterMember member;
+  Card card;
+  std::string out(kIntroduction);
+  out.append(kJob).append(table(fields_of(job)));
+  out.append(kSite).append(table(fields_of(site)));
+  out.append(kFederation).append(table(fields_of(federation)));
+  out.append(kMembers).append(table(fields_of(member)));
+  out.append(kCard).append(table(fields_of(card)));
+  return out.append(kPinned);
+}
+
+}  // namespace sotto::config

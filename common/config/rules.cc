@@ -1,0 +1,132 @@
+#include "common/config/rules.h"
+
+#include <algorithm>
+#include <bit>
+#include <set>
+#include <string>
+
+#include "common/crypto/sign.h"
+
+namespace sotto::config {
+
+namespace {
+
+void check_labels(const JobConfig& job, Mistakes& mistakes) {
+  std::set<std::string_view> seen;
+  for (const std::string& label : job.task.labels) {
+    if (!seen.insert(label).second)
+      mistakes.add_unless_bad({"task.labels"}, "task.labels",
+                              "\"" + label + "\" stands here twice; labels are all different");
+    if (label.find_first_of("\t\n\r") != std::string::npos)
+      mistakes.add_unless_bad({"task.labels"}, "task.labels",
+                              "a label holds a tab or a line break; data files could not name it");
+  }
+}
+
+void check_model(const JobConfig& job, Mistakes& mistakes) {
+  const bool hashes = job.model.config_hash != Bytes32{} && job.model.vocab_hash != Bytes32{};
+  if (job.model.path.empty() && !hashes)
+    mistakes.add_unless_bad({"model.path", "model.config_hash", "model.vocab_hash"}, "model.path",
+                            "missing; needed: a folder with config.json and vocab.txt");
+}
+
+void check_secure_aggregation(const JobConfig& job, Mistakes& mistakes) {
+  const SecureAggregationSection& s = job.secure_aggregation;
+  if (s.enabled && s.max_colluders + 2 > job.rounds.min_available_participants)
+    mistakes.add_unless_bad({"secure_aggregation.enabled", "secure_aggregation.max_colluders",
+                             "rounds.min_available_participants"},
+                            "secure_aggregation.max_colluders",
+                            "found " + std::to_string(s.max_colluders) +
+                                "; allowed: at most rounds.min_available_participants - 2 (here " +
+                                std::to_string(job.rounds.min_available_participants) +
+                                " - 2), so that two honest updates are always in the sum");
+  if (!std::has_single_bit(s.chunk_words))
+    mistakes.add_unless_bad({"secure_aggregation.chunk_words"}, "secure_aggregation.chunk_words",
+                            "found " + std::to_string(s.chunk_words) + "; allowed: a power of two");
+}
+
+void check_training(const JobConfig& job, Mistakes& mistakes) {
+  const LocalTrainingSection& s = job.local_training;
+  if ((s.expected_batch_size != 0) == (s.sampling_rate > 0))
+    mistakes.add_unless_bad(
+        {"local_training.expected_batch_size", "local_training.sampling_rate"}, "local_training",
+        "exactly one of expected_batch_size and sampling_rate must be set (not 0); found " +
+            std::string(s.sampling_rate > 0 ? "both" : "neither"));
+  if (s.momentum > 0 && s.optimizer != "sgd")
+    mistakes.add_unless_bad({"local_training.momentum", "local_training.optimizer"},
+                            "local_training.momentum",
+                            "only \"sgd\" has a momentum; allowed: 0 with this optimizer");
+}
+
+void check_members(const Roster& roster, Mistakes& mistakes) {
+  std::set<std::string_view> names;
+  std::set<Bytes32> keys = {roster.coordinator_signing_key, roster.coordinator_transport_key};
+  if (keys.size() != 2)
+    mistakes.add("roster.coordinator_transport_key", "the same as coordinator_signing_key");
+  for (std::size_t i = 0; i < roster.members.size(); ++i) {
+    const RosterMember& member = roster.members[i];
+    const std::string path = "roster.members[" + std::to_string(i) + "]";
+    if (i > 0 && roster.members[i - 1].id >= member.id)
+      mistakes.add(path + ".id", "ids must ascend; the one before is " +
+                                     std::to_string(raw(roster.members[i - 1].id)));
+    if (!names.insert(member.name).second)
+      mistakes.add(path + ".name", "\"" + member.name + "\" is another member's name too");
+    if (!keys.insert(member.signing_key).second)
+      mistakes.add(path + ".signing_key", "this key stands in the roster twice");
+    if (!keys.insert(member.transport_key).second)
+      mistakes.add(path + ".transport_key", "this key stands in the roster twice");
+  }
+}
+
+}  // namespace
+
+void check_rules(const JobConfig& job, Mistakes& mistakes) {
+  check_model(job, mistakes);
+  check_labels(job, mistakes);
+  check_secure_aggregation(job, mistakes);
+  check_training(job, mistakes);
+}
+
+void check_rules(const SiteConfig& site, Mistakes& mistakes) {
+  const SitePolicy& policy = site.policy;
+  if (policy.max_epsilon_per_job > policy.max_epsilon)
+    mistakes.add_unless_bad({"policy.max_epsilon", "policy.max_epsilon_per_job"},
+                            "policy.max_epsilon_per_job",
+                            "more than policy.max_epsilon, the budget of all jobs together");
+  if (policy.require_secure_aggregation && policy.min_cohort < policy.max_colluders + 2)
+    mistakes.add_unless_bad(
+        {"policy.min_cohort", "policy.max_colluders", "policy.require_secure_aggregation"},
+        "policy.min_cohort",
+        "found " + std::to_string(policy.min_cohort) +
+            "; allowed: at least policy.max_colluders + 2 (here " +
+            std::to_string(policy.max_colluders) + " + 2)");
+  if (policy.min_noise_multiplier > 0 && !policy.require_differential_privacy)
+    mistakes.add_unless_bad(
+        {"policy.min_noise_multiplier", "policy.require_differential_privacy"},
+        "policy.min_noise_multiplier",
+        "a noise floor without require_differential_privacy protects nothing; set it to true");
+  if (site.data.train == site.data.evaluation)
+    mistakes.add_unless_bad({"data.train", "data.evaluation"}, "data.evaluation",
+                            "the same file as data.train; evaluation is outside the privacy "
+                            "statement and needs examples of its own");
+}
+
+void check_rules(const FederationConfig& federation, Mistakes& mistakes) {
+  check_members(federation.roster, mistakes);
+  if (!mistakes.lines().empty()) return;  // a signature over something else cannot fit
+  if (!crypto::verify(federation.roster.coordinator_signing_key, federation.signed_bytes(),
+                      federation.signature))
+    mistakes.add("signature",
+                 "not the coordinator's signature of this content: the file was changed after it "
+                 "was signed, or signed by somebody else");
+}
+
+void check_rules(const Card& card, Mistakes& mistakes) {
+  if (!mistakes.lines().empty()) return;
+  if (card.signing_key == card.transport_key)
+    mistakes.add("transport_key", "the same as signing_key");
+  if (!crypto::verify(card.signing_key, card.signed_bytes(), card.signature))
+    mistakes.add("signature", "not made by the key on this card: the card was changed");
+}
+
+}  // namespace sotto::config

@@ -1,0 +1,183 @@
+// What a site agrees to (participant/policy.h): one test a rule, each from a job that is accepted.
+#include "participant/policy.h"
+
+#include <limits>
+
+#include <gtest/gtest.h>
+
+namespace sotto::participant {
+namespace {
+
+struct Case {
+  config::SitePolicy policy;
+  config::JobConfig job;
+  JobContext context;
+};
+
+Case accepted_case() {
+  Case c;
+  c.policy.max_epsilon = 10;
+  c.policy.max_epsilon_per_job = 8;
+  c.policy.allowed_tasks = {"sequence_classification"};
+  c.job.task.type = "sequence_classification";
+  c.job.rounds.min_available_participants = 4;
+  c.job.rounds.num_server_rounds = 20;
+  c.job.differential_privacy.target_epsilon = 8;
+  c.context = {.epsilon_spent = 0,
+               .epsilon_after_job = 8,
+               .job_epsilon = 8,
+               .noise_multiplier = 1.5,
+               .roster_participants = 4};
+  return c;
+}
+
+std::vector<std::string> reasons(const Case& c) {
+  return refusals(c.policy, c.job, c.context);
+}
+
+/// Exactly one refusal, and it says `part`.
+void expect_refused(const Case& c, std::string_view part) {
+  const std::vector<std::string> found = reasons(c);
+  ASSERT_EQ(found.size(), 1u) << (found.size() > 1 ? found[1] : "accepted");
+  EXPECT_NE(found[0].find(part), std::string::npos) << found[0];
+}
+
+TEST(Policy, AcceptsAJobWithinAllLimits) {
+  EXPECT_TRUE(reasons(accepted_case()).empty());
+}
+
+TEST(Policy, RefusesMoreEpsilonThanAJobMayUse) {
+  Case c = accepted_case();
+  c.job.differential_privacy.target_epsilon = 8.5;
+  expect_refused(c, "asks for epsilon 8.5; this site allows at most 8 a job");
+}
+
+TEST(Policy, RefusesAFixedNoiseThatCostsMoreThanAJobMayUse) {
+  Case c = accepted_case();
+  c.job.differential_privacy.noise_multiplier = 0.5;
+  c.context.job_epsilon = 9;
+  expect_refused(c, "with the job's noise multiplier 0.5");
+}
+
+TEST(Policy, RefusesAJobThatOverdrawsTheLifetimeBudget) {
+  Case c = accepted_case();
+  c.context.epsilon_spent = 5;
+  c.context.epsilon_after_job = 10.5;
+  expect_refused(c, "lifetime budget of epsilon 10");
+}
+
+TEST(Policy, RefusesALargerDeltaThanItsOwn) {
+  Case c = accepted_case();
+  c.job.differential_privacy.target_delta = 1e-4;
+  expect_refused(c, "asks for delta 1e-04; this site allows at most 1e-05");
+}
+
+TEST(Policy, RefusesAnEpsilonThatIsNotANumber) {
+  Case c = accepted_case();
+  c.context.epsilon_after_job = std::numeric_limits<double>::quiet_NaN();
+  expect_refused(c, "lifetime budget");
+}
+
+TEST(Policy, RefusesLessNoiseThanItsFloor) {
+  Case c = accepted_case();
+  c.policy.min_noise_multiplier = 2;
+  expect_refused(c, "less noise than the multiplier 2");
+}
+
+TEST(Policy, RefusesASmallerCohort) {
+  Case c = accepted_case();
+  c.policy.min_cohort = 5;
+  c.context.roster_participants = 9;
+  expect_refused(c, "may have only 4 participants; this site takes part from 5");
+}
+
+TEST(Policy, RefusesASampledCohortThatMayBecomeTooSmall) {
+  Case c = accepted_case();
+  c.job.rounds.fraction_train = 0.5;
+  expect_refused(c, "may have only 2 participants");
+  c.job.rounds.min_available_participants = 6;
+  EXPECT_TRUE(reasons(c).empty());
+}
+
+TEST(Policy, RefusesAFederationThatIsTooSmall) {
+  Case c = accepted_case();
+  c.context.roster_participants = 2;
+  expect_refused(c, "the federation has 2 participants");
+}
+
+TEST(Policy, RefusesAJobWithoutSecureAggregation) {
+  Case c = accepted_case();
+  c.job.secure_aggregation.enabled = false;
+  expect_refused(c, "no secure aggregation");
+  c.policy.require_secure_aggregation = false;
+  EXPECT_TRUE(reasons(c).empty());
+}
+
+TEST(Policy, RefusesProtectionAgainstFewerColluders) {
+  Case c = accepted_case();
+  c.policy.max_colluders = 2;
+  expect_refused(c, "against 1 colluding participants; this site requires protection against at");
+}
+
+TEST(Policy, RefusesAJobWithoutDifferentialPrivacy) {
+  Case c = accepted_case();
+  c.job.differential_privacy.enabled = false;
+  c.context.job_epsilon = c.context.epsilon_after_job = std::numeric_limits<double>::infinity();
+  c.context.noise_multiplier = 0;
+  expect_refused(c, "no differential privacy");
+  c.policy.require_differential_privacy = false;
+  EXPECT_TRUE(reasons(c).empty());
+}
+
+TEST(Policy, RefusesAPrivateJobAfterANonPrivateOneOnTheSameData) {
+  Case c = accepted_case();
+  c.policy.require_differential_privacy = false;
+  c.context.epsilon_spent = c.context.epsilon_after_job = std::numeric_limits<double>::infinity();
+  expect_refused(c, "lifetime budget");
+}
+
+TEST(Policy, RefusesAnUnknownTask) {
+  Case c = accepted_case();
+  c.job.task.type = "language_modelling";
+  expect_refused(c, "task is language_modelling; this site allows only sequence_classification");
+  c.policy.allowed_tasks.clear();
+  expect_refused(c, "allows none");
+}
+
+TEST(Policy, RefusesTooManyRounds) {
+  Case c = accepted_case();
+  c.policy.max_server_rounds = 19;
+  expect_refused(c, "has 20 rounds; this site allows at most 19");
+}
+
+TEST(Policy, RefusesRoundsThatMayLastTooLong) {
+  Case c = accepted_case();
+  c.policy.max_round_s = 3899;
+  expect_refused(c, "may last 3900 s; this site allows at most 3899 s");
+}
+
+TEST(Policy, NamesEveryBrokenRule) {
+  Case c = accepted_case();
+  c.job.secure_aggregation.enabled = false;
+  c.job.differential_privacy.target_epsilon = 100;
+  c.job.task.type = "other";
+  EXPECT_EQ(reasons(c).size(), 3u);
+}
+
+TEST(Policy, NeverSaysWhatFollowsFromTheNumberOfExamples) {
+  Case c = accepted_case();
+  c.policy.min_noise_multiplier = 3;
+  c.context = {.epsilon_spent = 777.25,
+               .epsilon_after_job = 778.25,
+               .job_epsilon = 779.25,
+               .noise_multiplier = 0.78125,
+               .roster_participants = 4};
+  ASSERT_EQ(reasons(c).size(), 3u);
+  for (const std::string& reason : reasons(c)) {
+    EXPECT_EQ(reason.find("77"), std::string::npos) << reason;
+    EXPECT_EQ(reason.find("0.78"), std::string::npos) << reason;
+  }
+}
+
+}  // namespace
+}  // namespace sotto::participant
