@@ -89,7 +89,9 @@ class Arena {
     if (::mlock(slab, bytes) != 0 && !warned_) {
       warned_ = true;
       spdlog::warn(
-          "secrets may reach the swap space: {}; raise the limit on locked memory (ulimit -l)",
+          "not all secrets are locked against swapping (mlock: {}); raise the limit on locked "
+          "memory "
+          "(ulimit -l)",
           std::strerror(errno));
     }
     return slab;

@@ -2,6 +2,8 @@
 #include <cmath>
 #include <set>
 
+#include <sodium.h>
+
 #include "common/crypto/secure_random.h"
 #include "tests/unit/crypto_vectors.h"
 
@@ -38,6 +40,15 @@ TEST(StreamRandom, IsChaCha20OfItsSeed) {
       to_hex(drawn(random, 64)),
       "9f07e7be5551387a98ba977c732d080dcb0f29a048e3656912c6533e32ee7aed29b721769ce64e43d57133b074"
       "d839d531ed1f28510afb45ace10a1f4b794d6f");
+}
+
+TEST(StreamRandom, IsOneChaCha20StreamAcrossItsBuffers) {
+  const Bytes32 key{42};  // the seed, little-endian
+  const std::array<std::uint8_t, crypto_stream_chacha20_NONCEBYTES> nonce{};
+  Bytes expected(20'000);
+  crypto_stream_chacha20(expected.data(), expected.size(), nonce.data(), key.data());
+  StreamRandom random(42);
+  EXPECT_EQ(drawn(random, expected.size()), expected);
 }
 
 TEST(StreamRandom, DoesNotDependOnHowItIsCut) {
