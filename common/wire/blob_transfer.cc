@@ -1,0 +1,171 @@
+#include "common/wire/blob_transfer.h"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+
+#include "common/base/check.h"
+#include "common/wire/codec.h"
+
+namespace sotto::wire {
+
+namespace {
+
+constexpr int kMaxPatience = 8;  // times retry_after
+
+std::string short_name(const Bytes32& blob) {
+  return "blob " + to_hex(BytesView(blob).first(6));
+}
+
+}  // namespace
+
+BlobFetch::BlobFetch(const Bytes32& blob, std::optional<std::uint64_t> expected_bytes,
+                     std::uint64_t max_bytes, FetchLimits limits)
+    : blob_(blob),
+      total_(expected_bytes),
+      max_bytes_(max_bytes),
+      limits_(limits),
+      patience_(limits.retry_after) {
+  SOTTO_CHECK(limits_.chunk_bytes > 0 && limits_.in_flight > 0, "a fetch that can ask for nothing");
+  SOTTO_CHECK(!total_ || *total_ <= max_bytes_, "a blob expected longer than allowed");
+  if (total_)
+    allocate();
+  else
+    missing_ = {0};  // its answer says how long the blob is
+}
+
+void BlobFetch::allocate() {
+  data_.resize(*total_);
+  missing_.clear();
+  const std::uint64_t chunks = *total_ / limits_.chunk_bytes + (*total_ % limits_.chunk_bytes != 0);
+  missing_.reserve(chunks);
+  for (std::uint64_t chunk = chunks; chunk > 0; --chunk)
+    missing_.push_back((chunk - 1) * limits_.chunk_bytes);
+}
+
+std::uint32_t BlobFetch::length_at(std::uint64_t offset) const {
+  if (!total_) return limits_.chunk_bytes;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(limits_.chunk_bytes, *total_ - offset));
+}
+
+std::vector<BlobRequest> BlobFetch::due(TimePoint now) {
+  // Answers come one after the other on one link: while any arrives, the others are on their way
+  // and asking again would only make a slow link slower.
+  if (heard_) {
+    for (Request& request : in_flight_)
+      request.sent = now;
+    patience_ = limits_.retry_after;
+    heard_ = false;
+  }
+  std::vector<BlobRequest> requests;
+  for (Request& request : in_flight_) {
+    if (request.sent + patience_ > now) continue;
+    request.sent = now;
+    requests.push_back({blob_, request.offset, length_at(request.offset)});
+  }
+  if (!requests.empty()) patience_ = std::min(2 * patience_, kMaxPatience * limits_.retry_after);
+  while (!missing_.empty() && in_flight_.size() < limits_.in_flight) {
+    const std::uint64_t offset = missing_.back();
+    missing_.pop_back();
+    in_flight_.push_back({offset, now});
+    requests.push_back({blob_, offset, length_at(offset)});
+  }
+  return requests;
+}
+
+void BlobFetch::reconnected() {
+  for (const Request& request : in_flight_)
+    missing_.push_back(request.offset);
+  in_flight_.clear();
+  patience_ = limits_.retry_after;
+  std::sort(missing_.begin(), missing_.end(), std::greater<>());
+}
+
+Status BlobFetch::learn_total(std::uint64_t total) {
+  if (total_) {
+    if (total != *total_)
+      return Error{short_name(blob_) + " has " + std::to_string(total) + " bytes instead of " +
+                   std::to_string(*total_)};
+    return {};
+  }
+  if (total > max_bytes_)
+    return Error{short_name(blob_) + " has " + std::to_string(total) + " bytes, at most " +
+                 std::to_string(max_bytes_) + " allowed"};
+  total_ = total;
+  allocate();
+  // The request that asked for offset 0 may still count as in flight; forget() settles it.
+  if (!in_flight_.empty()) missing_.pop_back();
+  return {};
+}
+
+bool BlobFetch::forget(std::uint64_t offset) {
+  const auto asked = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                  [&](const Request& r) { return r.offset == offset; });
+  if (asked != in_flight_.end()) {
+    in_flight_.erase(asked);
+    return true;
+  }
+  // Asked before a reconnection and answered after it.
+  const auto waiting = std::lower_bound(missing_.begin(), missing_.end(), offset, std::greater<>());
+  if (waiting == missing_.end() || *waiting != offset) return false;
+  missing_.erase(waiting);
+  return true;
+}
+
+Status BlobFetch::accept(const BlobData& data) {
+  if (data.blob != blob_)
+    return Error{"an answer about " + short_name(data.blob) + " instead of " + short_name(blob_)};
+  if (data.total == 0 && total_ != 0U) return Error{"the peer does not have " + short_name(blob_)};
+  const Status same_total = learn_total(data.total);
+  if (!same_total.ok()) return same_total;
+  if (*total_ == 0) return {};  // nothing was asked; a duplicate at most
+  if (data.offset >= *total_ || data.offset % limits_.chunk_bytes != 0 ||
+      data.data.size() != length_at(data.offset))
+    return Error{short_name(blob_) + ": an answer of " + std::to_string(data.data.size()) +
+                 " bytes at " + std::to_string(data.offset) + ", which was never asked for"};
+  heard_ = true;
+  if (!forget(data.offset)) return {};
+  std::copy(data.data.begin(), data.data.end(),
+            data_.begin() + static_cast<std::ptrdiff_t>(data.offset));
+  received_ += data.data.size();
+  return {};
+}
+
+bool BlobFetch::complete() const {
+  return total_ && received_ == *total_;
+}
+
+std::optional<TimePoint> BlobFetch::wake_at() const {
+  if (complete()) return std::nullopt;
+  if (!missing_.empty() && in_flight_.size() < limits_.in_flight) return TimePoint{};
+  SOTTO_CHECK(!in_flight_.empty(), "an incomplete blob that waits for nothing");
+  const auto first = std::min_element(in_flight_.begin(), in_flight_.end(),
+                                      [](auto& a, auto& b) { return a.sent < b.sent; });
+  return first->sent + patience_;
+}
+
+Bytes BlobFetch::take() {
+  SOTTO_CHECK(complete(), "take() of a blob that is not complete");
+  return std::move(data_);
+}
+
+Result<BlobData> answer(const BlobRequest& request, BytesView blob_bytes) {
+  if (request.length == 0 || request.length > Limits{}.blob_chunk_bytes)
+    return Error{"a request for " + std::to_string(request.length) + " bytes of " +
+                 short_name(request.blob)};
+  if (request.offset >= blob_bytes.size())
+    return Error{"a request at " + std::to_string(request.offset) + " of " +
+                 short_name(request.blob) + ", which has " + std::to_string(blob_bytes.size()) +
+                 " bytes"};
+  const std::size_t length =
+      std::min<std::uint64_t>(request.length, blob_bytes.size() - request.offset);
+  const BytesView range = blob_bytes.subspan(request.offset, length);
+  return BlobData{request.blob, blob_bytes.size(), request.offset,
+                  Bytes(range.begin(), range.end())};
+}
+
+BlobData absent(const BlobRequest& request) {
+  return BlobData{request.blob, 0, 0, {}};
+}
+
+}  // namespace sotto::wire
