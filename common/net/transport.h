@@ -25,14 +25,19 @@ struct ReceivedFrame {
   Bytes frame;
 };
 
-/// Called on the event loop's thread, one at a time. Handlers must not block.
+/// Called on the event loop's thread, one at a time. Handlers must not block nor destroy the
+/// transport; any may be empty.
 struct TransportHandlers {
   std::function<void(ReceivedFrame)> on_frame;
   /// Participant: the link to the coordinator came up (again). Coordinator: never called; a member
   /// says Hello.
   std::function<void()> on_connected;
-  /// The link went down; ZeroMQ goes on reconnecting by itself.
+  /// Participant: the link went down; the transport goes on trying by itself. What was queued may
+  /// leave first on the next link, ahead of what on_connected sends, or be lost.
   std::function<void()> on_disconnected;
+  /// One sentence for the operator's log: a refused key, a coordinator that is not the enrolled
+  /// one. Once until the next connection; on the coordinator at refusals 1, 2, 4, 8, ...
+  std::function<void(std::string)> on_warning;
 };
 
 enum class SendOutcome {
@@ -48,13 +53,17 @@ struct TransportCounters {
   std::uint64_t handshakes_refused = 0;  // strangers' keys
 };
 
-/// One thread: all calls on the io_context's thread.
+/// One thread: all calls on the io_context's thread. Destruction waits a moment (2 s at most) for
+/// the last frames to leave.
 class Transport {
  public:
   virtual ~Transport() = default;
   virtual SendOutcome send(MemberId peer, BytesView frame) = 0;
   [[nodiscard]] virtual TransportCounters counters() const = 0;
 };
+
+/// The longest frame a participant accepts. The coordinator accepts less, by its number of members.
+inline constexpr std::int64_t kMaxFrameBytes = std::int64_t{8} << 20;
 
 struct CurveIdentity {
   Bytes32 public_key{};
@@ -82,12 +91,17 @@ struct ParticipantSocketOptions {
   std::uint32_t queue_frames = 1024;
 };
 
-/// Throw StartupError, with what to do, when the address is taken or malformed.
+/// Throw StartupError, with what to do, when the address is taken or malformed or the key pair is
+/// none.
 std::unique_ptr<Transport> listen(boost::asio::io_context& loop, CoordinatorSocketOptions options,
                                   TransportHandlers handlers);
 std::unique_ptr<Transport> connect(boost::asio::io_context& loop, ParticipantSocketOptions options,
                                    TransportHandlers handlers);
 /// The address a listening transport is bound to.
 std::string bound_endpoint(const Transport& transport);
+
+/// Raises this process's soft limit on open files to its hard limit (a connection is a file) and
+/// returns what holds now.
+std::uint64_t raise_file_limit();
 
 }  // namespace sotto::net

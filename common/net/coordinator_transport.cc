@@ -1,0 +1,210 @@
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "common/net/socket_options.h"
+#include "common/net/transport.h"
+#include "common/net/zap_handler.h"
+#include "common/net/zmq_pump.h"
+#include "common/net/zmq_socket.h"
+
+namespace sotto::net {
+
+namespace {
+
+// Links remembered a member. More than one only while an old link dies and a new one is up.
+constexpr std::size_t kLinksPerMember = 4;
+
+/// Which of ZeroMQ's routing ids is which member's link, learned from authenticated frames. A
+/// member that reconnects comes under a new routing id; the newest link is the one to send on.
+class Links {
+ public:
+  void saw(MemberId member, const std::string& routing_id) {
+    const auto [owner, is_new] = owners_.emplace(routing_id, member);
+    if (!is_new && owner->second == member) return;
+    if (!is_new) {
+      drop_from(owner->second,
+                routing_id);  // its link is gone, or ZeroMQ would not have let this in
+      owner->second = member;
+    }
+    auto& links = links_[member];
+    links.push_back(routing_id);
+    if (links.size() > kLinksPerMember) forget(std::string(links.front()));
+  }
+
+  /// nullptr when the member has no link that we know of.
+  [[nodiscard]] const std::string* newest(MemberId member) const {
+    const auto found = links_.find(member);
+    return found == links_.end() || found->second.empty() ? nullptr : &found->second.back();
+  }
+
+  void forget(const std::string& routing_id) {
+    const auto owner = owners_.find(routing_id);
+    if (owner == owners_.end()) return;
+    drop_from(owner->second, routing_id);
+    owners_.erase(owner);
+  }
+
+ private:
+  void drop_from(MemberId member, const std::string& routing_id) {
+    std::erase(links_[member], routing_id);
+  }
+
+  std::map<MemberId, std::vector<std::string>> links_;  // oldest first
+  std::map<std::string, MemberId> owners_;
+};
+
+ZapHandler::AdmittedKeys keys_of(const std::vector<AdmittedMember>& members) {
+  ZapHandler::AdmittedKeys keys;
+  for (const AdmittedMember& member : members) {
+    if (raw(member.id) == 0)
+      throw StartupError("the roster has a member 0, which is the coordinator's number");
+    if (!keys.emplace(member.transport_key, member.id).second)
+      throw StartupError("members " + std::to_string(raw(keys[member.transport_key])) + " and " +
+                         std::to_string(raw(member.id)) +
+                         " of the roster have the same transport key: one of them enrolled with a "
+                         "copy of the other's card");
+  }
+  return keys;
+}
+
+// A range of a blob at its longest, or a list with an entry for every member.
+std::int64_t max_frame_bytes(std::size_t members) {
+  constexpr std::int64_t kChunk = std::int64_t{1} << 20;
+  constexpr std::int64_t kSlack = std::int64_t{1} << 16;
+  return std::min(kMaxFrameBytes, kChunk + kSlack + 256 * static_cast<std::int64_t>(members));
+}
+
+class CoordinatorTransport final : public Transport {
+ public:
+  CoordinatorTransport(boost::asio::io_context& loop, const CoordinatorSocketOptions& options,
+                       TransportHandlers handlers)
+      : loop_(loop),
+        handlers_(std::make_shared<TransportHandlers>(std::move(handlers))),
+        zap_(context_, keys_of(options.members), refusal_reporter()),
+        socket_(context_, ZMQ_ROUTER) {
+    require_tcp_endpoint(options.listen, "the coordinator's listen address");
+    set_common_options(socket_, options.identity, options.heartbeat_ms, options.queue_frames,
+                       max_frame_bytes(options.members.size()));
+    socket_.set(ZMQ_CURVE_SERVER, 1);
+    socket_.set(ZMQ_ROUTER_MANDATORY, 1);  // a full or missing link is said, not swallowed
+    socket_.set(ZMQ_BACKLOG, 1024);
+    bind(options.listen);
+    pump_ = std::make_unique<ZmqPump>(loop, socket_, [this] { return receive_one(); });
+  }
+
+  SendOutcome send(MemberId peer, BytesView frame) override {
+    while (const std::string* link = links_.newest(peer)) {
+      const int error = socket_.send_now(view_of(*link), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+      pump_->poke();
+      if (error == EAGAIN) return SendOutcome::kWouldBlock;
+      if (error == 0) {
+        const int rest = socket_.send(frame, ZMQ_DONTWAIT);
+        SOTTO_CHECK(rest == 0, zmq_strerror(rest));  // room was reserved by the first part
+        ++counters_.frames_sent;
+        counters_.bytes_sent += frame.size();
+        return SendOutcome::kSent;
+      }
+      SOTTO_CHECK(error == EHOSTUNREACH, zmq_strerror(error));
+      links_.forget(std::string(*link));
+    }
+    return SendOutcome::kUnreachable;
+  }
+
+  [[nodiscard]] TransportCounters counters() const override {
+    TransportCounters counters = counters_;
+    counters.handshakes_refused = zap_.refused();
+    return counters;
+  }
+
+  [[nodiscard]] std::string endpoint() const {
+    char text[256] = {};
+    std::size_t size = sizeof text;
+    SOTTO_CHECK(zmq_getsockopt(socket_.get(), ZMQ_LAST_ENDPOINT, text, &size) == 0,
+                zmq_strerror(errno));
+    return text;
+  }
+
+ private:
+  ZapHandler::OnRefused refusal_reporter() {
+    return [&loop = loop_, weak = std::weak_ptr(handlers_)](const std::string& address,
+                                                            std::uint64_t refusals) {
+      if (!std::has_single_bit(refusals)) return;
+      boost::asio::post(loop, [weak, address, refusals] {
+        const auto handlers = weak.lock();
+        if (handlers && handlers->on_warning)
+          handlers->on_warning("refused a connection from " + address +
+                               ": its transport key is not in the roster (" +
+                               std::to_string(refusals) + " refusals so far)");
+      });
+    };
+  }
+
+  void bind(const std::string& listen) {
+    if (zmq_bind(socket_.get(), listen.c_str()) == 0) return;
+    const int error = errno;
+    std::string advice;
+    if (error == EADDRINUSE)
+      advice = ": another program has this port; stop it (ss -ltnp shows it) or choose another";
+    else if (error == EADDRNOTAVAIL || error == ENODEV || error == EINVAL)
+      advice = ": this machine has no such address; use one that 'ip addr' shows, or tcp://*:PORT";
+    else if (error == EACCES)
+      advice = ": ports below 1024 need root; choose a higher one";
+    throw StartupError("cannot listen on " + listen + " (" + zmq_strerror(error) + ")" + advice);
+  }
+
+  /// Reads one message; nothing but [routing id][frame] from a key that ZAP admitted counts.
+  bool receive_one() {
+    ZmqMessage routing_id;
+    if (!socket_.receive(routing_id, ZMQ_DONTWAIT)) return false;
+    bool more = routing_id.more();
+    ZmqMessage frame;
+    int parts = 0;
+    for (; more; ++parts) {
+      if (!socket_.receive(frame, ZMQ_DONTWAIT)) return false;
+      more = frame.more();
+    }
+    const auto member = member_of_user_id(frame.user_id());
+    if (parts != 1 || !member) return true;
+    const BytesView id = routing_id.bytes();
+    links_.saw(*member, std::string(id.begin(), id.end()));
+    const BytesView bytes = frame.bytes();
+    ++counters_.frames_received;
+    counters_.bytes_received += bytes.size();
+    if (handlers_->on_frame) handlers_->on_frame({*member, Bytes(bytes.begin(), bytes.end())});
+    return true;
+  }
+
+  // Destroyed from the last to the first: the pump, the socket (its last frames linger), the ZAP
+  // thread, and the context, which waits for the linger.
+  boost::asio::io_context& loop_;
+  std::shared_ptr<TransportHandlers> handlers_;
+  ZmqContext context_;
+  ZapHandler zap_;
+  ZmqSocket socket_;
+  std::unique_ptr<ZmqPump> pump_;
+  Links links_;
+  TransportCounters counters_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> listen(boost::asio::io_context& loop, CoordinatorSocketOptions options,
+                                  TransportHandlers handlers) {
+  return std::make_unique<CoordinatorTransport>(loop, options, std::move(handlers));
+}
+
+std::string bound_endpoint(const Transport& transport) {
+  const auto* coordinator = dynamic_cast<const CoordinatorTransport*>(&transport);
+  SOTTO_CHECK(coordinator != nullptr, "only a listening transport has a bound endpoint");
+  return coordinator->endpoint();
+}
+
+}  // namespace sotto::net

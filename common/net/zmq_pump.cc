@@ -1,0 +1,53 @@
+#include "common/net/zmq_pump.h"
+
+#include <boost/asio/post.hpp>
+
+namespace sotto::net {
+
+namespace {
+
+// Messages handled before timers and other handlers of the loop have a turn.
+constexpr int kBatch = 32;
+
+}  // namespace
+
+ZmqPump::ZmqPump(boost::asio::io_context& loop, ZmqSocket& socket,
+                 std::function<bool()> receive_one)
+    : loop_(loop),
+      descriptor_(loop, socket.get_int(ZMQ_FD)),
+      receive_one_(std::move(receive_one)),
+      self_(std::make_shared<ZmqPump*>(this)) {
+  wait();
+  poke();
+}
+
+ZmqPump::~ZmqPump() {
+  descriptor_.release();  // ZeroMQ's to close
+}
+
+void ZmqPump::poke() {
+  if (poked_) return;
+  poked_ = true;
+  boost::asio::post(loop_, [weak = std::weak_ptr<ZmqPump*>(self_)] {
+    if (const auto self = weak.lock()) (*self)->drain();
+  });
+}
+
+void ZmqPump::wait() {
+  descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                         [weak = std::weak_ptr<ZmqPump*>(self_)](boost::system::error_code error) {
+                           const auto self = weak.lock();
+                           if (error || !self) return;
+                           (*self)->drain();
+                           (*self)->wait();
+                         });
+}
+
+void ZmqPump::drain() {
+  poked_ = false;
+  for (int i = 0; i < kBatch; ++i)
+    if (!receive_one_()) return;
+  poke();
+}
+
+}  // namespace sotto::net

@@ -1,0 +1,40 @@
+// Brings a ZeroMQ socket into an Asio loop. ZeroMQ's descriptor is edge-triggered and signals that
+// ZeroMQ has something to think about, not that there is a message: the socket has to be read until
+// it would block after each wake-up and after each send, or a wake-up is lost for good.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include "common/net/zmq_socket.h"
+
+namespace sotto::net {
+
+class ZmqPump {
+ public:
+  /// `receive_one` reads and handles one message and returns false when there is none. All on the
+  /// loop's thread. The socket has to outlive the pump.
+  ZmqPump(boost::asio::io_context& loop, ZmqSocket& socket, std::function<bool()> receive_one);
+  ~ZmqPump();
+  ZmqPump(const ZmqPump&) = delete;
+  ZmqPump& operator=(const ZmqPump&) = delete;
+
+  /// Call after every send.
+  void poke();
+
+ private:
+  void wait();
+  void drain();
+
+  boost::asio::io_context& loop_;
+  boost::asio::posix::stream_descriptor descriptor_;
+  std::function<bool()> receive_one_;
+  bool poked_ = false;
+  // What is posted holds it weakly and does nothing once the pump is gone.
+  std::shared_ptr<ZmqPump*> self_;
+};
+
+}  // namespace sotto::net
