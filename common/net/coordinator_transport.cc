@@ -8,6 +8,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <zmq.h>
 
 #include "common/net/socket_options.h"
 #include "common/net/transport.h"

@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <zmq.h>
 
 #include "common/net/socket_options.h"
 #include "common/net/transport.h"

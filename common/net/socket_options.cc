@@ -4,6 +4,7 @@
 #include <string>
 
 #include <sys/resource.h>
+#include <zmq.h>
 
 #include "common/crypto/key_agreement.h"
 

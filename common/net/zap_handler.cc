@@ -7,6 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include <zmq.h>
+
 #include "common/base/check.h"
 
 namespace sotto::net {

@@ -1,6 +1,7 @@
 #include "common/net/zmq_pump.h"
 
 #include <boost/asio/post.hpp>
+#include <zmq.h>
 
 namespace sotto::net {
 

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include <zmq.h>
+
 #include "common/base/check.h"
 #include "common/base/result.h"
 
@@ -22,12 +24,25 @@ void ZmqContext::shut_down() {
   zmq_ctx_shutdown(context_);
 }
 
+ZmqMessage::ZmqMessage() : message_(std::make_unique<zmq_msg_t>()) {
+  zmq_msg_init(message_.get());
+}
+
+ZmqMessage::~ZmqMessage() {
+  zmq_msg_close(message_.get());
+}
+
 BytesView ZmqMessage::bytes() const {
-  return {static_cast<const std::uint8_t*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
+  return {static_cast<const std::uint8_t*>(zmq_msg_data(message_.get())),
+          zmq_msg_size(message_.get())};
+}
+
+bool ZmqMessage::more() const {
+  return zmq_msg_more(message_.get()) != 0;
 }
 
 const char* ZmqMessage::user_id() const {
-  return zmq_msg_gets(&message_, "User-Id");
+  return zmq_msg_gets(message_.get(), "User-Id");
 }
 
 ZmqSocket::ZmqSocket(ZmqContext& context, int type) : socket_(zmq_socket(context.get(), type)) {

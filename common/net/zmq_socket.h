@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 
-#include <zmq.h>
-
 #include "common/base/bytes.h"
+
+struct zmq_msg_t;
 
 namespace sotto::net {
 
@@ -31,24 +31,20 @@ class ZmqContext {
 
 class ZmqMessage {
  public:
-  ZmqMessage() { zmq_msg_init(&message_); }
-
-  ~ZmqMessage() { zmq_msg_close(&message_); }
-
+  ZmqMessage();
+  ~ZmqMessage();
   ZmqMessage(const ZmqMessage&) = delete;
   ZmqMessage& operator=(const ZmqMessage&) = delete;
 
   [[nodiscard]] BytesView bytes() const;
-
-  [[nodiscard]] bool more() const { return zmq_msg_more(&message_) != 0; }
-
+  [[nodiscard]] bool more() const;
   /// What the ZAP handler answered as the peer's user id; nullptr when none was.
   [[nodiscard]] const char* user_id() const;
 
-  [[nodiscard]] zmq_msg_t* get() { return &message_; }
+  [[nodiscard]] zmq_msg_t* get() { return message_.get(); }
 
  private:
-  mutable zmq_msg_t message_{};
+  std::unique_ptr<zmq_msg_t> message_;
 };
 
 class ZmqSocket {

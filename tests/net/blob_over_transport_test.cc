@@ -8,8 +8,6 @@
 namespace sotto::net {
 namespace {
 
-using namespace testing;
-
 constexpr MemberId kOne{1};
 
 TimePoint now() {

@@ -14,7 +14,7 @@
 #include "common/crypto/key_agreement.h"
 #include "common/net/transport.h"
 
-namespace sotto::net::testing {
+namespace sotto::net {
 
 inline CurveIdentity new_identity() {
   crypto::OsRandom random;
@@ -104,4 +104,4 @@ struct Federation {
   std::map<std::uint32_t, CurveIdentity> members;
 };
 
-}  // namespace sotto::net::testing
+}  // namespace sotto::net

@@ -14,8 +14,6 @@
 namespace sotto::net {
 namespace {
 
-using namespace testing;
-
 constexpr MemberId kOne{1};
 constexpr MemberId kTwo{2};
 

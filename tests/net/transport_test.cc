@@ -9,8 +9,6 @@
 namespace sotto::net {
 namespace {
 
-using namespace testing;
-
 constexpr MemberId kOne{1};
 
 TEST(Transport, FramesGoBothWaysWithFourMembers) {
