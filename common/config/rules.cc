@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "common/crypto/key_agreement.h"
 #include "common/crypto/sign.h"
 
 namespace sotto::config {
@@ -58,11 +59,18 @@ void check_training(const JobConfig& job, Mistakes& mistakes) {
                             "only \"sgd\" has a momentum; allowed: 0 with this optimizer");
 }
 
+/// A key that no secret has, or that agrees on the same point with everybody.
+void check_transport_key(const Bytes32& key, const std::string& path, Mistakes& mistakes) {
+  if (crypto::is_low_order(key)) mistakes.add(path, "no usable X25519 key: a point of low order");
+}
+
 void check_members(const Roster& roster, Mistakes& mistakes) {
   std::set<std::string_view> names;
   std::set<Bytes32> keys = {roster.coordinator_signing_key, roster.coordinator_transport_key};
   if (keys.size() != 2)
     mistakes.add("roster.coordinator_transport_key", "the same as coordinator_signing_key");
+  check_transport_key(roster.coordinator_transport_key, "roster.coordinator_transport_key",
+                      mistakes);
   for (std::size_t i = 0; i < roster.members.size(); ++i) {
     const RosterMember& member = roster.members[i];
     const std::string path = "roster.members[" + std::to_string(i) + "]";
@@ -75,6 +83,7 @@ void check_members(const Roster& roster, Mistakes& mistakes) {
       mistakes.add(path + ".signing_key", "this key stands in the roster twice");
     if (!keys.insert(member.transport_key).second)
       mistakes.add(path + ".transport_key", "this key stands in the roster twice");
+    check_transport_key(member.transport_key, path + ".transport_key", mistakes);
   }
 }
 
@@ -125,6 +134,7 @@ void check_rules(const Card& card, Mistakes& mistakes) {
   if (!mistakes.lines().empty()) return;
   if (card.signing_key == card.transport_key)
     mistakes.add("transport_key", "the same as signing_key");
+  check_transport_key(card.transport_key, "transport_key", mistakes);
   if (!crypto::verify(card.signing_key, card.signed_bytes(), card.signature))
     mistakes.add("signature", "not made by the key on this card: the card was changed");
 }

@@ -1,0 +1,193 @@
+#include "participant/enrolment.h"
+
+#include <optional>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/config/field_values.h"
+#include "common/config/parse.h"
+#include "common/journal/atomic_file.h"
+
+namespace sotto::participant {
+
+namespace {
+
+namespace fs = std::filesystem;
+using config::Field;
+using config::Presence;
+using config::RosterMember;
+
+/// What must stay the same from one start to the next.
+struct Pin {
+  std::string federation;
+  std::string endpoint;
+  Bytes32 coordinator_signing_key{};
+  Bytes32 coordinator_transport_key{};
+  std::uint32_t roster_version = 0;
+  Bytes32 roster_hash{};
+  MemberId member_id{};
+
+  bool operator==(const Pin&) const = default;
+};
+
+std::vector<Field> fields_of(Pin& pin) {
+  constexpr Presence kRequired = Presence::kRequired;
+  const config::Limits any_u32{.min = 0, .max = 4294967295.0};
+  return {
+      {"federation", &pin.federation, kRequired, {}, ""},
+      {"endpoint", &pin.endpoint, kRequired, {}, ""},
+      {"coordinator_signing_key", &pin.coordinator_signing_key, kRequired, {}, ""},
+      {"coordinator_transport_key", &pin.coordinator_transport_key, kRequired, {}, ""},
+      {"roster_version", &pin.roster_version, kRequired, any_u32, ""},
+      {"roster_hash", &pin.roster_hash, kRequired, {}, ""},
+      {"member_id", &pin.member_id, kRequired, any_u32, ""},
+  };
+}
+
+fs::path pin_file(const fs::path& folder) {
+  return folder / "pinned.json";
+}
+
+fs::path federation_file(const fs::path& folder) {
+  return folder / "federation.json";
+}
+
+Pin pin_of(const Membership& membership) {
+  const config::FederationConfig& federation = membership.federation;
+  return {.federation = federation.name,
+          .endpoint = federation.endpoint,
+          .coordinator_signing_key = federation.roster.coordinator_signing_key,
+          .coordinator_transport_key = federation.roster.coordinator_transport_key,
+          .roster_version = federation.roster.version,
+          .roster_hash = federation.roster.hash(),
+          .member_id = membership.id};
+}
+
+/// Nothing when this participant has not joined yet. A damaged pin is an error, never "none": it
+/// would let any coordinator in.
+std::optional<Pin> load_pin(const fs::path& folder) {
+  const fs::path file = pin_file(folder);
+  if (!fs::exists(fs::symlink_status(file))) return std::nullopt;
+  constexpr std::uint64_t kMaxBytes = 1 << 16;
+  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  if (!bytes) throw StartupError(bytes.error().message);
+  const config::JsonDocument document =
+      config::read_json(std::string(bytes->begin(), bytes->end()));
+  config::Mistakes mistakes(file.string());
+  for (const config::JsonError& error : document.errors)
+    mistakes.add(error);
+  Pin pin;
+  if (mistakes.lines().empty()) config::read_fields(document.root, fields_of(pin), {}, mistakes);
+  if (!mistakes.lines().empty())
+    throw StartupError(config::ConfigErrors{mistakes.lines()}.joined());
+  return pin;
+}
+
+void write(const fs::path& file, const std::string& text) {
+  const Status written =
+      journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kEveryoneReads);
+  if (!written.ok()) throw StartupError(written.error().message);
+}
+
+/// This identity's place in the federation.
+Membership membership_in(config::FederationConfig federation, const config::Identity& identity,
+                         const fs::path& file, std::uint64_t now_unix_s) {
+  if (federation.roster.expiry_unix_s <= now_unix_s)
+    throw StartupError(file.string() +
+                       ": the roster has expired; ask the operator for a renewed one");
+  for (const RosterMember& member : federation.roster.members) {
+    const bool keys_fit = member.signing_key == identity.signing.verify_key() &&
+                          member.transport_key == identity.transport_public;
+    if (keys_fit && member.name == identity.name) {
+      const MemberId id = member.id;
+      return {std::move(federation), id};
+    }
+    if (keys_fit)
+      throw StartupError(file.string() + ": this site's keys are enrolled under the name " +
+                         member.name + ", not " + identity.name);
+    if (member.name == identity.name)
+      throw StartupError(file.string() + ": " + identity.name +
+                         " is enrolled with other keys than this site's; send the operator the "
+                         "card of this folder");
+  }
+  throw StartupError(file.string() + ": " + identity.name +
+                     " is not in the roster; send the operator this site's card");
+}
+
+/// What the change from the old pin to the new one would give up; empty when it is a plain step
+/// forward.
+std::string objection(const Pin& old, const Pin& fresh) {
+  if (old.coordinator_signing_key != fresh.coordinator_signing_key)
+    return "it is signed by another coordinator (" +
+           config::fingerprint(fresh.coordinator_signing_key) + ") than the pinned one (" +
+           config::fingerprint(old.coordinator_signing_key) + ")";
+  if (fresh.roster_version < old.roster_version)
+    return "its roster has version " + std::to_string(fresh.roster_version) +
+           ", older than the pinned version " + std::to_string(old.roster_version);
+  if (fresh.roster_version == old.roster_version && fresh.roster_hash != old.roster_hash)
+    return "its roster differs from the pinned one under the same version " +
+           std::to_string(old.roster_version) + ": the operator signed two";
+  if (fresh.member_id != old.member_id)
+    return "it makes this site member " + std::to_string(raw(fresh.member_id)) + " instead of " +
+           std::to_string(raw(old.member_id));
+  return {};
+}
+
+}  // namespace
+
+config::Card init(const fs::path& folder, std::string_view name, crypto::SecureRandom& random) {
+  const config::Identity identity = config::make_identity(name, random);
+  config::save_identity(folder, identity);
+  const config::Card card = config::card_of(identity);
+  write(folder / (card.name + ".card.json"), config::to_json(card));
+  return card;
+}
+
+Membership join(const fs::path& folder, const fs::path& file, std::uint64_t now_unix_s,
+                PinChange change) {
+  const config::Identity identity = config::load_identity(folder);
+  Membership membership = membership_in(config::load_federation(file), identity, file, now_unix_s);
+  Pin pin = pin_of(membership);
+  if (const std::optional<Pin> old = load_pin(folder); old && change == PinChange::kRefuse)
+    if (const std::string why = objection(*old, pin); !why.empty())
+      throw StartupError(file.string() + " is refused: " + why +
+                         "; if the operator confirms the change over another channel, join again "
+                         "and say that the pin is to be replaced");
+  // The copy first: a crash in between leaves a pin that does not fit it, and load_membership says
+  // so, instead of a pin without its roster.
+  write(federation_file(folder), config::to_json(membership.federation));
+  write(pin_file(folder),
+        config::pretty_text(config::tree_of(fields_of(pin), config::Scope::kLocal)));
+  return membership;
+}
+
+std::string describe(const Membership& membership) {
+  const config::FederationConfig& federation = membership.federation;
+  const config::Roster& roster = federation.roster;
+  std::string out = "federation        " + federation.name + " at " + federation.endpoint +
+                    "\ncoordinator key   " + config::fingerprint(roster.coordinator_signing_key) +
+                    "\ntransport key     " + config::fingerprint(roster.coordinator_transport_key) +
+                    "\nroster version " + std::to_string(roster.version) + "  " +
+                    config::fingerprint(roster.hash()) + "\n";
+  for (const RosterMember& member : roster.members)
+    out += "  member " + std::to_string(raw(member.id)) + "  " +
+           config::fingerprint(member.signing_key) + "  " + member.name +
+           (member.id == membership.id ? " (this site)\n" : "\n");
+  return out;
+}
+
+Membership load_membership(const fs::path& folder, const config::Identity& identity,
+                           std::uint64_t now_unix_s) {
+  const std::optional<Pin> pin = load_pin(folder);
+  if (!pin)
+    throw StartupError(folder.string() + ": this site has not joined a federation; run join");
+  const fs::path file = federation_file(folder);
+  Membership membership = membership_in(config::load_federation(file), identity, file, now_unix_s);
+  if (pin_of(membership) != *pin)
+    throw StartupError(file.string() +
+                       " is not the federation that this site pinned; run join again with the "
+                       "operator's file");
+  return membership;
+}
+
+}  // namespace sotto::participant
