@@ -46,7 +46,7 @@ THIRD_PARTY = {
     r"(torch|ATen|c10)/": ["participant/learning", "tests/learning", "tests/bench"],
     r"unicode/": ["participant/learning/*.cc"],
     r"zmq(_utils)?\.h": ["common/net/*.cc", "tests/net/*.cc"],
-    r"boost/(asio|beast|system)": ["common/net", "coordinator", "participant", "tests/net", "tests/process"],
+    r"boost/(asio|beast|system)": ["common/net", "coordinator", "participant", "tests/net", "tests/bench/net", "tests/process"],
     r"nlohmann/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc", "tests"],
     r"sodium": ["common/crypto/*.cc", "tests/unit"],
     r"openssl/": ["common/crypto/*.cc", "tests/unit", "tests/bench"],
