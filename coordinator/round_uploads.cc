@@ -30,10 +30,9 @@ void UploadCollector::fill_places(TimePoint now) {
 }
 
 void UploadCollector::rotate_stalled(TimePoint now) {
-  const Duration patience = 3 * limits_.fetch.retry_after;
   auto waiting = queue_.size();
   for (auto at = active_.begin(); at != active_.end() && waiting > 0;) {
-    if (now - at->second.last_progress < patience) {
+    if (now - at->second.last_progress < patience()) {
       ++at;
       continue;
     }
@@ -69,9 +68,13 @@ Result<std::optional<Bytes>> UploadCollector::accept(MemberId member, const wire
 
 std::optional<TimePoint> UploadCollector::wake_at() const {
   std::optional<TimePoint> earliest;
-  for (const auto& [member, active] : active_)
-    if (const auto wake = active.fetch.wake_at(); wake && (!earliest || *wake < *earliest))
-      earliest = wake;
+  const auto consider = [&](TimePoint time) {
+    if (!earliest || time < *earliest) earliest = time;
+  };
+  for (const auto& [member, active] : active_) {
+    if (const auto retry = active.fetch.wake_at()) consider(*retry);
+    if (!queue_.empty()) consider(active.last_progress + patience());
+  }
   return earliest;
 }
 

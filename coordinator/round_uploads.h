@@ -55,6 +55,8 @@ class UploadCollector {
     TimePoint last_progress;
   };
 
+  [[nodiscard]] Duration patience() const { return 3 * limits_.fetch.retry_after; }
+
   void rotate_stalled(TimePoint now);
   void fill_places(TimePoint now);
 
