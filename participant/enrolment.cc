@@ -60,7 +60,7 @@ Pin pin_of(const Membership& membership) {
           .coordinator_transport_key = federation.roster.coordinator_transport_key,
           .roster_version = federation.roster.version,
           .roster_hash = federation.roster.hash(),
-          .member_id = membership.id};
+          .member_id = membership.self};
 }
 
 /// Nothing when this participant has not joined yet. A damaged pin is an error, never "none": it
@@ -172,7 +172,7 @@ std::string describe(const Membership& membership) {
   for (const RosterMember& member : roster.members)
     out += "  member " + std::to_string(raw(member.id)) + "  " +
            config::fingerprint(member.signing_key) + "  " + member.name +
-           (member.id == membership.id ? " (this site)\n" : "\n");
+           (member.id == membership.self ? " (this site)\n" : "\n");
   return out;
 }
 

@@ -20,7 +20,7 @@ config::Card init(const std::filesystem::path& folder, std::string_view name,
 /// The federation as pinned, and which of its members this participant is.
 struct Membership {
   config::FederationConfig federation;
-  MemberId id{};
+  MemberId self{};
 };
 
 /// What to do when the file is by another coordinator than the pinned one, or would take the pinned

@@ -277,10 +277,10 @@ TEST_F(Enrolment, TheFederationFileIsRefusedAfterAnyChange) {
 TEST_F(Enrolment, JoiningPinsCoordinatorRosterAndOwnPlace) {
   enroll({init("a"), init("b")});
   const participant::Membership joined = join("b");
-  EXPECT_EQ(joined.id, MemberId{2});
+  EXPECT_EQ(joined.self, MemberId{2});
   EXPECT_EQ(joined.federation.endpoint, "tcp://fed.example:7700");
   const participant::Membership loaded = load("b");
-  EXPECT_EQ(loaded.id, MemberId{2});
+  EXPECT_EQ(loaded.self, MemberId{2});
   EXPECT_EQ(loaded.federation.roster.hash(), joined.federation.roster.hash());
   const std::string shown = participant::describe(joined);
   expect_contains(shown, config::fingerprint(joined.federation.roster.hash()));
