@@ -35,7 +35,8 @@ for entry in json.load(open("build/core-only/compile_commands.json")):
     print(entry["file"])
 PYTHON
   )
-  printf '%s\n' "${compiled[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/core-only
+  printf '%s\n' "${compiled[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/core-only \
+    --extra-arg=-Wno-unknown-warning-option
 }
 
 [[ ${1:-} != -h && ${1:-} != --help ]] || { usage "$0" && exit 0; }
