@@ -1,0 +1,498 @@
+#include "participant/session.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/secagg/transcript.h"
+#include "common/wire/blob_transfer.h"
+
+namespace sotto::participant {
+namespace {
+
+// A message that was not answered for this long is sent again: the coordinator may have restarted.
+constexpr Duration kResendAfter{5000};
+// Names and shapes of a model's tensors, beside 4 bytes a value.
+constexpr std::uint64_t kMaxLayoutBytes = std::uint64_t{16} << 20;
+
+// ---- phases of a round (docs/secure-aggregation.md, 2.11). What a phase waits for is its name.
+
+struct Advertised {};  // M2
+
+struct Dealt {};  // M4
+
+struct Checked {};  // M4U
+
+struct Fixed {};  // the site's own computation
+
+struct Masking {};  // masks and the ledger
+
+struct Uploaded {  // M6; until then the coordinator pulls y
+  privacy::Released<secagg::MaskedUpdate> upload;
+};
+
+struct Endorsed {};  // M8
+
+struct Unmasked {};  // M10
+
+using Phase =
+    std::variant<Advertised, Dealt, Checked, Fixed, Masking, Uploaded, Endorsed, Unmasked>;
+
+// ---- what goes on beside M1 to M4U
+
+struct Fetching {
+  wire::BlobFetch model;
+};
+
+struct Computing {};
+
+struct Computed {};
+
+using Work = std::variant<Fetching, Computing, Computed>;
+
+/// An accepted message and our answer, kept until the round closes: the same message gets the same
+/// bytes again, another one of its kind is refused (2.7, "same bytes or none").
+struct Exchange {
+  wire::Message accepted;
+  std::optional<wire::Message> answer;
+};
+
+struct Round {
+  wire::RoundHeader header;
+  secagg::Client client;
+  TimePoint started;  // first M0: max_round counts from here
+  Phase phase;
+  Work work;
+  std::vector<Exchange> exchanges{};
+  TimePoint last_sent{};
+
+  template <class P>
+  [[nodiscard]] bool in() const {
+    return std::holds_alternative<P>(phase);
+  }
+
+  /// False while it is the site's own turn.
+  [[nodiscard]] bool waits_for_coordinator() const { return !in<Fixed>() && !in<Masking>(); }
+};
+
+const char* name(wire::RoundStatus status) {
+  constexpr std::array<const char*, 4> kNames{"done", "cancelled before uploads", "burnt", "lost"};
+  return kNames.at(static_cast<std::size_t>(status));
+}
+
+}  // namespace
+
+struct ParticipantSession::State {
+  using Kind = SessionEvent::Kind;
+
+  Agreement agreement;
+  MemberId self;
+  std::vector<secagg::CohortMember> roster;
+  crypto::VerifyKey coordinator;
+  const crypto::SigningKey* signing;
+  crypto::SecureRandom* random;
+  GuardState guard;  // as the driver's will be once it has written what was handed out
+  std::optional<Round> round;
+  bool dead = false;  // the guard failed: nothing leaves any more
+  SessionOutput out;
+
+  // ---- small steps
+
+  void event(Kind kind, RoundNumber number, std::string detail) {
+    out.events.push_back({kind, number, std::move(detail)});
+  }
+
+  void reject(RoundNumber number, std::string why) {
+    event(Kind::kRejected, number, std::move(why));
+  }
+
+  void ignore(RoundNumber number, std::string why) {
+    event(Kind::kIgnored, number, std::move(why));
+  }
+
+  void send(RoundNumber number, wire::Message message) {
+    out.send.push_back({kCoordinatorId, number, std::move(message)});
+  }
+
+  /// Wipes every secret of the round.
+  void close(Kind kind, std::string why) {
+    event(kind, round->header.round, std::move(why));
+    round.reset();
+  }
+
+  /// `public_reason` goes to the coordinator, `detail` stays here.
+  void leave(std::string public_reason, std::string detail) {
+    send(round->header.round, wire::LeaveRound{std::move(public_reason)});
+    close(Kind::kRoundLeft, std::move(detail));
+  }
+
+  [[nodiscard]] bool is_current(RoundNumber number) const {
+    return round && round->header.round == number;
+  }
+
+  [[nodiscard]] bool is_evaluation(RoundNumber number) const {
+    return number.server_round() == agreement.num_server_rounds + 1;
+  }
+
+  [[nodiscard]] GuardRecord record(GuardStep step) const {
+    return {.run = agreement.run,
+            .round = round->header.round,
+            .step = step,
+            .h = round->client.h(),
+            .d_u2 = {},
+            .hash_y = {},
+            .d_s = {}};
+  }
+
+  /// Puts the record in front of what is sent. False when the guard does not allow it.
+  bool persist(const GuardRecord& next) {
+    if (Status allowed = guard.allows(next); !allowed.ok()) {
+      reject(next.round, allowed.error().message);
+      return false;
+    }
+    guard.apply(next);
+    out.persist.push_back(next);
+    return true;
+  }
+
+  void say(std::optional<wire::Message> answer, TimePoint now) {
+    if (!answer) return;
+    send(round->header.round, std::move(*answer));
+    round->last_sent = now;
+  }
+
+  void repeat_last(TimePoint now) {
+    const auto last = std::find_if(round->exchanges.rbegin(), round->exchanges.rend(),
+                                   [](const Exchange& e) { return e.answer.has_value(); });
+    say(last->answer, now);  // M1 at least
+  }
+
+  /// Keeps both, sends the answer, goes on to `next`.
+  void answer(const wire::Message& accepted, wire::Message message, Phase next, TimePoint now) {
+    round->exchanges.push_back({accepted, message});
+    round->phase = std::move(next);
+    say(std::move(message), now);
+  }
+
+  void expire(TimePoint now);
+  void dispatch(const wire::Envelope& envelope, TimePoint now);
+  void on_offer(const wire::Offer& m0, TimePoint now);
+  void join(const wire::Offer& m0, secagg::Cohort cohort, TimePoint now);
+  void on_model_data(const wire::BlobData& data);
+  void on_upload_request(RoundNumber number, const wire::BlobRequest& request);
+  void on_phase_message(const wire::Message& message, TimePoint now);
+  void on_key_list(const wire::KeyList& m2, TimePoint now);
+  void on_shares(const wire::ShareForward& m4, TimePoint now);
+  void on_fix(const wire::Fix& m4u);
+  void on_survivors(const wire::Survivors& m6, TimePoint now);
+  void on_unmask_request(const wire::UnmaskRequest& m8, TimePoint now);
+  void on_result(const wire::RoundResult& m10);
+  void mask_when_ready();
+  void on_masked(privacy::Released<secagg::MaskedUpdate> released, TimePoint now);
+  SessionOutput take_output(TimePoint now);
+
+  /// What every verb does around its own part.
+  template <class Body>
+  SessionOutput step(TimePoint now, const Body& body) {
+    if (dead) return {};
+    expire(now);
+    body();
+    return take_output(now);
+  }
+};
+
+// ---- prologue
+
+void ParticipantSession::State::expire(TimePoint now) {
+  if (round && now - round->started >= agreement.max_round)
+    close(Kind::kRoundClosed, "it took longer than this site holds a round's secrets");
+}
+
+void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoint now) {
+  if (envelope.peer != kCoordinatorId) return reject(envelope.round, "not from the coordinator");
+  if (const auto* m0 = std::get_if<wire::Offer>(&envelope.message)) return on_offer(*m0, now);
+  if (const auto* request = std::get_if<wire::BlobRequest>(&envelope.message))
+    return on_upload_request(envelope.round, *request);
+  const std::string name{wire::name_of(envelope.message)};
+  if (!round || envelope.round < round->header.round)
+    return ignore(envelope.round, name + ": not about the present round");
+  if (envelope.round > round->header.round)
+    return reject(envelope.round, name + ": about a round that was not offered");
+  if (const auto* data = std::get_if<wire::BlobData>(&envelope.message))
+    return on_model_data(*data);
+  if (const auto* m10 = std::get_if<wire::RoundResult>(&envelope.message)) return on_result(*m10);
+  on_phase_message(envelope.message, now);
+}
+
+void ParticipantSession::State::on_phase_message(const wire::Message& message, TimePoint now) {
+  const RoundNumber number = round->header.round;
+  const std::string name{wire::name_of(message)};
+  for (const Exchange& exchange : round->exchanges) {
+    if (exchange.accepted.index() != message.index()) continue;
+    if (!(exchange.accepted == message))
+      return reject(number, name + ": differs from the one that was accepted");
+    ignore(number, name + ": repeated");
+    return say(exchange.answer, now);
+  }
+  const auto* m2 = std::get_if<wire::KeyList>(&message);
+  const auto* m4 = std::get_if<wire::ShareForward>(&message);
+  const auto* m4u = std::get_if<wire::Fix>(&message);
+  const auto* m6 = std::get_if<wire::Survivors>(&message);
+  const auto* m8 = std::get_if<wire::UnmaskRequest>(&message);
+  if (m2 && round->in<Advertised>()) return on_key_list(*m2, now);
+  if (m4 && round->in<Dealt>()) return on_shares(*m4, now);
+  if (m4u && round->in<Checked>()) return on_fix(*m4u);
+  if (m6 && round->in<Uploaded>()) return on_survivors(*m6, now);
+  if (m8 && round->in<Endorsed>()) return on_unmask_request(*m8, now);
+  reject(number, name + ": not expected in this phase");
+}
+
+// ---- M0 -> M1
+
+void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
+  const RoundNumber number = m0.header.round;
+  if (round && m0.header == round->header) {
+    // Perhaps with longer deadlines, after a restart of the coordinator (2.7, rule 5).
+    if (!secagg::verify_offer(coordinator, m0)) return reject(number, "Offer: bad signature");
+    ignore(number, "Offer: repeated");
+    return repeat_last(now);
+  }
+  if (number.server_round() < 1 || number.server_round() > agreement.num_server_rounds + 1)
+    return reject(number, "Offer: the job has no such round");
+  if (m0.header.n < 2 || m0.header.n > roster.size())
+    return reject(number, "Offer: no cohort of the roster has that size");
+  const std::uint64_t values = is_evaluation(number) ? 0 : agreement.parameters;
+  const secagg::LocalRules rules{
+      .roster_hash = agreement.roster_hash,
+      .run = agreement.run,
+      .config_hash = agreement.config_hash,
+      .min_colluders = agreement.min_colluders,
+      .min_cohort = agreement.min_cohort,
+      .min_survivors = 0,
+      .lanes = codec::lane_specs(agreement.encoding, values, m0.header.n),
+      .last_round = guard.last_round(agreement.run)};
+  auto cohort = secagg::check_offer(m0, coordinator, roster, self, rules);
+  if (!cohort.ok()) return reject(number, cohort.error().message);
+  if (round) close(Kind::kRoundClosed, "a later round was offered");
+  join(m0, std::move(cohort).value(), now);
+}
+
+void ParticipantSession::State::join(const wire::Offer& m0, secagg::Cohort cohort, TimePoint now) {
+  const std::uint64_t max_model_bytes = 4 * agreement.parameters + kMaxLayoutBytes;
+  round.emplace(Round{
+      .header = m0.header,
+      .client = secagg::Client(m0.header, std::move(cohort), self, *signing, coordinator, *random),
+      .started = now,
+      .phase = Advertised{},
+      .work = Fetching{wire::BlobFetch(m0.header.model_hash, std::nullopt, max_model_bytes)}});
+  if (!persist(record(GuardStep::kJoined))) return round.reset();
+  event(Kind::kRoundJoined, m0.header.round,
+        std::to_string(m0.header.n) + " members, at least " + std::to_string(m0.header.s_min) +
+            " of them in a sum");
+  answer(m0, round->client.advertise(), Advertised{}, now);
+}
+
+// ---- the model and the computation
+
+void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
+  auto* fetching = std::get_if<Fetching>(&round->work);
+  if (!fetching) return ignore(round->header.round, "BlobData: the model is complete");
+  if (Status taken = fetching->model.accept(data); !taken.ok())
+    return leave("the model could not be fetched", taken.error().message);
+  if (!fetching->model.complete()) return;
+  auto model = decode_parameters(fetching->model.take());
+  if (!model.ok()) return leave("the model is malformed", model.error().message);
+  if (model->hash() != round->header.model_hash)
+    return leave("the model is not the one of the offer", "the model has another hash");
+  if (model->values.size() != agreement.parameters)
+    return leave("the model is not the one of the job",
+                 "the model has " + std::to_string(model->values.size()) + " values, the job " +
+                     std::to_string(agreement.parameters));
+  round->work = Computing{};
+  const RoundNumber number = round->header.round;
+  event(Kind::kModelReceived, number, std::to_string(model->values.size()) + " values");
+  out.train =
+      TrainRequest{.round = number,
+                   .evaluate_only = is_evaluation(number),
+                   .model = std::make_shared<const FlatParameters>(std::move(model).value())};
+}
+
+void ParticipantSession::State::mask_when_ready() {
+  if (!round->in<Fixed>() || !std::holds_alternative<Computed>(round->work)) return;
+  round->phase = Masking{};
+  out.mask = MaskRequest{
+      .round = round->header.round, .job = round->client.mask_job(), .h = round->client.h()};
+}
+
+// ---- M2 to M4U: a flaw in these means to leave, nothing was uploaded yet
+
+void ParticipantSession::State::on_key_list(const wire::KeyList& m2, TimePoint now) {
+  auto m3 = round->client.deal(m2, *random);
+  if (!m3.ok()) return leave(m3.error().message, m3.error().message);
+  answer(m2, std::move(m3).value(), Dealt{}, now);
+}
+
+void ParticipantSession::State::on_shares(const wire::ShareForward& m4, TimePoint now) {
+  auto m4a = round->client.check_shares(m4);
+  if (!m4a.ok()) return leave(m4a.error().message, m4a.error().message);
+  answer(m4, std::move(m4a).value(), Checked{}, now);
+}
+
+void ParticipantSession::State::on_fix(const wire::Fix& m4u) {
+  if (Status accepted = round->client.accept_u2(m4u); !accepted.ok())
+    return leave(accepted.error().message, accepted.error().message);
+  round->exchanges.push_back({m4u, std::nullopt});  // M5 follows in masked()
+  round->phase = Fixed{};
+  mask_when_ready();
+}
+
+// ---- M5 to M10
+
+void ParticipantSession::State::on_masked(privacy::Released<secagg::MaskedUpdate> released,
+                                          TimePoint now) {
+  const wire::UploadHeader m5 = round->client.upload_header(released.get().hash_y());
+  GuardRecord next = record(GuardStep::kUploaded);
+  next.d_u2 = m5.d_u2;
+  next.hash_y = m5.hash_y;
+  if (!persist(next))
+    return leave("the site does not release its update", "the guard refuses the upload");
+  event(Kind::kUploaded, round->header.round,
+        std::to_string(released.get().packed().size()) + " bytes");
+  round->exchanges.back().answer = m5;  // M4U is the last one accepted
+  round->phase = Uploaded{std::move(released)};
+  say(m5, now);
+}
+
+void ParticipantSession::State::on_upload_request(RoundNumber number,
+                                                  const wire::BlobRequest& request) {
+  const auto* uploaded = is_current(number) ? std::get_if<Uploaded>(&round->phase) : nullptr;
+  if (!uploaded || request.blob != uploaded->upload.get().hash_y())
+    return send(number, wire::absent(request));
+  auto data = wire::answer(request, uploaded->upload.get().packed());
+  if (!data.ok()) return reject(number, "BlobRequest: " + data.error().message);
+  send(number, std::move(data).value());
+}
+
+void ParticipantSession::State::on_survivors(const wire::Survivors& m6, TimePoint now) {
+  const auto endorsement = round->client.endorse(m6);
+  if (!endorsement.ok()) return reject(round->header.round, endorsement.error().message);
+  GuardRecord next = record(GuardStep::kEndorsed);
+  next.d_s = endorsement->d_s;
+  if (!persist(next)) return;
+  event(Kind::kEndorsed, round->header.round, "survivors endorsed");
+  answer(m6, endorsement->message, Endorsed{}, now);  // y is dropped with the phase
+}
+
+void ParticipantSession::State::on_unmask_request(const wire::UnmaskRequest& m8, TimePoint now) {
+  const auto m9 = round->client.unmask(m8);
+  if (!m9.ok()) return reject(round->header.round, m9.error().message);
+  GuardRecord next = record(GuardStep::kUnmasked);
+  next.d_s = m9->d_s;
+  if (!persist(next)) return;
+  event(Kind::kUnmasked, round->header.round, "shares revealed for the certified sum");
+  answer(m8, *m9, Unmasked{}, now);
+}
+
+void ParticipantSession::State::on_result(const wire::RoundResult& m10) {
+  if (!round->client.accepts_result(m10))
+    return reject(round->header.round, "RoundResult: bad signature");
+  close(Kind::kRoundClosed, name(m10.status));
+}
+
+// ---- epilogue
+
+SessionOutput ParticipantSession::State::take_output(TimePoint now) {
+  if (round) {
+    out.wake_at = round->started + agreement.max_round;
+    if (round->waits_for_coordinator())
+      out.wake_at = std::min(*out.wake_at, round->last_sent + kResendAfter);
+    if (auto* fetching = std::get_if<Fetching>(&round->work)) {
+      for (wire::BlobRequest& request : fetching->model.due(now))
+        send(round->header.round, request);
+      if (const auto wake = fetching->model.wake_at()) out.wake_at = std::min(*out.wake_at, *wake);
+    }
+  }
+  return std::exchange(out, {});
+}
+
+// ---- the verbs
+
+ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
+                                       std::vector<secagg::CohortMember> roster,
+                                       const crypto::VerifyKey& coordinator,
+                                       const crypto::SigningKey& signing,
+                                       crypto::SecureRandom& random, const GuardState& guard)
+    : state_(new State{.agreement = std::move(agreement),
+                       .self = self,
+                       .roster = std::move(roster),
+                       .coordinator = coordinator,
+                       .signing = &signing,
+                       .random = &random,
+                       .guard = guard,
+                       .round = std::nullopt,
+                       .dead = false,
+                       .out = {}}) {}
+
+ParticipantSession::~ParticipantSession() = default;
+
+SessionOutput ParticipantSession::handle(const wire::Envelope& envelope, TimePoint now) {
+  return state_->step(now, [&] { state_->dispatch(envelope, now); });
+}
+
+SessionOutput ParticipantSession::tick(TimePoint now) {
+  return state_->step(now, [&] {
+    const auto& round = state_->round;
+    if (round && round->waits_for_coordinator() && now - round->last_sent >= kResendAfter)
+      state_->repeat_last(now);
+  });
+}
+
+SessionOutput ParticipantSession::reconnected(TimePoint now) {
+  return state_->step(now, [&] {
+    auto& round = state_->round;
+    if (!round) return;
+    state_->repeat_last(now);
+    if (auto* fetching = std::get_if<Fetching>(&round->work)) fetching->model.reconnected();
+  });
+}
+
+SessionOutput ParticipantSession::computed(RoundNumber number, Status outcome, TimePoint now) {
+  State& state = *state_;
+  return state.step(now, [&] {
+    if (!state.is_current(number) || !std::holds_alternative<Computing>(state.round->work))
+      return state.ignore(number, "a computation for a round that is over");
+    if (!outcome.ok()) return state.leave("the site's computation failed", outcome.error().message);
+    state.round->work = Computed{};
+    state.mask_when_ready();
+  });
+}
+
+SessionOutput ParticipantSession::masked(RoundNumber number,
+                                         Result<privacy::Released<secagg::MaskedUpdate>> released,
+                                         TimePoint now) {
+  State& state = *state_;
+  return state.step(now, [&] {
+    if (!state.is_current(number) || !state.round->in<Masking>())
+      return state.ignore(number, "an upload for a round that is over");
+    if (!released.ok())
+      return state.leave("the site does not release its update", released.error().message);
+    state.on_masked(std::move(released).value(), now);
+  });
+}
+
+SessionOutput ParticipantSession::guard_failed(TimePoint now) {
+  State& state = *state_;
+  state.dead = true;
+  state.out = {};
+  if (state.round)
+    state.close(SessionEvent::Kind::kRoundLeft,
+                "the guard could not be written: nothing leaves before a restart");
+  return state.take_output(now);
+}
+
+std::optional<RoundNumber> ParticipantSession::current_round() const {
+  if (!state_->round) return std::nullopt;
+  return state_->round->header.round;
+}
+
+}  // namespace sotto::participant
