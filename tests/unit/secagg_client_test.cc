@@ -2,6 +2,8 @@
 // (docs/secure-aggregation.md, 2.5 to 2.7).
 #include <functional>
 
+#include "common/crypto/aead.h"
+#include "common/crypto/hash.h"
 #include "common/secagg/client.h"
 #include "tests/unit/secagg_round_fixture.h"
 
@@ -99,6 +101,48 @@ TEST(SecAggClient, TheEntryToOneselfCarriesCommitmentsOnly) {
   EXPECT_EQ(own.ciphertext, (std::array<std::uint8_t, 80>{}));
   EXPECT_NE(own.cb, Bytes32{});
   EXPECT_NE(own.cr, Bytes32{});
+}
+
+TEST(SecAggClient, ShareEntriesAreSealedAsTheSpecificationSays) {
+  // Section 2.5 written down a second time, from the holder's private key: drawn again from the
+  // same stream, in the order b, r, encryption key.
+  const TestRound world(3);
+  crypto::StreamRandom dealer_random(5), holder_random(6), holder_again(6);
+  Client dealer(world.header, Cohort(world.roster), world.id(0), world.keys[0],
+                world.coordinator.verify_key(), dealer_random);
+  Client holder(world.header, Cohort(world.roster), world.id(1), world.keys[1],
+                world.coordinator.verify_key(), holder_random);
+  crypto::random_scalar(holder_again);
+  crypto::random_scalar(holder_again);
+  const crypto::AgreementKey holder_key(crypto::Secret32::random(holder_again));
+  ASSERT_EQ(holder_key.public_key(), holder.advertise().pk_enc);
+
+  wire::KeyList m2{.u1 = world.bits(all_of(3)), .signature = {}, .advertisements = {}};
+  m2.advertisements = {holder.advertise(), world.m1[2]};
+  sign_key_list(world.coordinator, world.h, m2);
+  const wire::ShareEntry entry = dealer.deal(m2, dealer_random).value().entries.at(1);
+
+  ByteWriter direction, ad;
+  direction.u32(10);
+  direction.u32(20);
+  const Bytes no_psk(32);
+  const auto key = crypto::kdf(
+      "SA1 senc", holder_key.agree(dealer.advertise().pk_enc).value(),
+      {no_psk, pair_context(world.h, dealer.advertise(), holder.advertise()), direction.view()});
+  ad.bytes(world.h);
+  ad.bytes(direction.view());
+  ad.u32(world.header.t);
+  ad.bytes(entry.cb);
+  ad.bytes(entry.cr);
+  Bytes shares(64);
+  ASSERT_TRUE(crypto::open(key, entry.nonce, entry.ciphertext, ad.view(), shares));
+  const auto half = [&](std::size_t at) {
+    return std::span<const std::uint8_t, 32>(shares.data() + at, 32);
+  };
+  EXPECT_EQ(commit_share(wire::ShareKind::kSelfMask, world.h, world.id(0), world.id(1), half(0)),
+            entry.cb);
+  EXPECT_EQ(commit_share(wire::ShareKind::kMaskKey, world.h, world.id(0), world.id(1), half(32)),
+            entry.cr);
 }
 
 // ---- M2
