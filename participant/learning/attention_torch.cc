@@ -1,12 +1,150 @@
 #include "participant/learning/attention_torch.h"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "participant/learning/kernels_torch.h"
 
 namespace sotto::learning {
+namespace {
 
 using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+/// One head of one example: where its n x e matrices and its n x n weights lie.
+struct Head {
+  std::int64_t positions;  // n: the example's own length
+  std::int64_t offset;     // of the first element in the [B,T,d] tensors
+  std::int64_t weights;    // of the first weight in the ragged vector of all heads
+};
+
+struct Plan {
+  std::vector<Head> heads;
+  std::int64_t width = 0, per_head = 0, weights = 0;  // d, e, total of n^2
+  float scale = 1;
+};
+
+Plan plan_of(const std::vector<std::int64_t>& lengths, std::int64_t positions, std::int64_t width,
+             std::int64_t heads) {
+  Plan plan;
+  plan.width = width;
+  plan.per_head = width / heads;
+  plan.scale = 1 / std::sqrt(static_cast<float>(plan.per_head));
+  for (std::size_t i = 0; i < lengths.size(); ++i)
+    for (std::int64_t h = 0; h < heads; ++h) {
+      const auto first = static_cast<std::int64_t>(i) * positions * width + h * plan.per_head;
+      plan.heads.push_back({lengths[i], first, plan.weights});
+      plan.weights += lengths[i] * lengths[i];
+    }
+  return plan;
+}
+
+template <class Work>
+void for_each_head(const Plan& plan, Work work) {
+  at::parallel_for(0, static_cast<std::int64_t>(plan.heads.size()), 8,
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t i = begin; i < end; ++i)
+                       work(plan.heads[static_cast<std::size_t>(i)]);
+                   });
+}
+
+/// Scores of a head, each row shifted so that its largest is 0.
+void shifted_scores(const Plan& plan, const Head& head, const float* query, const float* key,
+                    float* weights) {
+  const auto n = head.positions;
+  float* s = weights + head.weights;
+  multiply({Gemm::Form::kABt, n, n, plan.per_head, query + head.offset, plan.width,
+            key + head.offset, plan.width, s, n, plan.scale});
+  for (std::int64_t row = 0; row < n; ++row, s += n) {
+    const float largest = *std::max_element(s, s + n);
+    for (std::int64_t j = 0; j < n; ++j)
+      s[j] -= largest;
+  }
+}
+
+void mix_values(const Plan& plan, const Head& head, const float* value, float* weights,
+                float* out) {
+  const auto n = head.positions;
+  float* w = weights + head.weights;
+  for (std::int64_t row = 0; row < n; ++row) {
+    float sum = 0;
+    for (std::int64_t j = 0; j < n; ++j)
+      sum += w[row * n + j];
+    for (std::int64_t j = 0; j < n; ++j)
+      w[row * n + j] /= sum;
+  }
+  multiply({Gemm::Form::kAB, n, plan.per_head, n, w, n, value + head.offset, plan.width,
+            out + head.offset, plan.width});
+}
+
+struct Saved {
+  const float *query, *key, *value, *weights, *gy;
+};
+
+struct Gradients {
+  float *query, *key, *value;
+};
+
+void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gradients& out) {
+  const auto n = head.positions, e = plan.per_head, d = plan.width, o = head.offset;
+  const float* w = in.weights + head.weights;
+  std::vector<float> scores(static_cast<std::size_t>(n * n));
+  float* s = scores.data();
+  multiply({Gemm::Form::kAtB, n, e, n, w, n, in.gy + o, d, out.value + o, d});
+  multiply({Gemm::Form::kABt, n, n, e, in.gy + o, d, in.value + o, d, s, n});
+  for (std::int64_t row = 0; row < n; ++row) {  // softmax: s = w * (s - <w, s>)
+    float mean = 0;
+    for (std::int64_t j = 0; j < n; ++j)
+      mean += w[row * n + j] * s[row * n + j];
+    for (std::int64_t j = 0; j < n; ++j)
+      s[row * n + j] = w[row * n + j] * (s[row * n + j] - mean);
+  }
+  multiply({Gemm::Form::kAB, n, e, n, s, n, in.key + o, d, out.query + o, d, plan.scale});
+  multiply({Gemm::Form::kAtB, n, e, n, s, n, in.query + o, d, out.key + o, d, plan.scale});
+}
+
+/// Example by example over its own length: padding costs nothing.
+struct AttentionFunction : Function<AttentionFunction> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& query, const Tensor& key,
+                        const Tensor& value, const std::vector<std::int64_t>& lengths,
+                        std::int64_t heads) {
+    const Plan plan = plan_of(lengths, query.size(1), query.size(2), heads);
+    const Tensor weights = at::empty({plan.weights}, query.options());
+    const Tensor out = at::zeros_like(query);
+    auto* w = weights.data_ptr<float>();
+    for_each_head(plan, [&, q = query.data_ptr<float>(), k = key.data_ptr<float>()](
+                            const Head& head) { shifted_scores(plan, head, q, k, w); });
+    weights.exp_();
+    for_each_head(plan, [&, v = value.data_ptr<float>(), y = out.data_ptr<float>()](
+                            const Head& head) { mix_values(plan, head, v, w, y); });
+    ctx->save_for_backward({query, key, value, weights});
+    ctx->saved_data["lengths"] = lengths;
+    ctx->saved_data["heads"] = heads;
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    const Tensor gy = gradients[0].contiguous();
+    const Plan plan = plan_of(ctx->saved_data["lengths"].toIntVector(), gy.size(1), gy.size(2),
+                              ctx->saved_data["heads"].toInt());
+    const Tensor query = at::zeros_like(gy), key = at::zeros_like(gy), value = at::zeros_like(gy);
+    const Saved in{saved[0].data_ptr<float>(), saved[1].data_ptr<float>(),
+                   saved[2].data_ptr<float>(), saved[3].data_ptr<float>(), gy.data_ptr<float>()};
+    const Gradients out{query.data_ptr<float>(), key.data_ptr<float>(), value.data_ptr<float>()};
+    for_each_head(plan, [&](const Head& head) { head_backward(plan, head, in, out); });
+    return {query, key, value, Tensor(), Tensor()};
+  }
+};
+
+}  // namespace
 
 Tensor composed_attention(const AttentionInput& in) {
   const auto batch = in.query.size(0), positions = in.query.size(1), width = in.query.size(2);
@@ -22,7 +160,9 @@ Tensor composed_attention(const AttentionInput& in) {
 }
 
 Tensor attention(const AttentionInput& in) {
-  return composed_attention(in);
+  if (!has_direct_kernels(in.query)) return composed_attention(in);
+  return AttentionFunction::apply(in.query.contiguous(), in.key.contiguous(), in.value.contiguous(),
+                                  in.lengths, in.heads);
 }
 
 }  // namespace sotto::learning

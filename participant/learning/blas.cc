@@ -15,6 +15,7 @@ constexpr const char* kCoreType = "OPENBLAS_CORETYPE";
 
 bool has_avx512() {
 #if defined(__x86_64__)
+  __builtin_cpu_init();
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 #else

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "participant/learning/kernels_torch.h"
+
 namespace sotto::learning {
 namespace {
 
@@ -84,9 +86,9 @@ struct LayerNormFunction : Function<LayerNormFunction> {
     const variable_list saved = ctx->get_saved_variables();
     const Target target = kept(ctx);
     const Tensor gy = gradients[0].contiguous();
-    const Tensor normalised = (saved[0] - saved[2]) * saved[3];
-    target.tape->rows(*target.weight, per_example(normalised * gy));
-    target.tape->rows(*target.bias, per_example(gy));
+    const auto [weight, bias] = layer_norm_rows(saved[0], saved[2], saved[3], gy);
+    target.tape->rows(*target.weight, weight);
+    target.tape->rows(*target.bias, bias);
     Tensor gx;
     if (ctx->needs_input_grad(0))
       gx = std::get<0>(at::native_layer_norm_backward(gy, saved[0], {saved[1].size(0)}, saved[2],

@@ -161,7 +161,7 @@ Tensor Encoder::pool(const Tensor& x, const Batch& batch, GradTape* tape) const 
   if (config_.classifier_pooling == EncoderConfig::Pooling::kCls)
     return at::tanh(dp_linear(x.select(1, 0), *pooler_.weight, pooler_.bias, tape));
   const Tensor share = batch.mask / batch.mask.sum(1, /*keepdim=*/true);  // [B,T]
-  return at::bmm(share.unsqueeze(1), x).squeeze(1);
+  return (x * share.unsqueeze(2)).sum(1);
 }
 
 Tensor Encoder::logits(const Batch& batch, GradTape* tape) const {

@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "common/base/check.h"
+#include "participant/learning/kernels_torch.h"
 
 namespace sotto::learning {
 namespace {
@@ -18,17 +19,11 @@ Tensor with_positions(const Tensor& x) {
 }
 
 Tensor gram(const Tensor& x) {
-  return at::bmm(x, x.transpose(1, 2));
+  return batched_abt(x, x);
 }
 
-Tensor total(const Tensor& per_example) {
-  return per_example.flatten(1).sum(1, /*keepdim=*/false, at::kDouble);
-}
-
-/// Squared norms of a lookup's gradient: rows of one example with equal ids are summed first.
-Tensor lookup_term(const Tensor& ids, const Tensor& b) {
-  const auto same = ids.unsqueeze(2).eq(ids.unsqueeze(1));  // [B,T,T]
-  return total(gram(b) * same);
+Tensor squares(const Tensor& x) {
+  return inner_products(x, x);
 }
 
 }  // namespace
@@ -62,67 +57,68 @@ std::vector<std::string> GradTape::unused(const std::vector<Parameter>& trainabl
 Tensor GradTape::norms() {
   const at::NoGradGuard no_grad;
   SOTTO_CHECK(!order_.empty(), "norms of an empty tape");
-  Tensor squares;
+  Tensor sum;
   for (const Parameter* p : order_) {
     const Tensor term = squared_norms(*p, uses_.at(p));
-    squares = squares.defined() ? squares + term : term;
+    sum = sum.defined() ? sum + term : term;
   }
-  return squares.clamp_min(0).sqrt();
+  return sum.clamp_min(0).sqrt();
 }
 
 Tensor GradTape::squared_norms(const Parameter& parameter, Uses& uses) {
-  Tensor squares;
+  Tensor sum;
   for (Use& use : uses) {
     const Tensor term = own_term(parameter, use, uses.size() == 1);
-    squares = squares.defined() ? squares + term : term;
+    sum = sum.defined() ? sum + term : term;
   }
   // |x + y|^2 = |x|^2 + |y|^2 + 2<x, y>: without the last an example is under-clipped in silence.
   for (std::size_t i = 0; i < uses.size(); ++i)
     for (std::size_t j = i + 1; j < uses.size(); ++j)
-      squares = squares + 2 * cross_term(uses[i], uses[j]);
-  return squares;
+      sum = sum + 2 * cross_term(uses[i], uses[j]);
+  return sum;
 }
 
 Tensor GradTape::own_term(const Parameter& parameter, Use& use, bool only_use) {
-  if (use.kind == Use::Kind::kRows) return total(use.b.square());
-  if (use.kind == Use::Kind::kLookup) return lookup_term(use.a, use.b);
+  if (use.kind == Use::Kind::kRows) return squares(use.b);
+  if (use.kind == Use::Kind::kLookup) return lookup_squared_norms(use.a, use.b);
   const auto positions = use.a.size(1);
-  if (positions == 1) return total(use.a.square()) * total(use.b.square());  // rank one
+  if (positions == 1) return squares(use.a) * squares(use.b);  // rank one
   const auto in = use.a.size(2), out = use.b.size(2);
-  // The per-example gradient is made where it takes no more room than the two factors that it then
-  // replaces: it serves the norm and the sum, and saves the two Gram matrices.
+  // The per-example gradient is made where it takes little more room than the two factors that it
+  // then replaces: it serves the norm and the sum, and saves the two Gram matrices.
   if (only_use && in * out <= 2 * positions * (in + out)) {
-    use.b = at::bmm(use.b.transpose(1, 2), use.a).view({use.a.size(0), parameter.value.numel()});
+    use.b = batched_atb(use.b, use.a).view({use.a.size(0), parameter.value.numel()});
     use.a = Tensor();
     use.kind = Use::Kind::kRows;
-    return total(use.b.square());
+    return squares(use.b);
   }
-  return total(gram(use.a) * gram(use.b));
+  return inner_products(gram(use.a), gram(use.b));
 }
 
 Tensor GradTape::cross_term(const Use& first, const Use& second) {
   using Kind = Use::Kind;
-  if (first.kind == Kind::kRows && second.kind == Kind::kRows) return total(first.b * second.b);
+  if (first.kind == Kind::kRows && second.kind == Kind::kRows)
+    return inner_products(first.b, second.b);
   if (first.kind == Kind::kLinear && second.kind == Kind::kLinear)
-    return total(at::bmm(first.a, second.a.transpose(1, 2)) *
-                 at::bmm(first.b, second.b.transpose(1, 2)));
-  if (first.kind == Kind::kLookup && second.kind == Kind::kLookup)
-    return total(at::bmm(first.b, second.b.transpose(1, 2)) *
-                 first.a.unsqueeze(2).eq(second.a.unsqueeze(1)));
+    return inner_products(batched_abt(first.a, second.a), batched_abt(first.b, second.b));
+  if (first.kind == Kind::kLookup && second.kind == Kind::kLookup) {
+    const Tensor same = first.a.unsqueeze(2).eq(second.a.unsqueeze(1));
+    return inner_products(batched_abt(first.b, second.b), same.to(first.b.scalar_type()));
+  }
   if (first.kind == Kind::kLookup) return cross_term(second, first);
   SOTTO_CHECK(first.kind == Kind::kLinear && second.kind == Kind::kLookup,
               "a parameter used both as rows and as a matrix");
   // A tied embedding and head: the row of the head's gradient that each looked-up id picks.
   const Tensor picked =
       first.b.gather(2, second.a.unsqueeze(1).expand({-1, first.b.size(1), -1}));  // [B,S,T]
-  return total(picked * at::bmm(first.a, second.b.transpose(1, 2)));
+  return inner_products(picked, batched_abt(first.a, second.b));
 }
 
 void GradTape::accumulate(const Tensor& factors) {
   const at::NoGradGuard no_grad;
   for (const Parameter* p : order_)
     for (const Use& use : uses_.at(p))
-      add_scaled(use, factors, p->gradient);
+      add_scaled(use, factors.to(use.b.scalar_type()), p->gradient);
   uses_.clear();
   order_.clear();
 }
@@ -132,12 +128,9 @@ void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient
     gradient.view(-1).addmv_(use.b.t(), factors);
     return;
   }
+  if (use.kind == Use::Kind::kLookup) return add_scaled_rows(gradient, use.a, use.b, factors);
   // Never scaled in place: residual branches share a gradient's storage.
   const Tensor c = factors.view({-1, 1, 1});
-  if (use.kind == Use::Kind::kLookup) {
-    gradient.index_add_(0, use.a.reshape(-1), (use.b * c).flatten(0, 1));
-    return;
-  }
   const bool scale_input = use.a.size(2) <= use.b.size(2);
   const Tensor a = scale_input ? use.a * c : use.a;
   const Tensor b = scale_input ? use.b : use.b * c;

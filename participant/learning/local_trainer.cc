@@ -68,6 +68,7 @@ class TorchTrainer final : public LocalTrainer {
       : setup_(std::move(setup)),
         encoder_(setup_.encoder, static_cast<std::int64_t>(setup_.job.task.labels.size()),
                  setup_.device),
+        optimizer_(setup_.job.local_training),
         lengths_(lengths_of(setup_.train)) {}
 
   Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
@@ -86,6 +87,7 @@ class TorchTrainer final : public LocalTrainer {
 
   Setup setup_;
   Encoder encoder_;
+  Optimizer optimizer_;
   std::vector<std::size_t> lengths_;
 };
 
@@ -149,7 +151,6 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
   if (const Status loaded = encoder_.load(model); !loaded) return loaded.error();
   try {
     crypto::StreamRandom stream(random);
-    Optimizer optimizer(settings);
     const auto total = std::uint64_t{setup_.job.rounds.num_server_rounds} * settings.local_steps;
     for (std::uint32_t step = 0; step < settings.local_steps; ++step) {
       const auto draw =
@@ -160,8 +161,8 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
       else if (const Status done = private_gradient(draw, stream); !done)
         return done.error();
       const std::uint64_t global = (server_round - 1) * settings.local_steps + step;
-      optimizer.step(encoder_.values(), encoder_.gradient(),
-                     scheduled_rate(settings, std::min(global, total - 1), total));
+      optimizer_.step(encoder_.values(), encoder_.gradient(),
+                      scheduled_rate(settings, std::min(global, total - 1), total));
       if (progress) progress({step + 1, settings.local_steps});
     }
   } catch (const c10::Error& e) {

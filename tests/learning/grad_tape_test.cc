@@ -15,10 +15,10 @@ using at::Tensor;
 
 /// Parameters with addresses that stay.
 struct Parameters {
-  explicit Parameters(const std::vector<std::vector<std::int64_t>>& shapes) {
+  Parameters(const std::vector<std::vector<std::int64_t>>& shapes, at::ScalarType type) {
     all.reserve(shapes.size());
     for (const auto& shape : shapes) {
-      Parameter p{"p" + std::to_string(all.size()), at::randn(shape), at::zeros(shape)};
+      Parameter p{"p" + std::to_string(all.size()), at::randn(shape, type), at::zeros(shape, type)};
       p.value.requires_grad_(true);
       p.value.mutable_grad() = p.gradient;
       all.push_back(std::move(p));
@@ -71,18 +71,31 @@ void expect_exact(Parameters& parameters, const Losses& losses) {
   }
 }
 
-class GradTapeShapes : public ::testing::TestWithParam<std::int64_t> {
- protected:
-  void SetUp() override { at::manual_seed(7); }
+struct Shape {
+  std::int64_t positions;
+  at::ScalarType type;
 };
 
-/// One position (rank one), few against the width (ghost norms), many (per-example gradients).
-INSTANTIATE_TEST_SUITE_P(Positions, GradTapeShapes, ::testing::Values(1, 3, 40));
+class GradTapeShapes : public ::testing::TestWithParam<Shape> {
+ protected:
+  void SetUp() override { at::manual_seed(7); }
+
+  static at::Tensor normal(const std::vector<std::int64_t>& shape) {
+    return at::randn(shape, GetParam().type);
+  }
+};
+
+/// One position (rank one), few against the width (ghost norms), many (per-example gradients); in
+/// float32 with the direct kernels, in double with torch's operations.
+INSTANTIATE_TEST_SUITE_P(Positions, GradTapeShapes,
+                         ::testing::Values(Shape{1, at::kFloat}, Shape{3, at::kFloat},
+                                           Shape{40, at::kFloat}, Shape{1, at::kDouble},
+                                           Shape{3, at::kDouble}, Shape{40, at::kDouble}));
 
 TEST_P(GradTapeShapes, LinearWithBiasIsExact) {
-  const auto positions = GetParam();
-  Parameters p({{60, 50}, {60}});
-  const Tensor x = at::randn({kExamples, positions, 50}), v = at::randn({kExamples, positions, 60});
+  const auto positions = GetParam().positions;
+  Parameters p({{60, 50}, {60}}, GetParam().type);
+  const Tensor x = normal({kExamples, positions, 50}), v = normal({kExamples, positions, 60});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     return (dp_linear(x.slice(0, i, j), p.all[0], &p.all[1], tape).tanh() * v.slice(0, i, j))
         .flatten(1)
@@ -91,10 +104,10 @@ TEST_P(GradTapeShapes, LinearWithBiasIsExact) {
 }
 
 TEST_P(GradTapeShapes, EmbeddingIsExactWhenIdsRepeat) {
-  const auto positions = GetParam();
-  Parameters p({{6, 8}});
+  const auto positions = GetParam().positions;
+  Parameters p({{6, 8}}, GetParam().type);
   const Tensor ids = at::randint(6, {kExamples, positions});
-  const Tensor v = at::randn({kExamples, positions, 8});
+  const Tensor v = normal({kExamples, positions, 8});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     return (dp_embedding(ids.slice(0, i, j), p.all[0], tape).tanh() * v.slice(0, i, j))
         .flatten(1)
@@ -103,9 +116,10 @@ TEST_P(GradTapeShapes, EmbeddingIsExactWhenIdsRepeat) {
 }
 
 TEST_P(GradTapeShapes, LayerNormIsExact) {
-  const auto positions = GetParam();
-  Parameters p({{8, 8}, {8}, {8}});  // a linear before it, so that its input's gradient counts
-  const Tensor x = at::randn({kExamples, positions, 8}), v = at::randn({kExamples, positions, 8});
+  const auto positions = GetParam().positions;
+  Parameters p({{8, 8}, {8}, {8}},
+               GetParam().type);  // a linear before it, so that its input's gradient counts
+  const Tensor x = normal({kExamples, positions, 8}), v = normal({kExamples, positions, 8});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     const Tensor h = dp_linear(x.slice(0, i, j), p.all[0], nullptr, tape);
     return (dp_layer_norm(h, p.all[1], p.all[2], 1e-5, tape) * v.slice(0, i, j)).flatten(1).sum(1);
@@ -113,8 +127,8 @@ TEST_P(GradTapeShapes, LayerNormIsExact) {
 }
 
 TEST_P(GradTapeShapes, LayersWithoutPositionsAreExact) {
-  Parameters p({{6, 8}, {6}, {6}, {6}});
-  const Tensor x = at::randn({kExamples, 8}), v = at::randn({kExamples, 6});
+  Parameters p({{6, 8}, {6}, {6}, {6}}, GetParam().type);
+  const Tensor x = normal({kExamples, 8}), v = normal({kExamples, 6});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     const Tensor h = dp_linear(x.slice(0, i, j), p.all[0], &p.all[1], tape);
     return (dp_layer_norm(h, p.all[2], p.all[3], 1e-5, tape) * v.slice(0, i, j)).sum(1);
@@ -122,8 +136,8 @@ TEST_P(GradTapeShapes, LayersWithoutPositionsAreExact) {
 }
 
 TEST_P(GradTapeShapes, TiedEmbeddingAndHeadIsExact) {
-  const auto positions = GetParam();
-  Parameters p({{11, 8}, {11}});
+  const auto positions = GetParam().positions;
+  Parameters p({{11, 8}, {11}}, GetParam().type);
   const Tensor ids = at::randint(11, {kExamples, positions});
   const Tensor targets = at::randint(11, {kExamples, positions});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
@@ -136,9 +150,9 @@ TEST_P(GradTapeShapes, TiedEmbeddingAndHeadIsExact) {
 }
 
 TEST_P(GradTapeShapes, LinearAndLayerNormUsedTwiceAreExact) {
-  const auto positions = GetParam();
-  Parameters p({{8, 8}, {8}, {8}, {8}});
-  const Tensor x = at::randn({kExamples, positions, 8}), v = at::randn({kExamples, positions, 8});
+  const auto positions = GetParam().positions;
+  Parameters p({{8, 8}, {8}, {8}, {8}}, GetParam().type);
+  const Tensor x = normal({kExamples, positions, 8}), v = normal({kExamples, positions, 8});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     Tensor h = x.slice(0, i, j);
     for (int again = 0; again < 2; ++again)
@@ -149,11 +163,11 @@ TEST_P(GradTapeShapes, LinearAndLayerNormUsedTwiceAreExact) {
 }
 
 TEST_P(GradTapeShapes, EmbeddingUsedTwiceIsExact) {
-  const auto positions = GetParam();
-  Parameters p({{5, 8}});
+  const auto positions = GetParam().positions;
+  Parameters p({{5, 8}}, GetParam().type);
   const Tensor first = at::randint(5, {kExamples, positions});
   const Tensor second = at::randint(5, {kExamples, positions + 1});
-  const Tensor v = at::randn({kExamples, 8});
+  const Tensor v = normal({kExamples, 8});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     const Tensor a = dp_embedding(first.slice(0, i, j), p.all[0], tape).mean(1);
     const Tensor b = dp_embedding(second.slice(0, i, j), p.all[0], tape).mean(1);
@@ -162,9 +176,9 @@ TEST_P(GradTapeShapes, EmbeddingUsedTwiceIsExact) {
 }
 
 TEST_P(GradTapeShapes, ResidualBranchesThatShareAGradientAreExact) {
-  const auto positions = GetParam();
-  Parameters p({{8, 8}, {8, 8}});
-  const Tensor x = at::randn({kExamples, positions, 8});
+  const auto positions = GetParam().positions;
+  Parameters p({{8, 8}, {8, 8}}, GetParam().type);
+  const Tensor x = normal({kExamples, positions, 8});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     const Tensor h = x.slice(0, i, j);
     const Tensor one = dp_linear(h, p.all[0], nullptr, tape);
@@ -173,14 +187,14 @@ TEST_P(GradTapeShapes, ResidualBranchesThatShareAGradientAreExact) {
 }
 
 TEST(GradTape, NamesATrainableParameterThatTookNoPart) {
-  Parameters p({{4, 4}, {4}});
+  Parameters p({{4, 4}, {4}}, at::kFloat);
   GradTape tape;
   dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum().backward();
   EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p1"});
 }
 
 TEST(GradTape, ForgetsWhatItAccumulated) {
-  Parameters p({{4, 4}});
+  Parameters p({{4, 4}}, at::kFloat);
   GradTape tape;
   dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum().backward();
   tape.accumulate(clip_factors(tape.norms(), 1.0));

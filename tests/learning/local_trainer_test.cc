@@ -1,0 +1,284 @@
+#include "participant/learning/local_trainer.h"
+
+#include <algorithm>
+#include <fstream>
+#include <numeric>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "common/model/safetensors.h"
+#include "participant/learning/batches.h"
+#include "participant/learning/encoder_config.h"
+#include "participant/learning/tokenizer.h"
+
+namespace sotto::learning {
+namespace {
+
+const std::vector<std::string> kLabels{"colour", "number"};
+
+std::vector<Example> toy_examples(std::size_t count) {
+  const std::vector<std::string> colours{"red", "green", "blue"}, numbers{"one", "two", "three"};
+  std::vector<Example> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& words = i % 2 == 0 ? colours : numbers;
+    std::string text = "say " + words[i % 3];
+    if (i % 5 == 0) text += " and " + words[(i + 1) % 3];
+    out.push_back({text, static_cast<std::int64_t>(i % 2)});
+  }
+  return out;
+}
+
+/// A model folder that lasts for one test.
+class LocalTrainerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(SOTTO_BINARY_DIR) / "learning_test" /
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    std::vector<std::string> texts;
+    for (const Example& e : toy_examples(60))
+      texts.push_back(e.text);
+    std::ofstream vocab(folder_ / "vocab.txt");
+    const Vocabulary vocabulary = build_vocabulary(texts, 60).value();
+    for (const std::string& piece : vocabulary.pieces())
+      vocab << piece << "\n";
+    write_config("mean");
+    job_.name = "toy";
+    job_.model = {.path = folder_.string(), .max_length = 12};
+    job_.task = {.type = "sequence_classification", .labels = kLabels};
+    job_.rounds.num_server_rounds = 8;
+    job_.differential_privacy.noise_multiplier = 0.5;
+    job_.local_training = {.local_steps = 3,
+                           .expected_batch_size = 30,
+                           .physical_batch_size = 7,
+                           .learning_rate = 2e-2};
+  }
+
+  void write_config(const std::string& pooling) const {
+    std::ofstream(folder_ / "config.json")
+        << R"({"model_type": "bert", "vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 2,)"
+        << R"( "num_attention_heads": 4, "intermediate_size": 32, "max_position_embeddings": 16,)"
+        << R"( "initializer_range": 0.1, "classifier_pooling": ")" << pooling << "\"}";
+  }
+
+  [[nodiscard]] std::unique_ptr<LocalTrainer> trainer() const {
+    return LocalTrainer::create(job_, {.device = "cpu", .threads = 1},
+                                {toy_examples(60), toy_examples(30)})
+        .value();
+  }
+
+  [[nodiscard]] std::vector<float> trained(std::uint64_t seed) const {
+    crypto::StreamRandom random(seed);
+    return trainer()->train(initial_model(job_).value(), 1, random, nullptr).value().update.values;
+  }
+
+  /// Accuracy after all rounds at one site.
+  [[nodiscard]] double accuracy() const {
+    const auto t = trainer();
+    FlatParameters model = initial_model(job_).value();
+    crypto::StreamRandom random(5);
+    for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
+      const TrainedUpdate trained = t->train(model, round, random, nullptr).value();
+      for (std::size_t i = 0; i < model.values.size(); ++i)
+        model.values[i] += trained.update.values[i];
+    }
+    const auto counts = t->evaluate(model).value();
+    return static_cast<double>(counts[1]) / static_cast<double>(counts[0]);
+  }
+
+  std::filesystem::path folder_;
+  config::JobConfig job_;
+};
+
+TEST_F(LocalTrainerTest, SameSeedGivesTheSameBytesAndAnotherSeedOthers) {
+  EXPECT_EQ(trained(1), trained(1));
+  EXPECT_NE(trained(1), trained(2));
+}
+
+TEST_F(LocalTrainerTest, LearnsAToyTaskPrivatelyAndPlainly) {
+  EXPECT_GT(accuracy(), 0.9);
+  job_.differential_privacy.enabled = false;
+  EXPECT_GT(accuracy(), 0.9);
+}
+
+TEST_F(LocalTrainerTest, TrainsWithThePoolerOfBertToo) {
+  write_config("cls");
+  job_.local_training.optimizer = "sgd";
+  job_.local_training.momentum = 0.9;
+  job_.local_training.learning_rate = 0.5;
+  const auto update = trained(1);
+  EXPECT_TRUE(std::any_of(update.begin(), update.end(), [](float v) { return v != 0; }));
+}
+
+TEST_F(LocalTrainerTest, PhysicalBatchSizeDoesNotChangeWhatIsTrained) {
+  const auto split = trained(1);
+  job_.local_training.physical_batch_size = 1000;
+  const auto whole = trained(1);
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    ASSERT_NEAR(split[i], whole[i], 2e-3) << i;
+}
+
+TEST_F(LocalTrainerTest, AnEmptyDrawStillAddsNoiseAndSteps) {
+  job_.local_training.expected_batch_size = 0;
+  job_.local_training.sampling_rate = 1e-9;
+  const auto update = trained(1);
+  EXPECT_TRUE(std::all_of(update.begin(), update.end(), [](float v) { return v != 0; }));
+}
+
+TEST_F(LocalTrainerTest, RefusesAnUpdateThatDidNotMove) {
+  job_.local_training.learning_rate = 0;
+  crypto::StreamRandom random(1);
+  const auto result = trainer()->train(initial_model(job_).value(), 1, random, nullptr);
+  ASSERT_FALSE(result.ok());
+  EXPECT_NE(result.error().message.find("did not move the parameter bert.embeddings"),
+            std::string::npos);
+  job_.differential_privacy.enabled = false;
+  EXPECT_FALSE(trainer()->train(initial_model(job_).value(), 1, random, nullptr).ok());
+}
+
+TEST_F(LocalTrainerTest, RefusesAModelOfAnotherShapeByName) {
+  FlatParameters model = initial_model(job_).value();
+  model.layout[3].name = "bert.embeddings.other";
+  crypto::StreamRandom random(1);
+  const auto result = trainer()->train(model, 1, random, nullptr);
+  ASSERT_FALSE(result.ok());
+  EXPECT_NE(result.error().message.find("bert.embeddings.LayerNorm.weight"), std::string::npos);
+}
+
+TEST_F(LocalTrainerTest, EvaluationCountsAddUp) {
+  const auto counts = trainer()->evaluate(initial_model(job_).value()).value();
+  const auto names = metric_names(job_);
+  ASSERT_EQ(counts.size(), names.size());
+  EXPECT_EQ(names[0], "examples");
+  EXPECT_EQ(counts[0], 30U);
+  std::uint64_t tp = 0, fp = 0, fn = 0;
+  for (std::size_t i = 3; i < counts.size(); i += 3) {
+    EXPECT_EQ(names[i].substr(0, 3), "tp:");
+    tp += counts[i];
+    fp += counts[i + 1];
+    fn += counts[i + 2];
+  }
+  EXPECT_EQ(tp, counts[1]);
+  EXPECT_EQ(tp + fn, 30U);
+  EXPECT_EQ(fp, fn);
+  // A head at zero says ln 2 of every example.
+  EXPECT_NEAR(static_cast<double>(counts[2]), 30 * 693.147, 1);
+}
+
+TEST_F(LocalTrainerTest, ReportsEveryStepAndWhatItSpent) {
+  crypto::StreamRandom random(1);
+  std::vector<std::uint32_t> steps;
+  const auto result =
+      trainer()->train(initial_model(job_).value(), 2, random, [&steps](TrainingProgress p) {
+        steps.push_back(p.step);
+        EXPECT_EQ(p.steps, 3U);
+      });
+  EXPECT_EQ(steps, (std::vector<std::uint32_t>{1, 2, 3}));
+  EXPECT_EQ(result->spent.steps, 3U);
+  EXPECT_EQ(result->spent.sampling_rate, 0.5);
+  EXPECT_EQ(result->spent.noise_multiplier, 0.5);
+}
+
+TEST_F(LocalTrainerTest, SavedModelLoadsAgainAsAnInitialModel) {
+  FlatParameters model = initial_model(job_).value();
+  for (std::size_t i = 0; i < model.values.size(); ++i)
+    model.values[i] = static_cast<float>(i) * 1e-3F;
+  const auto saved = folder_ / "saved";
+  ASSERT_TRUE(save_model(saved, job_, model).ok());
+  job_.model.path = saved.string();
+  const FlatParameters loaded = initial_model(job_).value();
+  EXPECT_EQ(loaded.layout, model.layout);
+  EXPECT_EQ(loaded.values, model.values);
+}
+
+TEST_F(LocalTrainerTest, InitialModelDependsOnTheSeedAloneAndItsHeadIsZero) {
+  const FlatParameters first = initial_model(job_).value();
+  EXPECT_EQ(first.values, initial_model(job_).value().values);
+  EXPECT_EQ(first.layout.front().name, "bert.embeddings.word_embeddings.weight");
+  EXPECT_EQ(first.layout.back().name, "classifier.bias");
+  for (std::size_t i = first.values.size() - 34; i < first.values.size(); ++i)
+    EXPECT_EQ(first.values[i], 0.0F);
+  job_.seed = 1;
+  EXPECT_NE(first.values, initial_model(job_).value().values);
+}
+
+TEST_F(LocalTrainerTest, SamplingRateFollowsFromTheSiteAndIsCappedAtOne) {
+  EXPECT_EQ(dp_steps_per_round(job_, 300)->sampling_rate, 0.1);
+  EXPECT_EQ(dp_steps_per_round(job_, 10)->sampling_rate, 1.0);
+  EXPECT_FALSE(dp_steps_per_round(job_, 0).ok());
+  job_.differential_privacy.enabled = false;
+  EXPECT_EQ(dp_steps_per_round(job_, 300)->noise_multiplier, 0.0);
+}
+
+TEST_F(LocalTrainerTest, CalibratesTheNoiseOfTheWholeJobToTheTarget) {
+  job_.differential_privacy.noise_multiplier = 0;
+  privacy::DpSgdSteps steps = dp_steps_per_round(job_, 300).value();
+  EXPECT_EQ(steps.steps, 3U);
+  steps.steps *= job_.rounds.num_server_rounds;
+  const double epsilon = privacy::epsilon_of(steps, 1e-5).value();
+  EXPECT_LE(epsilon, 8.0);
+  EXPECT_GT(epsilon, 7.9);
+}
+
+TEST_F(LocalTrainerTest, NamesWhatIsWrongWithAModelFolder) {
+  std::ofstream(folder_ / "config.json") << R"({"vocab_size": 60, "hidden_size": 16})";
+  EXPECT_NE(initial_model(job_).error().message.find("num_hidden_layers is missing"),
+            std::string::npos);
+  std::ofstream(folder_ / "config.json") << R"({"vocab_size": 60, "hidden_size": -1})";
+  EXPECT_NE(initial_model(job_).error().message.find("hidden_size must be"), std::string::npos);
+}
+
+TEST(Batches, CoverADrawExactlyOnceHoweverLargeItIs) {
+  std::vector<std::size_t> lengths(1000);
+  for (std::size_t i = 0; i < lengths.size(); ++i)
+    lengths[i] = (i * 37) % 50;
+  for (const std::size_t drawn : {0U, 1U, 63U, 64U, 65U, 1000U}) {
+    std::vector<std::uint64_t> draw(drawn);
+    std::iota(draw.begin(), draw.end(), 0U);
+    std::multiset<std::uint64_t> seen;
+    for (const auto& batch : physical_batches(draw, lengths, 64)) {
+      EXPECT_LE(batch.size(), 64U);
+      seen.insert(batch.begin(), batch.end());
+    }
+    EXPECT_EQ(seen, std::multiset<std::uint64_t>(draw.begin(), draw.end()));
+  }
+}
+
+TEST(Examples, ReadsLabelTabText) {
+  const auto read = parse_examples("number\tone two\r\ncolour\tred\tor blue\n\n", "f", kLabels);
+  ASSERT_TRUE(read.ok());
+  ASSERT_EQ(read->size(), 2U);
+  EXPECT_EQ((*read)[0].label, 1);
+  EXPECT_EQ((*read)[0].text, "one two");
+  EXPECT_EQ((*read)[1].text, "red\tor blue");
+}
+
+TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
+  struct Case {
+    const char *bytes, *place, *reason;
+  };
+
+  for (const Case& c : {Case{"colour\tred\nno tab secret\n", "f:2:", "no tab"},
+                        Case{"colour\tred\n\nanimal\tsecret\n", "f:3:", "label"},
+                        Case{"colour\tsecret \xE9t\xE9\n", "f:1:", "UTF-8"},
+                        Case{"colour\t  \n", "f:1:", "no text"}, Case{"\n", "f:", "no example"}}) {
+    const auto read = parse_examples(c.bytes, "f", kLabels);
+    ASSERT_FALSE(read.ok()) << c.bytes;
+    EXPECT_EQ(read.error().message.find(c.place), 0U) << read.error().message;
+    EXPECT_NE(read.error().message.find(c.reason), std::string::npos) << read.error().message;
+    EXPECT_EQ(read.error().message.find("secret"), std::string::npos) << read.error().message;
+  }
+  EXPECT_FALSE(read_examples("/nonexistent/file.tsv", kLabels).ok());
+}
+
+TEST(Examples, Utf8ChecksRefuseOverlongFormsAndSurrogates) {
+  EXPECT_TRUE(is_utf8("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x81"));
+  for (const char* bad :
+       {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\xFF", "\x80"})
+    EXPECT_FALSE(is_utf8(bad));
+}
+
+}  // namespace
+}  // namespace sotto::learning
