@@ -315,6 +315,58 @@ TEST_F(SecAggClientAtShares, ComplainsAboutACommitmentThatDoesNotFit) {
   complains_about_member_1(with_entry([](wire::ShareEntry& e) { e.cb[0] ^= 1; }));
 }
 
+/// Member 0's complaints when member 1 deals it `shares`, sealed and signed correctly, with a
+/// commitment to the second half in which `flip` bits are wrong. Member 1's private key is drawn a
+/// second time.
+wire::Bitmap complaints_about(const Bytes& shares, std::uint8_t flip) {
+  crypto::StreamRandom dealer_random(5), again(5);
+  crypto::random_scalar(again);
+  crypto::random_scalar(again);
+  const crypto::AgreementKey dealer_key(crypto::Secret32::random(again));
+  TestRound round(5);
+  round.clients[1] = Client(round.header, Cohort(round.roster), round.id(1), round.keys[1],
+                            round.coordinator.verify_key(), dealer_random);
+  round.m1[1] = round.clients[1].advertise();
+  round.until_dealt();
+
+  wire::ShareForward m4 = round.forward(0, all_of(5));
+  wire::ShareEntry& entry = m4.entries[0].entry;
+  const std::span<const std::uint8_t, 32> b(shares.data(), 32), r(shares.data() + 32, 32);
+  entry.cb = commit_share(wire::ShareKind::kSelfMask, round.h, round.id(1), round.id(0), b);
+  entry.cr = commit_share(wire::ShareKind::kMaskKey, round.h, round.id(1), round.id(0), r);
+  entry.cr[0] = static_cast<std::uint8_t>(entry.cr[0] ^ flip);
+  ByteWriter direction, ad;
+  direction.u32(20);
+  direction.u32(10);
+  ad.bytes(round.h);
+  ad.bytes(direction.view());
+  ad.u32(round.header.t);
+  ad.bytes(entry.cb);
+  ad.bytes(entry.cr);
+  const Bytes no_psk(32);
+  const auto key =
+      crypto::kdf("SA1 senc", dealer_key.agree(round.m1[0].pk_enc).value(),
+                  {no_psk, pair_context(round.h, round.m1[0], round.m1[1]), direction.view()});
+  std::ranges::copy(crypto::seal(key, entry.nonce, shares, ad.view()), entry.ciphertext.begin());
+  sign_share_entry(round.keys[1], round.h, round.id(1), entry);
+  return round.clients[0].check_shares(m4).value().bad_dealers;
+}
+
+TEST(SecAggClient, ComplainsAboutSharesThatOpenButAreNotTheCommittedOnes) {
+  const wire::Bitmap nobody{0}, member_1{2};
+  EXPECT_EQ(complaints_about(Bytes(64, 1), 0), nobody);
+  EXPECT_EQ(complaints_about(Bytes(64, 1), 4), member_1);
+}
+
+TEST(SecAggClient, ComplainsAboutSharesThatAreNotCanonical) {
+  Bytes shares(64, 1);
+  shares[31] = 0xff;
+  EXPECT_EQ(complaints_about(shares, 0), wire::Bitmap{2});
+  shares[31] = 1;
+  shares[63] = 0xff;
+  EXPECT_EQ(complaints_about(shares, 0), wire::Bitmap{2});
+}
+
 TEST_F(SecAggClientAtShares, LeavesWhenADealersSignatureIsWrong) {
   auto m4 = round.forward(0, all_of(5));
   m4.entries[2].entry.ciphertext[0] ^= 1;
