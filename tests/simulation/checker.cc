@@ -1,0 +1,50 @@
+#include "tests/simulation/checker.h"
+
+namespace sotto::sim {
+
+template <class M>
+void Checker::once(std::optional<M>& before, const M& message, MemberId from) {
+  if (before && *before != message)
+    fail("member " + std::to_string(raw(from)) + " sent a second, different " +
+         std::string(wire::name_of(wire::Message(message))));
+  if (!before) before = message;
+}
+
+void Checker::member_sent(MemberId from, RoundNumber round, const wire::Message& message) {
+  Said& said = said_[{round, from}];
+  if (const auto* m1 = std::get_if<wire::Advertise>(&message)) once(said.m1, *m1, from);
+  if (const auto* m5 = std::get_if<wire::UploadHeader>(&message)) once(said.m5, *m5, from);
+  if (const auto* m7 = std::get_if<wire::Endorse>(&message)) {
+    once(said.m7, *m7, from);
+    if (!said.m5) fail("an endorsement without an upload");
+  }
+  const auto* m9 = std::get_if<wire::UnmaskResponse>(&message);
+  if (!m9) return;
+  once(said.m9, *m9, from);
+  if (!said.m7) fail("shares revealed without an endorsement");
+  for (const auto& share : m9->shares) {
+    const auto [at, fresh] = said.kinds.emplace(share.dealer, share.kind);
+    if (!fresh && at->second != share.kind)
+      fail("member " + std::to_string(raw(from)) + " revealed both kinds of share of member " +
+           std::to_string(raw(share.dealer)));
+  }
+}
+
+std::size_t Checker::shares_revealed(RoundNumber round) const {
+  std::size_t count = 0;
+  for (const auto& [key, said] : said_)
+    if (key.first == round) count += said.kinds.size();
+  return count;
+}
+
+bool Checker::uploaded(MemberId member, RoundNumber round) const {
+  const auto at = said_.find({round, member});
+  return at != said_.end() && at->second.m5.has_value();
+}
+
+bool Checker::endorsed(MemberId member, RoundNumber round) const {
+  const auto at = said_.find({round, member});
+  return at != said_.end() && at->second.m7.has_value();
+}
+
+}  // namespace sotto::sim

@@ -1,0 +1,47 @@
+// What no honest member may ever do, watched from outside: every message that members send goes
+// through here, whatever the network then does to it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/wire/messages.h"
+
+namespace sotto::sim {
+
+class Checker {
+ public:
+  /// Section 2.7: one M1, M5, M7 and M9 a round, repeated to the byte; one kind of share a dealer;
+  /// nothing that unmasks before an endorsement.
+  void member_sent(MemberId from, RoundNumber round, const wire::Message& message);
+
+  void fail(std::string what) { failures_.push_back(std::move(what)); }
+
+  [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
+
+  /// Shares that members revealed in this round, to whomever.
+  [[nodiscard]] std::size_t shares_revealed(RoundNumber round) const;
+  [[nodiscard]] bool uploaded(MemberId member, RoundNumber round) const;
+  [[nodiscard]] bool endorsed(MemberId member, RoundNumber round) const;
+
+ private:
+  struct Said {
+    std::optional<wire::Advertise> m1;
+    std::optional<wire::UploadHeader> m5;
+    std::optional<wire::Endorse> m7;
+    std::optional<wire::UnmaskResponse> m9;
+    std::map<MemberId, wire::ShareKind> kinds;  // by dealer
+  };
+
+  template <class M>
+  void once(std::optional<M>& before, const M& message, MemberId from);
+
+  std::map<std::pair<RoundNumber, MemberId>, Said> said_;
+  std::vector<std::string> failures_;
+};
+
+}  // namespace sotto::sim

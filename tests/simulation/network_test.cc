@@ -1,0 +1,138 @@
+// What a bad network may change: who is in a sum, never what the sum is. And 200 seeded histories.
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+#include <gtest/gtest.h>
+
+#include "common/sim/seeds.h"
+#include "tests/simulation/world.h"
+
+namespace sotto::sim {
+namespace {
+
+using wire::RoundStatus;
+
+std::uint64_t done(const World& world) {
+  return static_cast<std::uint64_t>(std::ranges::count_if(
+      world.rounds(), [](const auto& record) { return record.status == RoundStatus::kDone; }));
+}
+
+TEST(Network, AQuietOneLosesNothing) {
+  World world(1, {}, {.participants = 5, .rounds = 3, .closing_evaluation = true});
+  world.run();
+  EXPECT_TRUE(world.failures().empty()) << world.report();
+  EXPECT_EQ(done(world), 3U) << world.report();
+  for (const auto& record : world.rounds()) {
+    EXPECT_EQ(record.survivors.size(), 5U);
+    EXPECT_EQ(record.rejections, 0U);
+  }
+  EXPECT_FALSE(world.rounds()[1].sum->mean.empty());
+  EXPECT_TRUE(world.rounds()[2].sum->mean.empty()) << "the closing evaluation has counters only";
+}
+
+TEST(Network, DuplicatesAndReorderingChangeNothing) {
+  WorldConfig quiet{.participants = 5, .rounds = 3};
+  WorldConfig rough = quiet;
+  rough.links = {.loss = 0, .duplicate = 0.5, .min_delay = Duration(1), .max_delay = Duration(400)};
+  World one(2, {}, quiet);
+  World two(2, {}, rough);
+  one.run();
+  two.run();
+  EXPECT_TRUE(two.failures().empty()) << two.report();
+  EXPECT_EQ(done(two), 3U) << two.report();
+  EXPECT_EQ(one.model().values, two.model().values);
+  for (const auto& record : two.rounds())
+    EXPECT_EQ(record.rejections, 0U) << "a repetition is no breach of the protocol";
+}
+
+TEST(Network, BrokenConnectionsAreTakenUpWhereTheyWere) {
+  std::uint64_t rounds = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    World world(seed, {}, {.participants = 5, .rounds = 2, .flaps = 0.02});
+    world.run();
+    EXPECT_TRUE(world.failures().empty()) << world.report();
+    rounds += done(world);
+  }
+  EXPECT_EQ(rounds, 20U) << "each side repeats its last message, so no break costs a round";
+}
+
+TEST(Network, LossMakesDropoutsAndNeverAWrongSum) {
+  std::uint64_t rounds = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    WorldConfig config{.participants = 6, .rounds = 2};
+    config.links.loss = 0.01;
+    World world(seed, {}, config);
+    world.run();
+    EXPECT_TRUE(world.failures().empty()) << world.report();
+    rounds += done(world);
+  }
+  EXPECT_GE(rounds, 10U);
+}
+
+TEST(Network, TheSameSeedGivesTheSameHistory) {
+  WorldConfig config{.participants = 5, .rounds = 2, .flaps = 0.01};
+  config.links.loss = 0.01;
+  World one(3, {}, config);
+  World two(3, {}, config);
+  one.run();
+  two.run();
+  EXPECT_EQ(one.report(), two.report());
+  EXPECT_EQ(one.model().values, two.model().values);
+}
+
+/// Everything at once, drawn from the seed.
+struct History {
+  explicit History(std::uint64_t seed) : random(derive_seed(seed, "history", 0)) {
+    config.participants = static_cast<std::uint32_t>(3 + random.below(6));
+    config.colluders = static_cast<std::uint32_t>(1 + random.below(config.participants - 2));
+    config.rounds = 3;
+    config.closing_evaluation = random.below(2) == 0;
+    config.values = 1 + random.below(80);
+    config.links.loss = pick(0.02);
+    config.links.duplicate = pick(0.3);
+    config.links.max_delay = Duration(static_cast<Duration::rep>(1 + random.below(500)));
+    config.flaps = pick(0.02);
+    const std::uint64_t faults = random.below(config.participants);
+    for (std::uint64_t i = 0; i < faults; ++i)
+      plan.push_back({.member = MemberId{static_cast<std::uint32_t>(
+                          101 + 2 * random.below(config.participants))},
+                      .round = random.below(config.rounds),
+                      .moment = kMoments[random.below(std::size(kMoments))],
+                      .kind = random.below(2) == 0 ? Fault::Kind::kSilent : Fault::Kind::kCrash,
+                      .restart_after = Duration(static_cast<Duration::rep>(random.below(20000)))});
+  }
+
+  /// Off for half of the seeds, else uniform up to `most`.
+  double pick(double most) { return random.below(2) == 0 ? 0.0 : most * random.unit(); }
+
+  crypto::StreamRandom random;
+  WorldConfig config;
+  FaultPlan plan;
+};
+
+/// SOTTO_SEED=n runs that one history; SOTTO_SEEDS=n the first n (10000 by hand).
+TEST(Seeds, WhateverHappensOnlyExactSumsAreReleased) {
+  const char* one = std::getenv("SOTTO_SEED");
+  const char* many = std::getenv("SOTTO_SEEDS");
+  const std::uint64_t first = one ? std::strtoull(one, nullptr, 10) : 0;
+  const std::uint64_t count = one ? 1 : many ? std::strtoull(many, nullptr, 10) : 200;
+  std::uint64_t rounds = 0, released = 0;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    const History history(seed);
+    World world(seed, history.plan, history.config);
+    world.run();
+    rounds += world.rounds().size();
+    released += done(world);
+    if (one) std::cout << world.report() << '\n';
+    if (!world.failures().empty()) ADD_FAILURE() << world.report();
+  }
+  if (!one) {
+    EXPECT_GT(4 * released, rounds) << "most histories are so bad that they show nothing";
+    EXPECT_LT(released, rounds) << "no history was bad enough to fail a round";
+  }
+  std::cout << released << " of " << rounds << " rounds released a sum\n";
+}
+
+}  // namespace
+}  // namespace sotto::sim

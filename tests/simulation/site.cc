@@ -1,0 +1,148 @@
+#include "tests/simulation/site.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "common/codec/quantizer.h"
+#include "common/privacy/clip.h"
+#include "common/sim/seeds.h"
+
+namespace sotto::sim {
+
+namespace {
+
+/// The update of a round: normal-ish values inside the quantiser's range.
+FlatUpdate invented_update(std::uint64_t seed, RoundNumber round, std::uint64_t values) {
+  crypto::StreamRandom random(derive_seed(seed, "update", round.value));
+  std::vector<float> update(values);
+  for (float& value : update)
+    value = static_cast<float>(random.unit() - 0.5);
+  return FlatUpdate(std::move(update));
+}
+
+codec::RingUpdate copy_of(const codec::RingUpdate& update) {
+  codec::RingUpdate copy;
+  for (const auto& lane : update.lanes)
+    copy.lanes.push_back(lane.clone());
+  return copy;
+}
+
+}  // namespace
+
+Site::Site(Setup setup, crypto::SigningKey signing)
+    : setup_(std::move(setup)),
+      signing_(std::make_unique<crypto::SigningKey>(std::move(signing))),
+      random_(derive_seed(setup_.seed, "site", raw(setup_.id))) {
+  start_session();
+}
+
+void Site::start_session() {
+  session_ = std::make_unique<participant::ParticipantSession>(
+      setup_.agreement, setup_.id, setup_.roster, setup_.coordinator, *signing_, random_, guard_);
+}
+
+wire::Envelope Site::hello() const {
+  return {kCoordinatorId, {}, wire::Hello{.protocol = 1, .run = setup_.agreement.run}};
+}
+
+void Site::carry_out(participant::SessionOutput output, TimePoint now, Sends& sends) {
+  wake_at_ = output.wake_at;
+  for (auto& event : output.events)
+    events_.push_back(std::move(event));
+  for (const auto& record : output.persist) {
+    if (!guard_.allows(record).ok()) return carry_out(session_->guard_failed(now), now, sends);
+    guard_.apply(record);
+  }
+  for (auto& envelope : output.send)
+    sends.push_back(std::move(envelope));
+  if (output.train) training_.emplace(now + setup_.training, output.train->round);
+  if (output.mask) carry_out(mask(std::move(*output.mask), now), now, sends);
+}
+
+participant::SessionOutput Site::mask(participant::MaskRequest request, TimePoint now) {
+  const auto& encoding = setup_.agreement.encoding;
+  crypto::StreamRandom rounding(
+      derive_seed(setup_.seed, "rounding " + dataset(), request.round.value));
+  std::optional<ClippedUpdate> update;
+  if (request.job.lanes.front().kind == codec::LaneKind::kUpdate)
+    update = clip(invented_update(derive_seed(setup_.seed, "data", raw(setup_.id)), request.round,
+                                  request.job.lanes.front().length),
+                  100.0)
+                 .value();
+  const codec::Counters counters{
+      .weight = 1, .metrics = std::vector<std::uint64_t>(encoding.metrics.size(), raw(setup_.id))};
+  codec::RingUpdate plain =
+      codec::encode(encoding, request.job.lanes, request.h, std::move(update), counters, rounding)
+          .value();
+  inputs_.insert_or_assign(request.round, copy_of(plain));
+  secagg::MaskedUpdate masked = std::move(request.job).run(std::move(plain), 1);
+  const privacy::Charge charge{.dataset_id = dataset(),
+                               .run = setup_.agreement.run,
+                               .round = request.round,
+                               .job_hash = setup_.agreement.config_hash,
+                               .steps = std::nullopt,
+                               .without_privacy = true};
+  const privacy::Budget budget{.max_epsilon = std::numeric_limits<double>::infinity(),
+                               .delta = 1e-5};
+  return session_->masked(
+      request.round, setup_.ledger->charge_and_release(charge, budget, std::move(masked)), now);
+}
+
+Site::Sends Site::deliver(const wire::Envelope& envelope, TimePoint now) {
+  Sends sends;
+  if (session_) carry_out(session_->handle(envelope, now), now, sends);
+  return sends;
+}
+
+Site::Sends Site::run_due(TimePoint now) {
+  Sends sends;
+  if (restart_at_ && *restart_at_ <= now) {
+    restart_at_.reset();
+    start_session();
+    sends.push_back(hello());
+    carry_out(session_->reconnected(now), now, sends);
+  }
+  while (session_ && !training_.empty() && training_.begin()->first <= now) {
+    const RoundNumber round = training_.begin()->second;
+    training_.erase(training_.begin());
+    carry_out(session_->computed(round, {}, now), now, sends);
+  }
+  if (session_ && wake_at_ && *wake_at_ <= now) {
+    wake_at_.reset();
+    carry_out(session_->tick(now), now, sends);
+  }
+  return sends;
+}
+
+std::optional<TimePoint> Site::next() const {
+  std::optional<TimePoint> earliest = restart_at_;
+  const auto consider = [&](TimePoint time) {
+    if (!earliest || time < *earliest) earliest = time;
+  };
+  if (session_ && wake_at_) consider(*wake_at_);
+  if (session_ && !training_.empty()) consider(training_.begin()->first);
+  return earliest;
+}
+
+Site::Sends Site::reconnected(TimePoint now) {
+  Sends sends;
+  if (!session_) return sends;
+  sends.push_back(hello());
+  carry_out(session_->reconnected(now), now, sends);
+  return sends;
+}
+
+void Site::crash(TimePoint now, Duration restart_after) {
+  session_.reset();
+  wake_at_.reset();
+  training_.clear();
+  restart_at_ = now + restart_after;
+}
+
+const codec::RingUpdate* Site::input(RoundNumber round) const {
+  const auto at = inputs_.find(round);
+  return at == inputs_.end() ? nullptr : &at->second;
+}
+
+}  // namespace sotto::sim

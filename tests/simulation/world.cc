@@ -1,0 +1,318 @@
+#include "tests/simulation/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/secagg/transcript.h"
+#include "common/sim/seeds.h"
+
+namespace sotto::sim {
+
+namespace {
+
+crypto::SigningKey make_key(std::uint64_t seed, std::uint64_t index) {
+  crypto::StreamRandom random(derive_seed(seed, "identity", index));
+  return crypto::SigningKey::generate(random);
+}
+
+MemberId member_id(std::uint32_t index) {
+  return MemberId{101 + 2 * index};  // neither from 0 nor dense: never to be taken for an index
+}
+
+bool is_training_upload(const wire::Message& message) {
+  return std::holds_alternative<wire::UploadHeader>(message);
+}
+
+codec::RingUpdate copy_of(const codec::RingUpdate& update) {
+  codec::RingUpdate copy;
+  for (const auto& lane : update.lanes)
+    copy.lanes.push_back(lane.clone());
+  return copy;
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
+    : seed_(seed),
+      plan_(std::move(plan)),
+      config_(config),
+      network_(seed, config.links),
+      chance_(derive_seed(seed, "flaps", 0)),
+      coordinator_key_(make_key(seed, 0)),
+      model_{.layout = {{"weights", {static_cast<std::int64_t>(config.values)}}},
+             .values = std::vector<float>(config.values, 0.5F)},
+      optimizer_({}, config.values) {
+  auto ledger = privacy::PrivacyLedger::open(directory_ / "ledger.db");
+  SOTTO_CHECK(ledger.ok(), "the ledger opens");
+  ledger_.emplace(std::move(ledger).value());
+  agreement_.run.fill(0x31);
+  agreement_.config_hash.fill(0x32);
+  agreement_.roster_hash.fill(0x33);
+  agreement_.num_server_rounds = config.rounds - (config.closing_evaluation ? 1 : 0);
+  agreement_.parameters = config.values;
+  agreement_.encoding.metrics = {"correct"};
+  agreement_.min_colluders = config.colluders;
+  agreement_.max_round = Duration(3'600'000);
+  add_sites();
+}
+
+void World::add_sites() {
+  for (std::uint32_t i = 0; i < config_.participants; ++i)
+    roster_.push_back({member_id(i), make_key(seed_, 1 + i).verify_key()});
+  for (std::uint32_t i = 0; i < config_.participants; ++i)
+    sites_.push_back(std::make_unique<Site>(
+        Site::Setup{.agreement = agreement_,
+                    .id = member_id(i),
+                    .roster = roster_,
+                    .coordinator = coordinator_key_.verify_key(),
+                    .seed = seed_,
+                    .training = Duration(500 + 100 * static_cast<Duration::rep>(i)),
+                    .ledger = &*ledger_},
+        make_key(seed_, 1 + i)));
+}
+
+Site& World::site(MemberId id) {
+  const auto at = std::ranges::find_if(sites_, [&](const auto& s) { return s->id() == id; });
+  SOTTO_CHECK(at != sites_.end(), "a member of this world");
+  return **at;
+}
+
+// ---- rounds
+
+wire::RoundHeader World::header(RoundNumber round) const {
+  const auto thresholds =
+      secagg::complete_graph_thresholds(config_.participants, config_.colluders).value();
+  wire::RoundHeader header;
+  header.run = agreement_.run;
+  header.round = round;
+  header.roster_hash = agreement_.roster_hash;
+  header.cohort_hash = secagg::Cohort(roster_).hash();
+  header.n = config_.participants;
+  header.C = config_.colluders;
+  header.k = header.n - 1;
+  header.t = thresholds.t;
+  header.Q = thresholds.Q;
+  header.s_min = thresholds.s_min;
+  header.model_hash = model_.hash();
+  header.config_hash = agreement_.config_hash;
+  header.lanes = codec::lane_specs(agreement_.encoding,
+                                   training_round(round_index_) ? config_.values : 0, header.n);
+  return header;
+}
+
+void World::start_round() {
+  for (const auto& one : sites_)
+    if (network_.is_cut(one->id())) restores_[clock_.now()].push_back(one->id());
+  restore_links();
+  round_ = RoundNumber::of(round_index_ + 1, 0);
+  const auto phase = static_cast<std::uint64_t>(config_.phase.count());
+  coordinator::RoundPlan plan;
+  plan.header = header(round_);
+  plan.deadline_ms = {phase, phase,
+                      phase, static_cast<std::uint64_t>(config_.training_limit.count()),
+                      phase, phase};
+  plan.roster = roster_;
+  for (const auto& member : roster_)
+    plan.cohort.push_back(member.id);
+  plan.encoding = agreement_.encoding;
+  plan.model = encode_parameters(model_);
+  plan.fetch = {.chunk_bytes = 64, .in_flight = 4, .retry_after = Duration(1000)};
+  round_began_ = clock_.now();
+  round_over_ = false;
+  rejections_ = 0;
+  opened_.reset();
+  machine_ = std::make_unique<coordinator::RoundStateMachine>(std::move(plan), coordinator_key_);
+  carry_out(machine_->start(clock_.now()));
+}
+
+Duration World::longest_round() const {
+  return 3 * config_.phase + config_.training_limit + 2 * config_.phase + 3 * config_.phase;
+}
+
+void World::run() {
+  for (round_index_ = 0; round_index_ < config_.rounds; ++round_index_) {
+    start_round();
+    while (!round_over_)
+      step();
+    // The result travels, and late messages of this round meet the next one.
+    const TimePoint until = clock_.now() + config_.links.max_delay / 2;
+    while (next_event() <= until)
+      step();
+  }
+}
+
+// ---- events
+
+TimePoint World::next_event() const {
+  TimePoint next = round_began_ + longest_round() + Duration(1);
+  const auto consider = [&](std::optional<TimePoint> time) {
+    if (time && *time < next) next = *time;
+  };
+  consider(network_.next());
+  consider(coordinator_wake_);
+  if (!restores_.empty()) consider(restores_.begin()->first);
+  for (const auto& one : sites_)
+    consider(one->next());
+  return std::max(next, clock_.now());
+}
+
+void World::step() {
+  clock_.advance_to(next_event());
+  const TimePoint now = clock_.now();
+  if (!round_over_ && now > round_began_ + longest_round()) {
+    checker_.fail("the round did not end by its deadlines");
+    finish_round({.status = wire::RoundStatus::kLost,
+                  .reason = "stuck",
+                  .sum = std::nullopt,
+                  .survivors = {},
+                  .aggregate_hash = {},
+                  .upload_bytes = 0});
+    return;
+  }
+  restore_links();
+  if (auto delivery = network_.receive(now)) return deliver(*delivery);
+  for (const auto& one : sites_)
+    if (const auto due = one->next(); due && *due <= now) return send_from(*one, one->run_due(now));
+  if (coordinator_wake_ && *coordinator_wake_ <= now) {
+    coordinator_wake_.reset();
+    carry_out(machine_->tick(now));
+  }
+}
+
+void World::deliver(const Delivery& delivery) {
+  const TimePoint now = clock_.now();
+  const MemberId from = delivery.envelope.peer;
+  if (delivery.to != kCoordinatorId) {
+    send_from(site(delivery.to), site(delivery.to).deliver(delivery.envelope, now));
+  } else if (std::holds_alternative<wire::Hello>(delivery.envelope.message)) {
+    carry_out(machine_->member_connected(from, now));
+  } else {
+    carry_out(machine_->handle(delivery.envelope, now));
+  }
+  maybe_flap(delivery.to == kCoordinatorId ? from : delivery.to);
+}
+
+void World::maybe_flap(MemberId member) {
+  if (config_.flaps <= 0 || chance_.unit() >= config_.flaps || network_.is_cut(member)) return;
+  network_.cut(member);
+  const auto outage = Duration(static_cast<Duration::rep>(10 + chance_.below(300)));
+  restores_[clock_.now() + outage].push_back(member);
+}
+
+void World::restore_links() {
+  while (!restores_.empty() && restores_.begin()->first <= clock_.now()) {
+    const auto members = std::move(restores_.begin()->second);
+    restores_.erase(restores_.begin());
+    for (MemberId member : members) {
+      network_.restore(member);
+      send_from(site(member), site(member).reconnected(clock_.now()));
+    }
+  }
+}
+
+void World::send_from(Site& from, const Site::Sends& sends) {
+  for (const auto& envelope : sends) {
+    if (const Fault* fault = find_fault(plan_, from.id(), round_index_, envelope.message)) {
+      if (fault->kind == Fault::Kind::kCrash) {
+        network_.cut(from.id());
+        from.crash(clock_.now(), fault->restart_after);
+        restores_[clock_.now() + fault->restart_after].push_back(from.id());
+        return;
+      }
+      network_.cut(from.id());  // until the next round
+    }
+    if (is_training_upload(envelope.message)) check_ledger(envelope.round);
+    checker_.member_sent(from.id(), envelope.round, envelope.message);
+    network_.send(from.id(), envelope, clock_.now());
+  }
+}
+
+void World::carry_out(coordinator::RoundOutput output) {
+  coordinator_wake_ = output.wake_at;
+  for (const auto& event : output.events)
+    rejections_ += event.kind == coordinator::RoundEvent::Kind::kRejected;
+  for (const auto& envelope : output.send)
+    network_.send(kCoordinatorId, envelope, clock_.now());
+  if (output.sum) {
+    codec::RingUpdate sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
+    opened_ = copy_of(sum);
+    carry_out(machine_->summed(std::move(sum), clock_.now()));
+  }
+  if (output.outcome) finish_round(std::move(*output.outcome));
+}
+
+// ---- what must hold
+
+void World::finish_round(coordinator::RoundOutcome outcome) {
+  RoundRecord record{.round = round_,
+                     .status = outcome.status,
+                     .reason = std::move(outcome.reason),
+                     .survivors = std::move(outcome.survivors),
+                     .sum = std::move(outcome.sum),
+                     .took = clock_.now() - round_began_,
+                     .rejections = rejections_};
+  check_sum(record);
+  check_ledger(round_);
+  if (record.took > longest_round()) checker_.fail("the round outlived its deadlines");
+  if (record.status == wire::RoundStatus::kDone && !record.sum->mean.empty())
+    model_.values = optimizer_.step(std::move(model_.values), record.sum->mean);
+  records_.push_back(std::move(record));
+  round_over_ = true;
+  // A round that the checker ended is not over for the machine and cannot be closed.
+  if (records_.back().reason != "stuck") carry_out(machine_->close(model_.hash(), clock_.now()));
+}
+
+void World::check_sum(const RoundRecord& record) {
+  if (record.status != wire::RoundStatus::kDone) {
+    if (opened_) checker_.fail("honest members' sum was opened and then refused: " + record.reason);
+    return;
+  }
+  const wire::RoundHeader round_header = header(record.round);
+  if (record.survivors.size() < std::max(round_header.Q, round_header.s_min))
+    return checker_.fail("a sum over fewer than the least survivors was released");
+  codec::RingUpdate expected;
+  for (const auto& lane : round_header.lanes)
+    expected.lanes.emplace_back(lane);
+  for (MemberId member : record.survivors) {
+    const codec::RingUpdate* input = site(member).input(record.round);
+    if (!input) return checker_.fail("a survivor that never encoded an input");
+    for (std::size_t lane = 0; lane < expected.lanes.size(); ++lane)
+      expected.lanes[lane].add(input->lanes[lane]);
+  }
+  for (std::size_t lane = 0; lane < expected.lanes.size(); ++lane) {
+    expected.lanes[lane].reduce();
+    if (expected.lanes[lane].words() != opened_->lanes[lane].words())
+      checker_.fail("the released sum is not the plain sum over exactly the survivors");
+  }
+}
+
+/// Section 2.7: charged once, before the first byte leaves.
+void World::check_ledger(RoundNumber round) {
+  for (const auto& one : sites_) {
+    const auto entries = ledger_->entries(one->dataset(), 1e-5);
+    if (!entries.ok()) return checker_.fail(entries.error().message);
+    const auto charges = std::ranges::count_if(
+        *entries, [&](const auto& entry) { return entry.charge.round == round; });
+    const bool masked = one->input(round) != nullptr;
+    if (charges != (masked ? 1 : 0))
+      checker_.fail("site " + std::to_string(raw(one->id())) + " was charged " +
+                    std::to_string(charges) + " times for a round");
+  }
+}
+
+std::string World::report() const {
+  std::string text = "SOTTO_SEED=" + std::to_string(seed_) +
+                     " n=" + std::to_string(config_.participants) + " faults:";
+  for (const auto& fault : plan_)
+    text += " " + std::to_string(raw(fault.member)) + "@" + std::to_string(fault.round) + ":" +
+            std::string(name(fault.moment)) + (fault.kind == Fault::Kind::kCrash ? "(crash)" : "");
+  for (const auto& record : records_)
+    text += " | round " + std::to_string(record.round.server_round()) + " status " +
+            std::to_string(static_cast<int>(record.status)) + " survivors " +
+            std::to_string(record.survivors.size()) + " " + record.reason;
+  for (const auto& failure : failures())
+    text += " | FAILED: " + failure;
+  return text;
+}
+
+}  // namespace sotto::sim

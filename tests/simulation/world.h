@@ -1,0 +1,112 @@
+// A whole federation in one thread and one seed: the coordinator's round machine and n sites over
+// SimNetwork, round after round, with everything that must hold checked after every event. The same
+// seed, plan and configuration give the same history to the byte.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/model/flat_parameters.h"
+#include "common/privacy/ledger.h"
+#include "common/sim/fault_plan.h"
+#include "common/sim/sim_clock.h"
+#include "common/sim/sim_network.h"
+#include "coordinator/round.h"
+#include "coordinator/server_optimizer.h"
+#include "tests/simulation/checker.h"
+#include "tests/simulation/site.h"
+#include "tests/unit/temporary_directory.h"
+
+namespace sotto::sim {
+
+struct WorldConfig {
+  std::uint32_t participants = 5;
+  std::uint32_t colluders = 1;  // C
+  std::uint64_t rounds = 2;
+  bool closing_evaluation = false;  // the last round sums counters only
+  std::uint64_t values = 33;
+  LinkFaults links{.loss = 0, .duplicate = 0, .min_delay = Duration(1), .max_delay = Duration(30)};
+  double flaps = 0;  // probability that the delivery of a message breaks its member's link
+  Duration phase{2000};
+  Duration training_limit{40000};
+};
+
+struct RoundRecord {
+  RoundNumber round;
+  wire::RoundStatus status{};
+  std::string reason;
+  std::vector<MemberId> survivors;
+  std::optional<codec::DecodedSum> sum;
+  Duration took{};
+  std::uint64_t rejections = 0;  // messages that the coordinator called a breach
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config);
+
+  /// All rounds, to their end.
+  void run();
+
+  [[nodiscard]] const std::vector<RoundRecord>& rounds() const { return records_; }
+
+  [[nodiscard]] const std::vector<std::string>& failures() const { return checker_.failures(); }
+
+  [[nodiscard]] const FlatParameters& model() const { return model_; }
+
+  /// One line: what failed and how to see it again.
+  [[nodiscard]] std::string report() const;
+
+ private:
+  [[nodiscard]] bool training_round(std::uint64_t index) const {
+    return !config_.closing_evaluation || index + 1 < config_.rounds;
+  }
+
+  void add_sites();
+  [[nodiscard]] wire::RoundHeader header(RoundNumber round) const;
+  void start_round();
+  void step();
+  [[nodiscard]] TimePoint next_event() const;
+  void carry_out(coordinator::RoundOutput output);
+  void send_from(Site& site, const Site::Sends& sends);
+  void deliver(const Delivery& delivery);
+  void maybe_flap(MemberId member);
+  void restore_links();
+  void finish_round(coordinator::RoundOutcome outcome);
+  void check_sum(const RoundRecord& record);
+  void check_ledger(RoundNumber round);
+  [[nodiscard]] Duration longest_round() const;
+  Site& site(MemberId id);
+
+  std::uint64_t seed_;
+  FaultPlan plan_;
+  WorldConfig config_;
+  TemporaryDirectory directory_;
+  std::optional<privacy::PrivacyLedger> ledger_;
+  SimClock clock_;
+  SimNetwork network_;
+  crypto::StreamRandom chance_;  // flaps
+  crypto::SigningKey coordinator_key_;
+  Checker checker_;
+  participant::Agreement agreement_;
+  std::vector<secagg::CohortMember> roster_;
+  std::vector<std::unique_ptr<Site>> sites_;
+  FlatParameters model_;
+  coordinator::ServerOptimizer optimizer_;
+  std::unique_ptr<coordinator::RoundStateMachine> machine_;
+  std::optional<TimePoint> coordinator_wake_;
+  std::map<TimePoint, std::vector<MemberId>> restores_;  // links that come up again
+  std::uint64_t round_index_ = 0;
+  RoundNumber round_;
+  TimePoint round_began_;
+  std::uint64_t rejections_ = 0;
+  std::optional<codec::RingUpdate> opened_;
+  bool round_over_ = false;
+  std::vector<RoundRecord> records_;
+};
+
+}  // namespace sotto::sim
