@@ -213,6 +213,7 @@ TEST(LyingCoordinator, ShowingOneMemberAnotherU2ReleasesNothing) {
   const IndexSet other{1, 2, 3, 4};
   liar.tell({0, 1, 2, 3}, liar.fix(all));
   liar.tell(4, liar.fix(other));
+  liar.tell(4, liar.survivors(all, other));  // an S inside its own U2, under that of the others
   liar.tell(all, liar.survivors(all, all));
   EXPECT_FALSE(liar.heard[4].m7) << "endorsed an S under a U2 that it never saw";
   // Four endorsements are a certificate, but no upload header of member 4 fits it (R3).
