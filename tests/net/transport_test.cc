@@ -1,6 +1,7 @@
 #include "common/net/transport.h"
 
-#include <set>
+#include <optional>
+#include <thread>
 
 #include <boost/asio/post.hpp>
 
@@ -192,6 +193,34 @@ TEST(Transport, LastFramesLeaveBeforeTheTransportGoes) {
     return seen[1].frames.size() == 10 && seen[2].frames.size() == 10 &&
            seen[3].frames.size() == 10;
   }));
+}
+
+// A send takes ZeroMQ's news of what arrived before it, and with it the wake-up for that.
+TEST(Transport, FrameThatArrivedBeforeASendIsStillDelivered) {
+  boost::asio::io_context loop;
+  boost::asio::io_context client_loop;
+  const Federation federation(1);
+  Seen at_server;
+  Seen at_client;
+  const auto server = listen(loop, federation.listening(), at_server.handlers());
+  const auto client =
+      connect(client_loop, federation.joining(1, bound_endpoint(*server)), at_client.handlers());
+  ASSERT_TRUE(run_until(client_loop, [&] { return at_client.connected == 1; }));
+  ASSERT_EQ(client->send(kCoordinatorId, bytes_of("hello")), SendOutcome::kSent);
+  ASSERT_TRUE(run_until(loop, [&] { return at_server.frames.size() == 1; }));
+  run_for(client_loop, 50);
+  run_for(loop, 50);
+  const auto let_it_arrive = [] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); };
+
+  ASSERT_EQ(client->send(kCoordinatorId, bytes_of("to the server")), SendOutcome::kSent);
+  let_it_arrive();
+  ASSERT_EQ(server->send(kOne, bytes_of("to the client")), SendOutcome::kSent);
+  EXPECT_TRUE(run_until(
+      loop, [&] { return at_server.frames.size() == 2; }, 2000));
+  let_it_arrive();
+  ASSERT_EQ(client->send(kCoordinatorId, bytes_of("and on")), SendOutcome::kSent);
+  EXPECT_TRUE(run_until(
+      client_loop, [&] { return at_client.frames.size() == 1; }, 2000));
 }
 
 TEST(Transport, AFloodLeavesTheLoopToOthers) {

@@ -167,6 +167,10 @@ TEST(BlobFetch, AnswersThatBreakTheProtocolAreErrors) {
   EXPECT_TRUE(refused([](BlobData& d) { d.total = 251; }));
   EXPECT_TRUE(refused([](BlobData& d) { d.total = 0; }));
   EXPECT_TRUE(refused([](BlobData& d) { d.offset = 150; }));
+  EXPECT_TRUE(refused([](BlobData& d) {
+    d.offset = 150;
+    d.data.resize(100);
+  }));
   EXPECT_TRUE(refused([](BlobData& d) { d.offset = 300; }));
   EXPECT_TRUE(refused([](BlobData& d) { d.offset = ~std::uint64_t{0} - 15; }));
   EXPECT_TRUE(refused([](BlobData& d) { d.data.pop_back(); }));
