@@ -137,8 +137,10 @@ FlatParameters random_parameters(const EncoderConfig& config, std::int64_t label
     const auto count = static_cast<std::size_t>(count_of(p));
     const bool norm_weight = p.name.ends_with("LayerNorm.weight");
     out.values.insert(out.values.end(), count, norm_weight ? 1.0F : 0.0F);
-    const bool drawn =
-        !norm_weight && p.name.ends_with(".weight") && !p.name.starts_with("classifier");
+    const bool drawn = !norm_weight && p.name.ends_with(".weight") &&
+                       !p.name.starts_with("classifier") &&
+                       !p.name.ends_with("position_embeddings.weight") &&
+                       !p.name.ends_with("token_type_embeddings.weight");
     if (drawn)
       privacy::add_gaussian_noise(std::span(out.values).last(count), config.initializer_range,
                                   random);
