@@ -4,7 +4,9 @@ add_library(sotto_flags INTERFACE)
 target_compile_options(sotto_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
   -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wformat=2 -Wimplicit-fallthrough
-  -Wdouble-promotion -Wundef)
+  -Wdouble-promotion -Wundef
+  # Designated initialisers leave the rest to the members' own defaults, which is their point.
+  -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports falsely on std::optional of a time point at -O2.
   target_compile_options(sotto_flags INTERFACE -Wduplicated-cond -Wlogical-op -Wno-maybe-uninitialized)

@@ -1,0 +1,37 @@
+// The Host of real processes: one io_context thread for sockets, alarm and signals, a pool for
+// computation.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "common/base/host.h"
+#include "common/net/transport.h"
+
+namespace sotto::net {
+
+class AsioHost final : public Host {
+ public:
+  explicit AsioHost(unsigned compute_threads);
+  ~AsioHost() override;
+
+  /// Opens the socket for `app`; throws StartupError. Then run().
+  void listen(CoordinatorSocketOptions options, App& app);
+  void connect(ParticipantSocketOptions options, App& app);
+  /// Until finish(); returns its exit code.
+  int run();
+
+  [[nodiscard]] TransportCounters counters() const;
+
+  [[nodiscard]] TimePoint now() const override;
+  bool send(MemberId peer, Bytes frame) override;
+  void wake_at(TimePoint when) override;
+  void compute(std::function<void()> work, std::function<void()> done) override;
+  void finish(int exit_code) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sotto::net

@@ -1,0 +1,45 @@
+// What a job means for the protocol: the same functions at the coordinator and at the participants,
+// so that both sides expect the same lanes, counters and rounds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/codec/quantizer.h"
+#include "common/config/federation.h"
+#include "common/config/job.h"
+#include "common/secagg/cohort.h"
+
+namespace sotto::run {
+
+/// The counts that every participant adds up over its declared evaluation split, in order:
+/// "examples", "correct", "loss_milli" (sum of losses in thousandths), then per label "tp:L",
+/// "fp:L", "fn:L". Only their sums over the survivors are ever seen.
+std::vector<std::string> metric_names(const config::JobConfig& job);
+
+/// What people read from the sums.
+struct Evaluation {
+  std::uint64_t examples = 0;
+  double accuracy = 0;
+  double loss = 0;
+  double macro_f1 = 0;
+};
+
+/// `sums` in the order of metric_names(). Zero everywhere when no example was evaluated.
+Evaluation summarise(const config::JobConfig& job, const std::vector<std::uint64_t>& sums);
+
+codec::EncodingSpec encoding_of(const config::JobConfig& job);
+
+/// Server rounds 1..num_server_rounds train; the one after evaluates the final model and carries
+/// counters only.
+bool is_closing_evaluation(const config::JobConfig& job, RoundNumber round);
+
+/// The lanes of a round for a cohort of n and a model of `parameters` floats.
+std::vector<codec::LaneSpec> lanes_of(const config::JobConfig& job, std::uint64_t parameters,
+                                      std::uint32_t n, RoundNumber round);
+
+/// Ids and signing keys of the roster's participants, ascending.
+std::vector<secagg::CohortMember> signers(const config::Roster& roster);
+
+}  // namespace sotto::run

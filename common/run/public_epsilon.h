@@ -1,0 +1,33 @@
+// The privacy figure that a job alone determines, for those who do not know a site's data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/base/result.h"
+#include "common/config/job.h"
+
+namespace sotto::run {
+
+/// Example-level epsilon at the job's delta after so many server rounds. With a sampling rate in
+/// the job the same for every site; with a batch size and calibrated noise no site spends more than
+/// the target, which is what is said once training is over; in between nothing, because it would
+/// depend on the site's number of examples.
+class PublicEpsilon {
+ public:
+  /// An Error when the job's target cannot be reached.
+  static Result<PublicEpsilon> of(const config::JobConfig& job);
+
+  [[nodiscard]] std::optional<double> after(std::uint64_t rounds) const;
+
+ private:
+  bool private_ = false;
+  double sampling_rate_ = 0;
+  double noise_multiplier_ = 0;
+  double delta_ = 0;
+  std::uint64_t steps_per_round_ = 0;
+  std::uint64_t training_rounds_ = 0;
+  std::optional<double> target_;  // where noise is calibrated at each site
+};
+
+}  // namespace sotto::run
