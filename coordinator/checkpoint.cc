@@ -1,0 +1,118 @@
+#include "coordinator/checkpoint.h"
+
+#include <bit>
+#include <utility>
+
+#include "common/crypto/hash.h"
+#include "common/journal/atomic_file.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+constexpr std::uint32_t kFormat = 1;
+constexpr std::uint64_t kMaxCheckpointBytes = std::uint64_t{1} << 36;
+constexpr std::string_view kLabel = "SOTTO checkpoint";
+
+Bytes encode(const Checkpoint& c) {
+  ByteWriter out;
+  out.u32(kFormat);
+  out.bytes(c.run);
+  out.bytes(c.job_hash);
+  out.u64(c.finished_rounds);
+  out.u64(std::bit_cast<std::uint64_t>(c.wall_s));
+  const Bytes model = encode_parameters(c.model);
+  out.u64(model.size());
+  out.bytes(model);
+  out.u64(c.optimizer_state.size());
+  out.bytes(c.optimizer_state);
+  out.bytes(crypto::hash(kLabel, {out.view()}));
+  return out.take();
+}
+
+Result<Checkpoint> decode(BytesView bytes) {
+  if (bytes.size() < 32) return Error{"it is cut short"};
+  const BytesView body = bytes.first(bytes.size() - 32);
+  const Bytes32 digest = crypto::hash(kLabel, {body});
+  if (!std::equal(digest.begin(), digest.end(), bytes.end() - 32))
+    return Error{"its checksum does not fit"};
+  ByteReader in(body);
+  if (in.u32() != kFormat) return Error{"it was written by another version"};
+  Checkpoint c;
+  c.run = in.array<32>();
+  c.job_hash = in.array<32>();
+  c.finished_rounds = in.u64();
+  c.wall_s = std::bit_cast<double>(in.u64());
+  auto model = decode_parameters(in.bytes(in.u64()));
+  if (!model.ok()) return model.error();
+  c.model = std::move(model).value();
+  const BytesView state = in.bytes(in.u64());
+  c.optimizer_state.assign(state.begin(), state.end());
+  if (!in.finished()) return Error{"its length does not fit"};
+  return c;
+}
+
+}  // namespace
+
+struct CheckpointStore::Impl {
+  std::filesystem::path folder;
+  journal::LockFile lock;
+
+  [[nodiscard]] std::filesystem::path checkpoint() const { return folder / "checkpoint.bin"; }
+
+  [[nodiscard]] std::filesystem::path offered() const { return folder / "offered.bin"; }
+};
+
+CheckpointStore::CheckpointStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+CheckpointStore::CheckpointStore(CheckpointStore&&) noexcept = default;
+CheckpointStore& CheckpointStore::operator=(CheckpointStore&&) noexcept = default;
+CheckpointStore::~CheckpointStore() = default;
+
+Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return Error{"cannot create " + folder.string() + ": " + failed.message()};
+  auto lock = journal::LockFile::acquire(folder / "lock");
+  if (!lock.ok())
+    return Error{"another coordinator uses " + folder.string() + " (" + lock.error().message + ")"};
+  return CheckpointStore(std::unique_ptr<Impl>(new Impl{folder, std::move(lock).value()}));
+}
+
+Result<std::optional<Checkpoint>> CheckpointStore::load() const {
+  if (!std::filesystem::exists(impl_->checkpoint())) return std::optional<Checkpoint>{};
+  const std::string where = impl_->checkpoint().string();
+  auto bytes = journal::read_file(impl_->checkpoint(), kMaxCheckpointBytes);
+  if (!bytes.ok()) return bytes.error();
+  auto decoded = decode(*bytes);
+  if (!decoded.ok()) {
+    return Error{where + " cannot be used: " + decoded.error().message +
+                 ". Restore it from a backup, or start a new run in another folder"};
+  }
+  return std::optional<Checkpoint>(std::move(decoded).value());
+}
+
+Status CheckpointStore::save(const Checkpoint& checkpoint) {
+  return journal::write_file_atomically(impl_->checkpoint(), {encode(checkpoint)},
+                                        journal::FileAccess::kOwnerOnly);
+}
+
+Result<RoundNumber> CheckpointStore::last_offered() const {
+  if (!std::filesystem::exists(impl_->offered())) return RoundNumber{};
+  auto bytes = journal::read_file(impl_->offered(), 64);
+  if (!bytes.ok()) return bytes.error();
+  ByteReader in(*bytes);
+  const RoundNumber round{in.u64()};
+  if (!in.finished())
+    return Error{impl_->offered().string() + " is damaged: start a new run in another folder"};
+  return round;
+}
+
+Status CheckpointStore::save_offered(RoundNumber round) {
+  ByteWriter out;
+  out.u64(round.value);
+  return journal::write_file_atomically(impl_->offered(), {out.view()},
+                                        journal::FileAccess::kOwnerOnly);
+}
+
+}  // namespace sotto::coordinator

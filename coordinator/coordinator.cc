@@ -1,0 +1,499 @@
+#include "coordinator/coordinator.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "common/journal/atomic_file.h"
+#include "common/run/plan.h"
+#include "common/run/public_epsilon.h"
+#include "common/secagg/transcript.h"
+#include "common/wire/codec.h"
+#include "coordinator/checkpoint.h"
+#include "coordinator/members.h"
+#include "coordinator/metrics_log.h"
+#include "coordinator/model_folder.h"
+#include "coordinator/round.h"
+#include "coordinator/round_plan.h"
+#include "coordinator/server_optimizer.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+/// Between two looks at who is there while gathering, and between two status reports.
+constexpr Duration kBeat{250};
+/// Before a lost round is tried again, so that members that were cut off can return.
+constexpr Duration kRetryPause{1000};
+
+double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section) {
+  return {.type = section.type == "fedadam" ? ServerOptimizerSpec::Type::kFedAdam
+                                            : ServerOptimizerSpec::Type::kFedAvg,
+          .learning_rate = section.learning_rate,
+          .beta1 = section.beta1,
+          .beta2 = section.beta2,
+          .tau = section.tau};
+}
+
+run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
+  auto epsilon = run::PublicEpsilon::of(job);
+  if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
+  return *epsilon;
+}
+
+}  // namespace
+
+struct Coordinator::Impl {
+  Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey& s, crypto::SecureRandom& r,
+       CoordinatorObserver obs)
+      : options(std::move(o)),
+        host(h),
+        signing(s),
+        random(r),
+        observer(std::move(obs)),
+        epsilon(public_epsilon(options.job)),
+        optimizer(optimizer_spec(options.job.server_optimizer),
+                  options.initial_model.values.size()),
+        members(options.roster) {
+    open_run();
+  }
+
+  const config::JobConfig& job() const { return options.job; }
+
+  // ---- the run folder
+
+  void open_run() {
+    auto opened = CheckpointStore::open(options.folder);
+    if (!opened.ok()) throw StartupError(opened.error().message);
+    store.emplace(std::move(opened).value());
+    auto loaded = store->load();
+    if (!loaded.ok()) throw StartupError(loaded.error().message);
+    if (loaded->has_value()) {
+      resume(std::move(**loaded));
+    } else {
+      random.fill(checkpoint.run);
+      checkpoint.job_hash = job().hash;
+      checkpoint.model = std::move(options.initial_model);
+      checkpoint.optimizer_state = optimizer.encode_state();
+      must_save();
+    }
+    // The resolved job, as hashed and signed.
+    if (Status s = journal::write_file_atomically(options.folder / "job.json",
+                                                  {view_of(job().canonical), view_of("\n")},
+                                                  journal::FileAccess::kEveryoneReads);
+        !s.ok()) {
+      throw StartupError(s.error().message);
+    }
+    metrics.open(options.folder / "metrics.jsonl", checkpoint.finished_rounds);
+  }
+
+  void resume(Checkpoint found) {
+    if (found.job_hash != job().hash) {
+      throw StartupError(options.folder.string() +
+                         " holds a run of another job (or of this job before it was changed): "
+                         "choose another --out");
+    }
+    checkpoint = std::move(found);
+    if (Status restored = optimizer.restore_state(checkpoint.optimizer_state); !restored.ok()) {
+      throw StartupError(options.folder.string() + ": " + restored.error().message);
+    }
+    was_resumed = true;
+  }
+
+  /// A coordinator that cannot write stops: going on would lose rounds.
+  void must_save() {
+    if (Status saved = store->save(checkpoint); !saved.ok()) {
+      throw StartupError("cannot save the checkpoint: " + saved.error().message);
+    }
+  }
+
+  // ---- members
+
+  void send(MemberId peer, RoundNumber about, const wire::Message& message) {
+    if (!host.send(peer, wire::encode(kCoordinatorId, about, message))) members.unreachable(peer);
+  }
+
+  void note(const std::string& line) {
+    if (observer.on_note) observer.on_note(line);
+  }
+
+  void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
+    const bool returned = members.heard(peer, now);
+    if (ended) return send_finished(peer);
+    if (members.accepted(peer) && hello.run == checkpoint.run) {
+      if (machine && returned) apply(machine->member_connected(peer, now));
+      return;
+    }
+    members.offered(peer);
+    wire::JobOffer offer{.run = checkpoint.run, .job = job().canonical};
+    secagg::sign_job_offer(signing, offer);
+    send(peer, {}, offer);
+  }
+
+  void on_reply(MemberId peer, const wire::JobReply& reply) {
+    if (reply.id != peer || reply.run != checkpoint.run || reply.job_hash != job().hash ||
+        !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
+      return note(members.name_of(peer) + ": an answer to the job that does not verify; ignored");
+    }
+    if (!members.answered(peer, reply)) return;
+    note(members.name_of(peer) +
+         (reply.accepted ? " accepts the job" : " refuses the job: " + reply.reason));
+    beat();
+  }
+
+  /// A member that is lost is a dropout of the round under way unless it returns in time.
+  void lose_absent(TimePoint now) {
+    for (MemberId id : members.take_lost(now)) {
+      if (!machine) continue;
+      apply(machine->handle(
+          {.peer = id, .round = round, .message = wire::LeaveRound{"the link is down"}}, now));
+    }
+  }
+
+  // ---- gathering
+
+  void beat() {
+    const TimePoint now = host.now();
+    lose_absent(now);
+    if (!ended && !machine) gather(now);
+    report(now);
+    schedule();
+  }
+
+  void gather(TimePoint now) {
+    const std::size_t needed = std::max<std::size_t>(job().rounds.min_available_participants, 2);
+    if (members.size() - members.refused() < needed) {
+      return fail("too few members accept the job (" + std::to_string(needed) +
+                  " needed): " + members.refusals());
+    }
+    std::vector<MemberId> ready = members.ready();
+    if (ready.size() < needed) {
+      gather_until.reset();
+      return;
+    }
+    if (!gather_until) gather_until = now + options.gather;
+    const bool everybody = ready.size() + members.refused() == members.size();
+    if ((everybody || now >= *gather_until) && now >= not_before)
+      start_round(std::move(ready), now);
+  }
+
+  // ---- rounds
+
+  void start_round(std::vector<MemberId> ready, TimePoint now) {
+    gather_until.reset();
+    auto last = store->last_offered();
+    if (!last.ok()) return fail(last.error().message);
+    auto number = next_attempt(*last, checkpoint.finished_rounds + 1);
+    if (!number.ok()) return fail(number.error().message);
+    auto plan =
+        make_round_plan(job(), options.roster, checkpoint.run, *number,
+                        draw_cohort(job().rounds, std::move(ready), random), checkpoint.model);
+    if (!plan.ok()) return fail(plan.error().message);
+    round = plan->header.round;
+    // Durable before the offer leaves: no round number is offered twice, whatever happens to this
+    // process.
+    if (Status saved = store->save_offered(round); !saved.ok()) return fail(saved.error().message);
+    cohort = plan->cohort;
+    phase_s.clear();
+    phase_since = now;
+    machine.emplace(std::move(*plan), signing);
+    apply(machine->start(now));
+  }
+
+  void apply(RoundOutput output) {
+    const TimePoint now = host.now();
+    for (const RoundEvent& event : output.events)
+      on_event(event, now);
+    for (const wire::Envelope& e : output.send)
+      send(e.peer, e.round, e.message);
+    machine_wake = output.wake_at;
+    if (output.sum) open_sum(std::move(*output.sum));
+    if (output.outcome) finish_attempt(std::move(*output.outcome), now);
+    report(now);
+    schedule();
+  }
+
+  void on_event(const RoundEvent& event, TimePoint now) {
+    using Kind = RoundEvent::Kind;
+    if (event.kind == Kind::kPhase) {
+      if (!phase_name.empty()) phase_s[phase_name] += seconds(now - phase_since);
+      phase_name = name(event.phase);
+      phase_since = now;
+    } else if (event.kind == Kind::kRejected || event.kind == Kind::kDropout ||
+               event.kind == Kind::kFailed) {
+      note("round " + round_label() + ", " + std::string(name(event.phase)) + ": " +
+           (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") + event.detail);
+    }
+  }
+
+  std::string round_label() const {
+    std::string text = std::to_string(round.server_round());
+    if (round.attempt() > 0) text += " (attempt " + std::to_string(round.attempt() + 1) + ")";
+    return text;
+  }
+
+  void open_sum(SumRequest request) {
+    auto box = std::make_shared<SumRequest>(std::move(request));
+    auto sum = std::make_shared<codec::RingUpdate>();
+    const RoundNumber of = round;
+    host.compute(
+        [box, sum, threads = options.threads] {
+          *sum = std::move(box->job).run(std::move(box->masked_sum), threads);
+        },
+        [this, sum, of] {
+          if (machine && round == of) apply(machine->summed(std::move(*sum), host.now()));
+        });
+  }
+
+  void finish_attempt(RoundOutcome outcome, TimePoint now) {
+    if (!phase_name.empty()) phase_s[phase_name] += seconds(now - phase_since);
+    phase_name.clear();
+    RoundRecord record{
+        .server_round = round.server_round(),
+        .attempt = round.attempt(),
+        .closing_evaluation = run::is_closing_evaluation(job(), round),
+        .status = outcome.status == wire::RoundStatus::kDone ? "done" : outcome.reason,
+        .cohort = static_cast<std::uint32_t>(cohort.size()),
+        .survivors = static_cast<std::uint32_t>(outcome.survivors.size()),
+        .phase_s = phase_s,
+        .upload_bytes = outcome.upload_bytes,
+        .values = checkpoint.model.values.size(),
+        .wall_s = wall_s()};
+    if (outcome.status == wire::RoundStatus::kDone) {
+      accept_sum(*outcome.sum, record);
+    } else {
+      metrics.append(record);
+      ++failed_attempts;
+      not_before = now + kRetryPause;
+      note("round " + round_label() + " is lost: " + outcome.reason);
+    }
+    mark_silent(outcome.survivors);
+    close_round(record, now);
+    if (failed_attempts >= job().rounds.attempts_per_round) {
+      return fail("round " + std::to_string(round.server_round()) + " was lost " +
+                  std::to_string(failed_attempts) + " times, last: " + record.status +
+                  ". Nothing was released in a lost round; the same command resumes the run");
+    }
+    if (checkpoint.finished_rounds > job().rounds.num_server_rounds) complete();
+  }
+
+  void accept_sum(const codec::DecodedSum& sum, RoundRecord& record) {
+    failed_attempts = 0;
+    evaluation = run::summarise(job(), sum.metrics);
+    record.evaluation = evaluation;
+    if (!record.closing_evaluation) {
+      checkpoint.model.values = optimizer.step(std::move(checkpoint.model.values), sum.mean);
+      checkpoint.optimizer_state = optimizer.encode_state();
+    }
+    checkpoint.finished_rounds = round.server_round();
+    checkpoint.wall_s = wall_s();
+    record.epsilon = epsilon.after(checkpoint.finished_rounds);
+    metrics.append(record);
+    // The result is durable before anybody hears of it (spec 2.7, rule 1).
+    must_save();
+  }
+
+  /// Who was in the cohort and not among the survivors is left out until it says Hello again.
+  void mark_silent(const std::vector<MemberId>& survivors) {
+    if (survivors.empty()) return;
+    for (MemberId id : cohort) {
+      if (std::find(survivors.begin(), survivors.end(), id) == survivors.end()) members.forget(id);
+    }
+  }
+
+  void close_round(RoundRecord& record, TimePoint now) {
+    RoundOutput closing = machine->close(checkpoint.model.hash(), now);
+    for (const wire::Envelope& e : closing.send)
+      send(e.peer, e.round, e.message);
+    machine.reset();
+    machine_wake.reset();
+    if (observer.on_round) observer.on_round(record);
+  }
+
+  double wall_s() const { return checkpoint_wall_at_start + seconds(host.now() - started); }
+
+  // ---- the end
+
+  void send_finished(MemberId peer) {
+    wire::RunFinished m{.run = checkpoint.run,
+                        .completed = state == "finished",
+                        .model_hash = checkpoint.model.hash(),
+                        .reason = detail};
+    secagg::sign_run_finished(signing, m);
+    send(peer, {}, m);
+  }
+
+  void end(std::string how, std::string why, RunEnd code) {
+    if (std::exchange(ended, true)) return;
+    state = std::move(how);
+    detail = std::move(why);
+    machine.reset();
+    for (const MemberStatus& m : members.status())
+      send_finished(m.id);
+    report(host.now(), true);
+    host.finish(static_cast<int>(code));
+  }
+
+  void complete() {
+    if (Status saved =
+            save_model_folder(options.folder / "model", job().model.path, checkpoint.model);
+        !saved.ok())
+      return fail("cannot save the model: " + saved.error().message);
+    end("finished", "", RunEnd::kCompleted);
+  }
+
+  void fail(const std::string& why) {
+    note("the run stops: " + why);
+    end("failed", why, RunEnd::kFailed);
+  }
+
+  // ---- showing
+
+  RunStatus status(TimePoint now) const {
+    RunStatus s{.state = state,
+                .detail = detail,
+                .server_round = checkpoint.finished_rounds,
+                .num_server_rounds = job().rounds.num_server_rounds,
+                .evaluation = evaluation,
+                .epsilon = epsilon.after(checkpoint.finished_rounds),
+                .delta = job().differential_privacy.target_delta};
+    if (machine) {
+      const RoundProgress p = machine->progress();
+      s.state = "running";
+      s.server_round = round.server_round();
+      s.phase = name(p.phase);
+      s.done = p.done;
+      s.cohort = p.cohort;
+      s.upload_bytes = p.upload_bytes;
+    }
+    const std::uint64_t here = checkpoint.finished_rounds - finished_at_start;
+    if (here > 0 && !ended) {
+      const std::uint64_t left =
+          job().rounds.num_server_rounds + 1 -
+          std::min<std::uint64_t>(checkpoint.finished_rounds, job().rounds.num_server_rounds + 1);
+      s.eta_s = seconds(now - started) / static_cast<double>(here) * static_cast<double>(left);
+    }
+    s.members = members.status();
+    return s;
+  }
+
+  void report(TimePoint now, bool at_once = false) {
+    if (!at_once && now < next_report) return;
+    next_report = now + kBeat;
+    const RunStatus s = status(now);
+    if (observer.on_status) observer.on_status(s);
+    if (at_once || now >= next_status_file) {
+      next_status_file = now + Duration{1000};
+      // For people and scripts only; nothing depends on it.
+      (void)journal::write_file_atomically(options.folder / "status.json",
+                                           {view_of(to_json(s)), view_of("\n")},
+                                           journal::FileAccess::kEveryoneReads);
+    }
+  }
+
+  void schedule() {
+    if (ended) return;
+    TimePoint next = host.now() + kBeat;
+    if (machine_wake && *machine_wake < next) next = *machine_wake;
+    host.wake_at(next);
+  }
+
+  CoordinatorOptions options;
+  Host& host;
+  const crypto::SigningKey& signing;
+  crypto::SecureRandom& random;
+  CoordinatorObserver observer;
+  run::PublicEpsilon epsilon;
+  ServerOptimizer optimizer;
+  Members members;
+
+  std::optional<CheckpointStore> store;
+  Checkpoint checkpoint;
+  MetricsLog metrics;
+  bool was_resumed = false;
+  double checkpoint_wall_at_start = 0;
+  std::uint64_t finished_at_start = 0;
+  TimePoint started;
+
+  std::string state = "gathering";
+  std::string detail;
+  bool ended = false;
+  std::optional<TimePoint> gather_until;
+  TimePoint not_before;
+  TimePoint next_report;
+  TimePoint next_status_file;
+
+  std::optional<RoundStateMachine> machine;
+  std::optional<TimePoint> machine_wake;
+  RoundNumber round;
+  std::vector<MemberId> cohort;
+  std::uint32_t failed_attempts = 0;
+  std::map<std::string, double> phase_s;
+  std::string phase_name;
+  TimePoint phase_since;
+  std::optional<run::Evaluation> evaluation;
+};
+
+Coordinator::Coordinator(CoordinatorOptions options, Host& host, const crypto::SigningKey& signing,
+                         crypto::SecureRandom& random, CoordinatorObserver observer)
+    : impl_(
+          std::make_unique<Impl>(std::move(options), host, signing, random, std::move(observer))) {}
+
+Coordinator::~Coordinator() = default;
+
+void Coordinator::start() {
+  impl_->started = impl_->host.now();
+  impl_->checkpoint_wall_at_start = impl_->checkpoint.wall_s;
+  impl_->finished_at_start = impl_->checkpoint.finished_rounds;
+  if (impl_->checkpoint.finished_rounds > impl_->job().rounds.num_server_rounds)
+    return impl_->complete();
+  impl_->beat();
+}
+
+void Coordinator::on_frame(MemberId peer, BytesView frame) {
+  Impl& self = *impl_;
+  const TimePoint now = self.host.now();
+  auto decoded = wire::decode(frame);
+  if (!decoded.ok())
+    return self.note(self.members.name_of(peer) +
+                     " sent a frame that does not decode: " + decoded.error().message);
+  if (decoded->sender != peer)
+    return self.note(self.members.name_of(peer) +
+                     " sent a frame in another member's name; ignored");
+  if (!self.members.contains(peer)) return;
+  if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) {
+    self.on_hello(peer, *hello, now);
+  } else if (const auto* reply = std::get_if<wire::JobReply>(&decoded->message)) {
+    self.on_reply(peer, *reply);
+  } else if (self.machine) {
+    self.apply(self.machine->handle(
+        {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)}, now));
+  }
+}
+
+void Coordinator::on_wake() {
+  Impl& self = *impl_;
+  const TimePoint now = self.host.now();
+  if (self.machine && self.machine_wake && now >= *self.machine_wake)
+    self.apply(self.machine->tick(now));
+  self.beat();
+}
+
+void Coordinator::on_stop_requested() {
+  impl_->end("stopped", "stopped by the operator; the same command resumes the run",
+             RunEnd::kStopped);
+}
+
+const FlatParameters& Coordinator::model() const {
+  return impl_->checkpoint.model;
+}
+
+bool Coordinator::resumed() const {
+  return impl_->was_resumed;
+}
+
+}  // namespace sotto::coordinator

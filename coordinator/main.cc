@@ -1,0 +1,344 @@
+// sotto-coordinator: enrols members, runs jobs, reports. Every command has --help; what a script
+// reads has --json.
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "common/config/identity.h"
+#include "common/config/parse.h"
+#include "common/crypto/secret.h"
+#include "common/crypto/secure_random.h"
+#include "common/journal/atomic_file.h"
+#include "common/model/safetensors.h"
+#include "common/net/asio_host.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/enrolment.h"
+#include "coordinator/report.h"
+
+namespace {
+
+using namespace std::string_literals;
+namespace config = sotto::config;
+namespace coordinator = sotto::coordinator;
+using sotto::StartupError;
+
+constexpr std::uint64_t kMaxTextFile = 16 << 20;
+
+std::string read_text(const std::string& file) {
+  auto bytes = sotto::journal::read_file(file, kMaxTextFile);
+  if (!bytes.ok()) throw StartupError(bytes.error().message);
+  return {bytes->begin(), bytes->end()};
+}
+
+std::uint64_t unix_now() {
+  return static_cast<std::uint64_t>(std::time(nullptr));
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+/// One line that is rewritten on a terminal; a line a round elsewhere.
+class Console {
+ public:
+  explicit Console(bool json) : json_(json), live_(!json && isatty(STDERR_FILENO) != 0) {}
+
+  void status(const coordinator::RunStatus& s) {
+    if (json_) return;
+    const std::string line = coordinator::console_line(s);
+    if (live_) {
+      std::fprintf(stderr, "\r\033[K%s", line.c_str());
+      std::fflush(stderr);
+    }
+    last_ = s;
+  }
+
+  void round(const coordinator::RoundRecord& r) {
+    if (json_) return print(coordinator::to_json(r));
+    if (live_ || r.status != "done") return;
+    std::fprintf(stderr, "%s\n", coordinator::round_line(r, last_).c_str());
+  }
+
+  void note(const std::string& text) {
+    std::fprintf(stderr, "%s%s\n", live_ ? "\r\033[K" : "", text.c_str());
+  }
+
+  void end() {
+    if (live_) std::fputc('\n', stderr);
+  }
+
+ private:
+  bool json_;
+  bool live_;
+  coordinator::RunStatus last_;
+};
+
+struct RunArguments {
+  std::string dir = ".";
+  std::string job;
+  std::string out;
+  std::string initial_model;
+  std::vector<std::string> overrides;
+  double gather_s = 3;
+  unsigned threads = 1;
+  bool json = false;
+};
+
+int run(const RunArguments& args) {
+  const config::FederationConfig federation =
+      config::load_federation(args.dir + "/federation.json"s);
+  const config::Identity identity = config::load_identity(args.dir);
+  if (identity.signing.verify_key() != federation.roster.coordinator_signing_key) {
+    throw StartupError(args.dir +
+                       "/federation.json was signed by another coordinator than identity.json's");
+  }
+  coordinator::CoordinatorOptions options{
+      .roster = federation.roster,
+      .job = config::load_job(args.job, args.overrides),
+      .folder = args.out,
+      .initial_model = {},
+      .gather = sotto::Duration(static_cast<std::int64_t>(args.gather_s * 1000)),
+      .threads = args.threads};
+  const std::string initial = args.initial_model.empty()
+                                  ? options.job.model.path + "/model.safetensors"
+                                  : args.initial_model;
+  auto model = sotto::read_safetensors(initial);
+  if (!model.ok()) {
+    throw StartupError("the initial model: " + model.error().message +
+                       " (make one with: sotto-participant model init --job " + args.job +
+                       " --out FOLDER)");
+  }
+  options.initial_model = std::move(model).value();
+
+  sotto::crypto::OsRandom random;
+  sotto::net::AsioHost host(args.threads);
+  Console console(args.json);
+  coordinator::Coordinator app(std::move(options), host, identity.signing, random,
+                               {.on_status = [&](const auto& s) { console.status(s); },
+                                .on_round = [&](const auto& r) { console.round(r); },
+                                .on_note = [&](const std::string& text) { console.note(text); }});
+  sotto::net::CoordinatorSocketOptions socket{
+      .listen = federation.listen,
+      .identity = {identity.transport_public, identity.transport_secret.clone()},
+      .members = {}};
+  for (const config::RosterMember& m : federation.roster.members)
+    socket.members.push_back({m.id, m.transport_key});
+  host.listen(std::move(socket), app);
+  console.note((app.resumed() ? "resuming the run in " : "running in ") + args.out +
+               ", listening on " + federation.listen);
+  const int code = host.run();
+  console.end();
+  return code;
+}
+
+void add_init(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", name, endpoint, listen;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub =
+      app.add_subcommand("init", "Make a coordinator's identity (keys never leave the folder)");
+  sub->add_option("--dir", args->dir, "Folder of the identity and of federation.json")
+      ->capture_default_str();
+  sub->add_option("--name", args->name, "Name of the federation, shown to people")->required();
+  sub->add_option("--endpoint", args->endpoint,
+                  "Address that participants connect to: tcp://HOST:PORT")
+      ->required();
+  sub->add_option("--listen", args->listen,
+                  "Address to bind; the endpoint unless given (tcp://0.0.0.0:PORT behind a NAT)");
+  sub->callback([args] {
+    sotto::crypto::OsRandom random;
+    coordinator::init(args->dir,
+                      {.name = args->name, .endpoint = args->endpoint, .listen = args->listen},
+                      random);
+    print("identity made in " + args->dir +
+          "; enrol members with: sotto-coordinator enroll --dir " + args->dir + " CARD...");
+  });
+}
+
+void add_enroll(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".";
+    std::vector<std::string> cards;
+    std::uint32_t days = 365;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "enroll", "Add members' cards to the signed roster (a new roster version)");
+  sub->add_option("--dir", args->dir, "Folder of the coordinator's identity")
+      ->capture_default_str();
+  sub->add_option("cards", args->cards, "Public cards made by `sotto-participant init`")
+      ->required();
+  sub->callback([args] {
+    std::vector<config::Card> cards;
+    for (const std::string& file : args->cards)
+      cards.push_back(config::load_card(file));
+    const config::FederationConfig made =
+        coordinator::enroll(args->dir, cards, unix_now(), std::uint64_t{args->days} * 86400);
+    for (const config::RosterMember& m : made.roster.members) {
+      print(std::to_string(sotto::raw(m.id)) + "  " + m.name + "  " +
+            config::fingerprint(m.signing_key));
+    }
+    print("roster version " + std::to_string(made.roster.version) + ", hash " +
+          config::fingerprint(made.roster.hash()) + "\nhand " + args->dir +
+          "/federation.json to every member; each compares the fingerprints and runs " +
+          "`sotto-participant join`");
+  });
+}
+
+void add_run(CLI::App& app, int& exit_code) {
+  auto args = std::make_shared<RunArguments>();
+  CLI::App* sub =
+      app.add_subcommand("run", "Run a job; the same command resumes it after a stop or a crash");
+  sub->add_option("--dir", args->dir, "Folder of the coordinator's identity and federation.json")
+      ->capture_default_str();
+  sub->add_option("--job", args->job, "job.json")->required();
+  sub->add_option("--out", args->out,
+                  "Folder of the run: checkpoints, metrics.jsonl, status.json, the model")
+      ->required();
+  sub->add_option("--initial-model", args->initial_model,
+                  "model.safetensors to begin with; else the one beside the job's config.json");
+  sub->add_option("--set", args->overrides,
+                  "Override a key of the job, as in rounds.num_server_rounds=5")
+      ->allow_extra_args(false);
+  sub->add_option("--gather", args->gather_s,
+                  "Seconds to wait for the rest once enough members have accepted")
+      ->capture_default_str();
+  sub->add_option("--threads", args->threads, "Threads for opening sums")->capture_default_str();
+  sub->add_flag("--json", args->json, "One JSON object a round on standard output");
+  sub->callback([args, &exit_code] { exit_code = run(*args); });
+}
+
+void add_status(CLI::App& app) {
+  struct Arguments {
+    std::string folder;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("status", "What a run is doing");
+  sub->add_option("run", args->folder, "Folder of the run")->required();
+  sub->add_flag("--json", args->json, "The whole status as one JSON object");
+  sub->callback([args] {
+    const std::string text = read_text(args->folder + "/status.json");
+    print(args->json ? text.substr(0, text.find('\n')) : coordinator::describe_status(text));
+  });
+}
+
+void add_report(CLI::App& app) {
+  struct Arguments {
+    coordinator::ReportInputs inputs;
+    std::string folder, non_private;
+    std::vector<std::string> alone, ledgers;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "report", "Write summary.json and report.html of a run, and print its table");
+  sub->add_option("run", args->folder, "Folder of the run")->required();
+  sub->add_option("--alone", args->alone,
+                  "Results of `sotto-participant train-alone --json`, one file a participant");
+  sub->add_option("--non-private", args->non_private,
+                  "Folder of the same run without differential privacy");
+  sub->add_option("--ledger", args->ledgers,
+                  "Answers of `sotto-participant ledger --json`, one file a participant");
+  sub->add_flag("--json", args->json, "Print summary.json instead of the table");
+  sub->callback([args] {
+    args->inputs.run = args->folder;
+    for (const auto& f : args->alone)
+      args->inputs.alone.emplace_back(f);
+    for (const auto& f : args->ledgers)
+      args->inputs.ledgers.emplace_back(f);
+    if (!args->non_private.empty()) args->inputs.non_private = args->non_private;
+    const coordinator::Report report = coordinator::make_report(args->inputs);
+    print(args->json ? report.summary_json : report.table);
+  });
+}
+
+void add_config(CLI::App& app) {
+  CLI::App* sub =
+      app.add_subcommand("config", "Check configuration files, print their schema or reference");
+  sub->require_subcommand(1);
+  auto file = std::make_shared<std::string>();
+  CLI::App* check = sub->add_subcommand(
+      "check", "Say all errors of a job.json, site.json or federation.json at once");
+  check
+      ->add_option("file", *file,
+                   "The file; its kind is told by its name (job*, site*, federation*)")
+      ->required();
+  check->callback([file] {
+    const std::string name = std::filesystem::path(*file).filename();
+    if (name.starts_with("federation")) {
+      (void)config::load_federation(*file);
+    } else if (name.starts_with("site")) {
+      (void)config::load_site(*file);
+    } else {
+      (void)config::load_job(*file);
+    }
+    print(*file + ": no errors");
+  });
+  auto kind = std::make_shared<std::string>();
+  CLI::App* schema = sub->add_subcommand("schema", "JSON Schema for editors");
+  schema->add_option("kind", *kind, "job, site or federation")
+      ->required()
+      ->check(CLI::IsMember({"job", "site", "federation"}));
+  schema->callback([kind] { print(config::json_schema(*kind)); });
+
+  struct Show {
+    std::string job;
+    std::vector<std::string> overrides, paths;
+  };
+
+  auto shown = std::make_shared<Show>();
+  CLI::App* show = sub->add_subcommand("show", "Print values of a resolved job, one a line");
+  show->add_option("job", shown->job, "job.json")->required();
+  show->add_option("paths", shown->paths, "Keys, as in rounds.num_server_rounds")->required();
+  show->add_option("--set", shown->overrides, "Override a key of the job")->allow_extra_args(false);
+  show->callback([shown] {
+    const config::JobConfig job = config::load_job(shown->job, shown->overrides);
+    for (const std::string& path : shown->paths)
+      print(coordinator::value_at(job.canonical, path));
+  });
+  sub->add_subcommand("reference", "The configuration reference in Markdown")->callback([] {
+    print(config::reference_markdown());
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Sotto coordinator: federated fine-tuning in which the coordinator only ever learns sums"};
+  app.require_subcommand(1);
+  int exit_code = 0;
+  add_init(app);
+  add_enroll(app);
+  add_run(app, exit_code);
+  add_status(app);
+  add_report(app);
+  add_config(app);
+  try {
+    sotto::crypto::initialize_process();
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const StartupError& e) {
+    std::fprintf(stderr, "sotto-coordinator: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sotto-coordinator: unexpected: %s\n", e.what());
+    return 1;
+  }
+  return exit_code;
+}

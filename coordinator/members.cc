@@ -1,0 +1,106 @@
+#include "coordinator/members.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace sotto::coordinator {
+
+namespace {
+
+/// A member says Hello every few seconds; silent for longer than this it is not there.
+constexpr Duration kSilence{20000};
+
+}  // namespace
+
+Members::Members(const config::Roster& roster) {
+  for (const config::RosterMember& m : roster.members) {
+    if (m.role == 0) members_[m.id].status = {.id = m.id, .name = m.name};
+  }
+}
+
+std::string Members::name_of(MemberId id) const {
+  const auto found = members_.find(id);
+  return found == members_.end() ? "coordinator" : found->second.status.name;
+}
+
+std::vector<MemberStatus> Members::status() const {
+  std::vector<MemberStatus> out;
+  for (const auto& [id, m] : members_)
+    out.push_back(m.status);
+  return out;
+}
+
+bool Members::heard(MemberId id, TimePoint now) {
+  Member& m = members_.at(id);
+  unreachable_.erase(id);
+  return !std::exchange(m.last_hello, now).has_value();
+}
+
+bool Members::accepted(MemberId id) const {
+  return members_.at(id).status.state == MemberState::kAccepted;
+}
+
+void Members::offered(MemberId id) {
+  MemberState& state = members_.at(id).status.state;
+  if (state == MemberState::kAbsent) state = MemberState::kOffered;
+}
+
+bool Members::answered(MemberId id, const wire::JobReply& reply) {
+  MemberStatus& status = members_.at(id).status;
+  const MemberState state = reply.accepted ? MemberState::kAccepted : MemberState::kRefused;
+  if (status.state == state && status.reason == reply.reason) return false;
+  status.state = state;
+  status.reason = reply.reason;
+  return true;
+}
+
+std::vector<MemberId> Members::take_lost(TimePoint now) {
+  std::vector<MemberId> lost;
+  for (auto& [id, m] : members_) {
+    if (!m.last_hello || (now - *m.last_hello < kSilence && !unreachable_.contains(id))) continue;
+    m.last_hello.reset();
+    lost.push_back(id);
+  }
+  unreachable_.clear();
+  return lost;
+}
+
+std::vector<MemberId> Members::ready() const {
+  std::vector<MemberId> out;
+  for (const auto& [id, m] : members_) {
+    if (m.status.state == MemberState::kAccepted && m.last_hello) out.push_back(id);
+  }
+  return out;
+}
+
+std::size_t Members::refused() const {
+  return static_cast<std::size_t>(
+      std::count_if(members_.begin(), members_.end(),
+                    [](const auto& m) { return m.second.status.state == MemberState::kRefused; }));
+}
+
+std::string Members::refusals() const {
+  std::string out;
+  for (const auto& [id, m] : members_) {
+    if (m.status.state != MemberState::kRefused) continue;
+    out += (out.empty() ? "" : "; ") + m.status.name + ": " + m.status.reason;
+  }
+  return out;
+}
+
+std::vector<MemberId> draw_cohort(const config::RoundsSection& rounds, std::vector<MemberId> ready,
+                                  crypto::SecureRandom& random) {
+  const auto wanted = static_cast<std::size_t>(
+      std::ceil(rounds.fraction_train * static_cast<double>(ready.size())));
+  const std::size_t size =
+      std::clamp<std::size_t>(wanted, rounds.min_available_participants, ready.size());
+  crypto::StreamRandom draw(random);
+  for (std::size_t i = 0; i < size; ++i)
+    std::swap(ready[i], ready[i + draw.below(ready.size() - i)]);
+  ready.resize(size);
+  std::sort(ready.begin(), ready.end());
+  return ready;
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,69 @@
+// Who is there: what each member of the roster answered to the job, and when it was last heard. One
+// thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/config/federation.h"
+#include "common/config/job.h"
+#include "common/crypto/secure_random.h"
+#include "common/wire/messages.h"
+#include "coordinator/run_report.h"
+
+namespace sotto::coordinator {
+
+class Members {
+ public:
+  /// The roster's participants, all absent.
+  explicit Members(const config::Roster& roster);
+
+  [[nodiscard]] bool contains(MemberId id) const { return members_.contains(id); }
+
+  [[nodiscard]] std::size_t size() const { return members_.size(); }
+
+  [[nodiscard]] std::string name_of(MemberId id) const;
+  [[nodiscard]] std::vector<MemberStatus> status() const;
+
+  /// True when the member was not there before this Hello.
+  bool heard(MemberId id, TimePoint now);
+  [[nodiscard]] bool accepted(MemberId id) const;
+  void offered(MemberId id);
+  /// An answer whose signature was checked. True when it changes something.
+  bool answered(MemberId id, const wire::JobReply& reply);
+
+  /// The member could not be reached just now; take_lost() reports it.
+  void unreachable(MemberId id) { unreachable_.insert(id); }
+
+  /// The member is not waited for; it is back with its next Hello.
+  void forget(MemberId id) { members_.at(id).last_hello.reset(); }
+
+  /// Members that cannot be reached or have been silent for long, each once; they are forgotten.
+  std::vector<MemberId> take_lost(TimePoint now);
+
+  /// Accepted and there, ascending.
+  [[nodiscard]] std::vector<MemberId> ready() const;
+  [[nodiscard]] std::size_t refused() const;
+  /// "name: reason; name: reason" of all refusals.
+  [[nodiscard]] std::string refusals() const;
+
+ private:
+  struct Member {
+    MemberStatus status;
+    std::optional<TimePoint> last_hello;
+  };
+
+  std::map<MemberId, Member> members_;
+  std::set<MemberId> unreachable_;
+};
+
+/// fraction_train of those who are ready, never fewer than the job's minimum; drawn by the
+/// coordinator, which knows the cohort anyway. Ascending.
+std::vector<MemberId> draw_cohort(const config::RoundsSection& rounds, std::vector<MemberId> ready,
+                                  crypto::SecureRandom& random);
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,231 @@
+#include "coordinator/report.h"
+
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <sstream>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include "common/base/result.h"
+#include "common/journal/atomic_file.h"
+
+namespace sotto::embedded {
+extern const unsigned char report_html[];
+extern const std::size_t report_html_size;
+extern const unsigned char chart_js[];
+extern const std::size_t chart_js_size;
+}  // namespace sotto::embedded
+
+namespace sotto::coordinator {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMaxFile = 256 << 20;
+
+std::string read_text(const std::filesystem::path& file) {
+  auto bytes = journal::read_file(file, kMaxFile);
+  if (!bytes.ok()) throw StartupError(bytes.error().message);
+  return {bytes->begin(), bytes->end()};
+}
+
+json parse(const std::string& text, const std::filesystem::path& file, std::size_t line) {
+  json value = json::parse(text, nullptr, false);
+  if (value.is_discarded()) {
+    throw StartupError(
+        fmt::format("{}:{}: not JSON; the run may still be writing it", file.string(), line));
+  }
+  return value;
+}
+
+/// The done rounds of metrics.jsonl, in order; a round that was lost and tried again appears once.
+std::vector<json> done_rounds(const std::filesystem::path& run) {
+  const std::filesystem::path file = run / "metrics.jsonl";
+  std::istringstream lines(read_text(file));
+  std::vector<json> rounds;
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    json round = parse(line, file, ++number);
+    if (round.value("status", "") == "done") rounds.push_back(std::move(round));
+  }
+  if (rounds.empty()) throw StartupError(file.string() + " has no finished round yet");
+  return rounds;
+}
+
+/// The last evaluation there is: of the final model, when the run is complete.
+json last_evaluation(const std::vector<json>& rounds) {
+  for (auto r = rounds.rbegin(); r != rounds.rend(); ++r) {
+    if (r->contains("evaluation")) return (*r)["evaluation"];
+  }
+  return json::object();
+}
+
+struct Mean {
+  double sum = 0;
+  std::size_t count = 0;
+
+  void add(double value) {
+    sum += value;
+    ++count;
+  }
+
+  [[nodiscard]] json value() const {
+    return count == 0 ? json(nullptr) : json(sum / static_cast<double>(count));
+  }
+};
+
+void add_alone(json& summary, const std::vector<std::filesystem::path>& files) {
+  Mean accuracy, macro_f1, majority;
+  for (const auto& file : files) {
+    const json alone = parse(read_text(file), file, 1);
+    accuracy.add(alone.at("accuracy"));
+    macro_f1.add(alone.at("macro_f1"));
+    majority.add(alone.at("accuracy_majority"));
+  }
+  summary["accuracy_alone"] = accuracy.value();
+  summary["macro_f1_alone"] = macro_f1.value();
+  summary["accuracy_majority"] = majority.value();
+}
+
+void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledgers) {
+  summary["epsilon"] = json::object();
+  for (const auto& file : ledgers) {
+    const json ledger = parse(read_text(file), file, 1);
+    summary["epsilon"][ledger.at("dataset_id").get<std::string>()] = ledger.at("epsilon");
+    summary["adjacency"] = ledger.at("adjacency");
+  }
+}
+
+json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
+               const std::vector<json>& non_private) {
+  const json job = parse(read_text(inputs.run / "job.json"), inputs.run / "job.json", 1);
+  const json evaluation = last_evaluation(rounds);
+  json summary = {{"job", job.value("name", "")},
+                  {"accuracy", evaluation.value("accuracy", 0.0)},
+                  {"macro_f1", evaluation.value("macro_f1", 0.0)},
+                  {"held_out_examples", evaluation.value("examples", 0)},
+                  {"accuracy_non_private", nullptr},
+                  {"macro_f1_non_private", nullptr},
+                  {"delta", job.at("differential_privacy").value("target_delta", 0.0)},
+                  {"participants", rounds.back().value("cohort", 0)},
+                  {"wall_s", rounds.back().value("wall_s", 0.0)}};
+  std::map<std::string, double> phases;
+  double upload = 0, values = 0;
+  std::size_t training_rounds = 0;
+  for (const json& r : rounds) {
+    for (const auto& [phase, s] : r.at("phase_s").items())
+      phases[phase] += s.get<double>();
+    if (r.value("closing_evaluation", false)) continue;
+    ++training_rounds;
+    upload += r.value("upload_bytes", 0.0);
+    values += r.value("values", 0.0) * r.value("survivors", 0.0);
+  }
+  summary["rounds"] = training_rounds;
+  summary["phase_s"] = phases;
+  summary["upload_bytes"] = upload;
+  summary["upload_bytes_per_value"] = values > 0 ? upload / values : 0;
+  if (!non_private.empty()) {
+    const json e = last_evaluation(non_private);
+    summary["accuracy_non_private"] = e.value("accuracy", 0.0);
+    summary["macro_f1_non_private"] = e.value("macro_f1", 0.0);
+  }
+  add_alone(summary, inputs.alone);
+  add_epsilon(summary, inputs.ledgers);
+  summary["privacy_statement"] =
+      job.at("differential_privacy").value("enabled", false)
+          ? "Example-level differential privacy of each participant's training data, adding or "
+            "removing one example, against "
+            "everybody outside that participant, even if secure aggregation fails. The declared "
+            "evaluation split is outside this "
+            "statement; only sums over the survivors are seen of it."
+          : "No differential privacy: a baseline.";
+  return summary;
+}
+
+std::string percent(const json& value) {
+  return value.is_null() ? "–" : fmt::format("{:.1f} %", 100 * value.get<double>());
+}
+
+std::string make_table(const json& s) {
+  std::string out =
+      fmt::format("{}: {} participants, {} rounds, {:.0f} s, {} held-out examples\n\n",
+                  s["job"].get<std::string>(), s["participants"].get<int>(), s["rounds"].get<int>(),
+                  s["wall_s"].get<double>(), s["held_out_examples"].get<int>());
+  out += fmt::format("  {:<46}{:>10}{:>10}\n", "held-out", "accuracy", "macro F1");
+  const auto row = [&out](const char* what, const json& accuracy, const json& f1) {
+    if (!accuracy.is_null())
+      out += fmt::format("  {:<46}{:>10}{:>10}\n", what, percent(accuracy), percent(f1));
+  };
+  row("federation, private", s["accuracy"], s["macro_f1"]);
+  row("federation without differential privacy", s["accuracy_non_private"],
+      s["macro_f1_non_private"]);
+  row("each participant alone, same privacy (mean)", s["accuracy_alone"], s["macro_f1_alone"]);
+  row("majority class of each participant (mean)", s["accuracy_majority"], nullptr);
+  if (!s["epsilon"].empty()) {
+    out += fmt::format("\n  privacy spent ({}, delta {:g})\n", s.value("adjacency", ""),
+                       s["delta"].get<double>());
+    for (const auto& [name, epsilon] : s["epsilon"].items()) {
+      out += fmt::format(
+          "  {:<46}{:>10}\n", name,
+          epsilon.is_null() ? "unbounded" : fmt::format("{:.3f}", epsilon.get<double>()));
+    }
+  }
+  out +=
+      fmt::format("\n  masked update: {:.3f} bytes a value (float32: 4), {:.2f} MB in all\n",
+                  s["upload_bytes_per_value"].get<double>(), s["upload_bytes"].get<double>() / 1e6);
+  out += "  seconds per phase:";
+  for (const auto& [phase, seconds] : s["phase_s"].items())
+    out += fmt::format(" {} {:.1f}", phase, seconds.get<double>());
+  return out;
+}
+
+std::string_view text_of(const unsigned char* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+void replace_once(std::string& text, std::string_view mark, std::string_view with) {
+  const std::size_t at = text.find(mark);
+  SOTTO_CHECK(at != std::string::npos, "the report's template has lost a mark");
+  text.replace(at, mark.size(), with);
+}
+
+/// JSON inside a script element: "</" would end it.
+std::string for_script(const json& value) {
+  std::string text = value.dump();
+  for (std::size_t at = text.find("</"); at != std::string::npos; at = text.find("</", at))
+    text.replace(at, 2, "<\\/");
+  return text;
+}
+
+std::string make_page(const json& data) {
+  std::string page(text_of(embedded::report_html, embedded::report_html_size));
+  replace_once(page, "/*DATA*/", for_script(data));
+  replace_once(page, "/*CHART_JS*/", text_of(embedded::chart_js, embedded::chart_js_size));
+  return page;
+}
+
+void write(const std::filesystem::path& file, const std::string& text) {
+  if (Status s = journal::write_file_atomically(file, {view_of(text)},
+                                                journal::FileAccess::kEveryoneReads);
+      !s.ok())
+    throw StartupError(s.error().message);
+}
+
+}  // namespace
+
+Report make_report(const ReportInputs& inputs) {
+  const std::vector<json> rounds = done_rounds(inputs.run);
+  const std::vector<json> baseline =
+      inputs.non_private ? done_rounds(*inputs.non_private) : std::vector<json>{};
+  const json summary = summarise(inputs, rounds, baseline);
+  write(inputs.run / "summary.json", summary.dump(2) + "\n");
+  write(inputs.run / "report.html",
+        make_page({{"summary", summary}, {"rounds", rounds}, {"non_private_rounds", baseline}}));
+  return {.summary_json = summary.dump(2), .table = make_table(summary)};
+}
+
+}  // namespace sotto::coordinator

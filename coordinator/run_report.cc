@@ -1,0 +1,149 @@
+#include "coordinator/run_report.h"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
+
+namespace sotto::coordinator {
+
+namespace {
+
+using nlohmann::json;
+
+json as_json(const run::Evaluation& e) {
+  return {{"examples", e.examples},
+          {"accuracy", e.accuracy},
+          {"loss", e.loss},
+          {"macro_f1", e.macro_f1}};
+}
+
+std::string_view name(MemberState state) {
+  switch (state) {
+    case MemberState::kAbsent:
+      return "absent";
+    case MemberState::kOffered:
+      return "offered";
+    case MemberState::kAccepted:
+      return "accepted";
+    case MemberState::kRefused:
+      return "refused";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string to_json(const RoundRecord& r) {
+  json out = {{"server_round", r.server_round},
+              {"attempt", r.attempt},
+              {"closing_evaluation", r.closing_evaluation},
+              {"status", r.status},
+              {"cohort", r.cohort},
+              {"survivors", r.survivors},
+              {"phase_s", r.phase_s},
+              {"upload_bytes", r.upload_bytes},
+              {"values", r.values},
+              {"wall_s", r.wall_s}};
+  // The metric belongs to the model that the round began with.
+  if (r.evaluation) {
+    out["evaluated_round"] = r.server_round - 1;
+    out["evaluation"] = as_json(*r.evaluation);
+  }
+  if (r.epsilon) out["epsilon"] = *r.epsilon;
+  return out.dump();
+}
+
+std::string to_json(const RunStatus& s) {
+  json out = {{"state", s.state},
+              {"detail", s.detail},
+              {"server_round", s.server_round},
+              {"num_server_rounds", s.num_server_rounds},
+              {"phase", s.phase},
+              {"done", s.done},
+              {"cohort", s.cohort},
+              {"upload_bytes", s.upload_bytes},
+              {"delta", s.delta}};
+  if (s.evaluation) out["evaluation"] = as_json(*s.evaluation);
+  if (s.epsilon) out["epsilon"] = *s.epsilon;
+  if (s.eta_s) out["eta_s"] = *s.eta_s;
+  out["members"] = json::array();
+  for (const MemberStatus& m : s.members) {
+    out["members"].push_back(
+        {{"id", raw(m.id)}, {"name", m.name}, {"state", name(m.state)}, {"reason", m.reason}});
+  }
+  return out.dump();
+}
+
+std::string console_line(const RunStatus& s) {
+  if (s.state == "gathering") {
+    std::size_t accepted = 0;
+    for (const MemberStatus& m : s.members)
+      accepted += m.state == MemberState::kAccepted ? 1 : 0;
+    return fmt::format("waiting for members: {}/{} have accepted the job", accepted,
+                       s.members.size());
+  }
+  std::string line = s.server_round > s.num_server_rounds
+                         ? std::string("closing evaluation")
+                         : fmt::format("round {}/{}", s.server_round, s.num_server_rounds);
+  if (!s.phase.empty()) line += fmt::format(" · {} {}/{}", s.phase, s.done, s.cohort);
+  if (s.upload_bytes > 0)
+    line += fmt::format(" · {:.2f} MB up", static_cast<double>(s.upload_bytes) / 1e6);
+  if (s.evaluation) line += fmt::format(" · accuracy {:.1f} %", 100 * s.evaluation->accuracy);
+  if (s.epsilon) line += fmt::format(" · epsilon {:.2f}", *s.epsilon);
+  if (s.eta_s) {
+    const auto left = static_cast<std::uint64_t>(*s.eta_s + 0.5);
+    line += fmt::format(" · {}:{:02} left", left / 60, left % 60);
+  }
+  return line;
+}
+
+std::string round_line(const RoundRecord& r, const RunStatus& s) {
+  std::string line = r.closing_evaluation
+                         ? std::string("closing evaluation")
+                         : fmt::format("round {}/{}", r.server_round, s.num_server_rounds);
+  line += fmt::format(" · {}/{} participants", r.survivors, r.cohort);
+  if (r.upload_bytes > 0)
+    line += fmt::format(" · {:.2f} MB up", static_cast<double>(r.upload_bytes) / 1e6);
+  if (r.evaluation) {
+    line += fmt::format(" · held-out accuracy {:.1f} % (after round {})",
+                        100 * r.evaluation->accuracy, r.server_round - 1);
+  }
+  if (r.epsilon) line += fmt::format(" · epsilon {:.2f}", *r.epsilon);
+  line += fmt::format(" · {:.0f} s", r.wall_s);
+  if (s.eta_s) line += fmt::format(" · {:.0f} s left", *s.eta_s);
+  return line;
+}
+
+std::string describe_status(const std::string& status_json) {
+  const json s = json::parse(status_json, nullptr, false);
+  if (s.is_discarded()) return "status.json is not readable";
+  std::string out = fmt::format("{}, round {}/{}", s.value("state", ""), s.value("server_round", 0),
+                                s.value("num_server_rounds", 0));
+  if (!s.value("phase", "").empty())
+    out +=
+        fmt::format(", {} {}/{}", s.value("phase", ""), s.value("done", 0), s.value("cohort", 0));
+  if (s.contains("evaluation"))
+    out +=
+        fmt::format(", held-out accuracy {:.1f} %", 100 * s["evaluation"].value("accuracy", 0.0));
+  if (s.contains("epsilon"))
+    out += fmt::format(", epsilon {:.2f} at delta {:g}", s.value("epsilon", 0.0),
+                       s.value("delta", 0.0));
+  if (!s.value("detail", "").empty()) out += "\n" + s.value("detail", "");
+  for (const json& m : s.value("members", json::array())) {
+    out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),
+                       m.value("state", ""), m.value("reason", ""));
+  }
+  return out;
+}
+
+std::string value_at(const std::string& object, const std::string& path) {
+  std::string pointer = "/" + path;
+  for (char& c : pointer)
+    c = c == '.' ? '/' : c;
+  const json parsed = json::parse(object);
+  const json::json_pointer at(pointer);
+  if (!parsed.contains(at)) throw StartupError("no key " + path + " in the job");
+  const json& value = parsed.at(at);
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+}  // namespace sotto::coordinator

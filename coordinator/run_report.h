@@ -1,0 +1,74 @@
+// What a run says about itself while it runs and afterwards: plain structs, their JSON lines, the
+// console line.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/run/plan.h"
+
+namespace sotto::coordinator {
+
+/// A finished attempt at a round: one line of metrics.jsonl.
+struct RoundRecord {
+  std::uint64_t server_round = 0;
+  std::uint32_t attempt = 0;
+  bool closing_evaluation = false;
+  std::string status;  // "done", or why not
+  std::uint32_t cohort = 0;
+  std::uint32_t survivors = 0;
+  /// Of the model that the round started from, summed over the survivors' declared evaluation
+  /// splits.
+  std::optional<run::Evaluation> evaluation;
+  std::map<std::string, double> phase_s;
+  std::uint64_t upload_bytes = 0;  // all survivors' masked vectors
+  std::uint64_t values = 0;        // floats in an update
+  std::optional<double>
+      epsilon;        // example-level, after this round, at the job's delta; absent without DP
+  double wall_s = 0;  // since the run began
+};
+
+enum class MemberState : std::uint8_t { kAbsent, kOffered, kAccepted, kRefused };
+
+struct MemberStatus {
+  MemberId id{};
+  std::string name;
+  MemberState state{};
+  std::string reason;  // of a refusal
+};
+
+/// Now: the console line, status.json.
+struct RunStatus {
+  std::string state;  // "gathering", "running", "finished", "failed", "stopped"
+  std::string detail;
+  std::uint64_t server_round = 0;
+  std::uint64_t num_server_rounds = 0;
+  std::string phase;
+  std::uint32_t done = 0;
+  std::uint32_t cohort = 0;
+  std::uint64_t upload_bytes = 0;
+  std::optional<run::Evaluation> evaluation;
+  std::optional<double> epsilon;
+  double delta = 0;
+  std::optional<double> eta_s;
+  std::vector<MemberStatus> members;
+};
+
+/// One object a line, keys sorted.
+std::string to_json(const RoundRecord& record);
+std::string to_json(const RunStatus& status);
+/// "round 3/20 · upload 2/4 · 0.6 MB · accuracy 81.2 % · epsilon 3.1 · 0:41 left"
+std::string console_line(const RunStatus& status);
+/// The same for a finished round, where there is no terminal to rewrite a line on.
+std::string round_line(const RoundRecord& record, const RunStatus& status);
+/// status.json for people, several lines.
+std::string describe_status(const std::string& status_json);
+/// The value at "a.b" of a JSON object, strings without quotes. Throws StartupError when there is
+/// none.
+std::string value_at(const std::string& object, const std::string& path);
+
+}  // namespace sotto::coordinator
