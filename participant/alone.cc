@@ -1,0 +1,88 @@
+#include "participant/alone.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "common/crypto/secure_random.h"
+#include "common/run/plan.h"
+#include "participant/learning/local_trainer.h"
+
+namespace sotto::participant {
+
+namespace {
+
+double majority_accuracy(const learning::SiteExamples& examples, std::size_t labels) {
+  std::vector<std::size_t> count(labels, 0);
+  for (const learning::Example& e : examples.train)
+    ++count[static_cast<std::size_t>(e.label)];
+  const auto most = std::max_element(count.begin(), count.end()) - count.begin();
+  const auto right = std::count_if(examples.evaluation.begin(), examples.evaluation.end(),
+                                   [most](const learning::Example& e) { return e.label == most; });
+  return examples.evaluation.empty()
+             ? 0
+             : static_cast<double>(right) / static_cast<double>(examples.evaluation.size());
+}
+
+Result<learning::SiteExamples> read_site(const config::JobConfig& job,
+                                         const config::SiteConfig& site) {
+  auto train = learning::read_examples(site.data.train, job.task.labels);
+  if (!train.ok()) return train.error();
+  auto evaluation = learning::read_examples(site.data.evaluation, job.task.labels);
+  if (!evaluation.ok()) return evaluation.error();
+  return learning::SiteExamples{std::move(train).value(), std::move(evaluation).value()};
+}
+
+}  // namespace
+
+Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
+                                privacy::PrivacyLedger& ledger) {
+  auto examples = read_site(job, site);
+  if (!examples.ok()) return examples.error();
+  AloneResult result{.accuracy_majority = majority_accuracy(*examples, job.task.labels.size()),
+                     .delta = job.differential_privacy.target_delta};
+  auto trainer = learning::LocalTrainer::create(job, site.resources, std::move(examples).value());
+  if (!trainer.ok()) return trainer.error();
+  auto model = learning::initial_model(job);
+  if (!model.ok()) return model.error();
+
+  crypto::OsRandom random;
+  privacy::Charge charge{.dataset_id = site.data.dataset_id, .job_hash = job.hash};
+  random.fill(charge.run);
+  const bool dp = job.differential_privacy.enabled;
+  if (dp) {
+    charge.steps = (*trainer)->steps_per_round();
+  } else {
+    charge.without_privacy = true;
+  }
+  for (std::uint64_t r = 1; r <= job.rounds.num_server_rounds; ++r) {
+    auto trained = (*trainer)->train(*model, r, random, [](learning::TrainingProgress) {});
+    if (!trained.ok()) return trained.error();
+    charge.round = RoundNumber::of(r, 0);
+    auto released = ledger.charge_and_release(
+        charge,
+        {.max_epsilon = dp ? site.policy.max_epsilon : std::numeric_limits<double>::infinity(),
+         .delta = site.policy.delta},
+        std::move(trained->update));
+    if (!released.ok()) return released.error();
+    for (std::size_t i = 0; i < model->values.size(); ++i)
+      model->values[i] += released->get().values[i];
+  }
+
+  auto counts = (*trainer)->evaluate(*model);
+  if (!counts.ok()) return counts.error();
+  const run::Evaluation evaluation = run::summarise(job, *counts);
+  result.accuracy = evaluation.accuracy;
+  result.macro_f1 = evaluation.macro_f1;
+  result.epsilon = std::numeric_limits<double>::infinity();
+  if (dp) {
+    privacy::DpSgdSteps all = *charge.steps;
+    all.steps *= job.rounds.num_server_rounds;
+    auto epsilon = privacy::epsilon_of(all, result.delta);
+    if (!epsilon.ok()) return epsilon.error();
+    result.epsilon = *epsilon;
+  }
+  return result;
+}
+
+}  // namespace sotto::participant

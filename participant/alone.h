@@ -1,0 +1,25 @@
+// What a site reaches without the others, at the same privacy: the baseline that a federation is
+// measured against.
+#pragma once
+
+#include <string>
+
+#include "common/config/job.h"
+#include "common/config/site.h"
+#include "common/privacy/ledger.h"
+
+namespace sotto::participant {
+
+struct AloneResult {
+  double accuracy = 0;
+  double macro_f1 = 0;
+  double accuracy_majority = 0;  // of always answering the site's own most frequent class
+  double epsilon = 0;            // of this training; infinity without differential privacy
+  double delta = 0;
+};
+
+/// The job's rounds and steps on the site's data alone, each round charged to the site's ledger.
+Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
+                                privacy::PrivacyLedger& ledger);
+
+}  // namespace sotto::participant

@@ -1,0 +1,96 @@
+#include "participant/data/partition.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "common/crypto/secure_random.h"
+
+namespace sotto::data {
+
+namespace {
+
+using learning::Example;
+
+double standard_normal(crypto::StreamRandom& random) {
+  const double u = 1 - random.unit();  // (0, 1]
+  return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * random.unit());
+}
+
+/// Marsaglia and Tsang 2000; for alpha < 1 by the boost U^(1/alpha).
+double gamma_variate(double alpha, crypto::StreamRandom& random) {
+  if (alpha < 1) return gamma_variate(alpha + 1, random) * std::pow(1 - random.unit(), 1 / alpha);
+  const double d = alpha - 1.0 / 3;
+  const double c = 1 / std::sqrt(9 * d);
+  for (;;) {
+    const double x = standard_normal(random);
+    const double v = std::pow(1 + c * x, 3);
+    if (v > 0 && std::log(1 - random.unit()) < 0.5 * x * x + d - d * v + d * std::log(v))
+      return d * v;
+  }
+}
+
+template <class T>
+void shuffle(std::vector<T>& items, crypto::StreamRandom& random) {
+  for (std::size_t i = items.size(); i > 1; --i)
+    std::swap(items[i - 1], items[random.below(i)]);
+}
+
+/// Takes one example from the fullest part for each empty one.
+void fill_empty(std::vector<std::vector<Example>>& parts) {
+  for (auto& part : parts) {
+    if (!part.empty()) continue;
+    auto fullest = std::max_element(parts.begin(), parts.end(), [](const auto& a, const auto& b) {
+      return a.size() < b.size();
+    });
+    if (fullest->size() < 2) return;
+    part.push_back(std::move(fullest->back()));
+    fullest->pop_back();
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<Example>> dirichlet_partition(const std::vector<Example>& examples,
+                                                      std::size_t labels, std::size_t parts,
+                                                      double alpha, std::uint64_t seed) {
+  crypto::StreamRandom random(seed);
+  std::vector<std::vector<Example>> by_label(labels);
+  for (const Example& e : examples)
+    by_label.at(static_cast<std::size_t>(e.label)).push_back(e);
+  std::vector<std::vector<Example>> out(parts);
+  for (auto& of_label : by_label) {
+    shuffle(of_label, random);
+    std::vector<double> cumulative(parts);
+    double total = 0;
+    for (double& c : cumulative)
+      c = total += gamma_variate(alpha, random);
+    std::size_t at = 0;
+    for (std::size_t p = 0; p < parts; ++p) {
+      const auto until = p + 1 == parts
+                             ? of_label.size()
+                             : static_cast<std::size_t>(cumulative[p] / total *
+                                                        static_cast<double>(of_label.size()));
+      for (; at < until; ++at)
+        out[p].push_back(std::move(of_label[at]));
+    }
+  }
+  fill_empty(out);
+  for (auto& part : out)
+    shuffle(part, random);
+  return out;
+}
+
+std::vector<std::vector<Example>> even_partition(const std::vector<Example>& examples,
+                                                 std::size_t parts, std::uint64_t seed) {
+  crypto::StreamRandom random(seed);
+  std::vector<Example> shuffled = examples;
+  shuffle(shuffled, random);
+  std::vector<std::vector<Example>> out(parts);
+  for (std::size_t i = 0; i < shuffled.size(); ++i)
+    out[i % parts].push_back(std::move(shuffled[i]));
+  return out;
+}
+
+}  // namespace sotto::data

@@ -1,0 +1,379 @@
+// sotto-participant: a site's identity, its membership, its runs, its ledger. Every command has
+// --help; what a script reads has --json.
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/config/identity.h"
+#include "common/config/parse.h"
+#include "common/crypto/secret.h"
+#include "common/crypto/secure_random.h"
+#include "common/journal/atomic_file.h"
+#include "common/net/asio_host.h"
+#include "common/privacy/ledger.h"
+#include "participant/alone.h"
+#include "participant/data/partition.h"
+#include "participant/enrolment.h"
+#include "participant/learning/blas.h"
+#include "participant/learning/local_trainer.h"
+#include "participant/participant.h"
+
+namespace {
+
+namespace config = sotto::config;
+namespace participant = sotto::participant;
+namespace learning = sotto::learning;
+using nlohmann::json;
+using sotto::StartupError;
+
+std::uint64_t unix_now() {
+  return static_cast<std::uint64_t>(std::time(nullptr));
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+template <class T>
+T or_stop(sotto::Result<T> result) {
+  if (!result.ok()) throw StartupError(result.error().message);
+  return std::move(result).value();
+}
+
+/// JSON has no infinity: null says that there is no bound.
+json finite(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+std::string ledger_file(const std::string& dir) {
+  return dir + "/ledger.sqlite";
+}
+
+void add_init(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", name;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("init", "Make this site's identity and its public card");
+  sub->add_option("--dir", args->dir, "Folder of the identity; private keys never leave it")
+      ->capture_default_str();
+  sub->add_option("--name", args->name, "The site's name, shown to the other members")->required();
+  sub->callback([args] {
+    sotto::crypto::OsRandom random;
+    const config::Card card = participant::init(args->dir, args->name, random);
+    print("identity made in " + args->dir + "\nfingerprint " +
+          config::fingerprint(card.signing_key) + "\nsend " + args->dir + "/" + args->name +
+          ".card.json to the coordinator's operator, and tell them the fingerprint by another way");
+  });
+}
+
+void add_join(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", federation;
+    bool replace = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub =
+      app.add_subcommand("join", "Check a federation.json, show its fingerprints and pin it");
+  sub->add_option("federation", args->federation, "federation.json from the coordinator's operator")
+      ->required();
+  sub->add_option("--dir", args->dir, "Folder of this site's identity")->capture_default_str();
+  sub->add_flag("--replace", args->replace,
+                "Pin it even where another coordinator or a newer roster is pinned");
+  sub->callback([args] {
+    print(participant::describe(participant::join(
+        args->dir, args->federation, unix_now(),
+        args->replace ? participant::PinChange::kReplace : participant::PinChange::kRefuse)));
+  });
+}
+
+struct RunArguments {
+  std::string dir = ".";
+  std::string site;
+  bool once = false;
+  std::string drill;
+};
+
+std::optional<participant::ParticipantOptions::Drill> parse_drill(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const std::size_t at = text.find('@');
+  if (at == std::string::npos ||
+      text.find_first_not_of("0123456789", at + 1) != std::string::npos || at + 1 == text.size()) {
+    throw StartupError("--drill takes MESSAGE@ROUND, as in UploadHeader@2");
+  }
+  return participant::ParticipantOptions::Drill{text.substr(0, at),
+                                                std::stoull(text.substr(at + 1))};
+}
+
+int run(const RunArguments& args) {
+  const config::Identity identity = config::load_identity(args.dir);
+  const participant::Membership membership =
+      participant::load_membership(args.dir, identity, unix_now());
+  participant::ParticipantOptions options{
+      .self = membership.self,
+      .roster = membership.federation.roster,
+      .site = config::load_site(args.site.empty() ? args.dir + "/site.json" : args.site),
+      .make_trainer = participant::trainer_from_files,
+      .once = args.once,
+      .drill = parse_drill(args.drill)};
+  const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
+  learning::use_threads(options.site.resources.threads);
+  const learning::BlasDescription blas = learning::blas_description();
+  log(identity.name + ": " + blas.text);
+  if (blas.is_slow) {
+    log("warning: this is the reference BLAS, so training is ten times slower; scripts/setup.sh "
+        "installs OpenBLAS");
+  }
+
+  participant::Guard guard = or_stop(participant::Guard::open(args.dir + "/guard.log"));
+  sotto::privacy::PrivacyLedger ledger =
+      or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args.dir)));
+  sotto::crypto::OsRandom random;
+  sotto::net::AsioHost host(1);
+  participant::Participant app(std::move(options), host, identity.signing, random, guard, ledger,
+                               {.on_note = log});
+  host.connect({.endpoint = membership.federation.endpoint,
+                .identity = {identity.transport_public, identity.transport_secret.clone()},
+                .coordinator_key = membership.federation.roster.coordinator_transport_key},
+               app);
+  return host.run();
+}
+
+void add_run(CLI::App& app, int& exit_code) {
+  auto args = std::make_shared<RunArguments>();
+  CLI::App* sub = app.add_subcommand(
+      "run", "Take part in the federation's jobs, as far as the site's policy allows");
+  sub->add_option("--dir", args->dir, "Folder of this site's identity, guard and ledger")
+      ->capture_default_str();
+  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
+  sub->add_flag("--once", args->once, "Finish with the first run's end or refusal");
+  sub->add_option("--drill", args->drill,
+                  "Failure drill: die as with kill -9 just before a message leaves, as in "
+                  "UploadHeader@2 (round 2)");
+  sub->callback([args, &exit_code] { exit_code = run(*args); });
+}
+
+void add_model(CLI::App& app) {
+  struct Arguments {
+    std::string job, out;
+    std::vector<std::string> overrides;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("model", "Make models");
+  sub->require_subcommand(1);
+  CLI::App* init = sub->add_subcommand(
+      "init",
+      "Write a job's initial model (random, from the job's seed) with its config and vocabulary");
+  init->add_option("--job", args->job, "job.json")->required();
+  init->add_option("--out", args->out, "Folder for model.safetensors, config.json and vocab.txt")
+      ->required();
+  init->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  init->callback([args] {
+    const config::JobConfig job = config::load_job(args->job, args->overrides);
+    const sotto::FlatParameters model = or_stop(learning::initial_model(job));
+    if (auto saved = learning::save_model(args->out, job, model); !saved.ok())
+      throw StartupError(saved.error().message);
+    print(args->out + "/model.safetensors: " + std::to_string(model.values.size()) + " parameters");
+  });
+}
+
+void add_train_alone(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", job, site, evaluation;
+    std::vector<std::string> overrides;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "train-alone",
+      "What this site reaches without the others at the same privacy (charges its ledger)");
+  sub->add_option("--dir", args->dir, "Folder of the ledger to charge")->capture_default_str();
+  sub->add_option("--job", args->job, "job.json")->required();
+  sub->add_option("--site", args->site, "site.json")->required();
+  sub->add_option("--evaluation", args->evaluation,
+                  "Held-out examples to measure on instead of the site's own");
+  sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->callback([args] {
+    const config::JobConfig job = config::load_job(args->job, args->overrides);
+    config::SiteConfig site = config::load_site(args->site);
+    if (!args->evaluation.empty()) site.data.evaluation = args->evaluation;
+    auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
+    learning::use_threads(site.resources.threads);
+    const auto began = std::chrono::steady_clock::now();
+    const auto r = or_stop(participant::train_alone(job, site, ledger));
+    const double wall_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const json out = {{"dataset_id", site.data.dataset_id},
+                      {"accuracy", r.accuracy},
+                      {"macro_f1", r.macro_f1},
+                      {"accuracy_majority", r.accuracy_majority},
+                      {"epsilon", finite(r.epsilon)},
+                      {"delta", r.delta},
+                      {"wall_s", wall_s}};
+    print(args->json ? out.dump()
+                     : "alone: accuracy " + std::to_string(100 * r.accuracy) +
+                           " %, majority class " + std::to_string(100 * r.accuracy_majority) +
+                           " %, epsilon " + std::to_string(r.epsilon));
+  });
+}
+
+void write_examples(const std::filesystem::path& file,
+                    const std::vector<learning::Example>& examples,
+                    const std::vector<std::string>& labels) {
+  std::string text;
+  for (const learning::Example& e : examples) {
+    text += labels.at(static_cast<std::size_t>(e.label)) + "\t" + e.text + "\n";
+  }
+  if (auto s = sotto::journal::write_file_atomically(file, {sotto::view_of(text)},
+                                                     sotto::journal::FileAccess::kOwnerOnly);
+      !s.ok())
+    throw StartupError(s.error().message);
+}
+
+void add_data(CLI::App& app) {
+  struct Arguments {
+    std::string job, train, evaluation, out;
+    std::uint32_t participants = 4;
+    double dirichlet = 0.5;
+    std::uint64_t seed = 1;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("data", "Prepare data sets");
+  sub->require_subcommand(1);
+  CLI::App* split =
+      sub->add_subcommand("split", "Cut one data set into shards for demonstration sites");
+  split->add_option("--job", args->job, "job.json, for its labels")->required();
+  split->add_option("--train", args->train,
+                    "Training examples; data/train.tsv beside the job unless given");
+  split->add_option("--evaluation", args->evaluation,
+                    "Held-out examples; data/test.tsv beside the job unless given");
+  split->add_option("--participants", args->participants, "How many shards")->capture_default_str();
+  split
+      ->add_option("--dirichlet", args->dirichlet,
+                   "Label skew: small = each sees mostly some labels")
+      ->capture_default_str();
+  split->add_option("--seed", args->seed, "Decides the cut")->capture_default_str();
+  split->add_option("--out", args->out, "Folder: site-01/train.tsv, site-01/eval.tsv, ...")
+      ->required();
+  split->callback([args] {
+    const config::JobConfig job = config::load_job(args->job);
+    const std::filesystem::path beside = std::filesystem::path(args->job).parent_path() / "data";
+    const auto read = [&](const std::string& given, const char* usual) {
+      return or_stop(learning::read_examples(
+          given.empty() ? beside / usual : std::filesystem::path(given), job.task.labels));
+    };
+    const auto train =
+        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), job.task.labels.size(),
+                                         args->participants, args->dirichlet, args->seed);
+    const auto evaluation = sotto::data::even_partition(read(args->evaluation, "test.tsv"),
+                                                        args->participants, args->seed + 1);
+    for (std::size_t i = 0; i < train.size(); ++i) {
+      const std::string number = std::to_string(i + 1);
+      const auto folder = std::filesystem::path(args->out) /
+                          ("site-" + std::string(number.size() < 2 ? "0" : "") + number);
+      std::filesystem::create_directories(folder);
+      write_examples(folder / "train.tsv", train[i], job.task.labels);
+      write_examples(folder / "eval.tsv", evaluation[i], job.task.labels);
+    }
+    print(args->out + ": " + std::to_string(train.size()) + " shards");
+  });
+}
+
+void add_ledger(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", site;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub =
+      app.add_subcommand("ledger", "What the site's data set has spent, and what is left");
+  sub->add_option("--dir", args->dir, "Folder of the ledger")->capture_default_str();
+  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->callback([args] {
+    const config::SiteConfig site =
+        config::load_site(args->site.empty() ? args->dir + "/site.json" : args->site);
+    const auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
+    const double spent = or_stop(ledger.spent(site.data.dataset_id, site.policy.delta));
+    const auto entries = or_stop(ledger.entries(site.data.dataset_id, site.policy.delta));
+    const json out = {{"dataset_id", site.data.dataset_id},
+                      {"epsilon", finite(spent)},
+                      {"delta", site.policy.delta},
+                      {"adjacency", "add or remove one example"},
+                      {"max_epsilon", finite(site.policy.max_epsilon)},
+                      {"entries", entries.size()},
+                      {"label", site.label}};
+    if (args->json) return print(out.dump());
+    print(site.data.dataset_id + ": epsilon " + std::to_string(spent) + " of " +
+          std::to_string(site.policy.max_epsilon) + " spent at delta " +
+          std::to_string(site.policy.delta) + " (add or remove one example), " +
+          std::to_string(entries.size()) + " entries");
+    for (const auto& e : entries) {
+      print("  " + e.when_utc + "  round " + std::to_string(e.charge.round.server_round()) +
+            "  epsilon after it " + std::to_string(e.epsilon_after));
+    }
+  });
+}
+
+void add_config(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("config", "Check configuration files");
+  sub->require_subcommand(1);
+  auto file = std::make_shared<std::string>();
+  CLI::App* check = sub->add_subcommand("check", "Say all errors of a site.json at once");
+  check->add_option("file", *file, "site.json")->required();
+  check->callback([file] {
+    (void)config::load_site(*file);
+    print(*file + ": no errors");
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Sotto participant: trains on this site's data, sends masked updates only, and keeps the "
+      "site's privacy budget"};
+  app.require_subcommand(1);
+  int exit_code = 0;
+  add_init(app);
+  add_join(app);
+  add_run(app, exit_code);
+  add_model(app);
+  add_train_alone(app);
+  add_data(app);
+  add_ledger(app);
+  add_config(app);
+  try {
+    learning::prepare_blas_or_reexec(argc, argv);
+    sotto::crypto::initialize_process();
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const StartupError& e) {
+    std::fprintf(stderr, "sotto-participant: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sotto-participant: unexpected: %s\n", e.what());
+    return 1;
+  }
+  return exit_code;
+}

@@ -1,0 +1,479 @@
+#include "participant/participant.h"
+
+#include <algorithm>
+#include <csignal>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "common/config/model_files.h"
+#include "common/config/parse.h"
+#include "common/privacy/clip.h"
+#include "common/run/plan.h"
+#include "common/secagg/transcript.h"
+#include "common/wire/codec.h"
+#include "participant/policy.h"
+#include "participant/session.h"
+
+namespace sotto::participant {
+
+namespace {
+
+/// Says that we are there; the coordinator leaves silent members out of cohorts.
+constexpr Duration kHelloEvery{5000};
+
+/// Everything that belongs to one run we agreed to.
+struct Run {
+  config::JobConfig job;
+  Bytes32 job_hash{};
+  RunId id{};
+  std::unique_ptr<learning::LocalTrainer> trainer;
+  std::unique_ptr<ParticipantSession> session;
+  wire::JobReply reply;
+
+  // Of the round under way: what training left, until it is masked.
+  RoundNumber computing;
+  std::optional<learning::TrainedUpdate> trained;
+  std::vector<std::uint64_t> metrics;
+};
+
+}  // namespace
+
+struct Participant::Impl {
+  Impl(ParticipantOptions o, Host& h, const crypto::SigningKey& s, crypto::SecureRandom& r,
+       Guard& g, privacy::PrivacyLedger& l, ParticipantObserver obs)
+      : options(std::move(o)),
+        host(h),
+        signing(s),
+        random(r),
+        guard(g),
+        ledger(l),
+        observer(std::move(obs)) {}
+
+  const config::SitePolicy& policy() const { return options.site.policy; }
+
+  void note(const std::string& line) {
+    if (observer.on_note) observer.on_note(line);
+  }
+
+  void send(RoundNumber round, const wire::Message& message) {
+    if (options.drill && options.drill->server_round == round.server_round() &&
+        options.drill->message == wire::name_of(message)) {
+      std::raise(SIGKILL);
+    }
+    host.send(kCoordinatorId, wire::encode(options.self, round, message));
+  }
+
+  void say_hello() {
+    send({}, wire::Hello{.run = run ? run->id : RunId{}});
+    next_hello = host.now() + kHelloEvery;
+    schedule();
+  }
+
+  void schedule() {
+    TimePoint next = next_hello;
+    if (session_wake && *session_wake < next) next = *session_wake;
+    host.wake_at(next);
+  }
+
+  // ---- agreeing to a job
+
+  void on_job_offer(const wire::JobOffer& offer) {
+    if (!secagg::verify_job_offer(options.roster.coordinator_signing_key, offer)) {
+      return note("a job offer that the coordinator did not sign; ignored");
+    }
+    if (run && run->id == offer.run && run->job.canonical == offer.job) return send({}, run->reply);
+    if (busy)
+      return;  // the worker still uses the former run; the offer comes again with our next Hello
+    run.reset();
+    session_wake.reset();
+    wire::JobReply reply = decide(offer);
+    secagg::sign_job_reply(signing, reply);
+    if (run) run->reply = reply;
+    send({}, reply);
+    if (!reply.accepted) {
+      note("refused the job: " + reply.reason);
+      if (options.once) host.finish(3);
+    }
+  }
+
+  wire::JobReply decide(const wire::JobOffer& offer) {
+    wire::JobReply reply{.run = offer.run, .id = options.self};
+    auto parsed = config::parse_received_job(offer.job);
+    if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed)) {
+      reply.job_hash = crypto::hash("SOTTO job", {view_of(offer.job)});
+      reply.reason = errors->joined();
+      return reply;
+    }
+    config::JobConfig job = std::get<config::JobConfig>(std::move(parsed));
+    job.model.path = options.site.model_path.string();
+    reply.job_hash = job.hash;
+    auto built = agree(std::move(job), offer.run);
+    if (!built.ok()) {
+      reply.reason = built.error().message;
+    } else {
+      run = std::move(built).value();
+      reply.accepted = true;
+    }
+    return reply;
+  }
+
+  Result<std::unique_ptr<Run>> agree(config::JobConfig job, const RunId& id) {
+    // Rules that need no data come first, so that a refused job never opens a file.
+    if (auto broken = refusals(policy(), job,
+                               {.noise_multiplier = std::numeric_limits<double>::infinity(),
+                                .roster_participants = roster_size()});
+        !broken.empty()) {
+      return Error{joined(broken)};
+    }
+    if (!job.secure_aggregation.enabled)
+      return Error{"this participant sends updates through secure aggregation only"};
+    if (Status same = config::check_model_files(job, job.model.path); !same.ok())
+      return same.error();
+    auto trainer = options.make_trainer(job, options.site);
+    if (!trainer.ok()) return trainer.error();
+    auto context = context_of(job, **trainer, id);
+    if (!context.ok()) return context.error();
+    if (auto broken = refusals(policy(), job, *context); !broken.empty())
+      return Error{joined(broken)};
+
+    auto made = std::make_unique<Run>();
+    made->job_hash = job.hash;
+    made->id = id;
+    auto initial = learning::initial_model(job);
+    if (!initial.ok()) return initial.error();
+    Agreement agreement{.run = id,
+                        .config_hash = job.hash,
+                        .roster_hash = options.roster.hash(),
+                        .num_server_rounds = job.rounds.num_server_rounds,
+                        .parameters = initial->values.size(),
+                        .encoding = run::encoding_of(job),
+                        .min_colluders = policy().max_colluders,
+                        .min_cohort = policy().min_cohort,
+                        .max_round = std::chrono::seconds(policy().max_round_s)};
+    layout = std::move(initial->layout);
+    made->session = std::make_unique<ParticipantSession>(
+        agreement, options.self, run::signers(options.roster),
+        options.roster.coordinator_signing_key, signing, random, guard.state());
+    made->trainer = std::move(trainer).value();
+    made->job = std::move(job);
+    note("agreed to the job '" + made->job.name + "'");
+    return made;
+  }
+
+  std::uint32_t roster_size() const {
+    return static_cast<std::uint32_t>(run::signers(options.roster).size());
+  }
+
+  static std::string joined(const std::vector<std::string>& sentences) {
+    std::string out;
+    for (const std::string& s : sentences)
+      out += (out.empty() ? "" : "; ") + s;
+    return out;
+  }
+
+  Result<JobContext> context_of(const config::JobConfig& job, const learning::LocalTrainer& trainer,
+                                const RunId& id) const {
+    JobContext context{.roster_participants = roster_size()};
+    auto spent = ledger.spent(options.site.data.dataset_id, policy().delta);
+    if (!spent.ok()) return spent.error();
+    context.epsilon_spent = *spent;
+    privacy::Charge whole = charge_of(job, id, RoundNumber::of(job.rounds.num_server_rounds, 0));
+    if (job.differential_privacy.enabled) {
+      privacy::DpSgdSteps steps = trainer.steps_per_round();
+      steps.steps *= job.rounds.num_server_rounds;
+      context.noise_multiplier = steps.noise_multiplier;
+      auto epsilon = privacy::epsilon_of(steps, job.differential_privacy.target_delta);
+      if (!epsilon.ok()) return epsilon.error();
+      context.job_epsilon = *epsilon;
+      whole.steps = steps;
+    } else {
+      context.job_epsilon = std::numeric_limits<double>::infinity();
+      whole.without_privacy = true;
+    }
+    auto after = ledger.spent_after(whole, policy().delta);
+    if (!after.ok()) return after.error();
+    context.epsilon_after_job = *after;
+    return context;
+  }
+
+  privacy::Charge charge_of(const config::JobConfig& job, const RunId& id,
+                            RoundNumber round) const {
+    return {.dataset_id = options.site.data.dataset_id,
+            .run = id,
+            .round = round,
+            .job_hash = job.hash};
+  }
+
+  // ---- carrying out what the session asks for
+
+  void apply(SessionOutput output) {
+    for (const SessionEvent& event : output.events)
+      on_event(event);
+    for (const GuardRecord& record : output.persist) {
+      // Durable before the first byte of its message leaves.
+      if (Status written = guard.record(record); !written.ok()) {
+        note("the guard cannot be written, so nothing is sent: " + written.error().message);
+        return apply(run->session->guard_failed(host.now()));
+      }
+    }
+    for (const wire::Envelope& e : output.send)
+      send(e.round, e.message);
+    session_wake = output.wake_at;
+    if (output.train) start_training(std::move(*output.train));
+    if (output.mask) start_masking(std::move(*output.mask));
+    schedule();
+  }
+
+  void on_event(const SessionEvent& event) {
+    using Kind = SessionEvent::Kind;
+    if (event.kind == Kind::kIgnored || event.kind == Kind::kModelReceived) return;
+    std::string line = "round " + std::to_string(event.round.server_round());
+    switch (event.kind) {
+      case Kind::kRoundJoined:
+        line += ": joined";
+        break;
+      case Kind::kUploaded:
+        line += ": masked update released";
+        break;
+      case Kind::kEndorsed:
+        line += ": endorsed the survivors";
+        break;
+      case Kind::kUnmasked:
+        line += ": shares sent";
+        break;
+      case Kind::kRoundClosed:
+        line += ": closed";
+        break;
+      case Kind::kRoundLeft:
+        line += ": left";
+        break;
+      case Kind::kRejected:
+        line += ": rejected a message";
+        break;
+      case Kind::kIgnored:
+      case Kind::kModelReceived:
+        break;
+    }
+    note(event.detail.empty() ? line : line + " (" + event.detail + ")");
+  }
+
+  void leave(RoundNumber round, const Error& why) {
+    apply(run->session->computed(round, why, host.now()));
+  }
+
+  /// The limits bind jobs with differential privacy; a site that allows others accepts that they
+  /// have no bound, and its ledger then says so for ever.
+  privacy::Budget budget() const {
+    return {.max_epsilon = run->job.differential_privacy.enabled
+                               ? policy().max_epsilon
+                               : std::numeric_limits<double>::infinity(),
+            .delta = policy().delta};
+  }
+
+  /// The budget is looked at before a core is spent; it is charged before the update leaves.
+  Status affordable(const privacy::Charge& charge) const {
+    auto after = ledger.spent_after(charge, policy().delta);
+    if (!after.ok()) return after.error();
+    if (*after > budget().max_epsilon)
+      return Error{"the privacy budget of '" + charge.dataset_id + "' is spent"};
+    return {};
+  }
+
+  privacy::Charge round_charge(RoundNumber round) const {
+    privacy::Charge charge = charge_of(run->job, run->id, round);
+    if (run::is_closing_evaluation(run->job, round)) return charge;
+    if (run->job.differential_privacy.enabled) {
+      charge.steps = run->trainer->steps_per_round();
+    } else {
+      charge.without_privacy = true;
+    }
+    return charge;
+  }
+
+  void start_training(TrainRequest request) {
+    if (busy) return leave(request.round, {"still computing for an earlier round"});
+    if (request.model->layout != layout)
+      return leave(request.round, {"the model is not the one that the job describes"});
+    if (Status ok = affordable(round_charge(request.round)); !ok.ok())
+      return leave(request.round, ok.error());
+    busy = true;
+    run->computing = request.round;
+    run->trained.reset();
+
+    struct Work {
+      learning::LocalTrainer& trainer;
+      TrainRequest request;
+      crypto::StreamRandom random;
+      Status outcome;
+      std::vector<std::uint64_t> metrics;
+      std::optional<learning::TrainedUpdate> trained;
+    };
+
+    auto work = std::shared_ptr<Work>(
+        new Work{*run->trainer, std::move(request), crypto::StreamRandom(random), {}, {}, {}});
+    host.compute(
+        [work] {
+          auto metrics = work->trainer.evaluate(*work->request.model);
+          if (!metrics.ok()) return void(work->outcome = metrics.error());
+          work->metrics = std::move(metrics).value();
+          if (work->request.evaluate_only) return;
+          auto trained =
+              work->trainer.train(*work->request.model, work->request.round.server_round(),
+                                  work->random, [](learning::TrainingProgress) {});
+          if (!trained.ok()) return void(work->outcome = trained.error());
+          work->trained = std::move(trained).value();
+        },
+        [this, work] {
+          busy = false;
+          run->metrics = std::move(work->metrics);
+          run->trained = std::move(work->trained);
+          apply(run->session->computed(work->request.round, work->outcome, host.now()));
+        });
+  }
+
+  void start_masking(MaskRequest request) {
+    SOTTO_CHECK(!busy && run->computing == request.round, "masking without the round's update");
+    busy = true;
+
+    struct Work {
+      MaskRequest request;
+      codec::EncodingSpec encoding;
+      double norm_bound;
+      std::optional<FlatUpdate> update;
+      codec::Counters counters;
+      crypto::StreamRandom random;
+      unsigned threads;
+      std::optional<Result<secagg::MaskedUpdate>> masked;
+    };
+
+    std::optional<FlatUpdate> update;
+    if (run->trained) update = std::move(run->trained->update);
+    auto work = std::shared_ptr<Work>(new Work{std::move(request),
+                                               run::encoding_of(run->job),
+                                               run->job.secure_aggregation.max_update_norm,
+                                               std::move(update),
+                                               {.weight = 1, .metrics = run->metrics},
+                                               crypto::StreamRandom(random),
+                                               options.site.resources.threads,
+                                               {}});
+    host.compute(
+        [work] {
+          std::optional<ClippedUpdate> clipped;
+          if (work->update) {
+            auto bounded = clip(std::move(*work->update), work->norm_bound);
+            if (!bounded.ok()) return void(work->masked.emplace(bounded.error()));
+            clipped.emplace(std::move(bounded).value());
+          }
+          auto ring = codec::encode(work->encoding, work->request.job.lanes, work->request.h,
+                                    std::move(clipped), work->counters, work->random);
+          if (!ring.ok()) return void(work->masked.emplace(ring.error()));
+          work->masked.emplace(
+              std::move(work->request.job).run(std::move(ring).value(), work->threads));
+        },
+        [this, work] {
+          busy = false;
+          release(work->request.round, std::move(*work->masked));
+        });
+  }
+
+  /// Charge, then release: the one place where an update becomes something that can be sent.
+  void release(RoundNumber round, Result<secagg::MaskedUpdate> masked) {
+    if (!masked.ok()) return apply(run->session->masked(round, masked.error(), host.now()));
+    auto released =
+        ledger.charge_and_release(round_charge(round), budget(), std::move(masked).value());
+    if (released.ok()) say_spent();
+    apply(run->session->masked(round, std::move(released), host.now()));
+  }
+
+  void say_spent() {
+    auto spent = ledger.spent(options.site.data.dataset_id, policy().delta);
+    if (spent.ok()) {
+      note("epsilon spent by '" + options.site.data.dataset_id + "': " + std::to_string(*spent) +
+           " at delta " + std::to_string(policy().delta));
+    }
+  }
+
+  void on_finished(const wire::RunFinished& m) {
+    if (!secagg::verify_run_finished(options.roster.coordinator_signing_key, m)) {
+      return note("an end of the run that the coordinator did not sign; ignored");
+    }
+    if (!run || run->id != m.run) return;
+    note(m.completed ? "the run is complete" : "the run ended: " + m.reason);
+    if (options.once) host.finish(m.completed ? 0 : 3);
+  }
+
+  ParticipantOptions options;
+  Host& host;
+  const crypto::SigningKey& signing;
+  crypto::SecureRandom& random;
+  Guard& guard;
+  privacy::PrivacyLedger& ledger;
+  ParticipantObserver observer;
+
+  std::unique_ptr<Run> run;
+  std::vector<ParameterShape> layout;
+  bool busy = false;  // a worker has the trainer or the update
+  TimePoint next_hello;
+  std::optional<TimePoint> session_wake;
+};
+
+Participant::Participant(ParticipantOptions options, Host& host, const crypto::SigningKey& signing,
+                         crypto::SecureRandom& random, Guard& guard, privacy::PrivacyLedger& ledger,
+                         ParticipantObserver observer)
+    : impl_(std::make_unique<Impl>(std::move(options), host, signing, random, guard, ledger,
+                                   std::move(observer))) {}
+
+Participant::~Participant() = default;
+
+void Participant::start() {
+  impl_->say_hello();
+}
+
+void Participant::on_frame(MemberId peer, BytesView frame) {
+  Impl& self = *impl_;
+  if (peer != kCoordinatorId) return;
+  auto decoded = wire::decode(frame);
+  if (!decoded.ok()) return self.note("a frame that does not decode: " + decoded.error().message);
+  if (const auto* offer = std::get_if<wire::JobOffer>(&decoded->message))
+    return self.on_job_offer(*offer);
+  if (const auto* finished = std::get_if<wire::RunFinished>(&decoded->message))
+    return self.on_finished(*finished);
+  if (!self.run) return;
+  self.apply(self.run->session->handle(
+      {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)},
+      self.host.now()));
+}
+
+void Participant::on_wake() {
+  Impl& self = *impl_;
+  const TimePoint now = self.host.now();
+  if (self.run && self.session_wake && now >= *self.session_wake)
+    self.apply(self.run->session->tick(now));
+  if (now >= self.next_hello) self.say_hello();
+  self.schedule();
+}
+
+void Participant::on_connected() {
+  impl_->say_hello();
+  if (impl_->run) impl_->apply(impl_->run->session->reconnected(impl_->host.now()));
+}
+
+void Participant::on_stop_requested() {
+  impl_->note("stopping; what was charged to the ledger stays charged");
+  impl_->host.finish(130);
+}
+
+Result<std::unique_ptr<learning::LocalTrainer>> trainer_from_files(const config::JobConfig& job,
+                                                                   const config::SiteConfig& site) {
+  learning::SiteExamples examples;
+  for (auto [file, into] : {std::pair{&site.data.train, &examples.train},
+                            std::pair{&site.data.evaluation, &examples.evaluation}}) {
+    auto read = learning::read_examples(*file, job.task.labels);
+    if (!read.ok()) return read.error();
+    *into = std::move(read).value();
+  }
+  return learning::LocalTrainer::create(job, site.resources, std::move(examples));
+}
+
+}  // namespace sotto::participant

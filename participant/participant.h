@@ -1,0 +1,73 @@
+// A participant: owns the site's data, trainer, policy, ledger and guard; answers job offers and
+// carries out what its ParticipantSession asks for. Runs under any Host. Names no torch: trainers
+// come from a factory.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/host.h"
+#include "common/config/federation.h"
+#include "common/config/job.h"
+#include "common/config/site.h"
+#include "common/crypto/secure_random.h"
+#include "common/crypto/sign.h"
+#include "common/privacy/ledger.h"
+#include "participant/guard.h"
+#include "participant/learning/local_trainer.h"
+
+namespace sotto::participant {
+
+/// Reads the site's data and builds a trainer for a job it agreed to.
+using TrainerFactory = std::function<Result<std::unique_ptr<learning::LocalTrainer>>(
+    const config::JobConfig&, const config::SiteConfig&)>;
+
+/// The factory of the real programs: files named in site.json.
+Result<std::unique_ptr<learning::LocalTrainer>> trainer_from_files(const config::JobConfig& job,
+                                                                   const config::SiteConfig& site);
+
+struct ParticipantOptions {
+  MemberId self{};
+  config::Roster roster;
+  config::SiteConfig site;
+  TrainerFactory make_trainer;
+  bool once = false;  // finish with the first run's end (or refusal), for scripts
+
+  /// A failure drill: the process kills itself with -9 just before this message of this server
+  /// round leaves.
+  struct Drill {
+    std::string message;  // as wire::name_of
+    std::uint64_t server_round = 0;
+  };
+
+  std::optional<Drill> drill;
+};
+
+/// What happens, for the log and for people at the site. Never leaves the site.
+struct ParticipantObserver {
+  std::function<void(const std::string&)> on_note;
+};
+
+class Participant final : public App {
+ public:
+  /// host, signing, random, guard and ledger outlive the participant.
+  Participant(ParticipantOptions options, Host& host, const crypto::SigningKey& signing,
+              crypto::SecureRandom& random, Guard& guard, privacy::PrivacyLedger& ledger,
+              ParticipantObserver observer);
+  ~Participant() override;
+
+  void start() override;
+  void on_frame(MemberId peer, BytesView frame) override;
+  void on_wake() override;
+  void on_connected() override;
+  void on_stop_requested() override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sotto::participant

@@ -1,0 +1,241 @@
+// sotto-simulate: a coordinator and N participants in one process over an in-memory network. The
+// same classes as in the daemons; deterministic from --seed.
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/config/parse.h"
+#include "common/crypto/key_agreement.h"
+#include "common/crypto/secret.h"
+#include "common/crypto/secure_random.h"
+#include "common/privacy/ledger.h"
+#include "coordinator/coordinator.h"
+#include "participant/data/partition.h"
+#include "participant/learning/blas.h"
+#include "participant/learning/local_trainer.h"
+#include "participant/participant.h"
+#include "participant/simulation/simulation.h"
+
+namespace {
+
+namespace config = sotto::config;
+namespace coordinator = sotto::coordinator;
+namespace crypto = sotto::crypto;
+namespace learning = sotto::learning;
+namespace participant = sotto::participant;
+using sotto::MemberId;
+using sotto::StartupError;
+
+struct Arguments {
+  std::string job, train, evaluation, out;
+  std::vector<std::string> overrides;
+  std::uint32_t participants = 10;
+  std::uint64_t seed = 1;
+  double dirichlet = 0.5;
+  unsigned threads = 2;
+  bool json = false;
+};
+
+template <class T>
+T or_stop(sotto::Result<T> result) {
+  if (!result.ok()) throw StartupError(result.error().message);
+  return std::move(result).value();
+}
+
+/// A virtual site: what a real participant process owns.
+struct Site {
+  Site(std::uint64_t seed, const std::filesystem::path& folder)
+      : random(seed),
+        signing(crypto::SigningKey::generate(random)),
+        guard(or_stop(participant::Guard::open(folder / "guard.log"))),
+        ledger(or_stop(sotto::privacy::PrivacyLedger::open(folder / "ledger.sqlite"))) {}
+
+  crypto::StreamRandom random;
+  crypto::SigningKey signing;
+  participant::Guard guard;
+  sotto::privacy::PrivacyLedger ledger;
+  learning::SiteExamples examples;
+  std::unique_ptr<participant::Participant> app;
+};
+
+/// Seeds of the parts of one simulation, apart from each other.
+std::uint64_t derived(std::uint64_t seed, std::uint64_t part) {
+  return seed * 1000003 + part;
+}
+
+class Federation {
+ public:
+  explicit Federation(const Arguments& args)
+      : args_(args),
+        job_(config::load_job(args.job, args.overrides)),
+        coordinator_random_(derived(args.seed, 0)),
+        coordinator_signing_(crypto::SigningKey::generate(coordinator_random_)),
+        simulation_(args.threads) {
+    roster_.coordinator_signing_key = coordinator_signing_.verify_key();
+    roster_.coordinator_transport_key = transport_key(coordinator_random_);
+    make_sites();
+  }
+
+  int run() {
+    coordinator::CoordinatorOptions options{.roster = roster_,
+                                            .job = job_,
+                                            .folder = std::filesystem::path(args_.out),
+                                            .initial_model = or_stop(learning::initial_model(job_)),
+                                            .threads = args_.threads};
+    sotto::Host& host = simulation_.add(sotto::kCoordinatorId);
+    coordinator::Coordinator app(std::move(options), host, coordinator_signing_,
+                                 coordinator_random_, observer());
+    simulation_.attach(sotto::kCoordinatorId, app);
+    for (std::size_t i = 0; i < sites_.size(); ++i)
+      add_participant(i);
+    const int code = simulation_.run();
+    if (!args_.json) {
+      std::fprintf(stderr, "%llu frames, %.1f MB over the in-memory network\n",
+                   static_cast<unsigned long long>(simulation_.frames()),
+                   static_cast<double>(simulation_.bytes()) / 1e6);
+    }
+    return code;
+  }
+
+ private:
+  static sotto::Bytes32 transport_key(crypto::SecureRandom& random) {
+    return crypto::AgreementKey(crypto::Secret32::random(random)).public_key();
+  }
+
+  void make_sites() {
+    const std::filesystem::path data = std::filesystem::path(args_.job).parent_path() / "data";
+    const auto read = [&](const std::string& given, const char* usual) {
+      return or_stop(learning::read_examples(
+          given.empty() ? data / usual : std::filesystem::path(given), job_.task.labels));
+    };
+    auto train = sotto::data::dirichlet_partition(read(args_.train, "train.tsv"),
+                                                  job_.task.labels.size(), args_.participants,
+                                                  args_.dirichlet, derived(args_.seed, 1));
+    auto evaluation = sotto::data::even_partition(read(args_.evaluation, "test.tsv"),
+                                                  args_.participants, derived(args_.seed, 2));
+    for (std::uint32_t i = 0; i < args_.participants; ++i) {
+      const std::filesystem::path folder =
+          std::filesystem::path(args_.out) / "participants" / std::to_string(i + 1);
+      std::filesystem::create_directories(folder);
+      auto site = std::make_unique<Site>(derived(args_.seed, 10 + i), folder);
+      site->examples = {std::move(train[i]), std::move(evaluation[i])};
+      roster_.members.push_back({.id = MemberId{i + 1},
+                                 .signing_key = site->signing.verify_key(),
+                                 .transport_key = transport_key(site->random),
+                                 .name = "virtual-" + std::to_string(i + 1)});
+      sites_.push_back(std::move(site));
+    }
+  }
+
+  /// A policy that agrees to the job as it stands, and to nothing more.
+  config::SiteConfig site_config(std::size_t i) const {
+    config::SiteConfig site;
+    site.data.dataset_id = "virtual-" + std::to_string(i + 1);
+    site.model_path = job_.model.path;
+    site.policy.delta = job_.differential_privacy.target_delta;
+    site.policy.require_differential_privacy = job_.differential_privacy.enabled;
+    // One more than the target: a site whose own noise is calibrated rounds against itself.
+    site.policy.max_epsilon = job_.differential_privacy.enabled
+                                  ? job_.differential_privacy.target_epsilon * 1.001
+                                  : std::numeric_limits<double>::infinity();
+    site.policy.max_epsilon_per_job = site.policy.max_epsilon;
+    site.policy.max_colluders = job_.secure_aggregation.max_colluders;
+    site.policy.allowed_tasks = {job_.task.type};
+    site.policy.max_server_rounds = job_.rounds.num_server_rounds;
+    site.resources.threads = 1;
+    site.label = "simulation";
+    return site;
+  }
+
+  void add_participant(std::size_t i) {
+    Site& site = *sites_[i];
+    const MemberId id{static_cast<std::uint32_t>(i + 1)};
+    sotto::Host& host = simulation_.add(id);
+    participant::ParticipantOptions options{
+        .self = id,
+        .roster = roster_,
+        .site = site_config(i),
+        .make_trainer = [&site](const config::JobConfig& job, const config::SiteConfig& at) {
+          return learning::LocalTrainer::create(job, at.resources, site.examples);
+        }};
+    site.app = std::make_unique<participant::Participant>(std::move(options), host, site.signing,
+                                                          site.random, site.guard, site.ledger,
+                                                          participant::ParticipantObserver{});
+    simulation_.attach(id, *site.app);
+  }
+
+  coordinator::CoordinatorObserver observer() {
+    return {.on_status = [this](const coordinator::RunStatus& s) { status_ = s; },
+            .on_round =
+                [this](const coordinator::RoundRecord& r) {
+                  if (args_.json) {
+                    std::printf("%s\n", coordinator::to_json(r).c_str());
+                    std::fflush(stdout);
+                  } else {
+                    std::fprintf(stderr, "%s\n", coordinator::round_line(r, status_).c_str());
+                  }
+                },
+            .on_note = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }};
+  }
+
+  const Arguments& args_;
+  config::JobConfig job_;
+  crypto::StreamRandom coordinator_random_;
+  crypto::SigningKey coordinator_signing_;
+  config::Roster roster_;
+  std::vector<std::unique_ptr<Site>> sites_;
+  sotto::simulation::Simulation simulation_;
+  coordinator::RunStatus status_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments args;
+  CLI::App app{
+      "Simulate a federation: a coordinator and N participants in one process, deterministic from "
+      "--seed"};
+  app.add_option("job", args.job, "job.json, the same file as for a deployment")->required();
+  app.add_option("--participants", args.participants, "How many virtual participants")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 10000));
+  app.add_option("--seed", args.seed, "Decides keys, shards, sampling, noise and order")
+      ->capture_default_str();
+  app.add_option("--train", args.train,
+                 "Training examples; data/train.tsv beside the job unless given");
+  app.add_option("--evaluation", args.evaluation,
+                 "Held-out examples; data/test.tsv beside the job unless given");
+  app.add_option("--dirichlet", args.dirichlet,
+                 "Label skew of the shards: small = each sees mostly some labels")
+      ->capture_default_str();
+  app.add_option("--out", args.out, "Folder of the run; must not hold one already")->required();
+  app.add_option("--set", args.overrides, "Override a key of the job")->allow_extra_args(false);
+  app.add_option("--threads", args.threads, "Threads for computation")->capture_default_str();
+  app.add_flag("--json", args.json, "One JSON object a round on standard output");
+  try {
+    learning::prepare_blas_or_reexec(argc, argv);
+    crypto::initialize_process();
+    app.parse(argc, argv);
+    if (std::filesystem::exists(std::filesystem::path(args.out) / "checkpoint.bin")) {
+      throw StartupError(args.out +
+                         " holds a run already; a simulation begins anew: choose another --out");
+    }
+    learning::use_threads(1);  // a trainer each; --threads of them at once
+    return Federation(args).run();
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const StartupError& e) {
+    std::fprintf(stderr, "sotto-simulate: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sotto-simulate: unexpected: %s\n", e.what());
+    return 1;
+  }
+}
