@@ -1,0 +1,83 @@
+// Real binaries on loopback: a coordinator and demonstration sites in a temporary folder, started,
+// killed and restarted by a test.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <sys/types.h>
+
+namespace sotto::process_test {
+
+using std::chrono::seconds;
+
+/// A child process; killed with -9 when it goes out of scope.
+class Child {
+ public:
+  Child() = default;
+  Child(const std::vector<std::string>& command, const std::filesystem::path& log);
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&& other) noexcept;
+  ~Child();
+
+  void kill9();
+  /// Its exit status (128 + signal when it was killed), or nothing when it still runs at the
+  /// deadline.
+  std::optional<int> wait(seconds at_most);
+  [[nodiscard]] bool running();
+
+ private:
+  pid_t pid_ = -1;
+};
+
+/// Runs to the end; its exit status. Output is appended to `log`.
+int run(const std::vector<std::string>& command, const std::filesystem::path& log);
+
+class Federation {
+ public:
+  /// `members` sites over small shards of the quickstart's data, enrolled and joined.
+  explicit Federation(int members);
+  ~Federation();
+
+  Child start_coordinator(const std::vector<std::string>& overrides = {});
+  /// `drill` as for --drill; empty for none.
+  Child start_member(int member, const std::string& drill = "");
+
+  [[nodiscard]] std::filesystem::path folder() const { return folder_; }
+
+  [[nodiscard]] std::filesystem::path run_folder() const { return folder_ / "run"; }
+
+  [[nodiscard]] std::filesystem::path site(int member) const;
+  [[nodiscard]] std::string coordinator_log() const;
+  [[nodiscard]] std::string member_log(int member) const;
+
+  [[nodiscard]] std::string endpoint() const { return endpoint_; }
+
+  /// metrics.jsonl so far.
+  [[nodiscard]] std::vector<nlohmann::json> rounds() const;
+  /// The done ones by server round.
+  [[nodiscard]] std::map<int, nlohmann::json> done_rounds() const;
+  bool wait_for_rounds(std::size_t count, seconds at_most) const;
+  [[nodiscard]] nlohmann::json ledger(int member) const;
+  /// Changes one key of a member's policy.
+  void set_policy(int member, const std::string& key, const nlohmann::json& value);
+
+  static std::string coordinator_binary();
+  static std::string participant_binary();
+  static std::string job();
+
+ private:
+  void make_site(int member, const std::vector<std::string>& train,
+                 const std::vector<std::string>& evaluation);
+
+  std::filesystem::path folder_;
+  std::string endpoint_;
+  int members_;
+};
+
+}  // namespace sotto::process_test
