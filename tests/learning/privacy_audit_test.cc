@@ -1,0 +1,127 @@
+// Proof by attack (docs/privacy.md; Nasr et al. 2023): whoever sees the released updates of the
+// real trainer must not tell a site with a canary from one without better than the noise allows.
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "participant/learning/local_trainer.h"
+
+namespace sotto::learning {
+namespace {
+
+constexpr double kClip = 0.01;  // far below the canary's own gradient: it is clipped
+
+double normal_quantile(double p) {
+  double low = -10, high = 10;
+  for (int i = 0; i < 100; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erfc(-middle / std::sqrt(2.0)) / 2 < p ? low : high) = middle;
+  }
+  return low;
+}
+
+double binomial_cdf(std::uint64_t k, std::uint64_t n, double p) {
+  const auto log_gamma = [](std::uint64_t v) { return std::lgamma(static_cast<double>(v) + 1); };
+  double sum = 0;
+  for (std::uint64_t i = 0; i <= k; ++i)
+    sum += std::exp(log_gamma(n) - log_gamma(i) - log_gamma(n - i) +
+                    static_cast<double>(i) * std::log(p) +
+                    static_cast<double>(n - i) * std::log1p(-p));
+  return sum;
+}
+
+/// Clopper-Pearson: the rate above which so few of n would be seen with probability below 0.05 %.
+double upper_bound(std::uint64_t seen, std::uint64_t n) {
+  double low = static_cast<double>(seen) / static_cast<double>(n), high = 1;
+  for (int i = 0; i < 40; ++i) {
+    const double middle = (low + high) / 2;
+    (binomial_cdf(seen, n, middle) > 5e-4 ? low : high) = middle;
+  }
+  return high;
+}
+
+class PrivacyAudit : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(SOTTO_BINARY_DIR) / "learning_test" /
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::create_directories(folder_);
+    std::ofstream(folder_ / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n[SEP]\nplain\ncanary\n";
+    std::ofstream(folder_ / "config.json")
+        << R"({"vocab_size": 6, "hidden_size": 4, "num_hidden_layers": 1,)"
+        << R"( "num_attention_heads": 1, "intermediate_size": 4, "max_position_embeddings": 4,)"
+        << R"( "initializer_range": 0.5, "classifier_pooling": "mean"})";
+    job_.model = {.path = folder_.string(), .max_length = 4};
+    job_.task = {.type = "sequence_classification", .labels = {"a", "b"}};
+    job_.differential_privacy.clipping_norm = kClip;
+    job_.local_training = {
+        .local_steps = 1, .sampling_rate = 1, .optimizer = "sgd", .learning_rate = 1};
+    model_ = initial_model(job_).value();
+  }
+
+  /// What one step adds up: the sum of clipped gradients with its noise.
+  std::vector<double> released_sum(LocalTrainer& trainer, double examples) {
+    const TrainedUpdate trained = trainer.train(model_, 1, random_, nullptr).value();
+    std::vector<double> sum;
+    for (const float v : trained.update.values)
+      sum.push_back(-static_cast<double>(v) * examples);
+    return sum;
+  }
+
+  std::unique_ptr<LocalTrainer> trainer(double noise, bool with_canary) {
+    job_.differential_privacy.noise_multiplier = noise;
+    SiteExamples examples;
+    examples.train.push_back({"plain", 0});
+    if (with_canary) examples.train.push_back({"canary", 1});
+    return LocalTrainer::create(job_, {}, examples).value();
+  }
+
+  /// The lower bound of the distance (mu of Gaussian DP) between the two worlds that `tries` runs
+  /// of each prove, when the noise really is `noise` clipping norms.
+  double proven_mu(double noise, std::uint64_t tries) {
+    constexpr double kAlmostNone = 1e-3;
+    const auto base = released_sum(*trainer(kAlmostNone, false), 1);
+    auto canary = released_sum(*trainer(kAlmostNone, true), 2);
+    for (std::size_t i = 0; i < canary.size(); ++i)
+      canary[i] -= base[i];
+    EXPECT_NEAR(std::sqrt(std::inner_product(canary.begin(), canary.end(), canary.begin(), 0.0)),
+                kClip, 1e-2 * kClip);
+    const auto count_above = [&](bool with_canary) {
+      const auto t = trainer(noise, with_canary);
+      std::uint64_t above = 0;
+      for (std::uint64_t i = 0; i < tries; ++i) {
+        const auto sum = released_sum(*t, with_canary ? 2 : 1);
+        double score = 0;
+        for (std::size_t j = 0; j < sum.size(); ++j)
+          score += (sum[j] - base[j]) * canary[j];
+        above += score > kClip * kClip / 2 ? 1 : 0;
+      }
+      return above;
+    };
+    const std::uint64_t false_positives = count_above(false);
+    const std::uint64_t false_negatives = tries - count_above(true);
+    return normal_quantile(1 - upper_bound(false_positives, tries)) -
+           normal_quantile(upper_bound(false_negatives, tries));
+  }
+
+  std::filesystem::path folder_;
+  config::JobConfig job_;
+  FlatParameters model_;
+  crypto::StreamRandom random_{17};
+};
+
+TEST_F(PrivacyAudit, TheAttackFindsNoMoreThanTheNoiseAllowsAndIsNotBlind) {
+  const double mu = proven_mu(1.0, 10000);
+  EXPECT_LT(mu, 1.0);
+  EXPECT_GT(mu, 0.9);
+}
+
+TEST_F(PrivacyAudit, TheAttackCatchesNoiseThatIsTooSmall) {
+  EXPECT_GT(proven_mu(0.7, 2500), 1.0);
+}
+
+}  // namespace
+}  // namespace sotto::learning
