@@ -118,8 +118,8 @@ int run(const RunArguments& args) {
   options.initial_model = std::move(model).value();
 
   sotto::crypto::OsRandom random;
-  sotto::net::AsioHost host(args.threads);
   Console console(args.json);
+  sotto::net::AsioHost host(args.threads, [&](const std::string& text) { console.note(text); });
   coordinator::Coordinator app(std::move(options), host, identity.signing, random,
                                {.on_status = [&](const auto& s) { console.status(s); },
                                 .on_round = [&](const auto& r) { console.round(r); },

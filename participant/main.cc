@@ -143,7 +143,7 @@ int run(const RunArguments& args) {
   sotto::privacy::PrivacyLedger ledger =
       or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args.dir)));
   sotto::crypto::OsRandom random;
-  sotto::net::AsioHost host(1);
+  sotto::net::AsioHost host(1, log);
   participant::Participant app(std::move(options), host, identity.signing, random, guard, ledger,
                                {.on_note = log});
   host.connect({.endpoint = membership.federation.endpoint,

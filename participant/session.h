@@ -31,7 +31,6 @@ struct Agreement {
       0;                         // server round num_server_rounds + 1 is the closing evaluation
   std::uint64_t parameters = 0;  // floats in the update
   codec::EncodingSpec encoding;
-  std::uint32_t chunk_words = 65536;
   std::uint32_t min_colluders = 1;
   std::uint32_t min_cohort = 3;
   Duration max_round{86400000};  // secrets of a round are wiped at the latest then

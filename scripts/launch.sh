@@ -97,7 +97,7 @@ say "making a coordinator and ${#names[@]} $label sites in $out"
 model_path=$out/initial-model
 "$participant" model init --job "$job" "${overrides[@]}" --out "$model_path" >/dev/null
 endpoint=tcp://127.0.0.1:${port:-$(free_port)}
-"$coordinator" init --dir "$out/coordinator" --name "$label" --endpoint "$endpoint" >/dev/null
+"$coordinator" init --dir "$out/coordinator" --name "${label// /-}" --endpoint "$endpoint" >/dev/null
 for name in "${names[@]}"; do
   "$participant" init --dir "$out/sites/$name" --name "$name" >/dev/null
   write_site "$name"

@@ -120,8 +120,6 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        "Each value of an update is clamped to plus or minus this."},
       {"secure_aggregation.max_update_norm", &s.max_update_norm, kOptional, above_to(0, 1e9),
        "Bound on the L2 norm of a participant's whole update."},
-      {"secure_aggregation.chunk_words", &s.chunk_words, kOptional, from_to(64, 1 << 22),
-       "Values that are packed, hashed and checked together; a power of two."},
   };
 }
 
@@ -159,7 +157,7 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
       {"local_training.physical_batch_size", &s.physical_batch_size, kOptional, from_to(1, 1000000),
        "Examples computed at once; bounds memory, changes no result."},
       {"local_training.optimizer", &s.optimizer, kOptional, one_of({"adam", "sgd"}),
-       "The participant's own optimizer, started anew each round."},
+       "The participant's own optimizer; its moments stay at the site from round to round."},
       {"local_training.learning_rate", &s.learning_rate, kOptional, above_to(0, 1000),
        "Learning rate at the first step."},
       {"local_training.momentum", &s.momentum, kOptional, from_below(0, 1), "Momentum of \"sgd\"."},

@@ -40,7 +40,6 @@ struct SecureAggregationSection {
   std::uint32_t quantization_bits = 16;  // q
   double value_range = 1.0;              // c: coordinates of an update are clamped to [-c, c]
   double max_update_norm = 100.0;        // L2 bound on a participant's whole update
-  std::uint32_t chunk_words = 65536;     // packing and check granularity
 };
 
 struct DifferentialPrivacySection {

@@ -1,7 +1,6 @@
 #include "common/config/rules.h"
 
 #include <algorithm>
-#include <bit>
 #include <set>
 #include <string>
 
@@ -41,9 +40,6 @@ void check_secure_aggregation(const JobConfig& job, Mistakes& mistakes) {
                                 "; allowed: at most rounds.min_available_participants - 2 (here " +
                                 std::to_string(job.rounds.min_available_participants) +
                                 " - 2), so that two honest updates are always in the sum");
-  if (!std::has_single_bit(s.chunk_words))
-    mistakes.add_unless_bad({"secure_aggregation.chunk_words"}, "secure_aggregation.chunk_words",
-                            "found " + std::to_string(s.chunk_words) + "; allowed: a power of two");
 }
 
 void check_training(const JobConfig& job, Mistakes& mistakes) {

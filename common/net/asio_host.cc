@@ -15,7 +15,8 @@ namespace sotto::net {
 namespace asio = boost::asio;
 
 struct AsioHost::Impl {
-  explicit Impl(unsigned threads) : pool(threads), alarm(loop), signals(loop, SIGINT, SIGTERM) {}
+  Impl(unsigned threads, std::function<void(const std::string&)> on_warning)
+      : warn(std::move(on_warning)), pool(threads), alarm(loop), signals(loop, SIGINT, SIGTERM) {}
 
   void attach(App& a) {
     app = &a;
@@ -26,7 +27,8 @@ struct AsioHost::Impl {
   TransportHandlers handlers() {
     return {.on_frame = [this](ReceivedFrame f) { app->on_frame(f.peer, f.frame); },
             .on_connected = [this] { app->on_connected(); },
-            .on_disconnected = [] {}};
+            .on_disconnected = [] {},
+            .on_warning = warn};
   }
 
   void wait_for_signal() {
@@ -45,6 +47,7 @@ struct AsioHost::Impl {
     loop.stop();
   }
 
+  std::function<void(const std::string&)> warn;
   asio::io_context loop{1};
   asio::thread_pool pool;
   asio::steady_timer alarm;
@@ -55,8 +58,10 @@ struct AsioHost::Impl {
   int exit_code = 0;
 };
 
-AsioHost::AsioHost(unsigned compute_threads)
-    : impl_(std::make_unique<Impl>(compute_threads == 0 ? 1 : compute_threads)) {}
+AsioHost::AsioHost(unsigned compute_threads, std::function<void(const std::string&)> warn)
+    : impl_(std::make_unique<Impl>(compute_threads == 0 ? 1 : compute_threads, std::move(warn))) {
+  raise_file_limit();
+}
 
 AsioHost::~AsioHost() {
   impl_->pool.join();

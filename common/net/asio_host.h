@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "common/base/host.h"
 #include "common/net/transport.h"
@@ -12,7 +13,8 @@ namespace sotto::net {
 
 class AsioHost final : public Host {
  public:
-  explicit AsioHost(unsigned compute_threads);
+  /// `warn` gets sentences for the log: a refused key, strangers, a link that comes and goes.
+  AsioHost(unsigned compute_threads, std::function<void(const std::string&)> warn);
   ~AsioHost() override;
 
   /// Opens the socket for `app`; throws StartupError. Then run().

@@ -25,10 +25,6 @@ struct SiteExamples {
   std::vector<Example> evaluation;
 };
 
-/// The names of the counts that evaluate() returns, in order: "examples", "correct", "loss_milli"
-/// (sum of losses in thousandths), then per label "tp:<label>", "fp:<label>", "fn:<label>".
-std::vector<std::string> metric_names(const config::JobConfig& job);
-
 /// The privacy parameters that training on this many examples runs with (noise calibrated when the
 /// job leaves it open). Without DP: noise 0.
 Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
@@ -66,7 +62,7 @@ class LocalTrainer {
                                       crypto::SecureRandom& random,
                                       const std::function<void(TrainingProgress)>& progress) = 0;
 
-  /// Counts on the evaluation split, in the order of metric_names().
+  /// Counts on the evaluation split, in the order of run::metric_names().
   virtual Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) = 0;
 
   [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;

@@ -7,14 +7,6 @@
 
 namespace sotto::learning {
 
-std::vector<std::string> metric_names(const config::JobConfig& job) {
-  std::vector<std::string> names{"examples", "correct", "loss_milli"};
-  for (const std::string& label : job.task.labels)
-    for (const char* kind : {"tp:", "fp:", "fn:"})
-      names.push_back(kind + label);
-  return names;
-}
-
 void MetricCounts::add(std::int64_t label, std::int64_t predicted, double loss) {
   const auto slot = [](std::int64_t l, std::size_t kind) {
     return kPerLabel + 3 * static_cast<std::size_t>(l) + kind;

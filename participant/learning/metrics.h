@@ -7,7 +7,7 @@
 
 namespace sotto::learning {
 
-/// Counts in the order of metric_names().
+/// Counts in the order of run::metric_names() (common/run/plan.h).
 class MetricCounts {
  public:
   explicit MetricCounts(std::size_t labels) : counts_(kPerLabel + 3 * labels, 0) {}

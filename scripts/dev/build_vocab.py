@@ -83,7 +83,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("texts", type=Path, nargs="+")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--size", type=int, default=2048)
+    parser.add_argument("--size", type=int, default=1024)
     options = parser.parse_args()
 
     counts = Counter(word for path in options.texts for text in utterances(path) for word in words(text))

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "common/model/safetensors.h"
+#include "common/run/plan.h"
 #include "participant/learning/batches.h"
 #include "participant/learning/encoder_config.h"
 #include "participant/learning/tokenizer.h"
@@ -149,7 +150,7 @@ TEST_F(LocalTrainerTest, RefusesAModelOfAnotherShapeByName) {
 
 TEST_F(LocalTrainerTest, EvaluationCountsAddUp) {
   const auto counts = trainer()->evaluate(initial_model(job_).value()).value();
-  const auto names = metric_names(job_);
+  const auto names = run::metric_names(job_);
   ASSERT_EQ(counts.size(), names.size());
   EXPECT_EQ(names[0], "examples");
   EXPECT_EQ(counts[0], 30U);
