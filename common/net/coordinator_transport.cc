@@ -176,10 +176,9 @@ class CoordinatorTransport final : public Transport {
     if (parts != 1 || !member) return true;
     const BytesView id = routing_id.bytes();
     links_.saw(*member, std::string(id.begin(), id.end()));
-    const BytesView bytes = frame.bytes();
     ++counters_.frames_received;
-    counters_.bytes_received += bytes.size();
-    if (handlers_->on_frame) handlers_->on_frame({*member, Bytes(bytes.begin(), bytes.end())});
+    counters_.bytes_received += frame.bytes().size();
+    if (handlers_->on_frame) handlers_->on_frame({*member, frame.copy()});
     return true;
   }
 

@@ -103,10 +103,9 @@ class ParticipantTransport final : public Transport {
     for (; frame.more(); ++parts)
       if (!socket_.receive(frame, ZMQ_DONTWAIT)) return false;
     if (parts != 1) return true;
-    const BytesView bytes = frame.bytes();
     ++counters_.frames_received;
-    counters_.bytes_received += bytes.size();
-    if (handlers_.on_frame) handlers_.on_frame({kCoordinatorId, Bytes(bytes.begin(), bytes.end())});
+    counters_.bytes_received += frame.bytes().size();
+    if (handlers_.on_frame) handlers_.on_frame({kCoordinatorId, frame.copy()});
     return true;
   }
 

@@ -37,6 +37,7 @@ class ZmqMessage {
   ZmqMessage& operator=(const ZmqMessage&) = delete;
 
   [[nodiscard]] BytesView bytes() const;
+  [[nodiscard]] Bytes copy() const;
   [[nodiscard]] bool more() const;
   /// What the ZAP handler answered as the peer's user id; nullptr when none was.
   [[nodiscard]] const char* user_id() const;

@@ -1,5 +1,6 @@
 // Every layer kind and every way of sharing a parameter against the loop that DP-SGD is defined by.
 #include <functional>
+#include <ostream>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -74,6 +75,10 @@ void expect_exact(Parameters& parameters, const Losses& losses) {
 struct Shape {
   std::int64_t positions;
   at::ScalarType type;
+
+  friend void PrintTo(const Shape& s, std::ostream* out) {
+    *out << s.positions << " positions, " << at::toString(s.type);
+  }
 };
 
 class GradTapeShapes : public ::testing::TestWithParam<Shape> {

@@ -57,7 +57,7 @@ struct Pull {
   std::uint64_t most_queued = 0;
 };
 
-TEST(BlobOverTransport, SixtyFourMebibytesWithABoundedQueue) {
+TEST(BlobOverTransport, SixtyFourMebibytesArriveWithABoundedQueue) {
   boost::asio::io_context loop;
   const Federation federation(1);
   Pull pull(std::size_t{64} << 20);
