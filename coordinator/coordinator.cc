@@ -278,7 +278,8 @@ struct Coordinator::Impl {
                   std::to_string(failed_attempts) + " times, last: " + record.status +
                   ". Nothing was released in a lost round; the same command resumes the run");
     }
-    if (checkpoint.finished_rounds > job().rounds.num_server_rounds) complete();
+    if (checkpoint.finished_rounds > job().rounds.num_server_rounds) return complete();
+    if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
   }
 
   void accept_sum(const codec::DecodedSum& sum, RoundRecord& record) {
