@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/printable.h"
 #include "common/journal/atomic_file.h"
 #include "common/run/plan.h"
 #include "common/run/public_epsilon.h"
@@ -141,7 +142,7 @@ struct Coordinator::Impl {
     }
     if (!members.answered(peer, reply)) return;
     note(members.name_of(peer) +
-         (reply.accepted ? " accepts the job" : " refuses the job: " + reply.reason));
+         (reply.accepted ? " accepts the job" : " refuses the job: " + printable(reply.reason)));
     beat();
   }
 
@@ -194,8 +195,7 @@ struct Coordinator::Impl {
                         draw_cohort(job().rounds, std::move(ready), random), checkpoint.model);
     if (!plan.ok()) return fail(plan.error().message);
     round = plan->header.round;
-    // Durable before the offer leaves: no round number is offered twice, whatever happens to this
-    // process.
+    // Durable before the offer leaves: no round number is offered twice, whatever happens.
     if (Status saved = store->save_offered(round); !saved.ok()) return fail(saved.error().message);
     cohort = plan->cohort;
     phase_s.clear();
@@ -226,7 +226,8 @@ struct Coordinator::Impl {
     } else if (event.kind == Kind::kRejected || event.kind == Kind::kDropout ||
                event.kind == Kind::kFailed) {
       note("round " + round_label() + ", " + std::string(name(event.phase)) + ": " +
-           (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") + event.detail);
+           (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
+           printable(event.detail));
     }
   }
 
@@ -389,7 +390,6 @@ struct Coordinator::Impl {
     if (observer.on_status) observer.on_status(s);
     if (at_once || now >= next_status_file) {
       next_status_file = now + Duration{1000};
-      // For people and scripts only; nothing depends on it.
       (void)journal::write_file_atomically(options.folder / "status.json",
                                            {view_of(to_json(s)), view_of("\n")},
                                            journal::FileAccess::kEveryoneReads);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "common/base/printable.h"
+
 namespace sotto::coordinator {
 
 namespace {
@@ -49,9 +51,10 @@ void Members::offered(MemberId id) {
 bool Members::answered(MemberId id, const wire::JobReply& reply) {
   MemberStatus& status = members_.at(id).status;
   const MemberState state = reply.accepted ? MemberState::kAccepted : MemberState::kRefused;
-  if (status.state == state && status.reason == reply.reason) return false;
+  const std::string reason = printable(reply.reason);  // a peer's words: shown to people
+  if (status.state == state && status.reason == reason) return false;
   status.state = state;
-  status.reason = reply.reason;
+  status.reason = reason;
   return true;
 }
 

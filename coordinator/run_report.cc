@@ -49,7 +49,7 @@ std::string to_json(const RoundRecord& r) {
     out["evaluation"] = as_json(*r.evaluation);
   }
   if (r.epsilon) out["epsilon"] = *r.epsilon;
-  return out.dump();
+  return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string to_json(const RunStatus& s) {
@@ -70,7 +70,7 @@ std::string to_json(const RunStatus& s) {
     out["members"].push_back(
         {{"id", raw(m.id)}, {"name", m.name}, {"state", name(m.state)}, {"reason", m.reason}});
   }
-  return out.dump();
+  return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string console_line(const RunStatus& s) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/printable.h"
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
 #include "common/privacy/clip.h"
@@ -399,7 +400,7 @@ struct Participant::Impl {
       return note("an end of the run that the coordinator did not sign; ignored");
     }
     if (!run || run->id != m.run) return;
-    note(m.completed ? "the run is complete" : "the run ended: " + m.reason);
+    note(m.completed ? "the run is complete" : "the run ended: " + printable(m.reason));
     if (options.once) host.finish(m.completed ? 0 : 3);
   }
 
