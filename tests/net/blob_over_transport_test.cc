@@ -37,8 +37,12 @@ struct Pull {
   }
 
   void ask(Transport& server) {
+    // Frames of a link that was cut may still be read after it: then there is nobody to ask, and
+    // the next Hello asks again. A full queue would mean that more was in flight than the window
+    // allows.
     for (const auto& request : fetch.due(now()))
-      EXPECT_EQ(server.send(kOne, wire::encode(kCoordinatorId, {}, request)), SendOutcome::kSent);
+      EXPECT_NE(server.send(kOne, wire::encode(kCoordinatorId, {}, request)),
+                SendOutcome::kWouldBlock);
   }
 
   void take(const ReceivedFrame& received, Transport& server) {
