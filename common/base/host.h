@@ -33,7 +33,8 @@ class Host {
  public:
   virtual ~Host() = default;
   [[nodiscard]] virtual TimePoint now() const = 0;
-  /// Best effort: what is lost is repeated by the protocol. False when the peer is not connected now.
+  /// Best effort: what is lost is repeated by the protocol. False when the peer is not connected
+  /// now.
   virtual bool send(MemberId peer, Bytes frame) = 0;
   /// One alarm: a later call replaces it.
   virtual void wake_at(TimePoint when) = 0;
