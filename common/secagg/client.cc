@@ -61,6 +61,7 @@ struct Client::State {
         enc_key(fresh_agreement_key(random)),
         mask_key(mask_agreement_key(r, h, self_id)),
         m1s(cohort.size()),
+        ze(cohort.size()),
         held(cohort.size()) {
     SOTTO_CHECK(cohort.size() == header.n, "the header's n is the size of the cohort");
     wire::Advertise m1{.id = self,
@@ -83,6 +84,7 @@ struct Client::State {
   crypto::Secret32 b, r;
   crypto::AgreementKey enc_key, mask_key;
   std::vector<std::optional<wire::Advertise>> m1s;  // by cohort index: U1 after M2
+  std::vector<std::optional<crypto::Secret32>> ze;  // by peer, after M2: seals shares both ways
   std::vector<std::optional<SharePair>> held;       // by dealer: good shares after M4, own from M2
   IndexSet complaints;
   std::optional<IndexSet> u1, v, u2, s;
@@ -185,12 +187,10 @@ Bytes Client::State::context_with(std::uint32_t other) const {
 /// K_{i->j}: directional, so that a ciphertext sent back to its sealer does not open.
 crypto::Secret32 Client::State::share_key(std::uint32_t from, std::uint32_t to) const {
   const std::uint32_t other = from == me ? to : from;
-  const auto ze = enc_key.agree(m1s[other]->pk_enc);
-  SOTTO_CHECK(ze.ok(), "keys of low order were refused at M2");
   ByteWriter direction;
   direction.u32(raw(id_of(from)));
   direction.u32(raw(id_of(to)));
-  return crypto::kdf("SA1 senc", *ze, {kNoPsk, context_with(other), direction.view()});
+  return crypto::kdf("SA1 senc", *ze[other], {kNoPsk, context_with(other), direction.view()});
 }
 
 Bytes Client::State::share_ad(MemberId from, const wire::ShareEntry& entry) const {
@@ -233,6 +233,12 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
   for (const wire::Advertise& m1 : m2.advertisements)
     state.m1s[*state.cohort.index_of(m1.id)] = m1;
   state.u1 = std::move(u1).value();
+  for (std::uint32_t other : *state.u1) {
+    if (other == state.me) continue;
+    auto agreed = state.enc_key.agree(state.m1s[other]->pk_enc);
+    SOTTO_CHECK(agreed.ok(), "keys of low order were refused at M2");
+    state.ze[other] = std::move(agreed).value();
+  }
 
   // Points are cohort index + 1 for the whole cohort, so that U1 does not move them.
   const auto b_shares = crypto::share_secret(state.b, state.header.t, state.header.n, random);
@@ -290,6 +296,8 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
     else
       state.complaints.push_back(dealer);
   }
+  for (auto& agreed : state.ze)  // nothing more is sealed or opened in this round
+    agreed.reset();
   state.v = std::move(v).value();
   wire::ShareCheck m4a{.id = state.self,
                        .d_v = digest_v(state.h, m4.v),

@@ -1,4 +1,5 @@
-// Masking at one participant. The floor is AES-256-CTR as the library gives it, in the same run.
+// Masking at one participant, and whole rounds of the protocol at both sides. The floors are what the
+// libraries give for the same work in the same run: AES-256-CTR for masks, one Ed25519 check, one X25519.
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -8,9 +9,12 @@
 #include <intel-ipsec-mb.h>
 #endif
 
+#include "common/crypto/key_agreement.h"
 #include "common/crypto/mask_stream.h"
 #include "common/crypto/shamir.h"
+#include "common/crypto/sign.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/secagg_round.h"
 
 namespace sotto::bench {
 namespace {
@@ -150,6 +154,123 @@ void shamir_t171_n256(const Report& report) {
   report.add({.name = name, .metric = "open_cpu_ms", .value = open * 1e3, .unit = "ms"});
 }
 
+/// CPU seconds of one of each, measured where they are used as a floor.
+struct UnitCosts {
+  double verify = 0;
+  double sign = 0;
+  double agree = 0;
+  double aes_bytes_per_second = 0;
+};
+
+template <class Aes>
+UnitCosts unit_costs() {
+  constexpr int kTimes = 100;
+  crypto::StreamRandom random(3);
+  const crypto::SigningKey key = crypto::SigningKey::generate(random);
+  const crypto::AgreementKey own(crypto::Secret32::random(random));
+  const crypto::AgreementKey peer(crypto::Secret32::random(random));
+  const Bytes message(280);  // an M3 entry and its label
+  const crypto::Signature signature = key.sign(message);
+  Aes aes;
+  const auto each = [](auto work) {
+    return [work] {
+      return cpu_seconds_of([&] {
+               for (int i = 0; i < kTimes; ++i)
+                 work();
+             }) /
+             kTimes;
+    };
+  };
+  const auto [verify, sign, agree, aes_seconds] = medians_of(
+      kRuns,
+      each([&] { SOTTO_CHECK(crypto::verify(key.verify_key(), message, signature), "verify"); }),
+      each([&] { SOTTO_CHECK(key.sign(message) == signature, "sign"); }),
+      each([&] { SOTTO_CHECK(own.agree(peer.public_key()).ok(), "agree"); }),
+      [&] { return cpu_seconds_of([&] { aes.run(); }); });
+  return {.verify = verify,
+          .sign = sign,
+          .agree = agree,
+          .aes_bytes_per_second = kAesBytes / aes_seconds};
+}
+
+/// The least that each side can take: its masks at the AES rate, its signatures and its key
+/// agreements, one after the other.
+struct RoundFloor {
+  double client = 0;
+  double set_up = 0;
+  double after = 0;
+};
+
+RoundFloor floor_of(const RoundCase& round, const RoundCost& cost, const UnitCosts& unit) {
+  const double degree = round.degree();
+  const double holders = round.holders();
+  const double survivors = cost.survivors;
+  const double dropped = round.n - survivors;
+  const double quorum = (round.n + round.C) / 2 + 1;
+  const double word_bytes = round.word_bytes();
+  const double mask = static_cast<double>(round.values) * word_bytes / unit.aes_bytes_per_second;
+  return {.client = (degree + 1) * mask + 2 * degree * unit.agree +
+                    (2 * degree + quorum + degree * survivors / round.n) * unit.verify +
+                    holders * unit.sign,
+          .set_up = round.n * (holders + 2) * unit.verify,
+          .after = (survivors + dropped * degree * survivors / round.n) * mask +
+                   2 * survivors * unit.verify};
+}
+
+void round(const Report& report, const RoundCase& round_case, const UnitCosts& unit) {
+  RoundBench bench(round_case);
+  std::vector<RoundCost> costs;
+  for (int i = 0; i < round_case.runs; ++i)
+    costs.push_back(bench.run());
+  const auto middle = [&](auto value_of) {
+    std::vector<double> values;
+    for (const RoundCost& cost : costs)
+      values.push_back(value_of(cost));
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+  };
+  const RoundFloor floor = floor_of(round_case, costs.front(), unit);
+  const auto add = [&](std::string metric, double value, std::string unit_name,
+                       std::optional<double> least) {
+    report.add({.name = round_case.name,
+                .metric = std::move(metric),
+                .value = value,
+                .unit = std::move(unit_name),
+                .floor = least});
+  };
+  add("client_cpu_ms", 1e3 * middle([](const RoundCost& c) { return c.client; }), "ms",
+      1e3 * floor.client);
+  for (const auto& [part, unused] : costs.front().client_part)
+    add("client_" + part + "_cpu_ms",
+        1e3 * middle([&](const RoundCost& c) { return c.client_part.at(part); }), "ms",
+        std::nullopt);
+  add("coordinator_setup_cpu_ms", 1e3 * middle([](const RoundCost& c) { return c.set_up; }), "ms",
+      1e3 * floor.set_up);
+  add("coordinator_uploads_cpu_ms", 1e3 * middle([](const RoundCost& c) { return c.uploads; }),
+      "ms", std::nullopt);
+  add("coordinator_cpu_ms", 1e3 * middle([](const RoundCost& c) { return c.after; }), "ms",
+      1e3 * floor.after);
+  const RoundCost& first = costs.front();
+  add("upload_bytes", static_cast<double>(first.sent_bytes), "B",
+      static_cast<double>(first.upload_bytes));
+  add("download_bytes", static_cast<double>(first.received_bytes), "B", std::nullopt);
+}
+
+template <class Aes>
+void rounds(const Report& report) {
+  const UnitCosts unit = unit_costs<Aes>();
+  report.add({.name = "unit", .metric = "verify_us", .value = unit.verify * 1e6, .unit = "us"});
+  report.add({.name = "unit", .metric = "sign_us", .value = unit.sign * 1e6, .unit = "us"});
+  report.add({.name = "unit", .metric = "agree_us", .value = unit.agree * 1e6, .unit = "us"});
+  const std::vector<RoundCase> cases = {
+      {.name = "n16_d1e6_complete_drop0", .n = 16, .C = 5, .values = 1'000'000},
+      {.name = "n16_d1e6_complete_drop25", .n = 16, .C = 5, .values = 1'000'000, .drop = 0.25},
+      {.name = "n100_d1e5_complete_drop10", .n = 100, .C = 33, .values = 100'000, .drop = 0.1},
+  };
+  for (const RoundCase& round_case : cases)
+    round(report, round_case, unit);
+}
+
 }  // namespace
 }  // namespace sotto::bench
 
@@ -162,4 +283,11 @@ int main(int argc, char** argv) {
 #endif
   sotto::bench::mask_n16_d1e6<sotto::bench::OpensslAes>(report, MaskBackend::kOpenssl);
   sotto::bench::shamir_t171_n256(report);
+#if defined(SOTTO_HAVE_IPSEC_MB)
+  if (sotto::crypto::mask_backend_available(MaskBackend::kIpsecMb)) {
+    sotto::bench::rounds<sotto::bench::IpsecMbAes>(report);
+    return 0;
+  }
+#endif
+  sotto::bench::rounds<sotto::bench::OpensslAes>(report);
 }
