@@ -48,6 +48,8 @@ struct Thresholds {
   std::uint32_t t = 0;
   std::uint32_t Q = 0;  // NOLINT
   std::uint32_t s_min = 0;
+
+  bool operator==(const Thresholds&) const = default;
 };
 
 /// Q = floor((n + C)/2) + 1, t = min(floor(n/2) + 1, Q - 1), s_min = max(Q, C + 2). An Error when C

@@ -23,7 +23,7 @@ namespace sotto::wire {
 /// zero.
 using Bitmap = Bytes;
 
-enum class Graph : std::uint8_t { kComplete = 0 };
+enum class Graph : std::uint8_t { kComplete = 0, kCirculant = 1 };
 
 /// M0's header; its canonical bytes are hashed into h, which is in every signature and key of the
 /// round.
