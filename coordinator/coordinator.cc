@@ -270,7 +270,7 @@ struct Coordinator::Impl {
       metrics.append(record);
       ++failed_attempts;
       not_before = now + kRetryPause;
-      note("round " + round_label() + " is lost: " + outcome.reason);
+      note("round " + round_label() + " has no sum: " + outcome.reason);
     }
     mark_silent(outcome.survivors);
     close_round(record, now);

@@ -1,22 +1,14 @@
 #include "coordinator/round.h"
 
 #include <algorithm>
-#include <numeric>
-#include <set>
-#include <utility>
-#include <variant>
 
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
-#include "coordinator/round_uploads.h"
+#include "coordinator/round_state.h"
 
 namespace sotto::coordinator {
 
 namespace {
-
-using secagg::contains;
-using secagg::IndexSet;
-using secagg::Verdict;
 
 secagg::Cohort cohort_of(const RoundPlan& plan) {
   std::vector<secagg::CohortMember> members;
@@ -38,33 +30,6 @@ wire::Offer make_offer(const RoundPlan& plan, const crypto::SigningKey& signing)
   return m0;
 }
 
-// The phases of section 2.11. What has arrived is the secagg server's; here is only what time and
-// transfer need.
-struct AdvertisePhase {};
-
-struct SharePhase {};
-
-struct CheckPhase {};
-
-struct UploadPhase {
-  UploadCollector collector;
-};
-
-struct EndorsePhase {
-  std::uint32_t sends = 1;
-};
-
-struct UnmaskPhase {
-  std::uint32_t sends = 1;
-  bool summing = false;  // the pool has the sum: nothing more is waited for
-};
-
-struct ClosedPhase {};
-
-// In the order of enum Phase.
-using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, UploadPhase, EndorsePhase,
-                                UnmaskPhase, ClosedPhase>;
-
 template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
@@ -77,98 +42,18 @@ Overloaded(F...) -> Overloaded<F...>;
 
 std::string_view name(Phase phase) {
   static constexpr std::string_view kNames[] = {"Advertise", "Share",  "Check", "Upload",
-                                                "Endorse",   "Unmask", "Closed"};
+                                                "Endorse",   "Unmask", "Burn",  "Closed"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 
-struct RoundStateMachine::State {
-  State(RoundPlan round_plan, const crypto::SigningKey& signing)
-      : plan(std::move(round_plan)),
-        server(plan.header, cohort_of(plan), signing),
-        offer(make_offer(plan, signing)) {
-    for (const auto& lane : plan.header.lanes)
-      masked_sum.lanes.emplace_back(lane);
-  }
-
-  RoundPlan plan;
-  secagg::Server server;
-  wire::Offer offer;
-  PhaseState phase;
-  TimePoint deadline;
-  std::set<MemberId> gone;       // said that they left, or cannot come back in this round
-  codec::RingUpdate masked_sum;  // over the complete uploads: S when it is fixed
-  std::uint32_t survivors = 0;
-  std::optional<wire::RoundStatus> ended;
-  Bytes32 aggregate_hash{};
-  std::optional<wire::RoundResult> m10;
-  RoundOutput out;  // of the verb that is running
-
-  [[nodiscard]] Phase current() const { return static_cast<Phase>(phase.index()); }
-
-  template <class P>
-  [[nodiscard]] P* in() {
-    return std::get_if<P>(&phase);
-  }
-
-  [[nodiscard]] bool summing() const {
-    const auto* unmask = std::get_if<UnmaskPhase>(&phase);
-    return unmask && unmask->summing;
-  }
-
-  [[nodiscard]] MemberId id_at(std::uint32_t index) const { return server.cohort().at(index).id; }
-
-  [[nodiscard]] IndexSet everybody() const {
-    IndexSet all(server.cohort().size());
-    std::iota(all.begin(), all.end(), 0U);
-    return all;
-  }
-
-  void event(RoundEvent::Kind kind, MemberId member, std::string detail) {
-    out.events.push_back({kind, current(), member, std::move(detail)});
-  }
-
-  void send(MemberId to, wire::Message message) {
-    out.send.push_back({to, plan.header.round, std::move(message)});
-  }
-
-  // ---- what is said
-
-  /// This phase's announcement for a member; nothing for one that the phase does not concern.
-  [[nodiscard]] std::optional<wire::Message> announcement(std::uint32_t index) const;
-
-  void announce(std::uint32_t index) {
-    if (auto message = announcement(index)) send(id_at(index), std::move(*message));
-  }
-
-  void announce_to_all() {
-    std::ranges::for_each(everybody(), [&](auto i) { announce(i); });
-  }
-
-  // ---- going on
-
-  void enter(PhaseState next, TimePoint now);
-  /// Everybody in `expected` has done its part or is gone.
-  [[nodiscard]] bool settled(const IndexSet& expected, const IndexSet& done) const;
-  void report_dropouts(const IndexSet& before, const IndexSet& after);
-  /// Nothing more is waited for in this phase.
-  [[nodiscard]] bool complete() const;
-  /// The phase is over, everything having arrived or its time being up.
-  void end_phase(TimePoint now);
-  void end_upload(TimePoint now);
-  void on_deadline(TimePoint now);
-  void open_sum();
-  void finish(wire::RoundStatus status, std::string reason);
-
-  // ---- what is heard
-
-  void judge(MemberId from, std::string_view what, const Verdict& verdict);
-  void receive(MemberId from, const wire::Message& message, TimePoint now);
-  void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
-  void serve_model(MemberId to, const wire::BlobRequest& request);
-  void lose_member(MemberId member, std::string why);
-  /// Fills in wake_at and hands the verb's Output out.
-  RoundOutput take_output(TimePoint now);
-};
+RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& key)
+    : plan(std::move(round_plan)),
+      signing(&key),
+      server(plan.header, cohort_of(plan), key),
+      offer(make_offer(plan, key)) {
+  for (const auto& lane : plan.header.lanes)
+    masked_sum.lanes.emplace_back(lane);
+}
 
 std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_t index) const {
   const MemberId to = id_at(index);
@@ -191,6 +76,9 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
     case Phase::kEndorse:
       if (contains(server.s(), index)) return server.survivors();
       break;
+    case Phase::kBurn:
+      if (contains(server.endorsed(), index)) break;  // it refuses to burn, and rightly
+      return burn_request();
     case Phase::kClosed:
       if (m10) return *m10;
       break;
@@ -202,9 +90,14 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
 
 void RoundStateMachine::State::enter(PhaseState next, TimePoint now) {
   phase = std::move(next);
-  deadline = now + Duration(plan.deadline_ms.at(phase.index()));
+  deadline = now + duration();
   event(RoundEvent::Kind::kPhase, kCoordinatorId, std::string(name(current())));
   announce_to_all();
+}
+
+Duration RoundStateMachine::State::duration() const {
+  const Phase timed = current() == Phase::kBurn ? Phase::kEndorse : current();
+  return Duration(plan.deadline_ms.at(static_cast<std::size_t>(timed)));
 }
 
 bool RoundStateMachine::State::settled(const IndexSet& expected, const IndexSet& done) const {
@@ -233,6 +126,8 @@ bool RoundStateMachine::State::complete() const {
       return server.has_quorum() || settled(server.s(), server.endorsed());
     case Phase::kUnmask:
       return !summing() && (server.can_open() || settled(server.s(), server.responded()));
+    case Phase::kBurn:
+      return burn_complete();
     case Phase::kClosed:
       return false;
   }
@@ -266,10 +161,10 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
     case Phase::kEndorse:
       if (server.has_quorum()) return enter(UnmaskPhase{}, now);
       report_dropouts(server.s(), server.endorsed());
-      return finish(wire::RoundStatus::kLost,
-                    "only " + std::to_string(server.endorsed().size()) +
-                        " members endorsed the survivors; the certificate needs " +
-                        std::to_string(plan.header.Q));
+      return begin_burn("only " + std::to_string(server.endorsed().size()) +
+                            " members endorsed the survivors; the certificate needs " +
+                            std::to_string(plan.header.Q),
+                        now);
     case Phase::kUnmask:
       if (server.can_open()) return open_sum();
       report_dropouts(server.s(), server.responded());
@@ -277,6 +172,8 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
                     std::to_string(server.responded().size()) +
                         " members answered the unmasking; some secret has fewer than " +
                         std::to_string(plan.header.t) + " good shares");
+    case Phase::kBurn:
+      return end_burn(now);
     case Phase::kClosed:
       return;
   }
@@ -284,9 +181,9 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
 
 void RoundStateMachine::State::end_upload(TimePoint now) {
   report_dropouts(server.u2(), server.uploaded());
-  // Inputs have left their sites from here on: too few survivors lose the round.
+  // Inputs have left their sites from here on: too few survivors, and only a burn frees them.
   if (const Status fixed = server.fix_s(); !fixed.ok())
-    return finish(wire::RoundStatus::kLost, fixed.error().message);
+    return begin_burn(fixed.error().message, now);
   survivors = static_cast<std::uint32_t>(server.s().size());
   enter(EndorsePhase{}, now);
 }
@@ -295,11 +192,12 @@ void RoundStateMachine::State::on_deadline(TimePoint now) {
   const auto send_again = [&](std::uint32_t& sends, std::uint32_t most) {
     if (sends >= most) return end_phase(now);
     ++sends;
-    deadline = now + Duration(plan.deadline_ms.at(phase.index()));
+    deadline = now + duration();
     announce_to_all();
   };
   if (auto* endorse = in<EndorsePhase>()) return send_again(endorse->sends, 2);
   if (auto* unmask = in<UnmaskPhase>()) return send_again(unmask->sends, plan.unmask_sends);
+  if (auto* burn = in<BurnPhase>()) return send_again(burn->sends, 2);
   end_phase(now);
 }
 
@@ -351,9 +249,12 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                  [&](const wire::Shares& m) { take(m); },
                  [&](const wire::ShareCheck& m) { take(m); },
                  [&](const wire::UploadHeader& m) {
+                   if (in<BurnPhase>()) return judge(from, what, Verdict::ignored("late"));
                    if (take(m)) in<UploadPhase>()->collector.add(from, m.hash_y, now);
                  },
                  [&](const wire::Endorse& m) {
+                   if (has_voted(from))
+                     return judge(from, what, Verdict::rejected("after a vote to burn"));
                    const Verdict verdict = server.accept(from, m);
                    judge(from, what, verdict);
                    // R1: an endorsement is the ticket to M9, so one that comes late still gets M8.
@@ -361,6 +262,7 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                      announce(*server.cohort().index_of(from));
                  },
                  [&](const wire::UnmaskResponse& m) { take(m); },
+                 [&](const wire::BurnVote& m) { receive_vote(from, m); },
                  [&](const wire::BlobData& m) { receive_upload(from, m, now); },
                  [&](const wire::BlobRequest& m) { serve_model(from, m); },
                  [&](const wire::LeaveRound& m) { lose_member(from, "left: " + m.reason); },
@@ -484,12 +386,14 @@ RoundProgress RoundStateMachine::progress() const {
   const IndexSet* done[] = {&state.server.advertised(), &state.server.dealt(),
                             &state.server.checked(),    &state.server.uploaded(),
                             &state.server.endorsed(),   &state.server.responded(),
-                            &state.server.responded()};
+                            &state.server.responded(),  &state.server.responded()};
   RoundProgress progress{.phase = state.current(),
                          .cohort = state.server.cohort().size(),
                          .done = static_cast<std::uint32_t>(done[state.phase.index()]->size()),
                          .upload_bytes = state.server.uploaded().size() *
                                          secagg::upload_bytes(state.plan.header.lanes)};
+  if (const auto* burn = std::get_if<BurnPhase>(&state.phase))
+    progress.done = static_cast<std::uint32_t>(burn->ballot.voted().size());
   if (const auto* upload = std::get_if<UploadPhase>(&state.phase))
     progress.upload_bytes += upload->collector.partial_bytes();
   return progress;

@@ -1,7 +1,7 @@
 // RoundStateMachine: one attempt at one round at the coordinator, from the offer to the plain sum.
 // Sans-I/O and deterministic: verbs in, Output out; phases Advertise, Share, Check, Upload,
-// Endorse, Unmask as a variant of small structs. The driver (coordinator.cc, or the simulator)
-// persists first, then sends. One thread.
+// Endorse, Unmask and, when there can be no sum, Burn as a variant of small structs. The driver
+// (coordinator.cc, or the simulator) persists first, then sends. One thread.
 #pragma once
 
 #include <memory>
@@ -30,7 +30,16 @@ struct RoundPlan {
   std::uint32_t unmask_sends = 3;     // M8, one each deadline_ms[5]; then the round is lost
 };
 
-enum class Phase : std::uint8_t { kAdvertise, kShare, kCheck, kUpload, kEndorse, kUnmask, kClosed };
+enum class Phase : std::uint8_t {
+  kAdvertise,
+  kShare,
+  kCheck,
+  kUpload,
+  kEndorse,
+  kUnmask,
+  kBurn,
+  kClosed
+};
 std::string_view name(Phase phase);
 
 struct RoundEvent {

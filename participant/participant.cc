@@ -243,6 +243,12 @@ struct Participant::Impl {
       case Kind::kUnmasked:
         line += ": shares sent";
         break;
+      case Kind::kBurned:
+        line += ": voted to burn it";
+        break;
+      case Kind::kFreed:
+        line += ": burnt";
+        break;
       case Kind::kRoundClosed:
         line += ": closed";
         break;

@@ -60,6 +60,8 @@ struct SessionEvent {
     kUploaded,
     kEndorsed,
     kUnmasked,
+    kBurned,  // voted to burn the round
+    kFreed,   // a burn certificate for the round of the newest upload
     kRoundClosed,
     kRoundLeft,
     kRejected,

@@ -136,6 +136,16 @@ Signed result_bytes(const Bytes32& h, const wire::RoundResult& m) {
   return out;
 }
 
+Signed burn_request_bytes(const wire::BurnRequest& m) {
+  return {"SA1 sig burnreq", header_hash(m.header)};
+}
+
+Signed burn_vote_bytes(const Bytes32& h, const wire::BurnVote& m) {
+  Signed out("SA1 sig burn", h);
+  out.id(m.id);
+  return out;
+}
+
 Signed job_offer_bytes(const wire::JobOffer& m) {
   Signed out("SOTTO sig job");
   out.bytes(m.run).bytes(crypto::hash("SOTTO job", {view_of(m.job)}));
@@ -287,6 +297,22 @@ void sign_result(const crypto::SigningKey& key, const Bytes32& h, wire::RoundRes
 
 bool verify_result(const crypto::VerifyKey& key, const Bytes32& h, const wire::RoundResult& m) {
   return crypto::verify(key, result_bytes(h, m).view(), m.signature);
+}
+
+void sign_burn_request(const crypto::SigningKey& key, wire::BurnRequest& m) {
+  m.signature = key.sign(burn_request_bytes(m).view());
+}
+
+bool verify_burn_request(const crypto::VerifyKey& key, const wire::BurnRequest& m) {
+  return crypto::verify(key, burn_request_bytes(m).view(), m.signature);
+}
+
+void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnVote& m) {
+  m.signature = key.sign(burn_vote_bytes(h, m).view());
+}
+
+bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m) {
+  return crypto::verify(key, burn_vote_bytes(h, m).view(), m.signature);
 }
 
 void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m) {

@@ -53,6 +53,12 @@ bool verify_unmask_response(const crypto::VerifyKey& key, const Bytes32& h,
 void sign_result(const crypto::SigningKey& key, const Bytes32& h, wire::RoundResult& m);
 bool verify_result(const crypto::VerifyKey& key, const Bytes32& h, const wire::RoundResult& m);
 
+/// Burning: h is recomputed from the header in the request (section 2.7).
+void sign_burn_request(const crypto::SigningKey& key, wire::BurnRequest& m);
+bool verify_burn_request(const crypto::VerifyKey& key, const wire::BurnRequest& m);
+void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnVote& m);
+bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m);
+
 /// Around the rounds; labels "SOTTO sig ...".
 void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m);
 bool verify_job_offer(const crypto::VerifyKey& key, const wire::JobOffer& m);

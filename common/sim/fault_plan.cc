@@ -5,8 +5,8 @@
 namespace sotto::sim {
 
 std::string_view name(Moment moment) {
-  static constexpr std::string_view kNames[] = {"advertise",    "shares",  "check", "upload",
-                                                "upload_bytes", "endorse", "unmask"};
+  static constexpr std::string_view kNames[] = {"advertise",    "shares",  "check",  "upload",
+                                                "upload_bytes", "endorse", "unmask", "burn_vote"};
   return kNames[static_cast<std::size_t>(moment)];
 }
 
@@ -18,6 +18,7 @@ std::optional<Moment> moment_of(const wire::Message& message) {
   if (std::holds_alternative<wire::BlobData>(message)) return Moment::kUploadBytes;
   if (std::holds_alternative<wire::Endorse>(message)) return Moment::kEndorse;
   if (std::holds_alternative<wire::UnmaskResponse>(message)) return Moment::kUnmask;
+  if (std::holds_alternative<wire::BurnVote>(message)) return Moment::kBurnVote;
   return std::nullopt;
 }
 

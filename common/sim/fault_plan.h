@@ -20,8 +20,10 @@ enum class Moment : std::uint8_t {
   kUpload,       // masked, never announced
   kUploadBytes,  // announced, its bytes never fetched
   kEndorse,
-  kUnmask
+  kUnmask,
+  kBurnVote
 };
+/// Of a round that goes well.
 inline constexpr Moment kMoments[] = {Moment::kAdvertise, Moment::kShares,      Moment::kShareCheck,
                                       Moment::kUpload,    Moment::kUploadBytes, Moment::kEndorse,
                                       Moment::kUnmask};

@@ -132,14 +132,13 @@ void layout(Io& io, typename Io::template Ref<UploadHeader> m, const Limits& /*l
 }
 
 // M6, M7 and M8 share their number with the burn messages (section 2.7), told apart by this byte.
-template <class Io>
-void survivor_kind(Io& io) {
-  io.fixed_u8(0, "its kind is not 'survivors' (0); burning a round is not built in this version");
-}
+// decode() has looked at it to find the message.
+constexpr std::uint8_t kSurvivorKind = 0;
+constexpr std::uint8_t kBurnKind = 1;
 
 template <class Io>
 void layout(Io& io, typename Io::template Ref<Survivors> m, const Limits& limits) {
-  survivor_kind(io);
+  io.fixed_u8(kSurvivorKind, "its kind is not 'survivors'");
   io.array(m.d_u2);
   io.bitmap(m.s, limits.cohort);
   io.array(m.signature);
@@ -147,14 +146,14 @@ void layout(Io& io, typename Io::template Ref<Survivors> m, const Limits& limits
 
 template <class Io>
 void layout(Io& io, typename Io::template Ref<Endorse> m, const Limits& /*limits*/) {
-  survivor_kind(io);
+  io.fixed_u8(kSurvivorKind, "its kind is not 'survivors'");
   io.id(m.id);
   io.array(m.signature);
 }
 
 template <class Io>
 void layout(Io& io, typename Io::template Ref<UnmaskRequest> m, const Limits& limits) {
-  survivor_kind(io);
+  io.fixed_u8(kSurvivorKind, "its kind is not 'survivors'");
   io.list(m.certificate, limits.cohort, 68, "endorsements", [&](auto& endorsement) {
     io.id(endorsement.id);
     io.array(endorsement.signature);
@@ -185,6 +184,29 @@ void layout(Io& io, typename Io::template Ref<RoundResult> m, const Limits& /*li
   io.array(m.aggregate_hash);
   io.array(m.model_hash);
   io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<BurnRequest> m, const Limits& limits) {
+  io.fixed_u8(kBurnKind, "its kind is not 'burn'");
+  layout(io, m.header, limits);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<BurnVote> m, const Limits& /*limits*/) {
+  io.fixed_u8(kBurnKind, "its kind is not 'burn'");
+  io.id(m.id);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<BurnCertificate> m, const Limits& limits) {
+  io.fixed_u8(kBurnKind, "its kind is not 'burn'");
+  io.list(m.votes, limits.cohort, 68, "burn votes", [&](auto& vote) {
+    io.id(vote.id);
+    io.array(vote.signature);
+  });
 }
 
 template <class Io>
@@ -242,12 +264,21 @@ void layout(Io& io, typename Io::template Ref<RunFinished> m, const Limits& limi
 
 // Type numbers in the variant's order: section 2.3, and from 32 what is around the rounds.
 constexpr std::array<std::uint16_t, std::variant_size_v<Message>> kTypes = {
-    0, 1, 2, 3, 4, 11, 12, 5, 6, 7, 8, 9, 10, 32, 33, 34, 35, 36, 37, 38};
+    0, 1, 2, 3, 4, 11, 12, 5, 6, 7, 8, 9, 10, 6, 7, 8, 32, 33, 34, 35, 36, 37, 38};
+
+template <class M>
+constexpr bool kIsBurn = std::is_same_v<M, BurnRequest> || std::is_same_v<M, BurnVote> ||
+                         std::is_same_v<M, BurnCertificate>;
 
 template <std::size_t... I>
-std::optional<Message> empty_message(std::uint16_t type, std::index_sequence<I...> /*all*/) {
+std::optional<Message> empty_message(std::uint16_t type, std::uint8_t first_byte,
+                                     std::index_sequence<I...> /*all*/) {
+  const bool burn = type >= 6 && type <= 8 && first_byte == kBurnKind;
   std::optional<Message> message;
-  ((kTypes[I] == type ? void(message.emplace(std::in_place_index<I>)) : void()), ...);
+  ((kTypes[I] == type && kIsBurn<std::variant_alternative_t<I, Message>> == burn
+        ? void(message.emplace(std::in_place_index<I>))
+        : void()),
+   ...);
   return message;
 }
 
@@ -282,7 +313,8 @@ Result<Decoded> decode(BytesView frame, const Limits& limits) {
   if (length != head.remaining())
     return Error{"a frame says " + std::to_string(length) + " bytes of body and has " +
                  std::to_string(head.remaining())};
-  auto message = empty_message(type, std::make_index_sequence<kTypes.size()>());
+  const std::uint8_t first_byte = length == 0 ? 0 : frame[kFrameHeaderBytes];
+  auto message = empty_message(type, first_byte, std::make_index_sequence<kTypes.size()>());
   if (!message) return Error{"a frame has the unknown type " + std::to_string(type)};
 
   FieldReader body(frame.subspan(kFrameHeaderBytes));

@@ -167,6 +167,25 @@ struct UnmaskResponse {  // M9
   bool operator==(const UnmaskResponse&) const = default;
 };
 
+// ---- burning a round (section 2.7): kind 1 of the types of M6, M7 and M8
+
+struct BurnRequest {   // M6, kind 1
+  RoundHeader header;  // without deadlines: a member that never joined learns from it what h is
+  crypto::Signature signature{};
+  bool operator==(const BurnRequest&) const = default;
+};
+
+struct BurnVote {  // M7, kind 1
+  MemberId id{};
+  crypto::Signature signature{};
+  bool operator==(const BurnVote&) const = default;
+};
+
+struct BurnCertificate {        // M8, kind 1
+  std::vector<BurnVote> votes;  // at least Q, ascending cohort index
+  bool operator==(const BurnCertificate&) const = default;
+};
+
 enum class RoundStatus : std::uint8_t { kDone = 0, kCancelled = 1, kBurnt = 2, kLost = 3 };
 
 struct RoundResult {  // M10
@@ -239,10 +258,10 @@ struct RunFinished {  // C to P; signed "SOTTO sig finish" over run, completed, 
   bool operator==(const RunFinished&) const = default;
 };
 
-using Message =
-    std::variant<Offer, Advertise, KeyList, Shares, ShareForward, ShareCheck, Fix, UploadHeader,
-                 Survivors, Endorse, UnmaskRequest, UnmaskResponse, RoundResult, Hello, JobOffer,
-                 JobReply, LeaveRound, BlobRequest, BlobData, RunFinished>;
+using Message = std::variant<Offer, Advertise, KeyList, Shares, ShareForward, ShareCheck, Fix,
+                             UploadHeader, Survivors, Endorse, UnmaskRequest, UnmaskResponse,
+                             RoundResult, BurnRequest, BurnVote, BurnCertificate, Hello, JobOffer,
+                             JobReply, LeaveRound, BlobRequest, BlobData, RunFinished>;
 
 /// "Advertise", for logs and metrics.
 std::string_view name_of(const Message& message);

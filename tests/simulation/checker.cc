@@ -18,6 +18,8 @@ void Checker::member_sent(MemberId from, RoundNumber round, const wire::Message&
     once(said.m7, *m7, from);
     if (!said.m5) fail("an endorsement without an upload");
   }
+  if (const auto* vote = std::get_if<wire::BurnVote>(&message)) once(said.vote, *vote, from);
+  if (said.m7 && said.vote) fail("a member endorsed survivors and voted to burn the round");
   const auto* m9 = std::get_if<wire::UnmaskResponse>(&message);
   if (!m9) return;
   once(said.m9, *m9, from);
@@ -27,6 +29,19 @@ void Checker::member_sent(MemberId from, RoundNumber round, const wire::Message&
     if (!fresh && at->second != share.kind)
       fail("member " + std::to_string(raw(from)) + " revealed both kinds of share of member " +
            std::to_string(raw(share.dealer)));
+  }
+}
+
+void Checker::coordinator_sent(RoundNumber round, const wire::Message& message) {
+  Announced& said = announced_[round];
+  said.burning |= std::holds_alternative<wire::BurnRequest>(message);
+  said.survivor_certificate |= std::holds_alternative<wire::UnmaskRequest>(message);
+  said.burn_certificate |= std::holds_alternative<wire::BurnCertificate>(message);
+  if (said.survivor_certificate && said.burn_certificate)
+    fail("a survivor certificate and a burn certificate for one round");
+  if (const auto* m6 = std::get_if<wire::Survivors>(&message)) {
+    if (said.burning && !said.m6) fail("survivors announced after the burn had begun");
+    once(said.m6, *m6, kCoordinatorId);
   }
 }
 
@@ -45,6 +60,11 @@ bool Checker::uploaded(MemberId member, RoundNumber round) const {
 bool Checker::endorsed(MemberId member, RoundNumber round) const {
   const auto at = said_.find({round, member});
   return at != said_.end() && at->second.m7.has_value();
+}
+
+bool Checker::voted(MemberId member, RoundNumber round) const {
+  const auto at = said_.find({round, member});
+  return at != said_.end() && at->second.vote.has_value();
 }
 
 }  // namespace sotto::sim

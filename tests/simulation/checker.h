@@ -18,6 +18,8 @@ class Checker {
   /// Section 2.7: one M1, M5, M7 and M9 a round, repeated to the byte; one kind of share a dealer;
   /// nothing that unmasks before an endorsement.
   void member_sent(MemberId from, RoundNumber round, const wire::Message& message);
+  /// Never both certificates for one round, nor a new S once a burn has begun.
+  void coordinator_sent(RoundNumber round, const wire::Message& message);
 
   void fail(std::string what) { failures_.push_back(std::move(what)); }
 
@@ -27,20 +29,30 @@ class Checker {
   [[nodiscard]] std::size_t shares_revealed(RoundNumber round) const;
   [[nodiscard]] bool uploaded(MemberId member, RoundNumber round) const;
   [[nodiscard]] bool endorsed(MemberId member, RoundNumber round) const;
+  [[nodiscard]] bool voted(MemberId member, RoundNumber round) const;
 
  private:
   struct Said {
     std::optional<wire::Advertise> m1;
     std::optional<wire::UploadHeader> m5;
     std::optional<wire::Endorse> m7;
+    std::optional<wire::BurnVote> vote;
     std::optional<wire::UnmaskResponse> m9;
     std::map<MemberId, wire::ShareKind> kinds;  // by dealer
+  };
+
+  struct Announced {
+    std::optional<wire::Survivors> m6;
+    bool burning = false;
+    bool survivor_certificate = false;
+    bool burn_certificate = false;
   };
 
   template <class M>
   void once(std::optional<M>& before, const M& message, MemberId from);
 
   std::map<std::pair<RoundNumber, MemberId>, Said> said_;
+  std::map<RoundNumber, Announced> announced_;
   std::vector<std::string> failures_;
 };
 

@@ -126,7 +126,8 @@ void World::start_round() {
 }
 
 Duration World::longest_round() const {
-  return 3 * config_.phase + config_.training_limit + 2 * config_.phase + 3 * config_.phase;
+  // Advertise, Share, Check; Upload; Endorse twice; then Burn twice and Unmask three times at most.
+  return 3 * config_.phase + config_.training_limit + 2 * config_.phase + 5 * config_.phase;
 }
 
 void World::run() {
@@ -231,8 +232,10 @@ void World::carry_out(coordinator::RoundOutput output) {
   coordinator_wake_ = output.wake_at;
   for (const auto& event : output.events)
     rejections_ += event.kind == coordinator::RoundEvent::Kind::kRejected;
-  for (const auto& envelope : output.send)
+  for (const auto& envelope : output.send) {
+    checker_.coordinator_sent(envelope.round, envelope.message);
     network_.send(kCoordinatorId, envelope, clock_.now());
+  }
   if (output.sum) {
     codec::RingUpdate sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
     opened_ = copy_of(sum);

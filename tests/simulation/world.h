@@ -56,10 +56,14 @@ class World {
 
   [[nodiscard]] const std::vector<std::string>& failures() const { return checker_.failures(); }
 
+  [[nodiscard]] const Checker& checker() const { return checker_; }
+
   [[nodiscard]] const FlatParameters& model() const { return model_; }
 
   /// One line: what failed and how to see it again.
   [[nodiscard]] std::string report() const;
+
+  [[nodiscard]] Site& site(MemberId id);
 
  private:
   [[nodiscard]] bool training_round(std::uint64_t index) const {
@@ -80,7 +84,6 @@ class World {
   void check_sum(const RoundRecord& record);
   void check_ledger(RoundNumber round);
   [[nodiscard]] Duration longest_round() const;
-  Site& site(MemberId id);
 
   std::uint64_t seed_;
   FaultPlan plan_;

@@ -159,6 +159,12 @@ class ScriptedMembers {
     return m7;
   }
 
+  [[nodiscard]] wire::BurnVote burn_vote(std::uint32_t i) const {
+    wire::BurnVote vote{.id = members[i].id, .signature = {}};
+    secagg::sign_burn_vote(members[i].signing, h, vote);
+    return vote;
+  }
+
   /// Member i's answer to the certificate; sign again after changing it.
   [[nodiscard]] wire::UnmaskResponse unmask(std::uint32_t i, const secagg::IndexSet& u2,
                                             const secagg::IndexSet& s) const {

@@ -92,6 +92,8 @@ TEST(WireCodec, FramesAsLongAsTheSpecificationSays) {
   EXPECT_EQ(body(sample<UploadHeader>()), 132U);
   EXPECT_EQ(body(sample<Endorse>()), 69U);
   EXPECT_EQ(body(sample<RoundResult>()), 161U);
+  EXPECT_EQ(body(sample<BurnRequest>()), 272U + 3 * 20);
+  EXPECT_EQ(body(sample<BurnVote>()), 69U);
 }
 
 TEST(WireCodec, TruncationAtEveryLengthIsRefused) {
@@ -136,7 +138,9 @@ TEST(WireCodec, CountsAboveTheirLimitAreRefused) {
   EXPECT_TRUE(refused(sample<Shares>(), limits, "shares"));
   EXPECT_TRUE(refused(sample<UnmaskRequest>(), limits, "endorsements"));
   EXPECT_TRUE(refused(sample<UnmaskResponse>(), limits, "revealed shares"));
+  EXPECT_TRUE(refused(sample<BurnCertificate>(), limits, "burn votes"));
   EXPECT_TRUE(refused(sample<Offer>(), limits, "cohort size"));
+  EXPECT_TRUE(refused(sample<BurnRequest>(), limits, "cohort size"));
   limits.cohort = 0;
   EXPECT_TRUE(refused(KeyList{{}, {}, {samples::advertise()}}, limits, "advertisements"));
   EXPECT_TRUE(refused(ShareForward{{}, {}, {{}}}, limits, "forwarded shares"));
@@ -187,9 +191,9 @@ TEST(WireCodec, CountsThatTheFrameCannotHoldAreRefused) {
   };
 
   const std::vector<Case> cases = {
-      {KeyList{}, 66},       {Shares{}, 4},          {ShareForward{}, 66}, {UnmaskRequest{}, 1},
-      {UnmaskRequest{}, 69}, {UnmaskResponse{}, 68}, {JobOffer{}, 32},     {JobReply{}, 69},
-      {LeaveRound{}, 0},     {BlobData{}, 48},       {RunFinished{}, 65}};
+      {KeyList{}, 66},       {Shares{}, 4},          {ShareForward{}, 66},   {UnmaskRequest{}, 1},
+      {UnmaskRequest{}, 69}, {BurnCertificate{}, 1}, {UnmaskResponse{}, 68}, {JobOffer{}, 32},
+      {JobReply{}, 69},      {LeaveRound{}, 0},      {BlobData{}, 48},       {RunFinished{}, 65}};
   for (const Case& c : cases) {
     Bytes frame = frame_of(c.message);
     ASSERT_TRUE(decode(frame, limits).ok());
@@ -236,10 +240,22 @@ TEST(WireCodec, LanesThatCannotBePackedAreRefused) {
   EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.chunk_words = 1U << 25; }));
 }
 
-TEST(WireCodec, BurnMessagesAreRefusedByName) {
-  EXPECT_NE(error_with(sample<Survivors>(), 0, 1).find("burn"), std::string::npos);
-  EXPECT_NE(error_with(sample<Endorse>(), 0, 1).find("burn"), std::string::npos);
-  EXPECT_NE(error_with(sample<UnmaskRequest>(), 0, 1).find("burn"), std::string::npos);
+TEST(WireCodec, SurvivorAndBurnMessagesAreToldApartByTheirKind) {
+  const auto as_kind = [](const Message& message, std::uint8_t kind) {
+    Bytes frame = frame_of(message);
+    frame.at(kFrameHeaderBytes) = kind;
+    return decode(frame);
+  };
+  // An endorsement and a vote have the same fields, so that the kind alone says which one it is.
+  EXPECT_TRUE(std::holds_alternative<BurnVote>(as_kind(sample<Endorse>(), 1)->message));
+  EXPECT_TRUE(std::holds_alternative<Endorse>(as_kind(sample<BurnVote>(), 0)->message));
+  EXPECT_FALSE(as_kind(sample<Survivors>(), 1).ok());
+  EXPECT_FALSE(as_kind(sample<UnmaskRequest>(), 1).ok());
+  EXPECT_FALSE(as_kind(sample<BurnRequest>(), 0).ok());
+  EXPECT_FALSE(as_kind(sample<BurnCertificate>(), 0).ok());
+  for (const Message& message : {Message(sample<Survivors>()), Message(sample<Endorse>()),
+                                 Message(sample<UnmaskRequest>()), Message(sample<BurnVote>())})
+    EXPECT_NE(as_kind(message, 2).error().message.find("kind"), std::string::npos);
 }
 
 TEST(WireCodec, BlobRangeBehindItsBlobIsRefused) {

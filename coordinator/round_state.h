@@ -1,0 +1,151 @@
+// Inside of RoundStateMachine, shared by round.cc (from the offer to the sum) and round_burn.cc
+// (the way out when there is no sum). Not for anybody else.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "common/secagg/burn.h"
+#include "coordinator/round.h"
+#include "coordinator/round_uploads.h"
+
+namespace sotto::coordinator {
+
+using secagg::contains;
+using secagg::IndexSet;
+using secagg::Verdict;
+
+// The phases of section 2.11. What has arrived is the secagg server's; here is only what time and
+// transfer need.
+struct AdvertisePhase {};
+
+struct SharePhase {};
+
+struct CheckPhase {};
+
+struct UploadPhase {
+  UploadCollector collector;
+};
+
+struct EndorsePhase {
+  std::uint32_t sends = 1;
+};
+
+struct UnmaskPhase {
+  std::uint32_t sends = 1;
+  bool summing = false;  // the pool has the sum: nothing more is waited for
+};
+
+struct BurnPhase {
+  secagg::BurnBallot ballot;
+  std::string why;  // the round came to this
+  std::uint32_t sends = 1;
+};
+
+struct ClosedPhase {};
+
+// In the order of enum Phase.
+using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, UploadPhase, EndorsePhase,
+                                UnmaskPhase, BurnPhase, ClosedPhase>;
+
+struct RoundStateMachine::State {
+  State(RoundPlan round_plan, const crypto::SigningKey& signing);
+
+  RoundPlan plan;
+  const crypto::SigningKey* signing;
+  secagg::Server server;
+  wire::Offer offer;
+  PhaseState phase;
+  TimePoint deadline;
+  std::set<MemberId> gone;       // said that they left, or cannot come back in this round
+  codec::RingUpdate masked_sum;  // over the complete uploads: S when it is fixed
+  std::uint32_t survivors = 0;
+  std::optional<wire::RoundStatus> ended;
+  Bytes32 aggregate_hash{};
+  std::optional<wire::RoundResult> m10;
+  RoundOutput out;  // of the verb that is running
+
+  [[nodiscard]] Phase current() const { return static_cast<Phase>(phase.index()); }
+
+  template <class P>
+  [[nodiscard]] P* in() {
+    return std::get_if<P>(&phase);
+  }
+
+  [[nodiscard]] bool summing() const {
+    const auto* unmask = std::get_if<UnmaskPhase>(&phase);
+    return unmask && unmask->summing;
+  }
+
+  [[nodiscard]] MemberId id_at(std::uint32_t index) const { return server.cohort().at(index).id; }
+
+  [[nodiscard]] IndexSet everybody() const {
+    IndexSet all(server.cohort().size());
+    std::iota(all.begin(), all.end(), 0U);
+    return all;
+  }
+
+  void event(RoundEvent::Kind kind, MemberId member, std::string detail) {
+    out.events.push_back({kind, current(), member, std::move(detail)});
+  }
+
+  void send(MemberId to, wire::Message message) {
+    out.send.push_back({to, plan.header.round, std::move(message)});
+  }
+
+  // ---- what is said
+
+  /// This phase's announcement for a member; nothing for one that the phase does not concern.
+  [[nodiscard]] std::optional<wire::Message> announcement(std::uint32_t index) const;
+
+  void announce(std::uint32_t index) {
+    if (auto message = announcement(index)) send(id_at(index), std::move(*message));
+  }
+
+  void announce_to_all() {
+    std::ranges::for_each(everybody(), [&](auto i) { announce(i); });
+  }
+
+  // ---- going on
+
+  void enter(PhaseState next, TimePoint now);
+  /// Everybody in `expected` has done its part or is gone.
+  [[nodiscard]] bool settled(const IndexSet& expected, const IndexSet& done) const;
+  void report_dropouts(const IndexSet& before, const IndexSet& after);
+  /// Nothing more is waited for in this phase.
+  [[nodiscard]] bool complete() const;
+  /// The phase is over, everything having arrived or its time being up.
+  void end_phase(TimePoint now);
+  void end_upload(TimePoint now);
+  /// How long a phase lasts: a burn as long as the endorsements that it takes the place of.
+  [[nodiscard]] Duration duration() const;
+  void on_deadline(TimePoint now);
+  void open_sum();
+
+  // ---- burning (round_burn.cc)
+
+  [[nodiscard]] wire::BurnRequest burn_request() const;
+  void begin_burn(std::string why, TimePoint now);
+  [[nodiscard]] bool burn_complete() const;
+  [[nodiscard]] bool has_voted(MemberId member) const;
+  void end_burn(TimePoint now);
+  void receive_vote(MemberId from, const wire::BurnVote& vote);
+
+  void finish(wire::RoundStatus status, std::string reason);
+
+  // ---- what is heard
+
+  void judge(MemberId from, std::string_view what, const Verdict& verdict);
+  void receive(MemberId from, const wire::Message& message, TimePoint now);
+  void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
+  void serve_model(MemberId to, const wire::BlobRequest& request);
+  void lose_member(MemberId member, std::string why);
+  /// Fills in wake_at and hands the verb's Output out.
+  RoundOutput take_output(TimePoint now);
+};
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,206 @@
+// Inside of ParticipantSession, shared by session.cc (a round to its sum) and session_burn.cc (one
+// that has none). Not for anybody else.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/secagg/burn.h"
+#include "common/wire/blob_transfer.h"
+#include "participant/session.h"
+
+namespace sotto::participant {
+
+// ---- phases of a round (docs/secure-aggregation.md, 2.11). What a phase waits for is its name.
+
+struct Advertised {};  // M2
+
+struct Dealt {};  // M4
+
+struct Checked {};  // M4U
+
+struct Fixed {};  // the site's own computation
+
+struct Masking {};  // masks and the ledger
+
+struct Uploaded {  // M6; until then the coordinator pulls y
+  privacy::Released<secagg::MaskedUpdate> upload;
+};
+
+struct Endorsed {};  // M8
+
+struct Unmasked {};  // M10
+
+using Phase =
+    std::variant<Advertised, Dealt, Checked, Fixed, Masking, Uploaded, Endorsed, Unmasked>;
+
+// ---- what goes on beside M1 to M4U
+
+struct Fetching {
+  wire::BlobFetch model;
+};
+
+struct Computing {};
+
+struct Computed {};
+
+using Work = std::variant<Fetching, Computing, Computed>;
+
+/// An accepted message and our answer, kept until the round closes: the same message gets the same
+/// bytes again, another one of its kind is refused (2.7, "same bytes or none").
+struct Exchange {
+  wire::Message accepted;
+  std::optional<wire::Message> answer;
+};
+
+/// What a burn certificate is checked against once the round's secrets are wiped.
+struct UploadedRound {
+  RoundNumber round;
+  secagg::BurnRules rules;
+};
+
+struct Round {
+  wire::RoundHeader header;
+  secagg::Client client;
+  TimePoint started;  // first M0: max_round counts from here
+  Phase phase;
+  Work work;
+  std::vector<Exchange> exchanges{};
+  TimePoint last_sent{};
+
+  template <class P>
+  [[nodiscard]] bool in() const {
+    return std::holds_alternative<P>(phase);
+  }
+
+  /// False while it is the site's own turn.
+  [[nodiscard]] bool waits_for_coordinator() const { return !in<Fixed>() && !in<Masking>(); }
+};
+
+struct ParticipantSession::State {
+  using Kind = SessionEvent::Kind;
+
+  Agreement agreement;
+  MemberId self;
+  std::vector<secagg::CohortMember> roster;
+  crypto::VerifyKey coordinator;
+  const crypto::SigningKey* signing;
+  crypto::SecureRandom* random;
+  GuardState guard;  // as the driver's will be once it has written what was handed out
+  std::optional<Round> round;
+  std::optional<UploadedRound> uploaded;  // the newest round that something was uploaded in
+  bool dead = false;                      // the guard failed: nothing leaves any more
+  SessionOutput out;
+
+  // ---- small steps
+
+  void event(Kind kind, RoundNumber number, std::string detail) {
+    out.events.push_back({kind, number, std::move(detail)});
+  }
+
+  void reject(RoundNumber number, std::string why) {
+    event(Kind::kRejected, number, std::move(why));
+  }
+
+  void ignore(RoundNumber number, std::string why) {
+    event(Kind::kIgnored, number, std::move(why));
+  }
+
+  void send(RoundNumber number, wire::Message message) {
+    out.send.push_back({kCoordinatorId, number, std::move(message)});
+  }
+
+  /// Wipes every secret of the round.
+  void close(Kind kind, std::string why) {
+    event(kind, round->header.round, std::move(why));
+    round.reset();
+  }
+
+  /// `public_reason` goes to the coordinator, `detail` stays here.
+  void leave(std::string public_reason, std::string detail) {
+    send(round->header.round, wire::LeaveRound{std::move(public_reason)});
+    close(Kind::kRoundLeft, std::move(detail));
+  }
+
+  [[nodiscard]] bool is_current(RoundNumber number) const {
+    return round && round->header.round == number;
+  }
+
+  [[nodiscard]] bool is_evaluation(RoundNumber number) const {
+    return number.server_round() == agreement.num_server_rounds + 1;
+  }
+
+  [[nodiscard]] GuardRecord record(GuardStep step) const {
+    return {.run = agreement.run,
+            .round = round->header.round,
+            .step = step,
+            .h = round->client.h(),
+            .d_u2 = {},
+            .hash_y = {},
+            .d_s = {}};
+  }
+
+  /// Puts the record in front of what is sent. False when the guard does not allow it.
+  bool persist(const GuardRecord& next) {
+    if (Status allowed = guard.allows(next); !allowed.ok()) {
+      reject(next.round, allowed.error().message);
+      return false;
+    }
+    guard.apply(next);
+    out.persist.push_back(next);
+    return true;
+  }
+
+  void say(std::optional<wire::Message> answer, TimePoint now) {
+    if (!answer) return;
+    send(round->header.round, std::move(*answer));
+    round->last_sent = now;
+  }
+
+  void repeat_last(TimePoint now) {
+    const auto last = std::find_if(round->exchanges.rbegin(), round->exchanges.rend(),
+                                   [](const Exchange& e) { return e.answer.has_value(); });
+    say(last->answer, now);  // M1 at least
+  }
+
+  /// Keeps both, sends the answer, goes on to `next`.
+  void answer(const wire::Message& accepted, wire::Message message, Phase next, TimePoint now) {
+    round->exchanges.push_back({accepted, message});
+    round->phase = std::move(next);
+    say(std::move(message), now);
+  }
+
+  void expire(TimePoint now);
+  void dispatch(const wire::Envelope& envelope, TimePoint now);
+  void on_offer(const wire::Offer& m0, TimePoint now);
+  void join(const wire::Offer& m0, secagg::Cohort cohort, TimePoint now);
+  void on_model_data(const wire::BlobData& data);
+  void on_upload_request(RoundNumber number, const wire::BlobRequest& request);
+  void on_phase_message(const wire::Message& message, TimePoint now);
+  void on_key_list(const wire::KeyList& m2, TimePoint now);
+  void on_shares(const wire::ShareForward& m4, TimePoint now);
+  void on_fix(const wire::Fix& m4u);
+  void on_survivors(const wire::Survivors& m6, TimePoint now);
+  void on_unmask_request(const wire::UnmaskRequest& m8, TimePoint now);
+  void on_result(const wire::RoundResult& m10);
+  void on_burn_request(const wire::BurnRequest& m6);
+  [[nodiscard]] Status check_burn_request(const wire::BurnRequest& m6) const;
+  void on_burn_certificate(RoundNumber number, const wire::BurnCertificate& m8);
+  void mask_when_ready();
+  void on_masked(privacy::Released<secagg::MaskedUpdate> released, TimePoint now);
+  SessionOutput take_output(TimePoint now);
+
+  /// What every verb does around its own part.
+  template <class Body>
+  SessionOutput step(TimePoint now, const Body& body) {
+    if (dead) return {};
+    expire(now);
+    body();
+    return take_output(now);
+  }
+};
+
+}  // namespace sotto::participant
