@@ -2,10 +2,11 @@
 # Installs what Sotto needs to build and run on Debian 12, through apt. Safe to run again: it does
 # nothing when everything is there. Without root it prints the one line an administrator must run.
 #
-# Usage: scripts/setup.sh [--test] [--browser] [--lint] [--list] [--quiet]
-#   --test      adds what only the tests need (GoogleTest, iproute2 for network namespaces)
+# Usage: scripts/setup.sh [--test] [--browser] [--lint] [--fuzz] [--list] [--quiet]
+#   --test      adds what only the tests need (GoogleTest, iproute2 for network namespaces, valgrind for the constant-time test)
 #   --browser   adds what the browser tests need (Chromium and its driver, Selenium; 170 MB)
 #   --lint      adds what scripts/check.sh lint needs (clang-tidy, clang-format, shellcheck)
+#   --fuzz      adds what scripts/fuzz.sh needs (Clang 14 with its sanitizers)
 #   --list      prints the packages, one a line, and installs nothing
 #   --quiet     says nothing when there is nothing to do
 set -euo pipefail
@@ -22,9 +23,10 @@ packages=(
   # records, configuration, command lines, logs, charts of the report
   libsqlite3-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libjs-chart.js
 )
-test_packages=(libgtest-dev iproute2)
+test_packages=(libgtest-dev iproute2 valgrind)
 browser_packages=(chromium chromium-driver python3-selenium)
 lint_packages=(clang-tidy clang-format shellcheck)
+fuzz_packages=(clang-14 libclang-rt-14-dev)
 
 list=no quiet=no
 while [[ $# -gt 0 ]]; do
@@ -32,6 +34,7 @@ while [[ $# -gt 0 ]]; do
     --test) packages+=("${test_packages[@]}") ;;
     --browser) packages+=("${browser_packages[@]}") ;;
     --lint) packages+=("${lint_packages[@]}") ;;
+    --fuzz) packages+=("${fuzz_packages[@]}") ;;
     --list) list=yes ;;
     --quiet) quiet=yes ;;
     -h | --help) usage "$0" && exit 0 ;;

@@ -57,6 +57,7 @@ THIRD_PARTY = {
     r"openssl/": ["common/crypto/*.cc", "tests/unit", "tests/bench"],
     r"(intel-)?ipsec-mb": ["common/crypto/*.cc", "tests/bench"],
     r"sqlite3\.h": ["common/privacy/*.cc", "common/journal/*.cc"],
+    r"valgrind/": ["common/crypto/*.cc", "tests/constant_time"],
     r"spdlog/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc"],
     r"CLI/": ["coordinator/*.cc", "participant/*.cc"],
     r"gtest/": ["tests"],

@@ -5,19 +5,23 @@
 #include <sodium.h>
 
 #include "common/base/check.h"
+#include "common/crypto/declassify.h"
 
 namespace sotto::crypto {
 
 AgreementKey::AgreementKey(Secret32 secret) : secret_(std::move(secret)) {
   const int rc = crypto_scalarmult_curve25519_base(public_key_.data(), secret_.expose().data());
   SOTTO_CHECK(rc == 0, "X25519 refused its base point");
+  declassify(public_key_);  // to be published
 }
 
 Result<Secret32> AgreementKey::agree(const PublicKey& peer) const {
   Secret32 shared;
   const int rc =
       crypto_scalarmult_curve25519(shared.writable().data(), secret_.expose().data(), peer.data());
-  if (rc != 0) return Error{"the peer's X25519 key is of low order: it agrees on no secret"};
+  // Public: it follows from the peer's key alone, whatever the secret is.
+  if (declassified(rc != 0))
+    return Error{"the peer's X25519 key is of low order: it agrees on no secret"};
   return shared;
 }
 

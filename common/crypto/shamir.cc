@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "common/base/check.h"
+#include "common/crypto/declassify.h"
 
 namespace sotto::crypto {
 namespace {
@@ -27,11 +28,15 @@ void multiply_into(Bytes32& a, const Bytes32& b) {
 
 Secret32 random_scalar(SecureRandom& random) {
   Secret32 out;
+  const auto uniform = [&] {
+    const bool canonical = is_canonical_scalar(out.expose());
+    const bool zero = sodium_is_zero(out.expose().data(), out.expose().size()) == 1;
+    return canonical & !zero;
+  };
   do {
     random.fill(out.writable());
-    out.writable()[31] &= 0x1f;  // 253 bits: about every second draw is below l
-  } while (!is_canonical_scalar(out.expose()) ||
-           sodium_is_zero(out.expose().data(), out.expose().size()) == 1);
+    out.writable()[31] &= 0x1f;        // 253 bits: about every second draw is below l
+  } while (!declassified(uniform()));  // a draw that is thrown away says nothing about the next
   return out;
 }
 
@@ -56,7 +61,9 @@ std::vector<Secret32> share_secret(const Secret32& secret, std::uint32_t thresho
 std::vector<Secret32> share_with_coefficients(const Secret32& secret,
                                               std::span<const Secret32> coefficients,
                                               std::uint32_t count) {
-  SOTTO_CHECK(is_canonical_scalar(secret.expose()), "only a scalar below l can be shared");
+  // Public: it holds for every secret that this process makes.
+  SOTTO_CHECK(declassified(is_canonical_scalar(secret.expose())),
+              "only a scalar below l can be shared");
   SOTTO_CHECK(coefficients.size() < count, "more coefficients than holders can ever solve for");
   std::vector<Secret32> shares;
   shares.reserve(count);
