@@ -73,8 +73,26 @@ Status RdpAccountant::add(const DpSgdSteps& steps) {
   return {};
 }
 
+Status RdpAccountant::add(const NoisyRounds& rounds) {
+  if (Status fits = check(rounds); !fits.ok()) return fits;
+  const auto count = static_cast<double>(rounds.rounds);
+  const std::vector<double> one = noisy_round_rdp(rounds, order_table());
+  for (std::size_t i = 0; i < kOrders; ++i)
+    rdp_[i] += count * one[i];
+  distance_ +=
+      count * rounds.unknown_noises * static_cast<double>(rounds.dimension) * kSamplerDistance;
+  return {};
+}
+
 double RdpAccountant::epsilon(double delta) const {
-  return epsilon_of_curve(rdp_, delta);
+  const double plain = epsilon_of_curve(rdp_, delta);
+  if (distance_ == 0 || !std::isfinite(plain)) return plain;
+  // Within total variation d of something (epsilon, delta - (1 + e^epsilon) d)-private; twice that
+  // leaves room for the epsilon that grows a little with it.
+  const double taken = 2 * (1 + std::exp(plain)) * distance_;
+  if (!(taken < delta)) return kInfinity;
+  const double epsilon = epsilon_of_curve(rdp_, delta - taken);
+  return (1 + std::exp(epsilon)) * distance_ <= taken ? epsilon : kInfinity;
 }
 
 std::span<const double> RdpAccountant::orders() const {

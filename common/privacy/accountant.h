@@ -1,6 +1,7 @@
-// Renyi-DP accounting of Poisson-subsampled Gaussian steps, example-level, add/remove-one
-// adjacency. Rounds against us. Orders and conversion: docs/privacy.md; checked against published
-// tables.
+// Renyi-DP accounting: of Poisson-subsampled Gaussian steps (example-level, add/remove-one
+// adjacency), and of noise inside the aggregation (participant-level, against the zero vector); an
+// accountant holds one of the two, they are never added. Rounds against us. Orders and conversion:
+// docs/privacy.md; checked against published tables.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/privacy/distributed_privacy.h"
 
 namespace sotto::privacy {
 
@@ -24,13 +26,16 @@ class RdpAccountant {
   RdpAccountant();
   /// An Error when a parameter is out of range; then nothing was added.
   Status add(const DpSgdSteps& steps);
-  /// The least epsilon over the orders at 0 < delta < 1; +infinity when no order is finite.
+  Status add(const NoisyRounds& rounds);
+  /// The least epsilon over the orders at 0 < delta < 1; +infinity when no order is finite. What
+  /// the samplers of noisy rounds fall short of their distribution is taken off delta.
   [[nodiscard]] double epsilon(double delta) const;
   [[nodiscard]] std::span<const double> orders() const;
   [[nodiscard]] std::span<const double> rdp() const;
 
  private:
   std::vector<double> rdp_;
+  double distance_ = 0;  // total variation between the noise that is drawn and that accounted for
 };
 
 /// Epsilon of one homogeneous run.

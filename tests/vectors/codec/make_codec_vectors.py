@@ -70,6 +70,28 @@ def check_case(word_bits, bits, length, chunk_words):
     }
 
 
+def rotation_case(length):
+    """Signs and rotated values of the randomised Hadamard transform, by its definition as a matrix."""
+    header_hash = hashlib.sha256(b"rotation %d" % length).digest()
+    padded = 1 << (length - 1).bit_length()
+    key = kdf("SA1 rot", header_hash, b"")
+    stream = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(bytes((padded + 7) // 8))
+    signs = [-1 if stream[j // 8] >> (j % 8) & 1 else 1 for j in range(padded)]
+    values = [(w % 2001 - 1000) / 8 for w in words(max(length, 2), b"rotation")[:length]] + [0] * (padded - length)
+    rotated = [sum(-s * v if (i & j).bit_count() % 2 else s * v for j, (s, v) in enumerate(zip(signs, values)))
+               / padded**0.5 for i in range(padded)]
+    return {"header_hash": header_hash.hex(), "values": values[:length], "signs": signs, "rotated": rotated}
+
+
+def late_signs(first, count):
+    """Signs deep inside a long vector: coordinate j is bit j of the stream."""
+    key = kdf("SA1 rot", hashlib.sha256(b"late").digest(), b"")
+    block = first // 128
+    stream = Cipher(algorithms.AES(key), modes.CTR(block.to_bytes(16, "big"))).encryptor().update(bytes((count + 7) // 8))
+    return {"header_hash": hashlib.sha256(b"late").digest().hex(), "first": first,
+            "signs": [-1 if stream[j // 8] >> (j % 8) & 1 else 1 for j in range(count)]}
+
+
 def main():
     lanes = []
     for bits in WIDTHS:
@@ -82,6 +104,8 @@ def main():
         "packed_lanes": lanes,
         "check_lanes": [check_case(16, 12, 21, 8), check_case(32, 20, 37, 16),
                         check_case(32, 32, 16, 16), check_case(64, 33, 11, 4)],
+        "rotations": [rotation_case(n) for n in (1, 2, 5, 16, 33, 100)],
+        "late_signs": [late_signs(2**20, 16), late_signs(3 * 2**20, 16)],
     }
     path = pathlib.Path(__file__).with_name("codec.json")
     path.write_text(json.dumps(vectors, indent=1) + "\n")

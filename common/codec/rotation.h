@@ -1,0 +1,26 @@
+// Randomised Hadamard rotation (docs/secure-aggregation.md, 3.1): spreads a vector's norm evenly
+// over its coordinates, so that few bits a value hold every sum. Orthonormal and block-diagonal:
+// blocks of 2^20 values, the last one padded with zeros to a power of two. The signs are public and
+// the same for everybody in a round.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/base/bytes.h"
+
+namespace sotto::codec {
+
+/// The length after padding (m'), for at least one value.
+std::uint64_t rotated_length(std::uint64_t values);
+
+/// Signs under the round's header hash, then a Walsh-Hadamard transform a block. The norm stays as
+/// it is within float rounding; rotated_length(values.size()) values.
+std::vector<float> rotate(std::span<const float> values, const Bytes32& header_hash);
+
+/// The inverse: the first `values` of what was rotated. `rotated` has rotated_length(values).
+std::vector<float> rotate_back(std::vector<float> rotated, std::uint64_t values,
+                               const Bytes32& header_hash);
+
+}  // namespace sotto::codec

@@ -1,0 +1,63 @@
+// Distributed noise and the rotation at one participant, against AES-256-CTR in the same run: no
+// sampler of 128-bit precision can be faster than its random bits.
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "common/codec/rotation.h"
+#include "common/crypto/mask_stream.h"
+#include "common/privacy/discrete_noise.h"
+#include "tests/bench/bench.h"
+
+namespace sotto::bench {
+namespace {
+
+constexpr int kRuns = 9;
+constexpr std::size_t kValues = std::size_t{1} << 18;
+constexpr std::size_t kRandomBytes = 16 * kValues;
+
+void noise(const Report& report, const std::string& name, privacy::NoiseMechanism mechanism,
+           std::uint64_t sigma) {
+  crypto::StreamRandom random(1);
+  const auto sampler =
+      privacy::DiscreteNoise::create(mechanism, sigma * sigma * privacy::kVarianceUnit).value();
+  std::vector<std::int64_t> values(kValues);
+  const crypto::Secret32 key = crypto::Secret32::random(random);
+  std::vector<std::uint8_t> stream(kRandomBytes);
+  const auto [draw, aes] = medians_of(
+      kRuns, [&] { return cpu_seconds_of([&] { sampler.add_to(values, random); }); },
+      [&] { return cpu_seconds_of([&] { crypto::keystream(key, 0, 0, stream); }); });
+  report.add({.name = name + "/sigma_" + std::to_string(sigma),
+              .metric = "values_per_s",
+              .value = kValues / draw,
+              .unit = "1/s",
+              .floor = kValues / aes});
+}
+
+void rotation(const Report& report) {
+  constexpr std::size_t kBlock = std::size_t{1} << 20;
+  const std::vector<float> values(kBlock, 1.0F);
+  std::vector<float> copy(kBlock);
+  const auto [rotate, inverse] = medians_of(
+      kRuns, [&] { return cpu_seconds_of([&] { copy = codec::rotate(values, Bytes32{1}); }); },
+      [&] {
+        return cpu_seconds_of(
+            [&] { copy = codec::rotate_back(std::move(copy), kBlock, Bytes32{1}); });
+      });
+  report.add({.name = "rotate_2^20", .metric = "cpu_ms", .value = rotate * 1e3, .unit = "ms"});
+  report.add(
+      {.name = "rotate_back_2^20", .metric = "cpu_ms", .value = inverse * 1e3, .unit = "ms"});
+}
+
+}  // namespace
+}  // namespace sotto::bench
+
+int main(int argc, char** argv) {
+  using sotto::privacy::NoiseMechanism;
+  const sotto::bench::Report report("noise", argc, argv);
+  for (const std::uint64_t sigma : {2U, 16U, 364U, 4096U})
+    sotto::bench::noise(report, "discrete_gaussian", NoiseMechanism::kDiscreteGaussian, sigma);
+  for (const std::uint64_t sigma : {2U, 40U})
+    sotto::bench::noise(report, "skellam", NoiseMechanism::kSkellam, sigma);
+  sotto::bench::rotation(report);
+}
