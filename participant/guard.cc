@@ -10,12 +10,16 @@ namespace sotto::participant {
 namespace {
 
 // File: records of the journal, each one of these:
-//   u8 step (1..5) || run[32] || u64 round || h[32] || d_u2[32] || hash_y[32] || d_s[32]
+//   u8 version (0x82) || u8 step (1..6) || run[32] || u64 round || h[32] || d_u2[32] || hash_y[32]
+//     || d_s[32] || input[32]
+//   the same without version and input, as files of before inputs had ids have it: steps 1..5
 //   u8 0            the newest round of every run up to here is closed (a torn tail was found)
 constexpr std::uint8_t kCloseMark = 0;
+constexpr std::uint8_t kVersion2 = 0x82;  // no step
 
 Bytes encode(const GuardRecord& record) {
   ByteWriter out;
+  out.u8(kVersion2);
   out.u8(static_cast<std::uint8_t>(record.step));
   out.bytes(record.run);
   out.u64(record.round.value);
@@ -23,13 +27,16 @@ Bytes encode(const GuardRecord& record) {
   out.bytes(record.d_u2);
   out.bytes(record.hash_y);
   out.bytes(record.d_s);
+  out.bytes(record.input);
   return out.take();
 }
 
 Result<GuardRecord> decode(BytesView bytes) {
   ByteReader in(bytes);
   GuardRecord record;
-  const std::uint8_t step = in.u8();
+  const std::uint8_t first = in.u8();
+  const bool has_input = first == kVersion2;
+  const std::uint8_t step = has_input ? in.u8() : first;
   record.step = static_cast<GuardStep>(step);
   record.run = in.array<32>();
   record.round = RoundNumber{in.u64()};
@@ -37,7 +44,9 @@ Result<GuardRecord> decode(BytesView bytes) {
   record.d_u2 = in.array<32>();
   record.hash_y = in.array<32>();
   record.d_s = in.array<32>();
-  if (!in.finished() || step < 1 || step > 5) return Error{"a record of the guard is malformed"};
+  if (has_input) record.input = in.array<32>();
+  if (!in.finished() || step < 1 || step > (has_input ? 6 : 5))
+    return Error{"a record of the guard is malformed"};
   return record;
 }
 
@@ -53,6 +62,8 @@ const char* name(GuardStep step) {
       return "burned";
     case GuardStep::kUnmasked:
       return "unmasked";
+    case GuardStep::kFreed:
+      return "freed";
   }
   return "unknown";
 }
@@ -91,6 +102,8 @@ Status allows_next(const std::vector<GuardRecord>& steps, const GuardRecord& nex
       if (!endorsed) return refused(next, "no survivors were endorsed");
       if (endorsed->d_s != next.d_s) return refused(next, "other survivors were endorsed");
       return {};
+    case GuardStep::kFreed:
+      break;  // about an input, not about the newest round: allows_freeing()
   }
   return refused(next, "unknown step");
 }
@@ -113,7 +126,16 @@ bool GuardState::holds(const GuardRecord& record) const {
   return round && std::ranges::find(round->steps, record) != round->steps.end();
 }
 
+/// However late: it is about what left under this h, whatever was joined since.
+Status GuardState::allows_freeing(const GuardRecord& record) const {
+  const auto at = left_.find(record.input);
+  if (at == left_.end()) return refused(record, "this input did not leave, or is free already");
+  if (at->second != record.h) return refused(record, "this input left under another header");
+  return {};
+}
+
 Status GuardState::allows(const GuardRecord& record) const {
+  if (record.step == GuardStep::kFreed) return allows_freeing(record);
   const Round* round = newest(record.run);
   if (record.round > last_round(record.run)) {
     if (record.step == GuardStep::kJoined) return {};
@@ -124,12 +146,17 @@ Status GuardState::allows(const GuardRecord& record) const {
   if (holds(record)) return {};
   if (find(round->steps, record.step))
     return refused(record, "it was done before with other content");
+  if (record.step == GuardStep::kUploaded && is_locked(record.input))
+    return refused(record, "its input has left before, and no burn certificate freed it");
   return allows_next(round->steps, record);
 }
 
 void GuardState::apply(const GuardRecord& record) {
   SOTTO_CHECK(allows(record).ok(), "only an allowed record is applied");
+  if (record.step == GuardStep::kFreed) return void(left_.erase(record.input));
   if (holds(record)) return;
+  if (record.step == GuardStep::kUploaded && record.input != InputId{})
+    left_.emplace(record.input, record.h);
   if (record.step == GuardStep::kJoined) {
     std::erase_if(last_, [&](const Round& round) { return round.run == record.run; });
     last_.push_back({.run = record.run, .round = record.round, .closed = false, .steps = {}});

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -19,8 +20,12 @@ enum class GuardStep : std::uint8_t {
   kUploaded = 2,
   kEndorsed = 3,
   kBurned = 4,
-  kUnmasked = 5
+  kUnmasked = 5,
+  kFreed = 6  // this member verified the burn certificate of the round it uploaded the input in
 };
+
+/// Names a trained update before it is encoded: random, drawn when training ends.
+using InputId = Bytes32;
 
 struct GuardRecord {
   RunId run{};
@@ -30,6 +35,7 @@ struct GuardRecord {
   Bytes32 d_u2{};    // kUploaded
   Bytes32 hash_y{};  // kUploaded
   Bytes32 d_s{};     // kEndorsed, kUnmasked
+  InputId input{};   // kUploaded, kFreed; zero in files of before inputs had ids
   bool operator==(const GuardRecord&) const = default;
 };
 
@@ -38,12 +44,18 @@ class GuardState {
  public:
   /// Refuses: a round not greater than the last of its run (kJoined); a step without the one before
   /// it, out of order, or a second time with other content; everything in a round that
-  /// close_newest_rounds() closed. The very same record again is allowed (retransmission).
+  /// close_newest_rounds() closed; an input that left before and was not freed since; freeing an
+  /// input under another h than the one it left under. The very same record again is allowed
+  /// (retransmission).
   [[nodiscard]] Status allows(const GuardRecord& record) const;
   /// SOTTO_CHECKs that it is allowed.
   void apply(const GuardRecord& record);
   /// True when this very record was applied before.
   [[nodiscard]] bool holds(const GuardRecord& record) const;
+
+  /// It left the site, and no burn certificate has freed it: it is never submitted again.
+  [[nodiscard]] bool is_locked(const InputId& input) const { return left_.contains(input); }
+
   /// Greatest round of the run that was ever joined; 0 if none.
   [[nodiscard]] RoundNumber last_round(const RunId& run) const;
   /// A record was lost and may have been any step of any newest round: nothing more is allowed in
@@ -60,8 +72,10 @@ class GuardState {
   };
 
   [[nodiscard]] const Round* newest(const RunId& run) const;
+  [[nodiscard]] Status allows_freeing(const GuardRecord& record) const;
 
-  std::vector<Round> last_;  // the newest round of each run: older ones are closed
+  std::vector<Round> last_;          // the newest round of each run: older ones are closed
+  std::map<InputId, Bytes32> left_;  // locked inputs, with the h they left under
 };
 
 class Guard {

@@ -32,8 +32,8 @@ struct Run {
   std::unique_ptr<ParticipantSession> session;
   wire::JobReply reply;
 
-  // Of the round under way: what training left, until it is masked.
-  RoundNumber computing;
+  // What the newest computation left: an attempt that is burnt or cancelled gives it back to a
+  // later one of its server round (docs/secure-aggregation.md, 2.7), so masking takes a copy.
   std::optional<learning::TrainedUpdate> trained;
   std::vector<std::uint64_t> metrics;
 };
@@ -221,6 +221,7 @@ struct Participant::Impl {
     for (const wire::Envelope& e : output.send)
       send(e.round, e.message);
     session_wake = output.wake_at;
+    if (output.input_spent) run->trained.reset();
     if (output.train) start_training(std::move(*output.train));
     if (output.mask) start_masking(std::move(*output.mask));
     schedule();
@@ -287,8 +288,9 @@ struct Participant::Impl {
     return {};
   }
 
-  privacy::Charge round_charge(RoundNumber round) const {
+  privacy::Charge round_charge(RoundNumber round, const InputId& input) const {
     privacy::Charge charge = charge_of(run->job, run->id, round);
+    charge.input = input;
     if (run::is_closing_evaluation(run->job, round)) return charge;
     if (run->job.differential_privacy.enabled) {
       charge.steps = run->trainer->steps_per_round();
@@ -302,10 +304,9 @@ struct Participant::Impl {
     if (busy) return leave(request.round, {"still computing for an earlier round"});
     if (request.model->layout != layout)
       return leave(request.round, {"the model is not the one that the job describes"});
-    if (Status ok = affordable(round_charge(request.round)); !ok.ok())
+    if (Status ok = affordable(round_charge(request.round, {})); !ok.ok())
       return leave(request.round, ok.error());
     busy = true;
-    run->computing = request.round;
     run->trained.reset();
 
     struct Work {
@@ -340,7 +341,9 @@ struct Participant::Impl {
   }
 
   void start_masking(MaskRequest request) {
-    SOTTO_CHECK(!busy && run->computing == request.round, "masking without the round's update");
+    if (busy)
+      return apply(run->session->masked(request.round,
+                                        Error{"still computing for an earlier round"}, host.now()));
     busy = true;
 
     struct Work {
@@ -355,7 +358,7 @@ struct Participant::Impl {
     };
 
     std::optional<FlatUpdate> update;
-    if (run->trained) update = std::move(run->trained->update);
+    if (run->trained) update.emplace(run->trained->update.values);
     auto work = std::shared_ptr<Work>(new Work{std::move(request),
                                                run::encoding_of(run->job),
                                                run->job.secure_aggregation.max_update_norm,
@@ -380,15 +383,15 @@ struct Participant::Impl {
         },
         [this, work] {
           busy = false;
-          release(work->request.round, std::move(*work->masked));
+          release(work->request.round, work->request.input, std::move(*work->masked));
         });
   }
 
   /// Charge, then release: the one place where an update becomes something that can be sent.
-  void release(RoundNumber round, Result<secagg::MaskedUpdate> masked) {
+  void release(RoundNumber round, const InputId& input, Result<secagg::MaskedUpdate> masked) {
     if (!masked.ok()) return apply(run->session->masked(round, masked.error(), host.now()));
     auto released =
-        ledger.charge_and_release(round_charge(round), budget(), std::move(masked).value());
+        ledger.charge_and_release(round_charge(round, input), budget(), std::move(masked).value());
     if (released.ok()) say_spent();
     apply(run->session->masked(round, std::move(released), host.now()));
   }

@@ -109,10 +109,12 @@ void ParticipantSession::State::join(const wire::Offer& m0, secagg::Cohort cohor
       .started = now,
       .phase = Advertised{},
       .work = Fetching{wire::BlobFetch(m0.header.model_hash, std::nullopt, max_model_bytes)}});
+  const bool again = can_use_again(m0.header);
+  if (again) round->work = Computed{};
   if (!persist(record(GuardStep::kJoined))) return round.reset();
   event(Kind::kRoundJoined, m0.header.round,
         std::to_string(m0.header.n) + " members, at least " + std::to_string(m0.header.s_min) +
-            " of them in a sum");
+            " of them in a sum" + (again ? "; the update of an earlier attempt is used" : ""));
   answer(m0, round->client.advertise(), Advertised{}, now);
 }
 
@@ -133,6 +135,7 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
                  "the model has " + std::to_string(model->values.size()) + " values, the job " +
                      std::to_string(agreement.parameters));
   round->work = Computing{};
+  input.reset();  // the driver's memory is for one
   const RoundNumber number = round->header.round;
   event(Kind::kModelReceived, number, std::to_string(model->values.size()) + " values");
   out.train =
@@ -144,8 +147,10 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
 void ParticipantSession::State::mask_when_ready() {
   if (!round->in<Fixed>() || !std::holds_alternative<Computed>(round->work)) return;
   round->phase = Masking{};
-  out.mask = MaskRequest{
-      .round = round->header.round, .job = round->client.mask_job(), .h = round->client.h()};
+  out.mask = MaskRequest{.round = round->header.round,
+                         .input = input->id,
+                         .job = round->client.mask_job(),
+                         .h = round->client.h()};
 }
 
 // ---- M2 to M4U: a flaw in these means to leave, nothing was uploaded yet
@@ -178,11 +183,13 @@ void ParticipantSession::State::on_masked(privacy::Released<secagg::MaskedUpdate
   GuardRecord next = record(GuardStep::kUploaded);
   next.d_u2 = m5.d_u2;
   next.hash_y = m5.hash_y;
+  next.input = input->id;
   if (!persist(next))
     return leave("the site does not release its update", "the guard refuses the upload");
   uploaded =
       UploadedRound{.round = next.round,
-                    .rules = {.h = next.h, .Q = round->header.Q, .cohort = round->client.cohort()}};
+                    .rules = {.h = next.h, .Q = round->header.Q, .cohort = round->client.cohort()},
+                    .input = next.input};
   event(Kind::kUploaded, round->header.round,
         std::to_string(released.get().packed().size()) + " bytes");
   round->exchanges.back().answer = m5;  // M4U is the last one accepted
@@ -216,6 +223,7 @@ void ParticipantSession::State::on_unmask_request(const wire::UnmaskRequest& m8,
   GuardRecord next = record(GuardStep::kUnmasked);
   next.d_s = m9->d_s;
   if (!persist(next)) return;
+  out.input_spent = true;  // there is a survivor certificate, so there is no burn certificate
   event(Kind::kUnmasked, round->header.round, "shares revealed for the certified sum");
   answer(m8, *m9, Unmasked{}, now);
 }
@@ -257,6 +265,7 @@ ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
                        .random = &random,
                        .guard = guard,
                        .round = std::nullopt,
+                       .input = std::nullopt,
                        .uploaded = std::nullopt,
                        .dead = false,
                        .out = {}}) {}
@@ -290,6 +299,10 @@ SessionOutput ParticipantSession::computed(RoundNumber number, Status outcome, T
     if (!state.is_current(number) || !std::holds_alternative<Computing>(state.round->work))
       return state.ignore(number, "a computation for a round that is over");
     if (!outcome.ok()) return state.leave("the site's computation failed", outcome.error().message);
+    const wire::RoundHeader& header = state.round->header;
+    state.input = Input{
+        .id = {}, .server_round = header.round.server_round(), .model_hash = header.model_hash};
+    state.random->fill(state.input->id);
     state.round->work = Computed{};
     state.mask_when_ready();
   });
@@ -302,8 +315,10 @@ SessionOutput ParticipantSession::masked(RoundNumber number,
   return state.step(now, [&] {
     if (!state.is_current(number) || !state.round->in<Masking>())
       return state.ignore(number, "an upload for a round that is over");
-    if (!released.ok())
+    if (!released.ok()) {
+      state.input.reset();  // it would fail again
       return state.leave("the site does not release its update", released.error().message);
+    }
     state.on_masked(std::move(released).value(), now);
   });
 }

@@ -45,9 +45,12 @@ struct TrainRequest {
   std::shared_ptr<const FlatParameters> model;
 };
 
-/// Encode, mask, charge the ledger, then call masked(). `job` is moved to the pool.
+/// Encode, mask, charge the ledger for the input, then call masked(). `job` is moved to the pool.
+/// The input is what the newest computation left: the driver keeps it until the next TrainRequest
+/// or `input_spent`, because an attempt that is cancelled or burnt gives it back to a later one.
 struct MaskRequest {
   RoundNumber round;
+  InputId input{};
   secagg::MaskJob job;
   Bytes32 h{};
 };
@@ -76,6 +79,7 @@ struct SessionOutput {
   std::vector<wire::Envelope> send;  // then, all to the coordinator
   std::optional<TrainRequest> train;
   std::optional<MaskRequest> mask;
+  bool input_spent = false;  // no later attempt can use the newest computation again
   std::vector<SessionEvent> events;
   std::optional<TimePoint> wake_at;  // the next tick; replaces the one before
 };

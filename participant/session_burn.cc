@@ -29,7 +29,8 @@ void ParticipantSession::State::on_burn_request(const wire::BurnRequest& m6) {
                      .h = secagg::header_hash(m6.header),
                      .d_u2 = {},
                      .hash_y = {},
-                     .d_s = {}};
+                     .d_s = {},
+                     .input = {}};
   GuardRecord burned = joined;
   burned.step = GuardStep::kBurned;
   if (number > guard.last_round(agreement.run)) {
@@ -46,6 +47,11 @@ void ParticipantSession::State::on_burn_request(const wire::BurnRequest& m6) {
   if (round) close(Kind::kRoundClosed, "voted to burn it");
 }
 
+bool ParticipantSession::State::can_use_again(const wire::RoundHeader& header) const {
+  return input && input->server_round == header.round.server_round() &&
+         input->model_hash == header.model_hash && !guard.is_locked(input->id);
+}
+
 /// However late it comes: nothing that was uploaded under this h can be opened any more.
 void ParticipantSession::State::on_burn_certificate(RoundNumber number,
                                                     const wire::BurnCertificate& m8) {
@@ -53,6 +59,17 @@ void ParticipantSession::State::on_burn_certificate(RoundNumber number,
     return ignore(number, "BurnCertificate: not about the newest upload");
   if (Status valid = secagg::check_burn_certificate(m8, uploaded->rules); !valid.ok())
     return reject(number, valid.error().message);
+  if (guard.is_locked(uploaded->input)) {
+    const GuardRecord freed{.run = agreement.run,
+                            .round = number,
+                            .step = GuardStep::kFreed,
+                            .h = uploaded->rules.h,
+                            .d_u2 = {},
+                            .hash_y = {},
+                            .d_s = {},
+                            .input = uploaded->input};
+    if (!persist(freed)) return;
+  }
   event(Kind::kFreed, number, "the round is burnt: its update was not opened and never will be");
   if (is_current(number)) close(Kind::kRoundClosed, "burnt");
 }

@@ -60,6 +60,14 @@ struct Exchange {
 struct UploadedRound {
   RoundNumber round;
   secagg::BurnRules rules;
+  InputId input{};
+};
+
+/// What the newest computation left at the driver.
+struct Input {
+  InputId id{};
+  std::uint64_t server_round = 0;
+  Bytes32 model_hash{};
 };
 
 struct Round {
@@ -91,6 +99,7 @@ struct ParticipantSession::State {
   crypto::SecureRandom* random;
   GuardState guard;  // as the driver's will be once it has written what was handed out
   std::optional<Round> round;
+  std::optional<Input> input;
   std::optional<UploadedRound> uploaded;  // the newest round that something was uploaded in
   bool dead = false;                      // the guard failed: nothing leaves any more
   SessionOutput out;
@@ -140,7 +149,8 @@ struct ParticipantSession::State {
             .h = round->client.h(),
             .d_u2 = {},
             .hash_y = {},
-            .d_s = {}};
+            .d_s = {},
+            .input = {}};
   }
 
   /// Puts the record in front of what is sent. False when the guard does not allow it.
@@ -188,6 +198,8 @@ struct ParticipantSession::State {
   void on_result(const wire::RoundResult& m10);
   void on_burn_request(const wire::BurnRequest& m6);
   [[nodiscard]] Status check_burn_request(const wire::BurnRequest& m6) const;
+  /// Section 2.7: an input that left is submitted again only after a burn certificate.
+  [[nodiscard]] bool can_use_again(const wire::RoundHeader& header) const;
   void on_burn_certificate(RoundNumber number, const wire::BurnCertificate& m8);
   void mask_when_ready();
   void on_masked(privacy::Released<secagg::MaskedUpdate> released, TimePoint now);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kApplicationId = 0x534f5454;  // "SOTT"
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;
 constexpr std::size_t kMaxDatasetIdBytes = 512;
 
 constexpr const char* kSchema = R"sql(
@@ -30,9 +30,14 @@ constexpr const char* kSchema = R"sql(
     sampling_rate REAL,
     noise_multiplier REAL,
     steps INTEGER,
+    input BLOB,
     UNIQUE (dataset_id, run, round)
   ) STRICT;
 )sql";
+
+/// Version 1 did not name the inputs: its rows keep NULL, so none of them is ever free of charge.
+constexpr const char* kFromVersion1 =
+    "BEGIN IMMEDIATE; ALTER TABLE charges ADD COLUMN input BLOB; PRAGMA user_version = 2; COMMIT;";
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
@@ -161,6 +166,7 @@ Status create_or_check_schema(sqlite3* database) {
     return execute(database, sql.c_str());
   }
   if (*application != std::to_string(kApplicationId)) return Error{"ledger: not a ledger file"};
+  if (*version == "1") return execute(database, kFromVersion1);
   if (*version != std::to_string(kSchemaVersion))
     return Error{"ledger: schema version " + *version + ", this program reads version " +
                  std::to_string(kSchemaVersion)};
@@ -218,7 +224,9 @@ struct PrivacyLedger::Impl {
 
   [[nodiscard]] Result<Spending> spending(const std::string& dataset_id) const;
   [[nodiscard]] Status insert(const Charge& charge) const;
+  Status insert_durably(const Charge& charge);
   [[nodiscard]] Result<bool> known(const Charge& charge) const;
+  [[nodiscard]] Result<bool> paid_before(const Charge& charge) const;
 };
 
 Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id) const {
@@ -245,12 +253,20 @@ Result<bool> PrivacyLedger::Impl::known(const Charge& charge) const {
   return statement->bind(charge.dataset_id).bind(charge.run).bind(charge.round.value).step();
 }
 
+Result<bool> PrivacyLedger::Impl::paid_before(const Charge& charge) const {
+  if (charge.input == Bytes32{}) return false;
+  Result<Statement> statement = Statement::prepare(
+      database.get(), "SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND input = ?");
+  if (!statement.ok()) return statement.error();
+  return statement->bind(charge.dataset_id).bind(charge.run).bind(charge.input).step();
+}
+
 /// One statement outside a transaction: committed, so durable, when step() returns.
 Status PrivacyLedger::Impl::insert(const Charge& charge) const {
   Result<Statement> statement = Statement::prepare(
       database.get(),
       "INSERT INTO charges (dataset_id, run, round, job_hash, without_privacy, sampling_rate, "
-      "noise_multiplier, steps) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+      "noise_multiplier, steps, input) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!statement.ok()) return statement.error();
   statement->bind(charge.dataset_id)
       .bind(charge.run)
@@ -263,8 +279,19 @@ Status PrivacyLedger::Impl::insert(const Charge& charge) const {
         .bind(charge.steps->steps);
   else
     statement->bind_null().bind_null().bind_null();
+  if (charge.input != Bytes32{})
+    statement->bind(charge.input);
+  else
+    statement->bind_null();
   const Result<bool> done = statement->step();
   return done.ok() ? Status{} : Status{done.error()};
+}
+
+Status PrivacyLedger::Impl::insert_durably(const Charge& charge) {
+  failed = true;  // until the charge is known to be durable
+  if (Status written = insert(charge); !written.ok()) return written;
+  failed = false;
+  return {};
 }
 
 PrivacyLedger::PrivacyLedger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -315,7 +342,7 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
   Result<Statement> rows = Statement::prepare(
       impl_->database.get(),
       "SELECT run, round, job_hash, when_utc, without_privacy, sampling_rate, noise_multiplier, "
-      "steps FROM charges WHERE dataset_id = ? ORDER BY id");
+      "steps, input FROM charges WHERE dataset_id = ? ORDER BY id");
   if (!rows.ok()) return rows.error();
   rows->bind(dataset_id);
   std::vector<LedgerEntry> out;
@@ -330,6 +357,7 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
                     .round = {static_cast<std::uint64_t>(rows->integer(1))},
                     .job_hash = rows->bytes32(2),
                     .steps = steps_in(*rows, 5),
+                    .input = rows->bytes32(8),
                     .without_privacy = rows->integer(4) != 0};
     entry.when_utc = rows->text(3);
     if (Status added = spending.add(entry.charge.steps, entry.charge.without_privacy); !added.ok())
@@ -339,7 +367,7 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
   }
 }
 
-Status PrivacyLedger::record(const Charge& charge, const Budget& budget) {
+Status PrivacyLedger::record(Charge charge, const Budget& budget) {
   if (impl_->failed) return Error{"the ledger failed before and must be opened again"};
   if (!(budget.max_epsilon >= 0)) return Error{"the budget must not be negative"};
   const Result<bool> known = impl_->known(charge);
@@ -348,6 +376,13 @@ Status PrivacyLedger::record(const Charge& charge, const Budget& budget) {
     return Error{"round " + std::to_string(charge.round.server_round()) + ", attempt " +
                  std::to_string(charge.round.attempt()) + " of this run was already charged for " +
                  charge.dataset_id + ": nothing is released twice"};
+  const Result<bool> paid = impl_->paid_before(charge);
+  if (!paid.ok()) return paid.error();
+  if (*paid) {
+    charge.steps.reset();
+    charge.without_privacy = false;
+    return impl_->insert_durably(charge);
+  }
   const Result<double> before = spent(charge.dataset_id, budget.delta);
   if (!before.ok()) return before.error();
   const Result<double> after = spent_after(charge, budget.delta);
@@ -356,10 +391,7 @@ Status PrivacyLedger::record(const Charge& charge, const Budget& budget) {
     return Error{"over budget for " + charge.dataset_id + " at delta " + shown(budget.delta) +
                  ": epsilon spent " + shown(*before) + ", with this release " + shown(*after) +
                  ", budget " + shown(budget.max_epsilon)};
-  impl_->failed = true;  // until the charge is known to be durable
-  if (Status written = impl_->insert(charge); !written.ok()) return written;
-  impl_->failed = false;
-  return {};
+  return impl_->insert_durably(charge);
 }
 
 }  // namespace sotto::privacy

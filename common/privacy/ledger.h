@@ -47,6 +47,10 @@ struct Charge {
   RoundNumber round;
   Bytes32 job_hash{};
   std::optional<DpSgdSteps> steps;
+  /// The trained update that is released, random; zero: nameless. A second release of the same one,
+  /// in another round of the run, costs nothing more (docs/secure-aggregation.md, 2.7): the caller
+  /// answers for what was released before having stayed closed.
+  Bytes32 input{};
   bool without_privacy = false;  // training without DP: epsilon becomes infinite for this data set
 };
 
@@ -78,7 +82,8 @@ class PrivacyLedger {
 
   /// Checks the budget, writes the charge durably, then hands the value back as releasable. Over
   /// budget, disk full or a write that fails: an Error, and the value is destroyed. The same
-  /// (run, round) for the same data set a second time is refused: nothing is released twice.
+  /// (run, round) for the same data set a second time is refused: nothing is released twice. An
+  /// input that is known gets an entry of this round without a cost.
   template <class T>
   Result<Released<T>> charge_and_release(const Charge& charge, const Budget& budget, T value) {
     if (Status written = record(charge, budget); !written.ok()) return written.error();
@@ -88,7 +93,7 @@ class PrivacyLedger {
  private:
   struct Impl;
   explicit PrivacyLedger(std::unique_ptr<Impl> impl);
-  Status record(const Charge& charge, const Budget& budget);
+  Status record(Charge charge, const Budget& budget);
 
   std::unique_ptr<Impl> impl_;
 };

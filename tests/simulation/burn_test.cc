@@ -74,6 +74,41 @@ TEST(BurnRounds, TooFewVotesLoseTheRound) {
   EXPECT_FALSE(saw(world, 4, participant::SessionEvent::Kind::kFreed));
 }
 
+TEST(BurnRounds, AFreedUpdateGoesIntoTheNextAttemptWithoutTrainingOrAChargeAgain) {
+  World world(14, two_crash(Moment::kUploadBytes), {.participants = 5, .rounds = 1, .attempts = 3});
+  world.run();
+  EXPECT_TRUE(world.failures().empty()) << world.report();
+  ASSERT_EQ(world.rounds().size(), 2U) << world.report();
+  EXPECT_EQ(world.rounds()[0].status, RoundStatus::kBurnt);
+  EXPECT_EQ(world.rounds()[1].status, RoundStatus::kDone) << world.report();
+  EXPECT_EQ(world.rounds()[1].survivors.size(), 5U);
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    const Site& site = world.site(id(i));
+    const bool crashed = i == 1 || i == 3;  // its update died with it, charged as it was
+    EXPECT_EQ(site.trainings(), crashed ? 2U : 1U) << i;
+    EXPECT_EQ(world.charges(site), crashed ? 2U : 1U) << i;
+    EXPECT_EQ(site.input_id(world.rounds()[0].round) == site.input_id(world.rounds()[1].round),
+              !crashed);
+    const auto& first = site.input(world.rounds()[0].round)->lanes[0].words();
+    const auto& second = site.input(world.rounds()[1].round)->lanes[0].words();
+    EXPECT_NE(first, second) << "encoded afresh: its rounding is not that of the first time";
+  }
+}
+
+TEST(BurnRounds, ALostUpdateIsNotSentAgain) {
+  FaultPlan plan = two_crash(Moment::kUpload);
+  for (std::uint32_t i : {0U, 2U})
+    plan.push_back({.member = id(i), .moment = Moment::kBurnVote});
+  World world(15, plan, {.participants = 5, .rounds = 1, .attempts = 3});
+  world.run();
+  EXPECT_TRUE(world.failures().empty()) << world.report();
+  EXPECT_EQ(world.rounds()[0].status, RoundStatus::kLost) << world.report();
+  EXPECT_EQ(world.rounds().back().status, RoundStatus::kDone) << world.report();
+  const Site& survivor = world.site(id(4));
+  EXPECT_EQ(survivor.trainings(), 2U);
+  EXPECT_EQ(world.charges(survivor), 2U);
+}
+
 /// Crashes that keep most rounds from a sum, and a network that loses requests, votes and
 /// certificates: whatever comes out, never both certificates, and never a freed upload without Q
 /// votes.
@@ -83,6 +118,7 @@ TEST(BurnRounds, OverALossyNetworkNoRoundIsBothBurntAndOpened) {
     crypto::StreamRandom random(seed);
     WorldConfig config{.participants = static_cast<std::uint32_t>(4 + random.below(4)),
                        .rounds = 2,
+                       .attempts = 2,
                        .flaps = 0.01 * random.unit()};
     config.links.loss = 0.03 * random.unit();
     config.links.max_delay = Duration(static_cast<Duration::rep>(1 + random.below(300)));

@@ -56,7 +56,10 @@ void Site::carry_out(participant::SessionOutput output, TimePoint now, Sends& se
   }
   for (auto& envelope : output.send)
     sends.push_back(std::move(envelope));
-  if (output.train) training_.emplace(now + setup_.training, output.train->round);
+  if (output.train) {
+    ++trainings_;
+    training_.emplace(now + setup_.training, output.train->round);
+  }
   if (output.mask) carry_out(mask(std::move(*output.mask), now), now, sends);
 }
 
@@ -66,7 +69,7 @@ participant::SessionOutput Site::mask(participant::MaskRequest request, TimePoin
       derive_seed(setup_.seed, "rounding " + dataset(), request.round.value));
   std::optional<ClippedUpdate> update;
   if (request.job.lanes.front().kind == codec::LaneKind::kUpdate)
-    update = clip(invented_update(derive_seed(setup_.seed, "data", raw(setup_.id)), request.round,
+    update = clip(invented_update(derive_seed(setup_.seed, "data", raw(setup_.id)), trained_,
                                   request.job.lanes.front().length),
                   100.0)
                  .value();
@@ -76,12 +79,14 @@ participant::SessionOutput Site::mask(participant::MaskRequest request, TimePoin
       codec::encode(encoding, request.job.lanes, request.h, std::move(update), counters, rounding)
           .value();
   inputs_.insert_or_assign(request.round, copy_of(plain));
+  input_ids_.insert_or_assign(request.round, request.input);
   secagg::MaskedUpdate masked = std::move(request.job).run(std::move(plain), 1);
   const privacy::Charge charge{.dataset_id = dataset(),
                                .run = setup_.agreement.run,
                                .round = request.round,
                                .job_hash = setup_.agreement.config_hash,
                                .steps = std::nullopt,
+                               .input = request.input,
                                .without_privacy = true};
   const privacy::Budget budget{.max_epsilon = std::numeric_limits<double>::infinity(),
                                .delta = 1e-5};
@@ -106,6 +111,7 @@ Site::Sends Site::run_due(TimePoint now) {
   while (session_ && !training_.empty() && training_.begin()->first <= now) {
     const RoundNumber round = training_.begin()->second;
     training_.erase(training_.begin());
+    if (session_->current_round() == round) trained_ = round;
     carry_out(session_->computed(round, {}, now), now, sends);
   }
   if (session_ && wake_at_ && *wake_at_ <= now) {
@@ -143,6 +149,11 @@ void Site::crash(TimePoint now, Duration restart_after) {
 const codec::RingUpdate* Site::input(RoundNumber round) const {
   const auto at = inputs_.find(round);
   return at == inputs_.end() ? nullptr : &at->second;
+}
+
+participant::InputId Site::input_id(RoundNumber round) const {
+  const auto at = input_ids_.find(round);
+  return at == input_ids_.end() ? participant::InputId{} : at->second;
 }
 
 }  // namespace sotto::sim

@@ -52,6 +52,12 @@ class Site {
   /// Plain lanes as they were encoded in a round; null when this site never got there.
   [[nodiscard]] const codec::RingUpdate* input(RoundNumber round) const;
 
+  /// Computations that this site began.
+  [[nodiscard]] std::uint64_t trainings() const { return trainings_; }
+
+  /// What it named the input of a round; zero when it never got there.
+  [[nodiscard]] participant::InputId input_id(RoundNumber round) const;
+
   [[nodiscard]] const std::vector<participant::SessionEvent>& events() const { return events_; }
 
  private:
@@ -68,6 +74,9 @@ class Site {
   std::optional<TimePoint> wake_at_;
   std::optional<TimePoint> restart_at_;
   std::multimap<TimePoint, RoundNumber> training_;  // by when it ends
+  RoundNumber trained_;                             // what was invented last, until it is masked
+  std::map<RoundNumber, participant::InputId> input_ids_;
+  std::uint64_t trainings_ = 0;
   std::map<RoundNumber, codec::RingUpdate> inputs_;
   std::vector<participant::SessionEvent> events_;
 };

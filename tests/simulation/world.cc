@@ -100,11 +100,11 @@ wire::RoundHeader World::header(RoundNumber round) const {
   return header;
 }
 
-void World::start_round() {
+void World::start_round(std::uint16_t attempt) {
   for (const auto& one : sites_)
     if (network_.is_cut(one->id())) restores_[clock_.now()].push_back(one->id());
   restore_links();
-  round_ = RoundNumber::of(round_index_ + 1, 0);
+  round_ = RoundNumber::of(round_index_ + 1, attempt);
   const auto phase = static_cast<std::uint64_t>(config_.phase.count());
   coordinator::RoundPlan plan;
   plan.header = header(round_);
@@ -131,15 +131,21 @@ Duration World::longest_round() const {
 }
 
 void World::run() {
-  for (round_index_ = 0; round_index_ < config_.rounds; ++round_index_) {
-    start_round();
-    while (!round_over_)
-      step();
-    // The result travels, and late messages of this round meet the next one.
-    const TimePoint until = clock_.now() + config_.links.max_delay / 2;
-    while (next_event() <= until)
-      step();
-  }
+  for (round_index_ = 0; round_index_ < config_.rounds; ++round_index_)
+    for (std::uint16_t attempt = 0; attempt < config_.attempts; ++attempt) {
+      run_attempt(attempt);
+      if (records_.back().status == wire::RoundStatus::kDone) break;
+    }
+}
+
+void World::run_attempt(std::uint16_t attempt) {
+  start_round(attempt);
+  while (!round_over_)
+    step();
+  // The result travels, and late messages of this round meet the next one.
+  const TimePoint until = clock_.now() + config_.links.max_delay / 2;
+  while (next_event() <= until)
+    step();
 }
 
 // ---- events
@@ -213,7 +219,10 @@ void World::restore_links() {
 
 void World::send_from(Site& from, const Site::Sends& sends) {
   for (const auto& envelope : sends) {
-    if (const Fault* fault = find_fault(plan_, from.id(), round_index_, envelope.message)) {
+    const Fault* fault = round_.attempt() == 0
+                             ? find_fault(plan_, from.id(), round_index_, envelope.message)
+                             : nullptr;
+    if (fault) {
       if (fault->kind == Fault::Kind::kCrash) {
         network_.cut(from.id());
         from.crash(clock_.now(), fault->restart_after);
@@ -301,6 +310,12 @@ void World::check_ledger(RoundNumber round) {
       checker_.fail("site " + std::to_string(raw(one->id())) + " was charged " +
                     std::to_string(charges) + " times for a round");
   }
+}
+
+std::uint64_t World::charges(const Site& one) const {
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(ledger_->entries(one.dataset(), 1e-5).value(),
+                            [](const auto& entry) { return entry.charge.without_privacy; }));
 }
 
 std::string World::report() const {

@@ -27,6 +27,7 @@ struct WorldConfig {
   std::uint32_t participants = 5;
   std::uint32_t colluders = 1;  // C
   std::uint64_t rounds = 2;
+  std::uint16_t attempts = 1;       // at a server round that gives no sum; faults are of the first
   bool closing_evaluation = false;  // the last round sums counters only
   std::uint64_t values = 33;
   LinkFaults links{.loss = 0, .duplicate = 0, .min_delay = Duration(1), .max_delay = Duration(30)};
@@ -58,6 +59,9 @@ class World {
 
   [[nodiscard]] const Checker& checker() const { return checker_; }
 
+  /// Entries of a site's ledger that cost something.
+  [[nodiscard]] std::uint64_t charges(const Site& site) const;
+
   [[nodiscard]] const FlatParameters& model() const { return model_; }
 
   /// One line: what failed and how to see it again.
@@ -72,7 +76,8 @@ class World {
 
   void add_sites();
   [[nodiscard]] wire::RoundHeader header(RoundNumber round) const;
-  void start_round();
+  void start_round(std::uint16_t attempt);
+  void run_attempt(std::uint16_t attempt);
   void step();
   [[nodiscard]] TimePoint next_event() const;
   void carry_out(coordinator::RoundOutput output);

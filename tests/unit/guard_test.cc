@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/journal/append_log.h"
+
 namespace sotto::participant {
 namespace {
 
@@ -124,6 +126,49 @@ TEST(GuardState, AClosedRoundAllowsNothingAndALaterOneOpens) {
   EXPECT_TRUE(state.allows(joined(2)).ok());
 }
 
+// ---- inputs
+
+GuardRecord uploaded_input(std::uint64_t round, std::uint8_t input) {
+  GuardRecord record = uploaded(round);
+  record.input = {input};
+  return record;
+}
+
+GuardRecord freed(std::uint64_t round, std::uint8_t input) {
+  GuardRecord record = step(GuardStep::kFreed, round);
+  record.input = {input};
+  return record;
+}
+
+TEST(GuardState, ResubmitAfterUpload) {
+  const GuardState state = after({joined(1), uploaded_input(1, 40), joined(2)});
+  EXPECT_FALSE(state.allows(uploaded_input(2, 40)).ok());
+  EXPECT_TRUE(state.allows(uploaded_input(2, 41)).ok());
+  const GuardState burnt =
+      after({joined(1), uploaded_input(1, 40), joined(2), freed(1, 40)});  // late, still in time
+  EXPECT_TRUE(burnt.allows(uploaded_input(2, 40)).ok());
+  GuardRecord other_run = uploaded_input(7, 40);
+  other_run.run = kOtherRun;
+  EXPECT_FALSE(
+      after({joined(1), uploaded_input(1, 40), joined(7, kOtherRun)}).allows(other_run).ok());
+}
+
+TEST(GuardState, AnInputIsFreedOnceAndUnderItsOwnHeader) {
+  const GuardState state = after({joined(1), uploaded_input(1, 40)});
+  EXPECT_TRUE(state.is_locked({40}));
+  GuardRecord other = freed(1, 40);
+  other.h = {6};
+  EXPECT_FALSE(state.allows(other).ok());
+  EXPECT_FALSE(state.allows(freed(1, 41)).ok());
+  GuardState burnt = state;
+  burnt.apply(freed(1, 40));
+  EXPECT_FALSE(burnt.is_locked({40}));
+  EXPECT_FALSE(burnt.allows(freed(1, 40)).ok());
+  burnt.apply(joined(2));
+  burnt.apply(uploaded_input(2, 40));
+  EXPECT_TRUE(burnt.is_locked({40})) << "it left again";
+}
+
 // ---- the file
 
 struct GuardFile : ::testing::Test {
@@ -210,6 +255,39 @@ TEST_F(GuardFile, DamageBeforeTheEndIsAnErrorNotAShorterHistory) {
   bytes.put('\x55');
   bytes.close();
   EXPECT_FALSE(Guard::open(file).ok());
+}
+
+/// A record as it was written before inputs had ids.
+Bytes first_version(const GuardRecord& record) {
+  ByteWriter out;
+  out.u8(static_cast<std::uint8_t>(record.step));
+  out.bytes(record.run);
+  out.u64(record.round.value);
+  for (const Bytes32& field : {record.h, record.d_u2, record.hash_y, record.d_s})
+    out.bytes(field);
+  return out.take();
+}
+
+TEST_F(GuardFile, AFileOfBeforeInputsHadIdsIsStillReadAndGoesOn) {
+  {
+    auto opened = journal::AppendLog::open(file);
+    ASSERT_TRUE(opened.ok());
+    for (const auto& record : {joined(1), uploaded(1), endorsed(1)})
+      ASSERT_TRUE(opened->log.append(first_version(record)).ok());
+  }
+  write({joined(2), uploaded_input(2, 40)});
+  auto guard = Guard::open(file);
+  ASSERT_TRUE(guard.ok()) << guard.error().message;
+  EXPECT_EQ(guard->state().last_round(kRun), RoundNumber{2});
+  EXPECT_TRUE(guard->state().is_locked({40}));
+  EXPECT_FALSE(guard->state().is_locked({}));
+}
+
+TEST_F(GuardFile, InputsStayLockedAndFreedOverARestart) {
+  write({joined(1), uploaded_input(1, 40), joined(2)});
+  EXPECT_FALSE(Guard::open(file)->record(uploaded_input(2, 40)).ok());
+  write({freed(1, 40)});
+  EXPECT_TRUE(Guard::open(file)->record(uploaded_input(2, 40)).ok());
 }
 
 TEST_F(GuardFile, ASecondProcessIsRefused) {

@@ -131,6 +131,40 @@ TEST_F(LedgerTest, TheSameRoundOfARunIsNeverReleasedTwice) {
   EXPECT_NEAR(ledger.spent("hospital/2026", kDelta).value(), epsilon_of_rounds(3), 1e-9);
 }
 
+/// What is released again after a burn certificate (docs/secure-aggregation.md, 2.7).
+TEST_F(LedgerTest, TheSameInputIsChargedOnceHoweverManyAttemptsReleaseIt) {
+  Charge charge = charge_for(1);
+  charge.input = {5};
+  ASSERT_TRUE(open().charge_and_release(charge, budget_of(epsilon_of_rounds(1)), 1).ok());
+  EXPECT_FALSE(open().charge_and_release(charge, budget_of(9), 1).ok()) << "the same attempt";
+  charge.round = RoundNumber::of(1, 1);
+  // Also when the budget would not allow another one, and by another process.
+  EXPECT_TRUE(open().charge_and_release(charge, budget_of(epsilon_of_rounds(1)), 1).ok());
+  EXPECT_EQ(spent_in_file(), epsilon_of_rounds(1));
+  const auto entries = open().entries("hospital/2026", kDelta).value();
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[1].charge.input, Bytes32{5});
+  EXPECT_FALSE(entries[1].charge.steps.has_value());
+}
+
+TEST_F(LedgerTest, AnInputIsPaidForByItsOwnRunAndDataAlone) {
+  Charge charge = charge_for(1);
+  charge.input = {5};
+  ASSERT_TRUE(open().charge_and_release(charge, budget_of(9), 1).ok());
+  charge.run = RunId{70};
+  ASSERT_TRUE(open().charge_and_release(charge, budget_of(9), 1).ok());
+  EXPECT_EQ(spent_in_file(), epsilon_of_rounds(2));
+  charge.dataset_id = "hospital/2027";
+  ASSERT_TRUE(open().charge_and_release(charge, budget_of(9), 1).ok());
+  EXPECT_EQ(open().spent("hospital/2027", kDelta).value(), epsilon_of_rounds(1));
+}
+
+TEST_F(LedgerTest, NamelessInputsAreAllDifferent) {
+  ASSERT_TRUE(open().charge_and_release(charge_for(1), budget_of(9), 1).ok());
+  ASSERT_TRUE(open().charge_and_release(charge_for(2), budget_of(9), 1).ok());
+  EXPECT_EQ(spent_in_file(), epsilon_of_rounds(2));
+}
+
 TEST_F(LedgerTest, CountsAcrossRestarts) {
   for (std::uint64_t round = 1; round <= 3; ++round)
     ASSERT_TRUE(open().charge_and_release(charge_for(round), budget_of(10), 1).ok());
@@ -187,13 +221,24 @@ TEST_F(LedgerTest, HasOneOwner) {
 
 TEST_F(LedgerTest, RefusesOtherFilesAndVersions) {
   static_cast<void>(open());
-  patch_header(63, 2);  // SQLite's user_version
+  patch_header(63, 3);  // SQLite's user_version
   EXPECT_FALSE(PrivacyLedger::open(file_).ok());
-  patch_header(63, 1);
+  patch_header(63, 2);
   EXPECT_TRUE(PrivacyLedger::open(file_).ok());
   patch_header(71, 0);  // SQLite's application_id
   EXPECT_FALSE(PrivacyLedger::open(file_).ok());
   EXPECT_FALSE(PrivacyLedger::open(directory_ / "missing/ledger").ok());
+}
+
+TEST_F(LedgerTest, AFileOfBeforeInputsHadNamesKeepsItsChargesAndGoesOn) {
+  std::filesystem::copy_file(SOTTO_SOURCE_DIR "/tests/vectors/ledger/version1.db", file_);
+  EXPECT_EQ(spent_in_file(), epsilon_of_rounds(1));
+  EXPECT_EQ(open().entries("hospital/2026", kDelta)->at(0).charge.input, Bytes32{});
+  EXPECT_FALSE(open().charge_and_release(charge_for(1), budget_of(9), 1).ok());
+  Charge charge = charge_for(2);
+  charge.input = {5};
+  EXPECT_TRUE(open().charge_and_release(charge, budget_of(9), 1).ok());
+  EXPECT_EQ(spent_in_file(), epsilon_of_rounds(2));
 }
 
 TEST_F(LedgerTest, RefusesChargesThatCannotBe) {

@@ -7,21 +7,6 @@ namespace {
 using secagg::all_of;
 
 struct SessionBurn : SessionTest {
-  [[nodiscard]] wire::BurnRequest burn_request() const {
-    wire::BurnRequest m6{.header = others.header, .signature = {}};
-    secagg::sign_burn_request(others.coordinator, m6);
-    return m6;
-  }
-
-  [[nodiscard]] wire::BurnCertificate burn_certificate(const secagg::IndexSet& voters) const {
-    wire::BurnCertificate m8;
-    for (std::uint32_t i : voters) {
-      m8.votes.push_back({.id = others.id(i), .signature = {}});
-      secagg::sign_burn_vote(others.keys[i], others.h, m8.votes.back());
-    }
-    return m8;
-  }
-
   /// The guard as its file would have it after these outputs.
   void remember(const SessionOutput& out) {
     for (const GuardRecord& record : out.persist)

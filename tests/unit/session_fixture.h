@@ -132,6 +132,7 @@ struct SessionTest : ::testing::Test {
                                  .round = request.round,
                                  .job_hash = agreement.config_hash,
                                  .steps = std::nullopt,
+                                 .input = request.input,
                                  .without_privacy = false};
     const privacy::Budget budget{.max_epsilon = 1, .delta = 1e-5};
     return ledger->charge_and_release(charge, budget,
@@ -174,6 +175,21 @@ struct SessionTest : ::testing::Test {
     wire::RoundResult m10;
     secagg::sign_result(others.coordinator, others.h, m10);
     return m10;
+  }
+
+  [[nodiscard]] wire::BurnRequest burn_request() const {
+    wire::BurnRequest m6{.header = others.header, .signature = {}};
+    secagg::sign_burn_request(others.coordinator, m6);
+    return m6;
+  }
+
+  [[nodiscard]] wire::BurnCertificate burn_certificate(const secagg::IndexSet& voters) const {
+    wire::BurnCertificate m8;
+    for (std::uint32_t i : voters) {
+      m8.votes.push_back({.id = others.id(i), .signature = {}});
+      secagg::sign_burn_vote(others.keys[i], others.h, m8.votes.back());
+    }
+    return m8;
   }
 
   /// Another header of the same run; the session stays as it is.
