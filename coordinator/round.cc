@@ -50,10 +50,8 @@ RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& 
     : plan(std::move(round_plan)),
       signing(&key),
       server(plan.header, cohort_of(plan), key),
-      offer(make_offer(plan, key)) {
-  for (const auto& lane : plan.header.lanes)
-    masked_sum.lanes.emplace_back(lane);
-}
+      offer(make_offer(plan, key)),
+      masked_sum(codec::RingUpdate::zeros(plan.header.lanes)) {}
 
 std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_t index) const {
   const MemberId to = id_at(index);
@@ -280,11 +278,10 @@ void RoundStateMachine::State::receive_upload(MemberId from, const wire::BlobDat
   auto whole = upload->collector.accept(from, data, now);
   if (!whole.ok()) return lose_member(from, whole.error().message);
   if (!whole->has_value()) return;
-  auto update = server.check_upload(from, **whole);
-  if (!update.ok()) return lose_member(from, update.error().message);
+  Status counted = server.check_upload(from, **whole);
   // S is all complete uploads, so what is added here before S is fixed belongs to the sum over S.
-  for (std::size_t lane = 0; lane < masked_sum.lanes.size(); ++lane)
-    masked_sum.lanes[lane].add(update->lanes[lane]);
+  if (counted.ok()) counted = masked_sum.add_packed(**whole);
+  if (!counted.ok()) return lose_member(from, "M5: " + counted.error().message);
   server.upload_complete(from);
   event(RoundEvent::Kind::kUploadProgress, from, std::to_string((*whole)->size()) + " bytes");
 }

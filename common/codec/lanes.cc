@@ -1,12 +1,9 @@
 #include "common/codec/lanes.h"
 
 #include <bit>
-#include <cstring>
 
 #include "common/base/check.h"
-
-// Packing copies 64-bit words to and from byte strings as they lie in memory.
-static_assert(std::endian::native == std::endian::little);
+#include "common/codec/packing.h"
 
 namespace sotto::codec {
 
@@ -20,65 +17,6 @@ std::uint64_t low_mask(unsigned bits) {
   return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
 }
 
-std::uint64_t packed_size(std::uint64_t words, unsigned bits) {
-  return (words * bits + 7) / 8;
-}
-
-/// Word i goes to bits i*b .. i*b+b-1, through one 64-bit register. No branch depends on a value.
-template <class Word>
-void pack_words(std::span<const Word> words, unsigned bits, std::span<std::uint8_t> out) {
-  if (bits == 8 * sizeof(Word)) {
-    std::memcpy(out.data(), words.data(), out.size());
-    return;
-  }
-  const std::uint64_t mask = low_mask(bits);
-  std::uint64_t pending = 0;
-  unsigned filled = 0;  // bits of `pending` in use, always < 64 here
-  std::uint8_t* to = out.data();
-  for (const Word word : words) {
-    const std::uint64_t value = word & mask;
-    pending |= value << filled;
-    filled += bits;
-    if (filled >= 64) {
-      std::memcpy(to, &pending, 8);
-      to += 8;
-      filled -= 64;
-      pending = filled == 0 ? 0 : value >> (bits - filled);
-    }
-  }
-  std::memcpy(to, &pending, (filled + 7) / 8);
-}
-
-/// `in` holds exactly packed_size(words.size(), bits) bytes.
-template <class Word>
-void unpack_words(std::span<const std::uint8_t> in, unsigned bits, std::span<Word> words) {
-  if (bits == 8 * sizeof(Word)) {
-    std::memcpy(words.data(), in.data(), in.size());
-    return;
-  }
-  const std::uint64_t mask = low_mask(bits);
-  std::uint64_t pending = 0;
-  unsigned filled = 0;
-  std::size_t at = 0;
-  for (Word& word : words) {
-    std::uint64_t value = pending;
-    if (filled < bits) {
-      std::uint64_t next = 0;
-      const std::size_t take = std::min<std::size_t>(8, in.size() - at);
-      std::memcpy(&next, in.data() + at, take);
-      at += take;
-      value |= next << filled;
-      const unsigned used = bits - filled;  // 1..63: bits of `next` that belong to this word
-      pending = next >> used;
-      filled = 64 - used;
-    } else {
-      pending >>= bits;
-      filled -= bits;
-    }
-    word = static_cast<Word>(value & mask);
-  }
-}
-
 template <class Word>
 std::vector<Word> zeros(std::uint64_t length) {
   return std::vector<Word>(length);
@@ -88,6 +26,11 @@ RingVector::Words zero_words(const LaneSpec& spec) {
   if (spec.word_bits == 16) return zeros<std::uint16_t>(spec.length);
   if (spec.word_bits == 32) return zeros<std::uint32_t>(spec.length);
   return zeros<std::uint64_t>(spec.length);
+}
+
+BytesView packed_chunk(const LaneSpec& spec, BytesView packed, std::uint64_t chunk) {
+  return packed.subspan(chunk * packed_size(spec.chunk_words, spec.bits),
+                        spec.packed_chunk_bytes(chunk));
 }
 
 bool spare_bits_zero(std::uint64_t words, unsigned bits, std::span<const std::uint8_t> packed) {
@@ -168,48 +111,80 @@ void RingVector::reduce() {
       words_);
 }
 
-Bytes RingVector::pack_chunk(std::uint64_t chunk) const {
-  Bytes out(spec_.packed_chunk_bytes(chunk));
-  std::visit(
-      [&](const auto& words) {
-        using Word = typename std::decay_t<decltype(words)>::value_type;
-        const auto part = std::span<const Word>(words).subspan(chunk * spec_.chunk_words,
-                                                               spec_.words_in_chunk(chunk));
-        pack_words(part, spec_.bits, std::span(out));
-      },
-      words_);
-  return out;
+void RingVector::pack_into(std::span<std::uint8_t> out) const {
+  SOTTO_CHECK(out.size() == spec_.packed_bytes(), "room for exactly the packed lane");
+  for (std::uint64_t chunk = 0; chunk < spec_.chunk_count(); ++chunk) {
+    const std::size_t bytes = spec_.packed_chunk_bytes(chunk);
+    std::visit(
+        [&](const auto& words) {
+          using Word = typename std::decay_t<decltype(words)>::value_type;
+          pack_words(std::span<const Word>(words).subspan(chunk * spec_.chunk_words,
+                                                          spec_.words_in_chunk(chunk)),
+                     spec_.bits, out.first(bytes));
+        },
+        words_);
+    out = out.subspan(bytes);
+  }
 }
 
-void RingVector::pack(ByteWriter& out) const {
-  out.reserve(out.size() + spec_.packed_bytes());
-  for (std::uint64_t chunk = 0; chunk < spec_.chunk_count(); ++chunk)
-    out.bytes(pack_chunk(chunk));
-}
-
-Result<RingVector> RingVector::unpack(const LaneSpec& spec, BytesView packed) {
-  SOTTO_CHECK(spec.valid(), "unpack into an invalid lane");
+Status check_packed(const LaneSpec& spec, BytesView packed) {
+  SOTTO_CHECK(spec.valid(), "packed words of an invalid lane");
   if (packed.size() != spec.packed_bytes())
     return Error{"a packed lane has " + std::to_string(packed.size()) + " bytes, expected " +
                  std::to_string(spec.packed_bytes())};
-  RingVector out(spec);
-  std::size_t at = 0;
-  for (std::uint64_t chunk = 0; chunk < spec.chunk_count(); ++chunk) {
-    const std::uint64_t count = spec.words_in_chunk(chunk);
-    const BytesView part = packed.subspan(at, spec.packed_chunk_bytes(chunk));
-    at += part.size();
-    if (!spare_bits_zero(count, spec.bits, part))
+  for (std::uint64_t chunk = 0; chunk < spec.chunk_count(); ++chunk)
+    if (!spare_bits_zero(spec.words_in_chunk(chunk), spec.bits, packed_chunk(spec, packed, chunk)))
       return Error{"spare bits behind chunk " + std::to_string(chunk) +
                    " of a packed lane are not zero"};
+  return {};
+}
+
+Status RingVector::add_packed(BytesView packed) {
+  if (Status fits = check_packed(spec_, packed); !fits.ok()) return fits;
+  for (std::uint64_t chunk = 0; chunk < spec_.chunk_count(); ++chunk)
     std::visit(
         [&](auto& words) {
           using Word = typename std::decay_t<decltype(words)>::value_type;
-          unpack_words(part, spec.bits,
-                       std::span<Word>(words).subspan(chunk * spec.chunk_words, count));
+          add_packed_words(packed_chunk(spec_, packed, chunk), spec_.bits,
+                           std::span<Word>(words).subspan(chunk * spec_.chunk_words,
+                                                          spec_.words_in_chunk(chunk)));
         },
-        out.words_);
+        words_);
+  return {};
+}
+
+RingUpdate RingUpdate::zeros(std::span<const LaneSpec> lanes) {
+  RingUpdate out;
+  for (const LaneSpec& lane : lanes)
+    out.lanes.emplace_back(lane);
+  return out;
+}
+
+Bytes RingUpdate::pack() const {
+  std::uint64_t total = 0;
+  for (const RingVector& lane : lanes)
+    total += lane.spec().packed_bytes();
+  Bytes out(total);
+  std::span<std::uint8_t> rest(out);
+  for (const RingVector& lane : lanes) {
+    lane.pack_into(rest.first(lane.spec().packed_bytes()));
+    rest = rest.subspan(lane.spec().packed_bytes());
   }
   return out;
+}
+
+Status RingUpdate::add_packed(BytesView packed) {
+  std::vector<BytesView> parts;
+  for (const RingVector& lane : lanes) {
+    const std::uint64_t bytes = std::min<std::uint64_t>(lane.spec().packed_bytes(), packed.size());
+    parts.push_back(packed.first(bytes));
+    packed = packed.subspan(bytes);
+    if (Status fits = check_packed(lane.spec(), parts.back()); !fits.ok()) return fits;
+  }
+  if (!packed.empty()) return Error{"bytes behind the last packed lane"};
+  for (std::size_t i = 0; i < lanes.size(); ++i)
+    SOTTO_CHECK(lanes[i].add_packed(parts[i]).ok(), "checked above");
+  return {};
 }
 
 }  // namespace sotto::codec

@@ -70,21 +70,31 @@ class RingVector {
   /// Keeps the low `bits` bits of every word.
   void reduce();
 
-  /// Appends the packed lane, chunk after chunk, bit 0 of word 0 first, spare bits zero.
-  void pack(ByteWriter& out) const;
-  /// The bytes of one chunk of it, packed_chunk_bytes(chunk) long: the unit of hashing and sending.
-  [[nodiscard]] Bytes pack_chunk(std::uint64_t chunk) const;
-  /// An Error when the length is not exactly packed_bytes() or a spare bit is set.
-  static Result<RingVector> unpack(const LaneSpec& spec, BytesView packed);
+  /// The packed lane, chunk after chunk, bit 0 of word 0 first, spare bits zero. `out` has
+  /// spec().packed_bytes().
+  void pack_into(std::span<std::uint8_t> out) const;
+  /// this += the packed lane, wrapping. An Error, and nothing added, when the length is not exactly
+  /// packed_bytes() or a spare bit is set.
+  Status add_packed(BytesView packed);
 
  private:
   LaneSpec spec_;
   Words words_;
 };
 
-/// All lanes of one participant before masking, or of the sum after unmasking.
+/// An Error when `packed` is not exactly packed_bytes() long or a spare bit is set.
+Status check_packed(const LaneSpec& spec, BytesView packed);
+
+/// All lanes of one participant before masking, or of a sum.
 struct RingUpdate {
   std::vector<RingVector> lanes;
+
+  static RingUpdate zeros(std::span<const LaneSpec> lanes);
+  /// The packed lanes, one after the other.
+  [[nodiscard]] Bytes pack() const;
+  /// this += what pack() made of another one. An Error, and nothing added, when a length does not
+  /// fit or a spare bit is set.
+  Status add_packed(BytesView packed);
 };
 
 }  // namespace sotto::codec

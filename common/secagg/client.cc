@@ -351,12 +351,9 @@ MaskedUpdate MaskJob::run(codec::RingUpdate update, unsigned threads) && {
     SOTTO_CHECK(update.lanes[i].spec() == lanes[i], "an update has the round's lanes");
   apply_masks(update.lanes, h, seeds, threads);  // in place: no plain word remains
   seeds.clear();
-  ByteWriter packed;
-  packed.reserve(upload_bytes(lanes));
-  for (const codec::RingVector& lane : update.lanes)
-    lane.pack(packed);
-  const Bytes32 hash_y = hash_of_upload(h, id, lanes, packed.view());
-  return {packed.take(), hash_y};
+  Bytes packed = update.pack();
+  const Bytes32 hash_y = hash_of_upload(h, id, lanes, packed);
+  return {std::move(packed), hash_y};
 }
 
 wire::UploadHeader Client::upload_header(const Bytes32& hash_y) {

@@ -223,22 +223,15 @@ Verdict Server::accept(const wire::UploadHeader& m5) {
   return Verdict::accepted();
 }
 
-Result<codec::RingUpdate> Server::check_upload(MemberId id, BytesView packed) const {
+Status Server::check_upload(MemberId id, BytesView packed) const {
   const State& state = *state_;
   const auto from = state.cohort.index_of(id);
   SOTTO_CHECK(from && state.sent[*from].m5, "an upload follows its accepted header");
   const auto& lanes = state.header.lanes;
-  if (packed.size() != upload_bytes(lanes)) return Error{"M5: the upload has another length"};
+  if (packed.size() != upload_bytes(lanes)) return Error{"the upload has another length"};
   if (hash_of_upload(state.h, id, lanes, packed) != state.sent[*from].m5->hash_y)
-    return Error{"M5: the upload does not have the hash that its header signs"};
-  codec::RingUpdate update;
-  for (const auto& lane : lanes) {
-    auto words = codec::RingVector::unpack(lane, packed.first(lane.packed_bytes()));
-    if (!words.ok()) return Error{"M5: " + words.error().message};
-    update.lanes.push_back(std::move(words).value());
-    packed = packed.subspan(lane.packed_bytes());
-  }
-  return update;
+    return Error{"the upload does not have the hash that its header signs"};
+  return {};
 }
 
 void Server::upload_complete(MemberId id) {

@@ -76,9 +76,9 @@ class Server {
 
   // Upload. The caller fetches the bytes named by an accepted header, then reports them whole.
   Verdict accept(const wire::UploadHeader& m5);
-  /// Checks length, padding and hash_y; an Error: the upload does not count. Unpacked lanes for the
-  /// sum.
-  Result<codec::RingUpdate> check_upload(MemberId id, BytesView packed) const;
+  /// Checks length and hash_y; an Error: the upload does not count. The caller adds the lanes to
+  /// the sum, which checks the padding.
+  Status check_upload(MemberId id, BytesView packed) const;
   void upload_complete(MemberId id);
   [[nodiscard]] const IndexSet& uploaded() const;
 

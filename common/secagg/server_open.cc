@@ -15,14 +15,7 @@ codec::RingUpdate SumJob::run(codec::RingUpdate masked_sum, unsigned threads) &&
 }
 
 Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum) {
-  crypto::Hasher hasher("SOTTO aggregate");
-  hasher.update(h);
-  for (const auto& lane : sum.lanes) {
-    ByteWriter packed;
-    lane.pack(packed);
-    hasher.update(packed.view());
-  }
-  return hasher.finish();
+  return crypto::hash("SOTTO aggregate", {h, sum.pack()});
 }
 
 /// What is wrong with the answer as a whole; null when nothing is. A list with a share of the wrong

@@ -168,9 +168,7 @@ inline void RoundBench::upload(RoundCost& cost) {
   const auto dropped = static_cast<std::uint32_t>(case_.drop * case_.n);
   cost.survivors = case_.n - dropped;
   cost.upload_bytes = secagg::upload_bytes(header_.lanes);
-  masked_sum_ = {};
-  for (const auto& lane : header_.lanes)
-    masked_sum_.lanes.emplace_back(lane);
+  masked_sum_ = codec::RingUpdate::zeros(header_.lanes);
   expected_.assign(case_.values, 0.0F);
   // Those that drop out are spread over the indexes.
   for (std::uint32_t i = 0; i < case_.n; ++i) {
@@ -196,10 +194,8 @@ inline void RoundBench::upload(RoundCost& cost) {
     m.sent += size_of(m5) + masked.packed().size();
     const double start = cpu_seconds();
     accept(server.accept(m5));
-    const auto unpacked = server.check_upload(roster_[i].id, masked.packed());
-    SOTTO_CHECK(unpacked.ok(), "an honest upload");
-    for (std::size_t lane = 0; lane < masked_sum_.lanes.size(); ++lane)
-      masked_sum_.lanes[lane].add(unpacked->lanes[lane]);
+    SOTTO_CHECK(server.check_upload(roster_[i].id, masked.packed()).ok(), "an honest upload");
+    SOTTO_CHECK(masked_sum_.add_packed(masked.packed()).ok(), "an honest upload");
     server.upload_complete(roster_[i].id);
     cost.uploads += cpu_seconds() - start;
   }

@@ -35,9 +35,9 @@ RingVector words_of(const nlohmann::json& row) {
 }
 
 Bytes packed(const RingVector& vector) {
-  ByteWriter out;
-  vector.pack(out);
-  return out.take();
+  Bytes out(vector.spec().packed_bytes());
+  vector.pack_into(out);
+  return out;
 }
 
 RingVector random_vector(const LaneSpec& spec, crypto::StreamRandom& random) {
@@ -49,6 +49,10 @@ RingVector random_vector(const LaneSpec& spec, crypto::StreamRandom& random) {
       },
       out.words());
   return out;
+}
+
+std::uint64_t read_mask(int bits) {
+  return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
 }
 
 std::uint8_t ring_for(int bits) {
@@ -63,7 +67,7 @@ TEST(RingVector, PacksTheBytesOfTheIndependentImplementation) {
   }
 }
 
-TEST(RingVector, UnpackTurnsPackRound) {
+TEST(RingVector, AddingPackedWordsTurnsPackRound) {
   crypto::StreamRandom random(1);
   for (const int bits : {1, 7, 8, 12, 16, 18, 20, 23, 26, 31, 32, 33, 63, 64}) {
     for (const std::uint64_t length : {1U, 7U, 8U, 63U, 64U, 65U, 1000U}) {
@@ -75,10 +79,14 @@ TEST(RingVector, UnpackTurnsPackRound) {
       RingVector original = random_vector(spec, random);
       const Bytes bytes = packed(original);
       ASSERT_EQ(bytes.size(), spec.packed_bytes());
-      const auto read = RingVector::unpack(spec, bytes);
-      ASSERT_TRUE(read.ok()) << read.error().message;
+      RingVector twice = original.clone();
+      ASSERT_TRUE(twice.add_packed(bytes).ok());
+      RingVector read(spec);
+      ASSERT_TRUE(read.add_packed(bytes).ok());
       original.reduce();
-      EXPECT_EQ(read->words(), original.words()) << bits << " bits, " << length << " words";
+      EXPECT_EQ(read.words(), original.words()) << bits << " bits, " << length << " words";
+      for (std::uint64_t i = 0; i < length; ++i)
+        ASSERT_EQ(twice.at(i), (2 * original.at(i)) & read_mask(bits)) << bits << " bits, word " << i;
     }
   }
 }
@@ -88,17 +96,40 @@ TEST(RingVector, RefusesSpareBitsAndWrongLengths) {
       .word_bits = 32, .bits = 12, .kind = LaneKind::kUpdate, .length = 11, .chunk_words = 8};
   const Bytes good = packed(RingVector(spec));
   ASSERT_EQ(good.size(), 12U + 5U);  // 8 * 12 bits fill their bytes, 3 * 12 leave four spare bits
-  EXPECT_TRUE(RingVector::unpack(spec, good).ok());
+  EXPECT_TRUE(check_packed(spec, good).ok());
   for (int bit = 4; bit < 8; ++bit) {
     Bytes bad = good;
     bad.back() = static_cast<std::uint8_t>(1 << bit);
-    EXPECT_FALSE(RingVector::unpack(spec, bad).ok()) << bit;
+    EXPECT_FALSE(check_packed(spec, bad).ok()) << bit;
   }
   Bytes longer = good;
   longer.push_back(0);
-  EXPECT_FALSE(RingVector::unpack(spec, longer).ok());
-  EXPECT_FALSE(RingVector::unpack(spec, BytesView(good).first(16)).ok());
-  EXPECT_FALSE(RingVector::unpack(spec, {}).ok());
+  EXPECT_FALSE(check_packed(spec, longer).ok());
+  EXPECT_FALSE(check_packed(spec, BytesView(good).first(16)).ok());
+  EXPECT_FALSE(check_packed(spec, {}).ok());
+}
+
+TEST(RingUpdate, AddsNothingOfPackedLanesThatDoNotFit) {
+  const std::vector<LaneSpec> lanes = {
+      {.word_bits = 32, .bits = 20, .kind = LaneKind::kUpdate, .length = 9, .chunk_words = 8},
+      {.word_bits = 32, .bits = 12, .kind = LaneKind::kCheck, .length = 3, .chunk_words = 8}};
+  crypto::StreamRandom random(3);
+  RingUpdate update;
+  for (const LaneSpec& lane : lanes)
+    update.lanes.push_back(random_vector(lane, random));
+  const Bytes good = update.pack();
+  RingUpdate sum = RingUpdate::zeros(lanes);
+  Bytes spare = good;
+  spare.back() |= 0x80;  // only the last lane is at fault
+  Bytes longer = good;
+  longer.push_back(0);
+  for (const BytesView bad : {BytesView(spare), BytesView(longer), BytesView(good).first(20)}) {
+    EXPECT_FALSE(sum.add_packed(bad).ok());
+    for (const RingVector& lane : sum.lanes)
+      EXPECT_EQ(lane.words(), RingVector(lane.spec()).words());
+  }
+  ASSERT_TRUE(sum.add_packed(good).ok());
+  EXPECT_EQ(sum.pack(), good);
 }
 
 TEST(RingVector, AddsInTheRing) {

@@ -136,10 +136,7 @@ class ScriptedMembers {
     }
     codec::RingUpdate y = input(i);
     secagg::apply_masks(y.lanes, h, seeds, 1);
-    ByteWriter packed;
-    for (const auto& lane : y.lanes)
-      lane.pack(packed);
-    return packed.take();
+    return y.pack();
   }
 
   [[nodiscard]] wire::UploadHeader upload_header(std::uint32_t i, const secagg::IndexSet& u2,

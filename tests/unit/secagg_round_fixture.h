@@ -226,18 +226,10 @@ struct TestRound {
   // ---- opening
 
   [[nodiscard]] std::vector<codec::RingVector> masked_sum(const IndexSet& s) const {
-    std::vector<codec::RingVector> out;
-    for (const auto& lane : header.lanes)
-      out.emplace_back(lane);
-    for (std::uint32_t i : s) {
-      BytesView rest = y[i];
-      for (std::size_t lane = 0; lane < out.size(); ++lane) {
-        const auto& spec = header.lanes[lane];
-        out[lane].add(codec::RingVector::unpack(spec, rest.first(spec.packed_bytes())).value());
-        rest = rest.subspan(spec.packed_bytes());
-      }
-    }
-    return out;
+    auto out = codec::RingUpdate::zeros(header.lanes);
+    for (std::uint32_t i : s)
+      SOTTO_CHECK(out.add_packed(y[i]).ok(), "an upload has the round's lanes");
+    return std::move(out.lanes);
   }
 
   /// Opens b of S and r of U2 \ S from these answers and takes the masks off.

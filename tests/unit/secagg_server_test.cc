@@ -40,15 +40,12 @@ struct Round {
   }
 
   Status upload(const IndexSet& who) {
-    for (const auto& lane : members.header.lanes)
-      sum.lanes.emplace_back(lane);
+    sum = codec::RingUpdate::zeros(members.header.lanes);
     for (std::uint32_t i : who) {
       const Bytes packed = members.masked_input(i, server.u2());
       EXPECT_EQ(server.accept(members.upload_header(i, server.u2(), packed)).kind, Kind::kAccepted);
-      const auto update = server.check_upload(members.members[i].id, packed);
-      EXPECT_TRUE(update.ok());
-      for (std::size_t lane = 0; lane < sum.lanes.size(); ++lane)
-        sum.lanes[lane].add(update->lanes[lane]);
+      EXPECT_TRUE(server.check_upload(members.members[i].id, packed).ok());
+      EXPECT_TRUE(sum.add_packed(packed).ok());
       server.upload_complete(members.members[i].id);
     }
     return server.fix_s();
