@@ -12,6 +12,7 @@ skip() { echo "skipped: $*" && exit 77; }
 command -v ip >/dev/null || skip "iproute2 is not installed"
 tag=sotto$$
 ip netns add "$tag-probe" 2>/dev/null || skip "this system does not allow network namespaces"
+nsenter --net="/run/netns/$tag-probe" true 2>/dev/null || { ip netns delete "$tag-probe" && skip "network namespaces cannot be entered"; }
 ip netns delete "$tag-probe"
 
 work=$(mktemp -d)
@@ -24,19 +25,22 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# Not `ip -n` and `ip netns exec`: they remount /, which a chroot does not allow.
+in_host() { nsenter --net="/run/netns/$tag-$1" "${@:2}"; }
+
 # A switch in a namespace of its own, four hosts plugged into it.
 ip netns add "$tag-switch"
-ip -n "$tag-switch" link add br0 type bridge
-ip -n "$tag-switch" link set br0 up
+in_host switch ip link add br0 type bridge
+in_host switch ip link set br0 up
 for n in 0 1 2 3; do
   ip netns add "$tag-$n"
   ip link add "v$n-$$" type veth peer name "p$n-$$"
   ip link set "v$n-$$" netns "$tag-$n" name eth0
   ip link set "p$n-$$" netns "$tag-switch" name "port$n"
-  ip -n "$tag-switch" link set "port$n" master br0 up
-  ip -n "$tag-$n" address add "192.168.77.$((10 + n))/24" dev eth0
-  ip -n "$tag-$n" link set eth0 up
-  ip -n "$tag-$n" link set lo up
+  in_host switch ip link set "port$n" master br0 up
+  in_host "$n" ip address add "192.168.77.$((10 + n))/24" dev eth0
+  in_host "$n" ip link set eth0 up
+  in_host "$n" ip link set lo up
 done
 
 job=$source/configs/quickstart/job.json
@@ -61,10 +65,10 @@ done
 "$coordinator" enroll --dir "$work/c" "${cards[@]}" >/dev/null
 for n in 1 2 3; do
   "$participant" join --dir "$work/$n" "$work/c/federation.json" >/dev/null
-  ip netns exec "$tag-$n" "$participant" run --dir "$work/$n" --once >"$work/$n.log" 2>&1 &
+  nsenter --net="/run/netns/$tag-$n" "$participant" run --dir "$work/$n" --once >"$work/$n.log" 2>&1 &
   children+=($!)
 done
-timeout 120 ip netns exec "$tag-0" "$coordinator" run --dir "$work/c" --job "$job" --out "$work/run" \
+timeout 120 nsenter --net="/run/netns/$tag-0" "$coordinator" run --dir "$work/c" --job "$job" --out "$work/run" \
   --initial-model "$work/model/model.safetensors" --set rounds.num_server_rounds=3 --set local_training.local_steps=1 \
   --set rounds.min_available_participants=3 --json >"$work/rounds.jsonl" 2>"$work/c.log" ||
   { cat "$work/c.log" "$work"/[123].log && exit 1; }
