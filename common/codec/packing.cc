@@ -18,8 +18,8 @@ static_assert(std::endian::native == std::endian::little, "packed words are litt
 constexpr std::size_t kGroup = 8;
 
 template <unsigned kBits>
-constexpr std::uint64_t kMask =
-    kBits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kBits % 64) - 1;
+constexpr std::uint64_t kMask = kBits == 64 ? ~std::uint64_t{0}
+                                            : (std::uint64_t{1} << kBits % 64) - 1;
 
 template <unsigned kBits>
 using Group = std::array<std::uint64_t, (kBits + 7) / 8>;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "common/base/check.h"
+#include "common/codec/lane_loops.h"
 #include "common/crypto/mask_stream.h"
 
 namespace sotto::codec {
@@ -89,33 +90,19 @@ Result<LaneOrder> check_lanes(const EncodingSpec& spec, std::span<const LaneSpec
   return order;
 }
 
-/// The offset codes of one block: clamp, scale, stochastic rounding (3.1 steps 4, 5, 8). The offset
-/// is added before truncation, so that truncation is floor.
-struct Encoder {
-  double factor;  // steps per unit times weight / max_weight
-  double limit;   // largest magnitude of a code
-  double offset;  // 2^(q-1)
-
-  [[nodiscard]] std::uint32_t code(float value, std::uint32_t coin) const {
-    const double scaled = std::min(std::max(double{value} * factor, -limit), limit) + offset;
-    const auto low = static_cast<std::uint32_t>(static_cast<std::int32_t>(scaled));
-    const double fraction = scaled - static_cast<double>(low);
-    const bool up = static_cast<double>(coin) < fraction * 4294967296.0;
-    return low + static_cast<std::uint32_t>(up);
-  }
-};
-
 template <class Word>
-void encode_values(const Encoder& encoder, std::span<const float> values, std::span<Word> words,
+void encode_values(const OffsetCode& code, std::span<const float> values, std::span<Word> words,
                    crypto::SecureRandom& random) {
-  constexpr std::size_t kBlock = 4096;
+  constexpr std::size_t kBlock = 16384;
+  // A fresh local stream; never a shared seed (3.1 step 5).
+  const crypto::Secret32 seed = crypto::Secret32::random(random);
   std::vector<std::uint32_t> coins(std::min(kBlock, values.size()));
   const std::span coin_bytes(reinterpret_cast<std::uint8_t*>(coins.data()), 4 * coins.size());
   for (std::size_t at = 0; at < values.size(); at += kBlock) {
     const std::size_t count = std::min(kBlock, values.size() - at);
-    random.fill(coin_bytes.first(4 * count));
-    for (std::size_t i = 0; i < count; ++i)
-      words[at + i] = static_cast<Word>(encoder.code(values[at + i], coins[i]));
+    crypto::keystream(seed, 0, at / 4, coin_bytes.first(4 * count));
+    round_to_codes(code, values.subspan(at, count), std::span(coins).first(count),
+                   words.subspan(at, count));
   }
   crypto::wipe(coin_bytes);
 }
@@ -124,18 +111,17 @@ void encode_values(const Encoder& encoder, std::span<const float> values, std::s
 /// public stream of this chunk, made odd.
 template <class Word>
 Word check_word(const crypto::Secret32& key, std::span<const Word> words) {
-  using Wide = std::conditional_t<sizeof(Word) < 4, std::uint32_t, Word>;
   constexpr std::size_t kBlock = 16384 / sizeof(Word);
   std::vector<Word> rho(std::min(kBlock, (words.size() + 7) / 8 * 8));
-  Wide sum = 0;
+  Word sum = 0;
   for (std::size_t at = 0; at < words.size(); at += kBlock) {
     const std::size_t count = std::min(kBlock, words.size() - at);
     crypto::keystream(key, 0, at * sizeof(Word) / 16,
                       {reinterpret_cast<std::uint8_t*>(rho.data()), count * sizeof(Word)});
-    for (std::size_t j = 0; j < count; ++j)
-      sum += static_cast<Wide>(rho[j] | 1U) * static_cast<Wide>(words[at + j]);
+    sum = static_cast<Word>(
+        sum + odd_weighted_sum(std::span<const Word>(rho).first(count), words.subspan(at, count)));
   }
-  return static_cast<Word>(sum);
+  return sum;
 }
 
 Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
@@ -159,17 +145,14 @@ Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
 
 RingVector update_lane(const EncodingSpec& spec, const LaneSpec& lane, const ClippedUpdate& update,
                        std::uint64_t weight, crypto::SecureRandom& random) {
-  const Encoder encoder{.factor = steps_per_unit(spec) * static_cast<double>(weight) /
+  const OffsetCode code{.factor = steps_per_unit(spec) * static_cast<double>(weight) /
                                   static_cast<double>(spec.max_weight),
-                        .limit = code_limit(spec),
-                        .offset = code_limit(spec) + 1.0};
-  // A fresh local stream, as fast as the loop; never a shared seed (3.1 step 5).
-  crypto::StreamRandom stream(random);
+                        .limit = code_limit(spec)};
   RingVector out(lane);
   std::visit(
       [&](auto& words) {
         using Word = typename std::decay_t<decltype(words)>::value_type;
-        encode_values<Word>(encoder, update.values(), words, stream);
+        encode_values<Word>(code, update.values(), words, random);
       },
       out.words());
   return out;

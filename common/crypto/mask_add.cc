@@ -4,14 +4,7 @@
 #include <cstring>
 
 #include "common/base/check.h"
-
-// The same loop is compiled for three register widths and chosen once at run time, so that no
-// global -march is needed. Function pointers and not target_clones: the resolvers of the latter run
-// before the sanitizers have started.
-#if defined(__x86_64__)
-#define SOTTO_TARGET(features) __attribute__((target(features)))
-#endif
-#define SOTTO_INLINE __attribute__((always_inline)) inline
+#include "common/base/vector_targets.h"
 
 namespace sotto::crypto {
 namespace {
@@ -55,40 +48,25 @@ SOTTO_INLINE void add_signed(Word* acc, const std::uint8_t* stream, std::size_t 
 }
 
 template <class Word>
-using AddFunction = void (*)(Word*, const std::uint8_t*, std::size_t, MaskSign);
-
-template <class Word>
 void add_baseline(Word* acc, const std::uint8_t* stream, std::size_t words, MaskSign sign) {
   add_signed(acc, stream, words, sign);
 }
 
-#if defined(SOTTO_TARGET)
 template <class Word>
-SOTTO_TARGET("avx2")
-void add_avx2(Word* acc, const std::uint8_t* stream, std::size_t words, MaskSign sign) {
+SOTTO_AVX2 void add_avx2(Word* acc, const std::uint8_t* stream, std::size_t words, MaskSign sign) {
   add_signed(acc, stream, words, sign);
 }
 
 template <class Word>
-SOTTO_TARGET("avx512f,avx512bw,prefer-vector-width=512")
-void add_avx512(Word* acc, const std::uint8_t* stream, std::size_t words, MaskSign sign) {
+SOTTO_AVX512 void add_avx512(Word* acc, const std::uint8_t* stream, std::size_t words,
+                             MaskSign sign) {
   add_signed(acc, stream, words, sign);
-}
-#endif
-
-template <class Word>
-AddFunction<Word> choose() {
-#if defined(SOTTO_TARGET)
-  if (__builtin_cpu_supports("avx512bw")) return add_avx512<Word>;
-  if (__builtin_cpu_supports("avx2")) return add_avx2<Word>;
-#endif
-  return add_baseline<Word>;
 }
 
 template <class Word>
 void dispatch(std::span<Word> acc, std::span<const std::uint8_t> stream, MaskSign sign) {
   SOTTO_CHECK(stream.size() >= acc.size_bytes(), "too little keystream");
-  static const AddFunction<Word> add = choose<Word>();
+  static const auto add = widest(add_baseline<Word>, add_avx2<Word>, add_avx512<Word>);
   add(acc.data(), stream.data(), acc.size(), sign);
 }
 

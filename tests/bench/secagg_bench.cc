@@ -1,5 +1,6 @@
-// Masking at one participant, and whole rounds of the protocol at both sides. The floors are what the
-// libraries give for the same work in the same run: AES-256-CTR for masks, one Ed25519 check, one X25519.
+// Masking at one participant, and whole rounds of the protocol at both sides. The floors are what
+// the libraries give for the same work in the same run: AES-256-CTR for masks, one Ed25519 check,
+// one X25519.
 #include <array>
 #include <cstdint>
 #include <vector>

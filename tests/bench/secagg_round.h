@@ -186,9 +186,8 @@ inline void RoundBench::upload(RoundCost& cost) {
       return codec::encode(encoding_, header_.lanes, m.client.h(), std::move(clipped).value(), {},
                            random_);
     });
-    const auto masked = timed(m.seconds["mask"], [&] {
-      return std::move(job).run(std::move(encoded).value(), 1);
-    });
+    const auto masked =
+        timed(m.seconds["mask"], [&] { return std::move(job).run(std::move(encoded).value(), 1); });
     const auto m5 =
         timed(m.seconds["sign"], [&] { return m.client.upload_header(masked.hash_y()); });
     m.sent += size_of(m5) + masked.packed().size();
@@ -246,7 +245,8 @@ inline RoundCost RoundBench::run() {
     std::vector<double> values;
     for (std::uint32_t i : server_.front().s())
       values.push_back(value_of(members_[i]));
-    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
+    std::ranges::nth_element(values,
+                             values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
     return values[values.size() / 2];
   };
   for (const auto& [part, unused] : members_[server_.front().s().front()].seconds)

@@ -86,7 +86,8 @@ TEST(RingVector, AddingPackedWordsTurnsPackRound) {
       original.reduce();
       EXPECT_EQ(read.words(), original.words()) << bits << " bits, " << length << " words";
       for (std::uint64_t i = 0; i < length; ++i)
-        ASSERT_EQ(twice.at(i), (2 * original.at(i)) & read_mask(bits)) << bits << " bits, word " << i;
+        ASSERT_EQ(twice.at(i), (2 * original.at(i)) & read_mask(bits))
+            << bits << " bits, word " << i;
     }
   }
 }

@@ -1,0 +1,33 @@
+// For hot loops: the same source compiled for three register widths and chosen once at run time, so
+// that no global -march is needed. Function pointers and not target_clones: the resolvers of the
+// latter run before the sanitizers have started. Loops work on blocks of a constant length, which
+// every compiler turns into vector instructions at -O2.
+#pragma once
+
+#define SOTTO_INLINE __attribute__((always_inline)) inline
+
+#if defined(__x86_64__)
+#define SOTTO_AVX2 __attribute__((target("avx2")))
+#define SOTTO_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,prefer-vector-width=512")))
+#endif
+
+namespace sotto {
+
+/// The widest of the three that this processor runs.
+template <class Function>
+Function widest(Function baseline, [[maybe_unused]] Function avx2,
+                [[maybe_unused]] Function avx512) {
+#if defined(SOTTO_AVX2)
+  if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")) return avx512;
+  if (__builtin_cpu_supports("avx2")) return avx2;
+#endif
+  return baseline;
+}
+
+}  // namespace sotto
+
+// Elsewhere the three are the same.
+#if !defined(SOTTO_AVX2)
+#define SOTTO_AVX2
+#define SOTTO_AVX512
+#endif

@@ -1,0 +1,33 @@
+// The loops over the update lane that a participant's time goes into, compiled for the registers of
+// the processor. No branch depends on a value.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace sotto::codec {
+
+/// Fixed-point code of a value x: floor(clamp(factor x, -limit, limit) + limit + 1 + u), u uniform
+/// in [0, 1): in [1, 2 limit + 1], unbiased. limit = 2^(q-1) - 1, q <= 24.
+struct OffsetCode {
+  double factor = 0;
+  double limit = 0;
+};
+
+/// words[i] = the code of values[i] with u = coins[i] / 2^32. All of one length.
+void round_to_codes(const OffsetCode& code, std::span<const float> values,
+                    std::span<const std::uint32_t> coins, std::span<std::uint16_t> words);
+void round_to_codes(const OffsetCode& code, std::span<const float> values,
+                    std::span<const std::uint32_t> coins, std::span<std::uint32_t> words);
+void round_to_codes(const OffsetCode& code, std::span<const float> values,
+                    std::span<const std::uint32_t> coins, std::span<std::uint64_t> words);
+
+/// Sum of (weights[i] | 1) words[i], wrapping. Both of one length.
+std::uint16_t odd_weighted_sum(std::span<const std::uint16_t> weights,
+                               std::span<const std::uint16_t> words);
+std::uint32_t odd_weighted_sum(std::span<const std::uint32_t> weights,
+                               std::span<const std::uint32_t> words);
+std::uint64_t odd_weighted_sum(std::span<const std::uint64_t> weights,
+                               std::span<const std::uint64_t> words);
+
+}  // namespace sotto::codec
