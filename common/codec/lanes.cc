@@ -127,6 +127,12 @@ void RingVector::pack_into(std::span<std::uint8_t> out) const {
   }
 }
 
+Bytes RingVector::pack() const {
+  Bytes out(spec_.packed_bytes());
+  pack_into(out);
+  return out;
+}
+
 Status check_packed(const LaneSpec& spec, BytesView packed) {
   SOTTO_CHECK(spec.valid(), "packed words of an invalid lane");
   if (packed.size() != spec.packed_bytes())

@@ -73,6 +73,7 @@ class RingVector {
   /// The packed lane, chunk after chunk, bit 0 of word 0 first, spare bits zero. `out` has
   /// spec().packed_bytes().
   void pack_into(std::span<std::uint8_t> out) const;
+  [[nodiscard]] Bytes pack() const;
   /// this += the packed lane, wrapping. An Error, and nothing added, when the length is not exactly
   /// packed_bytes() or a spare bit is set.
   Status add_packed(BytesView packed);

@@ -34,12 +34,6 @@ RingVector words_of(const nlohmann::json& row) {
   return out;
 }
 
-Bytes packed(const RingVector& vector) {
-  Bytes out(vector.spec().packed_bytes());
-  vector.pack_into(out);
-  return out;
-}
-
 RingVector random_vector(const LaneSpec& spec, crypto::StreamRandom& random) {
   RingVector out(spec);
   std::visit(
@@ -61,7 +55,7 @@ std::uint8_t ring_for(int bits) {
 
 TEST(RingVector, PacksTheBytesOfTheIndependentImplementation) {
   for (const auto& row : vectors("packed_lanes")) {
-    const Bytes bytes = packed(words_of(row));
+    const Bytes bytes = words_of(row).pack();
     EXPECT_EQ(to_hex(bytes), row["packed"]) << row["bits"];
     EXPECT_EQ(bytes.size(), lane_of(row).packed_bytes());
   }
@@ -77,7 +71,7 @@ TEST(RingVector, AddingPackedWordsTurnsPackRound) {
                           .length = length,
                           .chunk_words = 64};
       RingVector original = random_vector(spec, random);
-      const Bytes bytes = packed(original);
+      const Bytes bytes = original.pack();
       ASSERT_EQ(bytes.size(), spec.packed_bytes());
       RingVector twice = original.clone();
       ASSERT_TRUE(twice.add_packed(bytes).ok());
@@ -95,7 +89,7 @@ TEST(RingVector, AddingPackedWordsTurnsPackRound) {
 TEST(RingVector, RefusesSpareBitsAndWrongLengths) {
   const LaneSpec spec{
       .word_bits = 32, .bits = 12, .kind = LaneKind::kUpdate, .length = 11, .chunk_words = 8};
-  const Bytes good = packed(RingVector(spec));
+  const Bytes good = RingVector(spec).pack();
   ASSERT_EQ(good.size(), 12U + 5U);  // 8 * 12 bits fill their bytes, 3 * 12 leave four spare bits
   EXPECT_TRUE(check_packed(spec, good).ok());
   for (int bit = 4; bit < 8; ++bit) {

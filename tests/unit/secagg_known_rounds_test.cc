@@ -17,7 +17,6 @@ using vectors::bytes;
 using vectors::bytes32;
 using vectors::Json;
 using vectors::load;
-using vectors::packed;
 using vectors::ring_update;
 using vectors::ScriptedRandom;
 using vectors::secret;
@@ -224,13 +223,11 @@ class Replay {
   }
 
   Status take_uploads() {
-    for (const codec::LaneSpec& lane : header_.lanes)
-      sum_.lanes.emplace_back(lane);
+    sum_ = codec::RingUpdate::zeros(header_.lanes);
     for (const Json& id : round_["s"]) {
-      auto update = server_.check_upload(id_of(id), members_.at(id_of(id)).packed);
-      if (!update.ok()) return update.error();
-      for (std::size_t i = 0; i < sum_.lanes.size(); ++i)
-        sum_.lanes[i].add(update->lanes[i]);
+      const Bytes& packed = members_.at(id_of(id)).packed;
+      if (Status good = server_.check_upload(id_of(id), packed); !good.ok()) return good;
+      if (Status added = sum_.add_packed(packed); !added.ok()) return added;
       server_.upload_complete(id_of(id));
     }
     return server_.fix_s();

@@ -94,13 +94,6 @@ inline Json words_of(const codec::RingVector& lane) {
   return out;
 }
 
-inline Bytes packed(const codec::RingUpdate& update) {
-  ByteWriter out;
-  for (const auto& lane : update.lanes)
-    lane.pack(out);
-  return out.take();
-}
-
 /// Gives out the values of a vector, one a call, and complains about a call that asks for another
 /// size or for more: so the order in which the code draws is part of what a test says.
 class ScriptedRandom final : public crypto::SecureRandom {

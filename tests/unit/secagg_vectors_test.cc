@@ -21,7 +21,6 @@ using vectors::Json;
 using vectors::lane_spec;
 using vectors::lane_specs;
 using vectors::load;
-using vectors::packed;
 using vectors::ring_update;
 using vectors::ring_vector;
 using vectors::secret;
@@ -160,9 +159,7 @@ TEST_F(SecAggVectors, LaneKeysOfPairAndSelf) {
       apply_masks(lanes, bytes32(v["h"]), seeds, 1);
       Bytes stream(64);
       crypto::keystream(secret(place[kind]), lane, 0, stream);
-      ByteWriter masked;
-      lanes[0].pack(masked);
-      EXPECT_EQ(to_hex(masked.view()), to_hex(stream)) << kind << " lane " << lane;
+      EXPECT_EQ(to_hex(lanes[0].pack()), to_hex(stream)) << kind << " lane " << lane;
     }
   }
 }
@@ -224,9 +221,7 @@ TEST_F(SecAggVectors, PackedLanes) {
   std::vector<int> widths;
   for (const Json& v : known["packing"]) {
     const auto spec = lane_spec(v);
-    ByteWriter packed;
-    ring_vector(spec, v["words"]).pack(packed);
-    EXPECT_EQ(to_hex(packed.view()), v["packed"]) << int{spec.bits};
+    EXPECT_EQ(to_hex(ring_vector(spec, v["words"]).pack()), v["packed"]) << int{spec.bits};
     widths.push_back(spec.bits);
   }
   EXPECT_EQ(widths, (std::vector<int>{1, 7, 8, 12, 16, 20, 23, 26, 31, 32, 33, 63, 64}));
@@ -238,7 +233,7 @@ TEST_F(SecAggVectors, HashOfAnUploadAndOfCountersAlone) {
   const auto update = ring_update(lanes, v["words"]);
   const Bytes32 h = bytes32(v["h"]);
   const MemberId id{v["id"].get<std::uint32_t>()};
-  EXPECT_EQ(to_hex(packed(update)), v["packed"]);
+  EXPECT_EQ(to_hex(update.pack()), v["packed"]);
   EXPECT_EQ(to_hex(hash_of_upload(h, id, lanes, bytes(v["packed"]))), v["hash_y"]);
   EXPECT_EQ(
       to_hex(hash_of_upload(h, id, std::span(lanes).subspan(1, 1), bytes(v["counters_alone"]))),
