@@ -159,11 +159,8 @@ void masks_and_packing(SecretRandom& random) {
                      .self_id = kMember,
                      .sign = crypto::MaskSign::kSubtract});
   secagg::apply_masks(update.lanes, kHeaderHash, seeds, 1);
-  for (const auto& lane : update.lanes) {
-    ByteWriter packed;
-    lane.pack(packed);
-    expect_secret("a packed lane", packed.view());
-  }
+  for (const auto& lane : update.lanes)
+    expect_secret("a packed lane", lane.pack());
 }
 
 /// Both back ends, whichever is the default here.
