@@ -63,7 +63,7 @@ THIRD_PARTY = {
     r"gtest/": ["tests"],
     r"gmock/": ["tests"],
 }
-SYSTEM = r"(sys|netinet|arpa|net|linux|asm)/|(unistd|fcntl|poll|signal|pthread|sched|dlfcn|errno|termios|spawn|pwd|ftw|cpuid|netdb|immintrin|emmintrin|wmmintrin|fenv|string|stdlib|stdint)\.h$"
+SYSTEM = r"(sys|netinet|arpa|net|linux|asm)/|(unistd|fcntl|poll|signal|pthread|sched|dlfcn|errno|termios|spawn|pwd|ftw|cpuid|netdb|immintrin|emmintrin|wmmintrin|fenv|string|stdlib|stdint|malloc)\.h$"
 
 # (name, pattern in code without comments and strings, where it is looked for, where it is allowed)
 BANS = [
