@@ -35,7 +35,7 @@ def wire():
 # ---- session_fuzz
 
 OFFER, MODEL, KEYS, SHARES, COMPUTED, FIX, MASKED, SURVIVORS, UNMASK, RESULT, LATER, AGAIN, RAW, PULL, TIME, LINK, \
-    GUARD, RESTART, BURN, BURNT = range(20)
+    GUARD, RESTART, BURN, BURNT, AGAIN_LATER = range(21)
 
 
 def joined(u1=0, v=0):
@@ -94,6 +94,8 @@ def session():
         "endorse_then_burn": uploaded() + [SURVIVORS, 0, 0, BURN, 0, UNMASK, 0, 0],
         "burn_never_joined": [BURN, 1, OFFER, 0, 0, 0, BURN, 2, BURN, 4, BURN, 8],
         "burn_after_restart": uploaded() + [RESTART, BURN, 0, BURNT, 0, 0],
+        "burnt_and_used_again": uploaded() + [BURN, 0, BURNT, 0, 0, AGAIN_LATER] + uploaded() + [SURVIVORS, 0, 0],
+        "locked_and_trained_again": uploaded() + [AGAIN_LATER] + uploaded() + [SURVIVORS, 0, 0],
         "raw": [OFFER, 0, 0, 0, RAW, 0, 10, *range(40)],
     }
     whole = honest()

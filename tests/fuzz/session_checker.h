@@ -19,7 +19,7 @@ class SessionChecker {
   /// `incoming` is what the session was just given, if it was a message.
   void see(const participant::SessionOutput& out, const wire::Message* incoming) {
     for (const participant::GuardRecord& record : out.persist)
-      see_record(record);
+      see_record(record, incoming);
     for (const wire::Envelope& envelope : out.send) {
       require(envelope.peer == kCoordinatorId, "a participant speaks to the coordinator alone");
       const auto decoded =
@@ -52,8 +52,9 @@ class SessionChecker {
     std::map<MemberId, wire::ShareKind> revealed;
   };
 
-  void see_record(const participant::GuardRecord& record) {
+  void see_record(const participant::GuardRecord& record, const wire::Message* incoming) {
     require(guard_.allows(record).ok(), "a guard record is one that the guard allows");
+    if (guard_.holds(record)) return;  // a repeated request to burn repeats the record
     guard_.apply(record);
     Round& round = rounds_[record.round];
     if (record.step == participant::GuardStep::kJoined) {
@@ -63,12 +64,20 @@ class SessionChecker {
     }
     require(record.h == round.h, "all records of a round are about its header");
     using participant::GuardStep;
-    require(record.step == GuardStep::kJoined || record.step == GuardStep::kBurned ||
-                restarted_at_ < record.round,
-            "after a restart a round can only be burnt");
-    require(!round.steps.contains(GuardStep::kBurned) &&
-                (record.step != GuardStep::kBurned || !round.steps.contains(GuardStep::kEndorsed)),
-            "nothing follows a vote to burn, and no such vote follows an endorsement");
+    if (record.step == GuardStep::kFreed) {
+      check_freed(round, incoming);
+      require(left_.erase(record.input) == 1, "an input is freed that had left");
+    } else {
+      require(record.step == GuardStep::kJoined || record.step == GuardStep::kBurned ||
+                  restarted_at_ < record.round,
+              "after a restart a round can only be burnt");
+      require(
+          !round.steps.contains(GuardStep::kBurned) &&
+              (record.step != GuardStep::kBurned || !round.steps.contains(GuardStep::kEndorsed)),
+          "nothing follows a vote to burn, and no such vote follows an endorsement");
+    }
+    require(record.step != GuardStep::kUploaded || left_.insert(record.input).second,
+            "an input leaves once, and again only after it was freed");
     require(round.steps.insert(record.step).second, "no step is recorded twice");
     if (record.step == participant::GuardStep::kEndorsed) round.endorsed = record.d_s;
   }
@@ -217,6 +226,7 @@ class SessionChecker {
   const World& world_;
   participant::GuardState guard_;
   std::map<RoundNumber, Round> rounds_;
+  std::set<participant::InputId> left_;
   RoundNumber newest_;
   RoundNumber restarted_at_;
 };

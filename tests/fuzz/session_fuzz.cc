@@ -49,7 +49,7 @@ class SessionFuzz {
 
  private:
   using Operation = void (SessionFuzz::*)();
-  static const std::array<Operation, 20> kOperations;
+  static const std::array<Operation, 21> kOperations;
 
   void start() {
     session_.emplace(world().agreement, world().roster[0].id, world().roster,
@@ -84,7 +84,7 @@ class SessionFuzz {
   // ---- messages. `how` is a set of ways to bend one; 0 is honest.
 
   void offer() {
-    wire::RoundHeader header = world().header(RoundNumber::of(1 + attempt_ % 4, attempt_));
+    wire::RoundHeader header = world().header(number());
     const std::uint8_t field = in_.byte();
     if (field != 0) bend(header, field, in_.byte());
     wire::Offer m0{.header = header,
@@ -117,7 +117,14 @@ class SessionFuzz {
     if (field == 16) header.lanes.pop_back();
   }
 
-  void later_round() { ++attempt_; }
+  void later_round() { ++server_round_; }
+
+  /// The same server round again: an input that is free may be used in it.
+  void later_attempt() { ++attempt_; }
+
+  [[nodiscard]] RoundNumber number() const {
+    return RoundNumber::of(1U + server_round_ % 4U, attempt_);
+  }
 
   const Dealt* dealt(const IndexSet& u1) {
     return m1_ ? &world().dealt(header_, u1, *m1_) : nullptr;
@@ -223,7 +230,7 @@ class SessionFuzz {
   void burn_request() {
     const std::uint8_t how = in_.byte();
     wire::BurnRequest m6{.header = header_, .signature = {}};
-    if ((how & 1) != 0) m6.header = world().header(RoundNumber::of(1 + attempt_ % 4, attempt_));
+    if ((how & 1) != 0) m6.header = world().header(number());
     if ((how & 2) != 0) m6.header.run[0] ^= 1;
     if ((how & 4) != 0) m6.header.model_hash[0] ^= 1;
     secagg::sign_burn_request(world().coordinator, m6);
@@ -335,6 +342,7 @@ class SessionFuzz {
   SessionChecker checker_{world()};
   std::optional<ParticipantSession> session_;
   TimePoint now_{Duration{1000}};
+  std::uint8_t server_round_ = 0;
   std::uint16_t attempt_ = 0;
   wire::RoundHeader header_;
   Bytes32 h_{};
@@ -349,14 +357,14 @@ class SessionFuzz {
   std::optional<participant::MaskRequest> mask_;
 };
 
-const std::array<SessionFuzz::Operation, 20> SessionFuzz::kOperations{
-    &SessionFuzz::offer,         &SessionFuzz::serve_model,     &SessionFuzz::key_list,
-    &SessionFuzz::share_forward, &SessionFuzz::computed,        &SessionFuzz::fix,
-    &SessionFuzz::masked,        &SessionFuzz::survivors,       &SessionFuzz::unmask_request,
-    &SessionFuzz::result,        &SessionFuzz::later_round,     &SessionFuzz::repeated,
-    &SessionFuzz::raw_frame,     &SessionFuzz::upload_pull,     &SessionFuzz::time_passes,
-    &SessionFuzz::reconnected,   &SessionFuzz::guard_fails,     &SessionFuzz::restart,
-    &SessionFuzz::burn_request,  &SessionFuzz::burn_certificate};
+const std::array<SessionFuzz::Operation, 21> SessionFuzz::kOperations{
+    &SessionFuzz::offer,         &SessionFuzz::serve_model,      &SessionFuzz::key_list,
+    &SessionFuzz::share_forward, &SessionFuzz::computed,         &SessionFuzz::fix,
+    &SessionFuzz::masked,        &SessionFuzz::survivors,        &SessionFuzz::unmask_request,
+    &SessionFuzz::result,        &SessionFuzz::later_round,      &SessionFuzz::repeated,
+    &SessionFuzz::raw_frame,     &SessionFuzz::upload_pull,      &SessionFuzz::time_passes,
+    &SessionFuzz::reconnected,   &SessionFuzz::guard_fails,      &SessionFuzz::restart,
+    &SessionFuzz::burn_request,  &SessionFuzz::burn_certificate, &SessionFuzz::later_attempt};
 
 }  // namespace
 }  // namespace sotto::fuzz

@@ -10,8 +10,7 @@ namespace {
 Plan draw_secrets() {
   crypto::OsRandom random;
   Plan plan;
-  for (const char* name : {"b", "r", "ske", "b1", "b2", "r1", "r2", "first of the next round",
-                           "second of the next round", "third of the next round"}) {
+  for (const char* name : {"b", "r", "ske", "b1", "b2", "r1", "r2"}) {
     const crypto::Secret32 secret = crypto::random_scalar(random);
     plan.draws[0].scalars.push_back(masked(secret.expose()));
     plan.needles.push_back({name, masked(secret.expose())});
