@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
 #include "common/secagg/transcript.h"
@@ -266,7 +267,8 @@ std::optional<SharePair> Client::State::open_entry(std::uint32_t from,
   for (ShareKind kind : {ShareKind::kSelfMask, ShareKind::kMaskKey}) {
     const auto share = share_of(pair, kind);
     const Bytes32& committed = kind == ShareKind::kSelfMask ? entry.cb : entry.cr;
-    if (!crypto::is_canonical_scalar(share)) return std::nullopt;
+    // A complaint is public, and so is whether a share deserves one.
+    if (!crypto::declassified(crypto::is_canonical_scalar(share))) return std::nullopt;
     if (commit_share(kind, h, id_of(from), self, share) != committed) return std::nullopt;
   }
   return pair;
@@ -352,6 +354,7 @@ MaskedUpdate MaskJob::run(codec::RingUpdate update, unsigned threads) && {
   apply_masks(update.lanes, h, seeds, threads);  // in place: no plain word remains
   seeds.clear();
   Bytes packed = update.pack();
+  crypto::declassify(packed);  // masked: y may be seen by anybody
   const Bytes32 hash_y = hash_of_upload(h, id, lanes, packed);
   return {std::move(packed), hash_y};
 }
@@ -437,6 +440,8 @@ Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
     m9.shares.push_back(
         {state.id_of(dealer), kind, to_bytes32(share_of(*state.held[dealer], kind))});
   }
+  for (const auto& revealed : m9.shares)
+    crypto::declassify(revealed.share);  // the certificate entitles everybody to it
   sign_unmask_response(*state.signing, state.h, m9);
   state.response = m9;
   for (auto& pair : state.held)  // the other kind is of no use from here on

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/wire/codec.h"
 
@@ -187,13 +188,17 @@ Bytes32 digest_s(const Bytes32& h, const Bytes32& d_u2, const wire::Bitmap& s) {
 }
 
 Bytes32 commit_self_seed(const Bytes32& h, MemberId id, const crypto::Secret32& b) {
-  return crypto::hash("SA1 cmb", {h, id_bytes(id), b.expose()});
+  const Bytes32 commitment = crypto::hash("SA1 cmb", {h, id_bytes(id), b.expose()});
+  crypto::declassify(commitment);  // published in M1: it hides b
+  return commitment;
 }
 
 Bytes32 commit_share(wire::ShareKind kind, const Bytes32& h, MemberId dealer, MemberId holder,
                      std::span<const std::uint8_t, 32> share) {
   const std::string_view label = kind == wire::ShareKind::kSelfMask ? "SA1 shb" : "SA1 shr";
-  return crypto::hash(label, {h, id_bytes(dealer), id_bytes(holder), share});
+  const Bytes32 commitment = crypto::hash(label, {h, id_bytes(dealer), id_bytes(holder), share});
+  crypto::declassify(commitment);  // published in M3: it hides the share
+  return commitment;
 }
 
 void sign_offer(const crypto::SigningKey& key, wire::Offer& offer) {

@@ -13,8 +13,6 @@
 #include <string>
 #include <vector>
 
-#include <valgrind/memcheck.h>
-
 #include "common/codec/quantizer.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/declassify.h"
@@ -24,53 +22,17 @@
 #include "common/crypto/sign.h"
 #include "common/secagg/masking.h"
 #include "common/secagg/transcript.h"
+#include "tests/constant_time/secrets.h"
 
 namespace sotto {
 namespace {
 
+using constant_time::expect_public;
+using constant_time::expect_secret;
+using constant_time::make_secret;
+using constant_time::SecretRandom;
 using crypto::Secret32;
 using crypto::Secret64;
-
-template <class Bytes>
-void make_secret(const Bytes& bytes) {
-  VALGRIND_MAKE_MEM_UNDEFINED(bytes.data(), bytes.size() * sizeof(bytes[0]));
-}
-
-template <class Bytes>
-bool is_secret(const Bytes& bytes) {
-  std::vector<std::uint8_t> undefined(bytes.size() * sizeof(bytes[0]));
-  VALGRIND_GET_VBITS(bytes.data(), undefined.data(), undefined.size());
-  return std::ranges::any_of(undefined, [](std::uint8_t bits) { return bits != 0; });
-}
-
-/// The result still depends on the secret; from here on the test may look at it.
-template <class Bytes>
-void expect_secret(const char* what, const Bytes& bytes) {
-  if (!is_secret(bytes)) {
-    std::fprintf(stderr, "%s: the secret got lost, so nothing was checked\n", what);
-    std::exit(1);
-  }
-  VALGRIND_MAKE_MEM_DEFINED(bytes.data(), bytes.size() * sizeof(bytes[0]));
-}
-
-template <class Bytes>
-void expect_public(const char* what, const Bytes& bytes) {
-  if (!is_secret(bytes)) return;
-  std::fprintf(stderr, "%s: public by design, but not declared\n", what);
-  std::exit(1);
-}
-
-/// Everything drawn is secret.
-class SecretRandom final : public crypto::SecureRandom {
- public:
-  void fill(std::span<std::uint8_t> out) override {
-    random_.fill(out);
-    make_secret(out);
-  }
-
- private:
-  crypto::StreamRandom random_{5};
-};
 
 const Bytes32 kHeaderHash{1, 2, 3};
 constexpr MemberId kMember{7};
@@ -104,8 +66,8 @@ void canonical_check(SecretRandom& random) {
 void hashes_and_keys(SecretRandom& random) {
   const Secret32 key = Secret32::random(random);
   expect_secret("kdf", crypto::kdf("SA1 lane", key, {kHeaderHash}).expose());
-  expect_secret("commit_self_seed", secagg::commit_self_seed(kHeaderHash, kMember, key));
-  expect_secret("commit_share", secagg::commit_share(wire::ShareKind::kSelfMask, kHeaderHash,
+  expect_public("commit_self_seed", secagg::commit_self_seed(kHeaderHash, kMember, key));
+  expect_public("commit_share", secagg::commit_share(wire::ShareKind::kSelfMask, kHeaderHash,
                                                      kMember, MemberId{9}, key.expose()));
 }
 
@@ -130,7 +92,7 @@ void sealing(SecretRandom& random) {
   const Secret64 shares = Secret64::random(random);
   const crypto::Nonce nonce{1};
   const Bytes sealed = crypto::seal(key, nonce, shares.expose(), kHeaderHash);
-  expect_secret("a ciphertext", sealed);  // sent: public from here on
+  expect_public("a ciphertext", sealed);
   Secret64 opened;
   if (!crypto::open(key, nonce, sealed, kHeaderHash, opened.writable())) std::exit(1);
   expect_secret("an opened share", opened.expose());
@@ -211,6 +173,7 @@ int main(int argc, char** argv) {
   sotto::masks_and_packing(random);
   sotto::mask_streams(random);
   sotto::signing(random);
+  sotto::constant_time::whole_round(random);
   std::puts("nothing depends on a secret but what is declared");
   return 0;
 }
