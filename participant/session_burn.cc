@@ -38,7 +38,7 @@ void ParticipantSession::State::on_burn_request(const wire::BurnRequest& m6) {
     if (!persist(joined)) return;
   }
   const bool again = guard.holds(burned);
-  if (!persist(burned)) return;
+  if (!again && !persist(burned)) return;
   wire::BurnVote vote{.id = self, .signature = {}};
   secagg::sign_burn_vote(*signing, burned.h, vote);
   send(number, vote);
