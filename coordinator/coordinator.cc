@@ -6,6 +6,7 @@
 
 #include "common/base/printable.h"
 #include "common/journal/atomic_file.h"
+#include "common/run/evidence_folder.h"
 #include "common/run/plan.h"
 #include "common/run/public_epsilon.h"
 #include "common/secagg/transcript.h"
@@ -29,15 +30,6 @@ constexpr Duration kRetryPause{1000};
 
 double seconds(Duration d) {
   return std::chrono::duration<double>(d).count();
-}
-
-ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section) {
-  return {.type = section.type == "fedadam" ? ServerOptimizerSpec::Type::kFedAdam
-                                            : ServerOptimizerSpec::Type::kFedAvg,
-          .learning_rate = section.learning_rate,
-          .beta1 = section.beta1,
-          .beta2 = section.beta2,
-          .tau = section.tau};
 }
 
 run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
@@ -208,6 +200,8 @@ struct Coordinator::Impl {
     const TimePoint now = host.now();
     for (const RoundEvent& event : output.events)
       on_event(event, now);
+    for (const secagg::Evidence& e : output.evidence)
+      note(run::keep_evidence(options.folder / "evidence", e, options.roster));
     for (const wire::Envelope& e : output.send)
       send(e.peer, e.round, e.message);
     machine_wake = output.wake_at;

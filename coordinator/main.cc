@@ -16,8 +16,10 @@
 #include "common/journal/atomic_file.h"
 #include "common/model/safetensors.h"
 #include "common/net/asio_host.h"
+#include "common/run/evidence_folder.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/enrolment.h"
+#include "coordinator/evidence_report.h"
 #include "coordinator/report.h"
 
 namespace {
@@ -266,6 +268,32 @@ void add_report(CLI::App& app) {
   });
 }
 
+void add_evidence(CLI::App& app, int& exit_code) {
+  struct Arguments {
+    std::vector<std::string> files;
+    std::string federation = "federation.json";
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "evidence", "Check files of evidence offline: whom they convict, of breaking which rule");
+  sub->add_option("files", args->files, "Files of a run's or a site's folder evidence/")
+      ->required();
+  sub->add_option("--federation", args->federation, "The roster whose keys are believed")
+      ->capture_default_str();
+  sub->add_flag("--json", args->json, "One JSON object a file");
+  sub->callback([args, &exit_code] {
+    const config::Roster roster = config::load_federation(args->federation).roster;
+    for (const std::string& file : args->files) {
+      const auto finding = sotto::run::check_evidence_file(file, roster);
+      print(args->json ? coordinator::evidence_json(file, finding, roster)
+                       : coordinator::describe_evidence(file, finding, roster));
+      if (!finding.ok()) exit_code = 3;
+    }
+  });
+}
+
 void add_config(CLI::App& app) {
   CLI::App* sub =
       app.add_subcommand("config", "Check configuration files, print their schema or reference");
@@ -327,6 +355,7 @@ int main(int argc, char** argv) {
   add_run(app, exit_code);
   add_status(app);
   add_report(app);
+  add_evidence(app, exit_code);
   add_config(app);
   try {
     sotto::crypto::initialize_process();

@@ -201,7 +201,10 @@ void RoundStateMachine::State::on_deadline(TimePoint now) {
 
 void RoundStateMachine::State::open_sum() {
   auto job = server.open();
-  if (!job.ok()) return finish(wire::RoundStatus::kLost, job.error().message);
+  if (!job.ok()) {
+    std::ranges::move(server.evidence_against_dealers(), std::back_inserter(out.evidence));
+    return finish(wire::RoundStatus::kLost, job.error().message);
+  }
   in<UnmaskPhase>()->summing = true;
   event(RoundEvent::Kind::kOpened, kCoordinatorId,
         std::to_string(survivors) + " uploads, " + std::to_string(job->seeds.size()) + " masks");
@@ -233,6 +236,14 @@ void RoundStateMachine::State::judge(MemberId from, std::string_view what, const
         std::string(what) + (verdict.reason.empty() ? "" : ": ") + verdict.reason);
 }
 
+void RoundStateMachine::State::keep_evidence(MemberId from, const wire::Message& rejected) {
+  if (convicted.contains({from, rejected.index()})) return;
+  auto found = server.evidence_against(from, rejected);
+  if (found.empty()) return;
+  convicted.insert({from, rejected.index()});
+  out.evidence.push_back(std::move(found.front()));
+}
+
 void RoundStateMachine::State::receive(MemberId from, const wire::Message& message, TimePoint now) {
   const std::string_view what = wire::name_of(message);
   // A signed message counts only from the member that it names: the transport knows who that is.
@@ -240,6 +251,7 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
     const Verdict verdict =
         m.id == from ? server.accept(m) : Verdict::rejected("names another member");
     judge(from, what, verdict);
+    if (verdict.kind == Verdict::Kind::kRejected) keep_evidence(from, message);
     return verdict.kind == Verdict::Kind::kAccepted;
   };
   std::visit(Overloaded{

@@ -77,6 +77,7 @@ struct RoundOutput {
   std::vector<wire::Envelope> send;
   std::optional<SumRequest> sum;
   std::vector<RoundEvent> events;
+  std::vector<secagg::Evidence> evidence;  // at most one a member and kind of message in a round
   std::optional<RoundOutcome>
       outcome;  // once: the attempt is over; the driver makes the model, then calls close()
   std::optional<TimePoint> wake_at;

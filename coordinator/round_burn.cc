@@ -49,8 +49,10 @@ void RoundStateMachine::State::receive_vote(MemberId from, const wire::BurnVote&
   auto* burn = in<BurnPhase>();
   if (!burn) return judge(from, kWhat, Verdict::ignored("the round is not being burnt"));
   if (vote.id != from) return judge(from, kWhat, Verdict::rejected("names another member"));
-  if (contains(server.endorsed(), *server.cohort().index_of(from)))
+  if (contains(server.endorsed(), *server.cohort().index_of(from))) {
+    keep_evidence(from, vote);
     return judge(from, kWhat, Verdict::rejected("from a member that endorsed survivors"));
+  }
   judge(from, kWhat, burn->ballot.accept(vote));
 }
 

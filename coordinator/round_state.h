@@ -67,7 +67,8 @@ struct RoundStateMachine::State {
   std::optional<wire::RoundStatus> ended;
   Bytes32 aggregate_hash{};
   std::optional<wire::RoundResult> m10;
-  RoundOutput out;  // of the verb that is running
+  std::set<std::pair<MemberId, std::size_t>> convicted;  // by which message of whom
+  RoundOutput out;                                       // of the verb that is running
 
   [[nodiscard]] Phase current() const { return static_cast<Phase>(phase.index()); }
 
@@ -140,6 +141,8 @@ struct RoundStateMachine::State {
   // ---- what is heard
 
   void judge(MemberId from, std::string_view what, const Verdict& verdict);
+  /// What a rejected message proves, once: a member cannot fill the disk with it.
+  void keep_evidence(MemberId from, const wire::Message& rejected);
   void receive(MemberId from, const wire::Message& message, TimePoint now);
   void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
   void serve_model(MemberId to, const wire::BlobRequest& request);

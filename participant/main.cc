@@ -128,6 +128,7 @@ int run(const RunArguments& args) {
       .roster = membership.federation.roster,
       .site = config::load_site(args.site.empty() ? args.dir + "/site.json" : args.site),
       .make_trainer = participant::trainer_from_files,
+      .evidence = args.dir + "/evidence",
       .once = args.once,
       .drill = parse_drill(args.drill)};
   const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };

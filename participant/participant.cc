@@ -10,6 +10,7 @@
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
 #include "common/privacy/clip.h"
+#include "common/run/evidence_folder.h"
 #include "common/run/plan.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
@@ -211,6 +212,9 @@ struct Participant::Impl {
   void apply(SessionOutput output) {
     for (const SessionEvent& event : output.events)
       on_event(event);
+    if (!options.evidence.empty())
+      for (const secagg::Evidence& evidence : output.evidence)
+        note(run::keep_evidence(options.evidence, evidence, options.roster));
     for (const GuardRecord& record : output.persist) {
       // Durable before the first byte of its message leaves.
       if (Status written = guard.record(record); !written.ok()) {

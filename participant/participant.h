@@ -34,7 +34,8 @@ struct ParticipantOptions {
   config::Roster roster;
   config::SiteConfig site;
   TrainerFactory make_trainer;
-  bool once = false;  // finish with the first run's end (or refusal), for scripts
+  std::filesystem::path evidence;  // folder for contradictions of others; empty: none is kept
+  bool once = false;               // finish with the first run's end (or refusal), for scripts
 
   /// A failure drill: the process kills itself with -9 just before this message of this server
   /// round leaves.

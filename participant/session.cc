@@ -48,13 +48,26 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
   on_phase_message(envelope.message, now);
 }
 
+void ParticipantSession::State::keep_evidence(const wire::Message& first,
+                                              const wire::Message& second) {
+  if (round->convicted) return;
+  const secagg::EvidenceRoster known{
+      .roster_hash = agreement.roster_hash, .coordinator = coordinator, .members = roster};
+  auto found = secagg::contradictions(round->header, round->client.cohort(), known, first, second);
+  if (found.empty()) return;
+  round->convicted = true;
+  out.evidence.push_back(std::move(found.front()));
+}
+
 void ParticipantSession::State::on_phase_message(const wire::Message& message, TimePoint now) {
   const RoundNumber number = round->header.round;
   const std::string name{wire::name_of(message)};
   for (const Exchange& exchange : round->exchanges) {
     if (exchange.accepted.index() != message.index()) continue;
-    if (!(exchange.accepted == message))
+    if (!(exchange.accepted == message)) {
+      keep_evidence(exchange.accepted, message);
       return reject(number, name + ": differs from the one that was accepted");
+    }
     ignore(number, name + ": repeated");
     return say(exchange.answer, now);
   }
@@ -81,6 +94,7 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
     ignore(number, "Offer: repeated");
     return repeat_last(now);
   }
+  if (is_current(number)) keep_evidence(round->exchanges.front().accepted, m0);
   if (number.server_round() < 1 || number.server_round() > agreement.num_server_rounds + 1)
     return reject(number, "Offer: the job has no such round");
   if (m0.header.n < 2 || m0.header.n > roster.size())

@@ -17,6 +17,7 @@
 #include "common/model/flat_parameters.h"
 #include "common/privacy/ledger.h"
 #include "common/secagg/client.h"
+#include "common/secagg/evidence.h"
 #include "common/wire/messages.h"
 #include "participant/guard.h"
 
@@ -81,7 +82,8 @@ struct SessionOutput {
   std::optional<MaskRequest> mask;
   bool input_spent = false;  // no later attempt can use the newest computation again
   std::vector<SessionEvent> events;
-  std::optional<TimePoint> wake_at;  // the next tick; replaces the one before
+  std::vector<secagg::Evidence> evidence;  // contradictions of the coordinator, or of endorsers
+  std::optional<TimePoint> wake_at;        // the next tick; replaces the one before
 };
 
 class ParticipantSession {

@@ -78,6 +78,7 @@ struct Round {
   Work work;
   std::vector<Exchange> exchanges{};
   TimePoint last_sent{};
+  bool convicted = false;  // one contradiction a round is kept
 
   template <class P>
   [[nodiscard]] bool in() const {
@@ -196,6 +197,8 @@ struct ParticipantSession::State {
   void on_survivors(const wire::Survivors& m6, TimePoint now);
   void on_unmask_request(const wire::UnmaskRequest& m8, TimePoint now);
   void on_result(const wire::RoundResult& m10);
+  /// `second` was refused because of `first`, an accepted message of its kind.
+  void keep_evidence(const wire::Message& first, const wire::Message& second);
   void on_burn_request(const wire::BurnRequest& m6);
   [[nodiscard]] Status check_burn_request(const wire::BurnRequest& m6) const;
   /// Section 2.7: an input that left is submitted again only after a burn certificate.

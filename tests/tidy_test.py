@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "common/privacy": "base crypto model journal",
     "common/codec": "base crypto model privacy",
     "common/secagg": "base crypto model privacy codec wire",
-    "common/run": "base crypto model privacy codec wire secagg config",
+    "common/run": "base crypto model journal privacy codec wire secagg config",
     "common/net": "base crypto wire",
     "common/sim": "base crypto wire",
     "coordinator/round": "base crypto model privacy codec wire secagg coordinator/round_uploads coordinator/round_state",

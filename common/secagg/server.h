@@ -13,6 +13,7 @@
 #include "common/codec/lanes.h"
 #include "common/crypto/sign.h"
 #include "common/secagg/cohort.h"
+#include "common/secagg/evidence.h"
 #include "common/secagg/masking.h"
 #include "common/wire/messages.h"
 
@@ -104,6 +105,12 @@ class Server {
 
   [[nodiscard]] wire::RoundResult result(wire::RoundStatus status, const Bytes32& aggregate_hash,
                                          const Bytes32& model_hash) const;
+
+  /// What a message that was rejected proves against its sender, together with what it sent before.
+  [[nodiscard]] std::vector<Evidence> evidence_against(MemberId member,
+                                                       const wire::Message& rejected) const;
+  /// When open() fails: dealers whose good shares do not give what they committed to.
+  [[nodiscard]] std::vector<Evidence> evidence_against_dealers() const;
 
  private:
   struct State;

@@ -93,6 +93,8 @@ struct Server::State {
     return entries[static_cast<std::size_t>(rank)];
   }
 
+  [[nodiscard]] EvidenceRoster evidence_roster() const;
+  [[nodiscard]] wire::UnmaskRequest endorsement_of(std::uint32_t from) const;
   Verdict check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
   Verdict check_shares(const wire::Shares& m3, std::uint32_t from) const;
   Verdict take_shares(const wire::UnmaskResponse& m9, std::uint32_t from);

@@ -95,6 +95,7 @@ class Play {
   std::deque<wire::Envelope> inbox;
   std::vector<wire::Envelope> sent;
   std::vector<RoundEvent> events;
+  std::vector<secagg::Evidence> evidence;
   std::optional<RoundOutcome> outcome;
   std::optional<codec::RingUpdate> sum;
   std::optional<TimePoint> wake_at;
@@ -105,6 +106,7 @@ class Play {
     wake_at = output.wake_at;
     for (auto& event : output.events)
       events.push_back(std::move(event));
+    std::ranges::move(output.evidence, std::back_inserter(evidence));
     for (auto& envelope : output.send) {
       sent.push_back(envelope);
       reply(index(envelope.peer), envelope.message);
