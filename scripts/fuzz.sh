@@ -31,8 +31,7 @@ for target in "${targets[@]}"; do
   found=$(build_dir fuzz)/corpus/$target
   mkdir -p "$found"
   say "$target: $seconds s"
-  # The secrets' arena is locked memory and lives as long as the process.
-  (cd "$(build_dir fuzz)" && ASAN_OPTIONS=detect_leaks=0 "tests/fuzz/${target}_fuzz" -max_total_time="$seconds" \
+  (cd "$(build_dir fuzz)" && "tests/fuzz/${target}_fuzz" -max_total_time="$seconds" \
     -max_len=4096 -timeout=10 -print_final_stats=1 -verbosity=1 "$found" "$SOTTO_ROOT/tests/fuzz/corpus/$target") 2>&1 |
     grep -vE '^#[0-9]+\s+(NEW|REDUCE|RELOAD|pulse)' >&2
 done
