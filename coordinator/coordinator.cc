@@ -82,6 +82,8 @@ struct Coordinator::Impl {
       throw StartupError(s.error().message);
     }
     metrics.open(options.folder / "metrics.jsonl", checkpoint.finished_rounds);
+    if (Status s = members.open_conflicts(options.folder / "conflicts.json"); !s.ok())
+      throw StartupError(s.error().message);
   }
 
   void resume(Checkpoint found) {
@@ -190,6 +192,7 @@ struct Coordinator::Impl {
     // Durable before the offer leaves: no round number is offered twice, whatever happens.
     if (Status saved = store->save_offered(round); !saved.ok()) return fail(saved.error().message);
     cohort = plan->cohort;
+    plan->earlier_conflicts = members.conflicts();
     phase_s.clear();
     phase_since = now;
     machine.emplace(std::move(*plan), signing);
@@ -200,6 +203,8 @@ struct Coordinator::Impl {
     const TimePoint now = host.now();
     for (const RoundEvent& event : output.events)
       on_event(event, now);
+    if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
+      note("conflicts of this round are not kept: " + kept.error().message);
     for (const secagg::Evidence& e : output.evidence)
       note(run::keep_evidence(options.folder / "evidence", e, options.roster));
     for (const wire::Envelope& e : output.send)

@@ -28,8 +28,11 @@ std::string Members::name_of(MemberId id) const {
 
 std::vector<MemberStatus> Members::status() const {
   std::vector<MemberStatus> out;
-  for (const auto& [id, m] : members_)
+  for (const auto& [id, m] : members_) {
     out.push_back(m.status);
+    const auto at = conflicts().find(id);
+    if (at != conflicts().end()) out.back().conflicts = at->second;
+  }
   return out;
 }
 
@@ -75,6 +78,13 @@ std::vector<MemberId> Members::ready() const {
     if (m.status.state == MemberState::kAccepted && m.last_hello) out.push_back(id);
   }
   return out;
+}
+
+Status Members::open_conflicts(const std::filesystem::path& file) {
+  auto log = ConflictLog::open(file);
+  if (!log.ok()) return log.error();
+  conflicts_ = std::move(log).value();
+  return {};
 }
 
 std::size_t Members::refused() const {

@@ -13,6 +13,7 @@
 #include "common/config/job.h"
 #include "common/crypto/secure_random.h"
 #include "common/wire/messages.h"
+#include "coordinator/conflict_log.h"
 #include "coordinator/run_report.h"
 
 namespace sotto::coordinator {
@@ -28,6 +29,17 @@ class Members {
 
   [[nodiscard]] std::string name_of(MemberId id) const;
   [[nodiscard]] std::vector<MemberStatus> status() const;
+
+  /// Edges of the rounds of this run: read when a run begins or goes on, then added to.
+  Status open_conflicts(const std::filesystem::path& file);
+
+  Status add_conflicts(RoundNumber round, const std::vector<secagg::Conflict>& edges) {
+    return conflicts_.add(round, edges);
+  }
+
+  [[nodiscard]] const std::map<MemberId, std::uint64_t>& conflicts() const {
+    return conflicts_.counts();
+  }
 
   /// True when the member was not there before this Hello.
   bool heard(MemberId id, TimePoint now);
@@ -58,6 +70,7 @@ class Members {
   };
 
   std::map<MemberId, Member> members_;
+  ConflictLog conflicts_;
   std::set<MemberId> unreachable_;
 };
 

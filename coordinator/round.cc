@@ -146,6 +146,8 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
       report_dropouts(server.u1(), server.dealt());
       return next(server.fix_v(), CheckPhase{});
     case Phase::kCheck: {
+      server.remember_conflicts(plan.earlier_conflicts);
+      out.conflicts = server.conflicts();
       const Status fixed = server.fix_u2();
       if (fixed.ok()) report_dropouts(server.v(), server.u2());
       return next(

@@ -4,6 +4,7 @@
 // (coordinator.cc, or the simulator) persists first, then sends. One thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ struct RoundPlan {
   codec::EncodingSpec encoding;
   Bytes model;  // encode_parameters() of the round's model: served as the blob model_hash
   wire::FetchLimits fetch;
+  std::map<MemberId, std::uint64_t> earlier_conflicts;  // edges in earlier rounds of the run
   std::uint32_t uploads_at_once = 4;  // members whose upload is pulled at a time; others queue
   std::uint32_t unmask_sends = 3;     // M8, one each deadline_ms[5]; then the round is lost
 };
@@ -77,7 +79,8 @@ struct RoundOutput {
   std::vector<wire::Envelope> send;
   std::optional<SumRequest> sum;
   std::vector<RoundEvent> events;
-  std::vector<secagg::Evidence> evidence;  // at most one a member and kind of message in a round
+  std::vector<secagg::Conflict> conflicts;  // once, when U2 is fixed or cannot be
+  std::vector<secagg::Evidence> evidence;   // at most one a member and kind of message in a round
   std::optional<RoundOutcome>
       outcome;  // once: the attempt is over; the driver makes the model, then calls close()
   std::optional<TimePoint> wake_at;

@@ -67,8 +67,11 @@ std::string to_json(const RunStatus& s) {
   if (s.eta_s) out["eta_s"] = *s.eta_s;
   out["members"] = json::array();
   for (const MemberStatus& m : s.members) {
-    out["members"].push_back(
-        {{"id", raw(m.id)}, {"name", m.name}, {"state", name(m.state)}, {"reason", m.reason}});
+    out["members"].push_back({{"id", raw(m.id)},
+                              {"name", m.name},
+                              {"state", name(m.state)},
+                              {"reason", m.reason},
+                              {"conflicts", m.conflicts}});
   }
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -131,6 +134,8 @@ std::string describe_status(const std::string& status_json) {
   for (const json& m : s.value("members", json::array())) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),
                        m.value("state", ""), m.value("reason", ""));
+    if (const auto conflicts = m.value("conflicts", std::uint64_t{0}); conflicts > 0)
+      out += fmt::format(" {} conflicts about shares", conflicts);
   }
   return out;
 }

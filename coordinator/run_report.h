@@ -38,7 +38,8 @@ struct MemberStatus {
   MemberId id{};
   std::string name;
   MemberState state{};
-  std::string reason;  // of a refusal
+  std::string reason;           // of a refusal
+  std::uint64_t conflicts = 0;  // complaints about shares, by it or about it, in this run
 };
 
 /// Now: the console line, status.json.

@@ -188,10 +188,25 @@ Verdict Server::accept(const wire::ShareCheck& m4a) {
   return Verdict::accepted();
 }
 
+void Server::remember_conflicts(const std::map<MemberId, std::uint64_t>& earlier) {
+  SOTTO_CHECK(!state_->u2, "what was before is known before U2 is fixed");
+  for (const auto& [member, edges] : earlier)
+    if (const auto index = state_->cohort.index_of(member))
+      state_->earlier_conflicts[*index] = edges;
+}
+
+std::vector<Conflict> Server::conflicts() const {
+  std::vector<Conflict> edges;
+  for (std::uint32_t holder = 0; holder < state_->cohort.size(); ++holder)
+    for (std::uint32_t dealer : state_->complaints[holder])
+      edges.push_back({state_->cohort.at(holder).id, state_->cohort.at(dealer).id});
+  return edges;
+}
+
 Status Server::fix_u2() {
   State& state = *state_;
   SOTTO_CHECK(state.v && !state.u2, "U2 is fixed once, after V");
-  IndexSet u2 = settle_conflicts(state.checked, state.complaints);
+  IndexSet u2 = settle_conflicts(state.checked, state.complaints, state.earlier_conflicts);
   if (Status enough = state.enough(u2, "acknowledged good shares"); !enough.ok()) return enough;
   // Every member of U2 is a holder of every other in the complete graph, and bound() > t.
   state.u2 = std::move(u2);

@@ -5,6 +5,7 @@
 // to a worker.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "common/codec/lanes.h"
 #include "common/crypto/sign.h"
 #include "common/secagg/cohort.h"
+#include "common/secagg/conflicts.h"
 #include "common/secagg/evidence.h"
 #include "common/secagg/masking.h"
 #include "common/wire/messages.h"
@@ -67,6 +69,10 @@ class Server {
   [[nodiscard]] wire::ShareForward share_forward(MemberId to) const;
 
   // Check. Complaints are conflict edges; members leave until none is left.
+  /// Edges that members had in earlier rounds of the run, before U2 is fixed.
+  void remember_conflicts(const std::map<MemberId, std::uint64_t>& earlier);
+  /// This round's edges so far.
+  [[nodiscard]] std::vector<Conflict> conflicts() const;
   Verdict accept(const wire::ShareCheck& m4a);
   [[nodiscard]] const IndexSet& checked() const;
   Status fix_u2();

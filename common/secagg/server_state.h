@@ -53,6 +53,7 @@ struct Server::State {
         h(header_hash(round_header)),
         sent(cohort.size()),
         complaints(cohort.size()),
+        earlier_conflicts(cohort.size()),
         shares(cohort.size()) {
     SOTTO_CHECK(cohort.size() == header.n, "the header's n is the size of the cohort");
   }
@@ -67,7 +68,8 @@ struct Server::State {
   std::optional<IndexSet> u1, v, u2, s;  // each fixed once in a round
   Bytes32 d_v{}, d_u2{}, d_s{};
   std::set<crypto::PublicKey> keys_seen;
-  std::vector<IndexSet> complaints;            // by complaining member: the dealers
+  std::vector<IndexSet> complaints;  // by complaining member: the dealers
+  std::vector<std::uint64_t> earlier_conflicts;
   std::vector<wire::Endorse> certificate;      // the first Q endorsements: M8 never changes
   std::vector<std::vector<HeldShare>> shares;  // by dealer: commitment-checked, by arrival
 

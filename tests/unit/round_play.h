@@ -23,10 +23,13 @@ inline constexpr Duration kTraining{10000};
 /// stands still until a test moves it.
 class Play {
  public:
-  explicit Play(std::uint32_t n, std::uint32_t C, std::uint64_t values = 20)
-      : members(n, C, values), machine(make_plan(), members.coordinator) {}
+  using History = std::map<MemberId, std::uint64_t>;
 
-  RoundPlan make_plan() {
+  explicit Play(std::uint32_t n, std::uint32_t C, std::uint64_t values = 20,
+                const History& earlier_conflicts = {})
+      : members(n, C, values), machine(make_plan(earlier_conflicts), members.coordinator) {}
+
+  RoundPlan make_plan(const History& earlier_conflicts) {
     RoundPlan plan;
     plan.header = members.header;
     plan.deadline_ms = {1000, 1000, 1000, 10000, 1000, 1000};
@@ -34,6 +37,7 @@ class Play {
     for (const auto& member : members.roster)
       plan.cohort.push_back(member.id);
     plan.encoding = members.encoding;
+    plan.earlier_conflicts = earlier_conflicts;
     plan.model = Bytes(1000, 9);
     plan.fetch = {.chunk_bytes = 64, .in_flight = 2, .retry_after = Duration(500)};
     return plan;
@@ -96,6 +100,7 @@ class Play {
   std::vector<wire::Envelope> sent;
   std::vector<RoundEvent> events;
   std::vector<secagg::Evidence> evidence;
+  std::vector<secagg::Conflict> conflicts;
   std::optional<RoundOutcome> outcome;
   std::optional<codec::RingUpdate> sum;
   std::optional<TimePoint> wake_at;
@@ -107,6 +112,7 @@ class Play {
     for (auto& event : output.events)
       events.push_back(std::move(event));
     std::ranges::move(output.evidence, std::back_inserter(evidence));
+    std::ranges::move(output.conflicts, std::back_inserter(conflicts));
     for (auto& envelope : output.send) {
       sent.push_back(envelope);
       reply(index(envelope.peer), envelope.message);

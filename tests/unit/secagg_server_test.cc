@@ -246,26 +246,37 @@ TEST(SecAggServer, ComplaintsAboutOneselfOrOutsidersAreRejected) {
   EXPECT_EQ(round.server.accept(round.members.check(0, {0, 1, 2})).kind, Kind::kRejected);
 }
 
+const std::vector<std::uint64_t> kFirstRound(5, 0);
+
 TEST(Conflicts, WhoComplainsAboutEveryoneLeaves) {
-  EXPECT_EQ(settle_conflicts({0, 1, 2, 3}, {{}, {}, {0, 1, 3}, {}}), (IndexSet{0, 1, 3}));
+  EXPECT_EQ(settle_conflicts({0, 1, 2, 3}, {{}, {}, {0, 1, 3}, {}}, kFirstRound),
+            (IndexSet{0, 1, 3}));
 }
 
 TEST(Conflicts, WhoEverybodyComplainsAboutLeaves) {
-  EXPECT_EQ(settle_conflicts({0, 1, 2, 3}, {{1}, {}, {1}, {1}}), (IndexSet{0, 2, 3}));
+  EXPECT_EQ(settle_conflicts({0, 1, 2, 3}, {{1}, {}, {1}, {1}}, kFirstRound), (IndexSet{0, 2, 3}));
 }
 
 TEST(Conflicts, OfALoneEdgeTheDealerLeaves) {
-  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{}, {}, {0}}), (IndexSet{1, 2}));
-  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{2}, {}, {}}), (IndexSet{0, 1}));
+  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{}, {}, {0}}, kFirstRound), (IndexSet{1, 2}));
+  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{2}, {}, {}}, kFirstRound), (IndexSet{0, 1}));
 }
 
 TEST(Conflicts, MembersLeaveUntilNoEdgeRemains) {
   // 0 and 1 accuse each other, 2 accuses 3.
-  EXPECT_EQ(settle_conflicts({0, 1, 2, 3, 4}, {{1}, {0}, {3}, {}, {}}), (IndexSet{0, 2, 4}));
+  EXPECT_EQ(settle_conflicts({0, 1, 2, 3, 4}, {{1}, {0}, {3}, {}, {}}, kFirstRound),
+            (IndexSet{0, 2, 4}));
 }
 
 TEST(Conflicts, ComplaintsByThoseWhoLeftDoNotCount) {
-  EXPECT_EQ(settle_conflicts({1, 2}, {{1, 2}, {}, {}}), (IndexSet{1, 2}));
+  EXPECT_EQ(settle_conflicts({1, 2}, {{1, 2}, {}, {}}, kFirstRound), (IndexSet{1, 2}));
+}
+
+TEST(Conflicts, OfALoneEdgeWhoHadMoreInEarlierRoundsLeaves) {
+  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{}, {}, {0}}, {0, 9, 1}), (IndexSet{0, 1}));
+  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{}, {}, {0}}, {1, 9, 1}), (IndexSet{1, 2}));
+  // Edges of this round come first: 1 has two.
+  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{1}, {}, {1}}, {9, 0, 9}), (IndexSet{0, 2}));
 }
 
 // ---- Upload

@@ -1,0 +1,44 @@
+// Who had conflicts in a run is not forgotten (docs/secure-aggregation.md, "Bad shares").
+#include "coordinator/conflict_log.h"
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/temporary_directory.h"
+
+namespace sotto::coordinator {
+namespace {
+
+constexpr MemberId kOne{1}, kTwo{2}, kThree{3};
+
+TEST(ConflictLog, CountsBothEndsOverRoundsAndRestarts) {
+  const TemporaryDirectory directory;
+  const auto file = directory / "conflicts.json";
+  {
+    auto log = ConflictLog::open(file);
+    ASSERT_TRUE(log.ok());
+    EXPECT_TRUE(log->counts().empty());
+    ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {}).ok());
+    EXPECT_FALSE(std::filesystem::exists(file));
+    ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {{kOne, kTwo}, {kThree, kTwo}}).ok());
+  }
+  auto log = ConflictLog::open(file);
+  ASSERT_TRUE(log.ok()) << log.error().message;
+  ASSERT_TRUE(log->add(RoundNumber::of(2, 1), {{kTwo, kOne}}).ok());
+  const std::map<MemberId, std::uint64_t> expected{{kOne, 2}, {kTwo, 3}, {kThree, 1}};
+  EXPECT_EQ(log->counts(), expected);
+  EXPECT_EQ(ConflictLog::open(file)->counts(), expected);
+}
+
+TEST(ConflictLog, ADamagedFileIsAnErrorNotAFreshStart) {
+  const TemporaryDirectory directory;
+  const auto file = directory / "conflicts.json";
+  for (const char* text : {"", "{}", "[1]", R"([{"server_round":1}])", "[{"}) {
+    std::ofstream(file) << text;
+    EXPECT_FALSE(ConflictLog::open(file).ok()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace sotto::coordinator
