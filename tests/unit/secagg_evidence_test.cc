@@ -214,6 +214,9 @@ TEST_F(EvidenceTest, HonestOrForgedMessagesProveNothing) {
   EXPECT_TRUE(of(members.members[2].m1, members.members[3].m1).empty());
   EXPECT_TRUE(of(members.shares(1, all), members.unmask(2, all, all)).empty());
   EXPECT_TRUE(of(members.burn_vote(1), members.burn_vote(1)).empty());
+  const auto entries = members.shares(1, all).entries;
+  EXPECT_TRUE(of(wire::Shares{id(1), {entries[0]}}, wire::Shares{id(1), {entries[3]}}).empty())
+      << "a dealer has an entry for each holder";
   Evidence e{.kind = EvidenceKind::kInconsistentDealer,
              .header = members.header,
              .cohort = {},
