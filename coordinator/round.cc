@@ -69,7 +69,7 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
       break;
     case Phase::kUnmask:
       if (contains(server.responded(), index)) break;
-      if (contains(server.endorsed(), index)) return server.unmask_request();
+      if (contains(server.endorsed(), index)) return server.unmask_request(to);
       [[fallthrough]];  // a late member of S endorses first
     case Phase::kEndorse:
       if (contains(server.s(), index)) return server.survivors();

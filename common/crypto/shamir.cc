@@ -1,6 +1,7 @@
 #include "common/crypto/shamir.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include <sodium.h>
 
@@ -48,26 +49,25 @@ bool is_canonical_scalar(std::span<const std::uint8_t, 32> scalar) {
   return constant_time_equal(reduced.expose(), scalar);
 }
 
-std::vector<Secret32> share_secret(const Secret32& secret, std::uint32_t threshold,
-                                   std::uint32_t count, SecureRandom& random) {
-  SOTTO_CHECK(threshold >= 1 && threshold <= count, "a threshold is between 1 and the holders");
-  std::vector<Secret32> coefficients;
-  coefficients.reserve(threshold - 1);
-  for (std::uint32_t i = 1; i < threshold; ++i)
-    coefficients.push_back(random_scalar(random));
-  return share_with_coefficients(secret, coefficients, count);
+namespace {
+
+std::vector<std::uint32_t> points_up_to(std::uint32_t count) {
+  std::vector<std::uint32_t> points(count);
+  std::iota(points.begin(), points.end(), 1U);
+  return points;
 }
 
-std::vector<Secret32> share_with_coefficients(const Secret32& secret,
-                                              std::span<const Secret32> coefficients,
-                                              std::uint32_t count) {
+std::vector<Secret32> values_at(std::span<const std::uint32_t> points, const Secret32& secret,
+                                std::span<const Secret32> coefficients) {
   // Public: it holds for every secret that this process makes.
   SOTTO_CHECK(declassified(is_canonical_scalar(secret.expose())),
               "only a scalar below l can be shared");
-  SOTTO_CHECK(coefficients.size() < count, "more coefficients than holders can ever solve for");
+  SOTTO_CHECK(coefficients.size() < points.size(),
+              "more coefficients than holders can ever solve for");
   std::vector<Secret32> shares;
-  shares.reserve(count);
-  for (std::uint64_t point = 1; point <= count; ++point) {
+  shares.reserve(points.size());
+  for (std::uint32_t point : points) {
+    SOTTO_CHECK(point != 0, "a share at point 0 would be the secret itself");
     const Bytes32 x = scalar_of(point);
     Secret32 y;
     std::uint8_t* const out = y.writable().data();
@@ -81,6 +81,30 @@ std::vector<Secret32> share_with_coefficients(const Secret32& secret,
   }
   sodium_stackzero(kStackToWipe);
   return shares;
+}
+
+}  // namespace
+
+std::vector<Secret32> share_secret(const Secret32& secret, std::uint32_t threshold,
+                                   std::uint32_t count, SecureRandom& random) {
+  return share_secret(secret, threshold, points_up_to(count), random);
+}
+
+std::vector<Secret32> share_secret(const Secret32& secret, std::uint32_t threshold,
+                                   std::span<const std::uint32_t> points, SecureRandom& random) {
+  SOTTO_CHECK(threshold >= 1 && threshold <= points.size(),
+              "a threshold is between 1 and the holders");
+  std::vector<Secret32> coefficients;
+  coefficients.reserve(threshold - 1);
+  for (std::uint32_t i = 1; i < threshold; ++i)
+    coefficients.push_back(random_scalar(random));
+  return values_at(points, secret, coefficients);
+}
+
+std::vector<Secret32> share_with_coefficients(const Secret32& secret,
+                                              std::span<const Secret32> coefficients,
+                                              std::uint32_t count) {
+  return values_at(points_up_to(count), secret, coefficients);
 }
 
 namespace {

@@ -23,7 +23,11 @@ Secret32 random_scalar(SecureRandom& random);
 std::vector<Secret32> share_secret(const Secret32& secret, std::uint32_t threshold,
                                    std::uint32_t count, SecureRandom& random);
 
-/// The same with the coefficients given (degree 1 upward), for known-answer tests.
+/// The same at `points`, distinct and not zero: shares[i] belongs to points[i].
+std::vector<Secret32> share_secret(const Secret32& secret, std::uint32_t threshold,
+                                   std::span<const std::uint32_t> points, SecureRandom& random);
+
+/// The first with the coefficients given (degree 1 upward), for known-answer tests.
 std::vector<Secret32> share_with_coefficients(const Secret32& secret,
                                               std::span<const Secret32> coefficients,
                                               std::uint32_t count);

@@ -7,6 +7,7 @@
 #include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
+#include "common/secagg/graph.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 
@@ -54,6 +55,9 @@ struct Client::State {
         cohort(std::move(round_cohort)),
         self(self_id),
         me(cohort.index_of(self_id).value()),
+        graph(round_header),
+        neighbours(graph.neighbours(me)),
+        holders(graph.holders(me)),
         signing(&signing_key),
         coordinator(coordinator_key),
         h(header_hash(round_header)),
@@ -78,13 +82,17 @@ struct Client::State {
   Cohort cohort;
   MemberId self;
   std::uint32_t me;  // cohort index
+  MaskGraph graph;
+  IndexSet neighbours;  // who exchange keys and masks with this member
+  IndexSet holders;     // who have a share of this member's secrets; it has one of theirs
   const crypto::SigningKey* signing;
   crypto::VerifyKey coordinator;
   Bytes32 h;
 
   crypto::Secret32 b, r;
   crypto::AgreementKey enc_key, mask_key;
-  std::vector<std::optional<wire::Advertise>> m1s;  // by cohort index: U1 after M2
+  std::vector<std::optional<wire::Advertise>>
+      m1s;  // by cohort index: own, after M2 those of neighbours
   std::vector<std::optional<crypto::Secret32>> ze;  // by peer, after M2: seals shares both ways
   std::vector<std::optional<SharePair>> held;       // by dealer: good shares after M4, own from M2
   IndexSet complaints;
@@ -134,8 +142,7 @@ const Cohort& Client::cohort() const {
 }
 
 /// The rules that U1, V, U2 and S share: a well-formed bitmap, inside the set before it, with this
-/// member, with enough members, and (complete graph: everybody holds a share of everybody) at least
-/// t holders.
+/// member, with enough members, and at least t holders of this member's secrets.
 Result<IndexSet> Client::State::read_set(const char* message, const wire::Bitmap& bitmap,
                                          const IndexSet* outer) const {
   auto set = wire::from_bitmap(header.n, bitmap);
@@ -146,7 +153,8 @@ Result<IndexSet> Client::State::read_set(const char* message, const wire::Bitmap
   if (set->size() < bound())
     return refused(message, std::to_string(set->size()) + " members, at least " +
                                 std::to_string(bound()) + " are needed");
-  if (set->size() < header.t) return refused(message, "fewer than t holders");
+  if (intersection(holders, *set).size() < header.t)
+    return refused(message, "fewer than t holders of this member's secrets");
   return set;
 }
 
@@ -159,13 +167,13 @@ wire::Advertise Client::advertise() {
 // ---- M2 -> M3
 
 Status Client::State::check_advertisements(const wire::KeyList& m2, const IndexSet& members) const {
-  if (m2.advertisements.size() + 1 != members.size())
-    return refused("M2", "not one advertisement for every other member of U1");
+  const IndexSet expected = intersection(neighbours, members);
+  if (m2.advertisements.size() != expected.size())
+    return refused("M2", "not one advertisement for every neighbour in U1");
   const wire::Advertise& own = *m1s[me];
   std::set<crypto::PublicKey> keys{own.pk_enc, own.pk_mask};
   std::size_t next = 0;
-  for (std::uint32_t index : members) {
-    if (index == me) continue;
+  for (std::uint32_t index : expected) {
     const wire::Advertise& m1 = m2.advertisements[next++];
     if (m1.id != id_of(index)) return refused("M2", "the advertisements are not U1 in order");
     if (!verify_advertise(key_of(index), h, m1))
@@ -234,21 +242,25 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
   for (const wire::Advertise& m1 : m2.advertisements)
     state.m1s[*state.cohort.index_of(m1.id)] = m1;
   state.u1 = std::move(u1).value();
-  for (std::uint32_t other : *state.u1) {
-    if (other == state.me) continue;
+  for (std::uint32_t other : intersection(state.neighbours, *state.u1)) {
     auto agreed = state.enc_key.agree(state.m1s[other]->pk_enc);
     SOTTO_CHECK(agreed.ok(), "keys of low order were refused at M2");
     state.ze[other] = std::move(agreed).value();
   }
 
-  // Points are cohort index + 1 for the whole cohort, so that U1 does not move them.
-  const auto b_shares = crypto::share_secret(state.b, state.header.t, state.header.n, random);
-  const auto r_shares = crypto::share_secret(state.r, state.header.t, state.header.n, random);
+  // Points are cohort index + 1 for all holders of the cohort, so that U1 does not move them.
+  std::vector<std::uint32_t> points;
+  for (std::uint32_t holder : state.holders)
+    points.push_back(holder + 1);
+  const auto b_shares = crypto::share_secret(state.b, state.header.t, points, random);
+  const auto r_shares = crypto::share_secret(state.r, state.header.t, points, random);
   wire::Shares m3{.id = state.self, .entries = {}};
-  for (std::uint32_t holder : *state.u1) {
+  for (std::size_t at = 0; at < state.holders.size(); ++at) {
+    const std::uint32_t holder = state.holders[at];
+    if (!contains(*state.u1, holder)) continue;
     SharePair pair;
-    std::ranges::copy(b_shares[holder].expose(), pair.writable().begin());
-    std::ranges::copy(r_shares[holder].expose(), pair.writable().begin() + kShareBytes);
+    std::ranges::copy(b_shares[at].expose(), pair.writable().begin());
+    std::ranges::copy(r_shares[at].expose(), pair.writable().begin() + kShareBytes);
     m3.entries.push_back(state.seal_entry(holder, pair, random));
     if (holder == state.me) state.held[holder] = std::move(pair);
   }
@@ -281,11 +293,11 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
     return refused("M4", "the coordinator's signature does not verify");
   auto v = state.read_set("M4", m4.v, &*state.u1);
   if (!v.ok()) return v.error();
-  if (m4.entries.size() + 1 != v->size())
-    return refused("M4", "not one share from every other member of V");
+  const IndexSet dealers = intersection(state.neighbours, *v);
+  if (m4.entries.size() != dealers.size())
+    return refused("M4", "not one share from every neighbour in V");
   std::size_t next = 0;
-  for (std::uint32_t dealer : *v) {
-    if (dealer == state.me) continue;
+  for (std::uint32_t dealer : dealers) {
     const wire::ForwardedShare& forwarded = m4.entries[next++];
     if (forwarded.from != state.id_of(dealer) || forwarded.entry.to != state.self)
       return refused("M4", "the shares are not V's for this member in order");
@@ -333,8 +345,7 @@ MaskJob Client::mask_job() {
                        .secret = state.b.clone(),
                        .self_id = state.self,
                        .sign = crypto::MaskSign::kAdd});
-  for (std::uint32_t other : *state.u2) {
-    if (other == state.me) continue;
+  for (std::uint32_t other : intersection(state.neighbours, *state.u2)) {
     auto secret = pair_secret(state.mask_key, state.m1s[other]->pk_mask, state.context_with(other));
     SOTTO_CHECK(secret.ok(), "keys of low order were refused at M2");
     // The lower cohort index adds, the other subtracts: the two cancel in the sum.
@@ -378,6 +389,12 @@ Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
   if (m6.d_u2 != state.d_u2) return refused("M6", "it is about another U2");
   auto s = state.read_set("M6", m6.s, &*state.u2);
   if (!s.ok()) return s.error();
+  // Survivors that this certificate leaves whole: everybody's secrets can be opened, and the honest
+  // ones stay connected (bound B of 2.4), so that no part of the sum comes out alone.
+  if (const IndexSet lost = state.graph.short_of_holders(*s); !lost.empty())
+    return refused("M6", name_of(state.id_of(lost.front())) + " has fewer than t holders in S");
+  if (!state.graph.windows_are_full(*s))
+    return refused("M6", "more than q members of a window of the ring are not in S");
   const Bytes32 d_s = digest_s(state.h, m6.d_u2, m6.s);
   if (state.s && d_s != state.d_s) return refused("M6", "another S was endorsed in this round");
   state.s = std::move(s).value();
@@ -409,13 +426,14 @@ Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
 
 /// R3: an honest member of S whose view of U2 differs left other masks out; its seed stays sealed.
 Status Client::State::check_upload_headers(const wire::UnmaskRequest& m8) const {
-  if (m8.headers.size() != s->size())
-    return refused("M8", "not one upload header for every member of S");
-  for (std::size_t i = 0; i < s->size(); ++i) {
+  const IndexSet dealers = intersection(holders, *s);  // whose seed this member can help to open
+  if (m8.headers.size() != dealers.size())
+    return refused("M8", "not one upload header for every member of S whose share it holds");
+  for (std::size_t i = 0; i < dealers.size(); ++i) {
     const wire::UploadHeader& m5 = m8.headers[i];
-    if (m5.id != id_of((*s)[i])) return refused("M8", "the upload headers are not S in order");
+    if (m5.id != id_of(dealers[i])) return refused("M8", "the upload headers are not S in order");
     if (m5.d_u2 != d_u2) return refused("M8", name_of(m5.id) + " uploaded under another U2");
-    if (!verify_upload(key_of((*s)[i]), h, m5))
+    if (!verify_upload(key_of(dealers[i]), h, m5))
       return refused("M8", "the upload header of " + name_of(m5.id) + " is not signed by it");
   }
   return {};
@@ -434,7 +452,7 @@ Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
 
   wire::UnmaskResponse m9{
       .id = state.self, .d_u2 = state.d_u2, .d_s = state.d_s, .shares = {}, .signature = {}};
-  for (std::uint32_t dealer : *state.u2) {
+  for (std::uint32_t dealer : intersection(state.holders, *state.u2)) {
     const ShareKind kind = contains(*state.s, dealer) ? ShareKind::kSelfMask : ShareKind::kMaskKey;
     SOTTO_CHECK(state.held[dealer].has_value(), "U2 holds only dealers of good shares");
     m9.shares.push_back(

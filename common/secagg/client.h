@@ -17,7 +17,8 @@
 #include "common/codec/lanes.h"
 #include "common/crypto/secure_random.h"
 #include "common/crypto/sign.h"
-#include "common/secagg/cohort.h"
+#include "common/secagg/draw.h"
+#include "common/secagg/graph.h"
 #include "common/secagg/masking.h"
 #include "common/wire/messages.h"
 
@@ -32,11 +33,14 @@ struct LocalRules {
   std::uint32_t min_cohort = 3;        // n_min
   std::uint32_t min_survivors = 0;     // beyond max(Q, C + 2)
   std::vector<codec::LaneSpec> lanes;  // what this job and round must have for the header's n
+  GraphRules graph;                    // of the job
+  std::optional<CohortDraw> draw;      // when the run has a genesis; else any cohort of the roster
   RoundNumber last_round;  // greatest round of this run in the guard; the offer's must be greater
 };
 
 /// Verifies an offer against the coordinator's key, the roster and the rules. `roster` are all
-/// participants. Returns the cohort in roster order. An Error names the first rule that is broken.
+/// participants, ascending. Returns the cohort in the order of its indexes. An Error names the
+/// first rule that is broken.
 Result<Cohort> check_offer(const wire::Offer& offer, const crypto::VerifyKey& coordinator,
                            const std::vector<CohortMember>& roster, MemberId self,
                            const LocalRules& rules);

@@ -1,6 +1,8 @@
 #include "common/secagg/cohort.h"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 #include <string>
 
 #include "common/base/bytes.h"
@@ -9,16 +11,27 @@
 
 namespace sotto::secagg {
 
-Cohort::Cohort(std::vector<CohortMember> members) : members_(std::move(members)) {
-  for (std::size_t i = 1; i < members_.size(); ++i)
-    SOTTO_CHECK(members_[i - 1].id < members_[i].id, "the members of a cohort ascend by id");
+Cohort::Cohort(std::vector<CohortMember> members) : Cohort(on_ring(std::move(members))) {
+  SOTTO_CHECK(std::is_sorted(by_id_.begin(), by_id_.end()), "the members of a cohort ascend by id");
+}
+
+Cohort Cohort::on_ring(std::vector<CohortMember> members) {
+  Cohort out;
+  out.members_ = std::move(members);
+  out.by_id_.resize(out.members_.size());
+  std::iota(out.by_id_.begin(), out.by_id_.end(), 0U);
+  const auto id_at = [&](std::uint32_t index) { return out.members_[index].id; };
+  std::ranges::sort(out.by_id_, {}, id_at);
+  for (std::size_t i = 1; i < out.by_id_.size(); ++i)
+    SOTTO_CHECK(id_at(out.by_id_[i - 1]) < id_at(out.by_id_[i]), "a cohort names a member once");
+  return out;
 }
 
 std::optional<std::uint32_t> Cohort::index_of(MemberId id) const {
-  const auto at = std::lower_bound(members_.begin(), members_.end(), id,
-                                   [](const CohortMember& m, MemberId x) { return m.id < x; });
-  if (at == members_.end() || at->id != id) return std::nullopt;
-  return static_cast<std::uint32_t>(at - members_.begin());
+  const auto id_at = [&](std::uint32_t index) { return members_[index].id; };
+  const auto at = std::ranges::lower_bound(by_id_, id, {}, id_at);
+  if (at == by_id_.end() || id_at(*at) != id) return std::nullopt;
+  return *at;
 }
 
 Bytes32 Cohort::hash() const {
@@ -36,6 +49,13 @@ bool contains(const IndexSet& set, std::uint32_t index) {
 
 bool is_subset(const IndexSet& inner, const IndexSet& outer) {
   return std::includes(outer.begin(), outer.end(), inner.begin(), inner.end());
+}
+
+IndexSet intersection(const IndexSet& set, const IndexSet& other) {
+  IndexSet out;
+  std::ranges::copy_if(set, std::back_inserter(out),
+                       [&](std::uint32_t index) { return contains(other, index); });
+  return out;
 }
 
 Result<Thresholds> complete_graph_thresholds(std::uint32_t n, std::uint32_t C) {

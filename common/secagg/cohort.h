@@ -1,6 +1,6 @@
-// Who is in a round and by which numbers: ids ascending give the cohort index (bitmap bit, Shamir
-// point less 1, sign of a pairwise mask) in the complete graph. Parameters follow from (n, C)
-// alone.
+// Who is in a round and by which numbers. The cohort index (bitmap bit, Shamir point less 1, sign
+// of a pairwise mask) is the rank by id in the complete graph and the place on the ring in the
+// circulant one.
 #pragma once
 
 #include <cstdint>
@@ -20,28 +20,39 @@ struct CohortMember {
   crypto::VerifyKey verify_key{};
 };
 
-/// Immutable; shared by value. Members ascend by id.
+/// Immutable; shared by value.
 class Cohort {
  public:
-  /// SOTTO_CHECKs that ids ascend without repetition.
+  /// In the order of ids. SOTTO_CHECKs that they ascend without repetition.
   explicit Cohort(std::vector<CohortMember> members);
+  /// In the order of a ring. SOTTO_CHECKs that no id is repeated.
+  static Cohort on_ring(std::vector<CohortMember> members);
 
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(members_.size()); }
 
   [[nodiscard]] const CohortMember& at(std::uint32_t index) const { return members_.at(index); }
 
+  /// By cohort index.
+  [[nodiscard]] const std::vector<CohortMember>& members() const { return members_; }
+
   [[nodiscard]] std::optional<std::uint32_t> index_of(MemberId id) const;
-  /// H("SA1 cohh", u32 n || ids ascending).
+  /// H("SA1 cohh", u32 n || ids by cohort index): with it the order on the ring is in h, so members
+  /// that were given different rings share no key and sign nothing in common.
   [[nodiscard]] Bytes32 hash() const;
 
  private:
-  std::vector<CohortMember> members_;
+  Cohort() = default;
+
+  std::vector<CohortMember> members_;  // by cohort index
+  std::vector<std::uint32_t> by_id_;   // cohort indexes, their ids ascending
 };
 
 /// Indexes into the cohort, ascending.
 using IndexSet = std::vector<std::uint32_t>;
 [[nodiscard]] bool contains(const IndexSet& set, std::uint32_t index);
 [[nodiscard]] bool is_subset(const IndexSet& inner, const IndexSet& outer);
+/// The members of `set` that are in `other` too.
+[[nodiscard]] IndexSet intersection(const IndexSet& set, const IndexSet& other);
 
 /// Q, t, s_min of the complete graph.
 struct Thresholds {

@@ -162,10 +162,4 @@ bool MaskGraph::windows_are_full(const IndexSet& set) const {
   return true;
 }
 
-IndexSet intersection(const IndexSet& set, const IndexSet& other) {
-  IndexSet out;
-  std::ranges::set_intersection(set, other, std::back_inserter(out));
-  return out;
-}
-
 }  // namespace sotto::secagg

@@ -84,7 +84,4 @@ class MaskGraph {
   std::uint32_t q_;
 };
 
-/// The members of `set` that are in `other` too.
-[[nodiscard]] IndexSet intersection(const IndexSet& set, const IndexSet& other);
-
 }  // namespace sotto::secagg

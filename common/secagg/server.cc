@@ -103,14 +103,19 @@ Status Server::fix_u1() {
   if (Status enough = state_->enough(state_->advertised, "advertised keys"); !enough.ok())
     return enough;
   state_->u1 = state_->advertised;
+  state_->holders.reserve(state_->header.n);
+  for (std::uint32_t dealer = 0; dealer < state_->header.n; ++dealer)
+    state_->holders.push_back(intersection(state_->graph.holders(dealer), *state_->u1));
   return {};
 }
 
 wire::KeyList Server::key_list(MemberId to) const {
   wire::KeyList m2;
   m2.u1 = state_->bitmap(u1());
-  for (std::uint32_t index : u1())
-    if (state_->cohort.at(index).id != to) m2.advertisements.push_back(*state_->sent[index].m1);
+  const auto member = state_->cohort.index_of(to);
+  SOTTO_CHECK(member && contains(u1(), *member), "M2 goes to members of U1");
+  for (std::uint32_t index : state_->holders[*member])
+    if (index != *member) m2.advertisements.push_back(*state_->sent[index].m1);
   sign_key_list(*state_->signing, state_->h, m2);
   return m2;
 }
@@ -118,9 +123,10 @@ wire::KeyList Server::key_list(MemberId to) const {
 // ---- Share
 
 Verdict Server::State::check_shares(const wire::Shares& m3, std::uint32_t from) const {
-  if (m3.entries.size() != u1->size()) return Verdict::rejected("M3: not one entry a holder");
+  const IndexSet& to = holders[from];
+  if (m3.entries.size() != to.size()) return Verdict::rejected("M3: not one entry a holder");
   for (std::size_t rank = 0; rank < m3.entries.size(); ++rank)
-    if (m3.entries[rank].to != cohort.at((*u1)[rank]).id)
+    if (m3.entries[rank].to != cohort.at(to[rank]).id)
       return Verdict::rejected("M3: the entries are not for U1 in order");
   for (const auto& entry : m3.entries)
     if (!verify_share_entry(key_of(from), h, m3.id, entry))
@@ -157,9 +163,8 @@ wire::ShareForward Server::share_forward(MemberId to) const {
   m4.v = state_->bitmap(v());
   const auto holder = state_->cohort.index_of(to);
   SOTTO_CHECK(holder && contains(v(), *holder), "M4 goes to members of V");
-  for (std::uint32_t dealer : v())
-    if (dealer != *holder)
-      m4.entries.push_back({state_->cohort.at(dealer).id, state_->entry(dealer, *holder)});
+  for (std::uint32_t dealer : intersection(state_->graph.neighbours(*holder), v()))
+    m4.entries.push_back({state_->cohort.at(dealer).id, state_->entry(dealer, *holder)});
   sign_share_forward(*state_->signing, state_->h, m4);
   return m4;
 }
@@ -178,7 +183,7 @@ Verdict Server::accept(const wire::ShareCheck& m4a) {
   if (m4a.d_v != state.d_v) return Verdict::rejected("M4A: another V");
   auto bad = wire::from_bitmap(state.header.n, m4a.bad_dealers);
   if (!bad.ok()) return Verdict::rejected("M4A: " + bad.error().message);
-  if (!is_subset(*bad, *state.v) || contains(*bad, *from))
+  if (!is_subset(*bad, intersection(state.graph.neighbours(*from), *state.v)))
     return Verdict::rejected("M4A: a complaint about a member that dealt it nothing");
   if (!verify_share_check(state.key_of(*from), state.h, m4a))
     return Verdict::rejected("M4A: bad signature");
@@ -207,8 +212,10 @@ Status Server::fix_u2() {
   State& state = *state_;
   SOTTO_CHECK(state.v && !state.u2, "U2 is fixed once, after V");
   IndexSet u2 = settle_conflicts(state.checked, state.complaints, state.earlier_conflicts);
+  // Who falls short of holders leaves, which may make others fall short.
+  for (IndexSet lost; !(lost = state.graph.short_of_holders(u2)).empty();)
+    std::erase_if(u2, [&](std::uint32_t index) { return contains(lost, index); });
   if (Status enough = state.enough(u2, "acknowledged good shares"); !enough.ok()) return enough;
-  // Every member of U2 is a holder of every other in the complete graph, and bound() > t.
   state.u2 = std::move(u2);
   state.d_u2 = digest_u2(state.h, state.bitmap(*state.u2));
   return {};
@@ -262,6 +269,12 @@ Status Server::fix_s() {
   State& state = *state_;
   SOTTO_CHECK(state.u2 && !state.s, "S is fixed once, after U2");
   if (Status enough = state.enough(state.uploaded, "uploaded"); !enough.ok()) return enough;
+  if (const IndexSet lost = state.graph.short_of_holders(state.uploaded); !lost.empty())
+    return Error{"member " + std::to_string(raw(state.cohort.at(lost.front()).id)) +
+                 " uploaded, but fewer than t holders of its secrets did"};
+  if (!state.graph.windows_are_full(state.uploaded))
+    return Error{"more than " + std::to_string(state.header.q) +
+                 " uploads are missing in a window of the ring"};
   state.s = state.uploaded;
   state.d_s = digest_s(state.h, state.d_u2, state.bitmap(*state.s));
   return {};
@@ -295,13 +308,15 @@ bool Server::has_quorum() const {
   return !state_->certificate.empty();
 }
 
-wire::UnmaskRequest Server::unmask_request() const {
+wire::UnmaskRequest Server::unmask_request(MemberId to) const {
   SOTTO_CHECK(has_quorum(), "M8 carries a certificate");
   wire::UnmaskRequest m8;
   m8.certificate = state_->certificate;
   m8.d_u2 = state_->d_u2;
   m8.d_s = state_->d_s;
-  for (std::uint32_t index : s())
+  const auto member = state_->cohort.index_of(to);
+  SOTTO_CHECK(member && contains(s(), *member), "M8 goes to members of S");
+  for (std::uint32_t index : intersection(state_->holders[*member], s()))
     m8.headers.push_back(*state_->sent[index].m5);
   return m8;
 }

@@ -58,7 +58,7 @@ class Server {
   // Advertise. U1 = accepted M1.
   Verdict accept(const wire::Advertise& m1);
   [[nodiscard]] const IndexSet& advertised() const;
-  /// An Error when |U1| < max(Q, s_min): cancel. Else fixes U1; key_list(i) is M2 for the member.
+  /// An Error when |U1| < max(Q, s_min): cancel. Else fixes U1; key_list(i) is M2 for a member.
   Status fix_u1();
   [[nodiscard]] wire::KeyList key_list(MemberId to) const;
 
@@ -68,7 +68,8 @@ class Server {
   Status fix_v();
   [[nodiscard]] wire::ShareForward share_forward(MemberId to) const;
 
-  // Check. Complaints are conflict edges; members leave until none is left.
+  // Check. Complaints are conflict edges; members leave until none is left, and every one that
+  // stays has t holders.
   /// Edges that members had in earlier rounds of the run, before U2 is fixed.
   void remember_conflicts(const std::map<MemberId, std::uint64_t>& earlier);
   /// This round's edges so far.
@@ -89,7 +90,8 @@ class Server {
   void upload_complete(MemberId id);
   [[nodiscard]] const IndexSet& uploaded() const;
 
-  // Endorse. S = complete uploads; an Error when |S| < s_min (or < Q).
+  // Endorse. S = complete uploads; an Error when |S| < s_min (or < Q), or when S breaks the
+  // neighbour rule or the window rule.
   Status fix_s();
   [[nodiscard]] const IndexSet& s() const;
   [[nodiscard]] const Bytes32& d_s() const;
@@ -99,7 +101,7 @@ class Server {
   [[nodiscard]] bool has_quorum() const;
 
   // Unmask. M8 for a member that endorsed.
-  [[nodiscard]] wire::UnmaskRequest unmask_request() const;
+  [[nodiscard]] wire::UnmaskRequest unmask_request(MemberId to) const;
   /// Shares whose commitment fails are left out, with the reason as a rejection; good ones count.
   Verdict accept(const wire::UnmaskResponse& m9);
   [[nodiscard]] const IndexSet& responded() const;

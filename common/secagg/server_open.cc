@@ -26,6 +26,7 @@ const char* Server::State::flaw(const wire::UnmaskResponse& m9, std::uint32_t fr
   for (const auto& share : m9.shares) {
     const auto dealer = cohort.index_of(share.dealer);
     if (!dealer || !contains(*u2, *dealer)) return "M9: a share of a dealer outside U2";
+    if (!graph.holds_share_of(from, *dealer)) return "M9: a share of a dealer that gave it none";
     if (previous && *previous >= *dealer) return "M9: the shares are not in order";
     const auto kind =
         contains(*s, *dealer) ? wire::ShareKind::kSelfMask : wire::ShareKind::kMaskKey;
@@ -97,7 +98,7 @@ Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Sec
   if (key.public_key() != own.pk_mask)
     return Error{"member " + std::to_string(raw(id)) +
                  " dealt shares that do not give the mask key it advertised"};
-  for (std::uint32_t survivor : *s) {
+  for (std::uint32_t survivor : intersection(graph.neighbours(dealer), *s)) {
     const wire::Advertise& other = *sent[survivor].m1;
     const bool lower = survivor < dealer;
     const Bytes context = pair_context(h, lower ? other : own, lower ? own : other);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/secagg/graph.h"
 #include "common/secagg/server.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
@@ -51,6 +52,7 @@ struct Server::State {
         cohort(std::move(round_cohort)),
         signing(&coordinator),
         h(header_hash(round_header)),
+        graph(round_header),
         sent(cohort.size()),
         complaints(cohort.size()),
         earlier_conflicts(cohort.size()),
@@ -62,12 +64,14 @@ struct Server::State {
   Cohort cohort;
   const crypto::SigningKey* signing;
   Bytes32 h;
+  MaskGraph graph;
 
   std::vector<Sent> sent;  // by cohort index, like everything below
   IndexSet advertised, dealt, checked, uploaded, endorsed, responded;
   std::optional<IndexSet> u1, v, u2, s;  // each fixed once in a round
   Bytes32 d_v{}, d_u2{}, d_s{};
   std::set<crypto::PublicKey> keys_seen;
+  std::vector<IndexSet> holders;     // by dealer, in U1: whom it dealt to
   std::vector<IndexSet> complaints;  // by complaining member: the dealers
   std::vector<std::uint64_t> earlier_conflicts;
   std::vector<wire::Endorse> certificate;      // the first Q endorsements: M8 never changes
@@ -91,8 +95,8 @@ struct Server::State {
 
   [[nodiscard]] const wire::ShareEntry& entry(std::uint32_t dealer, std::uint32_t holder) const {
     const auto& entries = sent[dealer].m3->entries;
-    const auto rank = std::lower_bound(u1->begin(), u1->end(), holder) - u1->begin();
-    return entries[static_cast<std::size_t>(rank)];
+    const IndexSet& to = holders[dealer];
+    return entries[static_cast<std::size_t>(std::ranges::lower_bound(to, holder) - to.begin())];
   }
 
   [[nodiscard]] EvidenceRoster evidence_roster() const;

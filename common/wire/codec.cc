@@ -49,7 +49,7 @@ void layout(Io& io, typename Io::template Ref<RoundHeader> m, const Limits& limi
   io.u32(m.q);
   io.u32(m.Q);
   io.u32(m.s_min);
-  io.enumeration(m.graph, Graph::kComplete, Graph::kComplete, "neighbour graph");
+  io.enumeration(m.graph, Graph::kComplete, Graph::kCirculant, "neighbour graph");
   io.array(m.model_hash);
   io.array(m.config_hash);
   io.u8(m.prg_id);

@@ -34,7 +34,7 @@ struct RoundHeader {
   Bytes32 cohort_hash{};
   std::uint32_t n = 0;      // cohort size
   std::uint32_t C = 0;      // NOLINT: the specification's name. Colluders assumed
-  std::uint32_t k = 0;      // degree: n - 1 in the complete graph
+  std::uint32_t k = 0;      // degree: n - 1 in the complete graph, even in the circulant one
   std::uint32_t t = 0;      // shares that open a secret
   std::uint32_t q = 0;      // window rule (0 in the complete graph)
   std::uint32_t Q = 0;      // NOLINT: endorsements in a certificate
@@ -72,7 +72,7 @@ struct Advertise {  // M1
 struct KeyList {  // M2
   Bitmap u1;
   crypto::Signature signature{};
-  std::vector<Advertise> advertisements;  // of every other member of U1, ascending cohort index
+  std::vector<Advertise> advertisements;  // of my neighbours in U1, ascending cohort index
   bool operator==(const KeyList&) const = default;
 };
 
@@ -88,7 +88,8 @@ struct ShareEntry {  // of M3; the entry to oneself has nonce and ciphertext all
 
 struct Shares {  // M3
   MemberId id{};
-  std::vector<ShareEntry> entries;  // one a holder in U1 (self included), ascending cohort index
+  // One a holder in U1 (self included in the complete graph), ascending cohort index.
+  std::vector<ShareEntry> entries;
   bool operator==(const Shares&) const = default;
 };
 
@@ -101,7 +102,7 @@ struct ForwardedShare {
 struct ShareForward {  // M4
   Bitmap v;
   crypto::Signature signature{};
-  std::vector<ForwardedShare> entries;  // from every other member of V, ascending cohort index
+  std::vector<ForwardedShare> entries;  // from my neighbours in V, ascending cohort index
   bool operator==(const ShareForward&) const = default;
 };
 
@@ -145,7 +146,8 @@ struct UnmaskRequest {               // M8: the survivor certificate
   std::vector<Endorse> certificate;  // at least Q, ascending cohort index
   Bytes32 d_u2{};
   Bytes32 d_s{};
-  std::vector<UploadHeader> headers;  // of every member of S, ascending cohort index
+  // Of those of S whose share I hold: all in the complete graph. Ascending cohort index.
+  std::vector<UploadHeader> headers;
   bool operator==(const UnmaskRequest&) const = default;
 };
 

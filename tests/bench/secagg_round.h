@@ -215,7 +215,7 @@ inline void RoundBench::unmask(RoundCost& cost) {
   }
   for (std::uint32_t i : server.s()) {
     Member& m = members_[i];
-    const auto m8 = timed(after, [&] { return server.unmask_request(); });
+    const auto m8 = timed(after, [&] { return server.unmask_request(roster_[i].id); });
     m.received += size_of(m8);
     const auto m9 = timed(m.seconds["unmask"], [&] { return m.client.unmask(m8); });
     m.sent += size_of(*m9);

@@ -161,5 +161,24 @@ TEST(Shamir, RefusesAThresholdOutOfRangeAndASecretAboveTheOrder) {
   EXPECT_DEATH(share_secret(hex_secret(kOrder), 2, 3, random), "below l");
 }
 
+TEST(Shamir, SharesAtChosenPointsAreThoseOfTheSamePolynomial) {
+  StreamRandom one(7);
+  StreamRandom same(7);
+  const Secret32 secret = random_scalar(one);
+  ASSERT_TRUE(constant_time_equal(random_scalar(same).expose(), secret.expose()));
+  const auto all = share_secret(secret, 3, 9, one);
+  const auto some = share_secret(secret, 3, std::vector<std::uint32_t>{2, 5, 9}, same);
+  ASSERT_EQ(some.size(), 3U);
+  EXPECT_TRUE(constant_time_equal(some[0].expose(), all[1].expose()));
+  EXPECT_TRUE(constant_time_equal(some[1].expose(), all[4].expose()));
+  EXPECT_TRUE(constant_time_equal(some[2].expose(), all[8].expose()));
+}
+
+TEST(ShamirDeathTest, AShareAtPointZeroIsOurBug) {
+  StreamRandom random(7);
+  const Secret32 secret = random_scalar(random);
+  EXPECT_DEATH((void)share_secret(secret, 1, std::vector<std::uint32_t>{1, 0}, random), "point 0");
+}
+
 }  // namespace
 }  // namespace sotto::crypto

@@ -28,7 +28,20 @@ TEST(Cohort, HashDependsOnEveryId) {
 
 TEST(CohortDeathTest, IdsOutOfOrderAreOurBug) {
   EXPECT_DEATH(cohort_of({2, 1}), "ascend");
-  EXPECT_DEATH(cohort_of({1, 1}), "ascend");
+  EXPECT_DEATH(cohort_of({1, 1}), "once");
+}
+
+TEST(Cohort, OnARingTheIndexIsThePlace) {
+  const Cohort ring = Cohort::on_ring({{MemberId{7}, {}}, {MemberId{20}, {}}, {MemberId{3}, {}}});
+  EXPECT_EQ(ring.index_of(MemberId{7}), 0U);
+  EXPECT_EQ(ring.index_of(MemberId{3}), 2U);
+  EXPECT_FALSE(ring.index_of(MemberId{4}));
+  EXPECT_EQ(ring.at(1).id, MemberId{20});
+  EXPECT_NE(ring.hash(), cohort_of({3, 7, 20}).hash());  // the order is in it
+}
+
+TEST(CohortDeathTest, AMemberTwiceOnARingIsOurBug) {
+  EXPECT_DEATH(Cohort::on_ring({{MemberId{2}, {}}, {MemberId{2}, {}}}), "once");
 }
 
 TEST(IndexSet, SubsetAndMembership) {

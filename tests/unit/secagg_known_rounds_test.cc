@@ -196,7 +196,7 @@ class Replay {
       return after(first ? server_.fix_v() : Status{}, [&] { return server_.share_forward(to); });
     if (kind == "Fix") return after(server_.fix_u2(), [&] { return server_.fix_message(); });
     if (kind == "Survivors") return after(take_uploads(), [&] { return server_.survivors(); });
-    if (kind == "UnmaskRequest") return wire::Message(server_.unmask_request());
+    if (kind == "UnmaskRequest") return wire::Message(server_.unmask_request(to));
     return after(open(), [&] {
       return server_.result(wire::RoundStatus::kDone, aggregate_hash_,
                             bytes32(known_["next_model"]));

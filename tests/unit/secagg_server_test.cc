@@ -345,9 +345,9 @@ TEST(SecAggServer, CertificateDoesNotChangeWithLateEndorsements) {
   ASSERT_TRUE(round.upload(round.members.all()).ok());
   round.endorse({5, 2, 1, 4});
   ASSERT_TRUE(round.server.has_quorum());
-  const wire::UnmaskRequest m8 = round.server.unmask_request();
+  const wire::UnmaskRequest m8 = round.server.unmask_request(round.members.members[2].id);
   round.endorse({0, 3});
-  EXPECT_EQ(round.server.unmask_request(), m8);
+  EXPECT_EQ(round.server.unmask_request(round.members.members[2].id), m8);
   EXPECT_EQ(m8.certificate.size(), 4U);
   EXPECT_EQ(m8.headers.size(), 6U);
 }
