@@ -147,6 +147,24 @@ Signed burn_vote_bytes(const Bytes32& h, const wire::BurnVote& m) {
   return out;
 }
 
+Signed genesis_entry_bytes(const RunId& run, const wire::GenesisEntry& m) {
+  Signed out("SA1 sig gen1", run);
+  out.id(m.id).bytes(m.commitment);
+  return out;
+}
+
+Signed genesis_list_bytes(const RunId& run, const Bytes32& digest) {
+  Signed out("SA1 sig gen2", run);
+  out.bytes(digest);
+  return out;
+}
+
+Signed genesis_reveal_bytes(const wire::GenesisReveal& m) {
+  Signed out("SA1 sig gen3", m.run);
+  out.id(m.id).bytes(m.digest).bytes(m.r);
+  return out;
+}
+
 Signed job_offer_bytes(const wire::JobOffer& m) {
   Signed out("SOTTO sig job");
   out.bytes(m.run).bytes(crypto::hash("SOTTO job", {view_of(m.job)}));
@@ -318,6 +336,32 @@ void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnV
 
 bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m) {
   return crypto::verify(key, burn_vote_bytes(h, m).view(), m.signature);
+}
+
+void sign_genesis_entry(const crypto::SigningKey& key, const RunId& run, wire::GenesisEntry& m) {
+  m.signature = key.sign(genesis_entry_bytes(run, m).view());
+}
+
+bool verify_genesis_entry(const crypto::VerifyKey& key, const RunId& run,
+                          const wire::GenesisEntry& m) {
+  return crypto::verify(key, genesis_entry_bytes(run, m).view(), m.signature);
+}
+
+void sign_genesis_list(const crypto::SigningKey& key, const Bytes32& digest, wire::GenesisList& m) {
+  m.signature = key.sign(genesis_list_bytes(m.run, digest).view());
+}
+
+bool verify_genesis_list(const crypto::VerifyKey& key, const Bytes32& digest,
+                         const wire::GenesisList& m) {
+  return crypto::verify(key, genesis_list_bytes(m.run, digest).view(), m.signature);
+}
+
+void sign_genesis_reveal(const crypto::SigningKey& key, wire::GenesisReveal& m) {
+  m.signature = key.sign(genesis_reveal_bytes(m).view());
+}
+
+bool verify_genesis_reveal(const crypto::VerifyKey& key, const wire::GenesisReveal& m) {
+  return crypto::verify(key, genesis_reveal_bytes(m).view(), m.signature);
 }
 
 void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m) {

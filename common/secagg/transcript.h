@@ -59,6 +59,16 @@ bool verify_burn_request(const crypto::VerifyKey& key, const wire::BurnRequest& 
 void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnVote& m);
 bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m);
 
+/// The genesis: the run stands in place of h. A list is signed through its digest (genesis.h).
+void sign_genesis_entry(const crypto::SigningKey& key, const RunId& run, wire::GenesisEntry& m);
+bool verify_genesis_entry(const crypto::VerifyKey& key, const RunId& run,
+                          const wire::GenesisEntry& m);
+void sign_genesis_list(const crypto::SigningKey& key, const Bytes32& digest, wire::GenesisList& m);
+bool verify_genesis_list(const crypto::VerifyKey& key, const Bytes32& digest,
+                         const wire::GenesisList& m);
+void sign_genesis_reveal(const crypto::SigningKey& key, wire::GenesisReveal& m);
+bool verify_genesis_reveal(const crypto::VerifyKey& key, const wire::GenesisReveal& m);
+
 /// Around the rounds; labels "SOTTO sig ...".
 void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m);
 bool verify_job_offer(const crypto::VerifyKey& key, const wire::JobOffer& m);

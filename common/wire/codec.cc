@@ -262,9 +262,56 @@ void layout(Io& io, typename Io::template Ref<RunFinished> m, const Limits& limi
   io.array(m.signature);
 }
 
+template <class Io>
+void layout(Io& io, typename Io::template Ref<GenesisCall> m, const Limits& /*limits*/) {
+  io.array(m.run);
+  io.array(m.attempt);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<GenesisEntry> m, const Limits& /*limits*/) {
+  io.id(m.id);
+  io.array(m.commitment);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<GenesisCommit> m, const Limits& limits) {
+  io.array(m.run);
+  io.array(m.attempt);
+  layout(io, m.entry, limits);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<GenesisList> m, const Limits& limits) {
+  io.array(m.run);
+  io.list(m.entries, limits.roster_members, 100, "commitments",
+          [&](auto& entry) { layout(io, entry, limits); });
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<GenesisReveal> m, const Limits& /*limits*/) {
+  io.array(m.run);
+  io.id(m.id);
+  io.array(m.digest);
+  io.array(m.r);
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<GenesisProof> m, const Limits& limits) {
+  io.array(m.run);
+  io.list(m.entries, limits.roster_members, 100, "commitments",
+          [&](auto& entry) { layout(io, entry, limits); });
+  io.list(m.reveals, limits.roster_members, 164, "reveals",
+          [&](auto& reveal) { layout(io, reveal, limits); });
+}
+
 // Type numbers in the variant's order: section 2.3, and from 32 what is around the rounds.
 constexpr std::array<std::uint16_t, std::variant_size_v<Message>> kTypes = {
-    0, 1, 2, 3, 4, 11, 12, 5, 6, 7, 8, 9, 10, 6, 7, 8, 32, 33, 34, 35, 36, 37, 38};
+    0, 1, 2,  3,  4,  11, 12, 5,  6,  7,  8,  9,  10, 6,
+    7, 8, 32, 33, 34, 35, 36, 37, 38, 48, 49, 50, 51, 52};
 
 template <class M>
 constexpr bool kIsBurn = std::is_same_v<M, BurnRequest> || std::is_same_v<M, BurnVote> ||

@@ -6,12 +6,13 @@ namespace {
 
 // In the variant's order.
 constexpr std::array<std::string_view, std::variant_size_v<Message>> kNames = {
-    "Offer",        "Advertise",   "KeyList",       "Shares",
-    "ShareForward", "ShareCheck",  "Fix",           "UploadHeader",
-    "Survivors",    "Endorse",     "UnmaskRequest", "UnmaskResponse",
-    "RoundResult",  "BurnRequest", "BurnVote",      "BurnCertificate",
-    "Hello",        "JobOffer",    "JobReply",      "LeaveRound",
-    "BlobRequest",  "BlobData",    "RunFinished"};
+    "Offer",         "Advertise",   "KeyList",       "Shares",
+    "ShareForward",  "ShareCheck",  "Fix",           "UploadHeader",
+    "Survivors",     "Endorse",     "UnmaskRequest", "UnmaskResponse",
+    "RoundResult",   "BurnRequest", "BurnVote",      "BurnCertificate",
+    "Hello",         "JobOffer",    "JobReply",      "LeaveRound",
+    "BlobRequest",   "BlobData",    "RunFinished",   "GenesisCall",
+    "GenesisCommit", "GenesisList", "GenesisReveal", "GenesisProof"};
 
 }  // namespace
 

@@ -199,6 +199,53 @@ struct RoundResult {  // M10
   bool operator==(const RoundResult&) const = default;
 };
 
+// ---- the genesis of a run (docs/secure-aggregation.md, 2.1)
+
+/// Asks for a commitment; another attempt asks for a fresh one.
+struct GenesisCall {  // C to P
+  RunId run{};
+  Bytes32 attempt{};
+  bool operator==(const GenesisCall&) const = default;
+};
+
+struct GenesisEntry {
+  MemberId id{};
+  Bytes32 commitment{};
+  crypto::Signature signature{};
+  bool operator==(const GenesisEntry&) const = default;
+};
+
+struct GenesisCommit {  // G1, P to C
+  RunId run{};
+  Bytes32 attempt{};  // of the call: a hint that tells late from wrong
+  GenesisEntry entry;
+  bool operator==(const GenesisCommit&) const = default;
+};
+
+struct GenesisList {  // G2, C to P
+  RunId run{};
+  std::vector<GenesisEntry> entries;  // ascending id
+  crypto::Signature signature{};
+  bool operator==(const GenesisList&) const = default;
+};
+
+struct GenesisReveal {  // G3, P to C
+  RunId run{};
+  MemberId id{};
+  Bytes32 digest{};  // of the list
+  Bytes32 r{};
+  crypto::Signature signature{};
+  bool operator==(const GenesisReveal&) const = default;
+};
+
+/// G4, C to P: everything, so that each member checks it by itself, also one that comes later.
+struct GenesisProof {
+  RunId run{};
+  std::vector<GenesisEntry> entries;   // ascending id
+  std::vector<GenesisReveal> reveals;  // of the same members
+  bool operator==(const GenesisProof&) const = default;
+};
+
 // ---- around the rounds
 
 /// First message on every connection, and again every few seconds: the sender is there.
@@ -263,7 +310,8 @@ struct RunFinished {  // C to P; signed "SOTTO sig finish" over run, completed, 
 using Message = std::variant<Offer, Advertise, KeyList, Shares, ShareForward, ShareCheck, Fix,
                              UploadHeader, Survivors, Endorse, UnmaskRequest, UnmaskResponse,
                              RoundResult, BurnRequest, BurnVote, BurnCertificate, Hello, JobOffer,
-                             JobReply, LeaveRound, BlobRequest, BlobData, RunFinished>;
+                             JobReply, LeaveRound, BlobRequest, BlobData, RunFinished, GenesisCall,
+                             GenesisCommit, GenesisList, GenesisReveal, GenesisProof>;
 
 /// "Advertise", for logs and metrics.
 std::string_view name_of(const Message& message);

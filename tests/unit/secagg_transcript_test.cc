@@ -189,5 +189,26 @@ TEST_F(Transcript, ShareCommitmentsDifferByKindDealerAndHolder) {
   EXPECT_NE(base, commit(wire::ShareKind::kSelfMask, 1, 3));
 }
 
+TEST_F(Transcript, GenesisMessagesCoverEveryField) {
+  const RunId run{1};
+  wire::GenesisEntry entry{.id = MemberId{4}, .commitment = {3}, .signature = {}};
+  sign_genesis_entry(key, run, entry);
+  EXPECT_FALSE(verify_genesis_entry(public_key, RunId{2}, entry));
+  every_change_is_noticed<wire::GenesisEntry>(
+      entry, [&](const auto& x) { return verify_genesis_entry(public_key, run, x); },
+      {[](auto& x) { x.id = MemberId{5}; }, [](auto& x) { x.commitment[0] ^= 1; }});
+  wire::GenesisList list{.run = run, .entries = {}, .signature = {}};
+  sign_genesis_list(key, Bytes32{7}, list);
+  EXPECT_TRUE(verify_genesis_list(public_key, Bytes32{7}, list));
+  EXPECT_FALSE(verify_genesis_list(public_key, Bytes32{8}, list));
+  wire::GenesisReveal reveal{
+      .run = run, .id = MemberId{4}, .digest = {5}, .r = {6}, .signature = {}};
+  sign_genesis_reveal(key, reveal);
+  every_change_is_noticed<wire::GenesisReveal>(
+      reveal, [&](const auto& x) { return verify_genesis_reveal(public_key, x); },
+      {[](auto& x) { x.run[0] ^= 1; }, [](auto& x) { x.id = MemberId{5}; },
+       [](auto& x) { x.digest[0] ^= 1; }, [](auto& x) { x.r[0] ^= 1; }});
+}
+
 }  // namespace
 }  // namespace sotto::secagg

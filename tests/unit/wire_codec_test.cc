@@ -205,7 +205,7 @@ TEST(WireCodec, CountsThatTheFrameCannotHoldAreRefused) {
 TEST(WireCodec, EnumeratorsOutOfRangeAreRefused) {
   EXPECT_NE(error_with(sample<RoundResult>(), 0, 4).find("round status"), std::string::npos);
   EXPECT_NE(error_with(sample<UnmaskResponse>(), 76, 2).find("share kind"), std::string::npos);
-  EXPECT_NE(error_with(sample<Offer>(), 140, 1).find("neighbour graph"), std::string::npos);
+  EXPECT_NE(error_with(sample<Offer>(), 140, 2).find("neighbour graph"), std::string::npos);
   EXPECT_NE(error_with(sample<Offer>(), 205, 2).find("mask generator"), std::string::npos);
   EXPECT_NE(error_with(sample<Offer>(), 207 + 2, 0).find("lane codec"), std::string::npos);
   EXPECT_NE(error_with(sample<Offer>(), 207 + 2, 4).find("lane codec"), std::string::npos);

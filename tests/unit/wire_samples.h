@@ -61,6 +61,14 @@ inline UploadHeader upload() {
   return {MemberId{3}, h32(7), h32(8), sig(9)};
 }
 
+inline GenesisEntry genesis_entry() {
+  return {MemberId{2}, h32(0x71), sig(0x72)};
+}
+
+inline GenesisReveal genesis_reveal() {
+  return {h32(0x70), MemberId{2}, h32(0x73), h32(0x74), sig(0x75)};
+}
+
 /// In the variant's order.
 inline std::vector<Message> all() {
   return {
@@ -93,6 +101,11 @@ inline std::vector<Message> all() {
       BlobRequest{h32(0x4a), 262144, 65536},
       BlobData{h32(0x4b), 262149, 262144, {0x4c, 0x4d, 0x4e, 0x4f, 0x50}},
       RunFinished{h32(0x4d), true, h32(0x4e), "", sig(0x4f)},
+      GenesisCall{h32(0x70), h32(0x76)},
+      GenesisCommit{h32(0x70), h32(0x76), genesis_entry()},
+      GenesisList{h32(0x70), {genesis_entry()}, sig(0x77)},
+      genesis_reveal(),
+      GenesisProof{h32(0x70), {genesis_entry()}, {genesis_reveal()}},
   };
 }
 

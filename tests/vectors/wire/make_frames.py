@@ -67,6 +67,11 @@ assert len(entry(1)) == 236
 UPLOAD = u32(3) + h32(0x07) + h32(0x08) + sig(0x09)
 assert len(UPLOAD) == 132
 
+GENESIS_ENTRY = u32(2) + h32(0x71) + sig(0x72)
+assert len(GENESIS_ENTRY) == 100
+GENESIS_REVEAL = h32(0x70) + u32(2) + h32(0x73) + h32(0x74) + sig(0x75)
+assert len(GENESIS_REVEAL) == 164
+
 BODIES = {
     "Offer": (0, HEADER + b"".join(u64(1000 * i) for i in range(1, 7)) + bitmap(0xB6, 0x01) + sig(0x60)),
     "Advertise": (1, ADVERTISE),
@@ -93,6 +98,11 @@ BODIES = {
     "BlobRequest": (36, h32(0x4A) + u64(262144) + u32(65536)),
     "BlobData": (37, h32(0x4B) + u64(262149) + u64(262144) + u32(5) + fill(0x4C, 5)),
     "RunFinished": (38, h32(0x4D) + u8(1) + h32(0x4E) + text("") + sig(0x4F)),
+    "GenesisCall": (48, h32(0x70) + h32(0x76)),
+    "GenesisCommit": (49, h32(0x70) + h32(0x76) + GENESIS_ENTRY),
+    "GenesisList": (50, h32(0x70) + u32(1) + GENESIS_ENTRY + sig(0x77)),
+    "GenesisReveal": (51, GENESIS_REVEAL),
+    "GenesisProof": (52, h32(0x70) + u32(1) + GENESIS_ENTRY + u32(1) + GENESIS_REVEAL),
 }
 
 frames = {name: (u16(1) + u16(kind) + u32(2) + u64(RUN_ROUND) + u64(len(body)) + body).hex()
