@@ -12,6 +12,7 @@
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 #include "coordinator/checkpoint.h"
+#include "coordinator/job_terms.h"
 #include "coordinator/members.h"
 #include "coordinator/metrics_log.h"
 #include "coordinator/model_folder.h"
@@ -30,12 +31,6 @@ constexpr Duration kRetryPause{1000};
 
 double seconds(Duration d) {
   return std::chrono::duration<double>(d).count();
-}
-
-run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
-  auto epsilon = run::PublicEpsilon::of(job);
-  if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
-  return *epsilon;
 }
 
 }  // namespace
@@ -74,16 +69,11 @@ struct Coordinator::Impl {
       checkpoint.optimizer_state = optimizer.encode_state();
       must_save();
     }
-    // The resolved job, as hashed and signed.
-    if (Status s = journal::write_file_atomically(options.folder / "job.json",
-                                                  {view_of(job().canonical), view_of("\n")},
-                                                  journal::FileAccess::kEveryoneReads);
-        !s.ok()) {
-      throw StartupError(s.error().message);
-    }
+    write_resolved_job(job(), options.folder);
     metrics.open(options.folder / "metrics.jsonl", checkpoint.finished_rounds);
     if (Status s = members.open_conflicts(options.folder / "conflicts.json"); !s.ok())
       throw StartupError(s.error().message);
+    genesis = open_genesis(job(), options.roster, checkpoint.run, options.folder, signing, random);
   }
 
   void resume(Checkpoint found) {
@@ -120,6 +110,7 @@ struct Coordinator::Impl {
     const bool returned = members.heard(peer, now);
     if (ended) return send_finished(peer);
     if (members.accepted(peer) && hello.run == checkpoint.run) {
+      if (genesis && returned) apply(genesis->connected(peer));
       if (machine && returned) apply(machine->member_connected(peer, now));
       return;
     }
@@ -137,16 +128,19 @@ struct Coordinator::Impl {
     if (!members.answered(peer, reply)) return;
     note(members.name_of(peer) +
          (reply.accepted ? " accepts the job" : " refuses the job: " + printable(reply.reason)));
+    if (genesis && reply.accepted) apply(genesis->connected(peer));
     beat();
   }
 
   /// A member that is lost is a dropout of the round under way unless it returns in time.
   void lose_absent(TimePoint now) {
-    for (MemberId id : members.take_lost(now)) {
-      if (!machine) continue;
-      apply(machine->handle(
-          {.peer = id, .round = round, .message = wire::LeaveRound{"the link is down"}}, now));
-    }
+    for (MemberId id : members.take_lost(now))
+      if (machine) lose(id, now);
+  }
+
+  void lose(MemberId id, TimePoint now) {
+    apply(machine->handle(
+        {.peer = id, .round = round, .message = wire::LeaveRound{"the link is down"}}, now));
   }
 
   // ---- gathering
@@ -154,6 +148,7 @@ struct Coordinator::Impl {
   void beat() {
     const TimePoint now = host.now();
     lose_absent(now);
+    if (!ended && genesis) apply(genesis->tick(now));
     if (!ended && !machine) gather(now);
     report(now);
     schedule();
@@ -172,8 +167,17 @@ struct Coordinator::Impl {
     }
     if (!gather_until) gather_until = now + options.gather;
     const bool everybody = ready.size() + members.refused() == members.size();
-    if ((everybody || now >= *gather_until) && now >= not_before)
-      start_round(std::move(ready), now);
+    if ((!everybody && now < *gather_until) || now < not_before) return;
+    if (genesis && !genesis->genesis()) return apply(genesis->start(std::move(ready), now));
+    start_round(std::move(ready), now);
+  }
+
+  void apply(GenesisOutput output) {
+    for (const std::string& line : output.notes)
+      note(line);
+    for (const wire::Envelope& e : output.send)
+      send(e.peer, e.round, e.message);
+    if (output.failed) fail(*output.failed);
   }
 
   // ---- rounds
@@ -184,9 +188,8 @@ struct Coordinator::Impl {
     if (!last.ok()) return fail(last.error().message);
     auto number = next_attempt(*last, checkpoint.finished_rounds + 1);
     if (!number.ok()) return fail(number.error().message);
-    auto plan =
-        make_round_plan(job(), options.roster, checkpoint.run, *number,
-                        draw_cohort(job().rounds, std::move(ready), random), checkpoint.model);
+    auto plan = make_round_plan(job(), options.roster, checkpoint.run, *number,
+                                members_of_round(job(), genesis, ready, random), checkpoint.model);
     if (!plan.ok()) return fail(plan.error().message);
     round = plan->header.round;
     // Durable before the offer leaves: no round number is offered twice, whatever happens.
@@ -197,6 +200,9 @@ struct Coordinator::Impl {
     phase_since = now;
     machine.emplace(std::move(*plan), signing);
     apply(machine->start(now));
+    // A drawn cohort may name members that are not there; nobody waits for them.
+    for (MemberId id : std::vector(cohort))
+      if (machine && !std::ranges::binary_search(ready, id)) lose(id, now);
   }
 
   void apply(RoundOutput output) {
@@ -224,16 +230,10 @@ struct Coordinator::Impl {
       phase_since = now;
     } else if (event.kind == Kind::kRejected || event.kind == Kind::kDropout ||
                event.kind == Kind::kFailed) {
-      note("round " + round_label() + ", " + std::string(name(event.phase)) + ": " +
+      note("round " + label(round) + ", " + std::string(name(event.phase)) + ": " +
            (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
            printable(event.detail));
     }
-  }
-
-  std::string round_label() const {
-    std::string text = std::to_string(round.server_round());
-    if (round.attempt() > 0) text += " (attempt " + std::to_string(round.attempt() + 1) + ")";
-    return text;
   }
 
   void open_sum(SumRequest request) {
@@ -269,7 +269,7 @@ struct Coordinator::Impl {
       metrics.append(record);
       ++failed_attempts;
       not_before = now + kRetryPause;
-      note("round " + round_label() + " has no sum: " + outcome.reason);
+      note("round " + label(round) + " has no sum: " + outcome.reason);
     }
     mark_silent(outcome.survivors);
     close_round(record, now);
@@ -427,6 +427,7 @@ struct Coordinator::Impl {
   TimePoint next_report;
   TimePoint next_status_file;
 
+  std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   std::optional<RoundStateMachine> machine;
   std::optional<TimePoint> machine_wake;
   RoundNumber round;
@@ -469,6 +470,8 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
     self.on_hello(peer, *hello, now);
   } else if (const auto* reply = std::get_if<wire::JobReply>(&decoded->message)) {
     self.on_reply(peer, *reply);
+  } else if (wire::is_about_genesis(decoded->message)) {
+    if (self.genesis) self.apply(self.genesis->handle(peer, decoded->message, now));
   } else if (self.machine) {
     self.apply(self.machine->handle(
         {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)}, now));

@@ -10,14 +10,6 @@ namespace sotto::coordinator {
 
 namespace {
 
-secagg::Cohort cohort_of(const RoundPlan& plan) {
-  std::vector<secagg::CohortMember> members;
-  for (const auto& member : plan.roster)
-    if (std::ranges::binary_search(plan.cohort, member.id)) members.push_back(member);
-  SOTTO_CHECK(members.size() == plan.cohort.size(), "the cohort lies inside the roster");
-  return secagg::Cohort(std::move(members));
-}
-
 wire::Offer make_offer(const RoundPlan& plan, const crypto::SigningKey& signing) {
   std::vector<std::uint32_t> ranks;
   for (std::uint32_t rank = 0; rank < plan.roster.size(); ++rank)
@@ -39,6 +31,17 @@ template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
 }  // namespace
+
+secagg::Cohort cohort_of(const RoundPlan& plan) {
+  std::vector<secagg::CohortMember> members;
+  for (const auto& member : plan.roster)
+    if (std::ranges::binary_search(plan.cohort, member.id)) members.push_back(member);
+  SOTTO_CHECK(members.size() == plan.cohort.size(), "the cohort lies inside the roster");
+  if (plan.header.graph == wire::Graph::kComplete) return secagg::Cohort(std::move(members));
+  SOTTO_CHECK(plan.genesis.has_value(), "a ring is drawn from a genesis");
+  return secagg::Cohort::on_ring(
+      secagg::ring_order(*plan.genesis, plan.header.round, std::move(members)));
+}
 
 std::string_view name(Phase phase) {
   static constexpr std::string_view kNames[] = {"Advertise", "Share",  "Check", "Upload",

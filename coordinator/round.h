@@ -13,6 +13,7 @@
 #include "common/base/ids.h"
 #include "common/codec/quantizer.h"
 #include "common/crypto/sign.h"
+#include "common/secagg/draw.h"
 #include "common/secagg/server.h"
 #include "common/wire/blob_transfer.h"
 #include "common/wire/messages.h"
@@ -24,6 +25,7 @@ struct RoundPlan {
   wire::Deadlines deadline_ms{};
   std::vector<secagg::CohortMember> roster;  // all participants
   std::vector<MemberId> cohort;              // ascending
+  std::optional<secagg::Genesis> genesis{};  // what a circulant header's ring is drawn from
   codec::EncodingSpec encoding;
   Bytes model;  // encode_parameters() of the round's model: served as the blob model_hash
   wire::FetchLimits fetch;
@@ -31,6 +33,9 @@ struct RoundPlan {
   std::uint32_t uploads_at_once = 4;  // members whose upload is pulled at a time; others queue
   std::uint32_t unmask_sends = 3;     // M8, one each deadline_ms[5]; then the round is lost
 };
+
+/// The plan's cohort in the order of its indexes.
+secagg::Cohort cohort_of(const RoundPlan& plan);
 
 enum class Phase : std::uint8_t {
   kAdvertise,

@@ -21,35 +21,43 @@ wire::Deadlines deadlines_of(const config::RoundsSection& rounds) {
 }  // namespace
 
 Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Roster& roster,
-                                  const RunId& run, RoundNumber round, std::vector<MemberId> cohort,
+                                  const RunId& run, RoundNumber round, const RoundMembers& who,
                                   const FlatParameters& model) {
-  RoundPlan plan{.deadline_ms = deadlines_of(job.rounds),
-                 .roster = run::signers(roster),
-                 .cohort = std::move(cohort),
-                 .encoding = run::encoding_of(job),
-                 .model = encode_parameters(model)};
-  std::vector<secagg::CohortMember> in;
-  for (const secagg::CohortMember& m : plan.roster) {
-    if (std::ranges::binary_search(plan.cohort, m.id)) in.push_back(m);
-  }
-  const secagg::Cohort members(std::move(in));
-  const std::uint32_t n = members.size();
-  const std::uint32_t colluders = job.secure_aggregation.max_colluders;
-  auto thresholds = secagg::complete_graph_thresholds(n, colluders);
-  if (!thresholds.ok()) return thresholds.error();
+  const auto* draw = std::get_if<secagg::CohortDraw>(&who);
+  if (draw && round.attempt() >= secagg::kMaxDrawnAttempts)
+    return Error{"server round " + std::to_string(round.server_round()) + " was tried " +
+                 std::to_string(secagg::kMaxDrawnAttempts) +
+                 " times; no member joins another attempt"};
+  RoundPlan plan{
+      .deadline_ms = deadlines_of(job.rounds),
+      .roster = run::signers(roster),
+      .cohort = draw ? secagg::drawn_cohort(*draw, round) : std::get<std::vector<MemberId>>(who),
+      .encoding = run::encoding_of(job),
+      .model = encode_parameters(model)};
+  if (draw) plan.genesis = draw->genesis;
+  const auto n = static_cast<std::uint32_t>(plan.cohort.size());
+  const std::uint32_t colluders =
+      draw ? secagg::colluders_in_round(*draw, job.secure_aggregation.max_colluders)
+           : job.secure_aggregation.max_colluders;
+  const secagg::GraphRules rules =
+      draw ? run::graph_rules(job) : secagg::GraphRules{.full_graph_max = n};
+  auto parameters = secagg::graph_parameters(n, colluders, rules);
+  if (!parameters.ok()) return parameters.error();
   plan.header = {.run = run,
                  .round = round,
                  .roster_hash = roster.hash(),
-                 .cohort_hash = members.hash(),
                  .n = n,
                  .C = colluders,
-                 .k = n - 1,
-                 .t = thresholds->t,
-                 .Q = thresholds->Q,
-                 .s_min = thresholds->s_min,
+                 .k = parameters->k,
+                 .t = parameters->thresholds.t,
+                 .q = parameters->q,
+                 .Q = parameters->thresholds.Q,
+                 .s_min = parameters->thresholds.s_min,
+                 .graph = parameters->graph,
                  .model_hash = model.hash(),
                  .config_hash = job.hash,
                  .lanes = run::lanes_of(job, model.values.size(), n, round)};
+  plan.header.cohort_hash = cohort_of(plan).hash();
   return plan;
 }
 

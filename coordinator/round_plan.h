@@ -1,20 +1,26 @@
 // From a job and a cohort to the header that everybody signs.
 #pragma once
 
+#include <variant>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/config/federation.h"
 #include "common/config/job.h"
 #include "common/model/flat_parameters.h"
+#include "common/secagg/draw.h"
 #include "coordinator/round.h"
 #include "coordinator/server_optimizer.h"
 
 namespace sotto::coordinator {
 
-/// `cohort` ascends. An Error when it is too small for the job's number of colluders.
+/// Who takes part: the members that the coordinator chose, ascending, or what the run's genesis
+/// draws.
+using RoundMembers = std::variant<std::vector<MemberId>, secagg::CohortDraw>;
+
+/// An Error when the cohort is too small for the job's number of colluders.
 Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Roster& roster,
-                                  const RunId& run, RoundNumber round, std::vector<MemberId> cohort,
+                                  const RunId& run, RoundNumber round, const RoundMembers& who,
                                   const FlatParameters& model);
 
 /// The number after `last_offered` for server round `server_round`: its first attempt, or the next

@@ -151,4 +151,10 @@ std::string value_at(const std::string& object, const std::string& path) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+std::string label(RoundNumber round) {
+  std::string text = std::to_string(round.server_round());
+  if (round.attempt() > 0) text += " (attempt " + std::to_string(round.attempt() + 1) + ")";
+  return text;
+}
+
 }  // namespace sotto::coordinator

@@ -72,4 +72,7 @@ std::string describe_status(const std::string& status_json);
 /// none.
 std::string value_at(const std::string& object, const std::string& path);
 
+/// "3", or "3 (attempt 2)".
+std::string label(RoundNumber round);
+
 }  // namespace sotto::coordinator

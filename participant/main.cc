@@ -141,12 +141,14 @@ int run(const RunArguments& args) {
   }
 
   participant::Guard guard = or_stop(participant::Guard::open(args.dir + "/guard.log"));
+  participant::GenesisLog geneses =
+      or_stop(participant::GenesisLog::open(args.dir + "/genesis.log"));
   sotto::privacy::PrivacyLedger ledger =
       or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args.dir)));
   sotto::crypto::OsRandom random;
   sotto::net::AsioHost host(1, log);
-  participant::Participant app(std::move(options), host, identity.signing, random, guard, ledger,
-                               {.on_note = log});
+  participant::Participant app(std::move(options), host, identity.signing, random, guard, geneses,
+                               ledger, {.on_note = log});
   host.connect({.endpoint = membership.federation.endpoint,
                 .identity = {identity.transport_public, identity.transport_secret.clone()},
                 .coordinator_key = membership.federation.roster.coordinator_transport_key},

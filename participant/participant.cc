@@ -15,6 +15,7 @@
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 #include "participant/policy.h"
+#include "participant/run_genesis.h"
 #include "participant/session.h"
 
 namespace sotto::participant {
@@ -31,6 +32,7 @@ struct Run {
   RunId id{};
   std::unique_ptr<learning::LocalTrainer> trainer;
   std::unique_ptr<ParticipantSession> session;
+  std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   wire::JobReply reply;
 
   // What the newest computation left: an attempt that is burnt or cancelled gives it back to a
@@ -43,12 +45,13 @@ struct Run {
 
 struct Participant::Impl {
   Impl(ParticipantOptions o, Host& h, const crypto::SigningKey& s, crypto::SecureRandom& r,
-       Guard& g, privacy::PrivacyLedger& l, ParticipantObserver obs)
+       Guard& g, GenesisLog& gl, privacy::PrivacyLedger& l, ParticipantObserver obs)
       : options(std::move(o)),
         host(h),
         signing(s),
         random(r),
         guard(g),
+        geneses(gl),
         ledger(l),
         observer(std::move(obs)) {}
 
@@ -144,6 +147,7 @@ struct Participant::Impl {
     made->id = id;
     auto initial = learning::initial_model(job);
     if (!initial.ok()) return initial.error();
+    const std::vector<secagg::CohortMember> roster = run::signers(options.roster);
     Agreement agreement{.run = id,
                         .config_hash = job.hash,
                         .roster_hash = options.roster.hash(),
@@ -152,7 +156,19 @@ struct Participant::Impl {
                         .encoding = run::encoding_of(job),
                         .min_colluders = policy().max_colluders,
                         .min_cohort = policy().min_cohort,
-                        .max_round = std::chrono::seconds(policy().max_round_s)};
+                        .max_round = std::chrono::seconds(policy().max_round_s),
+                        .graph = run::graph_rules(job),
+                        .drawn_cohort_size = run::drawn_cohort_size(job, roster.size())};
+    if (agreement.drawn_cohort_size) {
+      made->genesis.emplace(
+          secagg::GenesisContext{.run = id,
+                                 .roster_hash = options.roster.hash(),
+                                 .roster = roster,
+                                 .coordinator = options.roster.coordinator_signing_key,
+                                 .min_members = policy().min_cohort},
+          options.self, signing, random, geneses);
+      agreement.genesis = made->genesis->known();
+    }
     layout = std::move(initial->layout);
     made->session = std::make_unique<ParticipantSession>(
         agreement, options.self, run::signers(options.roster),
@@ -165,13 +181,6 @@ struct Participant::Impl {
 
   std::uint32_t roster_size() const {
     return static_cast<std::uint32_t>(run::signers(options.roster).size());
-  }
-
-  static std::string joined(const std::vector<std::string>& sentences) {
-    std::string out;
-    for (const std::string& s : sentences)
-      out += (out.empty() ? "" : "; ") + s;
-    return out;
   }
 
   Result<JobContext> context_of(const config::JobConfig& job, const learning::LocalTrainer& trainer,
@@ -417,11 +426,19 @@ struct Participant::Impl {
     if (options.once) host.finish(m.completed ? 0 : 3);
   }
 
+  void on_genesis(const wire::Message& message) {
+    RunGenesis::Outcome outcome = run->genesis->handle(message);
+    if (!outcome.note.empty()) note(outcome.note);
+    if (outcome.genesis) run->session->set_genesis(std::move(*outcome.genesis));
+    if (outcome.answer) send({}, *outcome.answer);
+  }
+
   ParticipantOptions options;
   Host& host;
   const crypto::SigningKey& signing;
   crypto::SecureRandom& random;
   Guard& guard;
+  GenesisLog& geneses;
   privacy::PrivacyLedger& ledger;
   ParticipantObserver observer;
 
@@ -433,10 +450,10 @@ struct Participant::Impl {
 };
 
 Participant::Participant(ParticipantOptions options, Host& host, const crypto::SigningKey& signing,
-                         crypto::SecureRandom& random, Guard& guard, privacy::PrivacyLedger& ledger,
-                         ParticipantObserver observer)
-    : impl_(std::make_unique<Impl>(std::move(options), host, signing, random, guard, ledger,
-                                   std::move(observer))) {}
+                         crypto::SecureRandom& random, Guard& guard, GenesisLog& geneses,
+                         privacy::PrivacyLedger& ledger, ParticipantObserver observer)
+    : impl_(std::make_unique<Impl>(std::move(options), host, signing, random, guard, geneses,
+                                   ledger, std::move(observer))) {}
 
 Participant::~Participant() = default;
 
@@ -454,6 +471,8 @@ void Participant::on_frame(MemberId peer, BytesView frame) {
   if (const auto* finished = std::get_if<wire::RunFinished>(&decoded->message))
     return self.on_finished(*finished);
   if (!self.run) return;
+  if (self.run->genesis && wire::is_about_genesis(decoded->message))
+    return self.on_genesis(decoded->message);
   self.apply(self.run->session->handle(
       {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)},
       self.host.now()));
@@ -476,18 +495,6 @@ void Participant::on_connected() {
 void Participant::on_stop_requested() {
   impl_->note("stopping; what was charged to the ledger stays charged");
   impl_->host.finish(130);
-}
-
-Result<std::unique_ptr<learning::LocalTrainer>> trainer_from_files(const config::JobConfig& job,
-                                                                   const config::SiteConfig& site) {
-  learning::SiteExamples examples;
-  for (auto [file, into] : {std::pair{&site.data.train, &examples.train},
-                            std::pair{&site.data.evaluation, &examples.evaluation}}) {
-    auto read = learning::read_examples(*file, job.task.labels);
-    if (!read.ok()) return read.error();
-    *into = std::move(read).value();
-  }
-  return learning::LocalTrainer::create(job, site.resources, std::move(examples));
 }
 
 }  // namespace sotto::participant

@@ -16,6 +16,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/crypto/sign.h"
 #include "common/privacy/ledger.h"
+#include "participant/genesis_log.h"
 #include "participant/guard.h"
 #include "participant/learning/local_trainer.h"
 
@@ -54,10 +55,10 @@ struct ParticipantObserver {
 
 class Participant final : public App {
  public:
-  /// host, signing, random, guard and ledger outlive the participant.
+  /// host, signing, random, guard, geneses and ledger outlive the participant.
   Participant(ParticipantOptions options, Host& host, const crypto::SigningKey& signing,
-              crypto::SecureRandom& random, Guard& guard, privacy::PrivacyLedger& ledger,
-              ParticipantObserver observer);
+              crypto::SecureRandom& random, Guard& guard, GenesisLog& geneses,
+              privacy::PrivacyLedger& ledger, ParticipantObserver observer);
   ~Participant() override;
 
   void start() override;

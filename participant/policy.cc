@@ -25,10 +25,13 @@ bool within(double asked, double allowed) {
 }
 
 /// The fewest updates that a round of this job may sum.
-std::uint64_t smallest_cohort(const config::RoundsSection& rounds) {
+std::uint64_t smallest_cohort(const config::JobConfig& job) {
   constexpr double kRoundingSlack = 1e-9;  // 0.3 * 10 is 3
+  const config::RoundsSection& rounds = job.rounds;
   const double part = rounds.fraction_train * rounds.min_available_participants;
-  return static_cast<std::uint64_t>(std::floor(part + kRoundingSlack));
+  const auto smallest = static_cast<std::uint64_t>(std::floor(part + kRoundingSlack));
+  const std::uint32_t drawn = job.secure_aggregation.cohort_size;
+  return drawn == 0 ? smallest : std::min<std::uint64_t>(smallest, drawn);
 }
 
 std::uint64_t longest_round_s(const config::RoundsSection& rounds) {
@@ -78,10 +81,15 @@ class Decision {
       refuse("the job protects against " + text_of(std::uint64_t{asked.max_colluders}) +
              " colluding participants; this site requires protection against at least " +
              text_of(std::uint64_t{policy_.max_colluders}));
+    // Above full_graph_max a run has a genesis, and the coordinator does not choose cohorts.
+    if (context_.roster_participants > asked.full_graph_max && job_.rounds.fraction_train < 1)
+      refuse(
+          "the coordinator of the job chooses who is in a round, although its graphs are drawn "
+          "by lot; secure_aggregation.cohort_size does this without a choice");
   }
 
   void cohort() {
-    const std::uint64_t smallest = smallest_cohort(job_.rounds);
+    const std::uint64_t smallest = smallest_cohort(job_);
     if (smallest < policy_.min_cohort)
       refuse("a round of the job may have only " + text_of(smallest) +
              " participants; this site takes part from " +
@@ -135,6 +143,13 @@ class Decision {
 std::vector<std::string> refusals(const config::SitePolicy& policy, const config::JobConfig& job,
                                   const JobContext& context) {
   return Decision(policy, job, context).take();
+}
+
+std::string joined(const std::vector<std::string>& reasons) {
+  std::string out;
+  for (const std::string& reason : reasons)
+    out += (out.empty() ? "" : "; ") + reason;
+  return out;
 }
 
 }  // namespace sotto::participant

@@ -23,4 +23,7 @@ struct JobContext {
 std::vector<std::string> refusals(const config::SitePolicy& policy, const config::JobConfig& job,
                                   const JobContext& context);
 
+/// The reasons as one line.
+std::string joined(const std::vector<std::string>& reasons);
+
 }  // namespace sotto::participant

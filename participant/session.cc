@@ -99,6 +99,8 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
     return reject(number, "Offer: the job has no such round");
   if (m0.header.n < 2 || m0.header.n > roster.size())
     return reject(number, "Offer: no cohort of the roster has that size");
+  if (agreement.drawn_cohort_size && !agreement.genesis)
+    return reject(number, "Offer: the run has no genesis yet");
   const std::uint64_t values = is_evaluation(number) ? 0 : agreement.parameters;
   const secagg::LocalRules rules{
       .roster_hash = agreement.roster_hash,
@@ -108,6 +110,8 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
       .min_cohort = agreement.min_cohort,
       .min_survivors = 0,
       .lanes = codec::lane_specs(agreement.encoding, values, m0.header.n),
+      .graph = agreement.graph,
+      .draw = draw(),
       .last_round = guard.last_round(agreement.run)};
   auto cohort = secagg::check_offer(m0, coordinator, roster, self, rules);
   if (!cohort.ok()) return reject(number, cohort.error().message);
@@ -285,6 +289,12 @@ ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
                        .out = {}}) {}
 
 ParticipantSession::~ParticipantSession() = default;
+
+void ParticipantSession::set_genesis(secagg::Genesis genesis) {
+  auto& known = state_->agreement.genesis;
+  SOTTO_CHECK(!known || *known == genesis, "a run has one genesis");
+  known = std::move(genesis);
+}
 
 SessionOutput ParticipantSession::handle(const wire::Envelope& envelope, TimePoint now) {
   return state_->step(now, [&] { state_->dispatch(envelope, now); });

@@ -35,6 +35,10 @@ struct Agreement {
   std::uint32_t min_colluders = 1;
   std::uint32_t min_cohort = 3;
   Duration max_round{86400000};  // secrets of a round are wiped at the latest then
+  secagg::GraphRules graph;      // of the job
+  /// Set when the job's rounds are drawn from a genesis: of how many members (0: of all).
+  std::optional<std::uint32_t> drawn_cohort_size;
+  std::optional<secagg::Genesis> genesis;  // the run's, when it is known already
 };
 
 // ---- what the driver must do, beside sending
@@ -93,6 +97,9 @@ class ParticipantSession {
                      const crypto::VerifyKey& coordinator, const crypto::SigningKey& signing,
                      crypto::SecureRandom& random, const GuardState& guard);
   ~ParticipantSession();
+
+  /// The run's genesis, once: before it no drawn round is joined.
+  void set_genesis(secagg::Genesis genesis);
 
   SessionOutput handle(const wire::Envelope& envelope, TimePoint now);
   SessionOutput tick(TimePoint now);

@@ -139,6 +139,12 @@ struct ParticipantSession::State {
     return round && round->header.round == number;
   }
 
+  [[nodiscard]] std::optional<secagg::CohortDraw> draw() const {
+    if (!agreement.drawn_cohort_size) return std::nullopt;
+    return secagg::CohortDraw{.genesis = agreement.genesis.value(),
+                              .cohort_size = *agreement.drawn_cohort_size};
+  }
+
   [[nodiscard]] bool is_evaluation(RoundNumber number) const {
     return number.server_round() == agreement.num_server_rounds + 1;
   }

@@ -32,17 +32,20 @@ MAY_INCLUDE = {
     "coordinator/round_burn": "base secagg coordinator/round_state",
     "coordinator/round_uploads": "base wire",
     "coordinator/server_optimizer": "base model privacy",
-    "coordinator": CORE + " net coordinator/round coordinator/server_optimizer",
+    "coordinator/genesis": "base crypto journal wire secagg",
+    "coordinator": CORE + " net coordinator/round coordinator/genesis coordinator/server_optimizer",
     "participant/session": "base crypto model privacy codec wire secagg participant/guard participant/session_state",
     "participant/session_state": "base crypto privacy wire secagg participant/session participant/guard",
     "participant/session_burn": "base secagg participant/session_state",
     "participant/guard": "base wire journal",
+    "participant/genesis_log": "base journal secagg",
+    "participant/run_genesis": "base crypto wire secagg participant/genesis_log",
     "participant/policy": "base config",
     "participant/data": "base crypto model config",
     "participant/learning": "base crypto model privacy config participant/data",
-    "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/policy",
+    "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/genesis_log participant/run_genesis participant/policy",
     "participant/simulation": CORE + " sim net coordinator coordinator/round coordinator/server_optimizer participant participant/learning participant/data"
-                              " participant/session participant/guard participant/policy",
+                              " participant/session participant/guard participant/genesis_log participant/policy",
     "tests": "*",
 }
 

@@ -120,6 +120,16 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        "Each value of an update is clamped to plus or minus this."},
       {"secure_aggregation.max_update_norm", &s.max_update_norm, kOptional, above_to(0, 1e9),
        "Bound on the L2 norm of a participant's whole update."},
+      {"secure_aggregation.full_graph_max", &s.full_graph_max, kOptional, from_to(3, kMaxMembers),
+       "Up to so many participants in a round everybody masks against everybody. Above, each masks "
+       "against some neighbours on a ring that nobody chose, and the run begins with a genesis."},
+      {"secure_aggregation.cohort_size", &s.cohort_size, kOptional, from_to(0, kMaxMembers),
+       "Draw so many participants for each round, out of all and by nobody's choice; 0 takes "
+       "everyone, which is the safest."},
+      {"secure_aggregation.expected_dropout_percent", &s.expected_dropout_percent, kOptional,
+       from_to(1, 50),
+       "Of a round's participants, so many percent may be missing; above full_graph_max this "
+       "decides the number of neighbours."},
   };
 }
 

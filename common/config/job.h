@@ -40,6 +40,9 @@ struct SecureAggregationSection {
   std::uint32_t quantization_bits = 16;  // q
   double value_range = 1.0;              // c: coordinates of an update are clamped to [-c, c]
   double max_update_norm = 100.0;        // L2 bound on a participant's whole update
+  std::uint32_t full_graph_max = 256;    // members up to which everybody masks against everybody
+  std::uint32_t cohort_size = 0;         // drawn for each round; 0 = everyone
+  std::uint32_t expected_dropout_percent = 10;  // of a cohort, for the circulant graph
 };
 
 struct DifferentialPrivacySection {

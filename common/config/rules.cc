@@ -42,6 +42,23 @@ void check_secure_aggregation(const JobConfig& job, Mistakes& mistakes) {
                                 " - 2), so that two honest updates are always in the sum");
 }
 
+void check_drawn_cohorts(const JobConfig& job, Mistakes& mistakes) {
+  const SecureAggregationSection& s = job.secure_aggregation;
+  if (!s.enabled || s.cohort_size == 0) return;
+  if (s.cohort_size < s.max_colluders + 2)
+    mistakes.add_unless_bad(
+        {"secure_aggregation.cohort_size", "secure_aggregation.max_colluders"},
+        "secure_aggregation.cohort_size",
+        "found " + std::to_string(s.cohort_size) +
+            "; allowed: 0, or at least secure_aggregation.max_colluders + 2 (here " +
+            std::to_string(s.max_colluders) + " + 2)");
+  if (job.rounds.fraction_train < 1)
+    mistakes.add_unless_bad({"rounds.fraction_train", "secure_aggregation.cohort_size"},
+                            "rounds.fraction_train",
+                            "the coordinator's own choice of participants and "
+                            "secure_aggregation.cohort_size exclude each other; allowed: 1");
+}
+
 void check_training(const JobConfig& job, Mistakes& mistakes) {
   const LocalTrainingSection& s = job.local_training;
   if ((s.expected_batch_size != 0) == (s.sampling_rate > 0))
@@ -89,6 +106,7 @@ void check_rules(const JobConfig& job, Mistakes& mistakes) {
   check_model(job, mistakes);
   check_labels(job, mistakes);
   check_secure_aggregation(job, mistakes);
+  check_drawn_cohorts(job, mistakes);
   check_training(job, mistakes);
 }
 

@@ -53,6 +53,18 @@ std::vector<codec::LaneSpec> lanes_of(const config::JobConfig& job, std::uint64_
   return codec::lane_specs(encoding_of(job), is_closing_evaluation(job, round) ? 0 : parameters, n);
 }
 
+secagg::GraphRules graph_rules(const config::JobConfig& job) {
+  return {.full_graph_max = job.secure_aggregation.full_graph_max,
+          .dropout_percent = job.secure_aggregation.expected_dropout_percent};
+}
+
+std::optional<std::uint32_t> drawn_cohort_size(const config::JobConfig& job,
+                                               std::size_t participants) {
+  const config::SecureAggregationSection& s = job.secure_aggregation;
+  if (s.cohort_size == 0 && participants <= s.full_graph_max) return std::nullopt;
+  return s.cohort_size;
+}
+
 std::vector<secagg::CohortMember> signers(const config::Roster& roster) {
   std::vector<secagg::CohortMember> out;
   for (const config::RosterMember& m : roster.members) {

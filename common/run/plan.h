@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "common/config/federation.h"
 #include "common/config/job.h"
 #include "common/secagg/cohort.h"
+#include "common/secagg/graph.h"
 
 namespace sotto::run {
 
@@ -38,6 +40,14 @@ bool is_closing_evaluation(const config::JobConfig& job, RoundNumber round);
 /// The lanes of a round for a cohort of n and a model of `parameters` floats.
 std::vector<codec::LaneSpec> lanes_of(const config::JobConfig& job, std::uint64_t parameters,
                                       std::uint32_t n, RoundNumber round);
+
+/// When the graph is circulant, and how many dropouts it is made for.
+secagg::GraphRules graph_rules(const config::JobConfig& job);
+
+/// Members that a round is drawn of (0: of all who made the genesis), when the rounds of this job
+/// are drawn in a federation of so many participants; else nothing, and no genesis is needed.
+std::optional<std::uint32_t> drawn_cohort_size(const config::JobConfig& job,
+                                               std::size_t participants);
 
 /// Ids and signing keys of the roster's participants, ascending.
 std::vector<secagg::CohortMember> signers(const config::Roster& roster);

@@ -20,4 +20,12 @@ std::string_view name_of(const Message& message) {
   return kNames[message.index()];
 }
 
+bool is_about_genesis(const Message& message) {
+  return std::holds_alternative<GenesisCall>(message) ||
+         std::holds_alternative<GenesisCommit>(message) ||
+         std::holds_alternative<GenesisList>(message) ||
+         std::holds_alternative<GenesisReveal>(message) ||
+         std::holds_alternative<GenesisProof>(message);
+}
+
 }  // namespace sotto::wire

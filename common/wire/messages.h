@@ -316,6 +316,9 @@ using Message = std::variant<Offer, Advertise, KeyList, Shares, ShareForward, Sh
 /// "Advertise", for logs and metrics.
 std::string_view name_of(const Message& message);
 
+/// True for the five messages of a genesis.
+bool is_about_genesis(const Message& message);
+
 /// A message with its frame: who says it sent it, and about which round (0 outside rounds). The
 /// round is an unauthenticated hint that tells "late" from "wrong"; what counts is h inside the
 /// signatures.

@@ -55,11 +55,13 @@ struct Site {
       : random(seed),
         signing(crypto::SigningKey::generate(random)),
         guard(or_stop(participant::Guard::open(folder / "guard.log"))),
+        geneses(or_stop(participant::GenesisLog::open(folder / "genesis.log"))),
         ledger(or_stop(sotto::privacy::PrivacyLedger::open(folder / "ledger.sqlite"))) {}
 
   crypto::StreamRandom random;
   crypto::SigningKey signing;
   participant::Guard guard;
+  participant::GenesisLog geneses;
   sotto::privacy::PrivacyLedger ledger;
   learning::SiteExamples examples;
   std::unique_ptr<participant::Participant> app;
@@ -165,9 +167,9 @@ class Federation {
         .make_trainer = [&site](const config::JobConfig& job, const config::SiteConfig& at) {
           return learning::LocalTrainer::create(job, at.resources, site.examples);
         }};
-    site.app = std::make_unique<participant::Participant>(std::move(options), host, site.signing,
-                                                          site.random, site.guard, site.ledger,
-                                                          participant::ParticipantObserver{});
+    site.app = std::make_unique<participant::Participant>(
+        std::move(options), host, site.signing, site.random, site.guard, site.geneses, site.ledger,
+        participant::ParticipantObserver{});
     simulation_.attach(id, *site.app);
   }
 

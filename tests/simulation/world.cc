@@ -53,6 +53,14 @@ World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
   agreement_.encoding.metrics = {"correct"};
   agreement_.min_colluders = config.colluders;
   agreement_.max_round = Duration(3'600'000);
+  agreement_.graph.full_graph_max = config.full_graph_max;
+  if (config.cohort_size > 0 || config.participants > config.full_graph_max) {
+    agreement_.drawn_cohort_size = config.cohort_size;
+    agreement_.genesis.emplace();
+    agreement_.genesis->value.fill(0x34);
+    for (std::uint32_t i = 0; i < config.participants; ++i)
+      agreement_.genesis->members.push_back(member_id(i));
+  }
   add_sites();
 }
 
@@ -79,20 +87,37 @@ Site& World::site(MemberId id) {
 
 // ---- rounds
 
+secagg::Cohort World::cohort(RoundNumber round) const {
+  if (!agreement_.genesis) return secagg::Cohort(roster_);
+  const auto drawn = secagg::drawn_cohort({*agreement_.genesis, config_.cohort_size}, round);
+  std::vector<secagg::CohortMember> members;
+  for (const auto& member : roster_)
+    if (std::ranges::binary_search(drawn, member.id)) members.push_back(member);
+  if (members.size() <= config_.full_graph_max) return secagg::Cohort(std::move(members));
+  return secagg::Cohort::on_ring(
+      secagg::ring_order(*agreement_.genesis, round, std::move(members)));
+}
+
 wire::RoundHeader World::header(RoundNumber round) const {
-  const auto thresholds =
-      secagg::complete_graph_thresholds(config_.participants, config_.colluders).value();
+  const secagg::Cohort members = cohort(round);
+  const std::uint32_t C =  // NOLINT
+      agreement_.genesis ? secagg::colluders_in_round({*agreement_.genesis, config_.cohort_size},
+                                                      config_.colluders)
+                         : config_.colluders;
+  const auto parameters = secagg::graph_parameters(members.size(), C, agreement_.graph).value();
   wire::RoundHeader header;
   header.run = agreement_.run;
   header.round = round;
   header.roster_hash = agreement_.roster_hash;
-  header.cohort_hash = secagg::Cohort(roster_).hash();
-  header.n = config_.participants;
-  header.C = config_.colluders;
-  header.k = header.n - 1;
-  header.t = thresholds.t;
-  header.Q = thresholds.Q;
-  header.s_min = thresholds.s_min;
+  header.cohort_hash = members.hash();
+  header.n = members.size();
+  header.C = C;
+  header.graph = parameters.graph;
+  header.k = parameters.k;
+  header.q = parameters.q;
+  header.t = parameters.thresholds.t;
+  header.Q = parameters.thresholds.Q;
+  header.s_min = parameters.thresholds.s_min;
   header.model_hash = model_.hash();
   header.config_hash = agreement_.config_hash;
   header.lanes = codec::lane_specs(agreement_.encoding,
@@ -112,8 +137,11 @@ void World::start_round(std::uint16_t attempt) {
                       phase, static_cast<std::uint64_t>(config_.training_limit.count()),
                       phase, phase};
   plan.roster = roster_;
-  for (const auto& member : roster_)
+  const secagg::Cohort members = cohort(round_);
+  for (const auto& member : members.members())
     plan.cohort.push_back(member.id);
+  std::ranges::sort(plan.cohort);
+  plan.genesis = agreement_.genesis;
   plan.encoding = agreement_.encoding;
   plan.model = encode_parameters(model_);
   plan.fetch = {.chunk_bytes = 64, .in_flight = 4, .retry_after = Duration(1000)};

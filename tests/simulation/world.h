@@ -25,7 +25,9 @@ namespace sotto::sim {
 
 struct WorldConfig {
   std::uint32_t participants = 5;
-  std::uint32_t colluders = 1;  // C
+  std::uint32_t colluders = 1;         // C
+  std::uint32_t full_graph_max = 256;  // more participants: a circulant graph
+  std::uint32_t cohort_size = 0;       // drawn for each round; 0: everybody
   std::uint64_t rounds = 2;
   std::uint16_t attempts = 1;       // at a server round that gives no sum; faults are of the first
   bool closing_evaluation = false;  // the last round sums counters only
@@ -75,6 +77,8 @@ class World {
   }
 
   void add_sites();
+  /// By cohort index.
+  [[nodiscard]] secagg::Cohort cohort(RoundNumber round) const;
   [[nodiscard]] wire::RoundHeader header(RoundNumber round) const;
   void start_round(std::uint16_t attempt);
   void run_attempt(std::uint16_t attempt);

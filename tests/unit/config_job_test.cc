@@ -182,7 +182,8 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
           R"("},"name":"intents","rounds":{"attempts_per_round":5,"fraction_train":1,)"
           R"("min_available_participants":4,"num_server_rounds":20,"phase_timeout_s":60,)"
           R"("training_timeout_s":3600},"secure_aggregation":{)"
-          R"("enabled":true,"max_colluders":1,"max_update_norm":100,)"
+          R"("cohort_size":0,"enabled":true,"expected_dropout_percent":10,"full_graph_max":256,)"
+          R"("max_colluders":1,"max_update_norm":100,)"
           R"("quantization_bits":16,"value_range":1},"seed":0,"server_optimizer":{)"
           R"("beta1":0.9,"beta2":0.99,"learning_rate":1,"tau":0.001,"type":"fedavg"},)"
           R"("task":{"labels":["yes","no"],"type":"sequence_classification"}})");

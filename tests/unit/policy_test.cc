@@ -99,6 +99,25 @@ TEST(Policy, RefusesASampledCohortThatMayBecomeTooSmall) {
   EXPECT_TRUE(reasons(c).empty());
 }
 
+TEST(Policy, RefusesADrawnCohortThatIsTooSmall) {
+  Case c = accepted_case();
+  c.policy.min_cohort = 4;
+  c.job.secure_aggregation.cohort_size = 3;
+  expect_refused(c, "may have only 3 participants; this site takes part from 4");
+  c.job.secure_aggregation.cohort_size = 4;
+  EXPECT_TRUE(reasons(c).empty());
+}
+
+TEST(Policy, RefusesCohortsOfTheCoordinatorsChoiceOnADrawnRing) {
+  Case c = accepted_case();
+  c.job.rounds.min_available_participants = 6;
+  c.job.rounds.fraction_train = 0.5;
+  c.job.secure_aggregation.full_graph_max = 3;
+  expect_refused(c, "chooses who is in a round");
+  c.job.rounds.fraction_train = 1;
+  EXPECT_TRUE(reasons(c).empty());
+}
+
 TEST(Policy, RefusesAFederationThatIsTooSmall) {
   Case c = accepted_case();
   c.context.roster_participants = 2;

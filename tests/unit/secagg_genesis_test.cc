@@ -97,6 +97,22 @@ TEST_F(GenesisOfFour, TheValueIsTheHashOfRunRosterAndReveals) {
   EXPECT_EQ(check_genesis(context, proof)->value, crypto::hash("SA1 gens", {text.view()}));
 }
 
+TEST_F(GenesisOfFour, TheDigestCoversRunRosterAndEveryIdAndCommitment) {
+  const std::vector<wire::GenesisEntry> entries = list_of(members, Bytes32{3}).entries;
+  const Bytes32 digest = genesis_digest(context.run, context.roster_hash, entries);
+  EXPECT_NE(genesis_digest(Bytes32{8}, context.roster_hash, entries), digest);
+  EXPECT_NE(genesis_digest(context.run, Bytes32{8}, entries), digest);
+  for (std::size_t i = 0; i < kMembers; ++i) {
+    // A member that signed two commitments cannot be in both lists under one digest.
+    auto changed = entries;
+    changed[i].commitment[31] ^= 1;
+    EXPECT_NE(genesis_digest(context.run, context.roster_hash, changed), digest);
+    changed = entries;
+    changed[i].id = MemberId{99};
+    EXPECT_NE(genesis_digest(context.run, context.roster_hash, changed), digest);
+  }
+}
+
 TEST_F(GenesisOfFour, OneHonestRevealerChangesTheSeed) {
   // Three members repeat their numbers; only the fourth draws anew.
   const wire::GenesisProof proof = proof_of(members, Bytes32{3});

@@ -1,0 +1,55 @@
+#include "coordinator/job_terms.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/journal/atomic_file.h"
+#include "common/run/plan.h"
+#include "coordinator/members.h"
+
+namespace sotto::coordinator {
+
+run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
+  auto epsilon = run::PublicEpsilon::of(job);
+  if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
+  return *epsilon;
+}
+
+void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder) {
+  const Status written =
+      journal::write_file_atomically(folder / "job.json", {view_of(job.canonical), view_of("\n")},
+                                     journal::FileAccess::kEveryoneReads);
+  if (!written.ok()) throw StartupError(written.error().message);
+}
+
+std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const config::Roster& roster,
+                                       const RunId& run, const std::filesystem::path& folder,
+                                       const crypto::SigningKey& signing,
+                                       crypto::SecureRandom& random) {
+  secagg::GenesisContext context{.run = run,
+                                 .roster_hash = roster.hash(),
+                                 .roster = run::signers(roster),
+                                 .coordinator = signing.verify_key(),
+                                 .min_members = job.rounds.min_available_participants};
+  if (!run::drawn_cohort_size(job, context.roster.size())) return std::nullopt;
+  if (job.rounds.fraction_train < 1)
+    throw StartupError(
+        "rounds.fraction_train must be 1 with more participants than "
+        "secure_aggregation.full_graph_max: rounds are drawn by lot. "
+        "secure_aggregation.cohort_size draws a part of them");
+  RunGenesis genesis(std::move(context), folder / "genesis.bin",
+                     std::chrono::seconds(job.rounds.phase_timeout_s), signing, random);
+  if (Status loaded = genesis.load(); !loaded.ok()) throw StartupError(loaded.error().message);
+  return genesis;
+}
+
+RoundMembers members_of_round(const config::JobConfig& job,
+                              const std::optional<RunGenesis>& genesis,
+                              const std::vector<MemberId>& ready, crypto::SecureRandom& random) {
+  if (!genesis) return draw_cohort(job.rounds, ready, random);
+  return secagg::CohortDraw{.genesis = *genesis->genesis(),
+                            .cohort_size = job.secure_aggregation.cohort_size};
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,36 @@
+// What a coordinator takes from its job when it starts.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "common/config/federation.h"
+#include "common/config/job.h"
+#include "common/crypto/secure_random.h"
+#include "common/crypto/sign.h"
+#include "common/run/public_epsilon.h"
+#include "coordinator/genesis.h"
+#include "coordinator/round_plan.h"
+
+namespace sotto::coordinator {
+
+/// Throws StartupError when the job's target cannot be reached.
+run::PublicEpsilon public_epsilon(const config::JobConfig& job);
+
+/// FOLDER/job.json: the resolved job, as hashed and signed. Throws StartupError.
+void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder);
+
+/// The genesis of the run, made or still to be made, when its rounds are drawn; kept in `folder`.
+/// Throws StartupError when the file there is of no use. `signing` and `random` outlive it.
+std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const config::Roster& roster,
+                                       const RunId& run, const std::filesystem::path& folder,
+                                       const crypto::SigningKey& signing,
+                                       crypto::SecureRandom& random);
+
+/// Of those who are ready, or as the genesis draws them.
+RoundMembers members_of_round(const config::JobConfig& job,
+                              const std::optional<RunGenesis>& genesis,
+                              const std::vector<MemberId>& ready, crypto::SecureRandom& random);
+
+}  // namespace sotto::coordinator

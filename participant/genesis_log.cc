@@ -1,0 +1,72 @@
+#include "participant/genesis_log.h"
+
+#include <utility>
+
+namespace sotto::participant {
+
+namespace {
+
+constexpr std::uint8_t kRevealed = 1;
+constexpr std::uint8_t kKept = 2;
+
+Bytes kept_record(const RunId& run, const secagg::Genesis& genesis) {
+  ByteWriter out;
+  out.u8(kKept);
+  out.bytes(run);
+  out.bytes(genesis.value);
+  out.u32(static_cast<std::uint32_t>(genesis.members.size()));
+  for (MemberId id : genesis.members)
+    out.u32(raw(id));
+  return out.take();
+}
+
+/// False when the bytes are no record.
+bool replay(BytesView record, std::map<RunId, secagg::GenesisMemory>& memories) {
+  ByteReader in(record);
+  const std::uint8_t kind = in.u8();
+  secagg::GenesisMemory& memory = memories[in.array<32>()];
+  if (kind == kRevealed) {
+    ++memory.reveals;
+    return in.finished();
+  }
+  secagg::Genesis genesis{.value = in.array<32>(), .members = {}};
+  for (std::uint32_t left = in.u32(); left > 0 && in.ok(); --left)
+    genesis.members.push_back(MemberId{in.u32()});
+  memory.genesis = std::move(genesis);
+  return kind == kKept && in.finished();
+}
+
+}  // namespace
+
+Result<GenesisLog> GenesisLog::open(const std::filesystem::path& file) {
+  auto opened = journal::AppendLog::open(file);
+  if (!opened.ok()) return opened.error();
+  GenesisLog out(std::move(opened->log));
+  for (const Bytes& record : opened->records)
+    if (!replay(record, out.memories_)) return Error{file.string() + " holds an unknown record"};
+  return out;
+}
+
+secagg::GenesisMemory GenesisLog::memory(const RunId& run) const {
+  const auto at = memories_.find(run);
+  return at == memories_.end() ? secagg::GenesisMemory{} : at->second;
+}
+
+Status GenesisLog::revealed(const RunId& run) {
+  ByteWriter record;
+  record.u8(kRevealed);
+  record.bytes(run);
+  if (Status written = log_.append(record.view()); !written.ok()) return written;
+  ++memories_[run].reveals;
+  return {};
+}
+
+Status GenesisLog::keep(const RunId& run, const secagg::Genesis& genesis) {
+  secagg::GenesisMemory& memory = memories_[run];
+  if (memory.genesis == genesis) return {};
+  if (Status written = log_.append(kept_record(run, genesis)); !written.ok()) return written;
+  memory.genesis = genesis;
+  return {};
+}
+
+}  // namespace sotto::participant

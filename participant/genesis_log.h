@@ -1,0 +1,35 @@
+// What a participant remembers of geneses, in `genesis.log` beside the guard
+// (docs/secure-aggregation.md, 2.1): how often it has revealed for a run, and the one genesis that
+// it accepted for it. Like the guard it is never restored from a backup: a member that forgot would
+// let the coordinator choose among more geneses than are accounted for.
+#pragma once
+
+#include <filesystem>
+#include <map>
+
+#include "common/base/ids.h"
+#include "common/journal/append_log.h"
+#include "common/secagg/genesis.h"
+
+namespace sotto::participant {
+
+class GenesisLog {
+ public:
+  /// Takes an exclusive lock. An Error when it is held elsewhere or the file is damaged. A torn
+  /// last record is dropped: what it announced has not left.
+  static Result<GenesisLog> open(const std::filesystem::path& file);
+
+  [[nodiscard]] secagg::GenesisMemory memory(const RunId& run) const;
+
+  /// Durable when they return without an Error.
+  Status revealed(const RunId& run);
+  Status keep(const RunId& run, const secagg::Genesis& genesis);
+
+ private:
+  explicit GenesisLog(journal::AppendLog log) : log_(std::move(log)) {}
+
+  journal::AppendLog log_;
+  std::map<RunId, secagg::GenesisMemory> memories_;
+};
+
+}  // namespace sotto::participant
