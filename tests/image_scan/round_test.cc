@@ -57,7 +57,9 @@ void play(const Plan& plan, Search& search) {
     ASSERT_EQ(server.accept(others.id(i), m7).reason, "");
   }
   for (std::uint32_t i : survivors)
-    ASSERT_EQ(server.accept(others.clients[i].unmask(server.unmask_request()).value()).reason, "");
+    ASSERT_EQ(
+        server.accept(others.clients[i].unmask(server.unmask_request(others.id(i))).value()).reason,
+        "");
   search.outside_of_the_arena();
   ASSERT_TRUE(server.can_open());
   secagg::SumJob job = server.open().value();

@@ -156,7 +156,7 @@ struct SparseRound {
 
   void add(BytesView packed) {
     if (!total) total.emplace(header.lanes[0]);
-    total->add(codec::RingVector::unpack(header.lanes[0], packed).value());
+    ASSERT_TRUE(total->add_packed(packed).ok());
   }
 
   [[nodiscard]] codec::RingVector sum() { return std::move(*total); }
