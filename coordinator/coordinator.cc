@@ -8,7 +8,6 @@
 #include "common/journal/atomic_file.h"
 #include "common/run/evidence_folder.h"
 #include "common/run/plan.h"
-#include "common/run/public_epsilon.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 #include "coordinator/checkpoint.h"
@@ -18,7 +17,6 @@
 #include "coordinator/model_folder.h"
 #include "coordinator/round.h"
 #include "coordinator/round_plan.h"
-#include "coordinator/server_optimizer.h"
 
 namespace sotto::coordinator {
 
