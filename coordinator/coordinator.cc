@@ -27,10 +27,6 @@ constexpr Duration kBeat{250};
 /// Before a lost round is tried again, so that members that were cut off can return.
 constexpr Duration kRetryPause{1000};
 
-double seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 struct Coordinator::Impl {

@@ -11,6 +11,7 @@
 
 #include "common/base/result.h"
 #include "common/journal/atomic_file.h"
+#include "coordinator/round.h"
 
 namespace sotto::embedded {
 extern const unsigned char report_html[];
@@ -178,8 +179,11 @@ std::string make_table(const json& s) {
       fmt::format("\n  masked update: {:.3f} bytes a value (float32: 4), {:.2f} MB in all\n",
                   s["upload_bytes_per_value"].get<double>(), s["upload_bytes"].get<double>() / 1e6);
   out += "  seconds per phase:";
-  for (const auto& [phase, seconds] : s["phase_s"].items())
-    out += fmt::format(" {} {:.1f}", phase, seconds.get<double>());
+  for (int i = 0; i < static_cast<int>(Phase::kClosed); ++i) {  // a JSON object has no order
+    const std::string phase(name(static_cast<Phase>(i)));
+    if (s["phase_s"].contains(phase))
+      out += fmt::format(" {} {:.1f}", phase, s["phase_s"][phase].get<double>());
+  }
   return out;
 }
 

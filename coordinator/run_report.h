@@ -13,6 +13,11 @@
 
 namespace sotto::coordinator {
 
+/// As reports say it.
+inline double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
 /// A finished attempt at a round: one line of metrics.jsonl.
 struct RoundRecord {
   std::uint64_t server_round = 0;

@@ -1,9 +1,11 @@
 #include "common/secagg/client.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
+#include "common/base/parallel.h"
 #include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
@@ -16,6 +18,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 32> kNoPsk{};
 constexpr std::size_t kShareBytes = 32;
+constexpr std::size_t kLeastChecks = 8;  // signatures, that are worth a thread
 
 using wire::ShareKind;
 
@@ -64,10 +67,7 @@ struct Client::State {
         b(crypto::random_scalar(random)),
         r(crypto::random_scalar(random)),
         enc_key(fresh_agreement_key(random)),
-        mask_key(mask_agreement_key(r, h, self_id)),
-        m1s(cohort.size()),
-        ze(cohort.size()),
-        held(cohort.size()) {
+        mask_key(mask_agreement_key(r, h, self_id)) {
     SOTTO_CHECK(cohort.size() == header.n, "the header's n is the size of the cohort");
     wire::Advertise m1{.id = self,
                        .pk_enc = enc_key.public_key(),
@@ -88,13 +88,15 @@ struct Client::State {
   const crypto::SigningKey* signing;
   crypto::VerifyKey coordinator;
   Bytes32 h;
+  unsigned threads = 1;
 
   crypto::Secret32 b, r;
   crypto::AgreementKey enc_key, mask_key;
-  std::vector<std::optional<wire::Advertise>>
-      m1s;  // by cohort index: own, after M2 those of neighbours
-  std::vector<std::optional<crypto::Secret32>> ze;  // by peer, after M2: seals shares both ways
-  std::vector<std::optional<SharePair>> held;       // by dealer: good shares after M4, own from M2
+  // By cohort index, and only for those that this member has to do with: a simulation holds
+  // thousands of clients.
+  std::map<std::uint32_t, wire::Advertise> m1s;  // own, after M2 those of neighbours
+  std::map<std::uint32_t, crypto::Secret32> ze;  // of neighbours, M2 to M4: seals shares both ways
+  std::map<std::uint32_t, SharePair> held;       // by dealer: good shares after M4, own from M2
   IndexSet complaints;
   std::optional<IndexSet> u1, v, u2, s;
   Bytes32 d_u2{}, d_s{};
@@ -137,6 +139,10 @@ const Bytes32& Client::h() const {
   return state_->h;
 }
 
+void Client::use_threads(unsigned threads) {
+  state_->threads = threads;
+}
+
 const Cohort& Client::cohort() const {
   return state_->cohort;
 }
@@ -161,7 +167,7 @@ Result<IndexSet> Client::State::read_set(const char* message, const wire::Bitmap
 // ---- M1
 
 wire::Advertise Client::advertise() {
-  return *state_->m1s[state_->me];
+  return state_->m1s.at(state_->me);
 }
 
 // ---- M2 -> M3
@@ -170,14 +176,18 @@ Status Client::State::check_advertisements(const wire::KeyList& m2, const IndexS
   const IndexSet expected = intersection(neighbours, members);
   if (m2.advertisements.size() != expected.size())
     return refused("M2", "not one advertisement for every neighbour in U1");
-  const wire::Advertise& own = *m1s[me];
+  const wire::Advertise& own = m1s.at(me);
   std::set<crypto::PublicKey> keys{own.pk_enc, own.pk_mask};
-  std::size_t next = 0;
-  for (std::uint32_t index : expected) {
-    const wire::Advertise& m1 = m2.advertisements[next++];
-    if (m1.id != id_of(index)) return refused("M2", "the advertisements are not U1 in order");
-    if (!verify_advertise(key_of(index), h, m1))
-      return refused("M2", "the advertisement of " + name_of(m1.id) + " is not signed by it");
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    if (m2.advertisements[i].id != id_of(expected[i]))
+      return refused("M2", "the advertisements are not U1 in order");
+  const auto unsigned_one = first_bad(expected.size(), threads, kLeastChecks, [&](std::size_t i) {
+    return verify_advertise(key_of(expected[i]), h, m2.advertisements[i]);
+  });
+  if (unsigned_one)
+    return refused("M2", "the advertisement of " + name_of(m2.advertisements[*unsigned_one].id) +
+                             " is not signed by it");
+  for (const wire::Advertise& m1 : m2.advertisements) {
     for (const crypto::PublicKey& key : {m1.pk_enc, m1.pk_mask}) {
       if (crypto::is_low_order(key))
         return refused("M2", name_of(m1.id) + " has a key of low order");
@@ -190,7 +200,7 @@ Status Client::State::check_advertisements(const wire::KeyList& m2, const IndexS
 
 /// P_ij of this member and another: h || lo || hi || M1_lo || M1_hi.
 Bytes Client::State::context_with(std::uint32_t other) const {
-  return pair_context(h, *m1s[std::min(me, other)], *m1s[std::max(me, other)]);
+  return pair_context(h, m1s.at(std::min(me, other)), m1s.at(std::max(me, other)));
 }
 
 /// K_{i->j}: directional, so that a ciphertext sent back to its sealer does not open.
@@ -199,7 +209,7 @@ crypto::Secret32 Client::State::share_key(std::uint32_t from, std::uint32_t to) 
   ByteWriter direction;
   direction.u32(raw(id_of(from)));
   direction.u32(raw(id_of(to)));
-  return crypto::kdf("SA1 senc", *ze[other], {kNoPsk, context_with(other), direction.view()});
+  return crypto::kdf("SA1 senc", ze.at(other), {kNoPsk, context_with(other), direction.view()});
 }
 
 Bytes Client::State::share_ad(MemberId from, const wire::ShareEntry& entry) const {
@@ -243,9 +253,9 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
     state.m1s[*state.cohort.index_of(m1.id)] = m1;
   state.u1 = std::move(u1).value();
   for (std::uint32_t other : intersection(state.neighbours, *state.u1)) {
-    auto agreed = state.enc_key.agree(state.m1s[other]->pk_enc);
+    auto agreed = state.enc_key.agree(state.m1s.at(other).pk_enc);
     SOTTO_CHECK(agreed.ok(), "keys of low order were refused at M2");
-    state.ze[other] = std::move(agreed).value();
+    state.ze.emplace(other, std::move(agreed).value());
   }
 
   // Points are cohort index + 1 for all holders of the cohort, so that U1 does not move them.
@@ -262,7 +272,7 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
     std::ranges::copy(b_shares[at].expose(), pair.writable().begin());
     std::ranges::copy(r_shares[at].expose(), pair.writable().begin() + kShareBytes);
     m3.entries.push_back(state.seal_entry(holder, pair, random));
-    if (holder == state.me) state.held[holder] = std::move(pair);
+    if (holder == state.me) state.held.emplace(holder, std::move(pair));
   }
   return m3;
 }
@@ -296,22 +306,26 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
   const IndexSet dealers = intersection(state.neighbours, *v);
   if (m4.entries.size() != dealers.size())
     return refused("M4", "not one share from every neighbour in V");
-  std::size_t next = 0;
-  for (std::uint32_t dealer : dealers) {
-    const wire::ForwardedShare& forwarded = m4.entries[next++];
-    if (forwarded.from != state.id_of(dealer) || forwarded.entry.to != state.self)
+  for (std::size_t i = 0; i < dealers.size(); ++i)
+    if (m4.entries[i].from != state.id_of(dealers[i]) || m4.entries[i].entry.to != state.self)
       return refused("M4", "the shares are not V's for this member in order");
-    // A wrong signature is the coordinator's doing, not the dealer's (section 2.6).
-    if (!verify_share_entry(state.key_of(dealer), state.h, forwarded.from, forwarded.entry))
-      return refused("M4", "the share from " + name_of(forwarded.from) + " is not signed by it");
-    auto pair = state.open_entry(dealer, forwarded.entry);
+  // A wrong signature is the coordinator's doing, not the dealer's (section 2.6).
+  const auto unsigned_one =
+      first_bad(dealers.size(), state.threads, kLeastChecks, [&](std::size_t i) {
+        return verify_share_entry(state.key_of(dealers[i]), state.h, m4.entries[i].from,
+                                  m4.entries[i].entry);
+      });
+  if (unsigned_one)
+    return refused("M4", "the share from " + name_of(m4.entries[*unsigned_one].from) +
+                             " is not signed by it");
+  for (std::size_t i = 0; i < dealers.size(); ++i) {
+    auto pair = state.open_entry(dealers[i], m4.entries[i].entry);
     if (pair)
-      state.held[dealer] = std::move(pair);
+      state.held.emplace(dealers[i], *std::move(pair));
     else
-      state.complaints.push_back(dealer);
+      state.complaints.push_back(dealers[i]);
   }
-  for (auto& agreed : state.ze)  // nothing more is sealed or opened in this round
-    agreed.reset();
+  state.ze.clear();  // nothing more is sealed or opened in this round
   state.v = std::move(v).value();
   wire::ShareCheck m4a{.id = state.self,
                        .d_v = digest_v(state.h, m4.v),
@@ -346,7 +360,7 @@ MaskJob Client::mask_job() {
                        .self_id = state.self,
                        .sign = crypto::MaskSign::kAdd});
   for (std::uint32_t other : intersection(state.neighbours, *state.u2)) {
-    auto secret = pair_secret(state.mask_key, state.m1s[other]->pk_mask, state.context_with(other));
+    auto secret = pair_secret(state.mask_key, state.m1s.at(other).pk_mask, state.context_with(other));
     SOTTO_CHECK(secret.ok(), "keys of low order were refused at M2");
     // The lower cohort index adds, the other subtracts: the two cancel in the sum.
     job.seeds.push_back(
@@ -408,16 +422,20 @@ Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
 
 /// R2: Q distinct valid endorsements by members of the cohort.
 Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
-  std::optional<std::uint32_t> previous;
+  IndexSet signers;
   for (const wire::Endorse& endorsement : m8.certificate) {
     const auto signer = cohort.index_of(endorsement.id);
     if (!signer) return refused("M8", "an endorsement by somebody outside the cohort");
-    if (previous && *previous >= *signer)
+    if (!signers.empty() && signers.back() >= *signer)
       return refused("M8", "the endorsements are not of distinct members in order");
-    if (!verify_endorse(key_of(*signer), h, d_u2, d_s, endorsement))
-      return refused("M8", "the endorsement of " + name_of(endorsement.id) + " does not verify");
-    previous = signer;
+    signers.push_back(*signer);
   }
+  const auto forged = first_bad(signers.size(), threads, kLeastChecks, [&](std::size_t i) {
+    return verify_endorse(key_of(signers[i]), h, d_u2, d_s, m8.certificate[i]);
+  });
+  if (forged)
+    return refused("M8", "the endorsement of " + name_of(m8.certificate[*forged].id) +
+                             " does not verify");
   if (m8.certificate.size() < header.Q)
     return refused("M8", std::to_string(m8.certificate.size()) + " endorsements, " +
                              std::to_string(header.Q) + " are needed");
@@ -433,9 +451,13 @@ Status Client::State::check_upload_headers(const wire::UnmaskRequest& m8) const 
     const wire::UploadHeader& m5 = m8.headers[i];
     if (m5.id != id_of(dealers[i])) return refused("M8", "the upload headers are not S in order");
     if (m5.d_u2 != d_u2) return refused("M8", name_of(m5.id) + " uploaded under another U2");
-    if (!verify_upload(key_of(dealers[i]), h, m5))
-      return refused("M8", "the upload header of " + name_of(m5.id) + " is not signed by it");
   }
+  const auto forged = first_bad(dealers.size(), threads, kLeastChecks, [&](std::size_t i) {
+    return verify_upload(key_of(dealers[i]), h, m8.headers[i]);
+  });
+  if (forged)
+    return refused("M8", "the upload header of " + name_of(m8.headers[*forged].id) +
+                             " is not signed by it");
   return {};
 }
 
@@ -454,16 +476,15 @@ Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
       .id = state.self, .d_u2 = state.d_u2, .d_s = state.d_s, .shares = {}, .signature = {}};
   for (std::uint32_t dealer : intersection(state.holders, *state.u2)) {
     const ShareKind kind = contains(*state.s, dealer) ? ShareKind::kSelfMask : ShareKind::kMaskKey;
-    SOTTO_CHECK(state.held[dealer].has_value(), "U2 holds only dealers of good shares");
+    SOTTO_CHECK(state.held.contains(dealer), "U2 holds only dealers of good shares");
     m9.shares.push_back(
-        {state.id_of(dealer), kind, to_bytes32(share_of(*state.held[dealer], kind))});
+        {state.id_of(dealer), kind, to_bytes32(share_of(state.held.at(dealer), kind))});
   }
   for (const auto& revealed : m9.shares)
     crypto::declassify(revealed.share);  // the certificate entitles everybody to it
   sign_unmask_response(*state.signing, state.h, m9);
   state.response = m9;
-  for (auto& pair : state.held)  // the other kind is of no use from here on
-    pair.reset();
+  state.held.clear();  // the other kind is of no use from here on
   return m9;
 }
 

@@ -66,6 +66,10 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
+  /// Signatures are checked on so many threads (1 unless said); what comes out does not depend on
+  /// it.
+  void use_threads(unsigned threads);
+
   [[nodiscard]] const Bytes32& h() const;
   [[nodiscard]] const Cohort& cohort() const;
 

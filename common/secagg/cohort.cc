@@ -12,33 +12,33 @@
 namespace sotto::secagg {
 
 Cohort::Cohort(std::vector<CohortMember> members) : Cohort(on_ring(std::move(members))) {
-  SOTTO_CHECK(std::is_sorted(by_id_.begin(), by_id_.end()), "the members of a cohort ascend by id");
+  SOTTO_CHECK(std::ranges::is_sorted(lists_->by_id), "the members of a cohort ascend by id");
 }
 
 Cohort Cohort::on_ring(std::vector<CohortMember> members) {
-  Cohort out;
-  out.members_ = std::move(members);
-  out.by_id_.resize(out.members_.size());
-  std::iota(out.by_id_.begin(), out.by_id_.end(), 0U);
-  const auto id_at = [&](std::uint32_t index) { return out.members_[index].id; };
-  std::ranges::sort(out.by_id_, {}, id_at);
-  for (std::size_t i = 1; i < out.by_id_.size(); ++i)
-    SOTTO_CHECK(id_at(out.by_id_[i - 1]) < id_at(out.by_id_[i]), "a cohort names a member once");
-  return out;
+  auto lists = std::make_shared<Lists>();
+  lists->members = std::move(members);
+  lists->by_id.resize(lists->members.size());
+  std::iota(lists->by_id.begin(), lists->by_id.end(), 0U);
+  const auto id_at = [&](std::uint32_t index) { return lists->members[index].id; };
+  std::ranges::sort(lists->by_id, {}, id_at);
+  for (std::size_t i = 1; i < lists->by_id.size(); ++i)
+    SOTTO_CHECK(id_at(lists->by_id[i - 1]) < id_at(lists->by_id[i]), "a cohort names a member once");
+  return Cohort(std::move(lists));
 }
 
 std::optional<std::uint32_t> Cohort::index_of(MemberId id) const {
-  const auto id_at = [&](std::uint32_t index) { return members_[index].id; };
-  const auto at = std::ranges::lower_bound(by_id_, id, {}, id_at);
-  if (at == by_id_.end() || id_at(*at) != id) return std::nullopt;
+  const auto id_at = [&](std::uint32_t index) { return lists_->members[index].id; };
+  const auto at = std::ranges::lower_bound(lists_->by_id, id, {}, id_at);
+  if (at == lists_->by_id.end() || id_at(*at) != id) return std::nullopt;
   return *at;
 }
 
 Bytes32 Cohort::hash() const {
   ByteWriter ids;
-  ids.reserve(4 + 4 * members_.size());
+  ids.reserve(4 + 4 * members().size());
   ids.u32(size());
-  for (const CohortMember& member : members_)
+  for (const CohortMember& member : members())
     ids.u32(raw(member.id));
   return crypto::hash("SA1 cohh", {ids.view()});
 }

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -20,7 +22,7 @@ struct CohortMember {
   crypto::VerifyKey verify_key{};
 };
 
-/// Immutable; shared by value.
+/// Immutable; copies share one list.
 class Cohort {
  public:
   /// In the order of ids. SOTTO_CHECKs that they ascend without repetition.
@@ -28,12 +30,12 @@ class Cohort {
   /// In the order of a ring. SOTTO_CHECKs that no id is repeated.
   static Cohort on_ring(std::vector<CohortMember> members);
 
-  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(members_.size()); }
+  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(lists_->members.size()); }
 
-  [[nodiscard]] const CohortMember& at(std::uint32_t index) const { return members_.at(index); }
+  [[nodiscard]] const CohortMember& at(std::uint32_t index) const { return lists_->members.at(index); }
 
   /// By cohort index.
-  [[nodiscard]] const std::vector<CohortMember>& members() const { return members_; }
+  [[nodiscard]] const std::vector<CohortMember>& members() const { return lists_->members; }
 
   [[nodiscard]] std::optional<std::uint32_t> index_of(MemberId id) const;
   /// H("SA1 cohh", u32 n || ids by cohort index): with it the order on the ring is in h, so members
@@ -41,10 +43,14 @@ class Cohort {
   [[nodiscard]] Bytes32 hash() const;
 
  private:
-  Cohort() = default;
+  struct Lists {
+    std::vector<CohortMember> members;  // by cohort index
+    std::vector<std::uint32_t> by_id;   // cohort indexes, their ids ascending
+  };
 
-  std::vector<CohortMember> members_;  // by cohort index
-  std::vector<std::uint32_t> by_id_;   // cohort indexes, their ids ascending
+  explicit Cohort(std::shared_ptr<const Lists> lists) : lists_(std::move(lists)) {}
+
+  std::shared_ptr<const Lists> lists_;
 };
 
 /// Indexes into the cohort, ascending.

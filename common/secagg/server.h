@@ -51,6 +51,10 @@ class Server {
   Server(Server&&) noexcept;
   Server& operator=(Server&&) noexcept;
 
+  /// The signatures of a message are checked on so many threads (1 unless said); what comes out
+  /// does not depend on it.
+  void use_threads(unsigned threads);
+
   [[nodiscard]] const Bytes32& h() const;
   [[nodiscard]] const Cohort& cohort() const;
   [[nodiscard]] const wire::RoundHeader& header() const;

@@ -64,6 +64,7 @@ struct Server::State {
   Cohort cohort;
   const crypto::SigningKey* signing;
   Bytes32 h;
+  unsigned threads = 1;
   MaskGraph graph;
 
   std::vector<Sent> sent;  // by cohort index, like everything below

@@ -1,5 +1,7 @@
 // sotto-simulate: a coordinator and N participants in one process over an in-memory network. The
 // same classes as in the daemons; deterministic from --seed.
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -173,6 +175,17 @@ class Federation {
     simulation_.attach(id, *site.app);
   }
 
+  /// With the time that passes here; the coordinator's is the simulated one.
+  std::string line_for_people(coordinator::RoundRecord record) {
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started_;
+    coordinator::RunStatus status = status_;
+    const auto done = static_cast<double>(record.server_round);
+    const double left = static_cast<double>(status.num_server_rounds) + 1 - done;
+    record.wall_s = elapsed.count();
+    status.eta_s = elapsed.count() / done * std::max(left, 0.0);
+    return coordinator::round_line(record, status);
+  }
+
   coordinator::CoordinatorObserver observer() {
     return {.on_status = [this](const coordinator::RunStatus& s) { status_ = s; },
             .on_round =
@@ -181,7 +194,7 @@ class Federation {
                     std::printf("%s\n", coordinator::to_json(r).c_str());
                     std::fflush(stdout);
                   } else {
-                    std::fprintf(stderr, "%s\n", coordinator::round_line(r, status_).c_str());
+                    std::fprintf(stderr, "%s\n", line_for_people(r).c_str());
                   }
                 },
             .on_note = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }};
@@ -195,6 +208,7 @@ class Federation {
   std::vector<std::unique_ptr<Site>> sites_;
   sotto::simulation::Simulation simulation_;
   coordinator::RunStatus status_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace

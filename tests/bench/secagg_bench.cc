@@ -202,19 +202,22 @@ struct RoundFloor {
   double after = 0;
 };
 
-RoundFloor floor_of(const RoundCase& round, const RoundCost& cost, const UnitCosts& unit) {
-  const double degree = round.degree();
-  const double holders = round.holders();
+RoundFloor floor_of(const wire::RoundHeader& header, const RoundCost& cost, const UnitCosts& unit) {
+  const double n = header.n;
+  const double degree = header.k;
+  const double holders = header.graph == wire::Graph::kComplete ? degree + 1 : degree;
   const double survivors = cost.survivors;
-  const double dropped = round.n - survivors;
-  const double quorum = (round.n + round.C) / 2 + 1;
-  const double word_bytes = round.word_bytes();
-  const double mask = static_cast<double>(round.values) * word_bytes / unit.aes_bytes_per_second;
+  const double quorum = header.Q;
+  const codec::LaneSpec& lane = header.lanes.front();
+  const double mask = static_cast<double>(lane.length * lane.word_bits / 8) /
+                      unit.aes_bytes_per_second;
+  // A dropout is at the other end of so many masks of survivors.
+  const double one_sided = (n - survivors) * degree * survivors / n;
   return {.client = (degree + 1) * mask + 2 * degree * unit.agree +
-                    (2 * degree + quorum + degree * survivors / round.n) * unit.verify +
+                    (2 * degree + quorum + degree * survivors / n) * unit.verify +
                     holders * unit.sign,
-          .set_up = round.n * (holders + 2) * unit.verify,
-          .after = (survivors + dropped * degree * survivors / round.n) * mask +
+          .set_up = n * (holders + 2) * unit.verify,
+          .after = (survivors + one_sided) * mask + one_sided * unit.agree +
                    2 * survivors * unit.verify};
 }
 
@@ -230,7 +233,7 @@ void round(const Report& report, const RoundCase& round_case, const UnitCosts& u
     std::ranges::sort(values);
     return values[values.size() / 2];
   };
-  const RoundFloor floor = floor_of(round_case, costs.front(), unit);
+  const RoundFloor floor = floor_of(bench.header(), costs.front(), unit);
   const auto add = [&](std::string metric, double value, std::string unit_name,
                        std::optional<double> least) {
     report.add({.name = round_case.name,
@@ -263,10 +266,33 @@ void rounds(const Report& report) {
   report.add({.name = "unit", .metric = "verify_us", .value = unit.verify * 1e6, .unit = "us"});
   report.add({.name = "unit", .metric = "sign_us", .value = unit.sign * 1e6, .unit = "us"});
   report.add({.name = "unit", .metric = "agree_us", .value = unit.agree * 1e6, .unit = "us"});
+  const auto circulant = wire::Graph::kCirculant;
   const std::vector<RoundCase> cases = {
       {.name = "n16_d1e6_complete_drop0", .n = 16, .C = 5, .values = 1'000'000},
       {.name = "n16_d1e6_complete_drop25", .n = 16, .C = 5, .values = 1'000'000, .drop = 0.25},
+      {.name = "n100_d1e5_k50_drop10",
+       .n = 100,
+       .C = 20,
+       .values = 100'000,
+       .drop = 0.1,
+       .graph = circulant,
+       .degree = 50},
       {.name = "n100_d1e5_complete_drop10", .n = 100, .C = 33, .values = 100'000, .drop = 0.1},
+      {.name = "n500_d1e5_k58_drop10",
+       .n = 500,
+       .C = 100,
+       .values = 100'000,
+       .drop = 0.1,
+       .graph = circulant,
+       .degree = 58,
+       .runs = 1},
+      {.name = "n500_d1e5_k102_drop10",
+       .n = 500,
+       .C = 100,
+       .values = 100'000,
+       .drop = 0.1,
+       .graph = circulant,
+       .runs = 1},
   };
   for (const RoundCase& round_case : cases)
     round(report, round_case, unit);

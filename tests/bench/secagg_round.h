@@ -11,6 +11,7 @@
 #include "common/codec/quantizer.h"
 #include "common/privacy/clip.h"
 #include "common/secagg/client.h"
+#include "common/secagg/graph.h"
 #include "common/secagg/server.h"
 #include "common/wire/codec.h"
 #include "tests/bench/bench.h"
@@ -23,13 +24,12 @@ struct RoundCase {
   std::uint32_t C = 0;  // NOLINT: the specification's name
   std::uint64_t values = 0;
   double drop = 0;  // this fraction of the members deals shares and is gone before the upload
+  /// Complete, or a circulant graph: of this degree where one is given (t is a half of it then), else
+  /// as our rules have it for 10 % dropouts.
+  wire::Graph graph = wire::Graph::kComplete;
+  std::uint32_t degree = 0;
   int runs = 3;
-
-  [[nodiscard]] std::uint32_t degree() const { return n - 1; }
-
-  [[nodiscard]] std::uint32_t holders() const { return n; }
-
-  [[nodiscard]] double word_bytes() const { return codec::sum_bits(n, 16) <= 16 ? 2 : 4; }
+  unsigned threads = 1;
 };
 
 /// CPU seconds. A participant's figures are the median over the survivors.
@@ -49,6 +49,8 @@ class RoundBench {
  public:
   explicit RoundBench(const RoundCase& round_case);
   RoundCost run();
+
+  [[nodiscard]] const wire::RoundHeader& header() const { return header_; }
 
  private:
   struct Member {
@@ -70,6 +72,8 @@ class RoundBench {
     return out;
   }
 
+  void choose_graph();
+
   [[nodiscard]] std::uint64_t size_of(const wire::Message& message) const {
     return wire::encode(kCoordinatorId, header_.round, message).size();
   }
@@ -89,6 +93,7 @@ class RoundBench {
   crypto::SigningKey coordinator_ = make_key(random_);
   std::vector<crypto::SigningKey> keys_;
   std::vector<secagg::CohortMember> roster_;
+  secagg::Cohort cohort_{std::vector<secagg::CohortMember>{}};
   wire::RoundHeader header_;
   std::vector<Member> members_;
   std::vector<secagg::Server> server_;  // one; made anew by each run
@@ -102,17 +107,31 @@ inline RoundBench::RoundBench(const RoundCase& round_case) : case_(round_case) {
     keys_.push_back(make_key(random_));
     roster_.push_back({MemberId{i + 1}, keys_.back().verify_key()});
   }
-  const auto thresholds = secagg::complete_graph_thresholds(case_.n, case_.C).value();
+  cohort_ = secagg::Cohort::on_ring(roster_);
   header_ = {.run = Bytes32{1},
              .round = RoundNumber::of(1, 0),
-             .cohort_hash = secagg::Cohort(roster_).hash(),
+             .cohort_hash = cohort_.hash(),
              .n = case_.n,
              .C = case_.C,
-             .k = case_.n - 1,
-             .t = thresholds.t,
-             .Q = thresholds.Q,
-             .s_min = thresholds.s_min,
              .lanes = codec::lane_specs(encoding_, case_.values, case_.n)};
+  choose_graph();
+}
+
+inline void RoundBench::choose_graph() {
+  const bool complete = case_.graph == wire::Graph::kComplete;
+  const secagg::GraphRules rules{.full_graph_max = complete ? case_.n : 0, .dropout_percent = 10};
+  const auto chosen = secagg::graph_parameters(case_.n, case_.C, rules).value();
+  header_.graph = case_.graph;
+  header_.k = chosen.k;
+  header_.t = chosen.thresholds.t;
+  header_.q = chosen.q;
+  header_.Q = chosen.thresholds.Q;
+  header_.s_min = chosen.thresholds.s_min;
+  if (case_.degree == 0) return;
+  // As the other implementation was measured: without our bounds.
+  header_.k = case_.degree;
+  header_.t = case_.degree / 2;
+  header_.q = case_.degree / 2;
 }
 
 inline void RoundBench::make_members() {
@@ -121,9 +140,10 @@ inline void RoundBench::make_members() {
   for (std::uint32_t i = 0; i < case_.n; ++i) {
     double seconds = 0;
     members_.push_back({timed(seconds, [&] {
-      return secagg::Client(header_, secagg::Cohort(roster_), roster_[i].id, keys_[i],
+      return secagg::Client(header_, cohort_, roster_[i].id, keys_[i],
                             coordinator_.verify_key(), random_);
     })});
+    members_.back().client.use_threads(case_.threads);
     members_.back().seconds["set_up"] = seconds;
   }
 }
@@ -224,7 +244,7 @@ inline void RoundBench::unmask(RoundCost& cost) {
   }
   auto job = timed(after, [&] { return server.open(); });
   const auto sum =
-      timed(after, [&] { return std::move(job).value().run(std::move(masked_sum_), 1); });
+      timed(after, [&] { return std::move(job).value().run(std::move(masked_sum_), case_.threads); });
   const auto decoded = timed(after, [&] {
     return codec::decode_sum(encoding_, header_.lanes, server.h(), sum, cost.survivors);
   });
@@ -236,7 +256,8 @@ inline void RoundBench::unmask(RoundCost& cost) {
 inline RoundCost RoundBench::run() {
   RoundCost cost;
   server_.clear();
-  server_.emplace_back(header_, secagg::Cohort(roster_), coordinator_);
+  server_.emplace_back(header_, cohort_, coordinator_);
+  server_.front().use_threads(case_.threads);
   make_members();
   set_up(cost);
   upload(cost);

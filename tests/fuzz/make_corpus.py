@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TYPES = [*range(13), *range(32, 39)]
+TYPES = [*range(13), *range(32, 39), *range(48, 53)]
 FRAME_HEAD = 24
 
 
@@ -27,9 +27,9 @@ def wire():
         frame = bytes.fromhex(hexed)
         kind = int.from_bytes(frame[2:4], "little")
         write("wire", name, bytes([TYPES.index(kind)]) + frame[FRAME_HEAD:])
-    write("wire", "frame", b"\x14" + bytes.fromhex(frames["Fix"]))
-    write("wire", "header", b"\x15" + header)
-    write("wire", "bitmap", b"\x16\x09\xb6\x01")
+    write("wire", "frame", bytes([len(TYPES)]) + bytes.fromhex(frames["Fix"]))
+    write("wire", "header", bytes([len(TYPES) + 1]) + header)
+    write("wire", "bitmap", bytes([len(TYPES) + 2, 0x09, 0xb6, 0x01]))
 
 
 # ---- session_fuzz

@@ -1,0 +1,37 @@
+// Splitting independent checks over threads where the result does not depend on how many there are.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "common/base/check.h"
+
+namespace sotto {
+
+/// The lowest i below `count` for which good(i) is false; nothing when all are good. `good` is
+/// called from several threads at once and throws nothing. Fewer than some tens of microseconds of
+/// work a thread are not worth one: `least` is how many calls are.
+template <class Good>
+std::optional<std::size_t> first_bad(std::size_t count, unsigned threads, std::size_t least,
+                                     const Good& good) {
+  SOTTO_CHECK(threads >= 1 && least >= 1, "checks need a thread");
+  const std::size_t parts = std::clamp<std::size_t>(count / least, 1, threads);
+  std::vector<std::optional<std::size_t>> bad(parts);
+  const auto check_part = [&](std::size_t part) {
+    for (std::size_t i = count * part / parts; i < count * (part + 1) / parts && !bad[part]; ++i)
+      if (!good(i)) bad[part] = i;
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t part = 1; part < parts; ++part)
+      others.emplace_back(check_part, part);
+    check_part(0);
+  }
+  const auto first = std::ranges::find_if(bad, [](const auto& i) { return i.has_value(); });
+  return first == bad.end() ? std::nullopt : *first;
+}
+
+}  // namespace sotto
