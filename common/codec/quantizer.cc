@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/codec/lane_loops.h"
+#include "common/codec/rotation.h"
 #include "common/crypto/mask_stream.h"
 
 namespace sotto::codec {
@@ -57,6 +58,27 @@ Status check_spec(const EncodingSpec& spec) {
   if (spec.max_weight < 1 || spec.max_weight >= kMaxWeight)
     return Error{"max_weight must be at least 1 and below 2^50"};
   if (spec.metrics.size() > kMaxMetrics) return Error{"more than 64 metrics"};
+  if (!spec.noise) return {};
+  if (spec.max_weight != 1)
+    return Error{
+        "with noise in the sum every weight is 1; the sum of other weights would be exact"};
+  if (spec.noise->values < 1 || spec.noise->round.dimension != rotated_length(spec.noise->values))
+    return Error{"the noise is for vectors of another length"};
+  if (!(spec.noise->clipping_norm > 0) || !(spec.noise->steps_per_unit > 0))
+    return Error{"the scale of the noisy encoding is not positive"};
+  return privacy::check(spec.noise->round);
+}
+
+/// What a round's update lane is without its place among the others.
+Status check_update_lane(const EncodingSpec& spec, const LaneSpec& update) {
+  if (!spec.noise) {
+    if (update.bits < spec.quantization_bits)
+      return Error{"the update lane is narrower than quantization_bits"};
+  } else if (update.length != spec.noise->round.dimension) {
+    return Error{"the update lane has not the length of the rotated vector"};
+  } else if (update.bits < noisy_sum_bits(*spec.noise, 1)) {
+    return Error{"the update lane is too narrow for the noise of one participant"};
+  }
   return {};
 }
 
@@ -82,8 +104,7 @@ Result<LaneOrder> check_lanes(const EncodingSpec& spec, std::span<const LaneSpec
   const LaneSpec& check = lanes[2];
   if (update.kind != LaneKind::kUpdate || check.kind != LaneKind::kCheck)
     return Error{"the lanes of the round are not in the order update, counters, check"};
-  if (update.bits < spec.quantization_bits)
-    return Error{"the update lane is narrower than quantization_bits"};
+  if (Status wide = check_update_lane(spec, update); !wide.ok()) return wide.error();
   if (check.bits != update.bits || check.word_bits != update.word_bits ||
       check.length != update.chunk_count())
     return Error{"the check lane does not fit the update lane"};
@@ -143,8 +164,12 @@ Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
   return out;
 }
 
-RingVector update_lane(const EncodingSpec& spec, const LaneSpec& lane, const ClippedUpdate& update,
-                       std::uint64_t weight, crypto::SecureRandom& random) {
+Result<RingVector> update_lane(const EncodingSpec& spec, const LaneSpec& lane,
+                               const ClippedUpdate& update, std::uint64_t weight,
+                               crypto::SecureRandom& random) {
+  if (update.values().size() != lane.length)
+    return Error{"the update has " + std::to_string(update.values().size()) +
+                 " values, the round expects " + std::to_string(lane.length)};
   const OffsetCode code{.factor = steps_per_unit(spec) * static_cast<double>(weight) /
                                   static_cast<double>(spec.max_weight),
                         .limit = code_limit(spec)};
@@ -237,11 +262,12 @@ std::vector<LaneSpec> lane_specs(const EncodingSpec& spec, std::uint64_t values,
                           .length = counter_words(spec),
                           .chunk_words = kChunkWords};
   if (values == 0) return {counters};
-  const std::uint8_t bits = sum_bits(n, spec.quantization_bits);
+  const std::uint8_t bits =
+      spec.noise ? noisy_sum_bits(*spec.noise, n) : sum_bits(n, spec.quantization_bits);
   const LaneSpec update{.word_bits = ring_bits(bits),
                         .bits = bits,
                         .kind = LaneKind::kUpdate,
-                        .length = values,
+                        .length = spec.noise ? spec.noise->round.dimension : values,
                         .chunk_words = kChunkWords};
   LaneSpec check = update;
   check.kind = LaneKind::kCheck;
@@ -277,13 +303,16 @@ Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> la
   if (order->has_update != update.has_value())
     return Error{order->has_update ? "the round asks for an update and there is none"
                                    : "an evaluation round takes no update"};
-  if (update && update->values().size() != lanes[0].length)
-    return Error{"the update has " + std::to_string(update->values().size()) +
-                 " values, the round expects " + std::to_string(lanes[0].length)};
   Result<RingVector> counted = counter_lane(spec, lanes[order->counters], counters);
   if (!counted.ok()) return counted.error();
   RingUpdate out;
-  if (update) out.lanes.push_back(update_lane(spec, lanes[0], *update, counters.weight, random));
+  if (update) {
+    Result<RingVector> lane =
+        spec.noise ? encode_noisy(*spec.noise, lanes[0], header_hash, *update, random)
+                   : update_lane(spec, lanes[0], *update, counters.weight, random);
+    if (!lane.ok()) return lane.error();
+    out.lanes.push_back(std::move(lane).value());
+  }
   out.lanes.push_back(std::move(counted).value());
   if (update) out.lanes.push_back(check_lane(out.lanes[0], lanes[2], header_hash));
   return out;
@@ -300,6 +329,10 @@ Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec
   Result<DecodedSum> decoded = decode_counters(spec, sum.lanes[order->counters], survivors);
   if (!decoded.ok() || !order->has_update) return decoded;
   if (Status intact = check_check_words(sum, header_hash); !intact.ok()) return intact.error();
+  if (spec.noise) {
+    decoded->mean = decode_noisy(*spec.noise, sum.lanes[0], header_hash, decoded->count);
+    return decoded;
+  }
   Result<std::vector<float>> mean = decode_mean(spec, sum.lanes[0], decoded.value());
   if (!mean.ok()) return mean.error();
   decoded->mean = std::move(mean).value();

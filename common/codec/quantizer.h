@@ -1,6 +1,6 @@
 // Fixed-point encoding of updates and counters into the ring, and back from the sum. Without
-// distributed DP: q-bit offset codes, and b = bit length of n (2^q - 1), so that no sum of n
-// conforming inputs wraps.
+// noise: q-bit offset codes, and b = bit length of n (2^q - 1), so that no sum of n conforming
+// inputs wraps. With noise: noisy_encoding.h.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/codec/lanes.h"
+#include "common/codec/noisy_encoding.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/secure_random.h"
 #include "common/model/update.h"
@@ -23,6 +24,9 @@ struct EncodingSpec {
   std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
   /// Names of the metric words of lane 1, in order; integers < 2^48.
   std::vector<std::string> metrics{};
+  /// Distributed differential privacy. The two settings above are then without meaning, and every
+  /// weight is 1: an exact sum of weights would be outside every statement.
+  std::optional<NoisyEncoding> noise{};
 };
 
 /// b for n participants: bit length of n * (2^q - 1).

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kApplicationId = 0x534f5454;  // "SOTT"
-constexpr std::int64_t kSchemaVersion = 2;
+constexpr std::int64_t kSchemaVersion = 3;
 constexpr std::size_t kMaxDatasetIdBytes = 512;
 
 constexpr const char* kSchema = R"sql(
@@ -38,6 +38,20 @@ constexpr const char* kSchema = R"sql(
 /// Version 1 did not name the inputs: its rows keep NULL, so none of them is ever free of charge.
 constexpr const char* kFromVersion1 =
     "BEGIN IMMEDIATE; ALTER TABLE charges ADD COLUMN input BLOB; PRAGMA user_version = 2; COMMIT;";
+
+/// Since version 3: the participant-level part of a charge, where the upload went into a sum with
+/// noise.
+constexpr const char* kNoiseSchema = R"sql(
+  CREATE TABLE IF NOT EXISTS charged_noise (
+    charge INTEGER PRIMARY KEY REFERENCES charges (id),
+    mechanism INTEGER NOT NULL,
+    variance INTEGER NOT NULL,
+    unknown_noises INTEGER NOT NULL,
+    squared_sensitivity INTEGER NOT NULL,
+    dimension INTEGER NOT NULL,
+    rounds INTEGER NOT NULL
+  ) STRICT;
+)sql";
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
@@ -158,15 +172,22 @@ Status create_or_check_schema(sqlite3* database) {
   const Result<std::string> tables = query_one(database, "SELECT count(*) FROM sqlite_schema");
   for (const auto* answer : {&application, &version, &tables})
     if (!answer->ok()) return answer->error();
+  const std::string set_version = "PRAGMA user_version = " + std::to_string(kSchemaVersion) + ";";
   if (*application == "0" && *version == "0" && *tables == "0") {
-    const std::string sql = std::string("BEGIN IMMEDIATE;") + kSchema +
-                            "PRAGMA application_id = " + std::to_string(kApplicationId) +
-                            "; PRAGMA user_version = " + std::to_string(kSchemaVersion) +
-                            "; COMMIT;";
+    const std::string sql = std::string("BEGIN IMMEDIATE;") + kSchema + kNoiseSchema +
+                            "PRAGMA application_id = " + std::to_string(kApplicationId) + ";" +
+                            set_version + "COMMIT;";
     return execute(database, sql.c_str());
   }
   if (*application != std::to_string(kApplicationId)) return Error{"ledger: not a ledger file"};
-  if (*version == "1") return execute(database, kFromVersion1);
+  if (*version == "1") {
+    if (Status done = execute(database, kFromVersion1); !done.ok()) return done;
+  }
+  if (*version == "1" || *version == "2") {
+    const std::string sql =
+        std::string("BEGIN IMMEDIATE;") + kNoiseSchema + set_version + "COMMIT;";
+    return execute(database, sql.c_str());
+  }
   if (*version != std::to_string(kSchemaVersion))
     return Error{"ledger: schema version " + *version + ", this program reads version " +
                  std::to_string(kSchemaVersion)};
@@ -178,7 +199,7 @@ Status check_charge(const Charge& charge) {
     return Error{"a charge needs a data set of 1 to 512 bytes"};
   if (charge.steps && charge.steps->steps > std::uint64_t{1} << 48)
     return Error{"a charge of more than 2^48 steps"};
-  return {};
+  return charge.noise ? check(*charge.noise) : Status{};
 }
 
 std::string shown(double epsilon) {
@@ -188,18 +209,25 @@ std::string shown(double epsilon) {
   return text.data();
 }
 
-/// What a data set has spent, in a form that adds up.
+/// What a data set has spent, in a form that adds up; the two statements apart.
 struct Spending {
-  RdpAccountant accountant;
-  bool unbounded = false;
+  RdpAccountant examples;
+  RdpAccountant participant;
+  bool examples_unbounded = false;
+  bool participant_unbounded = false;
 
-  Status add(const std::optional<DpSgdSteps>& steps, bool without_privacy) {
-    unbounded = unbounded || without_privacy;
-    return steps ? accountant.add(*steps) : Status{};
+  Status add(const Charge& charge) {
+    const bool trained = charge.steps || charge.without_privacy;
+    examples_unbounded = examples_unbounded || charge.without_privacy;
+    participant_unbounded = participant_unbounded || (trained && !charge.noise);
+    if (charge.steps)
+      if (Status added = examples.add(*charge.steps); !added.ok()) return added;
+    return charge.noise ? participant.add(*charge.noise) : Status{};
   }
 
-  [[nodiscard]] double epsilon(double delta) const {
-    return unbounded ? kInfinity : accountant.epsilon(delta);
+  [[nodiscard]] Spent at(double delta) const {
+    return {.epsilon = examples_unbounded ? kInfinity : examples.epsilon(delta),
+            .participant_epsilon = participant_unbounded ? kInfinity : participant.epsilon(delta)};
   }
 };
 
@@ -208,6 +236,20 @@ std::optional<DpSgdSteps> steps_in(const Statement& row, int first) {
   return DpSgdSteps{.sampling_rate = row.real(first),
                     .noise_multiplier = row.real(first + 1),
                     .steps = static_cast<std::uint64_t>(row.integer(first + 2))};
+}
+
+std::optional<NoisyRounds> noise_in(const Statement& row, int first) {
+  if (row.is_null(first)) return std::nullopt;
+  const auto number = [&row, first](int column) {
+    return static_cast<std::uint64_t>(row.integer(first + column));
+  };
+  return NoisyRounds{
+      .mechanism = number(0) == 0 ? NoiseMechanism::kDiscreteGaussian : NoiseMechanism::kSkellam,
+      .variance = number(1),
+      .unknown_noises = static_cast<std::uint32_t>(number(2)),
+      .squared_sensitivity = number(3),
+      .dimension = number(4),
+      .rounds = number(5)};
 }
 
 Status check_delta(double delta) {
@@ -225,6 +267,8 @@ struct PrivacyLedger::Impl {
   [[nodiscard]] Result<Spending> spending(const std::string& dataset_id) const;
   [[nodiscard]] Status insert(const Charge& charge) const;
   Status insert_durably(const Charge& charge);
+  [[nodiscard]] Status insert_charge(const Charge& charge) const;
+  [[nodiscard]] Status insert_noise(const NoisyRounds& noise) const;
   [[nodiscard]] Result<bool> known(const Charge& charge) const;
   [[nodiscard]] Result<bool> paid_before(const Charge& charge) const;
 };
@@ -232,8 +276,11 @@ struct PrivacyLedger::Impl {
 Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id) const {
   Result<Statement> rows = Statement::prepare(
       database.get(),
-      "SELECT without_privacy, sampling_rate, noise_multiplier, sum(steps) FROM charges "
-      "WHERE dataset_id = ? GROUP BY without_privacy, sampling_rate, noise_multiplier");
+      "SELECT without_privacy, sampling_rate, noise_multiplier, sum(steps), mechanism, variance, "
+      "unknown_noises, squared_sensitivity, dimension, sum(rounds) "
+      "FROM charges LEFT JOIN charged_noise ON charge = id WHERE dataset_id = ? "
+      "GROUP BY without_privacy, sampling_rate, noise_multiplier, mechanism, variance, "
+      "unknown_noises, squared_sensitivity, dimension");
   if (!rows.ok()) return rows.error();
   rows->bind(dataset_id);
   Spending out;
@@ -241,7 +288,10 @@ Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id) co
     const Result<bool> row = rows->step();
     if (!row.ok()) return row.error();
     if (!*row) return out;
-    if (Status added = out.add(steps_in(*rows, 1), rows->integer(0) != 0); !added.ok())
+    const Charge charge{.steps = steps_in(*rows, 1),
+                        .without_privacy = rows->integer(0) != 0,
+                        .noise = noise_in(*rows, 4)};
+    if (Status added = out.add(charge); !added.ok())
       return Error{"ledger: a record is damaged: " + added.error().message};
   }
 }
@@ -261,8 +311,7 @@ Result<bool> PrivacyLedger::Impl::paid_before(const Charge& charge) const {
   return statement->bind(charge.dataset_id).bind(charge.run).bind(charge.input).step();
 }
 
-/// One statement outside a transaction: committed, so durable, when step() returns.
-Status PrivacyLedger::Impl::insert(const Charge& charge) const {
+Status PrivacyLedger::Impl::insert_charge(const Charge& charge) const {
   Result<Statement> statement = Statement::prepare(
       database.get(),
       "INSERT INTO charges (dataset_id, run, round, job_hash, without_privacy, sampling_rate, "
@@ -285,6 +334,33 @@ Status PrivacyLedger::Impl::insert(const Charge& charge) const {
     statement->bind_null();
   const Result<bool> done = statement->step();
   return done.ok() ? Status{} : Status{done.error()};
+}
+
+Status PrivacyLedger::Impl::insert_noise(const NoisyRounds& noise) const {
+  Result<Statement> statement = Statement::prepare(
+      database.get(),
+      "INSERT INTO charged_noise (charge, mechanism, variance, unknown_noises, "
+      "squared_sensitivity, dimension, rounds) VALUES (last_insert_rowid(), ?, ?, ?, ?, ?, ?)");
+  if (!statement.ok()) return statement.error();
+  const std::uint64_t mechanism = noise.mechanism == NoiseMechanism::kDiscreteGaussian ? 0 : 1;
+  statement->bind(mechanism)
+      .bind(noise.variance)
+      .bind(std::uint64_t{noise.unknown_noises})
+      .bind(noise.squared_sensitivity)
+      .bind(noise.dimension)
+      .bind(noise.rounds);
+  const Result<bool> done = statement->step();
+  return done.ok() ? Status{} : Status{done.error()};
+}
+
+/// One transaction: both parts are durable when it has committed, or neither is there.
+Status PrivacyLedger::Impl::insert(const Charge& charge) const {
+  if (Status begun = execute(database.get(), "BEGIN IMMEDIATE"); !begun.ok()) return begun;
+  Status written = insert_charge(charge);
+  if (written.ok() && charge.noise) written = insert_noise(*charge.noise);
+  if (written.ok()) written = execute(database.get(), "COMMIT");
+  if (!written.ok()) static_cast<void>(execute(database.get(), "ROLLBACK"));
+  return written;
 }
 
 Status PrivacyLedger::Impl::insert_durably(const Charge& charge) {
@@ -320,20 +396,29 @@ Result<PrivacyLedger> PrivacyLedger::open(const std::filesystem::path& file) {
 }
 
 Result<double> PrivacyLedger::spent(const std::string& dataset_id, double delta) const {
-  if (Status fits = check_delta(delta); !fits.ok()) return fits.error();
-  const Result<Spending> spending = impl_->spending(dataset_id);
-  if (!spending.ok()) return spending.error();
-  return spending->epsilon(delta);
+  const Result<Spent> both = both_spent(dataset_id, delta);
+  return both.ok() ? Result<double>(both->epsilon) : both.error();
 }
 
 Result<double> PrivacyLedger::spent_after(const Charge& charge, double delta) const {
+  const Result<Spent> both = both_spent_after(charge, delta);
+  return both.ok() ? Result<double>(both->epsilon) : both.error();
+}
+
+Result<Spent> PrivacyLedger::both_spent(const std::string& dataset_id, double delta) const {
+  if (Status fits = check_delta(delta); !fits.ok()) return fits.error();
+  const Result<Spending> spending = impl_->spending(dataset_id);
+  if (!spending.ok()) return spending.error();
+  return spending->at(delta);
+}
+
+Result<Spent> PrivacyLedger::both_spent_after(const Charge& charge, double delta) const {
   if (Status fits = check_delta(delta); !fits.ok()) return fits.error();
   if (Status fits = check_charge(charge); !fits.ok()) return fits.error();
   Result<Spending> spending = impl_->spending(charge.dataset_id);
   if (!spending.ok()) return spending.error();
-  if (Status added = spending->add(charge.steps, charge.without_privacy); !added.ok())
-    return added.error();
-  return spending->epsilon(delta);
+  if (Status added = spending->add(charge); !added.ok()) return added.error();
+  return spending->at(delta);
 }
 
 Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& dataset_id,
@@ -342,7 +427,8 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
   Result<Statement> rows = Statement::prepare(
       impl_->database.get(),
       "SELECT run, round, job_hash, when_utc, without_privacy, sampling_rate, noise_multiplier, "
-      "steps, input FROM charges WHERE dataset_id = ? ORDER BY id");
+      "steps, mechanism, variance, unknown_noises, squared_sensitivity, dimension, rounds, input "
+      "FROM charges LEFT JOIN charged_noise ON charge = id WHERE dataset_id = ? ORDER BY id");
   if (!rows.ok()) return rows.error();
   rows->bind(dataset_id);
   std::vector<LedgerEntry> out;
@@ -357,12 +443,15 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
                     .round = {static_cast<std::uint64_t>(rows->integer(1))},
                     .job_hash = rows->bytes32(2),
                     .steps = steps_in(*rows, 5),
-                    .input = rows->bytes32(8),
-                    .without_privacy = rows->integer(4) != 0};
+                    .input = rows->bytes32(14),
+                    .without_privacy = rows->integer(4) != 0,
+                    .noise = noise_in(*rows, 8)};
     entry.when_utc = rows->text(3);
-    if (Status added = spending.add(entry.charge.steps, entry.charge.without_privacy); !added.ok())
+    if (Status added = spending.add(entry.charge); !added.ok())
       return Error{"ledger: a record is damaged: " + added.error().message};
-    entry.epsilon_after = spending.epsilon(delta);
+    const Spent after = spending.at(delta);
+    entry.epsilon_after = after.epsilon;
+    entry.participant_epsilon_after = after.participant_epsilon;
     out.push_back(std::move(entry));
   }
 }
@@ -381,16 +470,22 @@ Status PrivacyLedger::record(Charge charge, const Budget& budget) {
   if (*paid) {
     charge.steps.reset();
     charge.without_privacy = false;
+    charge.noise.reset();
     return impl_->insert_durably(charge);
   }
-  const Result<double> before = spent(charge.dataset_id, budget.delta);
+  const Result<Spent> before = both_spent(charge.dataset_id, budget.delta);
   if (!before.ok()) return before.error();
-  const Result<double> after = spent_after(charge, budget.delta);
+  const Result<Spent> after = both_spent_after(charge, budget.delta);
   if (!after.ok()) return after.error();
-  if (!(*after <= budget.max_epsilon))
+  if (!(after->epsilon <= budget.max_epsilon))
     return Error{"over budget for " + charge.dataset_id + " at delta " + shown(budget.delta) +
-                 ": epsilon spent " + shown(*before) + ", with this release " + shown(*after) +
-                 ", budget " + shown(budget.max_epsilon)};
+                 ": epsilon spent " + shown(before->epsilon) + ", with this release " +
+                 shown(after->epsilon) + ", budget " + shown(budget.max_epsilon)};
+  if (!(after->participant_epsilon <= budget.max_participant_epsilon))
+    return Error{"over the participant-level budget for " + charge.dataset_id + " at delta " +
+                 shown(budget.delta) + ": epsilon spent " + shown(before->participant_epsilon) +
+                 ", with this release " + shown(after->participant_epsilon) + ", budget " +
+                 shown(budget.max_participant_epsilon)};
   return impl_->insert_durably(charge);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,8 +40,10 @@ class Released {
   T value_;
 };
 
-/// What one upload costs. `steps` is absent for an upload that depends on no protected example
-/// (a closing evaluation on the declared evaluation split).
+/// What one upload costs, in two currencies that are never added: one training example's privacy
+/// (`steps`, `without_privacy`) and the participant's (`noise`). An upload with neither depends on
+/// no protected data (a closing evaluation on the declared evaluation split); one with steps or
+/// without privacy but without noise makes the participant-level epsilon infinite.
 struct Charge {
   std::string dataset_id;  // identity of the protected data, the same across jobs and restarts
   RunId run{};
@@ -52,17 +55,26 @@ struct Charge {
   /// answers for what was released before having stayed closed.
   Bytes32 input{};
   bool without_privacy = false;  // training without DP: epsilon becomes infinite for this data set
+  std::optional<NoisyRounds> noise{};  // of the sum that the upload goes into
 };
 
 struct Budget {
   double max_epsilon = 0;  // lifetime of the data set; infinity = unlimited (demonstrations say so)
   double delta = 0;
+  double max_participant_epsilon = std::numeric_limits<double>::infinity();  // at the same delta
 };
 
 struct LedgerEntry {
   Charge charge;
   std::string when_utc;      // for people
   double epsilon_after = 0;  // at the budget's delta, composed over the data set's whole history
+  double participant_epsilon_after = 0;
+};
+
+/// Two statements about the same history, each at the same delta.
+struct Spent {
+  double epsilon = 0;              // of one training example
+  double participant_epsilon = 0;  // of everything the participant sent
 };
 
 /// One thread. One process: a second one that opens the same file gets an Error.
@@ -77,6 +89,9 @@ class PrivacyLedger {
   [[nodiscard]] Result<double> spent(const std::string& dataset_id, double delta) const;
   /// What spent() would be after `charge`.
   [[nodiscard]] Result<double> spent_after(const Charge& charge, double delta) const;
+  /// Both statements; with a charge, after it.
+  [[nodiscard]] Result<Spent> both_spent(const std::string& dataset_id, double delta) const;
+  [[nodiscard]] Result<Spent> both_spent_after(const Charge& charge, double delta) const;
   [[nodiscard]] Result<std::vector<LedgerEntry>> entries(const std::string& dataset_id,
                                                          double delta) const;
 

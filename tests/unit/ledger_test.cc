@@ -46,6 +46,29 @@ double epsilon_of_rounds(std::uint64_t rounds) {
   return rounds == 0 ? 0 : epsilon_of(steps, kDelta).value();
 }
 
+NoisyRounds noisy_round() {
+  return {.mechanism = NoiseMechanism::kDiscreteGaussian,
+          .variance = 400 * kVarianceUnit,
+          .unknown_noises = 9,
+          .squared_sensitivity = 360,
+          .dimension = 1024,
+          .rounds = 1};
+}
+
+Charge noisy_charge(std::uint64_t server_round) {
+  Charge charge = charge_for(server_round);
+  charge.noise = noisy_round();
+  return charge;
+}
+
+double participant_epsilon_of_rounds(std::uint64_t rounds) {
+  NoisyRounds all = noisy_round();
+  all.rounds = rounds;
+  RdpAccountant accountant;
+  SOTTO_CHECK(accountant.add(all).ok(), "rounds");
+  return accountant.epsilon(kDelta);
+}
+
 class LedgerTest : public testing::Test {
  protected:
   [[nodiscard]] PrivacyLedger open() const {
@@ -114,6 +137,64 @@ TEST_F(LedgerTest, SpentAfterForetellsTheCharge) {
   EXPECT_NEAR(ledger.spent("hospital/2026", kDelta).value(), epsilon_of_rounds(1), 1e-9);
 }
 
+TEST_F(LedgerTest, TheTwoStatementsAreKeptApartAndNeverAdded) {
+  {
+    PrivacyLedger ledger = open();
+    for (std::uint64_t round = 1; round <= 3; ++round)
+      ASSERT_TRUE(ledger.charge_and_release(noisy_charge(round), budget_of(10), 1).ok());
+  }
+  const PrivacyLedger again = open();
+  const Spent spent = again.both_spent("hospital/2026", kDelta).value();
+  EXPECT_NEAR(spent.epsilon, epsilon_of_rounds(3), 1e-9);
+  EXPECT_NEAR(spent.participant_epsilon, participant_epsilon_of_rounds(3), 1e-9);
+  EXPECT_NE(spent.epsilon, spent.participant_epsilon);
+  const auto entries = again.entries("hospital/2026", kDelta).value();
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[1].charge.noise, noisy_round());
+  EXPECT_NEAR(entries[1].participant_epsilon_after, participant_epsilon_of_rounds(2), 1e-9);
+  EXPECT_NEAR(entries[1].epsilon_after, epsilon_of_rounds(2), 1e-9);
+}
+
+TEST_F(LedgerTest, RefusesOverTheParticipantLevelBudgetAlone) {
+  PrivacyLedger ledger = open();
+  Budget budget = budget_of(1000);
+  budget.max_participant_epsilon =
+      (participant_epsilon_of_rounds(2) + participant_epsilon_of_rounds(3)) / 2;
+  ASSERT_TRUE(ledger.charge_and_release(noisy_charge(1), budget, 1).ok());
+  ASSERT_TRUE(ledger.charge_and_release(noisy_charge(2), budget, 2).ok());
+  const auto refused = ledger.charge_and_release(noisy_charge(3), budget, 3);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("participant-level"), std::string::npos);
+  EXPECT_EQ(ledger.entries("hospital/2026", kDelta)->size(), 2U) << "nothing was charged";
+}
+
+// DP-SGD bounds what one example does; the organisation's update itself went out without a bound.
+TEST_F(LedgerTest, AnUploadWithoutNoiseMakesTheParticipantLevelInfinite) {
+  PrivacyLedger ledger = open();
+  ASSERT_TRUE(ledger.charge_and_release(noisy_charge(1), budget_of(10), 1).ok());
+  Charge evaluation = charge_for(2);
+  evaluation.steps.reset();
+  ASSERT_TRUE(ledger.charge_and_release(evaluation, budget_of(10), 1).ok());
+  EXPECT_NEAR(ledger.both_spent("hospital/2026", kDelta)->participant_epsilon,
+              participant_epsilon_of_rounds(1), 1e-9)
+      << "a closing evaluation costs neither";
+  ASSERT_TRUE(ledger.charge_and_release(charge_for(3), budget_of(10), 1).ok());
+  const Spent spent = ledger.both_spent("hospital/2026", kDelta).value();
+  EXPECT_TRUE(std::isinf(spent.participant_epsilon));
+  EXPECT_TRUE(std::isfinite(spent.epsilon));
+  Budget budget = budget_of(10);
+  budget.max_participant_epsilon = 1e6;
+  EXPECT_FALSE(ledger.charge_and_release(noisy_charge(4), budget, 1).ok());
+}
+
+TEST_F(LedgerTest, RefusesNoiseThatIsNotWorthItsStatement) {
+  PrivacyLedger ledger = open();
+  Charge narrow = noisy_charge(1);
+  narrow.noise->variance = kVarianceUnit;
+  EXPECT_FALSE(ledger.charge_and_release(narrow, budget_of(10), 1).ok());
+  EXPECT_TRUE(ledger.entries("hospital/2026", kDelta)->empty());
+}
+
 TEST_F(LedgerTest, TheSameRoundOfARunIsNeverReleasedTwice) {
   PrivacyLedger ledger = open();
   ASSERT_TRUE(ledger.charge_and_release(charge_for(1), budget_of(kInfinity), 1).ok());
@@ -135,6 +216,7 @@ TEST_F(LedgerTest, TheSameRoundOfARunIsNeverReleasedTwice) {
 TEST_F(LedgerTest, TheSameInputIsChargedOnceHoweverManyAttemptsReleaseIt) {
   Charge charge = charge_for(1);
   charge.input = {5};
+  charge.noise = noisy_round();
   ASSERT_TRUE(open().charge_and_release(charge, budget_of(epsilon_of_rounds(1)), 1).ok());
   EXPECT_FALSE(open().charge_and_release(charge, budget_of(9), 1).ok()) << "the same attempt";
   charge.round = RoundNumber::of(1, 1);
@@ -145,6 +227,7 @@ TEST_F(LedgerTest, TheSameInputIsChargedOnceHoweverManyAttemptsReleaseIt) {
   ASSERT_EQ(entries.size(), 2U);
   EXPECT_EQ(entries[1].charge.input, Bytes32{5});
   EXPECT_FALSE(entries[1].charge.steps.has_value());
+  EXPECT_NEAR(entries[1].participant_epsilon_after, participant_epsilon_of_rounds(1), 1e-9);
 }
 
 TEST_F(LedgerTest, AnInputIsPaidForByItsOwnRunAndDataAlone) {
@@ -221,9 +304,9 @@ TEST_F(LedgerTest, HasOneOwner) {
 
 TEST_F(LedgerTest, RefusesOtherFilesAndVersions) {
   static_cast<void>(open());
-  patch_header(63, 3);  // SQLite's user_version
+  patch_header(63, 4);  // SQLite's user_version
   EXPECT_FALSE(PrivacyLedger::open(file_).ok());
-  patch_header(63, 2);
+  patch_header(63, 3);
   EXPECT_TRUE(PrivacyLedger::open(file_).ok());
   patch_header(71, 0);  // SQLite's application_id
   EXPECT_FALSE(PrivacyLedger::open(file_).ok());
@@ -237,8 +320,11 @@ TEST_F(LedgerTest, AFileOfBeforeInputsHadNamesKeepsItsChargesAndGoesOn) {
   EXPECT_FALSE(open().charge_and_release(charge_for(1), budget_of(9), 1).ok());
   Charge charge = charge_for(2);
   charge.input = {5};
+  charge.noise = noisy_round();
   EXPECT_TRUE(open().charge_and_release(charge, budget_of(9), 1).ok());
   EXPECT_EQ(spent_in_file(), epsilon_of_rounds(2));
+  EXPECT_TRUE(std::isinf(open().both_spent("hospital/2026", kDelta)->participant_epsilon))
+      << "its old uploads had no noise";
 }
 
 TEST_F(LedgerTest, RefusesChargesThatCannotBe) {

@@ -1,0 +1,126 @@
+#include "common/codec/noisy_encoding.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/base/check.h"
+#include "common/codec/rotation.h"
+#include "common/crypto/secret.h"
+
+namespace sotto::codec {
+
+namespace {
+
+constexpr double kWrapProbability = 1e-9;
+constexpr int kTries = 64;  // each succeeds with probability 0.39 at least (3.1 step 6)
+constexpr std::size_t kBlock = 4096;
+
+/// The coordinates that one input is spread over at least: the smallest block of the rotation.
+double smallest_block(const NoisyEncoding& noise) {
+  constexpr std::uint64_t kRotationBlock = std::uint64_t{1} << 20;
+  const std::uint64_t last = noise.round.dimension % kRotationBlock;
+  return static_cast<double>(last == 0 ? kRotationBlock : last);
+}
+
+std::uint64_t square(std::int32_t code) {
+  return static_cast<std::uint64_t>(std::int64_t{code} * code);
+}
+
+/// One try: fresh coins, and the squared norm that came out of them.
+std::uint64_t round_by_coins(std::span<const float> values, double steps_per_unit,
+                             crypto::SecureRandom& random, std::span<std::int32_t> codes) {
+  std::vector<std::uint32_t> coins(std::min(kBlock, codes.size()));
+  const std::span coin_bytes(reinterpret_cast<std::uint8_t*>(coins.data()), 4 * coins.size());
+  std::uint64_t squared_norm = 0;
+  for (std::size_t at = 0; at < codes.size(); at += kBlock) {
+    const std::size_t count = std::min(kBlock, codes.size() - at);
+    random.fill(coin_bytes.first(4 * count));
+    for (std::size_t i = 0; i < count; ++i) {
+      const double scaled = double{values[at + i]} * steps_per_unit;
+      auto low = static_cast<std::int32_t>(scaled);
+      low -= static_cast<std::int32_t>(low > scaled);
+      const bool up = coins[i] < (scaled - low) * 0x1p32;
+      codes[at + i] = low + static_cast<std::int32_t>(up);
+      squared_norm += square(codes[at + i]);
+    }
+  }
+  crypto::wipe(coin_bytes);
+  return squared_norm;
+}
+
+}  // namespace
+
+std::uint8_t noisy_sum_bits(const NoisyEncoding& noise, std::uint32_t n) {
+  const privacy::NoisyRounds& round = noise.round;
+  const double aligned = n * noise.steps_per_unit * noise.clipping_norm;
+  const double of_noise = static_cast<double>(round.variance) / privacy::kVarianceUnit;
+  const double proxy = aligned * aligned / smallest_block(noise) + n * of_noise + n / 4.0;
+  const auto words = static_cast<double>(round.dimension);
+  const double largest = std::sqrt(2 * proxy * std::log(2 * words / kWrapProbability));
+  return static_cast<std::uint8_t>(std::ceil(std::log2(2 * largest + 1)));
+}
+
+Result<std::vector<std::int32_t>> round_within(std::span<const float> values, double steps_per_unit,
+                                               std::uint64_t squared_limit,
+                                               crypto::SecureRandom& random) {
+  std::vector<std::int32_t> codes(values.size());
+  for (int i = 0; i < kTries; ++i)
+    if (round_by_coins(values, steps_per_unit, random, codes) <= squared_limit) return codes;
+  std::uint64_t squared_norm = 0;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    codes[i] = static_cast<std::int32_t>(double{values[i]} * steps_per_unit);
+    squared_norm += square(codes[i]);
+  }
+  if (squared_norm <= squared_limit) return codes;
+  return Error{"the rounded update is longer than its sensitivity"};
+}
+
+Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane,
+                                const Bytes32& header_hash, const ClippedUpdate& update,
+                                crypto::SecureRandom& random) {
+  if (update.values().size() != noise.values)
+    return Error{"the update has " + std::to_string(update.values().size()) +
+                 " values, the round expects " + std::to_string(noise.values)};
+  if (!(update.norm_bound() <= noise.clipping_norm))
+    return Error{"the update is not clipped to the norm that its noise is made for"};
+  auto sampler = privacy::DiscreteNoise::create(noise.round.mechanism, noise.round.variance);
+  if (!sampler.ok()) return sampler.error();
+  crypto::StreamRandom stream(random);  // fresh and local, never a shared seed (3.1 step 5)
+  const auto codes = round_within(rotate(update.values(), header_hash), noise.steps_per_unit,
+                                  noise.round.squared_sensitivity, stream);
+  if (!codes.ok()) return codes.error();
+  RingVector out(lane);
+  std::visit(
+      [&](auto& words) {
+        using Word = typename std::decay_t<decltype(words)>::value_type;
+        std::vector<std::int64_t> block;
+        for (std::size_t at = 0; at < words.size(); at += kBlock) {
+          const auto part = std::span(*codes).subspan(at, std::min(kBlock, words.size() - at));
+          block.assign(part.begin(), part.end());
+          sampler->add_to(block, stream);
+          for (std::size_t i = 0; i < block.size(); ++i)
+            words[at + i] = static_cast<Word>(block[i]);  // two's complement
+        }
+      },
+      out.words());
+  return out;
+}
+
+std::vector<float> decode_noisy(const NoisyEncoding& noise, const RingVector& sum,
+                                const Bytes32& header_hash, std::uint64_t count) {
+  const unsigned unused = 64U - sum.spec().bits;
+  const double unit = 1 / (noise.steps_per_unit * static_cast<double>(count));
+  std::vector<float> rotated(sum.spec().length);
+  std::visit(
+      [&](const auto& words) {
+        for (std::size_t i = 0; i < words.size(); ++i) {
+          const auto lifted =
+              static_cast<std::int64_t>(std::uint64_t{words[i]} << unused) >> unused;
+          rotated[i] = static_cast<float>(static_cast<double>(lifted) * unit);
+        }
+      },
+      sum.words());
+  return rotate_back(std::move(rotated), noise.values, header_hash);
+}
+
+}  // namespace sotto::codec

@@ -1,0 +1,45 @@
+// The update lane with noise inside the sum (docs/secure-aggregation.md, 3.1 and 3.2 with
+// differential privacy): rotate, scale, round within the norm, add integer noise, two's complement.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/codec/lanes.h"
+#include "common/crypto/secure_random.h"
+#include "common/model/update.h"
+#include "common/privacy/distributed_privacy.h"
+
+namespace sotto::codec {
+
+/// The same at everybody: it follows from the job.
+struct NoisyEncoding {
+  std::uint64_t values = 0;    // floats of an update; the lane has round.dimension words
+  double clipping_norm = 1;    // an update's bound
+  double steps_per_unit = 1;   // s
+  privacy::NoisyRounds round;  // what one release costs: noise, sensitivity, dimension
+};
+
+/// b for n participants: the probability that any coordinate of the sum wraps is below 1e-9, also
+/// when all inputs are the same and lie in one block of the rotation. At most 49.
+std::uint8_t noisy_sum_bits(const NoisyEncoding& noise, std::uint32_t n);
+
+/// `values` in steps, rounded down or up with the probabilities that make it unbiased, again until
+/// the squared norm is at most `squared_limit`, after 64 tries towards zero. Exact integers decide:
+/// whatever floats did before, no output is longer. An Error when even zero-wards is too long.
+Result<std::vector<std::int32_t>> round_within(std::span<const float> values, double steps_per_unit,
+                                               std::uint64_t squared_limit,
+                                               crypto::SecureRandom& random);
+
+/// An Error when the update is not bounded by the clipping norm or does not fit the lane. Every
+/// vector that leaves here had a squared norm of at most round.squared_sensitivity before noise.
+Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane,
+                                const Bytes32& header_hash, const ClippedUpdate& update,
+                                crypto::SecureRandom& random);
+
+/// The mean of `count` updates from their sum, wrapped where the sum was.
+std::vector<float> decode_noisy(const NoisyEncoding& noise, const RingVector& sum,
+                                const Bytes32& header_hash, std::uint64_t count);
+
+}  // namespace sotto::codec
