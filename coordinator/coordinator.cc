@@ -188,6 +188,7 @@ struct Coordinator::Impl {
     round = plan->header.round;
     // Durable before the offer leaves: no round number is offered twice, whatever happens.
     if (Status saved = store->save_offered(round); !saved.ok()) return fail(saved.error().message);
+    plan->threads = options.threads;
     cohort = plan->cohort;
     plan->earlier_conflicts = members.conflicts();
     phase_s.clear();

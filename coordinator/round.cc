@@ -54,7 +54,9 @@ RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& 
       signing(&key),
       server(plan.header, cohort_of(plan), key),
       offer(make_offer(plan, key)),
-      masked_sum(codec::RingUpdate::zeros(plan.header.lanes)) {}
+      masked_sum(codec::RingUpdate::zeros(plan.header.lanes)) {
+  server.use_threads(plan.threads);
+}
 
 std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_t index) const {
   const MemberId to = id_at(index);

@@ -31,6 +31,7 @@ struct RoundPlan {
   wire::FetchLimits fetch;
   std::map<MemberId, std::uint64_t> earlier_conflicts;  // edges in earlier rounds of the run
   std::uint32_t uploads_at_once = 4;  // members whose upload is pulled at a time; others queue
+  unsigned threads = 1;               // that share the signatures of a message
   std::uint32_t unmask_sends = 3;     // M8, one each deadline_ms[5]; then the round is lost
 };
 

@@ -35,8 +35,7 @@ struct Run {
   std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   wire::JobReply reply;
 
-  // What the newest computation left: an attempt that is burnt or cancelled gives it back to a
-  // later one of its server round (docs/secure-aggregation.md, 2.7), so masking takes a copy.
+  // Of the newest computation. A later attempt may need it again (2.7), so masking takes a copy.
   std::optional<learning::TrainedUpdate> trained;
   std::vector<std::uint64_t> metrics;
 };
@@ -157,6 +156,7 @@ struct Participant::Impl {
                         .min_colluders = policy().max_colluders,
                         .min_cohort = policy().min_cohort,
                         .max_round = std::chrono::seconds(policy().max_round_s),
+                        .threads = options.site.resources.threads,
                         .graph = run::graph_rules(job),
                         .drawn_cohort_size = run::drawn_cohort_size(job, roster.size())};
     if (agreement.drawn_cohort_size) {

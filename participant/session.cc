@@ -127,6 +127,7 @@ void ParticipantSession::State::join(const wire::Offer& m0, secagg::Cohort cohor
       .started = now,
       .phase = Advertised{},
       .work = Fetching{wire::BlobFetch(m0.header.model_hash, std::nullopt, max_model_bytes)}});
+  round->client.use_threads(agreement.threads);
   const bool again = can_use_again(m0.header);
   if (again) round->work = Computed{};
   if (!persist(record(GuardStep::kJoined))) return round.reset();

@@ -35,6 +35,7 @@ struct Agreement {
   std::uint32_t min_colluders = 1;
   std::uint32_t min_cohort = 3;
   Duration max_round{86400000};  // secrets of a round are wiped at the latest then
+  unsigned threads = 1;          // that share the signatures of a message
   secagg::GraphRules graph;      // of the job
   /// Set when the job's rounds are drawn from a genesis: of how many members (0: of all).
   std::optional<std::uint32_t> drawn_cohort_size;

@@ -48,5 +48,21 @@ TEST_F(Simulate, TheSeedDecidesTheModelToTheBitWhateverTheThreads) {
   EXPECT_NE(one, model_of("other", "4", "2"));
 }
 
+TEST_F(Simulate, AboveFullGraphMaxTheRunBeginsWithAGenesisAndItsRoundsAreOnTheRing) {
+  const fs::path out = folder_ / "ring";
+  EXPECT_EQ(
+      run({SOTTO_BINARY_DIR "/participant/sotto-simulate", Federation::job(), "--participants",
+           "12", "--out", out, "--json", "--set", "rounds.num_server_rounds=2", "--set",
+           "secure_aggregation.full_graph_max=8", "--set", "secure_aggregation.max_colluders=1"},
+          folder_ / "log"),
+      0);
+  EXPECT_TRUE(fs::exists(out / "genesis.bin"));
+  std::ifstream metrics(out / "metrics.jsonl");
+  int done = 0;
+  for (std::string line; std::getline(metrics, line);)
+    done += line.find("\"status\":\"done\"") != std::string::npos ? 1 : 0;
+  EXPECT_EQ(done, 3) << "two rounds and the closing evaluation";
+}
+
 }  // namespace
 }  // namespace sotto::process_test
