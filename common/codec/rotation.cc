@@ -99,7 +99,7 @@ void apply_signs(std::span<float> x, std::uint64_t first, const crypto::Secret32
     crypto::keystream(key, 0, (first + at) / 8 / 16,
                       std::span(stream).first((part.size() + 7) / 8));
     for (std::size_t j = 0; j < part.size(); ++j)
-      part[j] *= ((stream[j / 8] >> (j % 8)) & 1U) != 0 ? -scale : scale;
+      part[j] *= ((unsigned{stream[j / 8]} >> (j % 8)) & 1U) != 0 ? -scale : scale;
   }
 }
 

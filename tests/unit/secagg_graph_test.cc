@@ -389,7 +389,7 @@ TEST(MaskGraph, UnderTheWindowRuleOnlyColludersSplitTheHonest) {
       for (std::uint32_t first = 0; first < kN; ++first) {
         std::uint32_t inside = 0;
         for (std::uint32_t step = 0; step < k / 2; ++step)
-          inside += colluding >> ((first + step) % kN) & 1;
+          inside += static_cast<std::uint32_t>(colluding >> ((first + step) % kN) & 1);
         if (inside + q >= k / 2) windows.push_back(first);
       }
       bool two = false;
