@@ -316,8 +316,8 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
                                   m4.entries[i].entry);
       });
   if (unsigned_one)
-    return refused("M4", "the share from " + name_of(m4.entries[*unsigned_one].from) +
-                             " is not signed by it");
+    return refused(
+        "M4", "the share from " + name_of(m4.entries[*unsigned_one].from) + " is not signed by it");
   for (std::size_t i = 0; i < dealers.size(); ++i) {
     auto pair = state.open_entry(dealers[i], m4.entries[i].entry);
     if (pair)
@@ -360,7 +360,8 @@ MaskJob Client::mask_job() {
                        .self_id = state.self,
                        .sign = crypto::MaskSign::kAdd});
   for (std::uint32_t other : intersection(state.neighbours, *state.u2)) {
-    auto secret = pair_secret(state.mask_key, state.m1s.at(other).pk_mask, state.context_with(other));
+    auto secret =
+        pair_secret(state.mask_key, state.m1s.at(other).pk_mask, state.context_with(other));
     SOTTO_CHECK(secret.ok(), "keys of low order were refused at M2");
     // The lower cohort index adds, the other subtracts: the two cancel in the sum.
     job.seeds.push_back(
@@ -434,8 +435,8 @@ Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
     return verify_endorse(key_of(signers[i]), h, d_u2, d_s, m8.certificate[i]);
   });
   if (forged)
-    return refused("M8", "the endorsement of " + name_of(m8.certificate[*forged].id) +
-                             " does not verify");
+    return refused(
+        "M8", "the endorsement of " + name_of(m8.certificate[*forged].id) + " does not verify");
   if (m8.certificate.size() < header.Q)
     return refused("M8", std::to_string(m8.certificate.size()) + " endorsements, " +
                              std::to_string(header.Q) + " are needed");
@@ -456,8 +457,8 @@ Status Client::State::check_upload_headers(const wire::UnmaskRequest& m8) const 
     return verify_upload(key_of(dealers[i]), h, m8.headers[i]);
   });
   if (forged)
-    return refused("M8", "the upload header of " + name_of(m8.headers[*forged].id) +
-                             " is not signed by it");
+    return refused(
+        "M8", "the upload header of " + name_of(m8.headers[*forged].id) + " is not signed by it");
   return {};
 }
 

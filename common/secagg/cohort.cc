@@ -23,7 +23,8 @@ Cohort Cohort::on_ring(std::vector<CohortMember> members) {
   const auto id_at = [&](std::uint32_t index) { return lists->members[index].id; };
   std::ranges::sort(lists->by_id, {}, id_at);
   for (std::size_t i = 1; i < lists->by_id.size(); ++i)
-    SOTTO_CHECK(id_at(lists->by_id[i - 1]) < id_at(lists->by_id[i]), "a cohort names a member once");
+    SOTTO_CHECK(id_at(lists->by_id[i - 1]) < id_at(lists->by_id[i]),
+                "a cohort names a member once");
   return Cohort(std::move(lists));
 }
 

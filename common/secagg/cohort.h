@@ -30,9 +30,13 @@ class Cohort {
   /// In the order of a ring. SOTTO_CHECKs that no id is repeated.
   static Cohort on_ring(std::vector<CohortMember> members);
 
-  [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(lists_->members.size()); }
+  [[nodiscard]] std::uint32_t size() const {
+    return static_cast<std::uint32_t>(lists_->members.size());
+  }
 
-  [[nodiscard]] const CohortMember& at(std::uint32_t index) const { return lists_->members.at(index); }
+  [[nodiscard]] const CohortMember& at(std::uint32_t index) const {
+    return lists_->members.at(index);
+  }
 
   /// By cohort index.
   [[nodiscard]] const std::vector<CohortMember>& members() const { return lists_->members; }

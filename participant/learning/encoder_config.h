@@ -36,9 +36,9 @@ Result<EncoderConfig> load_encoder_config(const std::filesystem::path& folder);
 /// Names and shapes as in BertForSequenceClassification; the pooler only with Pooling::kCls.
 std::vector<ParameterShape> parameter_layout(const EncoderConfig& config, std::int64_t labels);
 
-/// Random weights N(0, initializer_range^2), LayerNorm at one, biases and the head at zero; position
-/// and type embeddings too, because what all texts share would drown the words in their mean while
-/// the head is young. The same seed gives the same bytes everywhere.
+/// Random weights N(0, initializer_range^2), LayerNorm at one, biases and the head at zero;
+/// position and type embeddings too, because what all texts share would drown the words in their
+/// mean while the head is young. The same seed gives the same bytes everywhere.
 FlatParameters random_parameters(const EncoderConfig& config, std::int64_t labels,
                                  std::uint64_t seed);
 

@@ -209,16 +209,16 @@ RoundFloor floor_of(const wire::RoundHeader& header, const RoundCost& cost, cons
   const double survivors = cost.survivors;
   const double quorum = header.Q;
   const codec::LaneSpec& lane = header.lanes.front();
-  const double mask = static_cast<double>(lane.length * lane.word_bits / 8) /
-                      unit.aes_bytes_per_second;
+  const double mask =
+      static_cast<double>(lane.length * lane.word_bits / 8) / unit.aes_bytes_per_second;
   // A dropout is at the other end of so many masks of survivors.
   const double one_sided = (n - survivors) * degree * survivors / n;
-  return {.client = (degree + 1) * mask + 2 * degree * unit.agree +
-                    (2 * degree + quorum + degree * survivors / n) * unit.verify +
-                    holders * unit.sign,
-          .set_up = n * (holders + 2) * unit.verify,
-          .after = (survivors + one_sided) * mask + one_sided * unit.agree +
-                   2 * survivors * unit.verify};
+  return {
+      .client = (degree + 1) * mask + 2 * degree * unit.agree +
+                (2 * degree + quorum + degree * survivors / n) * unit.verify + holders * unit.sign,
+      .set_up = n * (holders + 2) * unit.verify,
+      .after =
+          (survivors + one_sided) * mask + one_sided * unit.agree + 2 * survivors * unit.verify};
 }
 
 void round(const Report& report, const RoundCase& round_case, const UnitCosts& unit) {

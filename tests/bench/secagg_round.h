@@ -24,8 +24,8 @@ struct RoundCase {
   std::uint32_t C = 0;  // NOLINT: the specification's name
   std::uint64_t values = 0;
   double drop = 0;  // this fraction of the members deals shares and is gone before the upload
-  /// Complete, or a circulant graph: of this degree where one is given (t is a half of it then), else
-  /// as our rules have it for 10 % dropouts.
+  /// Complete, or a circulant graph: of this degree where one is given (t is a half of it then),
+  /// else as our rules have it for 10 % dropouts.
   wire::Graph graph = wire::Graph::kComplete;
   std::uint32_t degree = 0;
   int runs = 3;
@@ -140,8 +140,8 @@ inline void RoundBench::make_members() {
   for (std::uint32_t i = 0; i < case_.n; ++i) {
     double seconds = 0;
     members_.push_back({timed(seconds, [&] {
-      return secagg::Client(header_, cohort_, roster_[i].id, keys_[i],
-                            coordinator_.verify_key(), random_);
+      return secagg::Client(header_, cohort_, roster_[i].id, keys_[i], coordinator_.verify_key(),
+                            random_);
     })});
     members_.back().client.use_threads(case_.threads);
     members_.back().seconds["set_up"] = seconds;
@@ -243,8 +243,8 @@ inline void RoundBench::unmask(RoundCost& cost) {
     if (!server.can_open()) accept(timed(after, [&] { return server.accept(*m9); }));
   }
   auto job = timed(after, [&] { return server.open(); });
-  const auto sum =
-      timed(after, [&] { return std::move(job).value().run(std::move(masked_sum_), case_.threads); });
+  const auto sum = timed(
+      after, [&] { return std::move(job).value().run(std::move(masked_sum_), case_.threads); });
   const auto decoded = timed(after, [&] {
     return codec::decode_sum(encoding_, header_.lanes, server.h(), sum, cost.survivors);
   });
