@@ -13,7 +13,10 @@ wire::BurnRequest RoundStateMachine::State::burn_request() const {
 }
 
 void RoundStateMachine::State::begin_burn(std::string why, TimePoint now) {
-  secagg::BurnBallot ballot({.h = server.h(), .Q = plan.header.Q, .cohort = server.cohort()});
+  secagg::BurnBallot ballot({.h = server.h(),
+                             .Q = plan.header.Q,
+                             .witnesses = plan.header.witnesses,
+                             .cohort = server.cohort()});
   enter(BurnPhase{.ballot = std::move(ballot), .why = std::move(why)}, now);
 }
 

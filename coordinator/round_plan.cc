@@ -53,6 +53,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
                  .q = parameters->q,
                  .Q = parameters->thresholds.Q,
                  .s_min = parameters->thresholds.s_min,
+                 .witnesses = parameters->thresholds.witnesses,
                  .graph = parameters->graph,
                  .model_hash = model.hash(),
                  .config_hash = job.hash,

@@ -205,10 +205,12 @@ void ParticipantSession::State::on_masked(privacy::Released<secagg::MaskedUpdate
   next.input = input->id;
   if (!persist(next))
     return leave("the site does not release its update", "the guard refuses the upload");
-  uploaded =
-      UploadedRound{.round = next.round,
-                    .rules = {.h = next.h, .Q = round->header.Q, .cohort = round->client.cohort()},
-                    .input = next.input};
+  uploaded = UploadedRound{.round = next.round,
+                           .rules = {.h = next.h,
+                                     .Q = round->header.Q,
+                                     .witnesses = round->header.witnesses,
+                                     .cohort = round->client.cohort()},
+                           .input = next.input};
   event(Kind::kUploaded, round->header.round,
         std::to_string(released.get().packed().size()) + " bytes");
   round->exchanges.back().answer = m5;  // M4U is the last one accepted

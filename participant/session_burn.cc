@@ -57,7 +57,8 @@ void ParticipantSession::State::on_burn_certificate(RoundNumber number,
                                                     const wire::BurnCertificate& m8) {
   if (!uploaded || uploaded->round != number)
     return ignore(number, "BurnCertificate: not about the newest upload");
-  if (Status valid = secagg::check_burn_certificate(m8, uploaded->rules); !valid.ok())
+  if (Status valid = secagg::check_burn_certificate(m8, uploaded->rules, agreement.threads);
+      !valid.ok())
     return reject(number, valid.error().message);
   if (guard.is_locked(uploaded->input)) {
     const GuardRecord freed{.run = agreement.run,

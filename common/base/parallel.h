@@ -12,13 +12,13 @@
 namespace sotto {
 
 /// The lowest i below `count` for which good(i) is false; nothing when all are good. `good` is
-/// called from several threads at once and throws nothing. Fewer than some tens of microseconds of
-/// work a thread are not worth one: `least` is how many calls are.
+/// called from several threads at once and throws nothing; it is as much work as checking a
+/// signature, of which fewer than eight are not worth a thread.
 template <class Good>
-std::optional<std::size_t> first_bad(std::size_t count, unsigned threads, std::size_t least,
-                                     const Good& good) {
-  SOTTO_CHECK(threads >= 1 && least >= 1, "checks need a thread");
-  const std::size_t parts = std::clamp<std::size_t>(count / least, 1, threads);
+std::optional<std::size_t> first_bad(std::size_t count, unsigned threads, const Good& good) {
+  constexpr std::size_t kLeast = 8;
+  SOTTO_CHECK(threads >= 1, "checks need a thread");
+  const std::size_t parts = std::clamp<std::size_t>(count / kLeast, 1, threads);
   std::vector<std::optional<std::size_t>> bad(parts);
   const auto check_part = [&](std::size_t part) {
     for (std::size_t i = count * part / parts; i < count * (part + 1) / parts && !bad[part]; ++i)

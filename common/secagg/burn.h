@@ -16,13 +16,16 @@ namespace sotto::secagg {
 struct BurnRules {
   Bytes32 h{};
   std::uint32_t Q = 0;  // NOLINT: the specification's name
+  std::uint32_t witnesses = 0;
   Cohort cohort;
 };
 
-/// Q distinct members of the cohort voted over this very h. An Error says what is missing.
-Status check_burn_certificate(const wire::BurnCertificate& m8, const BurnRules& rules);
+/// Q distinct witnesses voted over this very h. An Error says what is missing. Signatures are
+/// checked on so many threads.
+Status check_burn_certificate(const wire::BurnCertificate& m8, const BurnRules& rules,
+                              unsigned threads);
 
-/// The coordinator's box for votes. One vote a member; a vote is the same bytes every time.
+/// The coordinator's box for votes. One vote a witness; a vote is the same bytes every time.
 class BurnBallot {
  public:
   explicit BurnBallot(BurnRules rules);

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::array<std::uint8_t, 32> kNoPsk{};
 constexpr std::size_t kShareBytes = 32;
-constexpr std::size_t kLeastChecks = 8;  // signatures, that are worth a thread
 
 using wire::ShareKind;
 
@@ -181,7 +180,7 @@ Status Client::State::check_advertisements(const wire::KeyList& m2, const IndexS
   for (std::size_t i = 0; i < expected.size(); ++i)
     if (m2.advertisements[i].id != id_of(expected[i]))
       return refused("M2", "the advertisements are not U1 in order");
-  const auto unsigned_one = first_bad(expected.size(), threads, kLeastChecks, [&](std::size_t i) {
+  const auto unsigned_one = first_bad(expected.size(), threads, [&](std::size_t i) {
     return verify_advertise(key_of(expected[i]), h, m2.advertisements[i]);
   });
   if (unsigned_one)
@@ -310,11 +309,10 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
     if (m4.entries[i].from != state.id_of(dealers[i]) || m4.entries[i].entry.to != state.self)
       return refused("M4", "the shares are not V's for this member in order");
   // A wrong signature is the coordinator's doing, not the dealer's (section 2.6).
-  const auto unsigned_one =
-      first_bad(dealers.size(), state.threads, kLeastChecks, [&](std::size_t i) {
-        return verify_share_entry(state.key_of(dealers[i]), state.h, m4.entries[i].from,
-                                  m4.entries[i].entry);
-      });
+  const auto unsigned_one = first_bad(dealers.size(), state.threads, [&](std::size_t i) {
+    return verify_share_entry(state.key_of(dealers[i]), state.h, m4.entries[i].from,
+                              m4.entries[i].entry);
+  });
   if (unsigned_one)
     return refused(
         "M4", "the share from " + name_of(m4.entries[*unsigned_one].from) + " is not signed by it");
@@ -421,17 +419,19 @@ Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
 
 // ---- M8 -> M9
 
-/// R2: Q distinct valid endorsements by members of the cohort.
+/// R2: Q distinct valid endorsements by witnesses.
 Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
   IndexSet signers;
   for (const wire::Endorse& endorsement : m8.certificate) {
     const auto signer = cohort.index_of(endorsement.id);
     if (!signer) return refused("M8", "an endorsement by somebody outside the cohort");
+    if (*signer >= header.witnesses)
+      return refused("M8", "an endorsement by a member that is no witness");
     if (!signers.empty() && signers.back() >= *signer)
       return refused("M8", "the endorsements are not of distinct members in order");
     signers.push_back(*signer);
   }
-  const auto forged = first_bad(signers.size(), threads, kLeastChecks, [&](std::size_t i) {
+  const auto forged = first_bad(signers.size(), threads, [&](std::size_t i) {
     return verify_endorse(key_of(signers[i]), h, d_u2, d_s, m8.certificate[i]);
   });
   if (forged)
@@ -453,7 +453,7 @@ Status Client::State::check_upload_headers(const wire::UnmaskRequest& m8) const 
     if (m5.id != id_of(dealers[i])) return refused("M8", "the upload headers are not S in order");
     if (m5.d_u2 != d_u2) return refused("M8", name_of(m5.id) + " uploaded under another U2");
   }
-  const auto forged = first_bad(dealers.size(), threads, kLeastChecks, [&](std::size_t i) {
+  const auto forged = first_bad(dealers.size(), threads, [&](std::size_t i) {
     return verify_upload(key_of(dealers[i]), h, m8.headers[i]);
   });
   if (forged)

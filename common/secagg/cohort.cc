@@ -35,6 +35,14 @@ std::optional<std::uint32_t> Cohort::index_of(MemberId id) const {
   return *at;
 }
 
+std::vector<MemberId> Cohort::ids() const {
+  std::vector<MemberId> out;
+  out.reserve(size());
+  for (const CohortMember& member : members())
+    out.push_back(member.id);
+  return out;
+}
+
 Bytes32 Cohort::hash() const {
   ByteWriter ids;
   ids.reserve(4 + 4 * members().size());
@@ -70,6 +78,7 @@ Result<Thresholds> complete_graph_thresholds(std::uint32_t n, std::uint32_t C) {
   // colluding members alone never open a secret.
   out.t = std::max({2U, C + 1, std::min(n / 2 + 1, out.Q - 1)});
   out.s_min = std::max(out.Q, C + 2);
+  out.witnesses = n;
   return out;
 }
 

@@ -41,6 +41,9 @@ class Cohort {
   /// By cohort index.
   [[nodiscard]] const std::vector<CohortMember>& members() const { return lists_->members; }
 
+  /// By cohort index.
+  [[nodiscard]] std::vector<MemberId> ids() const;
+
   [[nodiscard]] std::optional<std::uint32_t> index_of(MemberId id) const;
   /// H("SA1 cohh", u32 n || ids by cohort index): with it the order on the ring is in h, so members
   /// that were given different rings share no key and sign nothing in common.
@@ -64,17 +67,18 @@ using IndexSet = std::vector<std::uint32_t>;
 /// The members of `set` that are in `other` too.
 [[nodiscard]] IndexSet intersection(const IndexSet& set, const IndexSet& other);
 
-/// Q, t, s_min of the complete graph.
+/// How many members a step needs.
 struct Thresholds {
   std::uint32_t t = 0;
   std::uint32_t Q = 0;  // NOLINT
   std::uint32_t s_min = 0;
+  std::uint32_t witnesses = 0;  // of whom Q make a certificate: the first by cohort index
 
   bool operator==(const Thresholds&) const = default;
 };
 
-/// Q = floor((n + C)/2) + 1, t = min(floor(n/2) + 1, Q - 1), s_min = max(Q, C + 2). An Error when C
-/// > n - 2.
+/// Q = floor((n + C)/2) + 1 of all n, t = min(floor(n/2) + 1, Q - 1), s_min = max(Q, C + 2). An
+/// Error when C > n - 2.
 Result<Thresholds> complete_graph_thresholds(std::uint32_t n, std::uint32_t C);
 
 }  // namespace sotto::secagg

@@ -17,13 +17,12 @@ constexpr std::uint32_t kMaxMessages = 1U << 15;
 /// The round as its messages are checked: h and who signs with which key.
 struct Book {
   Bytes32 h{};
-  const EvidenceRoster& roster;
-  const std::vector<MemberId>& cohort;
+  crypto::VerifyKey coordinator{};
+  Cohort cohort;
 
   [[nodiscard]] const crypto::VerifyKey* key(MemberId id) const {
-    if (!std::ranges::binary_search(cohort, id)) return nullptr;
-    const auto at = std::ranges::find(roster.members, id, &CohortMember::id);
-    return at == roster.members.end() ? nullptr : &at->verify_key;
+    const auto index = cohort.index_of(id);
+    return index ? &cohort.at(*index).verify_key : nullptr;
   }
 };
 
@@ -70,23 +69,23 @@ bool is_signed(const Book& book, const wire::BurnVote& m) {
 }
 
 bool is_signed(const Book& book, const wire::Offer& m) {
-  return verify_offer(book.roster.coordinator, m);
+  return verify_offer(book.coordinator, m);
 }
 
 bool is_signed(const Book& book, const wire::KeyList& m) {
-  return m.advertisements.empty() && verify_key_list(book.roster.coordinator, book.h, m);
+  return m.advertisements.empty() && verify_key_list(book.coordinator, book.h, m);
 }
 
 bool is_signed(const Book& book, const wire::ShareForward& m) {
-  return m.entries.empty() && verify_share_forward(book.roster.coordinator, book.h, m);
+  return m.entries.empty() && verify_share_forward(book.coordinator, book.h, m);
 }
 
 bool is_signed(const Book& book, const wire::Fix& m) {
-  return verify_fix(book.roster.coordinator, book.h, m);
+  return verify_fix(book.coordinator, book.h, m);
 }
 
 bool is_signed(const Book& book, const wire::Survivors& m) {
-  return verify_survivors(book.roster.coordinator, book.h, m);
+  return verify_survivors(book.coordinator, book.h, m);
 }
 
 /// An UnmaskRequest with one endorsement alone stands for that endorsement and what it is of.
@@ -207,8 +206,6 @@ Result<Finding> wrong_share(const Book& book, const Evidence& e) {
 }
 
 Result<Finding> inconsistent_dealer(const Book& book, const Evidence& e) {
-  if (e.header.graph != wire::Graph::kComplete)
-    return flawed("dealers are convicted in the complete graph alone");
   const std::size_t t = e.header.t;
   const auto* m1 = e.messages.empty() ? nullptr : std::get_if<wire::Advertise>(&e.messages[0]);
   if (m1 == nullptr || !is_signed(book, *m1) || e.messages.size() != 1 + 2 * t)
@@ -223,8 +220,7 @@ Result<Finding> inconsistent_dealer(const Book& book, const Evidence& e) {
       return flawed("a share is not one that the dealer committed to");
     kind = share->kind;
     const MemberId holder = std::get<wire::UnmaskResponse>(e.messages[i + 1]).id;
-    const auto index = std::ranges::lower_bound(book.cohort, holder) - book.cohort.begin();
-    points.push_back(static_cast<std::uint32_t>(index) + 1);
+    points.push_back(*book.cohort.index_of(holder) + 1);
     shares.push_back(share->share);
   }
   auto reconstructor = crypto::Reconstructor::create(points);
@@ -237,21 +233,34 @@ Result<Finding> inconsistent_dealer(const Book& book, const Evidence& e) {
   return Finding{m1->id, "Shares: t of them do not give what its Advertise committed to"};
 }
 
+/// The cohort with the roster's keys, in the order of its indexes.
+Result<Cohort> cohort_of(const Evidence& e, const EvidenceRoster& roster) {
+  std::vector<MemberId> sorted = e.cohort;
+  std::ranges::sort(sorted);
+  if (std::ranges::adjacent_find(sorted) != sorted.end())
+    return flawed("its cohort names a member twice");
+  if (e.header.graph == wire::Graph::kComplete && sorted != e.cohort)
+    return flawed("its cohort is not in order");
+  std::vector<CohortMember> members;
+  for (MemberId id : e.cohort) {
+    const auto at = std::ranges::lower_bound(roster.members, id, {}, &CohortMember::id);
+    if (at == roster.members.end() || at->id != id) return flawed("its cohort has a stranger");
+    members.push_back(*at);
+  }
+  Cohort cohort = Cohort::on_ring(std::move(members));
+  if (cohort.hash() != e.header.cohort_hash) return flawed("its cohort is not that of the header");
+  return cohort;
+}
+
 }  // namespace
 
 Result<Finding> check_evidence(const Evidence& e, const EvidenceRoster& roster) {
   if (e.header.roster_hash != roster.roster_hash) return flawed("it is about another roster");
-  for (std::size_t i = 1; i < e.cohort.size(); ++i)
-    if (e.cohort[i - 1] >= e.cohort[i]) return flawed("its cohort is not in order");
-  const Book book{.h = header_hash(e.header), .roster = roster, .cohort = e.cohort};
-  std::vector<CohortMember> members;
-  for (MemberId id : e.cohort) {
-    const crypto::VerifyKey* key = book.key(id);
-    if (key == nullptr) return flawed("its cohort has a stranger");
-    members.push_back({id, *key});
-  }
-  if (Cohort(std::move(members)).hash() != e.header.cohort_hash)
-    return flawed("its cohort is not that of the header");
+  auto cohort = cohort_of(e, roster);
+  if (!cohort.ok()) return cohort.error();
+  const Book book{.h = header_hash(e.header),
+                  .coordinator = roster.coordinator,
+                  .cohort = std::move(cohort).value()};
   switch (e.kind) {
     case EvidenceKind::kTwoMessages:
       return two_messages(book, e);
@@ -332,13 +341,10 @@ wire::Message endorsement(const wire::UnmaskRequest& m8, const wire::Endorse& m7
 std::vector<Evidence> contradictions(const wire::RoundHeader& header, const Cohort& cohort,
                                      const EvidenceRoster& roster, const wire::Message& first,
                                      const wire::Message& second) {
-  std::vector<MemberId> ids;
-  for (std::uint32_t i = 0; i < cohort.size(); ++i)
-    ids.push_back(cohort.at(i).id);
-  std::ranges::sort(ids);
   std::vector<Evidence> found;
   const auto consider = [&](EvidenceKind kind, std::vector<wire::Message> messages) {
-    Evidence e{.kind = kind, .header = header, .cohort = ids, .messages = std::move(messages)};
+    Evidence e{
+        .kind = kind, .header = header, .cohort = cohort.ids(), .messages = std::move(messages)};
     if (check_evidence(e, roster).ok()) found.push_back(std::move(e));
   };
   const auto* m3 = std::get_if<wire::Shares>(&first);

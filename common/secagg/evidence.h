@@ -24,14 +24,14 @@ enum class EvidenceKind : std::uint8_t {
   /// A dealer's entry of M3 and an M9 whose share does not fit it.
   kWrongShare = 4,
   /// A dealer's M1, then for t holders the entry of M3 and an M9 that fits it; together they do not
-  /// give what the M1 committed to. In the complete graph alone, whose order the ids give.
+  /// give what the M1 committed to.
   kInconsistentDealer = 5
 };
 
 struct Evidence {
   EvidenceKind kind{};
   wire::RoundHeader header;
-  std::vector<MemberId> cohort;  // ascending
+  std::vector<MemberId> cohort;  // by cohort index
   std::vector<wire::Message> messages;
   bool operator==(const Evidence&) const = default;
 };
@@ -40,7 +40,7 @@ struct Evidence {
 struct EvidenceRoster {
   Bytes32 roster_hash{};
   crypto::VerifyKey coordinator{};
-  std::vector<CohortMember> members;
+  std::vector<CohortMember> members;  // ascending
 };
 
 struct Finding {

@@ -1,6 +1,7 @@
 #include "common/secagg/graph.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "common/base/check.h"
 #include "common/secagg/hypergeometric.h"
@@ -76,6 +77,19 @@ std::optional<Circulant> least_circulant(std::uint32_t n, std::uint32_t C, std::
   return std::nullopt;
 }
 
+std::optional<Committee> least_committee(std::uint32_t n, std::uint32_t C, std::uint32_t dropouts,
+                                         const GraphSecurity& security) {
+  if (n > kMaxPopulation || C >= n || dropouts >= n) return std::nullopt;
+  for (std::uint32_t members = 64; members <= 512 && members < n; members += 64) {
+    const std::uint32_t colluders = upper_quantile({n, C, members}, security.sigma);
+    const std::uint32_t quorum = (members + colluders) / 2 + 1;
+    if (quorum <= members &&
+        tail_is_below({n, dropouts, members}, members - quorum + 1, 1, security.eta))
+      return Committee{.members = members, .colluders = colluders, .Q = quorum};
+  }
+  return std::nullopt;
+}
+
 Result<GraphParameters> graph_parameters(std::uint32_t n, std::uint32_t C,
                                          const GraphRules& rules) {
   const auto complete = complete_graph_thresholds(n, C);
@@ -88,6 +102,12 @@ Result<GraphParameters> graph_parameters(std::uint32_t n, std::uint32_t C,
     out.k = circulant->k;
     out.q = circulant->q;
     out.thresholds.t = circulant->t();
+    // Only a ring is in an order that nobody chose.
+    const auto committee = n > kFullCertificateMax ? least_committee(n, C, dropouts) : std::nullopt;
+    if (committee) {
+      out.thresholds.Q = committee->Q;  // s_min stays that of all n
+      out.thresholds.witnesses = committee->members;
+    }
   }
   return out;
 }
@@ -136,12 +156,18 @@ bool MaskGraph::holds_share_of(std::uint32_t holder, std::uint32_t dealer) const
 }
 
 IndexSet MaskGraph::short_of_holders(const IndexSet& set) const {
+  // In the complete graph everybody in the set holds a share, and nobody has to be counted.
+  if (kind_ == wire::Graph::kComplete) return set.size() < t_ ? set : IndexSet{};
+  // before[place]: how many of the set stand before it, going round twice.
+  std::vector<std::uint32_t> before(2 * std::size_t{n_} + 1, 0);
+  for (std::uint32_t i : set)
+    before.at(i + 1) = before.at(n_ + i + 1) = 1;
+  std::partial_sum(before.begin(), before.end(), before.begin());
   IndexSet out;
   for (std::uint32_t i : set) {
-    // In the complete graph everybody in the set holds a share, and nobody has to be counted.
-    const std::size_t held =
-        kind_ == wire::Graph::kComplete ? set.size() : intersection(holders(i), set).size();
-    if (held < t_) out.push_back(i);
+    const std::uint32_t place = i >= reach_ ? i : n_ + i;
+    const std::uint32_t around = before[place + reach_ + 1] - before[place - reach_];
+    if (around - 1 < t_) out.push_back(i);  // i itself holds none
   }
   return out;
 }

@@ -38,6 +38,23 @@ struct Circulant {
 std::optional<Circulant> least_circulant(std::uint32_t n, std::uint32_t C, std::uint32_t dropouts,
                                          const GraphSecurity& security = {});
 
+/// Who certifies in a large cohort, so that a certificate stays small: the first on the ring.
+struct Committee {
+  std::uint32_t members = 0;
+  std::uint32_t colluders = 0;  // more are in it with probability 2^-sigma
+  std::uint32_t Q = 0;          // NOLINT: floor((members + colluders)/2) + 1
+
+  bool operator==(const Committee&) const = default;
+};
+
+/// The smallest committee, in steps of 64 up to 512, of which Q are still there when `dropouts` of
+/// the cohort are missing, except with probability 2^-eta. Nothing when there is none (2.4).
+std::optional<Committee> least_committee(std::uint32_t n, std::uint32_t C, std::uint32_t dropouts,
+                                         const GraphSecurity& security = {});
+
+/// Everybody certifies up to so many members; above, a committee where the graph is circulant.
+inline constexpr std::uint32_t kFullCertificateMax = 4096;
+
 /// What a job says about its graphs.
 struct GraphRules {
   std::uint32_t full_graph_max = 256;  // the complete graph up to here

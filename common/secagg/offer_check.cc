@@ -83,6 +83,8 @@ Status check_parameters(const wire::RoundHeader& header, const LocalRules& rules
       {header.q == expected->q, "q is " + number(header.q) + ", not " + number(expected->q)},
       {header.Q == thresholds.Q, "Q is " + number(header.Q) + ", not " + number(thresholds.Q)},
       {header.t == thresholds.t, "t is " + number(header.t) + ", not " + number(thresholds.t)},
+      {header.witnesses == thresholds.witnesses,
+       number(header.witnesses) + " witnesses, not " + number(thresholds.witnesses)},
       {header.s_min >= s_min,
        "s_min is " + number(header.s_min) + ", at least " + number(s_min) + " is demanded"},
       {header.s_min <= header.n, "s_min is more than the cohort has members"},

@@ -1,3 +1,5 @@
+#include <span>
+
 #include "common/base/parallel.h"
 #include "common/secagg/conflicts.h"
 #include "common/secagg/server_state.h"
@@ -133,8 +135,7 @@ Verdict Server::State::check_shares(const wire::Shares& m3, std::uint32_t from) 
   for (std::size_t rank = 0; rank < m3.entries.size(); ++rank)
     if (m3.entries[rank].to != cohort.at(to[rank]).id)
       return Verdict::rejected("M3: the entries are not for U1 in order");
-  constexpr std::size_t kLeastChecks = 8;  // signatures, that are worth a thread
-  const auto forged = first_bad(m3.entries.size(), threads, kLeastChecks, [&](std::size_t i) {
+  const auto forged = first_bad(m3.entries.size(), threads, [&](std::size_t i) {
     return verify_share_entry(key_of(from), h, m3.id, m3.entries[i]);
   });
   return forged ? Verdict::rejected("M3: bad signature of an entry") : Verdict::accepted();
@@ -275,6 +276,9 @@ Status Server::fix_s() {
   State& state = *state_;
   SOTTO_CHECK(state.u2 && !state.s, "S is fixed once, after U2");
   if (Status enough = state.enough(state.uploaded, "uploaded"); !enough.ok()) return enough;
+  if (state.witnesses_in(state.uploaded) < state.header.Q)
+    return Error{"only " + std::to_string(state.witnesses_in(state.uploaded)) +
+                 " witnesses uploaded; " + std::to_string(state.header.Q) + " are needed"};
   if (const IndexSet lost = state.graph.short_of_holders(state.uploaded); !lost.empty())
     return Error{"member " + std::to_string(raw(state.cohort.at(lost.front()).id)) +
                  " uploaded, but fewer than t holders of its secrets did"};
@@ -304,8 +308,9 @@ Verdict Server::accept(MemberId from_id, const wire::Endorse& m7) {
     return Verdict::rejected("M7: bad signature, or over another S");
   held = m7;
   insert(state.endorsed, *from);
-  if (state.endorsed.size() == state.header.Q)
-    for (std::uint32_t index : state.endorsed)
+  const auto witnesses = std::span(state.endorsed).first(state.witnesses_in(state.endorsed));
+  if (state.certificate.empty() && witnesses.size() == state.header.Q)
+    for (std::uint32_t index : witnesses)
       state.certificate.push_back(*state.sent[index].m7);
   return Verdict::accepted();
 }

@@ -5,10 +5,10 @@
 namespace sotto::secagg {
 
 EvidenceRoster Server::State::evidence_roster() const {
-  EvidenceRoster roster{
-      .roster_hash = header.roster_hash, .coordinator = signing->verify_key(), .members = {}};
-  for (std::uint32_t i = 0; i < cohort.size(); ++i)
-    roster.members.push_back(cohort.at(i));
+  EvidenceRoster roster{.roster_hash = header.roster_hash,
+                        .coordinator = signing->verify_key(),
+                        .members = cohort.members()};
+  std::ranges::sort(roster.members, {}, &CohortMember::id);
   return roster;
 }
 
@@ -35,10 +35,13 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
   if (std::holds_alternative<wire::UploadHeader>(rejected) && sent.m5) against(*sent.m5);
   if (std::holds_alternative<wire::BurnVote>(rejected) && sent.m7)
     against(state.endorsement_of(*from));
-  if (std::holds_alternative<wire::UnmaskResponse>(rejected) && sent.m9) {
+  if (const auto* m9 = std::get_if<wire::UnmaskResponse>(&rejected); m9 != nullptr && sent.m9) {
     against(*sent.m9);
-    for (std::uint32_t dealer = 0; dealer < state.cohort.size(); ++dealer)
-      if (state.sent[dealer].m3) against(*state.sent[dealer].m3);
+    // An answer that was taken is well formed, whatever its shares are.
+    const auto wrong = std::ranges::find_if(
+        sent.m9->shares, [&](const auto& share) { return !state.fits(share, *from); });
+    if (*m9 == *sent.m9 && wrong != m9->shares.end())
+      against(*state.sent[*state.cohort.index_of(wrong->dealer)].m3);
   }
   return found;
 }
@@ -51,10 +54,8 @@ std::vector<Evidence> Server::evidence_against_dealers() const {
     if (held.size() < state.header.t) continue;
     Evidence e{.kind = EvidenceKind::kInconsistentDealer,
                .header = state.header,
-               .cohort = {},
+               .cohort = state.cohort.ids(),
                .messages = {*state.sent[dealer].m1}};
-    for (std::uint32_t i = 0; i < state.cohort.size(); ++i)
-      e.cohort.push_back(state.cohort.at(i).id);
     for (std::uint32_t i = 0; i < state.header.t; ++i) {
       const std::uint32_t holder = held[i].holder;
       e.messages.emplace_back(

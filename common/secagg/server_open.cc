@@ -1,6 +1,7 @@
 // Unmasking: what members answer to the certificate, and the seeds that it opens.
 #include <map>
 #include <span>
+#include <thread>
 
 #include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
@@ -36,18 +37,18 @@ const char* Server::State::flaw(const wire::UnmaskResponse& m9, std::uint32_t fr
   return verify_unmask_response(key_of(from), h, m9) ? nullptr : "M9: bad signature";
 }
 
+bool Server::State::fits(const wire::RevealedShare& revealed, std::uint32_t from) const {
+  const auto& committed = entry(*cohort.index_of(revealed.dealer), from);
+  return crypto::is_canonical_scalar(revealed.share) &&
+         commit_share(revealed.kind, h, revealed.dealer, cohort.at(from).id, revealed.share) ==
+             (revealed.kind == wire::ShareKind::kSelfMask ? committed.cb : committed.cr);
+}
+
 Verdict Server::State::take_shares(const wire::UnmaskResponse& m9, std::uint32_t from) {
   std::string bad;
   for (const auto& revealed : m9.shares) {
-    const std::uint32_t dealer = *cohort.index_of(revealed.dealer);
-    const auto& committed = entry(dealer, from);
-    const auto& expected =
-        revealed.kind == wire::ShareKind::kSelfMask ? committed.cb : committed.cr;
-    const bool fits =
-        crypto::is_canonical_scalar(revealed.share) &&
-        commit_share(revealed.kind, h, revealed.dealer, m9.id, revealed.share) == expected;
-    if (fits)
-      shares[dealer].push_back({from, revealed.share});
+    if (fits(revealed, from))
+      shares[*cohort.index_of(revealed.dealer)].push_back({from, revealed.share});
     else
       bad += " " + std::to_string(raw(revealed.dealer));
   }
@@ -112,29 +113,55 @@ Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Sec
   return {};
 }
 
-Result<SumJob> Server::open() const {
-  SOTTO_CHECK(can_open(), "every secret has t shares");
-  const State& state = *state_;
+/// Of these dealers, in order; Lagrange coefficients once for each set of responders.
+Result<std::vector<MaskSeed>> Server::State::seeds_of(
+    std::span<const std::uint32_t> dealers) const {
   std::map<std::vector<std::uint32_t>, crypto::Reconstructor> reconstructors;  // by points
-  SumJob job{.h = state.h, .seeds = {}};
-  for (std::uint32_t dealer : u2()) {
+  std::vector<MaskSeed> seeds;
+  for (std::uint32_t dealer : dealers) {
     std::vector<std::uint32_t> points;
-    std::vector<Bytes32> shares;
-    for (const HeldShare& held : std::span(state.shares[dealer]).first(state.header.t)) {
+    std::vector<Bytes32> values;
+    for (const HeldShare& held : std::span(shares[dealer]).first(header.t)) {
       points.push_back(held.holder + 1);
-      shares.push_back(held.share);
+      values.push_back(held.share);
     }
     auto at = reconstructors.find(points);
     if (at == reconstructors.end()) {
       auto made = crypto::Reconstructor::create(points);
       if (!made.ok()) return made.error();
+      // On a ring every dealer has other holders: keeping them would help nobody.
+      if (header.graph == wire::Graph::kCirculant) reconstructors.clear();
       at = reconstructors.emplace(points, std::move(made).value()).first;
     }
-    const crypto::Secret32 secret = at->second.reconstruct(shares);
-    const Status added = contains(s(), dealer)
-                             ? state.add_self_mask(dealer, secret, job.seeds)
-                             : state.add_pairwise_masks(dealer, secret, job.seeds);
+    const crypto::Secret32 secret = at->second.reconstruct(values);
+    const Status added = contains(*s, dealer) ? add_self_mask(dealer, secret, seeds)
+                                              : add_pairwise_masks(dealer, secret, seeds);
     if (!added.ok()) return added.error();
+  }
+  return seeds;
+}
+
+Result<SumJob> Server::open() const {
+  SOTTO_CHECK(can_open(), "every secret has t shares");
+  constexpr std::size_t kLeast = 8;  // dealers that are worth a thread
+  const std::span<const std::uint32_t> dealers = u2();
+  const std::size_t parts = std::clamp<std::size_t>(dealers.size() / kLeast, 1, state_->threads);
+  std::vector<std::optional<Result<std::vector<MaskSeed>>>> opened(parts);
+  {
+    std::vector<std::jthread> others;
+    const auto open_part = [&](std::size_t part) {
+      const std::size_t first = dealers.size() * part / parts;
+      const std::size_t end = dealers.size() * (part + 1) / parts;
+      opened[part].emplace(state_->seeds_of(dealers.subspan(first, end - first)));
+    };
+    for (std::size_t part = 1; part < parts; ++part)
+      others.emplace_back(open_part, part);
+    open_part(0);
+  }
+  SumJob job{.h = state_->h, .seeds = {}};
+  for (auto& part : opened) {
+    if (!part->ok()) return part->error();
+    std::ranges::move(part->value(), std::back_inserter(job.seeds));
   }
   return job;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,6 +81,11 @@ struct Server::State {
 
   [[nodiscard]] std::uint32_t bound() const { return std::max(header.Q, header.s_min); }
 
+  /// How many of an ascending set are witnesses; they come first.
+  [[nodiscard]] std::size_t witnesses_in(const IndexSet& set) const {
+    return static_cast<std::size_t>(std::ranges::lower_bound(set, header.witnesses) - set.begin());
+  }
+
   [[nodiscard]] wire::Bitmap bitmap(const IndexSet& set) const {
     return wire::to_bitmap(header.n, set);
   }
@@ -104,8 +110,12 @@ struct Server::State {
   [[nodiscard]] wire::UnmaskRequest endorsement_of(std::uint32_t from) const;
   Verdict check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
   Verdict check_shares(const wire::Shares& m3, std::uint32_t from) const;
+  /// A share of a dealer in U2 is the one that it committed to when it dealt to `from`.
+  [[nodiscard]] bool fits(const wire::RevealedShare& revealed, std::uint32_t from) const;
   Verdict take_shares(const wire::UnmaskResponse& m9, std::uint32_t from);
   [[nodiscard]] const char* flaw(const wire::UnmaskResponse& m9, std::uint32_t from) const;
+  [[nodiscard]] Result<std::vector<MaskSeed>> seeds_of(
+      std::span<const std::uint32_t> dealers) const;
   [[nodiscard]] Status add_self_mask(std::uint32_t dealer, const crypto::Secret32& b,
                                      std::vector<MaskSeed>& seeds) const;
   [[nodiscard]] Status add_pairwise_masks(std::uint32_t dealer, const crypto::Secret32& r,

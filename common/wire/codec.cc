@@ -49,6 +49,7 @@ void layout(Io& io, typename Io::template Ref<RoundHeader> m, const Limits& limi
   io.u32(m.q);
   io.u32(m.Q);
   io.u32(m.s_min);
+  io.u32(m.witnesses);
   io.enumeration(m.graph, Graph::kComplete, Graph::kCirculant, "neighbour graph");
   io.array(m.model_hash);
   io.array(m.config_hash);

@@ -32,13 +32,14 @@ struct RoundHeader {
   RoundNumber round;
   Bytes32 roster_hash{};
   Bytes32 cohort_hash{};
-  std::uint32_t n = 0;      // cohort size
-  std::uint32_t C = 0;      // NOLINT: the specification's name. Colluders assumed
-  std::uint32_t k = 0;      // degree: n - 1 in the complete graph, even in the circulant one
-  std::uint32_t t = 0;      // shares that open a secret
-  std::uint32_t q = 0;      // window rule (0 in the complete graph)
-  std::uint32_t Q = 0;      // NOLINT: endorsements in a certificate
-  std::uint32_t s_min = 0;  // fewest survivors
+  std::uint32_t n = 0;          // cohort size
+  std::uint32_t C = 0;          // NOLINT: the specification's name. Colluders assumed
+  std::uint32_t k = 0;          // degree: n - 1 in the complete graph, even in the circulant one
+  std::uint32_t t = 0;          // shares that open a secret
+  std::uint32_t q = 0;          // window rule (0 in the complete graph)
+  std::uint32_t Q = 0;          // NOLINT: endorsements in a certificate
+  std::uint32_t s_min = 0;      // fewest survivors
+  std::uint32_t witnesses = 0;  // whose signatures make certificates: the first by cohort index
   Graph graph = Graph::kComplete;
   Bytes32 model_hash{};
   Bytes32 config_hash{};  // the job's hash

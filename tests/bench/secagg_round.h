@@ -127,6 +127,7 @@ inline void RoundBench::choose_graph() {
   header_.q = chosen.q;
   header_.Q = chosen.thresholds.Q;
   header_.s_min = chosen.thresholds.s_min;
+  header_.witnesses = chosen.thresholds.witnesses;
   if (case_.degree == 0) return;
   // As the other implementation was measured: without our bounds.
   header_.k = case_.degree;

@@ -78,7 +78,7 @@ def session():
         "complaint_ignored": joined()[:-2] + [0, 2, 5, COMPUTED, 0, FIX, 0, 0, MASKED, 0],
         "reflected_share": joined()[:-2] + [0, 16],
         "forged_keys": [OFFER, 0, 0, 0, KEYS, 0, 8, LATER, OFFER, 0, 0, 0, KEYS, 0, 16, LATER, OFFER, 0, 0, 0, KEYS, 0, 32],
-        "bent_headers": [op for field in range(1, 17) for op in (OFFER, field, 1, 0, 0)],
+        "bent_headers": [op for field in range(1, 18) for op in (OFFER, field, 1, 0, 0)],
         "guard_fails": uploaded() + [GUARD, SURVIVORS, 0, 0],
         "time_runs_out": uploaded() + [TIME, 255, TIME, 255, TIME, 255, SURVIVORS, 0, 0],
         "training_fails": joined() + [COMPUTED, 7],

@@ -106,6 +106,7 @@ class SessionFuzz {
     const std::array<std::uint32_t*, 7> numbers{&header.n, &header.C, &header.k,    &header.t,
                                                 &header.q, &header.Q, &header.s_min};
     if (field <= numbers.size()) *numbers.at(field - 1U) += by;
+    if (field == 17) header.witnesses += by;
     if (field == 8) header.run[0] ^= by;
     if (field == 9) header.roster_hash[0] ^= by;
     if (field == 10) header.cohort_hash[0] ^= by;

@@ -55,6 +55,7 @@ class World {
     out.t = thresholds.t;
     out.Q = thresholds.Q;
     out.s_min = thresholds.s_min;
+    out.witnesses = thresholds.witnesses;
     out.model_hash = model.hash();
     out.config_hash = agreement.config_hash;
     out.lanes = codec::lane_specs(encoding, evaluation ? 0 : model.values.size(), kMembers);

@@ -61,6 +61,7 @@ class Liar {
     header.t = thresholds.t;
     header.Q = thresholds.Q;
     header.s_min = thresholds.s_min;
+    header.witnesses = thresholds.witnesses;
     header.model_hash = model_.hash();
     header.lanes = codec::lane_specs(agreement_.encoding, 17, n_);
     return header;

@@ -118,6 +118,7 @@ wire::RoundHeader World::header(RoundNumber round) const {
   header.t = parameters.thresholds.t;
   header.Q = parameters.thresholds.Q;
   header.s_min = parameters.thresholds.s_min;
+  header.witnesses = parameters.thresholds.witnesses;
   header.model_hash = model_.hash();
   header.config_hash = agreement_.config_hash;
   header.lanes = codec::lane_specs(agreement_.encoding,

@@ -15,8 +15,12 @@ std::vector<wire::BurnCertificate> certificates(const Play& play) {
 }
 
 Status check(const Play& play, const wire::BurnCertificate& m8) {
-  return secagg::check_burn_certificate(
-      m8, {.h = play.members.h, .Q = play.members.header.Q, .cohort = play.members.cohort()});
+  return secagg::check_burn_certificate(m8,
+                                        {.h = play.members.h,
+                                         .Q = play.members.header.Q,
+                                         .witnesses = play.members.header.n,
+                                         .cohort = play.members.cohort()},
+                                        1);
 }
 
 /// Two of five never upload: S cannot be fixed, the phase ends at its deadline.

@@ -48,6 +48,7 @@ class ScriptedMembers {
     header.t = thresholds.t;
     header.Q = thresholds.Q;
     header.s_min = thresholds.s_min;
+    header.witnesses = thresholds.witnesses;
     header.model_hash.fill(7);
     header.lanes = codec::lane_specs(encoding, values, n);
     h = secagg::header_hash(header);

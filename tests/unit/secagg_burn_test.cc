@@ -9,7 +9,10 @@ namespace {
 
 struct BurnCertificateTest : ::testing::Test {
   testing::ScriptedMembers members{5, 1};  // Q = 4
-  BurnRules rules{.h = members.h, .Q = members.header.Q, .cohort = members.cohort()};
+  BurnRules rules{.h = members.h,
+                  .Q = members.header.Q,
+                  .witnesses = members.header.n,
+                  .cohort = members.cohort()};
 
   [[nodiscard]] wire::BurnCertificate of(const IndexSet& voters) const {
     wire::BurnCertificate m8;
@@ -19,15 +22,15 @@ struct BurnCertificateTest : ::testing::Test {
   }
 
   void refuses(const wire::BurnCertificate& m8, const std::string& why) const {
-    const Status checked = check_burn_certificate(m8, rules);
+    const Status checked = check_burn_certificate(m8, rules, 1);
     ASSERT_FALSE(checked.ok());
     EXPECT_NE(checked.error().message.find(why), std::string::npos) << checked.error().message;
   }
 };
 
 TEST_F(BurnCertificateTest, QVotesAreEnough) {
-  EXPECT_TRUE(check_burn_certificate(of({0, 2, 3, 4}), rules).ok());
-  EXPECT_TRUE(check_burn_certificate(of({0, 1, 2, 3, 4}), rules).ok());
+  EXPECT_TRUE(check_burn_certificate(of({0, 2, 3, 4}), rules, 1).ok());
+  EXPECT_TRUE(check_burn_certificate(of({0, 1, 2, 3, 4}), rules, 1).ok());
 }
 
 TEST_F(BurnCertificateTest, BurnCertificateShort) {
@@ -68,7 +71,7 @@ TEST_F(BurnCertificateTest, TheBallotGivesACertificateInOrderWhateverTheOrderOfT
     EXPECT_EQ(ballot.accept(members.burn_vote(i)).kind, Verdict::Kind::kAccepted);
   }
   EXPECT_TRUE(ballot.has_quorum());
-  EXPECT_TRUE(check_burn_certificate(ballot.certificate(), rules).ok());
+  EXPECT_TRUE(check_burn_certificate(ballot.certificate(), rules, 1).ok());
   EXPECT_EQ(ballot.accept(members.burn_vote(3)).kind, Verdict::Kind::kIgnored);
 }
 

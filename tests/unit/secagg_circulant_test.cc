@@ -2,6 +2,7 @@
 // coordinator is refused (docs/secure-aggregation.md, 2.3 to 2.7).
 #include <algorithm>
 
+#include "common/secagg/burn.h"
 #include "tests/unit/secagg_sparse_round.h"
 
 namespace sotto::secagg {
@@ -260,6 +261,154 @@ TEST_F(CirculantSurvivors, UploadHeadersAreThoseOfTheNeighboursInS) {
 TEST_F(CirculantSurvivors, TheServerRefusesAnSWithAMemberShortOfHolders) {
   until_u2(round);
   expect_error(round.upload(round.but({8, 9, 15, 16})), "fewer than t holders");
+}
+
+// ---- a committee of witnesses: the first 16 on the ring, of whom 11 make a certificate
+
+struct CirculantWitnesses : ::testing::Test {
+  void SetUp() override {
+    until_u2(round);
+    for (std::uint32_t i : round.all())
+      round.upload_one(i);
+  }
+
+  SparseRound round{{.n = 48, .C = 1, .k = 8, .t = 3, .q = 4, .Q = 11, .witnesses = 16}};
+  IndexSet committee{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+};
+
+TEST_F(CirculantWitnesses, AloneMakeTheCertificateAndEverybodyAnswersIt) {
+  ASSERT_TRUE(round.server->fix_s().ok());
+  const IndexSet others = minus(round.all(), committee);
+  round.endorse(others);
+  EXPECT_FALSE(round.server->has_quorum()) << "32 endorsements, none of a witness";
+  round.endorse({0, 2, 4, 6, 8, 10, 11, 12, 13, 14});
+  EXPECT_FALSE(round.server->has_quorum());
+  round.endorse({15});
+  ASSERT_TRUE(round.server->has_quorum());
+  const auto m8 = round.server->unmask_request(round.id(40));
+  EXPECT_EQ(m8.certificate.size(), 11U);
+  for (const wire::Endorse& m7 : m8.certificate)
+    EXPECT_LT(*round.cohort->index_of(m7.id), 16U);
+  round.endorse({1, 3, 5, 7, 9});
+  EXPECT_EQ(round.server->unmask_request(round.id(40)), m8) << "M8 never changes";
+  round.unmask(round.all());
+  round.expect_exact_sum();
+}
+
+TEST_F(CirculantWitnesses, ACertificateWithAnybodyElseIsRefused) {
+  ASSERT_TRUE(round.server->fix_s().ok());
+  round.endorse(round.all());
+  auto m8 = round.server->unmask_request(round.id(40));
+  wire::Endorse other{.id = round.id(16), .signature = {}};
+  sign_endorse(round.keys[16], round.server->h(), m8.d_u2, m8.d_s, other);
+  m8.certificate.push_back(other);
+  expect_refused(round.clients[40].unmask(m8), "no witness");
+  m8.certificate.pop_back();
+  m8.certificate.pop_back();
+  expect_refused(round.clients[40].unmask(m8), "10 endorsements, 11 are needed");
+}
+
+TEST(Circulant, FewerThanAQuorumOfWitnessesIsNoS) {
+  SparseRound round{{.n = 48, .C = 1, .k = 8, .t = 3, .q = 4, .Q = 16, .witnesses = 16}};
+  until_u2(round);
+  for (std::uint32_t i : round.but({3}))
+    round.upload_one(i);
+  expect_error(round.server->fix_s(), "only 15 witnesses uploaded");
+}
+
+TEST(Circulant, WitnessesAloneBurn) {
+  SparseRound round{{.n = 48, .C = 1, .k = 8, .t = 3, .q = 4, .Q = 2, .witnesses = 3}};
+  const BurnRules rules{.h = round.server->h(), .Q = 2, .witnesses = 3, .cohort = *round.cohort};
+  BurnBallot ballot(rules);
+  const auto vote_of = [&](std::uint32_t i) {
+    wire::BurnVote vote{.id = round.id(i), .signature = {}};
+    sign_burn_vote(round.keys[i], rules.h, vote);
+    return vote;
+  };
+  EXPECT_EQ(ballot.accept(vote_of(3)).kind, Kind::kIgnored);
+  EXPECT_EQ(ballot.accept(vote_of(2)).kind, Kind::kAccepted);
+  EXPECT_FALSE(ballot.has_quorum());
+  EXPECT_EQ(ballot.accept(vote_of(0)).kind, Kind::kAccepted);
+  ASSERT_TRUE(ballot.has_quorum());
+  auto m8 = ballot.certificate();
+  EXPECT_TRUE(check_burn_certificate(m8, rules, 2).ok());
+  m8.votes[1] = vote_of(3);
+  expect_error(check_burn_certificate(m8, rules, 2), "not a witness");
+}
+
+// ---- evidence
+
+struct CirculantEvidence : ::testing::Test {
+  CirculantEvidence() {
+    for (std::uint32_t i = 0; i < 48; ++i)
+      known.members.push_back({round.id(i), round.keys[i].verify_key()});
+    std::ranges::sort(known.members, {}, &CohortMember::id);
+  }
+
+  void SetUp() override {
+    ASSERT_TRUE(round.advertise(round.all()).ok());
+    for (std::uint32_t i : round.all()) {
+      dealt.push_back(
+          round.clients[i].deal(round.server->key_list(round.id(i)), round.random).value());
+      round.accept(dealt.back());
+    }
+    ASSERT_TRUE(round.server->fix_v().ok());
+    ASSERT_TRUE(round.check(round.all()).ok());
+    ASSERT_TRUE(round.upload(round.all()).ok());
+    round.endorse(round.all());
+  }
+
+  /// It convicts, also after a journey through its bytes, and no longer on another ring.
+  void convicts(const Evidence& evidence, MemberId guilty) const {
+    const auto read = parse_evidence(encode_evidence(evidence));
+    ASSERT_TRUE(read.ok()) << read.error().message;
+    const auto found = check_evidence(*read, known);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    EXPECT_EQ(found->guilty, guilty);
+    Evidence other = evidence;
+    std::swap(other.cohort[0], other.cohort[1]);
+    EXPECT_FALSE(check_evidence(other, known).ok());
+    other.cohort[0] = other.cohort[1];
+    EXPECT_FALSE(check_evidence(other, known).ok());
+  }
+
+  SparseRound round{{.n = 48, .C = 1, .k = 8, .t = 5, .q = 1}};
+  std::vector<wire::Shares> dealt;
+  EvidenceRoster known{.roster_hash = round.header.roster_hash,
+                       .coordinator = round.coordinator.verify_key(),
+                       .members = {}};
+};
+
+TEST_F(CirculantEvidence, AWrongShareConvictsItsHolder) {
+  auto m9 = round.clients[7].unmask(round.server->unmask_request(round.id(7))).value();
+  m9.shares[3].share[1] ^= 1;
+  sign_unmask_response(round.keys[7], round.server->h(), m9);
+  EXPECT_EQ(round.server->accept(m9).kind, Kind::kRejected);
+  const auto found = round.server->evidence_against(round.id(7), m9);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].kind, EvidenceKind::kWrongShare);
+  convicts(found[0], round.id(7));
+}
+
+TEST_F(CirculantEvidence, SharesThatDoNotGiveWhatTheM1CommittedToConvictTheDealer) {
+  constexpr std::uint32_t kDealer = 20;
+  auto m1 = round.clients[kDealer].advertise();
+  Evidence evidence{.kind = EvidenceKind::kInconsistentDealer,
+                    .header = round.header,
+                    .cohort = round.cohort->ids(),
+                    .messages = {m1}};
+  for (std::uint32_t holder : {16U, 17U, 19U, 21U, 24U}) {
+    const auto entry =
+        std::ranges::find(dealt[kDealer].entries, round.id(holder), &wire::ShareEntry::to);
+    evidence.messages.emplace_back(wire::Shares{round.id(kDealer), {*entry}});
+    evidence.messages.emplace_back(
+        round.clients[holder].unmask(round.server->unmask_request(round.id(holder))).value());
+  }
+  EXPECT_FALSE(check_evidence(evidence, known).ok()) << "they give it";
+  ++m1.cm_b[0];
+  sign_advertise(round.keys[kDealer], round.server->h(), m1);
+  evidence.messages[0] = m1;
+  convicts(evidence, round.id(kDealer));
 }
 
 }  // namespace

@@ -116,6 +116,7 @@ struct DrawnOffer : ::testing::Test {
     header.t = parameters.thresholds.t;
     header.Q = parameters.thresholds.Q;
     header.s_min = parameters.thresholds.s_min;
+    header.witnesses = parameters.thresholds.witnesses;
     header.cohort_hash = hash_of(ids);
     offer.cohort = wire::to_bitmap(kMembers, ranks);
   }

@@ -191,9 +191,28 @@ TEST(GraphParameters, PracticalDefaults) {
     EXPECT_EQ(got->k, row.k);
     EXPECT_EQ(got->thresholds.t, row.t);
     EXPECT_EQ(got->q, row.q);
-    EXPECT_EQ(got->thresholds.Q, (row.n + row.n / 5) / 2 + 1);
-    EXPECT_EQ(got->thresholds.s_min, got->thresholds.Q);
+    EXPECT_EQ(got->thresholds.s_min, (row.n + row.n / 5) / 2 + 1);
   }
+}
+
+TEST(GraphParameters, ACommitteeCertifiesAboveTheFullCertificate) {
+  // Section 2.7. 64 more than needed each time would do too; the smallest is taken.
+  const auto fifth = least_committee(10000, 2000, 1000);
+  EXPECT_EQ(fifth, (Committee{.members = 192, .colluders = 94, .Q = 144}));
+  EXPECT_EQ(upper_quantile({10000, 2000, 256}, 64), 114U);
+  EXPECT_EQ(upper_quantile({10000, 3333, 384}, 64), 213U);
+  EXPECT_FALSE(least_committee(10000, 2000, 3000)) << "no committee of 512 is safe and alive";
+  for (const std::uint32_t n : {4096U, 4097U, 10000U}) {
+    const auto got = graph_parameters(n, n / 5, {});
+    ASSERT_TRUE(got.ok());
+    const std::uint32_t everybody = (n + n / 5) / 2 + 1;
+    EXPECT_EQ(got->thresholds.s_min, everybody) << "a sum is as large as ever";
+    EXPECT_EQ(got->thresholds.witnesses, n == 4096 ? n : 192) << n;
+    EXPECT_EQ(got->thresholds.Q == everybody, n == 4096) << n;
+  }
+  const auto complete = graph_parameters(5000, 1000, {.full_graph_max = 5000});
+  ASSERT_TRUE(complete.ok());
+  EXPECT_EQ(complete->thresholds.witnesses, 5000U) << "ids are no order that nobody chose";
 }
 
 TEST(GraphParameters, CompleteUpToTheBoundOfTheJobAndWhereNothingElseWillDo) {

@@ -93,6 +93,7 @@ TEST_F(CheckOffer, RefusesThresholdsThatDoNotFollow) {
   refuses([](auto& o) { o.header.s_min = 8; }, "more than the cohort");
   refuses([](auto& o) { o.header.k = 4; }, "k is 4, not 6");
   refuses([](auto& o) { o.header.q = 1; }, "q is 1, not 0");
+  refuses([](auto& o) { o.header.witnesses = 6; }, "6 witnesses, not 7");
   refuses([](auto& o) { o.header.prg_id = 2; }, "mask generator");
   refuses([](auto& o) { o.header.graph = static_cast<wire::Graph>(1); }, "complete");
 }

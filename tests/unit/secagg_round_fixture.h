@@ -61,6 +61,7 @@ struct TestRound {
     header.t = thresholds.t;
     header.Q = thresholds.Q;
     header.s_min = thresholds.s_min;
+    header.witnesses = thresholds.witnesses;
     header.model_hash = Bytes32{3};
     header.config_hash = Bytes32{4};
     header.lanes = test_lanes();

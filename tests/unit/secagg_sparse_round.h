@@ -22,6 +22,8 @@ struct SparseParameters {
   std::uint32_t k = 8;
   std::uint32_t t = 5;
   std::uint32_t q = 1;
+  std::uint32_t Q = 0;          // NOLINT; 0: that of all n
+  std::uint32_t witnesses = 0;  // 0: everybody
 };
 
 /// Indexes are places on the ring. Ids are not in their order.
@@ -45,8 +47,9 @@ struct SparseRound {
               .k = p.k,
               .t = p.t,
               .q = p.q,
-              .Q = (p.n + p.C) / 2 + 1,
+              .Q = p.Q == 0 ? (p.n + p.C) / 2 + 1 : p.Q,
               .s_min = (p.n + p.C) / 2 + 1,
+              .witnesses = p.witnesses == 0 ? p.n : p.witnesses,
               .graph = wire::Graph::kCirculant,
               .model_hash = Bytes32{3},
               .config_hash = Bytes32{4},

@@ -83,6 +83,7 @@ TEST_F(SecAggVectors, HeaderBytesAndHash) {
     header.q = v["q"];
     header.Q = v["Q"];
     header.s_min = v["s_min"];
+    header.witnesses = v["witnesses"];
     header.model_hash = bytes32(v["model_hash"]);
     header.config_hash = bytes32(v["config_hash"]);
     header.prg_id = v["prg_id"];

@@ -41,6 +41,7 @@ inline RoundHeader header() {
   h.q = 0;
   h.Q = 4;
   h.s_min = 4;
+  h.witnesses = 5;
   h.model_hash = h32(0x40);
   h.config_hash = h32(0x50);
   h.lanes = {{32, 20, LaneKind::kUpdate, 1000000, 65536},

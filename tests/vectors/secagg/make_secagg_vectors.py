@@ -48,7 +48,7 @@ def roster():
 def header(ids, C, lanes, round_number):
     n = len(ids)
     Q, t, s_min = sa.thresholds(n, C)
-    return sa.Header(named("run"), round_number, roster().hash(), sa.cohort_hash(ids), n, C, n - 1, t, 0, Q, s_min, 0,
+    return sa.Header(named("run"), round_number, roster().hash(), sa.cohort_hash(ids), n, C, n - 1, t, 0, Q, s_min, n, 0,
                      named("model"), named("job"), 1, lanes)
 
 
@@ -70,7 +70,7 @@ def lane_fields(lane):
 
 def header_fields(head):
     out = {name: getattr(head, name) for name in ("run", "round", "roster_hash", "cohort_hash", "n", "C", "k", "t",
-                                                  "q", "Q", "s_min", "graph", "model_hash", "config_hash", "prg_id")}
+                                                  "q", "Q", "s_min", "witnesses", "graph", "model_hash", "config_hash", "prg_id")}
     return out | {"lanes": [lane_fields(lane) for lane in head.lanes], "bytes": head.bytes(), "hash": head.hash()}
 
 

@@ -101,6 +101,7 @@ class Header:
     q: int
     Q: int
     s_min: int
+    witnesses: int
     graph: int
     model_hash: bytes
     config_hash: bytes
@@ -109,7 +110,8 @@ class Header:
 
     def bytes(self):
         return (b"SECAGG1\0" + self.run + u64(self.round) + self.roster_hash + self.cohort_hash
-                + b"".join(u32(v) for v in (self.n, self.C, self.k, self.t, self.q, self.Q, self.s_min))
+                + b"".join(u32(v) for v in (self.n, self.C, self.k, self.t, self.q, self.Q, self.s_min,
+                                        self.witnesses))
                 + u8(self.graph) + self.model_hash + self.config_hash + u8(self.prg_id) + u8(len(self.lanes))
                 + b"".join(lane.bytes() for lane in self.lanes))
 

@@ -50,10 +50,10 @@ def lane(word_bits, bits, kind, length, chunk_words):
 
 
 HEADER = (b"SECAGG1\0" + h32(0x10) + u64(RUN_ROUND) + h32(0x20) + h32(0x30)
-          + u32(5) + u32(1) + u32(4) + u32(3) + u32(0) + u32(4) + u32(4) + u8(0)
+          + u32(5) + u32(1) + u32(4) + u32(3) + u32(0) + u32(4) + u32(4) + u32(5) + u8(0)
           + h32(0x40) + h32(0x50) + u8(1) + u8(3)
           + lane(32, 20, 1, 1000000, 65536) + lane(64, 64, 2, 9, 65536) + lane(32, 32, 3, 16, 65536))
-assert len(HEADER) == 207 + 3 * 20
+assert len(HEADER) == 211 + 3 * 20
 
 ADVERTISE = u32(2) + h32(0x01) + h32(0x02) + h32(0x03) + sig(0x04)
 assert len(ADVERTISE) == 164
