@@ -27,6 +27,7 @@
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
 #include "participant/participant.h"
+#include "participant/preshared_keys.h"
 
 namespace {
 
@@ -101,6 +102,33 @@ void add_join(CLI::App& app) {
   });
 }
 
+void add_preshared(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", peer, import;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "preshared",
+      "Make a key with one other member, so that what is recorded today stays sealed should X25519 "
+      "break one day; without a key on both sides nothing changes");
+  sub->add_option("member", args->peer, "The other member's name")->required();
+  sub->add_option("--dir", args->dir, "Folder of this site's identity")->capture_default_str();
+  sub->add_option("--import", args->import, "Take over the file that the other member made");
+  sub->callback([args] {
+    if (!args->import.empty()) {
+      participant::import_preshared_key(args->dir, args->peer, args->import);
+      return print("key with " + args->peer + " taken over; it is used from the next start on");
+    }
+    sotto::crypto::OsRandom random;
+    const auto file = participant::make_preshared_key(args->dir, args->peer, random);
+    print("key with " + args->peer + " made: " + file.string() + "\ncarry the file to " +
+          args->peer + " by a way that nobody else sees (not through the coordinator), where\n" +
+          "  sotto-participant preshared YOUR-NAME --import FILE\ntakes it over; both sites use it "
+          "from their next start on, and complain about each other until both do");
+  });
+}
+
 struct RunArguments {
   std::string dir = ".";
   std::string site;
@@ -127,6 +155,8 @@ int run(const RunArguments& args) {
       .self = membership.self,
       .roster = membership.federation.roster,
       .site = config::load_site(args.site.empty() ? args.dir + "/site.json" : args.site),
+      .preshared =
+          participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
       .make_trainer = participant::trainer_from_files,
       .evidence = args.dir + "/evidence",
       .once = args.once,
@@ -359,6 +389,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   add_init(app);
   add_join(app);
+  add_preshared(app);
   add_run(app, exit_code);
   add_model(app);
   add_train_alone(app);

@@ -172,7 +172,7 @@ struct Participant::Impl {
     layout = std::move(initial->layout);
     made->session = std::make_unique<ParticipantSession>(
         agreement, options.self, run::signers(options.roster),
-        options.roster.coordinator_signing_key, signing, random, guard.state());
+        options.roster.coordinator_signing_key, signing, options.preshared, random, guard.state());
     made->trainer = std::move(trainer).value();
     made->job = std::move(job);
     note("agreed to the job '" + made->job.name + "'");

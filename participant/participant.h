@@ -16,6 +16,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/crypto/sign.h"
 #include "common/privacy/ledger.h"
+#include "common/secagg/preshared.h"
 #include "participant/genesis_log.h"
 #include "participant/guard.h"
 #include "participant/learning/local_trainer.h"
@@ -34,6 +35,7 @@ struct ParticipantOptions {
   MemberId self{};
   config::Roster roster;
   config::SiteConfig site;
+  secagg::PresharedKeys preshared;
   TrainerFactory make_trainer;
   std::filesystem::path evidence;  // folder for contradictions of others; empty: none is kept
   bool once = false;               // finish with the first run's end (or refusal), for scripts

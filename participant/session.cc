@@ -123,7 +123,8 @@ void ParticipantSession::State::join(const wire::Offer& m0, secagg::Cohort cohor
   const std::uint64_t max_model_bytes = 4 * agreement.parameters + kMaxLayoutBytes;
   round.emplace(Round{
       .header = m0.header,
-      .client = secagg::Client(m0.header, std::move(cohort), self, *signing, coordinator, *random),
+      .client = secagg::Client(m0.header, std::move(cohort), self, *signing, *preshared,
+                               coordinator, *random),
       .started = now,
       .phase = Advertised{},
       .work = Fetching{wire::BlobFetch(m0.header.model_hash, std::nullopt, max_model_bytes)}});
@@ -277,12 +278,14 @@ ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
                                        std::vector<secagg::CohortMember> roster,
                                        const crypto::VerifyKey& coordinator,
                                        const crypto::SigningKey& signing,
+                                       const secagg::PresharedKeys& preshared,
                                        crypto::SecureRandom& random, const GuardState& guard)
     : state_(new State{.agreement = std::move(agreement),
                        .self = self,
                        .roster = std::move(roster),
                        .coordinator = coordinator,
                        .signing = &signing,
+                       .preshared = &preshared,
                        .random = &random,
                        .guard = guard,
                        .round = std::nullopt,

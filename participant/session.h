@@ -93,10 +93,11 @@ struct SessionOutput {
 
 class ParticipantSession {
  public:
-  /// `signing` and `random` outlive the session.
+  /// `signing`, `preshared` and `random` outlive the session.
   ParticipantSession(Agreement agreement, MemberId self, std::vector<secagg::CohortMember> roster,
                      const crypto::VerifyKey& coordinator, const crypto::SigningKey& signing,
-                     crypto::SecureRandom& random, const GuardState& guard);
+                     const secagg::PresharedKeys& preshared, crypto::SecureRandom& random,
+                     const GuardState& guard);
   ~ParticipantSession();
 
   /// The run's genesis, once: before it no drawn round is joined.

@@ -97,6 +97,7 @@ struct ParticipantSession::State {
   std::vector<secagg::CohortMember> roster;
   crypto::VerifyKey coordinator;
   const crypto::SigningKey* signing;
+  const secagg::PresharedKeys* preshared;
   crypto::SecureRandom* random;
   GuardState guard;  // as the driver's will be once it has written what was handed out
   std::optional<Round> round;

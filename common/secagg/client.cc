@@ -1,7 +1,6 @@
 #include "common/secagg/client.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <utility>
 
@@ -9,9 +8,7 @@
 #include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
-#include "common/secagg/graph.h"
-#include "common/secagg/transcript.h"
-#include "common/wire/codec.h"
+#include "common/secagg/client_state.h"
 
 namespace sotto::secagg {
 namespace {
@@ -21,114 +18,13 @@ constexpr std::size_t kShareBytes = 32;
 
 using wire::ShareKind;
 
-/// What one dealer gave this member: plaintext of a share entry, share_b || share_r.
-using SharePair = crypto::Secret64;
-
-std::span<const std::uint8_t, kShareBytes> share_of(const SharePair& pair, ShareKind kind) {
-  return kind == ShareKind::kSelfMask ? pair.expose().first<kShareBytes>()
-                                      : pair.expose().last<kShareBytes>();
-}
-
-Bytes32 to_bytes32(std::span<const std::uint8_t, 32> secret) {
-  Bytes32 out{};
-  std::copy(secret.begin(), secret.end(), out.begin());
-  return out;
-}
-
-crypto::AgreementKey fresh_agreement_key(crypto::SecureRandom& random) {
-  return crypto::AgreementKey(crypto::Secret32::random(random));
-}
-
-Error refused(const char* message, const std::string& why) {
-  return Error{std::string(message) + " refused: " + why};
-}
-
-std::string name_of(MemberId id) {
-  return "member " + std::to_string(raw(id));
-}
-
 }  // namespace
 
-struct Client::State {
-  State(const wire::RoundHeader& round_header, Cohort round_cohort, MemberId self_id,
-        const crypto::SigningKey& signing_key, const crypto::VerifyKey& coordinator_key,
-        crypto::SecureRandom& random)
-      : header(round_header),
-        cohort(std::move(round_cohort)),
-        self(self_id),
-        me(cohort.index_of(self_id).value()),
-        graph(round_header),
-        neighbours(graph.neighbours(me)),
-        holders(graph.holders(me)),
-        signing(&signing_key),
-        coordinator(coordinator_key),
-        h(header_hash(round_header)),
-        b(crypto::random_scalar(random)),
-        r(crypto::random_scalar(random)),
-        enc_key(fresh_agreement_key(random)),
-        mask_key(mask_agreement_key(r, h, self_id)) {
-    SOTTO_CHECK(cohort.size() == header.n, "the header's n is the size of the cohort");
-    wire::Advertise m1{.id = self,
-                       .pk_enc = enc_key.public_key(),
-                       .pk_mask = mask_key.public_key(),
-                       .cm_b = commit_self_seed(h, self, b),
-                       .signature = {}};
-    sign_advertise(*signing, h, m1);
-    m1s[me] = m1;
-  }
-
-  wire::RoundHeader header;
-  Cohort cohort;
-  MemberId self;
-  std::uint32_t me;  // cohort index
-  MaskGraph graph;
-  IndexSet neighbours;  // who exchange keys and masks with this member
-  IndexSet holders;     // who have a share of this member's secrets; it has one of theirs
-  const crypto::SigningKey* signing;
-  crypto::VerifyKey coordinator;
-  Bytes32 h;
-  unsigned threads = 1;
-
-  crypto::Secret32 b, r;
-  crypto::AgreementKey enc_key, mask_key;
-  // By cohort index, and only for those that this member has to do with: a simulation holds
-  // thousands of clients.
-  std::map<std::uint32_t, wire::Advertise> m1s;  // own, after M2 those of neighbours
-  std::map<std::uint32_t, crypto::Secret32> ze;  // of neighbours, M2 to M4: seals shares both ways
-  std::map<std::uint32_t, SharePair> held;       // by dealer: good shares after M4, own from M2
-  IndexSet complaints;
-  std::optional<IndexSet> u1, v, u2, s;
-  Bytes32 d_u2{}, d_s{};
-  bool upload_signed = false;
-  std::optional<wire::UnmaskResponse> response;
-
-  [[nodiscard]] std::uint32_t bound() const { return std::max(header.Q, header.s_min); }
-
-  [[nodiscard]] MemberId id_of(std::uint32_t index) const { return cohort.at(index).id; }
-
-  [[nodiscard]] const crypto::VerifyKey& key_of(std::uint32_t index) const {
-    return cohort.at(index).verify_key;
-  }
-
-  [[nodiscard]] Result<IndexSet> read_set(const char* message, const wire::Bitmap& bitmap,
-                                          const IndexSet* outer) const;
-  [[nodiscard]] Status check_advertisements(const wire::KeyList& m2, const IndexSet& members) const;
-  [[nodiscard]] Bytes context_with(std::uint32_t other) const;
-  [[nodiscard]] crypto::Secret32 share_key(std::uint32_t from, std::uint32_t to) const;
-  [[nodiscard]] Bytes share_ad(MemberId from, const wire::ShareEntry& entry) const;
-  [[nodiscard]] wire::ShareEntry seal_entry(std::uint32_t to, const SharePair& shares,
-                                            crypto::SecureRandom& random) const;
-  [[nodiscard]] std::optional<SharePair> open_entry(std::uint32_t from,
-                                                    const wire::ShareEntry& entry) const;
-  [[nodiscard]] Status check_certificate(const wire::UnmaskRequest& m8) const;
-  [[nodiscard]] Status check_upload_headers(const wire::UnmaskRequest& m8) const;
-};
-
 Client::Client(const wire::RoundHeader& header, Cohort cohort, MemberId self,
-               const crypto::SigningKey& signing, const crypto::VerifyKey& coordinator,
-               crypto::SecureRandom& random)
-    : state_(
-          std::make_unique<State>(header, std::move(cohort), self, signing, coordinator, random)) {}
+               const crypto::SigningKey& signing, const PresharedKeys& preshared,
+               const crypto::VerifyKey& coordinator, crypto::SecureRandom& random)
+    : state_(std::make_unique<State>(header, std::move(cohort), self, signing, preshared,
+                                     coordinator, random)) {}
 
 Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
@@ -208,7 +104,9 @@ crypto::Secret32 Client::State::share_key(std::uint32_t from, std::uint32_t to) 
   ByteWriter direction;
   direction.u32(raw(id_of(from)));
   direction.u32(raw(id_of(to)));
-  return crypto::kdf("SA1 senc", ze.at(other), {kNoPsk, context_with(other), direction.view()});
+  const auto key = preshared.find(other);
+  const BytesView psk = key == preshared.end() ? BytesView(kNoPsk) : key->second.sealing.expose();
+  return crypto::kdf("SA1 senc", ze.at(other), {psk, context_with(other), direction.view()});
 }
 
 Bytes Client::State::share_ad(MemberId from, const wire::ShareEntry& entry) const {
@@ -236,6 +134,9 @@ wire::ShareEntry Client::State::seal_entry(std::uint32_t to, const SharePair& sh
         crypto::seal(share_key(me, to), entry.nonce, shares.expose(), share_ad(self, entry));
     std::copy(sealed.begin(), sealed.end(), entry.ciphertext.begin());
   }
+  if (const auto key = preshared.find(to); key != preshared.end())
+    entry.escrow =
+        make_escrow({.h = h, .dealer = self, .holder = entry.to}, key->second.masking, r);
   sign_share_entry(*signing, h, self, entry);
   return entry;
 }
@@ -278,9 +179,18 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
 
 // ---- M4 -> M4A
 
+/// Both have the same pre-shared key, or neither has one.
+bool Client::State::escrow_fits(std::uint32_t from, const wire::ShareEntry& entry) const {
+  const auto key = preshared.find(from);
+  if (key == preshared.end() || !entry.escrow) return key == preshared.end() && !entry.escrow;
+  return commits_to(*entry.escrow, {.h = h, .dealer = id_of(from), .holder = self},
+                    key->second.masking);
+}
+
 /// Nothing when the dealer's entry, although signed by it, is bad: a complaint.
 std::optional<SharePair> Client::State::open_entry(std::uint32_t from,
                                                    const wire::ShareEntry& entry) const {
+  if (!escrow_fits(from, entry)) return std::nullopt;
   SharePair pair;
   if (!crypto::open(share_key(from, me), entry.nonce, entry.ciphertext,
                     share_ad(id_of(from), entry), pair.writable()))
@@ -357,9 +267,12 @@ MaskJob Client::mask_job() {
                        .secret = state.b.clone(),
                        .self_id = state.self,
                        .sign = crypto::MaskSign::kAdd});
+  const crypto::Secret32 no_key;
   for (std::uint32_t other : intersection(state.neighbours, *state.u2)) {
-    auto secret =
-        pair_secret(state.mask_key, state.m1s.at(other).pk_mask, state.context_with(other));
+    const auto key = state.preshared.find(other);
+    auto secret = pair_secret(state.mask_key, state.m1s.at(other).pk_mask,
+                              key == state.preshared.end() ? no_key : key->second.masking,
+                              state.context_with(other));
     SOTTO_CHECK(secret.ok(), "keys of low order were refused at M2");
     // The lower cohort index adds, the other subtracts: the two cancel in the sum.
     job.seeds.push_back(
@@ -390,107 +303,6 @@ wire::UploadHeader Client::upload_header(const Bytes32& hash_y) {
   sign_upload(*state.signing, state.h, m5);
   state.upload_signed = true;
   return m5;
-}
-
-// ---- M6 -> M7
-
-Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
-  State& state = *state_;
-  SOTTO_CHECK(state.upload_signed, "survivors are endorsed after the upload");
-  if (!verify_survivors(state.coordinator, state.h, m6))
-    return refused("M6", "the coordinator's signature does not verify");
-  if (m6.d_u2 != state.d_u2) return refused("M6", "it is about another U2");
-  auto s = state.read_set("M6", m6.s, &*state.u2);
-  if (!s.ok()) return s.error();
-  // Survivors that this certificate leaves whole: everybody's secrets can be opened, and the honest
-  // ones stay connected (bound B of 2.4), so that no part of the sum comes out alone.
-  if (const IndexSet lost = state.graph.short_of_holders(*s); !lost.empty())
-    return refused("M6", name_of(state.id_of(lost.front())) + " has fewer than t holders in S");
-  if (!state.graph.windows_are_full(*s))
-    return refused("M6", "more than q members of a window of the ring are not in S");
-  const Bytes32 d_s = digest_s(state.h, m6.d_u2, m6.s);
-  if (state.s && d_s != state.d_s) return refused("M6", "another S was endorsed in this round");
-  state.s = std::move(s).value();
-  state.d_s = d_s;
-  Endorsement out{.d_u2 = state.d_u2, .d_s = d_s, .message = {.id = state.self, .signature = {}}};
-  sign_endorse(*state.signing, state.h, state.d_u2, d_s, out.message);
-  return out;
-}
-
-// ---- M8 -> M9
-
-/// R2: Q distinct valid endorsements by witnesses.
-Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
-  IndexSet signers;
-  for (const wire::Endorse& endorsement : m8.certificate) {
-    const auto signer = cohort.index_of(endorsement.id);
-    if (!signer) return refused("M8", "an endorsement by somebody outside the cohort");
-    if (*signer >= header.witnesses)
-      return refused("M8", "an endorsement by a member that is no witness");
-    if (!signers.empty() && signers.back() >= *signer)
-      return refused("M8", "the endorsements are not of distinct members in order");
-    signers.push_back(*signer);
-  }
-  const auto forged = first_bad(signers.size(), threads, [&](std::size_t i) {
-    return verify_endorse(key_of(signers[i]), h, d_u2, d_s, m8.certificate[i]);
-  });
-  if (forged)
-    return refused(
-        "M8", "the endorsement of " + name_of(m8.certificate[*forged].id) + " does not verify");
-  if (m8.certificate.size() < header.Q)
-    return refused("M8", std::to_string(m8.certificate.size()) + " endorsements, " +
-                             std::to_string(header.Q) + " are needed");
-  return {};
-}
-
-/// R3: an honest member of S whose view of U2 differs left other masks out; its seed stays sealed.
-Status Client::State::check_upload_headers(const wire::UnmaskRequest& m8) const {
-  const IndexSet dealers = intersection(holders, *s);  // whose seed this member can help to open
-  if (m8.headers.size() != dealers.size())
-    return refused("M8", "not one upload header for every member of S whose share it holds");
-  for (std::size_t i = 0; i < dealers.size(); ++i) {
-    const wire::UploadHeader& m5 = m8.headers[i];
-    if (m5.id != id_of(dealers[i])) return refused("M8", "the upload headers are not S in order");
-    if (m5.d_u2 != d_u2) return refused("M8", name_of(m5.id) + " uploaded under another U2");
-  }
-  const auto forged = first_bad(dealers.size(), threads, [&](std::size_t i) {
-    return verify_upload(key_of(dealers[i]), h, m8.headers[i]);
-  });
-  if (forged)
-    return refused(
-        "M8", "the upload header of " + name_of(m8.headers[*forged].id) + " is not signed by it");
-  return {};
-}
-
-Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
-  State& state = *state_;
-  // R1
-  if (!state.s || m8.d_s != state.d_s || m8.d_u2 != state.d_u2)
-    return refused("M8", "this member has not endorsed that S");
-  if (Status certificate = state.check_certificate(m8); !certificate.ok())
-    return certificate.error();
-  if (Status headers = state.check_upload_headers(m8); !headers.ok()) return headers.error();
-  // R4: one answer a round. R1 holds it to the endorsed S; it is never made a second time.
-  if (state.response) return *state.response;
-
-  wire::UnmaskResponse m9{
-      .id = state.self, .d_u2 = state.d_u2, .d_s = state.d_s, .shares = {}, .signature = {}};
-  for (std::uint32_t dealer : intersection(state.holders, *state.u2)) {
-    const ShareKind kind = contains(*state.s, dealer) ? ShareKind::kSelfMask : ShareKind::kMaskKey;
-    SOTTO_CHECK(state.held.contains(dealer), "U2 holds only dealers of good shares");
-    m9.shares.push_back(
-        {state.id_of(dealer), kind, to_bytes32(share_of(state.held.at(dealer), kind))});
-  }
-  for (const auto& revealed : m9.shares)
-    crypto::declassify(revealed.share);  // the certificate entitles everybody to it
-  sign_unmask_response(*state.signing, state.h, m9);
-  state.response = m9;
-  state.held.clear();  // the other kind is of no use from here on
-  return m9;
-}
-
-bool Client::accepts_result(const wire::RoundResult& m10) const {
-  return verify_result(state_->coordinator, state_->h, m10);
 }
 
 }  // namespace sotto::secagg

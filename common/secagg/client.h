@@ -20,6 +20,7 @@
 #include "common/secagg/draw.h"
 #include "common/secagg/graph.h"
 #include "common/secagg/masking.h"
+#include "common/secagg/preshared.h"
 #include "common/wire/messages.h"
 
 namespace sotto::secagg {
@@ -58,10 +59,11 @@ struct MaskJob {
 
 class Client {
  public:
-  /// `signing` outlives the client. Draws this round's ephemeral keys and seeds from `random`.
+  /// `signing` outlives the client; of `preshared` only what the keys become in this round is kept.
+  /// Draws this round's ephemeral keys and seeds from `random`.
   Client(const wire::RoundHeader& header, Cohort cohort, MemberId self,
-         const crypto::SigningKey& signing, const crypto::VerifyKey& coordinator,
-         crypto::SecureRandom& random);
+         const crypto::SigningKey& signing, const PresharedKeys& preshared,
+         const crypto::VerifyKey& coordinator, crypto::SecureRandom& random);
   ~Client();
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

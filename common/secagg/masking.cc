@@ -16,7 +16,6 @@ constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 32;
 constexpr std::uint64_t kFirstSegment = 0;
 // Threads get ranges of whole key-stream chunks, so that none shares a block with another.
 constexpr std::uint64_t kRangeBytes = 8192;
-constexpr std::array<std::uint8_t, 32> kNoPsk{};
 
 /// The lane's number in keys, counter blocks and hashes: by kind, so that counters have the same
 /// number in an evaluation round, where they are the only lane.
@@ -111,10 +110,10 @@ Bytes pair_context(const Bytes32& h, const wire::Advertise& lo, const wire::Adve
 }
 
 Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const crypto::PublicKey& peer,
-                                     BytesView pair_context) {
+                                     const crypto::Secret32& psk, BytesView pair_context) {
   auto z = own.agree(peer);
   if (!z.ok()) return z.error();
-  return crypto::kdf("SA1 pair", *z, {kNoPsk, pair_context});
+  return crypto::kdf("SA1 pair", *z, {psk.expose(), pair_context});
 }
 
 void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,

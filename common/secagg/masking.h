@@ -45,9 +45,10 @@ std::uint64_t upload_bytes(std::span<const codec::LaneSpec> lanes);
 crypto::AgreementKey mask_agreement_key(const crypto::Secret32& r, const Bytes32& h, MemberId id);
 /// P_ij = h || lo || hi || M1_lo || M1_hi.
 Bytes pair_context(const Bytes32& h, const wire::Advertise& lo, const wire::Advertise& hi);
-/// s_ij = KDF("SA1 pair", z, psk || P_ij).
+/// s_ij = KDF("SA1 pair", z, psk || P_ij); psk: the round's masking value of the pair
+/// (preshared.h), or zeros.
 Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const crypto::PublicKey& peer,
-                                     BytesView pair_context);
+                                     const crypto::Secret32& psk, BytesView pair_context);
 
 /// The seeds that go into one lane of one vector, with their signs. Lane keys are derived here and
 /// live as long as this does.

@@ -5,6 +5,7 @@
 
 #include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
+#include "common/secagg/preshared.h"
 #include "common/secagg/server_state.h"
 
 namespace sotto::secagg {
@@ -103,7 +104,16 @@ Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Sec
     const wire::Advertise& other = *sent[survivor].m1;
     const bool lower = survivor < dealer;
     const Bytes context = pair_context(h, lower ? other : own, lower ? own : other);
-    auto secret = pair_secret(key, other.pk_mask, context);
+    crypto::Secret32 psk;  // zeros
+    if (const auto& escrow = entry(dealer, survivor).escrow) {
+      auto opened =
+          open_escrow(*escrow, {.h = h, .dealer = id, .holder = cohort.at(survivor).id}, r);
+      if (!opened)
+        return Error{"member " + std::to_string(raw(id)) +
+                     " dealt another pre-shared value than it committed to"};
+      psk = std::move(*opened);
+    }
+    auto secret = pair_secret(key, other.pk_mask, psk, context);
     if (!secret.ok()) return secret.error();
     seeds.push_back({.kind = MaskSeed::Kind::kPair,
                      .secret = std::move(secret).value(),

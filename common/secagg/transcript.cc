@@ -80,6 +80,7 @@ Signed key_list_bytes(const Bytes32& h, const wire::KeyList& m) {
 Signed share_entry_bytes(const Bytes32& h, MemberId from, const wire::ShareEntry& m) {
   Signed out("SA1 sig share", h);
   out.id(from).id(m.to).bytes(m.nonce).bytes(m.ciphertext).bytes(m.cb).bytes(m.cr);
+  if (m.escrow) out.bytes(m.escrow->commitment).bytes(m.escrow->sealed);  // the rest has one length
   return out;
 }
 

@@ -91,20 +91,24 @@ void layout(Io& io, typename Io::template Ref<ShareEntry> m, const Limits& /*lim
   io.array(m.ciphertext);
   io.array(m.cb);
   io.array(m.cr);
+  io.optional(m.escrow, [&](auto& escrow) {
+    io.array(escrow.commitment);
+    io.array(escrow.sealed);
+  });
   io.array(m.signature);
 }
 
 template <class Io>
 void layout(Io& io, typename Io::template Ref<Shares> m, const Limits& limits) {
   io.id(m.id);
-  io.list(m.entries, limits.cohort, 236, "shares", [&](auto& entry) { layout(io, entry, limits); });
+  io.list(m.entries, limits.cohort, 237, "shares", [&](auto& entry) { layout(io, entry, limits); });
 }
 
 template <class Io>
 void layout(Io& io, typename Io::template Ref<ShareForward> m, const Limits& limits) {
   io.bitmap(m.v, limits.cohort);
   io.array(m.signature);
-  io.list(m.entries, limits.cohort, 240, "forwarded shares", [&](auto& forwarded) {
+  io.list(m.entries, limits.cohort, 241, "forwarded shares", [&](auto& forwarded) {
     io.id(forwarded.from);
     layout(io, forwarded.entry, limits);
   });

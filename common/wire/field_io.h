@@ -89,6 +89,13 @@ class FieldWriter {
       each(entry);
   }
 
+  /// u8 0, or 1 and the fields.
+  template <class T, class Each>
+  void optional(const std::optional<T>& v, Each each) {
+    flag(v.has_value());
+    if (v) each(*v);
+  }
+
   /// A condition on what was just read; nothing to do when writing.
   void require(bool /*holds*/, std::string_view /*why*/) {}
 
@@ -184,6 +191,13 @@ class FieldReader {
   void short_list(std::vector<T>& v, std::uint32_t limit, std::size_t entry_bytes,
                   std::string_view name, Each each) {
     read_entries(v, in_.u8(), limit, entry_bytes, name, each);
+  }
+
+  template <class T, class Each>
+  void optional(std::optional<T>& v, Each each) {
+    bool there = false;
+    flag(there);
+    if (there) each(v.emplace());
   }
 
   void require(bool holds, std::string_view why) {

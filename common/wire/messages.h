@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -77,12 +78,20 @@ struct KeyList {  // M2
   bool operator==(const KeyList&) const = default;
 };
 
+/// What a pre-shared key becomes in the masks of a round: committed to, and sealed under r.
+struct PresharedEscrow {
+  Bytes32 commitment{};
+  std::array<std::uint8_t, 48> sealed{};
+  bool operator==(const PresharedEscrow&) const = default;
+};
+
 struct ShareEntry {  // of M3; the entry to oneself has nonce and ciphertext all zero
   MemberId to{};
   crypto::Nonce nonce{};
   std::array<std::uint8_t, 80> ciphertext{};
   Bytes32 cb{};
   Bytes32 cr{};
+  std::optional<PresharedEscrow> escrow{};  // when dealer and holder have a key of their own
   crypto::Signature signature{};
   bool operator==(const ShareEntry&) const = default;
 };

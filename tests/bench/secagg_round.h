@@ -141,8 +141,8 @@ inline void RoundBench::make_members() {
   for (std::uint32_t i = 0; i < case_.n; ++i) {
     double seconds = 0;
     members_.push_back({timed(seconds, [&] {
-      return secagg::Client(header_, cohort_, roster_[i].id, keys_[i], coordinator_.verify_key(),
-                            random_);
+      return secagg::Client(header_, cohort_, roster_[i].id, keys_[i], {},
+                            coordinator_.verify_key(), random_);
     })});
     members_.back().client.use_threads(case_.threads);
     members_.back().seconds["set_up"] = seconds;

@@ -82,7 +82,7 @@ void key_agreement(SecretRandom& random) {
 
   const auto masks =
       secagg::mask_agreement_key(crypto::random_scalar(random), kHeaderHash, kMember);
-  const auto pair = secagg::pair_secret(masks, peer.public_key(), kHeaderHash);
+  const auto pair = secagg::pair_secret(masks, peer.public_key(), {}, kHeaderHash);
   if (!pair.ok()) std::exit(1);
   expect_secret("pair_secret", pair->expose());
 }

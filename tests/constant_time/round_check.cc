@@ -30,10 +30,18 @@ Bytes masked_upload(secagg::TestRound& round, std::uint32_t i) {
 
 void whole_round(SecretRandom& random) {
   secagg::TestRound round(kMembers);
+  // Members 0 and 1 have a key of their own.
+  const crypto::Secret32 key = crypto::Secret32::random(random);
+  const auto preshared_of = [&](std::uint32_t i) {
+    secagg::PresharedKeys keys;
+    if (i < 2) keys.emplace(round.id(1 - i), key.clone());
+    return keys;
+  };
   round.clients.clear();
   for (std::uint32_t i = 0; i < kMembers; ++i) {
     round.clients.emplace_back(round.header, secagg::Cohort(round.roster), round.id(i),
-                               round.keys[i], round.coordinator.verify_key(), random);
+                               round.keys[i], preshared_of(i), round.coordinator.verify_key(),
+                               random);
     round.m1[i] = round.clients[i].advertise();
   }
   const IndexSet all = secagg::all_of(kMembers);

@@ -53,7 +53,8 @@ class SessionFuzz {
 
   void start() {
     session_.emplace(world().agreement, world().roster[0].id, world().roster,
-                     world().coordinator.verify_key(), world().keys[0], random_, checker_.guard());
+                     world().coordinator.verify_key(), world().keys[0], preshared_, random_,
+                     checker_.guard());
   }
 
   // ---- what comes out
@@ -341,6 +342,7 @@ class SessionFuzz {
   Input in_;
   crypto::StreamRandom random_{7};
   SessionChecker checker_{world()};
+  const secagg::PresharedKeys preshared_;
   std::optional<ParticipantSession> session_;
   TimePoint now_{Duration{1000}};
   std::uint8_t server_round_ = 0;

@@ -85,9 +85,9 @@ class World {
     std::map<std::uint32_t, crypto::StreamRandom> randoms;
     for (std::uint32_t i = 1; i < kMembers; ++i) {
       randoms.try_emplace(i, 100 + i);
-      const auto at =
-          clients.emplace(i, secagg::Client(header, secagg::Cohort(roster), roster[i].id, keys[i],
-                                            coordinator.verify_key(), randoms.at(i)));
+      const auto at = clients.emplace(
+          i, secagg::Client(header, secagg::Cohort(roster), roster[i].id, keys[i],
+                            secagg::PresharedKeys{}, coordinator.verify_key(), randoms.at(i)));
       out.m1[i] = at.first->second.advertise();
     }
     for (auto& [i, client] : clients) {

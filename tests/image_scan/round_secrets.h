@@ -93,7 +93,7 @@ class Planner {
     for (std::uint32_t k = 1; k < round_.header.t; ++k)
       r_coefficients_[i].push_back(take("coefficient of r ", crypto::random_scalar(random_)));
     MaskedRandom random(plan_.draws[i].scalars);
-    m1_.push_back(Client(round_.header, Cohort(round_.roster), round_.id(i), round_.keys[i],
+    m1_.push_back(Client(round_.header, Cohort(round_.roster), round_.id(i), round_.keys[i], {},
                          round_.coordinator.verify_key(), random)
                       .advertise());
   }
@@ -140,7 +140,7 @@ class Planner {
     const Bytes context = secagg::pair_context(h_, m1_[std::min(i, j)], m1_[std::max(i, j)]);
     const auto z = mask_key.agree(m1_[j].pk_mask).value();
     needle("X25519 of masks " + who, z.expose());
-    auto pair = secagg::pair_secret(mask_key, m1_[j].pk_mask, context).value();
+    auto pair = secagg::pair_secret(mask_key, m1_[j].pk_mask, {}, context).value();
     needle("pair secret " + who, pair.expose());
     lane_keys("pair " + who,
               {MaskSeed::Kind::kPair, std::move(pair), MemberId{}, crypto::MaskSign::kAdd});

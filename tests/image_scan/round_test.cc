@@ -20,7 +20,8 @@ void play(const Plan& plan, Search& search) {
   secagg::Server server(others.header, Cohort(others.roster), others.coordinator);
   for (std::uint32_t i = 0; i < kMembers; ++i) {
     others.clients.emplace_back(others.header, Cohort(others.roster), others.id(i), others.keys[i],
-                                others.coordinator.verify_key(), randoms[i]);
+                                secagg::PresharedKeys{}, others.coordinator.verify_key(),
+                                randoms[i]);
     others.m1[i] = others.clients[i].advertise();
     search.outside_of_the_arena();
     ASSERT_EQ(server.accept(others.m1[i]).reason, "");

@@ -26,7 +26,7 @@ struct SessionImage : participant::SessionTest {
   void SetUp() override {
     SessionTest::SetUp();
     session.emplace(agreement, others.id(0), others.roster, others.coordinator.verify_key(),
-                    others.keys[0], drawn, participant::GuardState());
+                    others.keys[0], preshared, drawn, participant::GuardState());
   }
 
   void expect_nothing() {

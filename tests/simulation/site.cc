@@ -34,12 +34,21 @@ Site::Site(Setup setup, crypto::SigningKey signing)
     : setup_(std::move(setup)),
       signing_(std::make_unique<crypto::SigningKey>(std::move(signing))),
       random_(derive_seed(setup_.seed, "site", raw(setup_.id))) {
+  // Every third pair has a key of its own.
+  for (const secagg::CohortMember& other : setup_.roster) {
+    const std::uint64_t low = raw(std::min(setup_.id, other.id));
+    const std::uint64_t high = raw(std::max(setup_.id, other.id));
+    if (low == high || (low + high) % 3 != 0) continue;
+    crypto::StreamRandom pair(derive_seed(low, "pre-shared key", high));
+    preshared_.emplace(other.id, crypto::Secret32::random(pair));
+  }
   start_session();
 }
 
 void Site::start_session() {
   session_ = std::make_unique<participant::ParticipantSession>(
-      setup_.agreement, setup_.id, setup_.roster, setup_.coordinator, *signing_, random_, guard_);
+      setup_.agreement, setup_.id, setup_.roster, setup_.coordinator, *signing_, preshared_,
+      random_, guard_);
 }
 
 wire::Envelope Site::hello() const {

@@ -68,6 +68,7 @@ class Site {
 
   Setup setup_;
   std::unique_ptr<crypto::SigningKey> signing_;
+  secagg::PresharedKeys preshared_;
   crypto::StreamRandom random_;
   participant::GuardState guard_;  // the "disk"
   std::unique_ptr<participant::ParticipantSession> session_;

@@ -131,7 +131,7 @@ class ScriptedMembers {
       const Bytes context =
           secagg::pair_context(h, members[std::min(i, j)].m1, members[std::max(i, j)].m1);
       seeds.push_back({secagg::MaskSeed::Kind::kPair,
-                       secagg::pair_secret(own, members[j].m1.pk_mask, context).value(),
+                       secagg::pair_secret(own, members[j].m1.pk_mask, {}, context).value(),
                        {},
                        i < j ? crypto::MaskSign::kAdd : crypto::MaskSign::kSubtract});
     }

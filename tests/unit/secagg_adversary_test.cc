@@ -138,7 +138,7 @@ Bytes masked_with(const Play& play, codec::RingUpdate update, const Change& chan
     const Bytes context = secagg::pair_context(members.h, members.members[std::min(1U, j)].m1,
                                                members.members[std::max(1U, j)].m1);
     seeds.push_back({secagg::MaskSeed::Kind::kPair,
-                     secagg::pair_secret(own, members.members[j].m1.pk_mask, context).value(),
+                     secagg::pair_secret(own, members.members[j].m1.pk_mask, {}, context).value(),
                      {},
                      1 < j ? crypto::MaskSign::kAdd : crypto::MaskSign::kSubtract});
   }

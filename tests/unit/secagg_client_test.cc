@@ -108,9 +108,9 @@ TEST(SecAggClient, ShareEntriesAreSealedAsTheSpecificationSays) {
   // same stream, in the order b, r, encryption key.
   const TestRound world(3);
   crypto::StreamRandom dealer_random(5), holder_random(6), holder_again(6);
-  Client dealer(world.header, Cohort(world.roster), world.id(0), world.keys[0],
+  Client dealer(world.header, Cohort(world.roster), world.id(0), world.keys[0], {},
                 world.coordinator.verify_key(), dealer_random);
-  Client holder(world.header, Cohort(world.roster), world.id(1), world.keys[1],
+  Client holder(world.header, Cohort(world.roster), world.id(1), world.keys[1], {},
                 world.coordinator.verify_key(), holder_random);
   crypto::random_scalar(holder_again);
   crypto::random_scalar(holder_again);
@@ -324,7 +324,7 @@ wire::Bitmap complaints_about(const Bytes& shares, std::uint8_t flip) {
   crypto::random_scalar(again);
   const crypto::AgreementKey dealer_key(crypto::Secret32::random(again));
   TestRound round(5);
-  round.clients[1] = Client(round.header, Cohort(round.roster), round.id(1), round.keys[1],
+  round.clients[1] = Client(round.header, Cohort(round.roster), round.id(1), round.keys[1], {},
                             round.coordinator.verify_key(), dealer_random);
   round.m1[1] = round.clients[1].advertise();
   round.until_dealt();

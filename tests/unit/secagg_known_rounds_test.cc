@@ -39,7 +39,10 @@ struct Participant {
         signing(crypto::SigningKey::from_seed(secret(values["identity"]))) {
     for (const char* name : {"b", "r", "ske"})
       random.say(values[name]);
-    client.emplace(header, cohort, id, signing, coordinator, random);
+    PresharedKeys keys;
+    for (const Json& key : values["keys"])
+      keys.emplace(id_of(key["with"]), secret(key["key"]));
+    client.emplace(header, cohort, id, signing, keys, coordinator, random);
     for (const char* name : {"coefficients_b", "coefficients_r"})
       for (const Json& coefficient : values[name])
         random.say(coefficient);
@@ -257,11 +260,11 @@ class Replay {
   Bytes32 aggregate_hash_{};
 };
 
-void replay(const std::string& stage) {
+void replay(const std::string& name) {
   static const Json known = load("transcripts.json");
   for (const Json& round : known["rounds"])
-    if (round["dropout_at"] == stage) return Replay(known, round).run();
-  FAIL() << "no transcript with a dropout at " << stage;
+    if (round["name"] == name) return Replay(known, round).run();
+  FAIL() << "no transcript " << name;
 }
 
 TEST(SecAggKnownRounds, NobodyMissing) {
@@ -290,6 +293,10 @@ TEST(SecAggKnownRounds, DropoutAtEndorse) {
 
 TEST(SecAggKnownRounds, DropoutAtUnmask) {
   replay("unmask");
+}
+
+TEST(SecAggKnownRounds, PresharedKeysAndADropoutAtUpload) {
+  replay("keys");
 }
 
 }  // namespace

@@ -149,14 +149,14 @@ TEST(Masking, BothEndsDeriveOnePairSecretAndTheContextSeparates) {
   high.pk_mask = high_key.public_key();
   const Bytes context = pair_context(kH, low, high);
   EXPECT_EQ(context.size(), 32U + 8U + 2U * 164U);
-  const auto a = pair_secret(low_key, high.pk_mask, context);
-  const auto b = pair_secret(high_key, low.pk_mask, context);
+  const auto a = pair_secret(low_key, high.pk_mask, {}, context);
+  const auto b = pair_secret(high_key, low.pk_mask, {}, context);
   ASSERT_TRUE(a.ok() && b.ok());
   EXPECT_TRUE(a->equals(*b));
-  const auto c = pair_secret(low_key, high.pk_mask, pair_context(Bytes32{9}, low, high));
+  const auto c = pair_secret(low_key, high.pk_mask, {}, pair_context(Bytes32{9}, low, high));
   ASSERT_TRUE(c.ok());
   EXPECT_FALSE(a->equals(*c));
-  EXPECT_FALSE(pair_secret(low_key, crypto::PublicKey{}, context).ok());  // low order
+  EXPECT_FALSE(pair_secret(low_key, crypto::PublicKey{}, {}, context).ok());  // low order
 }
 
 TEST(Masking, MaskKeyDependsOnSeedRoundAndMember) {

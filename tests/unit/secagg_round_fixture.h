@@ -71,11 +71,12 @@ struct TestRound {
   /// Fresh clients for the present header: also to begin another round with the same identities.
   void join() {
     h = header_hash(header);
+    preshared.resize(header.n);
     clients.clear();
     m1.clear();
     for (std::uint32_t i = 0; i < header.n; ++i) {
-      clients.emplace_back(header, Cohort(roster), id(i), keys[i], coordinator.verify_key(),
-                           random);
+      clients.emplace_back(header, Cohort(roster), id(i), keys[i], preshared[i],
+                           coordinator.verify_key(), random);
       m1.push_back(clients.back().advertise());
     }
     m3.assign(header.n, std::nullopt);
@@ -257,7 +258,7 @@ struct TestRound {
       EXPECT_EQ(key.public_key(), m1[i].pk_mask);
       for (std::uint32_t j : s)
         seeds.push_back({MaskSeed::Kind::kPair,
-                         pair_secret(key, m1[j].pk_mask,
+                         pair_secret(key, m1[j].pk_mask, {},
                                      pair_context(h, m1[std::min(i, j)], m1[std::max(i, j)]))
                              .value(),
                          {},
@@ -288,6 +289,7 @@ struct TestRound {
   std::vector<CohortMember> roster;
   wire::RoundHeader header;
   Bytes32 h{};
+  std::vector<PresharedKeys> preshared;  // by member; what join() gives its client
   std::vector<Client> clients;
   std::vector<wire::Advertise> m1;
   std::vector<std::optional<wire::Shares>> m3;

@@ -24,6 +24,7 @@ struct SparseParameters {
   std::uint32_t q = 1;
   std::uint32_t Q = 0;          // NOLINT; 0: that of all n
   std::uint32_t witnesses = 0;  // 0: everybody
+  std::uint32_t keyed = 0;      // members at most so far apart on the ring have a key of their own
 };
 
 /// Indexes are places on the ring. Ids are not in their order.
@@ -60,8 +61,17 @@ struct SparseRound {
                          .chunk_words = 16}}};
     for (std::uint32_t i = 0; i < p.n; ++i)
       keys.push_back(std::move(by_id.at(id(i))));
+    std::vector<PresharedKeys> preshared(p.n);
     for (std::uint32_t i = 0; i < p.n; ++i)
-      clients.emplace_back(header, *cohort, id(i), keys[i], coordinator.verify_key(), random);
+      for (std::uint32_t step = 1; step <= p.keyed; ++step) {
+        const std::uint32_t j = (i + step) % p.n;
+        const auto key = crypto::Secret32::random(random);
+        preshared[i].emplace(id(j), key.clone());
+        preshared[j].emplace(id(i), key.clone());
+      }
+    for (std::uint32_t i = 0; i < p.n; ++i)
+      clients.emplace_back(header, *cohort, id(i), keys[i], preshared[i], coordinator.verify_key(),
+                           random);
     server.emplace(header, *cohort, coordinator);
   }
 

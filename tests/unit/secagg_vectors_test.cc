@@ -7,6 +7,7 @@
 #include "common/crypto/hash.h"
 #include "common/crypto/shamir.h"
 #include "common/secagg/masking.h"
+#include "common/secagg/preshared.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 
@@ -124,17 +125,27 @@ TEST_F(SecAggVectors, OwnSeedMaskKeyAndPairSeed) {
 
   const Bytes context = pair_context(h, m1_low, m1_high);
   EXPECT_EQ(to_hex(context), v["pair_context"]);
-  const auto from_low = pair_secret(key, m1_high.pk_mask, context);
+  const auto from_low = pair_secret(key, m1_high.pk_mask, {}, context);
   const auto from_high =
-      pair_secret(mask_agreement_key(secret(v["r_high"]), h, high), m1_low.pk_mask, context);
+      pair_secret(mask_agreement_key(secret(v["r_high"]), h, high), m1_low.pk_mask, {}, context);
   ASSERT_TRUE(from_low.ok() && from_high.ok());
   EXPECT_EQ(to_hex(from_low->expose()), v["pair_seed"]);
   EXPECT_TRUE(from_low->equals(*from_high));
 
-  const auto z = key.agree(m1_high.pk_mask);
-  ASSERT_TRUE(z.ok());
-  EXPECT_EQ(to_hex(crypto::kdf("SA1 pair", *z, {bytes32(v["psk"]), context}).expose()),
-            v["pair_seed_with_psk"]);
+  const auto keyed = pair_secret(key, m1_high.pk_mask, secret(v["psk"]), context);
+  ASSERT_TRUE(keyed.ok());
+  EXPECT_EQ(to_hex(keyed->expose()), v["pair_seed_with_psk"]);
+}
+
+TEST_F(SecAggVectors, PresharedKeyInARound) {
+  const Json& v = known["keys"];
+  const Bytes32 h = bytes32(v["h"]);
+  const EscrowPlace place{.h = h, .dealer = MemberId{5}, .holder = MemberId{13}};
+  const RoundPreshared made = preshared_of_round(secret(v["psk"]), h, MemberId{5}, MemberId{13});
+  EXPECT_EQ(to_hex(made.sealing.expose()), v["preshared_sealing"]);
+  EXPECT_EQ(to_hex(made.masking.expose()), v["preshared_masking"]);
+  const auto escrow = make_escrow(place, made.masking, secret(v["r"]));
+  EXPECT_EQ(to_hex(escrow.commitment) + to_hex(escrow.sealed), v["escrow_low_to_high"]);
 }
 
 /// What apply_masks() adds to a lane of zeros is the stream of the lane's key.

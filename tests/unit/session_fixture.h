@@ -39,6 +39,7 @@ struct SessionTest : ::testing::Test {
   crypto::StreamRandom random{77};
   FlatParameters model = test_model();
   Agreement agreement;
+  secagg::PresharedKeys preshared;
   std::optional<ParticipantSession> session;
   TimePoint now{Duration{1000}};
   std::filesystem::path folder;
@@ -69,7 +70,7 @@ struct SessionTest : ::testing::Test {
 
   void start(const GuardState& guard) {
     session.emplace(agreement, others.id(0), others.roster, others.coordinator.verify_key(),
-                    others.keys[0], random, guard);
+                    others.keys[0], preshared, random, guard);
   }
 
   SessionOutput deliver(wire::Message message) {

@@ -55,7 +55,10 @@ inline Advertise advertise() {
 }
 
 inline ShareEntry entry(std::uint32_t to) {
-  return {MemberId{to}, fill<24>(0x11), fill<80>(0x22), h32(0x33), h32(0x44), sig(0x55)};
+  ShareEntry out{MemberId{to}, fill<24>(0x11), fill<80>(0x22), h32(0x33),
+                 h32(0x44),    std::nullopt,   sig(0x55)};
+  if (to == 4) out.escrow = {h32(0x66), fill<48>(0x77)};
+  return out;
 }
 
 inline UploadHeader upload() {

@@ -131,6 +131,9 @@ def key_vectors():
             "lane_keys": [{"lane": lane, "segment": segment, "pair": sa.lane_key(pair, lane, segment),
                            "self": sa.self_lane_key(one.values.b, h, 5, lane, segment)}
                           for lane, segment in ((0, 0), (1, 0), (2, 0), (0, 1))],
+            "escrow_low_to_high": sa.escrow_of(sa.preshared_of_round("SA1 pskm", psk, h, 5, 13), one.values.r, h, 5, 13),
+            "preshared_sealing": sa.preshared_of_round("SA1 psks", psk, h, 13, 5),
+            "preshared_masking": sa.preshared_of_round("SA1 pskm", psk, h, 13, 5),
             "sealing_key_low_to_high": sa.sealing_key(one.values.seal_key, adverts[13][4:36], context, 5, 13),
             "sealing_key_high_to_low": sa.sealing_key(one.values.seal_key, adverts[13][4:36], context, 13, 5)}
 
@@ -218,6 +221,14 @@ COHORT = [3, 5, 7, 13]
 STAGES = ["nobody", "advertise", "shares", "check", "upload", "endorse", "unmask"]
 
 
+# Pairs with a pre-shared key in the last transcript.
+KEYED = [(3, 5), (3, 7), (7, 13)]
+
+
+def keys_of(member):
+    return {a + b - member: named(f"psk {a} {b}") for a, b in KEYED if member in (a, b)}
+
+
 def drawn(member, t, dropout):
     """What a member draws: the same in every transcript but for its input, so a transcript shows its own dropout."""
     index = COHORT.index(member)
@@ -234,10 +245,13 @@ class Round:
     """One round, n = 4 and C = 1. `gone` is silent from stage `stage` on. Messages in the order in which an honest
     coordinator and punctual members send them; members ascending."""
 
-    def __init__(self, stage, gone):
+    def __init__(self, stage, gone, keyed=False):
         self.head = header(COHORT, 1, LANES, 0x20001)
         self.h, self.stage, self.gone = self.head.hash(), stage, gone
         self.members = {i: sa.Participant(drawn(i, self.head.t, stage), self.head, self.h) for i in COHORT}
+        self.name = "keys" if keyed else stage
+        for i in COHORT if keyed else []:
+            self.members[i].values.keys = keys_of(i)
         self.messages = []
 
     def alive(self, stage, members):
@@ -350,9 +364,10 @@ class Round:
             members.append({"id": i, "identity": v.identity, "ske": v.seal_key, "b": v.b, "r": v.r,
                             "coefficients_b": v.coefficients_b, "coefficients_r": v.coefficients_r,
                             "nonces": [{"to": to, "nonce": nonce} for to, nonce in v.nonces.items()],
+                            "keys": [{"with": peer, "key": key} for peer, key in v.keys.items()],
                             "words": [[f"{w:x}" for w in lane] for lane in self.members[i].full_words()],
                             "y": b"".join(packed for _, _, packed in self.members[i].chunks)})
-        return {"dropout_at": self.stage, "dropout": self.gone if self.stage != "nobody" else 0,
+        return {"name": self.name, "dropout_at": self.stage, "dropout": self.gone if self.stage != "nobody" else 0,
                 "members": members, "u1": self.u1, "v": self.v, "u2": self.u2, "s": self.s, "messages": self.messages,
                 "sum": [[f"{w:x}" for w in lane] for lane in self.total], "aggregate_hash": self.aggregate}
 
@@ -360,6 +375,7 @@ class Round:
 def transcripts():
     gone = [7, 3, 13, 5, 7, 3, 5]  # not always the same sign of the masks
     rounds = [Round(stage, who).run() for stage, who in zip(STAGES, gone)]
+    rounds.append(Round("upload", 7, keyed=True).run())
     common = header(COHORT, 1, LANES, 0x20001)
     return {"coordinator": COORDINATOR, "roster_ids": ROSTER_IDS, "cohort": COHORT, "header": header_fields(common),
             "deadline_ms": [1000 * (i + 1) for i in range(6)], "next_model": named("next model"), "rounds": rounds}

@@ -181,6 +181,19 @@ def sealing_key(seal_key, peer_key, context, dealer, holder, psk=NO_PSK):
     return blake2b("SA1 senc", psk + context + u32(dealer) + u32(holder), x25519(seal_key, peer_key))
 
 
+def preshared_of_round(label, psk, h, one, other):
+    """"SA1 psks" seals shares, "SA1 pskm" goes into masks and may be opened by the coordinator."""
+    low, high = sorted((one, other))
+    return blake2b(label, h + u32(low) + u32(high), psk)
+
+
+def escrow_of(masking, r, h, dealer, holder):
+    """80 bytes of an entry: a commitment, and the value sealed under r, once in its life."""
+    place = h + u32(dealer) + u32(holder)
+    commitment = blake2b("SA1 cmp", place + masking)
+    return commitment + xchacha20poly1305_seal(blake2b("SA1 pesc", place, r), bytes(24), masking, commitment)
+
+
 def share_commitment(label, h, dealer, holder, share):
     return blake2b(label, h + u32(dealer) + u32(holder) + share)
 
@@ -264,6 +277,7 @@ class Values:
     coefficients_r: list
     nonces: dict           # holder's id -> 24 bytes
     words: list            # lanes 0 and 1; the check lane follows from them
+    keys: dict = field(default_factory=dict)  # pre-shared keys: peer -> 32 bytes
 
 
 @dataclass
@@ -273,7 +287,7 @@ class Participant:
     h: bytes
     advert: bytes = b""
     shares: dict = field(default_factory=dict)   # holder -> (share of b, share of r)
-    entries: dict = field(default_factory=dict)  # holder -> the 236 bytes of M3
+    entries: dict = field(default_factory=dict)  # holder -> the 237 or 317 bytes of M3
     y: list = field(default_factory=list)        # masked words, lane by lane
     upload: bytes = b""                          # the 132 bytes of M5
     chunks: list = field(default_factory=list)
@@ -281,6 +295,10 @@ class Participant:
     @property
     def id(self):
         return self.values.id
+
+    def preshared(self, label, peer):
+        key = self.values.keys.get(peer)
+        return preshared_of_round(label, key, self.h, self.id, peer) if key else NO_PSK
 
     def make_advert(self):
         v = self.values
@@ -301,17 +319,20 @@ class Participant:
             if holder != v.id:
                 nonce = v.nonces[holder]
                 key = sealing_key(v.seal_key, adverts[holder][4:36], pair_context(self.h, adverts, v.id, holder),
-                                  v.id, holder)
+                                  v.id, holder, self.preshared("SA1 psks", holder))
                 sealed = xchacha20poly1305_seal(key, nonce, share_b + share_r,
                                                 share_associated_data(self.h, v.id, holder, t, cb, cr))
-            entry = nonce + sealed + cb + cr
-            signature = sign(v.identity, "SA1 sig share", self.h + u32(v.id) + u32(holder) + entry)
+            entry, escrow = nonce + sealed + cb + cr, b""
+            if holder in v.keys:
+                escrow = escrow_of(self.preshared("SA1 pskm", holder), v.r, self.h, v.id, holder)
+            signature = sign(v.identity, "SA1 sig share", self.h + u32(v.id) + u32(holder) + entry + escrow)
             self.shares[holder] = share_b, share_r
-            self.entries[holder] = u32(holder) + entry + signature
+            self.entries[holder] = u32(holder) + entry + u8(1 if escrow else 0) + escrow + signature
 
     def pair_seed_with(self, peer, adverts):
         mask_key = mask_scalar(self.values.r, self.h, self.id)
-        return pair_seed(mask_key, adverts[peer][36:68], pair_context(self.h, adverts, self.id, peer))
+        return pair_seed(mask_key, adverts[peer][36:68], pair_context(self.h, adverts, self.id, peer),
+                         self.preshared("SA1 pskm", peer))
 
     def full_words(self):
         """The input with its check lane."""
@@ -361,7 +382,9 @@ def open_sum(header, members, survivors, u2, answers, adverts, h, cohort):
             mask_key = mask_scalar(opened[gone], h, gone)
             assert x25519_public(mask_key) == adverts[gone][36:68]
             for who in sorted(survivors):
-                pair = pair_seed(mask_key, adverts[who][36:68], pair_context(h, adverts, gone, who))
+                # What stands in escrow under r is what both had; opened[gone] is r.
+                pair = pair_seed(mask_key, adverts[who][36:68], pair_context(h, adverts, gone, who),
+                                 members[gone].preshared("SA1 pskm", who))
                 add(-1 if who < gone else 1, lane_key(pair, lane.number, 0))
         total.append(words)
     return total

@@ -60,10 +60,12 @@ assert len(ADVERTISE) == 164
 
 
 def entry(to):
-    return u32(to) + fill(0x11, 24) + fill(0x22, 80) + h32(0x33) + h32(0x44) + sig(0x55)
+    """Of a dealer that shares a key with member 4."""
+    escrow = u8(1) + h32(0x66) + fill(0x77, 48) if to == 4 else u8(0)
+    return u32(to) + fill(0x11, 24) + fill(0x22, 80) + h32(0x33) + h32(0x44) + escrow + sig(0x55)
 
 
-assert len(entry(1)) == 236
+assert len(entry(1)) == 237 and len(entry(4)) == 317
 UPLOAD = u32(3) + h32(0x07) + h32(0x08) + sig(0x09)
 assert len(UPLOAD) == 132
 
