@@ -111,12 +111,22 @@ struct History {
   FaultPlan plan;
 };
 
-/// SOTTO_SEED=n runs that one history; SOTTO_SEEDS=n the first n (10000 by hand).
+/// SOTTO_SEED=n runs that one history; SOTTO_SEEDS=n the first n, SOTTO_SEEDS=a-b those from a to
+/// b (by hand, 100,000 in all).
 TEST(Seeds, WhateverHappensOnlyExactSumsAreReleased) {
   const char* one = std::getenv("SOTTO_SEED");
   const char* many = std::getenv("SOTTO_SEEDS");
-  const std::uint64_t first = one ? std::strtoull(one, nullptr, 10) : 0;
-  const std::uint64_t count = one ? 1 : many ? std::strtoull(many, nullptr, 10) : 200;
+  const auto number = [](const char* text, char** end) { return std::strtoull(text, end, 10); };
+  std::uint64_t first = one ? number(one, nullptr) : 0;
+  std::uint64_t count = one ? 1 : 200;
+  if (many && !one) {
+    char* end = nullptr;
+    count = number(many, &end);
+    if (*end == '-') {
+      first = count;
+      count = number(end + 1, nullptr) - first + 1;
+    }
+  }
   std::uint64_t rounds = 0, released = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const History history(seed);
