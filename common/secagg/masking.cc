@@ -10,10 +10,6 @@
 namespace sotto::secagg {
 namespace {
 
-// A key is good for 2^28 blocks (section 2.6). Segments beyond the first are not implemented:
-// 2^30 words of 32 bits are more than any model here.
-constexpr std::uint64_t kSegmentBytes = std::uint64_t{1} << 32;
-constexpr std::uint64_t kFirstSegment = 0;
 // Threads get ranges of whole key-stream chunks, so that none shares a block with another.
 constexpr std::uint64_t kRangeBytes = 8192;
 
@@ -30,10 +26,11 @@ Bytes h_and_id(const Bytes32& h, MemberId id) {
   return out.take();
 }
 
-crypto::Secret32 lane_key(const MaskSeed& seed, const Bytes32& h, std::uint8_t lane) {
+crypto::Secret32 lane_key(const MaskSeed& seed, const Bytes32& h, std::uint8_t lane,
+                          std::uint64_t segment) {
   ByteWriter place;
   place.u8(lane);
-  place.u64(kFirstSegment);
+  place.u64(segment);
   if (seed.kind == MaskSeed::Kind::kPair)
     return crypto::kdf("SA1 lane", seed.secret, {place.view()});
   return crypto::kdf("SA1 self", seed.secret, {h_and_id(h, seed.self_id), place.view()});
@@ -117,19 +114,23 @@ Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const cryp
 }
 
 void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,
-                 std::span<const MaskSeed> seeds, unsigned threads) {
+                 std::span<const MaskSeed> seeds, unsigned threads, std::uint64_t segment_bytes) {
   SOTTO_CHECK(threads >= 1, "masking needs a thread");
+  const auto mask_lane = [&]<class Word>(std::span<Word> words, std::uint8_t lane) {
+    const std::uint64_t in_segment = segment_bytes / sizeof(Word);
+    for (std::uint64_t segment = 0; segment * in_segment < words.size(); ++segment) {
+      const std::uint64_t first = segment * in_segment;
+      std::vector<crypto::MaskTerm> terms;
+      terms.reserve(seeds.size());
+      for (const MaskSeed& seed : seeds)
+        terms.push_back({lane_key(seed, h, lane, segment), seed.sign});
+      mask_words(words.subspan(first, std::min<std::uint64_t>(in_segment, words.size() - first)),
+                 lane, terms, threads);
+    }
+  };
   for (codec::RingVector& vector : lanes) {
-    const codec::LaneSpec& spec = vector.spec();
-    SOTTO_CHECK(spec.length <= kSegmentBytes / (spec.word_bits / 8U),
-                "a lane is at most 4 GiB of mask stream");
-    const std::uint8_t lane = lane_number(spec.kind);
-    std::vector<crypto::MaskTerm> terms;
-    terms.reserve(seeds.size());
-    for (const MaskSeed& seed : seeds)
-      terms.push_back({lane_key(seed, h, lane), seed.sign});
-    std::visit([&](auto& words) { mask_words(std::span(words), lane, terms, threads); },
-               vector.words());
+    const std::uint8_t lane = lane_number(vector.spec().kind);
+    std::visit([&](auto& words) { mask_lane(std::span(words), lane); }, vector.words());
     vector.reduce();
   }
 }

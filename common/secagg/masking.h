@@ -59,9 +59,14 @@ struct MaskSeed {
   crypto::MaskSign sign = crypto::MaskSign::kAdd;
 };
 
+/// A key of a lane is good for 2^28 blocks; behind them the lane goes on under the next one's.
+inline constexpr std::uint64_t kMaskSegmentBytes = std::uint64_t{1} << 32;
+
 /// Adds every seed's stream to every lane, in place, then reduces to b bits. `threads` >= 1 splits
-/// lanes into disjoint ranges; the result does not depend on it.
+/// lanes into disjoint ranges; the result does not depend on it. Tests make the segments shorter, a
+/// multiple of 16 bytes.
 void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,
-                 std::span<const MaskSeed> seeds, unsigned threads);
+                 std::span<const MaskSeed> seeds, unsigned threads,
+                 std::uint64_t segment_bytes = kMaskSegmentBytes);
 
 }  // namespace sotto::secagg

@@ -10,8 +10,7 @@
 namespace sotto::secagg {
 namespace {
 
-constexpr std::uint8_t kAesCtr = 1;                                 // prg_id
-constexpr std::uint64_t kMaskStreamBytes = std::uint64_t{1} << 32;  // of one key
+constexpr std::uint8_t kAesCtr = 1;  // prg_id
 
 struct Rule {
   bool holds;
@@ -112,9 +111,6 @@ Status check_draw(const wire::RoundHeader& header, const Cohort& cohort, const L
 Status check_lanes(const wire::RoundHeader& header, const LocalRules& rules) {
   if (header.lanes != rules.lanes)
     return Error{"offer refused: the lanes do not follow from the job"};
-  for (const codec::LaneSpec& lane : header.lanes)
-    if (lane.length > kMaskStreamBytes / (lane.word_bits / 8U))
-      return Error{"offer refused: a lane is longer than the mask stream of one key"};
   return {};
 }
 

@@ -112,15 +112,6 @@ TEST_F(CheckOffer, RefusesLanesThatDoNotFollowFromTheJob) {
   refuses([](auto& o) { o.header.lanes.pop_back(); }, "lanes");
 }
 
-TEST_F(CheckOffer, RefusesALaneLongerThanAKeysMaskStream) {
-  wire::Offer offer = round.offer();
-  offer.header.lanes[0].length = (std::uint64_t{1} << 30) + 1;
-  sign_offer(round.coordinator, offer);
-  LocalRules rules = round.rules();
-  rules.lanes = offer.header.lanes;
-  expect(check(offer, rules), "mask stream");
-}
-
 TEST_F(CheckOffer, RefusesARoundThatIsNotLater) {
   refuses_under([&](auto& r) { r.last_round = round.header.round; }, "not later");
   refuses_under([&](auto& r) { r.last_round = RoundNumber::of(9, 0); }, "not later");

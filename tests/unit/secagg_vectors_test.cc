@@ -148,16 +148,17 @@ TEST_F(SecAggVectors, PresharedKeyInARound) {
   EXPECT_EQ(to_hex(escrow.commitment) + to_hex(escrow.sealed), v["escrow_low_to_high"]);
 }
 
-/// What apply_masks() adds to a lane of zeros is the stream of the lane's key.
+/// What apply_masks() adds to a lane of zeros is the stream of the lane's keys, here with segments
+/// of 64 bytes.
 TEST_F(SecAggVectors, LaneKeysOfPairAndSelf) {
   const Json& v = known["keys"];
   for (const Json& place : v["lane_keys"]) {
-    if (place["segment"] != 0) continue;  // a lane ends with the first segment (section 2.6)
     const std::uint32_t lane = place["lane"];
+    const std::uint64_t segment = place["segment"];
     const codec::LaneSpec spec{.word_bits = 32,
                                .bits = 32,
                                .kind = static_cast<codec::LaneKind>(lane + 1),
-                               .length = 16,
+                               .length = 16 * segment + 11,
                                .chunk_words = 16};
     for (const char* kind : {"pair", "self"}) {
       const bool self = kind == std::string("self");
@@ -168,10 +169,12 @@ TEST_F(SecAggVectors, LaneKeysOfPairAndSelf) {
                        .sign = MaskSign::kAdd});
       std::vector<codec::RingVector> lanes;
       lanes.emplace_back(spec);
-      apply_masks(lanes, bytes32(v["h"]), seeds, 1);
-      Bytes stream(64);
+      apply_masks(lanes, bytes32(v["h"]), seeds, 2, 64);
+      Bytes stream(44);
       crypto::keystream(secret(place[kind]), lane, 0, stream);
-      EXPECT_EQ(to_hex(lanes[0].pack()), to_hex(stream)) << kind << " lane " << lane;
+      const Bytes packed = lanes[0].pack();
+      EXPECT_EQ(to_hex(BytesView(packed).last(44)), to_hex(stream))
+          << kind << " lane " << lane << " segment " << segment;
     }
   }
 }
