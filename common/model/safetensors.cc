@@ -1,13 +1,16 @@
 #include "common/model/safetensors.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
-#include <fstream>
+#include <optional>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "common/journal/atomic_file.h"
+#include "common/journal/mapped_file.h"
 
 namespace sotto {
 
@@ -15,9 +18,28 @@ namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 constexpr std::string_view kMetadataKey = "__metadata__";
-constexpr std::array<std::string_view, 15> kOtherDtypes = {
-    "BOOL", "U8",  "I8",  "F8_E5M2", "F8_E4M3", "I16", "U16", "F16",
-    "BF16", "I32", "U32", "F64",     "I64",     "U64", "C64"};
+
+struct Dtype {
+  std::string_view name;
+  std::uint64_t bytes;
+};
+
+constexpr std::array<Dtype, 16> kDtypes = {{{"BOOL", 1},
+                                            {"U8", 1},
+                                            {"I8", 1},
+                                            {"F8_E5M2", 1},
+                                            {"F8_E4M3", 1},
+                                            {"I16", 2},
+                                            {"U16", 2},
+                                            {"F16", 2},
+                                            {"BF16", 2},
+                                            {"I32", 4},
+                                            {"U32", 4},
+                                            {"F32", 4},
+                                            {"F64", 8},
+                                            {"I64", 8},
+                                            {"U64", 8},
+                                            {"C64", 8}}};
 
 struct TensorEntry {
   std::string name;
@@ -122,87 +144,89 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool in_array_ = false;
 };
 
-Error bad_tensor(const TensorEntry& entry, const std::string& what) {
-  return Error{"tensor " + entry.name.substr(0, 200) + ": " + what};
+Error bad_tensor(const std::string& name, const std::string& what) {
+  return Error{"tensor " + name.substr(0, 200) + ": " + what};
 }
 
-Result<ParameterShape> shape_of(const TensorEntry& entry) {
-  if (entry.dtype != "F32") {
-    const bool known =
-        std::find(kOtherDtypes.begin(), kOtherDtypes.end(), entry.dtype) != kOtherDtypes.end();
-    return bad_tensor(entry, known ? "its type is " + entry.dtype + ", only F32 can be loaded"
-                                   : "its type is unknown");
-  }
-  ParameterShape out{.name = entry.name, .shape = {}};
+/// Where an entry's values lie in `data`.
+Result<TensorView> view_in(const TensorEntry& entry, BytesView data) {
+  const auto* dtype = std::find_if(kDtypes.begin(), kDtypes.end(),
+                                   [&entry](const Dtype& d) { return d.name == entry.dtype; });
+  if (dtype == kDtypes.end()) return bad_tensor(entry.name, "its type is unknown");
+  TensorView out{.name = entry.name, .dtype = entry.dtype, .shape = {}, .data = {}};
   for (const std::uint64_t extent : *entry.shape) {
-    if (extent > kMaxElements) return bad_tensor(entry, "its shape is too large");
+    if (extent > kMaxElements) return bad_tensor(entry.name, "its shape is too large");
     out.shape.push_back(static_cast<std::int64_t>(extent));
   }
   const std::optional<std::uint64_t> count = element_count(out.shape);
-  if (!count) return bad_tensor(entry, "its shape is too large");
+  if (!count) return bad_tensor(entry.name, "its shape is too large");
   const auto& offsets = *entry.offsets;
   if (offsets.size() != 2 || offsets[0] > offsets[1])
-    return bad_tensor(entry, "data_offsets must be a begin and an end");
-  if (offsets[1] - offsets[0] != 4 * *count)
-    return bad_tensor(entry, "its data_offsets do not fit its shape");
+    return bad_tensor(entry.name, "data_offsets must be a begin and an end");
+  if (offsets[1] - offsets[0] != dtype->bytes * *count)
+    return bad_tensor(entry.name, "its data_offsets do not fit its shape");
+  if (offsets[1] > data.size())
+    return bad_tensor(entry.name, "its data_offsets are past the end of the file");
+  out.data = data.subspan(offsets[0], offsets[1] - offsets[0]);
   return out;
 }
 
-/// The layout in the order of the data, which must be covered without holes and overlaps.
-Result<std::vector<ParameterShape>> layout_of(std::vector<TensorEntry> entries,
-                                              std::uint64_t data_bytes) {
-  std::vector<std::pair<std::uint64_t, ParameterShape>> placed;
+/// The views in the order of the data, which must be covered without holes and overlaps.
+Result<std::vector<TensorView>> views_of(const std::vector<TensorEntry>& entries, BytesView data) {
+  std::vector<TensorView> views;
   for (const TensorEntry& entry : entries) {
-    Result<ParameterShape> shape = shape_of(entry);
-    if (!shape.ok()) return shape.error();
-    placed.emplace_back((*entry.offsets)[0], std::move(shape).value());
+    Result<TensorView> view = view_in(entry, data);
+    if (!view.ok()) return view.error();
+    views.push_back(std::move(view).value());
   }
-  std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.first, a.second.count() != 0) < std::pair(b.first, b.second.count() != 0);
+  const auto begin_of = [data](const TensorView& v) { return v.data.data() - data.data(); };
+  std::stable_sort(views.begin(), views.end(), [&](const TensorView& a, const TensorView& b) {
+    return std::pair(begin_of(a), !a.data.empty()) < std::pair(begin_of(b), !b.data.empty());
   });
-  std::vector<ParameterShape> layout;
-  std::uint64_t end = 0;
-  for (auto& [begin, shape] : placed) {
-    if (begin != end)
-      return Error{"tensor " + shape.name.substr(0, 200) + ": a hole or an overlap"};
-    end += 4 * shape.count();
-    layout.push_back(std::move(shape));
+  std::size_t end = 0;
+  for (const TensorView& view : views) {
+    if (static_cast<std::size_t>(begin_of(view)) != end)
+      return bad_tensor(view.name, "a hole or an overlap");
+    end += view.data.size();
   }
-  if (end != data_bytes)
+  if (end != data.size())
     return Error{"the tensors cover " + std::to_string(end) + " bytes, the file has " +
-                 std::to_string(data_bytes)};
-  return layout;
+                 std::to_string(data.size())};
+  return views;
 }
 
-Result<std::vector<TensorEntry>> parse_header(const std::string& header) {
+Result<std::vector<TensorEntry>> parse_header(std::string_view header) {
   if (header.empty() || header.front() != '{') return Error{"the header does not begin with {"};
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(header, &reader)) return Error{"header: " + reader.problem()};
   return reader.take_entries();
 }
 
-Result<FlatParameters> read_stream(std::ifstream& in, std::uint64_t size) {
-  std::array<char, 8> length_bytes{};
-  if (size < 8 || !in.read(length_bytes.data(), 8)) return Error{"shorter than eight bytes"};
-  std::uint64_t header_bytes = 0;
-  std::memcpy(&header_bytes, length_bytes.data(), 8);
-  if (header_bytes > kMaxHeaderBytes || header_bytes > size - 8)
-    return Error{"the header length " + std::to_string(header_bytes) +
-                 " is past the end or the limit"};
-  std::string header(header_bytes, '\0');
-  if (!in.read(header.data(), static_cast<std::streamsize>(header_bytes)))
-    return Error{"the header cannot be read"};
-  Result<std::vector<TensorEntry>> entries = parse_header(header);
-  if (!entries.ok()) return entries.error();
-  const std::uint64_t data_bytes = size - 8 - header_bytes;
-  auto layout = layout_of(std::move(entries).value(), data_bytes);
-  if (!layout.ok()) return layout.error();
-  FlatParameters out{.layout = std::move(layout).value(), .values = {}};
-  out.values.resize(data_bytes / 4);
-  if (!in.read(reinterpret_cast<char*>(out.values.data()),
-               static_cast<std::streamsize>(data_bytes)))
-    return Error{"the data cannot be read"};
+template <class Word, class Convert>
+std::vector<float> converted(BytesView data, Convert convert) {
+  std::vector<float> out(data.size() / sizeof(Word));
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    Word word;  // any address: the data need not be aligned
+    std::memcpy(&word, data.data() + i * sizeof word, sizeof word);
+    out[i] = convert(word);
+  }
   return out;
+}
+
+float float_of_bf16(std::uint16_t bits) {
+  return std::bit_cast<float>(std::uint32_t{bits} << 16U);
+}
+
+/// IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction.
+float float_of_f16(std::uint16_t bits) {
+  const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16U;
+  const std::uint32_t exponent = (bits >> 10U) & 0x1FU, fraction = bits & 0x3FFU;
+  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24, exact in float32
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+    return sign != 0 ? -magnitude : magnitude;
+  }
+  const std::uint32_t wide = exponent == 0x1FU ? 0xFFU : exponent + 127 - 15;
+  return std::bit_cast<float>(sign | wide << 23U | fraction << 13U);
 }
 
 std::string make_header(const FlatParameters& parameters,
@@ -223,15 +247,41 @@ std::string make_header(const FlatParameters& parameters,
 
 }  // namespace
 
+Result<std::vector<TensorView>> parse_safetensors(BytesView file) {
+  if (file.size() < 8) return Error{"shorter than eight bytes"};
+  const std::uint64_t header_bytes = ByteReader(file).u64();
+  if (header_bytes > kMaxHeaderBytes || header_bytes > file.size() - 8)
+    return Error{"the header length " + std::to_string(header_bytes) +
+                 " is past the end or the limit"};
+  const BytesView header = file.subspan(8, header_bytes);
+  const auto entries = parse_header({reinterpret_cast<const char*>(header.data()), header.size()});
+  if (!entries.ok()) return entries.error();
+  return views_of(*entries, file.subspan(8 + header_bytes));
+}
+
+Result<std::vector<float>> floats_of(const TensorView& tensor) {
+  if (tensor.dtype == "F32")
+    return converted<float>(tensor.data, [](float value) { return value; });
+  if (tensor.dtype == "BF16") return converted<std::uint16_t>(tensor.data, float_of_bf16);
+  if (tensor.dtype == "F16") return converted<std::uint16_t>(tensor.data, float_of_f16);
+  return bad_tensor(tensor.name,
+                    "its type is " + tensor.dtype + "; only F32, F16 and BF16 hold weights");
+}
+
 Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
   const auto refused = [&](const std::string& why) { return Error{file.string() + ": " + why}; };
-  std::error_code failed;
-  if (!std::filesystem::is_regular_file(file, failed)) return refused("no such regular file");
-  const std::uint64_t size = std::filesystem::file_size(file, failed);
-  std::ifstream in(file, std::ios::binary);
-  if (failed || !in) return refused("cannot be opened");
-  Result<FlatParameters> out = read_stream(in, size);
-  return out.ok() ? std::move(out) : refused(out.error().message);
+  const Result<journal::MappedFile> mapped = journal::MappedFile::open(file);
+  if (!mapped.ok()) return mapped.error();
+  const auto tensors = parse_safetensors(mapped->bytes());
+  if (!tensors.ok()) return refused(tensors.error().message);
+  FlatParameters out;
+  for (const TensorView& tensor : *tensors) {
+    const Result<std::vector<float>> values = floats_of(tensor);
+    if (!values.ok()) return refused(values.error().message);
+    out.layout.push_back({tensor.name, tensor.shape});
+    out.values.insert(out.values.end(), values->begin(), values->end());
+  }
+  return out;
 }
 
 Status write_safetensors(const std::filesystem::path& file, const FlatParameters& parameters,

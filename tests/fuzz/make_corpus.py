@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets into tests/fuzz/corpus: a body of every message for wire_fuzz (from
-tests/vectors/wire/frames.json), and small programs for session_fuzz and round_fuzz. Files that are there already
+tests/vectors/wire/frames.json), the vectors of safetensors_fuzz, and small programs for session_fuzz and round_fuzz. Files that are there already
 (found by fuzzing) stay.
 
 A program is a list of operations, each a byte and its arguments; the tables are those at the end of the targets. In an
@@ -30,6 +30,15 @@ def wire():
     write("wire", "frame", bytes([len(TYPES)]) + bytes.fromhex(frames["Fix"]))
     write("wire", "header", bytes([len(TYPES) + 1]) + header)
     write("wire", "bitmap", bytes([len(TYPES) + 2, 0x09, 0xb6, 0x01]))
+
+
+def safetensors():
+    for file in sorted((HERE.parent / "vectors/safetensors").glob("*.safetensors")):
+        write("safetensors", file.stem, bytes([0]) + file.read_bytes())
+    index = {"metadata": {"total_size": 8}, "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    write("safetensors", "index", bytes([1]) + json.dumps(index).encode())
+    write("safetensors", "index_outside", bytes([1]) + b'{"weight_map": {"a": "../a.safetensors"}}')
+    write("safetensors", "index_twice", bytes([1]) + b'{"weight_map": {"a": "a.safetensors", "a": "b.safetensors"}}')
 
 
 # ---- session_fuzz
@@ -140,5 +149,6 @@ def rounds():
 
 if __name__ == "__main__":
     wire()
+    safetensors()
     session()
     rounds()

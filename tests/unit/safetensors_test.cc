@@ -43,10 +43,65 @@ TEST(Safetensors, RefusesForTheRightReason) {
   EXPECT_NE(why("bad_trailing_bytes").find("cover 4 bytes"), std::string::npos);
 }
 
-TEST(Safetensors, OtherTypesThanF32AreNamedInTheError) {
-  const auto read = read_safetensors(kSeeds / "ok_bf16_f16_i64_u8_bool.safetensors");
-  ASSERT_FALSE(read.ok());
-  EXPECT_NE(read.error().message.find("only F32"), std::string::npos) << read.error().message;
+TEST(Safetensors, EveryWellFormedSeedIsTakenApart) {
+  int taken = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kSeeds)) {
+    if (!entry.path().filename().string().starts_with("ok_")) continue;
+    const Bytes bytes = journal::read_file(entry.path(), 1 << 20).value();
+    EXPECT_TRUE(parse_safetensors(bytes).ok()) << entry.path();
+    ++taken;
+  }
+  EXPECT_EQ(taken, 7);
+}
+
+TEST(Safetensors, HalfPrecisionConvertsAndOtherTypesAreNamed) {
+  const Bytes bytes =
+      journal::read_file(kSeeds / "ok_bf16_f16_i64_u8_bool.safetensors", 1000).value();
+  const auto tensors = parse_safetensors(bytes).value();
+  ASSERT_EQ(tensors.size(), 5U);
+  EXPECT_EQ(floats_of(tensors[0]).value(), (std::vector<float>{1, -2}));
+  EXPECT_EQ(floats_of(tensors[1]).value(), (std::vector<float>{1, -2}));
+  EXPECT_EQ(tensors[3].shape, (std::vector<std::int64_t>{3}));
+  EXPECT_EQ(tensors[3].data[2], 3);
+  for (const auto& [tensor, text] : {std::pair{2, "tensor i: its type is I64"},
+                                     {3, "tensor u: its type is U8"},
+                                     {4, "tensor t: its type is BOOL"}}) {
+    const auto values = floats_of(tensors[static_cast<std::size_t>(tensor)]);
+    ASSERT_FALSE(values.ok());
+    EXPECT_NE(values.error().message.find(text), std::string::npos) << values.error().message;
+  }
+  EXPECT_FALSE(read_safetensors(kSeeds / "ok_bf16_f16_i64_u8_bool.safetensors").ok());
+}
+
+/// The values of 16-bit words in a file of their own.
+std::vector<float> halves(const std::string& dtype, const std::vector<std::uint16_t>& words) {
+  const std::string header = R"({"x":{"dtype":")" + dtype + R"(","shape":[)" +
+                             std::to_string(words.size()) + R"(],"data_offsets":[0,)" +
+                             std::to_string(2 * words.size()) + "]}}";
+  ByteWriter file;
+  file.u64(header.size());
+  file.bytes(view_of(header));
+  for (const std::uint16_t w : words)
+    file.u16(w);
+  return floats_of(parse_safetensors(file.view()).value()[0]).value();
+}
+
+TEST(Safetensors, HalfPrecisionConvertsWithoutLoss) {
+  // IEEE 754-2008 binary16: smallest subnormal, largest subnormal, smallest normal, largest.
+  EXPECT_EQ(halves("F16", {0x0001, 0x03FF, 0x0400, 0x7BFF, 0x8000, 0xFC00, 0x3555}),
+            (std::vector<float>{0x1p-24F, 0x1p-14F - 0x1p-24F, 0x1p-14F, 65504, -0.0F, -INFINITY,
+                                0x1.554p-2F}));
+  EXPECT_TRUE(std::signbit(halves("F16", {0x8000})[0]));
+  EXPECT_TRUE(std::isnan(halves("F16", {0x7E00})[0]));
+  EXPECT_EQ(halves("BF16", {0x3F81, 0x7F7F, 0x0001, 0xFF80}),
+            (std::vector<float>{1.0078125F, 0x1.FEp127F, 0x1p-133F, -INFINITY}));
+  EXPECT_TRUE(std::isnan(halves("BF16", {0x7FC0})[0]));
+}
+
+TEST(Safetensors, TensorsAreViewsOfTheFileAndNotCopies) {
+  const Bytes bytes = journal::read_file(kSeeds / "ok_two_meta.safetensors", 1000).value();
+  const auto tensors = parse_safetensors(bytes).value();
+  EXPECT_EQ(tensors[1].data.data() + tensors[1].data.size(), bytes.data() + bytes.size());
 }
 
 TEST(Safetensors, WellFormedSeedsLoad) {
