@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -29,12 +30,21 @@ struct Plan {
   std::vector<Head> heads;
   std::int64_t width = 0, per_head = 0, weights = 0;  // d, e, total of n^2
   float scale = 1;
+  bool causal = false;
+
+  /// How many positions the one at `row` of `n` sees.
+  [[nodiscard]] std::int64_t seen(std::int64_t row, std::int64_t n) const {
+    return causal ? row + 1 : n;
+  }
 };
 
-Plan plan_of(const std::vector<std::int64_t>& lengths, std::int64_t positions, std::int64_t width,
-             std::int64_t heads) {
+/// `like` [B,T,d].
+Plan plan_of(const Tensor& like, const std::vector<std::int64_t>& lengths, std::int64_t heads,
+             bool causal) {
   Plan plan;
+  const auto positions = like.size(1), width = like.size(2);
   plan.width = width;
+  plan.causal = causal;
   plan.per_head = width / heads;
   plan.scale = 1 / std::sqrt(static_cast<float>(plan.per_head));
   for (std::size_t i = 0; i < lengths.size(); ++i)
@@ -63,9 +73,11 @@ void shifted_scores(const Plan& plan, const Head& head, const float* query, cons
   multiply({Gemm::Form::kABt, n, n, plan.per_head, query + head.offset, plan.width,
             key + head.offset, plan.width, s, n, plan.scale});
   for (std::int64_t row = 0; row < n; ++row, s += n) {
-    const float largest = *std::max_element(s, s + n);
-    for (std::int64_t j = 0; j < n; ++j)
+    const std::int64_t seen = plan.seen(row, n);
+    const float largest = *std::max_element(s, s + seen);
+    for (std::int64_t j = 0; j < seen; ++j)
       s[j] -= largest;
+    std::fill(s + seen, s + n, -std::numeric_limits<float>::infinity());  // exp() makes it 0
   }
 }
 
@@ -114,8 +126,8 @@ void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gr
 struct AttentionFunction : Function<AttentionFunction> {
   static Tensor forward(AutogradContext* ctx, const Tensor& query, const Tensor& key,
                         const Tensor& value, const std::vector<std::int64_t>& lengths,
-                        std::int64_t heads) {
-    const Plan plan = plan_of(lengths, query.size(1), query.size(2), heads);
+                        std::int64_t heads, bool causal) {
+    const Plan plan = plan_of(query, lengths, heads, causal);
     const Tensor weights = at::empty({plan.weights}, query.options());
     const Tensor out = at::zeros_like(query);
     auto* w = weights.data_ptr<float>();
@@ -127,22 +139,32 @@ struct AttentionFunction : Function<AttentionFunction> {
     ctx->save_for_backward({query, key, value, weights});
     ctx->saved_data["lengths"] = lengths;
     ctx->saved_data["heads"] = heads;
+    ctx->saved_data["causal"] = causal;
     return out;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const variable_list saved = ctx->get_saved_variables();
     const Tensor gy = gradients[0].contiguous();
-    const Plan plan = plan_of(ctx->saved_data["lengths"].toIntVector(), gy.size(1), gy.size(2),
-                              ctx->saved_data["heads"].toInt());
+    const Plan plan = plan_of(gy, ctx->saved_data["lengths"].toIntVector(),
+                              ctx->saved_data["heads"].toInt(), ctx->saved_data["causal"].toBool());
     const Tensor query = at::zeros_like(gy), key = at::zeros_like(gy), value = at::zeros_like(gy);
     const Saved in{saved[0].data_ptr<float>(), saved[1].data_ptr<float>(),
                    saved[2].data_ptr<float>(), saved[3].data_ptr<float>(), gy.data_ptr<float>()};
     const Gradients out{query.data_ptr<float>(), key.data_ptr<float>(), value.data_ptr<float>()};
     for_each_head(plan, [&](const Head& head) { head_backward(plan, head, in, out); });
-    return {query, key, value, Tensor(), Tensor()};
+    return {query, key, value, Tensor(), Tensor(), Tensor()};
   }
 };
+
+/// Every key or value head as often as query heads share it: [B,T,k * e] -> [B,T,heads * e].
+Tensor shared(const Tensor& x, const AttentionInput& in) {
+  if (in.key_value_heads == in.heads) return x;
+  const auto batch = x.size(0), positions = x.size(1), sharing = in.heads / in.key_value_heads;
+  return x.view({batch, positions, in.key_value_heads, 1, -1})
+      .expand({batch, positions, in.key_value_heads, sharing, -1})
+      .reshape({batch, positions, -1});
+}
 
 }  // namespace
 
@@ -150,19 +172,49 @@ Tensor composed_attention(const AttentionInput& in) {
   const auto batch = in.query.size(0), positions = in.query.size(1), width = in.query.size(2);
   const auto per_head = width / in.heads;
   const auto split = [&](const Tensor& x) {
-    return x.view({batch, positions, in.heads, per_head}).transpose(1, 2);  // [B,H,T,d/H]
+    return x.reshape({batch, positions, in.heads, per_head}).transpose(1, 2);  // [B,H,T,e]
   };
-  const Tensor hidden = (1 - in.mask).view({batch, 1, 1, positions}) * -1e9;
-  const Tensor scores = at::matmul(split(in.query), split(in.key).transpose(2, 3)) *
+  Tensor hidden = (1 - in.mask).view({batch, 1, 1, positions}) * -1e9;
+  if (in.causal)
+    hidden = hidden + at::ones({positions, positions}, in.mask.options()).triu(1) * -1e9;
+  const Tensor scores = at::matmul(split(in.query), split(shared(in.key, in)).transpose(2, 3)) *
                         (1 / std::sqrt(static_cast<double>(per_head)));
   const Tensor weights = at::softmax(scores + hidden, 3);
-  return at::matmul(weights, split(in.value)).transpose(1, 2).reshape({batch, positions, width});
+  return at::matmul(weights, split(shared(in.value, in)))
+      .transpose(1, 2)
+      .reshape({batch, positions, width});
 }
 
 Tensor attention(const AttentionInput& in) {
   if (!has_direct_kernels(in.query)) return composed_attention(in);
-  return AttentionFunction::apply(in.query.contiguous(), in.key.contiguous(), in.value.contiguous(),
-                                  in.lengths, in.heads);
+  return AttentionFunction::apply(in.query.contiguous(), shared(in.key, in).contiguous(),
+                                  shared(in.value, in).contiguous(), in.lengths, in.heads,
+                                  in.causal);
+}
+
+std::pair<Tensor, Tensor> rotary_angles(std::span<const double> frequencies, std::int64_t positions,
+                                        at::Device device) {
+  const auto half = static_cast<std::int64_t>(frequencies.size());
+  const Tensor cosine = at::empty({positions, half}), sine = at::empty({positions, half});
+  auto* c = cosine.data_ptr<float>();
+  auto* s = sine.data_ptr<float>();
+  for (std::int64_t t = 0; t < positions; ++t)
+    for (const double frequency : frequencies) {
+      const double angle = static_cast<double>(t) * frequency;
+      *c++ = static_cast<float>(std::cos(angle));
+      *s++ = static_cast<float>(std::sin(angle));
+    }
+  return {cosine.to(device), sine.to(device)};
+}
+
+Tensor rotate(const Tensor& x, const std::pair<Tensor, Tensor>& angles) {
+  const auto positions = x.size(1), half = angles.first.size(1);
+  const Tensor heads = x.reshape({x.size(0), positions, -1, 2, half});
+  const Tensor first = heads.select(3, 0), second = heads.select(3, 1);  // [B,T,H,e/2]
+  const Tensor cosine = angles.first.to(x.scalar_type()).unsqueeze(1);
+  const Tensor sine = angles.second.to(x.scalar_type()).unsqueeze(1);
+  return at::stack({first * cosine - second * sine, second * cosine + first * sine}, 3)
+      .view(x.sizes());
 }
 
 }  // namespace sotto::learning

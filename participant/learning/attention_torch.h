@@ -1,7 +1,9 @@
-// Multi-head scaled dot-product attention over padded sequences.
+// Multi-head scaled dot-product attention over padded sequences, and the positions of Llama.
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -9,17 +11,30 @@
 namespace sotto::learning {
 
 struct AttentionInput {
-  at::Tensor query, key, value;              // [B,T,d]
+  at::Tensor query;                          // [B,T,heads * e]
+  at::Tensor key, value;                     // [B,T,key_value_heads * e]
   at::Tensor mask;                           // float [B,T]: 1 at a token, 0 at padding
   const std::vector<std::int64_t>& lengths;  // tokens of each example
-  std::int64_t heads;                        // divides d
+  std::int64_t heads;
+  std::int64_t key_value_heads;  // divides heads: consecutive heads share a key and a value
+  bool causal = false;           // a token attends to itself and those before it
 };
 
-/// [B,T,d]. Padding is never attended to; what stands at padded positions is unspecified but
-/// finite.
+/// [B,T,heads * e]. Padding is never attended to; what stands at padded positions is unspecified
+/// but finite.
 at::Tensor attention(const AttentionInput& in);
 
 /// The same written out in torch operations: any device, and the oracle of the tests.
 at::Tensor composed_attention(const AttentionInput& in);
+
+/// The angles of rotary positions [T, e/2] as (cosine, sine). `frequencies` [e/2] in radians a
+/// position.
+std::pair<at::Tensor, at::Tensor> rotary_angles(std::span<const double> frequencies,
+                                                std::int64_t positions, at::Device device);
+
+/// Rotates each head of x [B,T,heads * e]: element i of its first half with element i of its
+/// second, as Llama's checkpoints in Hugging Face's layout want it (Su et al. 2021, arXiv
+/// 2104.09864).
+at::Tensor rotate(const at::Tensor& x, const std::pair<at::Tensor, at::Tensor>& angles);
 
 }  // namespace sotto::learning

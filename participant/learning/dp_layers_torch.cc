@@ -38,22 +38,32 @@ Tensor per_example(const Tensor& x) {
   return x.dim() == 3 ? x.sum(1) : x;
 }
 
+/// As at::linear has it, whichever way the weight is stored.
 struct LinearFunction : Function<LinearFunction> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight,
-                        Target target) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, Target target,
+                        bool transposed) {
     ctx->save_for_backward({x, weight});
     keep(ctx, target);
-    return target.bias != nullptr ? at::linear(x, weight, target.bias->value)
-                                  : at::linear(x, weight);
+    ctx->saved_data["transposed"] = transposed;
+    const Tensor out_in = transposed ? weight.t() : weight;
+    return target.bias != nullptr ? at::linear(x, out_in, target.bias->value)
+                                  : at::linear(x, out_in);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const variable_list saved = ctx->get_saved_variables();
     const Target target = kept(ctx);
+    const bool transposed = ctx->saved_data["transposed"].toBool();
     const Tensor gy = gradients[0].contiguous();
-    target.tape->linear(*target.weight, saved[0], gy);
+    // The gradient of [in, out] is that of [out, in] with the two factors changed over.
+    if (transposed)
+      target.tape->linear(*target.weight, gy, saved[0]);
+    else
+      target.tape->linear(*target.weight, saved[0], gy);
     if (target.bias != nullptr) target.tape->rows(*target.bias, per_example(gy));
-    return {ctx->needs_input_grad(0) ? gy.matmul(saved[1]) : Tensor(), Tensor(), Tensor()};
+    const Tensor gx =
+        ctx->needs_input_grad(0) ? gy.matmul(transposed ? saved[1].t() : saved[1]) : Tensor();
+    return {gx, Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -98,24 +108,75 @@ struct LayerNormFunction : Function<LayerNormFunction> {
   }
 };
 
+Tensor inverse_rms(const Tensor& x, double eps) {
+  return x.square().mean(-1, /*keepdim=*/true).add(eps).rsqrt();
+}
+
+struct RmsNormFunction : Function<RmsNormFunction> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, double eps,
+                        Target target) {
+    const Tensor inverse = inverse_rms(x, eps);  // [B,T,1]
+    ctx->save_for_backward({x, weight, inverse});
+    keep(ctx, target);
+    return x * inverse * weight;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    const Tensor &x = saved[0], &weight = saved[1], &inverse = saved[2];
+    const Target target = kept(ctx);
+    const Tensor gy = gradients[0].contiguous();
+    // A layer norm whose mean is zero, but for the bias that it has not.
+    target.tape->rows(*target.weight,
+                      layer_norm_rows(x, at::zeros_like(inverse), inverse, gy).first);
+    Tensor gx;
+    if (ctx->needs_input_grad(0)) {
+      const Tensor g = gy * weight, normal = x * inverse;
+      gx = inverse * (g - normal * (g * normal).mean(-1, /*keepdim=*/true));
+    }
+    return {gx, Tensor(), Tensor(), Tensor()};
+  }
+};
+
+bool recorded(const Parameter& weight, const GradTape* tape) {
+  return tape != nullptr && weight.value.requires_grad();
+}
+
+Tensor linear(const Tensor& x, const Target& target, bool transposed) {
+  const Tensor& weight = target.weight->value;
+  if (recorded(*target.weight, target.tape))
+    return LinearFunction::apply(x, weight, target, transposed);
+  const Tensor out_in = transposed ? weight.t() : weight;
+  return target.bias != nullptr ? at::linear(x, out_in, target.bias->value) : at::linear(x, out_in);
+}
+
 }  // namespace
 
 Tensor dp_linear(const Tensor& x, const Parameter& weight, const Parameter* bias, GradTape* tape) {
-  if (tape != nullptr) return LinearFunction::apply(x, weight.value, Target{tape, &weight, bias});
-  return bias != nullptr ? at::linear(x, weight.value, bias->value) : at::linear(x, weight.value);
+  return linear(x, {tape, &weight, bias}, /*transposed=*/false);
+}
+
+Tensor dp_conv1d(const Tensor& x, const Parameter& weight, const Parameter* bias, GradTape* tape) {
+  return linear(x, {tape, &weight, bias}, /*transposed=*/true);
 }
 
 Tensor dp_embedding(const Tensor& ids, const Parameter& weight, GradTape* tape) {
-  if (tape != nullptr)
+  if (recorded(weight, tape))
     return EmbeddingFunction::apply(ids, weight.value, Target{tape, &weight, nullptr});
   return at::embedding(weight.value, ids);
 }
 
 Tensor dp_layer_norm(const Tensor& x, const Parameter& weight, const Parameter& bias, double eps,
                      GradTape* tape) {
-  if (tape != nullptr)
+  if (recorded(weight, tape))
     return LayerNormFunction::apply(x, weight.value, eps, Target{tape, &weight, &bias});
   return at::layer_norm(x, {weight.value.size(0)}, weight.value, bias.value, eps);
+}
+
+Tensor dp_rms_norm(const Tensor& x, const Parameter& weight, double eps, GradTape* tape) {
+  if (recorded(weight, tape))
+    return RmsNormFunction::apply(x, weight.value, eps, Target{tape, &weight, nullptr});
+  return x * inverse_rms(x, eps) * weight.value;
 }
 
 }  // namespace sotto::learning

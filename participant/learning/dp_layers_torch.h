@@ -1,6 +1,7 @@
-// The three layers with parameters that a transformer has, as differentiable functions. Without a
-// tape they are the plain operations; with one their backward pass records on it and leaves the
-// parameters' gradients alone.
+// The layers with parameters that a transformer has, as differentiable functions. Without a tape
+// they are the plain operations; with one their backward pass records on it and leaves the
+// parameters' gradients alone. A parameter that requires no gradient is frozen: it stays off the
+// tape.
 #pragma once
 
 #include "participant/learning/grad_tape_torch.h"
@@ -11,10 +12,15 @@ namespace sotto::learning {
 /// null.
 at::Tensor dp_linear(const at::Tensor& x, const Parameter& weight, const Parameter* bias,
                      GradTape* tape);
+/// The same with GPT-2's layout of the weight, [in, out].
+at::Tensor dp_conv1d(const at::Tensor& x, const Parameter& weight, const Parameter* bias,
+                     GradTape* tape);
 /// ids int64 [B,T] -> [B,T,width].
 at::Tensor dp_embedding(const at::Tensor& ids, const Parameter& weight, GradTape* tape);
 /// Over the last dimension of x [B,T,width] or [B,width].
 at::Tensor dp_layer_norm(const at::Tensor& x, const Parameter& weight, const Parameter& bias,
                          double eps, GradTape* tape);
+/// w * x / rms(x) over the last dimension (Zhang and Sennrich 2019, arXiv 1910.07467).
+at::Tensor dp_rms_norm(const at::Tensor& x, const Parameter& weight, double eps, GradTape* tape);
 
 }  // namespace sotto::learning

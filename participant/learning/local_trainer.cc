@@ -3,18 +3,23 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
+#include <optional>
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include "common/privacy/noise.h"
 #include "participant/learning/batches.h"
 #include "participant/learning/blas.h"
-#include "participant/learning/encoder_torch.h"
+#include "participant/learning/job_model.h"
 #include "participant/learning/metrics.h"
 #include "participant/learning/optimizer_torch.h"
+#include "participant/learning/pretrained.h"
 #include "participant/learning/tokenizer.h"
+#include "participant/learning/transformer_torch.h"
 
 namespace sotto::learning {
 namespace {
@@ -39,7 +44,9 @@ std::vector<std::size_t> lengths_of(const std::vector<Sequence>& sequences) {
   return lengths;
 }
 
-Status check_labels(const std::vector<Example>& examples, std::size_t labels) {
+Status check_labels(const std::vector<Example>& examples, const config::JobConfig& job) {
+  if (job.is_language_modeling()) return {};
+  const std::size_t labels = job.task.labels.size();
   for (const Example& e : examples)
     if (e.label < 0 || static_cast<std::size_t>(e.label) >= labels)
       return Error{"an example has label number " + std::to_string(e.label) + " of " +
@@ -55,21 +62,26 @@ Result<at::Device> device_named(const std::string& name) {
 
 struct Setup {
   config::JobConfig job;
-  EncoderConfig encoder;
+  ModelSpec model;
+  ModelModules modules;
   at::Device device;
   std::int32_t pad;
   privacy::DpSgdSteps steps;
   std::vector<Sequence> train, evaluation;
+
+  [[nodiscard]] bool is_language_modeling() const { return job.is_language_modeling(); }
 };
 
 class TorchTrainer final : public LocalTrainer {
  public:
   explicit TorchTrainer(Setup setup)
       : setup_(std::move(setup)),
-        encoder_(setup_.encoder, static_cast<std::int64_t>(setup_.job.task.labels.size()),
-                 setup_.device),
+        model_(setup_.model, setup_.modules, setup_.device),
         optimizer_(setup_.job.local_training),
         lengths_(lengths_of(setup_.train)) {}
+
+  /// What LoRA leaves alone; once.
+  Status load_frozen(const FlatParameters& frozen) { return model_.load_frozen(frozen); }
 
   Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
                               crypto::SecureRandom& random,
@@ -81,12 +93,15 @@ class TorchTrainer final : public LocalTrainer {
  private:
   Batch batch_of(std::span<const std::uint64_t> indices, const std::vector<Sequence>& from) const;
   Status private_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
-  void plain_gradient(std::span<const std::uint64_t> draw);
+  void plain_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
+  std::optional<at::Generator> dropout(crypto::StreamRandom& random) const;
   void add_noise(double standard_deviation, crypto::StreamRandom& random);
   Result<FlatUpdate> update_since(const FlatParameters& model) const;
+  void count_classes(const Batch& batch, MetricCounts& counts) const;
+  void count_tokens(const Batch& batch, MetricCounts& counts) const;
 
   Setup setup_;
-  Encoder encoder_;
+  Transformer model_;
   Optimizer optimizer_;
   std::vector<std::size_t> lengths_;
 };
@@ -99,6 +114,12 @@ Batch TorchTrainer::batch_of(std::span<const std::uint64_t> indices,
   return make_batch(rows, setup_.pad, setup_.device);
 }
 
+/// Seeded from `random` like everything else; nothing is drawn where there is no dropout.
+std::optional<at::Generator> TorchTrainer::dropout(crypto::StreamRandom& random) const {
+  if (setup_.model.lora.r == 0 || setup_.model.lora.dropout == 0) return std::nullopt;
+  return at::make_generator<at::CPUGeneratorImpl>(random.below(std::uint64_t{1} << 62U));
+}
+
 /// The noisy sum of clipped gradients over a constant, the expected batch size: the drawn size
 /// would tell how many were drawn.
 Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
@@ -107,8 +128,8 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
   for (const auto& chunk :
        physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
     GradTape tape;
-    encoder_.losses(batch_of(chunk, setup_.train), &tape).sum().backward();
-    if (const auto unused = tape.unused(encoder_.parameters()); !unused.empty())
+    model_.losses(batch_of(chunk, setup_.train), {&tape, dropout(random)}).sum().backward();
+    if (const auto unused = tape.unused(model_.parameters()); !unused.empty())
       return Error{"the trainable parameter " + unused.front() +
                    " took no part in the loss: its noise would be released without a gradient"};
     const Tensor norms = tape.norms();
@@ -119,20 +140,22 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
   add_noise(setup_.steps.noise_multiplier * clip, random);  // once for the whole draw, empty or not
   const double expected = setup_.steps.sampling_rate * static_cast<double>(setup_.train.size());
   const at::NoGradGuard no_grad;
-  encoder_.gradient().div_(expected);
+  model_.gradient().div_(expected);
   return {};
 }
 
-void TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw) {
+void TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw,
+                                  crypto::StreamRandom& random) {
   const auto drawn = static_cast<double>(draw.size());
   for (const auto& chunk :
        physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size))
-    (encoder_.losses(batch_of(chunk, setup_.train), nullptr).sum() / drawn).backward();
+    (model_.losses(batch_of(chunk, setup_.train), {nullptr, dropout(random)}).sum() / drawn)
+        .backward();
 }
 
 void TorchTrainer::add_noise(double standard_deviation, crypto::StreamRandom& random) {
   const at::NoGradGuard no_grad;
-  const Tensor& gradient = encoder_.gradient();
+  const Tensor& gradient = model_.gradient();
   const auto count = static_cast<std::size_t>(gradient.numel());
   if (gradient.is_cpu()) {
     privacy::add_gaussian_noise({gradient.data_ptr<float>(), count}, standard_deviation, random);
@@ -148,20 +171,20 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
                                           const std::function<void(TrainingProgress)>& progress) {
   const config::LocalTrainingSection& settings = setup_.job.local_training;
   if (server_round == 0) return Error{"server rounds count from 1"};
-  if (const Status loaded = encoder_.load(model); !loaded) return loaded.error();
+  if (const Status loaded = model_.load(model); !loaded) return loaded.error();
   try {
     crypto::StreamRandom stream(random);
     const auto total = std::uint64_t{setup_.job.rounds.num_server_rounds} * settings.local_steps;
     for (std::uint32_t step = 0; step < settings.local_steps; ++step) {
       const auto draw =
           privacy::poisson_sample(setup_.train.size(), setup_.steps.sampling_rate, stream);
-      encoder_.gradient().zero_();
+      model_.gradient().zero_();
       if (!setup_.job.differential_privacy.enabled)
-        plain_gradient(draw);
+        plain_gradient(draw, stream);
       else if (const Status done = private_gradient(draw, stream); !done)
         return done.error();
       const std::uint64_t global = (server_round - 1) * settings.local_steps + step;
-      optimizer_.step(encoder_.values(), encoder_.gradient(),
+      optimizer_.step(model_.values(), model_.gradient(),
                       scheduled_rate(settings, std::min(global, total - 1), total));
       if (progress) progress({step + 1, settings.local_steps});
     }
@@ -177,7 +200,7 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
 /// while the weights stood still, so an update that did not move is an error.
 Result<FlatUpdate> TorchTrainer::update_since(const FlatParameters& model) const {
   std::map<std::string, Tensor> trained;
-  for (const Parameter& p : encoder_.parameters())
+  for (const Parameter& p : model_.parameters())
     trained[p.name] = p.value.detach().cpu().contiguous();
   FlatUpdate update(std::vector<float>(model.values.size()));
   bool any_moved = false;
@@ -199,26 +222,45 @@ Result<FlatUpdate> TorchTrainer::update_since(const FlatParameters& model) const
   return update;
 }
 
+void TorchTrainer::count_classes(const Batch& batch, MetricCounts& counts) const {
+  const Tensor logits = model_.logits(batch, {});
+  const Tensor losses = at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::None).cpu();
+  const Tensor predicted = logits.argmax(1).cpu(), labels = batch.labels.cpu();
+  for (std::int64_t row = 0; row < labels.size(0); ++row)
+    counts.add(labels[row].item<std::int64_t>(), predicted[row].item<std::int64_t>(),
+               losses[row].item<double>());
+}
+
+void TorchTrainer::count_tokens(const Batch& batch, MetricCounts& counts) const {
+  const Tensor logits = model_.logits(batch, {});
+  const Tensor losses = next_token_losses(logits, batch).to(at::kDouble).sum(1).cpu();
+  const Tensor right = logits.argmax(2).slice(1, 0, -1).eq(batch.ids.slice(1, 1)) *
+                       batch.mask.slice(1, 1).to(at::kBool);
+  const Tensor correct = right.sum(1).cpu();
+  for (std::size_t i = 0; i < batch.lengths.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    counts.add_text({.tokens = static_cast<std::uint64_t>(batch.lengths[i] - 1),
+                     .correct = static_cast<std::uint64_t>(correct[row].item<std::int64_t>()),
+                     .loss = losses[row].item<double>()});
+  }
+}
+
 Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& model) {
-  if (const Status loaded = encoder_.load(model); !loaded) return loaded.error();
+  if (const Status loaded = model_.load(model); !loaded) return loaded.error();
   MetricCounts counts(setup_.job.task.labels.size());
   std::vector<std::uint64_t> all(setup_.evaluation.size());
-  for (std::size_t i = 0; i < all.size(); ++i)
-    all[i] = i;
+  std::iota(all.begin(), all.end(), 0U);
+  const std::size_t at_once = setup_.is_language_modeling()
+                                  ? setup_.job.local_training.physical_batch_size
+                                  : kEvaluationBatch;
   try {
     const at::NoGradGuard no_grad;
-    for (const auto& chunk :
-         physical_batches(all, lengths_of(setup_.evaluation), kEvaluationBatch)) {
+    for (const auto& chunk : physical_batches(all, lengths_of(setup_.evaluation), at_once)) {
       const Batch batch = batch_of(chunk, setup_.evaluation);
-      const Tensor logits = encoder_.logits(batch, nullptr);
-      const Tensor losses =
-          at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::None).cpu();
-      const Tensor predicted = logits.argmax(1).cpu();
-      for (std::size_t i = 0; i < chunk.size(); ++i) {
-        const auto row = static_cast<std::int64_t>(i);
-        counts.add(setup_.evaluation[chunk[i]].label, predicted[row].item<std::int64_t>(),
-                   losses[row].item<double>());
-      }
+      if (setup_.is_language_modeling())
+        count_tokens(batch, counts);
+      else
+        count_classes(batch, counts);
     }
   } catch (const c10::Error& e) {
     return Error{"torch: " + std::string(e.what_without_backtrace())};
@@ -232,17 +274,20 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
                                                            const config::SiteResources& resources,
                                                            SiteExamples examples) {
   const std::filesystem::path folder = job.model.path;
-  const Result<EncoderConfig> encoder = load_encoder_config(folder);
-  if (!encoder) return encoder.error();
+  Result<ModelSpec> model = spec_of(job);
+  if (!model) return model.error();
+  Result<ModelModules> modules = modules_of(*model);
+  if (!modules) return modules.error();
+  const TransformerConfig& shape = model->config;
   Result<Vocabulary> vocabulary = Vocabulary::load(folder / "vocab.txt");
   if (!vocabulary) return vocabulary.error();
-  if (static_cast<std::int64_t>(vocabulary->pieces().size()) > encoder->vocab_size)
+  if (static_cast<std::int64_t>(vocabulary->pieces().size()) > shape.vocab_size)
     return Error{(folder / "vocab.txt").string() + ": more pieces than config.json's vocab_size"};
-  if (job.model.max_length < 2 || job.model.max_length > encoder->max_position_embeddings)
+  if (job.model.max_length < 2 || job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +
-                 std::to_string(encoder->max_position_embeddings) + " positions"};
+                 std::to_string(shape.max_position_embeddings) + " positions"};
   for (const auto* part : {&examples.train, &examples.evaluation})
-    if (const Status ok = check_labels(*part, job.task.labels.size()); !ok) return ok.error();
+    if (const Status ok = check_labels(*part, job); !ok) return ok.error();
   const Result<privacy::DpSgdSteps> steps = dp_steps_per_round(job, examples.train.size());
   if (!steps) return steps.error();
   const Result<at::Device> device = device_named(resources.device);
@@ -251,10 +296,16 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   use_threads(resources.threads);
   const Tokenizer tokenizer(std::move(vocabulary).value());
   const std::size_t longest = job.model.max_length;
-  return std::unique_ptr<LocalTrainer>(
-      std::make_unique<TorchTrainer>(Setup{job, *encoder, *device, tokenizer.vocabulary().pad(),
-                                           *steps, tokenize(tokenizer, examples.train, longest),
-                                           tokenize(tokenizer, examples.evaluation, longest)}));
+  auto trainer = std::make_unique<TorchTrainer>(
+      Setup{job, *model, *modules, *device, tokenizer.vocabulary().pad(), *steps,
+            tokenize(tokenizer, examples.train, longest),
+            tokenize(tokenizer, examples.evaluation, longest)});
+  if (model->lora.r > 0) {
+    const Result<FlatParameters> frozen = frozen_parameters(*model, *modules, folder);
+    if (!frozen) return frozen.error();
+    if (const Status loaded = trainer->load_frozen(*frozen); !loaded) return loaded.error();
+  }
+  return std::unique_ptr<LocalTrainer>(std::move(trainer));
 }
 
 }  // namespace sotto::learning

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,13 +29,10 @@ struct SiteExamples {
 Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
                                                std::uint64_t examples);
 
-/// The initial model of a job: named as in Hugging Face's BERT, every parameter trainable; from the
-/// model folder's model.safetensors where there is one, else random from the job's seed.
+/// The initial model of a job: its trainable parameters, named as in Hugging Face's checkpoints;
+/// from the weights in the model folder where there are any, else random from the job's seed. With
+/// LoRA: the adapters, which change nothing yet, and the head.
 Result<FlatParameters> initial_model(const config::JobConfig& job);
-
-/// Writes a folder that others load: model.safetensors, config.json, vocab.txt.
-Status save_model(const std::filesystem::path& folder, const config::JobConfig& job,
-                  const FlatParameters& parameters);
 
 struct TrainingProgress {
   std::uint32_t step = 0, steps = 0;
@@ -49,7 +45,8 @@ struct TrainedUpdate {
 
 class LocalTrainer {
  public:
-  /// Tokenizes once. Errors: bad model folder, data, labels.
+  /// Tokenizes once; with LoRA loads the base model's weights. Errors: bad model folder, data,
+  /// labels.
   static Result<std::unique_ptr<LocalTrainer>> create(const config::JobConfig& job,
                                                       const config::SiteResources& resources,
                                                       SiteExamples examples);

@@ -22,6 +22,12 @@ void MetricCounts::add(std::int64_t label, std::int64_t predicted, double loss) 
   }
 }
 
+void MetricCounts::add_text(const Text& text) {
+  counts_[kExamples] += text.tokens;
+  counts_[kCorrect] += text.correct;
+  loss_ += std::clamp(text.loss, 0.0, 1e6 * static_cast<double>(text.tokens));
+}
+
 std::vector<std::uint64_t> MetricCounts::counts() const {
   std::vector<std::uint64_t> out = counts_;
   out[kLoss] = static_cast<std::uint64_t>(std::llround(loss_ * 1000));

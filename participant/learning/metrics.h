@@ -7,13 +7,23 @@
 
 namespace sotto::learning {
 
-/// Counts in the order of run::metric_names() (common/run/plan.h).
+/// Counts in the order of run::metric_names() (common/run/plan.h): of examples, or, where there are
+/// no labels, of predicted tokens.
 class MetricCounts {
  public:
+  /// What a language model made of one text.
+  struct Text {
+    std::uint64_t tokens = 0;   // predicted
+    std::uint64_t correct = 0;  // the likeliest was the right one
+    double loss = 0;            // sum of their cross entropies
+  };
+
   explicit MetricCounts(std::size_t labels) : counts_(kPerLabel + 3 * labels, 0) {}
 
   /// One example: its label, what the model said, and its cross entropy.
   void add(std::int64_t label, std::int64_t predicted, double loss);
+
+  void add_text(const Text& text);
 
   [[nodiscard]] std::vector<std::uint64_t> counts() const;
 

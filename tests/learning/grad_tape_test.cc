@@ -108,6 +108,39 @@ TEST_P(GradTapeShapes, LinearWithBiasIsExact) {
   });
 }
 
+TEST_P(GradTapeShapes, Conv1dIsExact) {
+  const auto positions = GetParam().positions;
+  Parameters p({{50, 60}, {60}}, GetParam().type);
+  const Tensor x = normal({kExamples, positions, 50}), v = normal({kExamples, positions, 60});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    return (dp_conv1d(x.slice(0, i, j), p.all[0], &p.all[1], tape).tanh() * v.slice(0, i, j))
+        .flatten(1)
+        .sum(1);
+  });
+}
+
+TEST_P(GradTapeShapes, RmsNormIsExact) {
+  const auto positions = GetParam().positions;
+  Parameters p({{8, 8}, {8}}, GetParam().type);  // a linear before it: its input's gradient counts
+  const Tensor x = normal({kExamples, positions, 8}), v = normal({kExamples, positions, 8});
+  expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+    const Tensor h = dp_linear(x.slice(0, i, j), p.all[0], nullptr, tape);
+    return (dp_rms_norm(h, p.all[1], 1e-5, tape) * v.slice(0, i, j)).flatten(1).sum(1);
+  });
+}
+
+TEST(GradTape, FrozenParametersStayOffIt) {
+  Parameters p({{4, 4}, {4, 4}, {4}, {4}}, at::kFloat);
+  for (const std::size_t frozen : {0U, 2U, 3U})
+    p.all[frozen].value.requires_grad_(false);
+  GradTape tape;
+  const Tensor first = dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape);
+  const Tensor second = dp_linear(first, p.all[1], nullptr, &tape);
+  const Tensor third = dp_layer_norm(second, p.all[2], p.all[3], 1e-5, &tape);
+  (dp_rms_norm(third, p.all[2], 1e-5, &tape) * at::randn({4})).square().sum().backward();
+  EXPECT_EQ(tape.unused(p.all), (std::vector<std::string>{"p0", "p2", "p3"}));
+}
+
 TEST_P(GradTapeShapes, EmbeddingIsExactWhenIdsRepeat) {
   const auto positions = GetParam().positions;
   Parameters p({{6, 8}}, GetParam().type);

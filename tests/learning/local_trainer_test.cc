@@ -9,8 +9,8 @@
 
 #include "common/model/safetensors.h"
 #include "common/run/plan.h"
+#include "common/run/saved_model.h"
 #include "participant/learning/batches.h"
-#include "participant/learning/encoder_config.h"
 #include "participant/learning/tokenizer.h"
 
 namespace sotto::learning {
@@ -187,7 +187,7 @@ TEST_F(LocalTrainerTest, SavedModelLoadsAgainAsAnInitialModel) {
   for (std::size_t i = 0; i < model.values.size(); ++i)
     model.values[i] = static_cast<float>(i) * 1e-3F;
   const auto saved = folder_ / "saved";
-  ASSERT_TRUE(save_model(saved, job_, model).ok());
+  ASSERT_TRUE(run::save_model(saved, job_, model).ok());
   job_.model.path = saved.string();
   const FlatParameters loaded = initial_model(job_).value();
   EXPECT_EQ(loaded.layout, model.layout);

@@ -1,9 +1,9 @@
 // What privacy costs: a DP-SGD step (clipping, noise and optimiser included) over the same step
 // without privacy, in one run, on one thread.
-#include <array>
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <sys/wait.h>
@@ -11,19 +11,19 @@
 
 #include "common/privacy/noise.h"
 #include "participant/learning/blas.h"
-#include "participant/learning/encoder_torch.h"
 #include "participant/learning/optimizer_torch.h"
+#include "participant/learning/transformer_torch.h"
 #include "tests/bench/bench.h"
 
 namespace sotto::bench {
 namespace {
 
-using learning::Encoder;
+using learning::Transformer;
 
 struct Case {
   std::string name;
-  learning::EncoderConfig model;
-  std::int64_t labels, batch, positions;
+  learning::ModelSpec model;
+  std::int64_t batch, positions;
 };
 
 constexpr int kRuns = 9;
@@ -31,35 +31,43 @@ constexpr int kRuns = 9;
 class Step {
  public:
   explicit Step(const Case& c)
-      : encoder_(c.model, c.labels, at::kCPU), optimizer_({.optimizer = "adam"}), random_(1) {
-    SOTTO_CHECK(encoder_.load(learning::random_parameters(c.model, c.labels, 1)).ok(), "model");
+      : modules_(learning::modules_of(c.model).value()),
+        model_(c.model, modules_, at::kCPU),
+        optimizer_({.optimizer = "adam"}),
+        random_(1) {
+    const auto some = [&c](std::vector<ParameterShape> layout) {
+      return learning::random_parameters(c.model, std::move(layout), 1);
+    };
+    const auto& lora = c.model.lora;
+    SOTTO_CHECK(model_.load(some(learning::trainable_layout(modules_, lora))).ok(), "model");
+    SOTTO_CHECK(model_.load_frozen(some(learning::frozen_layout(modules_, lora))).ok(), "model");
+    const auto words = static_cast<std::uint64_t>(c.model.config.vocab_size);
     crypto::StreamRandom draw(2);
     for (std::int64_t i = 0; i < c.batch; ++i) {
       learning::Sequence s{{}, static_cast<std::int64_t>(draw.below(2))};
       for (std::int64_t t = 0; t < c.positions; ++t)
-        s.ids.push_back(
-            static_cast<std::int32_t>(draw.below(static_cast<std::uint64_t>(c.model.vocab_size))));
+        s.ids.push_back(static_cast<std::int32_t>(draw.below(words)));
       texts_.push_back(std::move(s));
     }
   }
 
   void plain() {
-    encoder_.gradient().zero_();
-    encoder_.losses(batch(), nullptr).mean().backward();
-    optimizer_.step(encoder_.values(), encoder_.gradient(), kRate);
+    model_.gradient().zero_();
+    model_.losses(batch(), {}).mean().backward();
+    optimizer_.step(model_.values(), model_.gradient(), kRate);
   }
 
   void with_privacy() {
-    encoder_.gradient().zero_();
+    model_.gradient().zero_();
     learning::GradTape tape;
-    encoder_.losses(batch(), &tape).sum().backward();
-    SOTTO_CHECK(tape.unused(encoder_.parameters()).empty(), "a parameter took no part");
+    model_.losses(batch(), {&tape}).sum().backward();
+    SOTTO_CHECK(tape.unused(model_.parameters()).empty(), "a parameter took no part");
     tape.accumulate(learning::clip_factors(tape.norms(), 1.0));
-    const at::Tensor& gradient = encoder_.gradient();
+    const at::Tensor& gradient = model_.gradient();
     privacy::add_gaussian_noise(
         {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0, random_);
     gradient.div_(static_cast<double>(texts_.size()));
-    optimizer_.step(encoder_.values(), gradient, kRate);
+    optimizer_.step(model_.values(), gradient, kRate);
   }
 
  private:
@@ -72,7 +80,8 @@ class Step {
     return learning::make_batch(rows, 0, at::kCPU);
   }
 
-  Encoder encoder_;
+  learning::ModelModules modules_;
+  Transformer model_;
   learning::Optimizer optimizer_;
   crypto::StreamRandom random_;
   std::vector<learning::Sequence> texts_;
@@ -131,6 +140,44 @@ void compare(const Report& report, const Case& c) {
       {.name = c.name, .metric = "time_ratio", .value = seconds[1] / seconds[0], .unit = "x"});
 }
 
+using learning::TransformerConfig;
+
+TransformerConfig bert(std::int64_t layers, std::int64_t width, std::int64_t words) {
+  return {.family = TransformerConfig::Family::kBert,
+          .vocab_size = words,
+          .hidden_size = width,
+          .num_hidden_layers = layers,
+          .num_attention_heads = width / 64,
+          .num_key_value_heads = width / 64,
+          .head_dim = 64,
+          .intermediate_size = 4 * width,
+          .max_position_embeddings = 128,
+          .type_vocab_size = 2,
+          .norm_eps = 1e-12};
+}
+
+TransformerConfig gpt2(std::int64_t layers, std::int64_t width, std::int64_t words) {
+  TransformerConfig c = bert(layers, width, words);
+  c.family = TransformerConfig::Family::kGpt2;
+  c.type_vocab_size = 0;
+  c.norm_eps = 1e-5;
+  c.activation = TransformerConfig::Activation::kGeluTanh;
+  c.tie_word_embeddings = true;
+  return c;
+}
+
+/// The sizes on which other implementations were measured, 128 tokens each.
+std::vector<Case> cases() {
+  const learning::ModelHead classify{.kind = learning::ModelHead::Kind::kClassification,
+                                     .labels = 2};
+  const learning::ModelHead language{.kind = learning::ModelHead::Kind::kLanguageModel};
+  const learning::LoraConfig lora{.r = 8, .alpha = 16, .target_modules = {"query", "value"}};
+  return {{"4l_d256_classify", {bert(4, 256, 8000), classify}, 16, 128},
+          {"2l_d128_v30522_classify", {bert(2, 128, 30522), classify}, 16, 128},
+          {"4l_d256_lora8", {bert(4, 256, 8000), classify, lora}, 16, 128},
+          {"6l_d384_lm", {gpt2(6, 384, 8000), language}, 16, 128}};
+}
+
 }  // namespace
 }  // namespace sotto::bench
 
@@ -138,14 +185,6 @@ int main(int argc, char** argv) {
   sotto::learning::prepare_blas_or_reexec(argc, argv);
   sotto::learning::use_threads(1);
   const sotto::bench::Report report("training", argc, argv);
-  sotto::bench::compare(report, {.name = "4l_d256_classify",
-                                 .model = {.vocab_size = 8000,
-                                           .hidden_size = 256,
-                                           .num_hidden_layers = 4,
-                                           .num_attention_heads = 4,
-                                           .intermediate_size = 1024,
-                                           .max_position_embeddings = 128},
-                                 .labels = 2,
-                                 .batch = 16,
-                                 .positions = 128});
+  for (const sotto::bench::Case& c : sotto::bench::cases())
+    sotto::bench::compare(report, c);
 }

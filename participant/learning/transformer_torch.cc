@@ -1,0 +1,315 @@
+#include "participant/learning/transformer_torch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numbers>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "participant/learning/attention_torch.h"
+#include "participant/learning/dp_layers_torch.h"
+
+namespace sotto::learning {
+namespace {
+
+using at::Tensor;
+using Activation = TransformerConfig::Activation;
+using Family = TransformerConfig::Family;
+using Pooling = TransformerConfig::Pooling;
+
+Tensor zeros_for(const std::vector<ParameterShape>& layout, at::Device device) {
+  std::int64_t total = 0;
+  for (const ParameterShape& p : layout)
+    total += static_cast<std::int64_t>(p.count());
+  return at::zeros({total}, at::TensorOptions().device(device));
+}
+
+/// Every parameter over its piece of the flat vector; trained where there is a gradient.
+std::vector<Parameter> views(const std::vector<ParameterShape>& layout, const Tensor& values,
+                             const Tensor& gradient) {
+  std::vector<Parameter> parameters;
+  std::int64_t at = 0;
+  for (const ParameterShape& p : layout) {
+    const auto count = static_cast<std::int64_t>(p.count());
+    Parameter view{p.name, values.narrow(0, at, count).view(p.shape).detach(), {}};
+    if (gradient.defined()) {
+      view.gradient = gradient.narrow(0, at, count).view(p.shape);
+      view.value.requires_grad_(true);
+      view.value.mutable_grad() = view.gradient;
+    }
+    parameters.push_back(std::move(view));
+    at += count;
+  }
+  return parameters;
+}
+
+std::string text_of(at::IntArrayRef shape) {
+  std::string out = "[";
+  for (const std::int64_t extent : shape)
+    out += (out.size() > 1 ? ", " : "") + std::to_string(extent);
+  return out + "]";
+}
+
+Status copy_values(const FlatParameters& from, const std::vector<Parameter>& into) {
+  const at::NoGradGuard no_grad;
+  std::map<std::string, std::pair<const ParameterShape*, std::size_t>> given;
+  std::size_t offset = 0;
+  for (const ParameterShape& p : from.layout) {
+    given[p.name] = {&p, offset};
+    offset += p.count();
+  }
+  if (offset != from.values.size()) return Error{"the model's values do not fill its layout"};
+  if (given.size() != into.size() || from.layout.size() != into.size())
+    return Error{"the model has " + std::to_string(from.layout.size()) + " parameters, the job's " +
+                 std::to_string(into.size())};
+  for (const Parameter& p : into) {
+    const auto found = given.find(p.name);
+    if (found == given.end()) return Error{"the model has no parameter " + p.name};
+    const at::IntArrayRef shape = found->second.first->shape;
+    if (shape != p.value.sizes())
+      return Error{"the model's parameter " + p.name + " has the shape " + text_of(shape) +
+                   ", the job's " + text_of(p.value.sizes())};
+    // from_blob does not write; the const_cast is its interface's.
+    auto* data = const_cast<float*>(from.values.data() + found->second.second);
+    Tensor value = p.value;
+    value.copy_(at::from_blob(data, shape));
+  }
+  return {};
+}
+
+Tensor activate(Activation activation, const Tensor& x) {
+  switch (activation) {
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kSilu:
+      break;
+  }
+  return at::silu(x);
+}
+
+Tensor last_tokens(const Tensor& x, const Batch& batch) {
+  const Tensor last = at::tensor(batch.lengths, at::kLong).to(x.device()) - 1;
+  return x.gather(1, last.view({-1, 1, 1}).expand({-1, 1, x.size(2)})).squeeze(1);
+}
+
+}  // namespace
+
+std::vector<double> rotary_frequencies(const TransformerConfig& config) {
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < config.head_dim; i += 2) {
+    double frequency =
+        std::pow(config.rope_theta, -static_cast<double>(i) / static_cast<double>(config.head_dim));
+    if (const auto& s = config.rope_scaling) {
+      // How many turns the pair makes over the positions that the model first learnt: fast pairs
+      // stay, slow ones are stretched, between them a straight line.
+      const double turns = s->original_positions * frequency / (2 * std::numbers::pi);
+      const double stay = std::clamp(
+          (turns - s->low_freq_factor) / (s->high_freq_factor - s->low_freq_factor), 0.0, 1.0);
+      frequency = stay * frequency + (1 - stay) * frequency / s->factor;
+    }
+    out.push_back(frequency);
+  }
+  return out;
+}
+
+Transformer::Transformer(ModelSpec spec, const ModelModules& modules, at::Device device)
+    : spec_(std::move(spec)) {
+  const auto trained = trainable_layout(modules, spec_.lora);
+  const auto frozen = frozen_layout(modules, spec_.lora);
+  values_ = zeros_for(trained, device);
+  gradient_ = at::zeros_like(values_);
+  frozen_values_ = zeros_for(frozen, device);
+  parameters_ = views(trained, values_, gradient_);
+  frozen_ = views(frozen, frozen_values_, {});
+  for (const auto* some : {&parameters_, &frozen_})
+    for (const Parameter& p : *some)
+      names_[p.name] = &p;
+  wire_up(modules);
+}
+
+const Parameter* Transformer::named(const std::string& name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : found->second;
+}
+
+Transformer::Linear Transformer::linear(const Module& m) const {
+  return {.weight = named(m.name + ".weight"),
+          .bias = named(m.name + ".bias"),
+          .lora_a = named(m.name + ".lora_A.weight"),
+          .lora_b = named(m.name + ".lora_B.weight"),
+          .conv1d = m.kind == Module::Kind::kConv1d};
+}
+
+Transformer::Norm Transformer::norm(const Module& m) const {
+  return {named(m.name + ".weight"), named(m.name + ".bias")};
+}
+
+void Transformer::wire_up(const ModelModules& modules) {
+  const auto table = [this](const std::optional<Module>& m) {
+    return m ? named(m->name + ".weight") : nullptr;
+  };
+  const auto maybe_linear = [this](const std::optional<Module>& m) {
+    return m ? linear(*m) : Linear{};
+  };
+  const auto maybe_norm = [this](const std::optional<Module>& m) { return m ? norm(*m) : Norm{}; };
+  words_ = named(modules.words.name + ".weight");
+  positions_ = table(modules.positions);
+  types_ = table(modules.types);
+  embedding_norm_ = maybe_norm(modules.embedding_norm);
+  for (const LayerModules& m : modules.layers)
+    layers_.push_back({.attention_norm = norm(m.attention_norm),
+                       .feed_forward_norm = norm(m.feed_forward_norm),
+                       .query_key_value = maybe_linear(m.query_key_value),
+                       .query = maybe_linear(m.query),
+                       .key = maybe_linear(m.key),
+                       .value = maybe_linear(m.value),
+                       .attention_output = linear(m.attention_output),
+                       .gate = maybe_linear(m.gate),
+                       .up = linear(m.up),
+                       .down = linear(m.down)});
+  final_norm_ = maybe_norm(modules.final_norm);
+  pooler_ = maybe_linear(modules.pooler);
+  head_ = modules.head ? linear(*modules.head) : Linear{.weight = words_};  // tied
+  if (spec_.config.family == Family::kLlama) rotations_ = rotary_frequencies(spec_.config);
+}
+
+Status Transformer::load(const FlatParameters& parameters) {
+  return copy_values(parameters, parameters_);
+}
+
+Status Transformer::load_frozen(const FlatParameters& parameters) {
+  return copy_values(parameters, frozen_);
+}
+
+Tensor Transformer::apply(const Linear& l, const Tensor& x, const Pass& pass) const {
+  const Tensor y = l.conv1d ? dp_conv1d(x, *l.weight, l.bias, pass.tape)
+                            : dp_linear(x, *l.weight, l.bias, pass.tape);
+  if (l.lora_a == nullptr) return y;
+  Tensor in = x;
+  if (pass.dropout && spec_.lora.dropout > 0) {
+    const double kept = 1 - spec_.lora.dropout;
+    in = x * (at::empty(x.sizes()).bernoulli_(kept, *pass.dropout) / kept).to(x.device());
+  }
+  const Tensor low = dp_linear(in, *l.lora_a, nullptr, pass.tape);
+  return y + dp_linear(low, *l.lora_b, nullptr, pass.tape) * spec_.lora.scale();
+}
+
+Tensor Transformer::apply(const Norm& n, const Tensor& x, const Pass& pass) const {
+  const double eps = spec_.config.norm_eps;
+  return n.bias != nullptr ? dp_layer_norm(x, *n.weight, *n.bias, eps, pass.tape)
+                           : dp_rms_norm(x, *n.weight, eps, pass.tape);
+}
+
+Tensor Transformer::embed(const Batch& batch, const Pass& pass) const {
+  Tensor x = dp_embedding(batch.ids, *words_, pass.tape);
+  if (positions_ != nullptr) {
+    const Tensor positions = at::arange(batch.ids.size(1), batch.ids.options());
+    x = x + dp_embedding(positions.expand_as(batch.ids), *positions_, pass.tape);
+  }
+  if (types_ != nullptr) x = x + dp_embedding(at::zeros_like(batch.ids), *types_, pass.tape);
+  return embedding_norm_.weight != nullptr ? apply(embedding_norm_, x, pass) : x;
+}
+
+Tensor Transformer::attend(const Layer& layer, const Tensor& x, const Batch& batch,
+                           const Pass& pass) const {
+  Tensor query, key, value;
+  if (layer.query_key_value.weight != nullptr) {
+    const auto parts = apply(layer.query_key_value, x, pass).chunk(3, 2);
+    query = parts[0];
+    key = parts[1];
+    value = parts[2];
+  } else {
+    query = apply(layer.query, x, pass);
+    key = apply(layer.key, x, pass);
+    value = apply(layer.value, x, pass);
+  }
+  if (!rotations_.empty()) {
+    const auto angles = rotary_angles(rotations_, x.size(1), x.device());
+    query = rotate(query, angles);
+    key = rotate(key, angles);
+  }
+  const Tensor mixed = attention({.query = query,
+                                  .key = key,
+                                  .value = value,
+                                  .mask = batch.mask,
+                                  .lengths = batch.lengths,
+                                  .heads = spec_.config.num_attention_heads,
+                                  .key_value_heads = spec_.config.num_key_value_heads,
+                                  .causal = spec_.config.is_causal()});
+  return apply(layer.attention_output, mixed, pass);
+}
+
+Tensor Transformer::feed_forward(const Layer& layer, const Tensor& x, const Pass& pass) const {
+  const Activation activation = spec_.config.activation;
+  if (layer.gate.weight == nullptr)
+    return apply(layer.down, activate(activation, apply(layer.up, x, pass)), pass);
+  const Tensor gate = activate(activation, apply(layer.gate, x, pass));
+  return apply(layer.down, gate * apply(layer.up, x, pass), pass);
+}
+
+/// BERT norms what a residual branch was added to, its successors what goes into the branch.
+Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
+  Tensor x = embed(batch, pass);
+  for (const Layer& l : layers_) {
+    if (spec_.config.family == Family::kBert) {
+      x = apply(l.attention_norm, x + attend(l, x, batch, pass), pass);
+      x = apply(l.feed_forward_norm, x + feed_forward(l, x, pass), pass);
+    } else {
+      x = x + attend(l, apply(l.attention_norm, x, pass), batch, pass);
+      x = x + feed_forward(l, apply(l.feed_forward_norm, x, pass), pass);
+    }
+  }
+  return final_norm_.weight != nullptr ? apply(final_norm_, x, pass) : x;
+}
+
+Tensor Transformer::pool(const Tensor& x, const Batch& batch, const Pass& pass) const {
+  switch (spec_.config.classifier_pooling) {
+    case Pooling::kCls:
+      return at::tanh(apply(pooler_, x.select(1, 0), pass));
+    case Pooling::kLast:
+      return last_tokens(x, batch);
+    case Pooling::kMean:
+      break;
+  }
+  const Tensor share = batch.mask / batch.mask.sum(1, /*keepdim=*/true);  // [B,T]
+  return (x * share.unsqueeze(2)).sum(1);
+}
+
+Tensor Transformer::head(const Tensor& x, const Pass& pass) const {
+  return apply(head_, x, pass);
+}
+
+Tensor Transformer::logits(const Batch& batch, const Pass& pass) const {
+  const Tensor x = hidden(batch, pass);
+  return spec_.head.kind == ModelHead::Kind::kLanguageModel ? head(x, pass)
+                                                            : head(pool(x, batch, pass), pass);
+}
+
+Tensor Transformer::next_token_logits(const Batch& batch) const {
+  SOTTO_CHECK(spec_.head.kind == ModelHead::Kind::kLanguageModel, "not a language model");
+  return head(last_tokens(hidden(batch, {}), batch), {});
+}
+
+Tensor Transformer::losses(const Batch& batch, const Pass& pass) const {
+  if (spec_.head.kind == ModelHead::Kind::kClassification)
+    return at::cross_entropy_loss(logits(batch, pass), batch.labels, {}, at::Reduction::None);
+  const Tensor tokens = next_token_losses(logits(batch, pass), batch);
+  return tokens.sum(1) / (batch.mask.sum(1) - 1);
+}
+
+Tensor next_token_losses(const Tensor& logits, const Batch& batch) {
+  constexpr std::int64_t kIgnored = -100;
+  const auto rows = logits.size(0), positions = logits.size(1);
+  const Tensor targets = at::full({rows, positions}, kIgnored, batch.ids.options());
+  const Tensor next = batch.mask.slice(1, 1).to(at::kBool);
+  targets.slice(1, 0, positions - 1).copy_(at::where(next, batch.ids.slice(1, 1), kIgnored));
+  return at::cross_entropy_loss(logits.reshape({rows * positions, -1}), targets.view(-1), {},
+                                at::Reduction::None, kIgnored)
+      .view({rows, positions});
+}
+
+}  // namespace sotto::learning
