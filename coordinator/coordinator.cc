@@ -8,13 +8,13 @@
 #include "common/journal/atomic_file.h"
 #include "common/run/evidence_folder.h"
 #include "common/run/plan.h"
+#include "common/run/saved_model.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 #include "coordinator/checkpoint.h"
 #include "coordinator/job_terms.h"
 #include "coordinator/members.h"
 #include "coordinator/metrics_log.h"
-#include "coordinator/model_folder.h"
 #include "coordinator/round.h"
 #include "coordinator/round_plan.h"
 
@@ -335,8 +335,7 @@ struct Coordinator::Impl {
   }
 
   void complete() {
-    if (Status saved =
-            save_model_folder(options.folder / "model", job().model.path, checkpoint.model);
+    if (Status saved = run::save_model(options.folder / "model", job(), checkpoint.model);
         !saved.ok())
       return fail("cannot save the model: " + saved.error().message);
     end("finished", "", RunEnd::kCompleted);

@@ -14,9 +14,9 @@
 #include "common/crypto/secret.h"
 #include "common/crypto/secure_random.h"
 #include "common/journal/atomic_file.h"
-#include "common/model/safetensors.h"
 #include "common/net/asio_host.h"
 #include "common/run/evidence_folder.h"
+#include "common/run/saved_model.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/enrolment.h"
 #include "coordinator/evidence_report.h"
@@ -108,10 +108,10 @@ int run(const RunArguments& args) {
       .initial_model = {},
       .gather = sotto::Duration(static_cast<std::int64_t>(args.gather_s * 1000)),
       .threads = args.threads};
-  const std::string initial = args.initial_model.empty()
-                                  ? options.job.model.path + "/model.safetensors"
-                                  : args.initial_model;
-  auto model = sotto::read_safetensors(initial);
+  const char* usual = options.job.lora.r > 0 ? sotto::run::kAdapterFile : "model.safetensors";
+  const std::string initial =
+      args.initial_model.empty() ? options.job.model.path + "/" + usual : args.initial_model;
+  auto model = sotto::run::load_parameters(initial);
   if (!model.ok()) {
     throw StartupError("the initial model: " + model.error().message +
                        " (make one with: sotto-participant model init --job " + args.job +
@@ -209,7 +209,8 @@ void add_run(CLI::App& app, int& exit_code) {
                   "Folder of the run: checkpoints, metrics.jsonl, status.json, the model")
       ->required();
   sub->add_option("--initial-model", args->initial_model,
-                  "model.safetensors to begin with; else the one beside the job's config.json");
+                  "model.safetensors (LoRA: adapter_model.safetensors) to begin with; else the one "
+                  "beside the job's config.json");
   sub->add_option("--set", args->overrides,
                   "Override a key of the job, as in rounds.num_server_rounds=5")
       ->allow_extra_args(false);

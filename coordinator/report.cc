@@ -80,15 +80,17 @@ struct Mean {
 };
 
 void add_alone(json& summary, const std::vector<std::filesystem::path>& files) {
-  Mean accuracy, macro_f1, majority;
+  Mean accuracy, macro_f1, perplexity, majority;
   for (const auto& file : files) {
     const json alone = parse(read_text(file), file, 1);
     accuracy.add(alone.at("accuracy"));
     macro_f1.add(alone.at("macro_f1"));
+    if (const json p = alone.value("perplexity", json()); !p.is_null()) perplexity.add(p);
     majority.add(alone.at("accuracy_majority"));
   }
   summary["accuracy_alone"] = accuracy.value();
   summary["macro_f1_alone"] = macro_f1.value();
+  summary["perplexity_alone"] = perplexity.value();
   summary["accuracy_majority"] = majority.value();
 }
 
@@ -108,6 +110,8 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
   json summary = {{"job", job.value("name", "")},
                   {"accuracy", evaluation.value("accuracy", 0.0)},
                   {"macro_f1", evaluation.value("macro_f1", 0.0)},
+                  {"perplexity", evaluation.value("perplexity", json())},
+                  {"perplexity_non_private", nullptr},
                   {"held_out_examples", evaluation.value("examples", 0)},
                   {"accuracy_non_private", nullptr},
                   {"macro_f1_non_private", nullptr},
@@ -133,6 +137,7 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
     const json e = last_evaluation(non_private);
     summary["accuracy_non_private"] = e.value("accuracy", 0.0);
     summary["macro_f1_non_private"] = e.value("macro_f1", 0.0);
+    summary["perplexity_non_private"] = e.value("perplexity", json());
   }
   add_alone(summary, inputs.alone);
   add_epsilon(summary, inputs.ledgers);
@@ -151,21 +156,29 @@ std::string percent(const json& value) {
   return value.is_null() ? "–" : fmt::format("{:.1f} %", 100 * value.get<double>());
 }
 
+std::string number(const json& value) {
+  return value.is_null() ? "–" : fmt::format("{:.2f}", value.get<double>());
+}
+
 std::string make_table(const json& s) {
-  std::string out =
-      fmt::format("{}: {} participants, {} rounds, {:.0f} s, {} held-out examples\n\n",
-                  s["job"].get<std::string>(), s["participants"].get<int>(), s["rounds"].get<int>(),
-                  s["wall_s"].get<double>(), s["held_out_examples"].get<int>());
-  out += fmt::format("  {:<46}{:>10}{:>10}\n", "held-out", "accuracy", "macro F1");
-  const auto row = [&out](const char* what, const json& accuracy, const json& f1) {
+  const bool language = !s["perplexity"].is_null();  // else texts are classified
+  std::string out = fmt::format(
+      "{}: {} participants, {} rounds, {:.0f} s, {} held-out {}\n\n", s["job"].get<std::string>(),
+      s["participants"].get<int>(), s["rounds"].get<int>(), s["wall_s"].get<double>(),
+      s["held_out_examples"].get<int>(), language ? "tokens" : "examples");
+  out += fmt::format("  {:<46}{:>10}{:>12}\n", "held-out", "accuracy",
+                     language ? "perplexity" : "macro F1");
+  const auto row = [&](const char* what, const std::string& which) {
+    const json &accuracy = s["accuracy" + which],
+               second = s.value((language ? "perplexity" : "macro_f1") + which, json());
     if (!accuracy.is_null())
-      out += fmt::format("  {:<46}{:>10}{:>10}\n", what, percent(accuracy), percent(f1));
+      out += fmt::format("  {:<46}{:>10}{:>12}\n", what, percent(accuracy),
+                         language ? number(second) : percent(second));
   };
-  row("federation, private", s["accuracy"], s["macro_f1"]);
-  row("federation without differential privacy", s["accuracy_non_private"],
-      s["macro_f1_non_private"]);
-  row("each participant alone, same privacy (mean)", s["accuracy_alone"], s["macro_f1_alone"]);
-  row("majority class of each participant (mean)", s["accuracy_majority"], nullptr);
+  row("federation, private", "");
+  row("federation without differential privacy", "_non_private");
+  row("each participant alone, same privacy (mean)", "_alone");
+  if (!language) row("majority class of each participant (mean)", "_majority");
   if (!s["epsilon"].empty()) {
     out += fmt::format("\n  privacy spent ({}, delta {:g})\n", s.value("adjacency", ""),
                        s["delta"].get<double>());

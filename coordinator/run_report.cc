@@ -10,10 +10,18 @@ namespace {
 using nlohmann::json;
 
 json as_json(const run::Evaluation& e) {
-  return {{"examples", e.examples},
-          {"accuracy", e.accuracy},
-          {"loss", e.loss},
-          {"macro_f1", e.macro_f1}};
+  json out = {{"examples", e.examples},
+              {"accuracy", e.accuracy},
+              {"loss", e.loss},
+              {"macro_f1", e.macro_f1}};
+  if (e.perplexity > 0) out["perplexity"] = e.perplexity;
+  return out;
+}
+
+/// The one figure that people follow.
+std::string quality(double accuracy, double perplexity) {
+  return perplexity > 0 ? fmt::format("perplexity {:.2f}", perplexity)
+                        : fmt::format("accuracy {:.1f} %", 100 * accuracy);
 }
 
 std::string_view name(MemberState state) {
@@ -90,7 +98,7 @@ std::string console_line(const RunStatus& s) {
   if (!s.phase.empty()) line += fmt::format(" · {} {}/{}", s.phase, s.done, s.cohort);
   if (s.upload_bytes > 0)
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(s.upload_bytes) / 1e6);
-  if (s.evaluation) line += fmt::format(" · accuracy {:.1f} %", 100 * s.evaluation->accuracy);
+  if (s.evaluation) line += " · " + quality(s.evaluation->accuracy, s.evaluation->perplexity);
   if (s.epsilon) line += fmt::format(" · epsilon {:.2f}", *s.epsilon);
   if (s.eta_s) {
     const auto left = static_cast<std::uint64_t>(*s.eta_s + 0.5);
@@ -107,8 +115,9 @@ std::string round_line(const RoundRecord& r, const RunStatus& s) {
   if (r.upload_bytes > 0)
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(r.upload_bytes) / 1e6);
   if (r.evaluation) {
-    line += fmt::format(" · held-out accuracy {:.1f} % (after round {})",
-                        100 * r.evaluation->accuracy, r.server_round - 1);
+    line +=
+        fmt::format(" · held-out {} (after round {})",
+                    quality(r.evaluation->accuracy, r.evaluation->perplexity), r.server_round - 1);
   }
   if (r.epsilon) line += fmt::format(" · epsilon {:.2f}", *r.epsilon);
   line += fmt::format(" · {:.0f} s", r.wall_s);
@@ -125,8 +134,8 @@ std::string describe_status(const std::string& status_json) {
     out +=
         fmt::format(", {} {}/{}", s.value("phase", ""), s.value("done", 0), s.value("cohort", 0));
   if (s.contains("evaluation"))
-    out +=
-        fmt::format(", held-out accuracy {:.1f} %", 100 * s["evaluation"].value("accuracy", 0.0));
+    out += ", held-out " + quality(s["evaluation"].value("accuracy", 0.0),
+                                   s["evaluation"].value("perplexity", 0.0));
   if (s.contains("epsilon"))
     out += fmt::format(", epsilon {:.2f} at delta {:g}", s.value("epsilon", 0.0),
                        s.value("delta", 0.0));

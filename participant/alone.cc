@@ -13,6 +13,7 @@ namespace sotto::participant {
 namespace {
 
 double majority_accuracy(const learning::SiteExamples& examples, std::size_t labels) {
+  if (labels == 0) return 0;  // texts without classes
   std::vector<std::size_t> count(labels, 0);
   for (const learning::Example& e : examples.train)
     ++count[static_cast<std::size_t>(e.label)];
@@ -74,6 +75,7 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   const run::Evaluation evaluation = run::summarise(job, *counts);
   result.accuracy = evaluation.accuracy;
   result.macro_f1 = evaluation.macro_f1;
+  result.perplexity = evaluation.perplexity;
   result.epsilon = std::numeric_limits<double>::infinity();
   if (dp) {
     privacy::DpSgdSteps all = *charge.steps;

@@ -13,6 +13,7 @@ namespace sotto::participant {
 struct AloneResult {
   double accuracy = 0;
   double macro_f1 = 0;
+  double perplexity = 0;         // language modeling alone
   double accuracy_majority = 0;  // of always answering the site's own most frequent class
   double epsilon = 0;            // of this training; infinity without differential privacy
   double delta = 0;

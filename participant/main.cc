@@ -21,6 +21,7 @@
 #include "common/journal/atomic_file.h"
 #include "common/net/asio_host.h"
 #include "common/privacy/ledger.h"
+#include "common/run/saved_model.h"
 #include "participant/alone.h"
 #include "participant/data/partition.h"
 #include "participant/enrolment.h"
@@ -51,6 +52,10 @@ template <class T>
 T or_stop(sotto::Result<T> result) {
   if (!result.ok()) throw StartupError(result.error().message);
   return std::move(result).value();
+}
+
+void stop_unless(const sotto::Status& done) {
+  if (!done.ok()) throw StartupError(done.error().message);
 }
 
 /// JSON has no infinity: null says that there is no bound.
@@ -200,6 +205,32 @@ void add_run(CLI::App& app, int& exit_code) {
   sub->callback([args, &exit_code] { exit_code = run(*args); });
 }
 
+void add_model_merge(CLI::App& model) {
+  struct Arguments {
+    std::string job, adapter, out;
+    std::vector<std::string> overrides;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = model.add_subcommand(
+      "merge", "Add a LoRA adapter into its base weights: a model that loads without PEFT");
+  sub->add_option("--job", args->job, "job.json of the run; its model folder holds the base")
+      ->required();
+  sub->add_option("--adapter", args->adapter, "Folder with adapter_model.safetensors")->required();
+  sub->add_option("--out", args->out, "Folder for the merged model")->required();
+  sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sub->callback([args] {
+    const config::JobConfig job = config::load_job(args->job, args->overrides);
+    if (job.lora.r == 0) throw StartupError(args->job + ": the job has no LoRA adapters to merge");
+    const std::string file = args->adapter + "/" + sotto::run::kAdapterFile;
+    const sotto::FlatParameters trained = or_stop(sotto::run::load_parameters(file));
+    const sotto::FlatParameters merged = or_stop(sotto::run::merged_model(job, trained));
+    stop_unless(sotto::run::save_merged(args->out, job, merged));
+    print(args->out + "/model.safetensors: " + std::to_string(merged.values.size()) +
+          " parameters");
+  });
+}
+
 void add_model(CLI::App& app) {
   struct Arguments {
     std::string job, out;
@@ -209,9 +240,11 @@ void add_model(CLI::App& app) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand("model", "Make models");
   sub->require_subcommand(1);
+  add_model_merge(*sub);
   CLI::App* init = sub->add_subcommand(
       "init",
-      "Write a job's initial model (random, from the job's seed) with its config and vocabulary");
+      "Write a job's initial model (the folder's own weights, else random from the job's seed) "
+      "with its config and vocabulary; with LoRA adapters and the weights that they adapt");
   init->add_option("--job", args->job, "job.json")->required();
   init->add_option("--out", args->out, "Folder for model.safetensors, config.json and vocab.txt")
       ->required();
@@ -219,9 +252,9 @@ void add_model(CLI::App& app) {
   init->callback([args] {
     const config::JobConfig job = config::load_job(args->job, args->overrides);
     const sotto::FlatParameters model = or_stop(learning::initial_model(job));
-    if (auto saved = learning::save_model(args->out, job, model); !saved.ok())
-      throw StartupError(saved.error().message);
-    print(args->out + "/model.safetensors: " + std::to_string(model.values.size()) + " parameters");
+    stop_unless(sotto::run::save_model(args->out, job, model));
+    if (job.lora.r > 0) stop_unless(sotto::run::copy_base_weights(args->out, job));
+    print(args->out + ": " + std::to_string(model.values.size()) + " trained parameters");
   });
 }
 
@@ -256,6 +289,7 @@ void add_train_alone(CLI::App& app) {
     const json out = {{"dataset_id", site.data.dataset_id},
                       {"accuracy", r.accuracy},
                       {"macro_f1", r.macro_f1},
+                      {"perplexity", r.perplexity > 0 ? json(r.perplexity) : json(nullptr)},
                       {"accuracy_majority", r.accuracy_majority},
                       {"epsilon", finite(r.epsilon)},
                       {"delta", r.delta},
@@ -272,7 +306,8 @@ void write_examples(const std::filesystem::path& file,
                     const std::vector<std::string>& labels) {
   std::string text;
   for (const learning::Example& e : examples) {
-    text += labels.at(static_cast<std::size_t>(e.label)) + "\t" + e.text + "\n";
+    if (!labels.empty()) text += labels.at(static_cast<std::size_t>(e.label)) + "\t";
+    text += e.text + "\n";
   }
   if (auto s = sotto::journal::write_file_atomically(file, {sotto::view_of(text)},
                                                      sotto::journal::FileAccess::kOwnerOnly);

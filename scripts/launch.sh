@@ -110,6 +110,8 @@ for name in "${names[@]}"; do
 done
 
 # ---- run
+initial=$model_path/adapter_model.safetensors  # LoRA trains adapters alone
+[[ -f $initial ]] || initial=$model_path/model.safetensors
 children=()
 trap '[[ ${#children[@]} -eq 0 ]] || kill "${children[@]}" 2>/dev/null || true' EXIT
 for name in "${names[@]}"; do
@@ -118,7 +120,7 @@ for name in "${names[@]}"; do
 done
 status=0
 "$coordinator" run --dir "$out/coordinator" --job "$job" "${overrides[@]}" --out "$out" \
-  --initial-model "$model_path/model.safetensors" || status=$?
+  --initial-model "$initial" || status=$?
 [[ $status -eq 0 ]] || die "the run ended with status $status; the logs are in $out/logs"
 for child in "${children[@]}"; do wait "$child" || warn "a participant ended with status $?: see $out/logs"; done
 children=()

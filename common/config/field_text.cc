@@ -71,6 +71,11 @@ struct Describe {
     return l.allowed.empty() ? out : out + " out of " + join_quoted(l.allowed);
   }
 
+  std::string operator()(const std::vector<std::uint32_t>*) const {
+    return "a list of at most " + std::to_string(l.max_items) + " integers from " +
+           count_text(l.min) + " to " + count_text(l.max);
+  }
+
   template <class Integer>
   std::string operator()(const Integer*) const {
     if (l.min >= l.max) return "only " + count_text(l.min);
@@ -97,6 +102,13 @@ struct ToJson {
     Json::Array out;
     for (const std::string& item : *v)
       out.push_back({item});
+    return {std::move(out)};
+  }
+
+  Json operator()(const std::vector<std::uint32_t>* v) const {
+    Json::Array out;
+    for (const std::uint32_t item : *v)
+      out.push_back({std::uint64_t{item}});
     return {std::move(out)};
   }
 

@@ -108,6 +108,18 @@ class Assign {
     *slot = std::move(texts);
   }
 
+  void operator()(std::vector<std::uint32_t>* slot) const {
+    const auto* list = std::get_if<Json::Array>(&json_.value);
+    if (list == nullptr || !count_fits(list->size())) return refuse();
+    std::vector<std::uint32_t> numbers;
+    for (const Json& item : *list) {
+      const auto* v = std::get_if<std::uint64_t>(&item.value);
+      if (v == nullptr || !in_range(static_cast<double>(*v), field_.limits)) return refuse();
+      numbers.push_back(static_cast<std::uint32_t>(*v));
+    }
+    *slot = std::move(numbers);
+  }
+
   void operator()(std::vector<RosterMember>* slot) const {
     const auto* list = std::get_if<Json::Array>(&json_.value);
     if (list == nullptr || !count_fits(list->size())) return refuse();

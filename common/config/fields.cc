@@ -44,7 +44,7 @@ Limits endpoint_text() {
 }
 
 std::vector<std::string_view> tasks() {
-  return {"sequence_classification"};
+  return {"sequence_classification", "causal_language_modeling"};
 }
 
 void append(std::vector<Field>& all, std::vector<Field> more) {
@@ -73,14 +73,21 @@ std::vector<Field> model_fields(ModelSection& s) {
        kOptional,
        {},
        "Hash of the model's vocab.txt. As model.config_hash."},
+      {"model.weights_hash",
+       &s.weights_hash,
+       kOptional,
+       {},
+       "Hash of the model's weights, which every site needs where LoRA leaves them alone; zero "
+       "without LoRA. As model.config_hash."},
   };
 }
 
 std::vector<Field> task_fields(TaskSection& s) {
   return {
       {"task.type", &s.type, kRequired, one_of(tasks()), "What is learnt."},
-      {"task.labels", &s.labels, kRequired, items(2, 10000),
-       "The names of the classes in the order of their numbers; all different."},
+      {"task.labels", &s.labels, kOptional, items(0, 10000),
+       "Classification: the names of the classes in the order of their numbers, two at least, all "
+       "different."},
   };
 }
 
@@ -177,6 +184,26 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
   };
 }
 
+std::vector<Field> lora_fields(LoraSection& s) {
+  return {
+      {"lora.r", &s.r, kOptional, from_to(0, 4096),
+       "Rank of the low-rank adapters, which alone are then trained, sent and accounted (with the "
+       "head of a classification). 0: the whole model is."},
+      {"lora.alpha", &s.alpha, kOptional, above_to(0, 1e6),
+       "The output of an adapter is scaled by alpha / r."},
+      {"lora.dropout", &s.dropout, kOptional, from_below(0, 1),
+       "Part of an adapter's input that is left out while training."},
+      {"lora.target_modules", &s.target_modules, kOptional, items(0, 100),
+       "Modules to adapt by the last part of their name, for example \"query\", \"c_attn\" or "
+       "\"q_proj\"; \"all-linear\" is every linear in the layers."},
+      {"lora.layers_to_transform",
+       &s.layers_to_transform,
+       kOptional,
+       {.min = 0, .max = 10000, .max_items = 10000},
+       "Layers to adapt, from 0; none given is all."},
+  };
+}
+
 std::vector<Field> server_optimizer_fields(ServerOptimizerSection& s) {
   return {
       {"server_optimizer.type", &s.type, kOptional, one_of({"fedavg", "fedadam"}),
@@ -239,6 +266,7 @@ std::vector<Field> fields_of(JobConfig& job) {
   append(all, secure_aggregation_fields(job.secure_aggregation));
   append(all, privacy_fields(job.differential_privacy));
   append(all, training_fields(job.local_training));
+  append(all, lora_fields(job.lora));
   append(all, server_optimizer_fields(job.server_optimizer));
   all.push_back({"seed", &job.seed, kOptional, from_to(0, kMaxExactInteger),
                  "Makes the initial model; noise and sampling never depend on it."});
@@ -265,7 +293,8 @@ std::vector<Field> fields_of(SiteConfig& site) {
        &site.data.train,
        kRequired,
        {},
-       "The protected examples, relative to this file: a line each, label TAB text."},
+       "The protected examples, relative to this file: a line each, label TAB text; for language "
+       "modeling the text alone."},
       {"data.evaluation",
        &site.data.evaluation,
        kRequired,

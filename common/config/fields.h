@@ -19,9 +19,10 @@
 namespace sotto::config {
 
 /// Where a field's value lives; its type is the field's type.
-using Slot = std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, double*, MemberId*,
-                          std::string*, std::filesystem::path*, std::vector<std::string>*, Bytes32*,
-                          Bytes64*, std::vector<RosterMember>*>;
+using Slot =
+    std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, double*, MemberId*,
+                 std::string*, std::filesystem::path*, std::vector<std::string>*,
+                 std::vector<std::uint32_t>*, Bytes32*, Bytes64*, std::vector<RosterMember>*>;
 
 enum class Presence { kRequired, kOptional };
 /// Whether the field is part of the canonical bytes that all parties hold.
@@ -29,7 +30,7 @@ enum class Scope { kShared, kLocal };
 enum class TextRule { kFree, kName, kEndpoint };
 
 struct Limits {
-  double min = 0, max = 0;  // numbers, both included ...
+  double min = 0, max = 0;  // numbers and those in lists, both included ...
   bool above_min = false;   // ... unless these say otherwise
   bool below_max = false;
   TextRule text = TextRule::kFree;

@@ -17,11 +17,12 @@ struct ModelSection {
   std::uint32_t max_length = 0;  // token positions used, at most the model's
   Bytes32 config_hash{};         // H("SOTTO model cfg", config.json); zero until load_job fills it
   Bytes32 vocab_hash{};          // H("SOTTO vocab", vocab.txt)
+  Bytes32 weights_hash{};        // of the weights that LoRA leaves alone; zero without LoRA
 };
 
 struct TaskSection {
-  std::string type;                 // "sequence_classification"
-  std::vector<std::string> labels;  // class names in index order, at least 2
+  std::string type;                 // "sequence_classification", "causal_language_modeling"
+  std::vector<std::string> labels;  // class names in index order, at least 2; none for language
 };
 
 struct RoundsSection {
@@ -65,6 +66,14 @@ struct LocalTrainingSection {
       "constant";  // "constant", "linear" (to 0 over all rounds), "cosine"
 };
 
+struct LoraSection {
+  std::uint32_t r = 0;  // rank; 0 = no adapters, the whole model is trained
+  double alpha = 16;    // an adapter's output is scaled by alpha / r
+  double dropout = 0;
+  std::vector<std::string> target_modules;         // "query", "c_attn", "all-linear" ...
+  std::vector<std::uint32_t> layers_to_transform;  // empty = all
+};
+
 struct ServerOptimizerSection {
   std::string type = "fedavg";  // "fedavg", "fedadam"
   double learning_rate = 1;
@@ -79,8 +88,14 @@ struct JobConfig {
   SecureAggregationSection secure_aggregation;
   DifferentialPrivacySection differential_privacy;
   LocalTrainingSection local_training;
+  LoraSection lora;
   ServerOptimizerSection server_optimizer;
   std::uint64_t seed = 0;  // initial model; never noise or sampling
+
+  /// Whether texts are continued; else they are classified.
+  [[nodiscard]] bool is_language_modeling() const {
+    return task.type == "causal_language_modeling";
+  }
 
   /// The whole resolved job, model.path left out, as JSON with sorted keys and no white space:
   /// what is hashed, sent, stored.

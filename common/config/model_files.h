@@ -1,5 +1,6 @@
-// The two files that make a model's shape the same everywhere. Each party keeps its own copy; the
-// job carries their hashes, so that nobody trains another architecture or tokenizer by accident.
+// The two files that make a model's shape the same everywhere, and the weights that LoRA leaves
+// alone. Each party keeps its own copy; the job carries their hashes, so that nobody trains another
+// architecture, tokenizer or base model by accident.
 #pragma once
 
 #include <filesystem>
@@ -19,6 +20,10 @@ struct ModelHashes {
 /// Reads FOLDER/config.json and FOLDER/vocab.txt whole. An Error names the file that cannot be
 /// read.
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder);
+
+/// Of model.safetensors, or of the index and every shard beside it, with their names; mapped, so
+/// that a large model costs no memory. An Error names the file that cannot be read.
+Result<Bytes32> hash_model_weights(const std::filesystem::path& folder);
 
 /// For a participant that received a job: an Error, fit to be shown on both sides, unless its own
 /// folder holds the very files that the job names.

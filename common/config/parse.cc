@@ -69,6 +69,10 @@ void fill_model_hashes(JobConfig& job, const fs::path& file) {
   };
   take(job.model.config_hash, found->config, "config_hash");
   take(job.model.vocab_hash, found->vocab, "vocab_hash");
+  if (job.lora.r == 0) return;
+  const Result<Bytes32> weights = hash_model_weights(job.model.path);
+  if (!weights) throw StartupError(file.string() + ": $.model.path: " + weights.error().message);
+  take(job.model.weights_hash, *weights, "weights_hash");
 }
 
 }  // namespace

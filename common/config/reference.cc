@@ -70,6 +70,11 @@ struct PutType {
     schema["items"]["minLength"] = whole(1);
   }
 
+  void operator()(const std::vector<std::uint32_t>*) const {
+    put_list();
+    put_integer(schema["items"]);
+  }
+
   void operator()(const std::vector<RosterMember>*) const {
     put_list();
     RosterMember member;
@@ -78,12 +83,16 @@ struct PutType {
 
   template <class Integer>
   void operator()(const Integer*) const {
-    schema["type"] = text("integer");
-    schema["minimum"] = whole(l.min);
-    schema["maximum"] = whole(l.max);
+    put_integer(schema);
   }
 
  private:
+  void put_integer(Json& at) const {
+    at["type"] = text("integer");
+    at["minimum"] = whole(l.min);
+    at["maximum"] = whole(l.max);
+  }
+
   void put_list() const {
     schema["type"] = text("array");
     schema["minItems"] = whole(static_cast<double>(l.min_items));

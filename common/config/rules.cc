@@ -23,11 +23,36 @@ void check_labels(const JobConfig& job, Mistakes& mistakes) {
   }
 }
 
+void check_task(const JobConfig& job, Mistakes& mistakes) {
+  const bool language = job.is_language_modeling();
+  if (language && !job.task.labels.empty())
+    mistakes.add_unless_bad({"task.labels"}, "task.labels",
+                            "language modeling has no labels; allowed: none");
+  if (!language && job.task.labels.size() < 2)
+    mistakes.add_unless_bad({"task.labels"}, "task.labels",
+                            "found " + std::to_string(job.task.labels.size()) +
+                                "; needed: the names of 2 classes or more");
+}
+
+void check_lora(const JobConfig& job, Mistakes& mistakes) {
+  const LoraSection& s = job.lora;
+  if (s.r > 0 && s.target_modules.empty())
+    mistakes.add_unless_bad({"lora.r", "lora.target_modules"}, "lora.target_modules",
+                            "lora.r asks for adapters; needed: the modules that get them, or "
+                            "\"all-linear\"");
+  if (s.r == 0 && !(s.target_modules.empty() && s.layers_to_transform.empty()))
+    mistakes.add_unless_bad({"lora.r", "lora.target_modules", "lora.layers_to_transform"}, "lora.r",
+                            "found 0, which trains the whole model; needed for adapters: a rank "
+                            "from 1");
+}
+
 void check_model(const JobConfig& job, Mistakes& mistakes) {
-  const bool hashes = job.model.config_hash != Bytes32{} && job.model.vocab_hash != Bytes32{};
+  const bool hashes = job.model.config_hash != Bytes32{} && job.model.vocab_hash != Bytes32{} &&
+                      (job.lora.r == 0 || job.model.weights_hash != Bytes32{});
   if (job.model.path.empty() && !hashes)
-    mistakes.add_unless_bad({"model.path", "model.config_hash", "model.vocab_hash"}, "model.path",
-                            "missing; needed: a folder with config.json and vocab.txt");
+    mistakes.add_unless_bad(
+        {"model.path", "model.config_hash", "model.vocab_hash", "model.weights_hash", "lora.r"},
+        "model.path", "missing; needed: a folder with config.json and vocab.txt");
 }
 
 void check_secure_aggregation(const JobConfig& job, Mistakes& mistakes) {
@@ -104,7 +129,9 @@ void check_members(const Roster& roster, Mistakes& mistakes) {
 
 void check_rules(const JobConfig& job, Mistakes& mistakes) {
   check_model(job, mistakes);
+  check_task(job, mistakes);
   check_labels(job, mistakes);
+  check_lora(job, mistakes);
   check_secure_aggregation(job, mistakes);
   check_drawn_cohorts(job, mistakes);
   check_training(job, mistakes);

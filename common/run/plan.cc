@@ -1,5 +1,7 @@
 #include "common/run/plan.h"
 
+#include <cmath>
+
 namespace sotto::run {
 
 namespace {
@@ -9,6 +11,7 @@ constexpr std::size_t kFixedMetrics = 3;
 }  // namespace
 
 std::vector<std::string> metric_names(const config::JobConfig& job) {
+  if (job.is_language_modeling()) return {"tokens", "correct", "loss_milli"};
   std::vector<std::string> names = {"examples", "correct", "loss_milli"};
   for (const std::string& label : job.task.labels) {
     for (const char* kind : {"tp:", "fp:", "fn:"})
@@ -25,6 +28,10 @@ Evaluation summarise(const config::JobConfig& job, const std::vector<std::uint64
   const auto n = static_cast<double>(e.examples);
   e.accuracy = static_cast<double>(sums[1]) / n;
   e.loss = static_cast<double>(sums[2]) / 1000 / n;
+  if (job.is_language_modeling()) {
+    e.perplexity = std::exp(e.loss);
+    return e;
+  }
   for (std::size_t c = 0; c < job.task.labels.size(); ++c) {
     const auto tp = static_cast<double>(sums[kFixedMetrics + 3 * c]);
     const auto fp = static_cast<double>(sums[kFixedMetrics + 3 * c + 1]);

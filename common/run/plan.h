@@ -17,15 +17,18 @@ namespace sotto::run {
 
 /// The counts that every participant adds up over its declared evaluation split, in order:
 /// "examples", "correct", "loss_milli" (sum of losses in thousandths), then per label "tp:L",
-/// "fp:L", "fn:L". Only their sums over the survivors are ever seen.
+/// "fp:L", "fn:L". For language modeling the predicted tokens take the place of the examples:
+/// "tokens", "correct" (the likeliest token was the right one), "loss_milli". Only their sums over
+/// the survivors are ever seen.
 std::vector<std::string> metric_names(const config::JobConfig& job);
 
 /// What people read from the sums.
 struct Evaluation {
-  std::uint64_t examples = 0;
+  std::uint64_t examples = 0;  // language modeling: tokens
   double accuracy = 0;
-  double loss = 0;
+  double loss = 0;  // mean over the examples
   double macro_f1 = 0;
+  double perplexity = 0;  // language modeling alone: e to the loss
 };
 
 /// `sums` in the order of metric_names(). Zero everywhere when no example was evaluated.

@@ -17,6 +17,10 @@ std::string known_labels(const std::vector<std::string>& labels) {
 /// One line without its end; the message names what is wrong, never the record itself.
 Result<Example> parse_line(std::string_view line, const std::vector<std::string>& labels) {
   if (!is_utf8(line)) return Error{"is not UTF-8"};
+  if (labels.empty()) {
+    if (line.find_first_not_of(" \t") == std::string_view::npos) return Error{"has no text"};
+    return Example{std::string(line), 0};
+  }
   const std::size_t tab = line.find('\t');
   if (tab == std::string_view::npos) return Error{"has no tab between label and text"};
   const auto label = std::find(labels.begin(), labels.end(), line.substr(0, tab));

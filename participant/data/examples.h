@@ -1,4 +1,4 @@
-// A site's labelled texts and how they are read.
+// A site's texts, labelled or not, and how they are read.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace sotto::learning {
 
-/// One labelled text; the label is an index into the job's labels.
+/// One text; its label is an index into the job's labels, 0 where a job has none.
 struct Example {
   std::string text;
   std::int64_t label = 0;
 };
 
-/// "label TAB text" lines, UTF-8. Errors name file and line: unknown label, missing tab, bad
-/// encoding. They never show the record.
+/// "label TAB text" lines, UTF-8; where the job has no labels a line is a text. Errors name file
+/// and line: unknown label, missing tab, bad encoding. They never show the record.
 Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
                                            const std::vector<std::string>& labels);
 /// The same from bytes in memory; `name` stands in the errors.

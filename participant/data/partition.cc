@@ -55,6 +55,7 @@ void fill_empty(std::vector<std::vector<Example>>& parts) {
 std::vector<std::vector<Example>> dirichlet_partition(const std::vector<Example>& examples,
                                                       std::size_t labels, std::size_t parts,
                                                       double alpha, std::uint64_t seed) {
+  if (labels == 0) return even_partition(examples, parts, seed);
   crypto::StreamRandom random(seed);
   std::vector<std::vector<Example>> by_label(labels);
   for (const Example& e : examples)

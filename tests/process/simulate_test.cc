@@ -64,5 +64,76 @@ TEST_F(Simulate, AboveFullGraphMaxTheRunBeginsWithAGenesisAndItsRoundsAreOnTheRi
   EXPECT_EQ(done, 3) << "two rounds and the closing evaluation";
 }
 
+/// A language model with LoRA from its base weights to a merged model, by the commands alone.
+class LanguageModel : public Simulate {
+ protected:
+  LanguageModel() {
+    const fs::path quickstart = SOTTO_SOURCE_DIR "/configs/quickstart";
+    fs::create_directories(folder_ / "shape");
+    fs::copy_file(quickstart / "model/vocab.txt", folder_ / "shape/vocab.txt");
+    std::ofstream(folder_ / "shape/config.json")
+        << R"({"model_type": "gpt2", "vocab_size": 1024, "n_embd": 16, "n_layer": 1,)"
+        << R"( "n_head": 2, "n_positions": 32})";
+    for (const char* part : {"train.tsv", "test.tsv"}) {
+      std::ifstream in(quickstart / "data" / part);
+      std::ofstream out(folder_ / part);
+      std::string line;
+      for (int i = 0; i < 200 && std::getline(in, line); ++i)
+        out << line.substr(line.find('\t') + 1) << "\n";
+    }
+    write_job("shape");
+  }
+
+  void write_job(const std::string& model) const {
+    std::ofstream(folder_ / "job.json")
+        << R"({"name": "words", "model": {"path": ")" << model << R"(", "max_length": 16},
+      "task": {"type": "causal_language_modeling"},
+      "rounds": {"num_server_rounds": 2, "min_available_participants": 3},
+      "differential_privacy": {"noise_multiplier": 1},
+      "local_training": {"sampling_rate": 0.2, "learning_rate": 0.01}})";
+  }
+
+  [[nodiscard]] int call(std::vector<std::string> command) const {
+    command[0] = SOTTO_BINARY_DIR "/participant/" + command[0];
+    return run(command, folder_ / "log");
+  }
+
+  const std::vector<std::string> lora_ = {"--set", "lora.r=2", "--set",
+                                          "lora.target_modules=[\"c_attn\"]"};
+};
+
+std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+TEST_F(LanguageModel, IsAdaptedMeasuredByPerplexityAndMerged) {
+  const std::string job = folder_ / "job.json", base = folder_ / "base";
+  ASSERT_EQ(call({"sotto-participant", "model", "init", "--job", job, "--out", base}), 0);
+  write_job("base");
+  const std::vector<std::string> simulate = {"sotto-simulate", job,
+                                             "--participants", "3",
+                                             "--train",        folder_ / "train.tsv",
+                                             "--evaluation",   folder_ / "test.tsv",
+                                             "--out",          folder_ / "run"};
+  ASSERT_EQ(call(simulate + lora_), 0);
+  EXPECT_TRUE(fs::exists(folder_ / "run/model/adapter_config.json"));
+  EXPECT_TRUE(fs::exists(folder_ / "run/model/adapter_model.safetensors"));
+  EXPECT_FALSE(fs::exists(folder_ / "run/model/model.safetensors"));
+  std::ifstream in(folder_ / "run/metrics.jsonl");
+  const std::string metrics{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_NE(metrics.find("\"perplexity\":"), std::string::npos) << metrics;
+  // A [16, 48] weight gets 2 x (16 + 48) values.
+  EXPECT_NE(metrics.find("\"values\":128"), std::string::npos) << metrics;
+
+  const std::vector<std::string> merge = {
+      "sotto-participant",   "model", "merge",           "--job", job, "--adapter",
+      folder_ / "run/model", "--out", folder_ / "merged"};
+  ASSERT_EQ(call(merge + lora_), 0);
+  EXPECT_EQ(fs::file_size(folder_ / "merged/model.safetensors") / 1024,
+            fs::file_size(folder_ / "base/model.safetensors") / 1024);
+  EXPECT_EQ(call(merge), 2) << "a job without adapters has nothing to merge";
+}
+
 }  // namespace
 }  // namespace sotto::process_test

@@ -133,6 +133,32 @@ TEST(JobFile, LabelsAreDistinct) {
   expect_contains(error_of(with(kJob, "\"no\"", "\"yes\"")), "\"yes\" stands here twice");
 }
 
+TEST(JobFile, LanguageModelingHasNoLabelsAndClassificationTwo) {
+  const std::string language =
+      with(kJob, "\"type\": \"sequence_classification\"", "\"type\": \"causal_language_modeling\"");
+  expect_contains(error_of(language), "$.task.labels: language modeling has no labels");
+  const JobConfig job = job_of(with(language, ", \"labels\": [\"yes\", \"no\"]", ""));
+  EXPECT_TRUE(job.is_language_modeling());
+  EXPECT_FALSE(job_of(kJob).is_language_modeling());
+  expect_contains(error_of(with(kJob, ", \"labels\": [\"yes\", \"no\"]", "")),
+                  "$.task.labels: found 0; needed: the names of 2 classes or more");
+}
+
+TEST(JobFile, LoraNamesItsModulesAndItsRank) {
+  const JobConfig job = job_of(kJob, {"lora.r=8", "lora.target_modules=[\"query\",\"value\"]",
+                                      "lora.layers_to_transform=[0,3]"});
+  EXPECT_EQ(job.lora.r, 8u);
+  EXPECT_EQ(job.lora.target_modules, (std::vector<std::string>{"query", "value"}));
+  EXPECT_EQ(job.lora.layers_to_transform, (std::vector<std::uint32_t>{0, 3}));
+  expect_contains(job.canonical, R"("layers_to_transform":[0,3],"r":8)");
+  expect_contains(error_of(kJob, {"lora.r=8"}), "$.lora.target_modules: lora.r asks for adapters");
+  expect_contains(error_of(kJob, {"lora.target_modules=[\"query\"]"}), "$.lora.r: found 0");
+  expect_contains(error_of(kJob, {"lora.r=8", "lora.target_modules=[\"q\"]",
+                                  "lora.layers_to_transform=[1,-1]"}),
+                  "$.lora.layers_to_transform: found a list; allowed: a list of at most");
+  expect_contains(error_of(kJob, {"lora.dropout=1"}), "allowed: a number from 0 to below 1");
+}
+
 TEST(JobFile, CohortLeavesTwoBesideTheColludersUnderSecureAggregation) {
   expect_contains(error_of(kJob, {"secure_aggregation.max_colluders=3"}),
                   "$.secure_aggregation.max_colluders: found 3; allowed: at most");
@@ -177,8 +203,9 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
       R"("target_delta":1e-05,"target_epsilon":8},"local_training":{"expected_batch_size":64,)"
       R"("learning_rate":0.001,"learning_rate_schedule":"constant","local_steps":1,)"
       R"("momentum":0,"optimizer":"adam","physical_batch_size":64,"sampling_rate":0},)"
+      R"("lora":{"alpha":16,"dropout":0,"layers_to_transform":[],"r":0,"target_modules":[]},)"
       R"("model":{"config_hash":")" +
-          zeros + R"(","max_length":32,"vocab_hash":")" + zeros +
+          zeros + R"(","max_length":32,"vocab_hash":")" + zeros + R"(","weights_hash":")" + zeros +
           R"("},"name":"intents","rounds":{"attempts_per_round":5,"fraction_train":1,)"
           R"("min_available_participants":4,"num_server_rounds":20,"phase_timeout_s":60,)"
           R"("training_timeout_s":3600},"secure_aggregation":{)"
@@ -233,6 +260,12 @@ TEST(ReceivedJob, OtherBytesOfTheSameJobAreRefused) {
 }
 
 TEST(ReceivedJob, NeedsTheModelHashes) {
+  // The weights' hash too where LoRA leaves them alone.
+  const std::vector<std::string> hashes = {"model.config_hash=" + std::string(64, 'a'),
+                                           "model.vocab_hash=" + std::string(64, 'b'), "lora.r=4",
+                                           "lora.target_modules=[\"query\"]"};
+  EXPECT_TRUE(
+      std::holds_alternative<ConfigErrors>(parse_received_job(job_of(kJob, hashes).canonical)));
   EXPECT_TRUE(std::holds_alternative<ConfigErrors>(parse_received_job(job_of(kJob).canonical)));
 }
 

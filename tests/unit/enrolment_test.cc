@@ -414,6 +414,27 @@ TEST_F(LoadedJob, IsRefusedBySitesWithOtherModelFiles) {
   EXPECT_FALSE(config::check_model_files(job, folder_ / "nowhere").ok());
 }
 
+TEST_F(LoadedJob, HoldsTheHashOfTheWeightsThatLoraLeavesAlone) {
+  const std::vector<std::string> lora = {"lora.r=2", "lora.target_modules=[\"query\"]"};
+  expect_contains(refusal_of([&] { config::load_job(folder_ / "job.json", lora); }),
+                  "model.safetensors: cannot be opened");
+  write_text(folder_ / "model/model.safetensors", "weights");
+  EXPECT_EQ(config::load_job(folder_ / "job.json").model.weights_hash, Bytes32{});
+  const config::JobConfig job = config::load_job(folder_ / "job.json", lora);
+  EXPECT_TRUE(config::check_model_files(job, folder_ / "model").ok());
+  write_text(folder_ / "model/model.safetensors", "other weights");
+  expect_contains(config::check_model_files(job, folder_ / "model").error().message,
+                  "the weights that the job adapts");
+  fs::remove(folder_ / "model/model.safetensors");
+  expect_contains(config::check_model_files(job, folder_ / "model").error().message, "lacks");
+  // Shards count with their names and their index.
+  write_text(folder_ / "model/model.safetensors.index.json", "{}");
+  write_text(folder_ / "model/a.safetensors", "one");
+  const Bytes32 sharded = config::hash_model_weights(folder_ / "model").value();
+  fs::rename(folder_ / "model/a.safetensors", folder_ / "model/b.safetensors");
+  EXPECT_NE(config::hash_model_weights(folder_ / "model").value(), sharded);
+}
+
 TEST_F(LoadedJob, IsRefusedWhenItFixesOtherHashesOrTheFilesAreMissing) {
   const std::vector<std::string> fixed = {"model.vocab_hash=" + std::string(64, 'c')};
   expect_contains(refusal_of([&] { config::load_job(folder_ / "job.json", fixed); }),
