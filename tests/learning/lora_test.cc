@@ -96,7 +96,8 @@ TEST_P(Lora, TheStartLeavesTheModelUnchanged) {
 }
 
 TEST_P(Lora, OnlyAdaptersAndTheHeadOfClassesAreTrainedAndSent) {
-  for (const ParameterShape& p : initial_model(job_).value().layout)
+  const FlatParameters start = initial_model(job_).value();
+  for (const ParameterShape& p : start.layout)
     EXPECT_TRUE(p.name.ends_with(".lora_A.weight") || p.name.ends_with(".lora_B.weight") ||
                 p.name.starts_with("classifier."))
         << p.name;
