@@ -42,7 +42,8 @@ MAY_INCLUDE = {
     "participant/run_genesis": "base crypto wire secagg participant/genesis_log",
     "participant/policy": "base config",
     "participant/data": "base crypto model config",
-    "participant/learning": "base crypto model privacy config participant/data",
+    "participant/text": "base",
+    "participant/learning": "base crypto model privacy config participant/data participant/text",
     "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/genesis_log participant/run_genesis participant/policy",
     "participant/simulation": CORE + " sim net coordinator coordinator/round coordinator/server_optimizer participant participant/learning participant/data"
                               " participant/session participant/guard participant/genesis_log participant/policy",
@@ -52,7 +53,7 @@ MAY_INCLUDE = {
 # Third-party headers: who may include them. A place ending in ".cc" admits source files only.
 THIRD_PARTY = {
     r"(torch|ATen|c10)/": ["participant/learning", "tests/learning", "tests/bench"],
-    r"unicode/": ["participant/learning/*.cc"],
+    r"unicode/": ["participant/text/*.cc"],
     r"zmq(_utils)?\.h": ["common/net/*.cc", "tests/net/*.cc"],
     r"boost/(asio|beast|system)": ["common/net", "coordinator", "participant", "tests/net", "tests/bench/net", "tests/process"],
     r"nlohmann/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc", "tests"],

@@ -10,14 +10,49 @@
 
 namespace sotto::config {
 
+namespace {
+
+constexpr std::uint64_t kMaxBytes = 64 << 20;
+
+/// A file after the other, each with its name and length.
+void add_file(crypto::Hasher& hasher, const std::string& name, BytesView bytes) {
+  ByteWriter head;
+  head.u64(name.size());
+  head.bytes(view_of(name));
+  head.u64(bytes.size());
+  hasher.update(head.view());
+  hasher.update(bytes);
+}
+
+/// A vocab.txt alone is hashed as it is.
+Result<Bytes32> hash_tokenizer(const std::filesystem::path& folder) {
+  const std::vector<std::string> names = tokenizer_files(folder);
+  crypto::Hasher hasher("SOTTO vocab");
+  for (const std::string& name : names) {
+    const Result<Bytes> bytes = journal::read_file(folder / name, kMaxBytes);
+    if (!bytes) return bytes.error();
+    if (names.size() == 1 && name == "vocab.txt") return crypto::hash("SOTTO vocab", {*bytes});
+    add_file(hasher, name, *bytes);
+  }
+  return hasher.finish();
+}
+
+}  // namespace
+
+std::vector<std::string> tokenizer_files(const std::filesystem::path& folder) {
+  const auto there = [&](const char* name) { return std::filesystem::exists(folder / name); };
+  if (there("tokenizer.json")) return {"tokenizer.json"};
+  if (there("vocab.json")) return {"vocab.json", "merges.txt"};
+  if (there("tokenizer_config.json")) return {"vocab.txt", "tokenizer_config.json"};
+  return {"vocab.txt"};
+}
+
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder) {
-  constexpr std::uint64_t kMaxBytes = 64 << 20;
   const Result<Bytes> config = journal::read_file(folder / "config.json", kMaxBytes);
   if (!config) return config.error();
-  const Result<Bytes> vocab = journal::read_file(folder / "vocab.txt", kMaxBytes);
+  const Result<Bytes32> vocab = hash_tokenizer(folder);
   if (!vocab) return vocab.error();
-  return ModelHashes{.config = crypto::hash("SOTTO model cfg", {*config}),
-                     .vocab = crypto::hash("SOTTO vocab", {*vocab})};
+  return ModelHashes{.config = crypto::hash("SOTTO model cfg", {*config}), .vocab = *vocab};
 }
 
 Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
@@ -36,12 +71,7 @@ Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
   for (const std::string& name : names) {
     const Result<journal::MappedFile> file = journal::MappedFile::open(folder / name);
     if (!file.ok()) return file.error();
-    ByteWriter head;
-    head.u64(name.size());
-    head.bytes(view_of(name));
-    head.u64(file->bytes().size());
-    hasher.update(head.view());
-    hasher.update(file->bytes());
+    add_file(hasher, name, file->bytes());
   }
   return hasher.finish();
 }
@@ -49,11 +79,12 @@ Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
 Status check_model_files(const JobConfig& job, const std::filesystem::path& folder) {
   const Result<ModelHashes> own = hash_model_files(folder);
   // The other side needs no paths of this machine.
-  if (!own) return Error{"this site's model folder lacks config.json or vocab.txt"};
+  if (!own) return Error{"this site's model folder lacks config.json or its tokenizer"};
   if (own->config != job.model.config_hash)
     return Error{"the job's model configuration (config.json) is not the one that this site holds"};
   if (own->vocab != job.model.vocab_hash)
-    return Error{"the job's vocabulary (vocab.txt) is not the one that this site holds"};
+    return Error{
+        "the job's tokenizer (tokenizer.json or vocabulary) is not the one that this site holds"};
   if (job.lora.r == 0) return {};
   const Result<Bytes32> weights = hash_model_weights(folder);
   if (!weights)

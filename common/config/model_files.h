@@ -1,9 +1,11 @@
-// The two files that make a model's shape the same everywhere, and the weights that LoRA leaves
-// alone. Each party keeps its own copy; the job carries their hashes, so that nobody trains another
-// architecture, tokenizer or base model by accident.
+// The files that make a model's shape and tokens the same everywhere, and the weights that LoRA
+// leaves alone. Each party keeps its own copy; the job carries their hashes, so that nobody trains
+// another architecture, tokenizer or base model by accident.
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
@@ -17,7 +19,11 @@ struct ModelHashes {
   bool operator==(const ModelHashes&) const = default;
 };
 
-/// Reads FOLDER/config.json and FOLDER/vocab.txt whole. An Error names the file that cannot be
+/// What makes the tokenizer of a folder: tokenizer.json; else vocab.json and merges.txt; else
+/// vocab.txt and, where there is one, tokenizer_config.json. The others of them do not count.
+std::vector<std::string> tokenizer_files(const std::filesystem::path& folder);
+
+/// Reads FOLDER/config.json and the tokenizer's files whole. An Error names the file that cannot be
 /// read.
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder);
 

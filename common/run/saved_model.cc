@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/config/model_files.h"
 #include "common/journal/atomic_file.h"
 #include "common/model/checkpoint.h"
 #include "common/model/safetensors.h"
@@ -26,7 +27,9 @@ Status copy_shape_and_vocabulary(const fs::path& source, const fs::path& folder)
   std::error_code failed;
   fs::create_directories(folder, failed);
   if (failed) return Error{"cannot create " + folder.string() + ": " + failed.message()};
-  for (const char* file : {"config.json", "vocab.txt"}) {
+  std::vector<std::string> files = config::tokenizer_files(source);
+  files.emplace_back("config.json");
+  for (const std::string& file : files) {
     fs::copy_file(source / file, folder / file, fs::copy_options::overwrite_existing, failed);
     if (failed) return Error{"cannot copy " + (source / file).string() + ": " + failed.message()};
   }

@@ -18,8 +18,8 @@
 #include "participant/learning/metrics.h"
 #include "participant/learning/optimizer_torch.h"
 #include "participant/learning/pretrained.h"
-#include "participant/learning/tokenizer.h"
 #include "participant/learning/transformer_torch.h"
+#include "participant/text/tokenizer.h"
 
 namespace sotto::learning {
 namespace {
@@ -28,8 +28,8 @@ using at::Tensor;
 
 constexpr std::size_t kEvaluationBatch = 128;
 
-std::vector<Sequence> tokenize(const Tokenizer& tokenizer, const std::vector<Example>& examples,
-                               std::size_t max_length) {
+std::vector<Sequence> tokenize(const text::Tokenizer& tokenizer,
+                               const std::vector<Example>& examples, std::size_t max_length) {
   std::vector<Sequence> out;
   out.reserve(examples.size());
   for (const Example& e : examples)
@@ -279,10 +279,11 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   Result<ModelModules> modules = modules_of(*model);
   if (!modules) return modules.error();
   const TransformerConfig& shape = model->config;
-  Result<Vocabulary> vocabulary = Vocabulary::load(folder / "vocab.txt");
-  if (!vocabulary) return vocabulary.error();
-  if (static_cast<std::int64_t>(vocabulary->pieces().size()) > shape.vocab_size)
-    return Error{(folder / "vocab.txt").string() + ": more pieces than config.json's vocab_size"};
+  const Result<text::Tokenizer> tokenizer = text::load_tokenizer(folder);
+  if (!tokenizer) return tokenizer.error();
+  if (tokenizer->size() > shape.vocab_size)
+    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer->size()) +
+                 " tokens, config.json's vocab_size is " + std::to_string(shape.vocab_size)};
   if (job.model.max_length < 2 || job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +
                  std::to_string(shape.max_position_embeddings) + " positions"};
@@ -294,12 +295,11 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   if (!device) return device.error();
 
   use_threads(resources.threads);
-  const Tokenizer tokenizer(std::move(vocabulary).value());
   const std::size_t longest = job.model.max_length;
-  auto trainer = std::make_unique<TorchTrainer>(
-      Setup{job, *model, *modules, *device, tokenizer.vocabulary().pad(), *steps,
-            tokenize(tokenizer, examples.train, longest),
-            tokenize(tokenizer, examples.evaluation, longest)});
+  auto trainer =
+      std::make_unique<TorchTrainer>(Setup{job, *model, *modules, *device, tokenizer->pad(), *steps,
+                                           tokenize(*tokenizer, examples.train, longest),
+                                           tokenize(*tokenizer, examples.evaluation, longest)});
   if (model->lora.r > 0) {
     const Result<FlatParameters> frozen = frozen_parameters(*model, *modules, folder);
     if (!frozen) return frozen.error();

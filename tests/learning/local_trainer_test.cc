@@ -11,7 +11,7 @@
 #include "common/run/plan.h"
 #include "common/run/saved_model.h"
 #include "participant/learning/batches.h"
-#include "participant/learning/tokenizer.h"
+#include "participant/text/steps.h"
 
 namespace sotto::learning {
 namespace {
@@ -38,13 +38,14 @@ class LocalTrainerTest : public ::testing::Test {
               ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
-    std::vector<std::string> texts;
+    std::set<std::string> words;
     for (const Example& e : toy_examples(60))
-      texts.push_back(e.text);
+      for (std::string& word : text::bert_words(e.text))
+        words.insert(std::move(word));
     std::ofstream vocab(folder_ / "vocab.txt");
-    const Vocabulary vocabulary = build_vocabulary(texts, 60).value();
-    for (const std::string& piece : vocabulary.pieces())
-      vocab << piece << "\n";
+    vocab << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n";
+    for (const std::string& word : words)
+      vocab << word << "\n";
     write_config("mean");
     job_.name = "toy";
     job_.model = {.path = folder_.string(), .max_length = 12};

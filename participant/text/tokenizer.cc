@@ -1,0 +1,127 @@
+#include "participant/text/tokenizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace sotto::text {
+namespace {
+
+/// Where an added token stands next in the text: the leftmost, of those there the longest.
+struct Found {
+  std::size_t at = std::string_view::npos;
+  const AddedToken* token = nullptr;
+};
+
+Found next_added(std::string_view text, const std::vector<AddedToken>& added) {
+  Found best;
+  for (const AddedToken& token : added) {
+    const std::size_t at = text.find(token.content);
+    if (at == std::string_view::npos) continue;
+    if (best.token == nullptr || at < best.at ||
+        (at == best.at && token.content.size() > best.token->content.size()))
+      best = {at, &token};
+  }
+  return best;
+}
+
+std::string_view without_trailing_space(std::string_view text) {
+  while (!text.empty() && text.back() == ' ')
+    text.remove_suffix(1);
+  return text;
+}
+
+std::string_view without_leading_space(std::string_view text) {
+  while (!text.empty() && text.front() == ' ')
+    text.remove_prefix(1);
+  return text;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
+  std::erase_if(parts_.added, [](const AddedToken& token) { return token.content.empty(); });
+}
+
+const Vocabulary& Tokenizer::vocabulary() const {
+  return std::visit([](const auto& model) -> const Vocabulary& { return model.vocabulary(); },
+                    parts_.model);
+}
+
+std::int32_t Tokenizer::size() const {
+  auto size = static_cast<std::int32_t>(vocabulary().tokens().size());
+  for (const AddedToken& token : parts_.added)
+    size = std::max(size, token.id + 1);
+  return size;
+}
+
+std::optional<std::int32_t> Tokenizer::find(std::string_view token) const {
+  const auto at = std::ranges::find(parts_.added, token, &AddedToken::content);
+  return at == parts_.added.end() ? vocabulary().find(token) : at->id;
+}
+
+/// A text without added tokens.
+void Tokenizer::encode_plain(std::string text, std::vector<std::int32_t>& ids) const {
+  if (text.empty()) return;
+  for (const Normalizer& normalize : parts_.normalizers)
+    text = normalize(std::move(text));
+  std::vector<std::string> pieces{std::move(text)};
+  for (const Splitter& split : parts_.splitters) {
+    std::vector<std::string> finer;
+    for (const std::string& piece : pieces)
+      std::ranges::move(split(piece), std::back_inserter(finer));
+    pieces = std::move(finer);
+  }
+  for (const std::string& piece : pieces)
+    std::visit([&](const auto& model) { model.encode(piece, ids); }, parts_.model);
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
+  const std::string valid = valid_utf8(text);
+  std::vector<std::int32_t> ids;
+  std::string_view rest = valid;
+  while (!rest.empty()) {
+    const Found found = next_added(rest, parts_.added);
+    if (found.token == nullptr) {
+      encode_plain(std::string(rest), ids);
+      break;
+    }
+    std::string_view plain = rest.substr(0, found.at);
+    if (found.token->strips_left) plain = without_trailing_space(plain);
+    encode_plain(std::string(plain), ids);
+    ids.push_back(found.token->id);
+    rest.remove_prefix(found.at + found.token->content.size());
+    if (found.token->strips_right) rest = without_leading_space(rest);
+  }
+  return ids;
+}
+
+std::vector<std::int32_t> Tokenizer::encode_framed(std::string_view text,
+                                                   std::size_t max_length) const {
+  SOTTO_CHECK(max_length >= frame(), "no room for the frame of a text");
+  std::vector<std::int32_t> ids = encode(text);
+  ids.resize(std::min(ids.size(), max_length - frame()));
+  ids.insert(ids.begin(), parts_.before.begin(), parts_.before.end());
+  ids.insert(ids.end(), parts_.after.begin(), parts_.after.end());
+  return ids;
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
+  std::vector<std::string> tokens;
+  for (const std::int32_t id : ids) {
+    const auto added = std::ranges::find(parts_.added, id, &AddedToken::id);
+    if (added == parts_.added.end())
+      tokens.emplace_back(vocabulary().token(id));
+    else if (!added->special)
+      tokens.push_back(added->content);
+  }
+  for (const Decoder& decode : parts_.decoders)
+    tokens = decode(std::move(tokens));
+  std::string text;
+  for (const std::string& token : tokens)
+    text += token;
+  return valid_utf8(text);
+}
+
+}  // namespace sotto::text

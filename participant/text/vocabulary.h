@@ -1,0 +1,46 @@
+// The tokens of a model in the order of their ids. Immutable; any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "common/base/result.h"
+
+namespace sotto::text {
+
+class Vocabulary {
+ public:
+  Vocabulary() = default;
+  /// The id of a token is its place. An Error names a token that is there twice.
+  static Result<Vocabulary> from_tokens(std::vector<std::string> tokens);
+  /// With ids of their own, below 2^24. An Error names a token or id that is there twice.
+  static Result<Vocabulary> from_ids(const std::vector<std::pair<std::string, std::int64_t>>& ids);
+  /// vocab.txt: one token a line, the line number (from 0) is the id.
+  static Result<Vocabulary> from_lines(const std::filesystem::path& file);
+
+  [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const;
+  /// Empty for an id that is no token.
+  [[nodiscard]] std::string_view token(std::int32_t id) const;
+
+  [[nodiscard]] const std::vector<std::string>& tokens() const { return tokens_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+
+  std::vector<std::string> tokens_;
+  std::unordered_map<std::string, std::int32_t, Hash, std::equal_to<>> ids_;
+};
+
+}  // namespace sotto::text
