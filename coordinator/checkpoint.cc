@@ -115,4 +115,28 @@ Status CheckpointStore::save_offered(RoundNumber round) {
                                         journal::FileAccess::kOwnerOnly);
 }
 
+OpenedRun open_run(const std::filesystem::path& folder, NewRun begin,
+                   crypto::SecureRandom& random) {
+  auto store = CheckpointStore::open(folder);
+  if (!store.ok()) throw StartupError(store.error().message);
+  auto found = store->load();
+  if (!found.ok()) throw StartupError(found.error().message);
+  OpenedRun run{.store = std::move(store).value(), .checkpoint = {}, .resumed = found->has_value()};
+  if (run.resumed) {
+    run.checkpoint = std::move(**found);
+    if (run.checkpoint.job_hash != begin.job_hash)
+      throw StartupError(folder.string() +
+                         " holds a run of another job (or of this job before it was changed): "
+                         "choose another --out");
+    return run;
+  }
+  random.fill(run.checkpoint.run);
+  run.checkpoint.job_hash = begin.job_hash;
+  run.checkpoint.model = std::move(begin.model);
+  run.checkpoint.optimizer_state = std::move(begin.optimizer_state);
+  if (Status saved = run.store.save(run.checkpoint); !saved.ok())
+    throw StartupError("cannot save the checkpoint: " + saved.error().message);
+  return run;
+}
+
 }  // namespace sotto::coordinator

@@ -9,6 +9,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/result.h"
+#include "common/crypto/secure_random.h"
 #include "common/model/flat_parameters.h"
 
 namespace sotto::coordinator {
@@ -44,5 +45,22 @@ class CheckpointStore {
   explicit CheckpointStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+/// What a run begins with.
+struct NewRun {
+  Bytes32 job_hash{};
+  FlatParameters model;
+  Bytes optimizer_state;
+};
+
+struct OpenedRun {
+  CheckpointStore store;
+  Checkpoint checkpoint;
+  bool resumed = false;
+};
+
+/// The run that `folder` holds, else the new one, saved there under a name drawn from `random`.
+/// Throws StartupError when the folder is of another job, damaged, in use or cannot be written.
+OpenedRun open_run(const std::filesystem::path& folder, NewRun begin, crypto::SecureRandom& random);
 
 }  // namespace sotto::coordinator

@@ -15,6 +15,7 @@
 #include "coordinator/job_terms.h"
 #include "coordinator/members.h"
 #include "coordinator/metrics_log.h"
+#include "coordinator/phase_times.h"
 #include "coordinator/round.h"
 #include "coordinator/round_plan.h"
 
@@ -49,38 +50,22 @@ struct Coordinator::Impl {
   // ---- the run folder
 
   void open_run() {
-    auto opened = CheckpointStore::open(options.folder);
-    if (!opened.ok()) throw StartupError(opened.error().message);
-    store.emplace(std::move(opened).value());
-    auto loaded = store->load();
-    if (!loaded.ok()) throw StartupError(loaded.error().message);
-    if (loaded->has_value()) {
-      resume(std::move(**loaded));
-    } else {
-      random.fill(checkpoint.run);
-      checkpoint.job_hash = job().hash;
-      checkpoint.model = std::move(options.initial_model);
-      checkpoint.optimizer_state = optimizer.encode_state();
-      must_save();
-    }
+    OpenedRun run = coordinator::open_run(options.folder,
+                                          {.job_hash = job().hash,
+                                           .model = std::move(options.initial_model),
+                                           .optimizer_state = optimizer.encode_state()},
+                                          random);
+    store.emplace(std::move(run.store));
+    checkpoint = std::move(run.checkpoint);
+    was_resumed = run.resumed;
+    if (Status restored = optimizer.restore_state(checkpoint.optimizer_state); !restored.ok())
+      throw StartupError(options.folder.string() + ": " + restored.error().message);
     write_resolved_job(job(), options.folder);
     metrics.open(options.folder / "metrics.jsonl", checkpoint.finished_rounds);
     if (Status s = members.open_conflicts(options.folder / "conflicts.json"); !s.ok())
       throw StartupError(s.error().message);
+    noise_account = open_noise_account(job(), checkpoint.model.values.size(), options.folder);
     genesis = open_genesis(job(), options.roster, checkpoint.run, options.folder, signing, random);
-  }
-
-  void resume(Checkpoint found) {
-    if (found.job_hash != job().hash) {
-      throw StartupError(options.folder.string() +
-                         " holds a run of another job (or of this job before it was changed): "
-                         "choose another --out");
-    }
-    checkpoint = std::move(found);
-    if (Status restored = optimizer.restore_state(checkpoint.optimizer_state); !restored.ok()) {
-      throw StartupError(options.folder.string() + ": " + restored.error().message);
-    }
-    was_resumed = true;
   }
 
   /// A coordinator that cannot write stops: going on would lose rounds.
@@ -191,8 +176,8 @@ struct Coordinator::Impl {
     plan->threads = options.threads;
     cohort = plan->cohort;
     plan->earlier_conflicts = members.conflicts();
-    phase_s.clear();
-    phase_since = now;
+    round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan->encoding.noise;
+    phases.begin(now);
     machine.emplace(std::move(*plan), signing);
     apply(machine->start(now));
     // A drawn cohort may name members that are not there; nobody waits for them.
@@ -200,8 +185,23 @@ struct Coordinator::Impl {
       if (machine && !std::ranges::binary_search(ready, id)) lose(id, now);
   }
 
+  /// Before M4U leaves, on which updates follow.
+  Status charge_noise(const std::vector<RoundEvent>& events) {
+    const bool uploads = std::ranges::any_of(events, [](const RoundEvent& event) {
+      return event.kind == RoundEvent::Kind::kPhase && event.phase == Phase::kUpload;
+    });
+    return uploads && round_noise ? noise_account->charge(round, round_noise->round) : Status{};
+  }
+
+  std::optional<double> participant_epsilon() const {
+    if (!noise_account) return std::nullopt;
+    return noise_account->epsilon(job().distributed_privacy.target_delta);
+  }
+
   void apply(RoundOutput output) {
     const TimePoint now = host.now();
+    if (Status charged = charge_noise(output.events); !charged.ok())
+      return fail("the noise account cannot be written: " + charged.error().message);
     for (const RoundEvent& event : output.events)
       on_event(event, now);
     if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
@@ -220,9 +220,7 @@ struct Coordinator::Impl {
   void on_event(const RoundEvent& event, TimePoint now) {
     using Kind = RoundEvent::Kind;
     if (event.kind == Kind::kPhase) {
-      if (!phase_name.empty()) phase_s[phase_name] += seconds(now - phase_since);
-      phase_name = name(event.phase);
-      phase_since = now;
+      phases.enter(name(event.phase), now);
     } else if (event.kind == Kind::kRejected || event.kind == Kind::kDropout ||
                event.kind == Kind::kFailed) {
       note("round " + label(round) + ", " + std::string(name(event.phase)) + ": " +
@@ -245,8 +243,6 @@ struct Coordinator::Impl {
   }
 
   void finish_attempt(RoundOutcome outcome, TimePoint now) {
-    if (!phase_name.empty()) phase_s[phase_name] += seconds(now - phase_since);
-    phase_name.clear();
     RoundRecord record{
         .server_round = round.server_round(),
         .attempt = round.attempt(),
@@ -254,9 +250,11 @@ struct Coordinator::Impl {
         .status = outcome.status == wire::RoundStatus::kDone ? "done" : outcome.reason,
         .cohort = static_cast<std::uint32_t>(cohort.size()),
         .survivors = static_cast<std::uint32_t>(outcome.survivors.size()),
-        .phase_s = phase_s,
+        .phase_s = phases.end(now),
         .upload_bytes = outcome.upload_bytes,
         .values = checkpoint.model.values.size(),
+        .participant_epsilon = participant_epsilon(),
+        .noise = round_noise,
         .wall_s = wall_s()};
     if (outcome.status == wire::RoundStatus::kDone) {
       accept_sum(*outcome.sum, record);
@@ -355,7 +353,9 @@ struct Coordinator::Impl {
                 .num_server_rounds = job().rounds.num_server_rounds,
                 .evaluation = evaluation,
                 .epsilon = epsilon.after(checkpoint.finished_rounds),
-                .delta = job().differential_privacy.target_delta};
+                .delta = job().differential_privacy.target_delta,
+                .participant_epsilon = participant_epsilon(),
+                .participant_delta = job().distributed_privacy.target_delta};
     if (machine) {
       const RoundProgress p = machine->progress();
       s.state = "running";
@@ -421,15 +421,15 @@ struct Coordinator::Impl {
   TimePoint next_report;
   TimePoint next_status_file;
 
-  std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
+  std::optional<NoiseAccount> noise_account;  // when the job has noise inside its sums
+  std::optional<RunGenesis> genesis;          // when the job's rounds are drawn
   std::optional<RoundStateMachine> machine;
   std::optional<TimePoint> machine_wake;
   RoundNumber round;
   std::vector<MemberId> cohort;
   std::uint32_t failed_attempts = 0;
-  std::map<std::string, double> phase_s;
-  std::string phase_name;
-  TimePoint phase_since;
+  std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, where it trains
+  PhaseTimes phases;
   std::optional<run::Evaluation> evaluation;
 };
 

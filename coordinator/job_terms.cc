@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/journal/atomic_file.h"
+#include "common/run/participant_privacy.h"
 #include "common/run/plan.h"
 #include "coordinator/members.h"
 
@@ -14,6 +15,17 @@ run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
   auto epsilon = run::PublicEpsilon::of(job);
   if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
   return *epsilon;
+}
+
+std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
+                                               std::uint64_t parameters,
+                                               const std::filesystem::path& folder) {
+  const auto terms = run::noise_terms(job, parameters);
+  if (!terms.ok()) throw StartupError("the job: " + terms.error().message);
+  if (!*terms) return std::nullopt;
+  auto account = NoiseAccount::open(folder / "noise.log");
+  if (!account.ok()) throw StartupError(account.error().message);
+  return std::move(account).value();
 }
 
 void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder) {

@@ -11,12 +11,19 @@
 #include "common/crypto/sign.h"
 #include "common/run/public_epsilon.h"
 #include "coordinator/genesis.h"
+#include "coordinator/noise_account.h"
 #include "coordinator/round_plan.h"
 
 namespace sotto::coordinator {
 
 /// Throws StartupError when the job's target cannot be reached.
 run::PublicEpsilon public_epsilon(const config::JobConfig& job);
+
+/// FOLDER/noise.log, where the job asks for noise inside its sums. Throws StartupError when that
+/// cannot be, with a model of so many parameters, or the file is of no use.
+std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
+                                               std::uint64_t parameters,
+                                               const std::filesystem::path& folder);
 
 /// FOLDER/job.json: the resolved job, as hashed and signed. Throws StartupError.
 void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder);

@@ -96,11 +96,37 @@ void add_alone(json& summary, const std::vector<std::filesystem::path>& files) {
 
 void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledgers) {
   summary["epsilon"] = json::object();
+  summary["participant_epsilons"] = json::object();
   for (const auto& file : ledgers) {
     const json ledger = parse(read_text(file), file, 1);
     summary["epsilon"][ledger.at("dataset_id").get<std::string>()] = ledger.at("epsilon");
     summary["adjacency"] = ledger.at("adjacency");
+    summary["participant_epsilons"][ledger.at("dataset_id").get<std::string>()] = {
+        {"epsilon", ledger.at("participant_epsilon")}, {"delta", ledger.at("delta")}};
   }
+}
+
+/// Statement A, apart from the example-level one; null everywhere without noise inside the sum.
+void add_participant_level(json& summary, const json& job, const std::vector<json>& rounds) {
+  for (const char* key :
+       {"participant_epsilon", "participant_delta", "participant_privacy_statement", "noise"})
+    summary[key] = nullptr;
+  const json asked = job.value("distributed_privacy", json::object());
+  if (!asked.value("enabled", false)) return;
+  summary["participant_delta"] = asked.at("target_delta");
+  for (const json& round : rounds) {
+    if (round.contains("noise")) summary["noise"] = round["noise"];
+    if (round.contains("participant_epsilon"))
+      summary["participant_epsilon"] = round["participant_epsilon"];
+  }
+  summary["participant_privacy_statement"] = fmt::format(
+      "Participant-level differential privacy of everything that one participant sent, against its "
+      "having sent zero, from the noise of the others inside the masked sums: against the "
+      "coordinator together with at most {} other participants and everybody who sees the models, "
+      "without trust in the coordinator. That a participant took part is visible. The sums over "
+      "the declared evaluation splits are outside this statement. It stands beside the "
+      "example-level one and is not added to it.",
+      job.at("secure_aggregation").value("max_colluders", 0));
 }
 
 json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
@@ -141,6 +167,7 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
   }
   add_alone(summary, inputs.alone);
   add_epsilon(summary, inputs.ledgers);
+  add_participant_level(summary, job, rounds);
   summary["privacy_statement"] =
       job.at("differential_privacy").value("enabled", false)
           ? "Example-level differential privacy of each participant's training data, adding or "
@@ -148,6 +175,8 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
             "everybody outside that participant, even if secure aggregation fails. The declared "
             "evaluation split is outside this "
             "statement; only sums over the survivors are seen of it."
+      : job.value("distributed_privacy", json::object()).value("enabled", false)
+          ? "No example-level differential privacy."
           : "No differential privacy: a baseline.";
   return summary;
 }
@@ -158,6 +187,10 @@ std::string percent(const json& value) {
 
 std::string number(const json& value) {
   return value.is_null() ? "–" : fmt::format("{:.2f}", value.get<double>());
+}
+
+std::string bounded(const json& epsilon) {
+  return epsilon.is_null() ? "unbounded" : fmt::format("{:.3f}", epsilon.get<double>());
 }
 
 std::string make_table(const json& s) {
@@ -183,10 +216,20 @@ std::string make_table(const json& s) {
     out += fmt::format("\n  privacy spent ({}, delta {:g})\n", s.value("adjacency", ""),
                        s["delta"].get<double>());
     for (const auto& [name, epsilon] : s["epsilon"].items()) {
-      out += fmt::format(
-          "  {:<46}{:>10}\n", name,
-          epsilon.is_null() ? "unbounded" : fmt::format("{:.3f}", epsilon.get<double>()));
+      out += fmt::format("  {:<46}{:>10}\n", name, bounded(epsilon));
     }
+  }
+  if (!s["participant_epsilon"].is_null()) {
+    out +=
+        "\n  privacy of a whole participant (all that it sent, against nothing; a statement "
+        "apart)\n";
+    const auto figure = [&out](const std::string& what, const json& epsilon, const json& delta) {
+      out +=
+          fmt::format("  {:<46}{:>10}  delta {:g}\n", what, bounded(epsilon), delta.get<double>());
+    };
+    figure("all sums of the run", s["participant_epsilon"], s["participant_delta"]);
+    for (const auto& [name, spent] : s["participant_epsilons"].items())
+      figure(name + ", by its ledger", spent["epsilon"], spent["delta"]);
   }
   out +=
       fmt::format("\n  masked update: {:.3f} bytes a value (float32: 4), {:.2f} MB in all\n",

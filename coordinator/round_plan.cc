@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/run/participant_privacy.h"
 #include "common/run/plan.h"
+#include "common/secagg/noisy_round.h"
 
 namespace sotto::coordinator {
 
@@ -23,6 +25,9 @@ wire::Deadlines deadlines_of(const config::RoundsSection& rounds) {
 Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Roster& roster,
                                   const RunId& run, RoundNumber round, const RoundMembers& who,
                                   const FlatParameters& model) {
+  const std::uint64_t values = model.values.size();
+  const auto noise = run::noise_terms(job, values);
+  if (!noise.ok()) return noise.error();
   const auto* draw = std::get_if<secagg::CohortDraw>(&who);
   if (draw && round.attempt() >= secagg::kMaxDrawnAttempts)
     return Error{"server round " + std::to_string(round.server_round()) + " was tried " +
@@ -32,7 +37,6 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
       .deadline_ms = deadlines_of(job.rounds),
       .roster = run::signers(roster),
       .cohort = draw ? secagg::drawn_cohort(*draw, round) : std::get<std::vector<MemberId>>(who),
-      .encoding = run::encoding_of(job),
       .model = encode_parameters(model)};
   if (draw) plan.genesis = draw->genesis;
   const auto n = static_cast<std::uint32_t>(plan.cohort.size());
@@ -43,6 +47,11 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
       draw ? run::graph_rules(job) : secagg::GraphRules{.full_graph_max = n};
   auto parameters = secagg::graph_parameters(n, colluders, rules);
   if (!parameters.ok()) return parameters.error();
+  // What is expected to drop out is a word of the job, also where the graph does not need it.
+  auto encoding = secagg::round_encoding(run::encoding_of(job), *noise, run::graph_rules(job),
+                                         {.n = n, .C = colluders});
+  if (!encoding.ok()) return encoding.error();
+  plan.encoding = std::move(encoding->spec);
   plan.header = {.run = run,
                  .round = round,
                  .roster_hash = roster.hash(),
@@ -52,12 +61,13 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
                  .t = parameters->thresholds.t,
                  .q = parameters->q,
                  .Q = parameters->thresholds.Q,
-                 .s_min = parameters->thresholds.s_min,
+                 .s_min = encoding->s_min,
                  .witnesses = parameters->thresholds.witnesses,
                  .graph = parameters->graph,
                  .model_hash = model.hash(),
                  .config_hash = job.hash,
-                 .lanes = run::lanes_of(job, model.values.size(), n, round)};
+                 .lanes = codec::lane_specs(
+                     plan.encoding, run::is_closing_evaluation(job, round) ? 0 : values, n)};
   plan.header.cohort_hash = cohort_of(plan).hash();
   return plan;
 }

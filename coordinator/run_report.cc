@@ -24,6 +24,19 @@ std::string quality(double accuracy, double perplexity) {
                         : fmt::format("accuracy {:.1f} %", 100 * accuracy);
 }
 
+/// What a reader needs to account for the round again.
+json as_json(const codec::NoisyEncoding& n) {
+  return {
+      {"mechanism",
+       n.round.mechanism == privacy::NoiseMechanism::kSkellam ? "skellam" : "discrete_gaussian"},
+      {"variance", static_cast<double>(n.round.variance) / privacy::kVarianceUnit},
+      {"unknown_noises", n.round.unknown_noises},
+      {"squared_sensitivity", n.round.squared_sensitivity},
+      {"dimension", n.round.dimension},
+      {"steps_per_unit", n.steps_per_unit},
+      {"clipping_norm", n.clipping_norm}};
+}
+
 std::string_view name(MemberState state) {
   switch (state) {
     case MemberState::kAbsent:
@@ -57,6 +70,8 @@ std::string to_json(const RoundRecord& r) {
     out["evaluation"] = as_json(*r.evaluation);
   }
   if (r.epsilon) out["epsilon"] = *r.epsilon;
+  if (r.participant_epsilon) out["participant_epsilon"] = *r.participant_epsilon;
+  if (r.noise) out["noise"] = as_json(*r.noise);
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -72,6 +87,10 @@ std::string to_json(const RunStatus& s) {
               {"delta", s.delta}};
   if (s.evaluation) out["evaluation"] = as_json(*s.evaluation);
   if (s.epsilon) out["epsilon"] = *s.epsilon;
+  if (s.participant_epsilon) {
+    out["participant_epsilon"] = *s.participant_epsilon;
+    out["participant_delta"] = s.participant_delta;
+  }
   if (s.eta_s) out["eta_s"] = *s.eta_s;
   out["members"] = json::array();
   for (const MemberStatus& m : s.members) {
@@ -100,6 +119,8 @@ std::string console_line(const RunStatus& s) {
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(s.upload_bytes) / 1e6);
   if (s.evaluation) line += " · " + quality(s.evaluation->accuracy, s.evaluation->perplexity);
   if (s.epsilon) line += fmt::format(" · epsilon {:.2f}", *s.epsilon);
+  if (s.participant_epsilon)
+    line += fmt::format(" · participant epsilon {:.2f}", *s.participant_epsilon);
   if (s.eta_s) {
     const auto left = static_cast<std::uint64_t>(*s.eta_s + 0.5);
     line += fmt::format(" · {}:{:02} left", left / 60, left % 60);
@@ -120,6 +141,8 @@ std::string round_line(const RoundRecord& r, const RunStatus& s) {
                     quality(r.evaluation->accuracy, r.evaluation->perplexity), r.server_round - 1);
   }
   if (r.epsilon) line += fmt::format(" · epsilon {:.2f}", *r.epsilon);
+  if (r.participant_epsilon)
+    line += fmt::format(" · participant epsilon {:.2f}", *r.participant_epsilon);
   line += fmt::format(" · {:.0f} s", r.wall_s);
   if (s.eta_s) line += fmt::format(" · {:.0f} s left", *s.eta_s);
   return line;
@@ -139,6 +162,9 @@ std::string describe_status(const std::string& status_json) {
   if (s.contains("epsilon"))
     out += fmt::format(", epsilon {:.2f} at delta {:g}", s.value("epsilon", 0.0),
                        s.value("delta", 0.0));
+  if (s.contains("participant_epsilon"))
+    out += fmt::format(", of a whole participant {:.2f} at delta {:g}",
+                       s.value("participant_epsilon", 0.0), s.value("participant_delta", 0.0));
   if (!s.value("detail", "").empty()) out += "\n" + s.value("detail", "");
   for (const json& m : s.value("members", json::array())) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),

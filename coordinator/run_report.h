@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/ids.h"
+#include "common/codec/noisy_encoding.h"
 #include "common/run/plan.h"
 
 namespace sotto::coordinator {
@@ -33,8 +34,12 @@ struct RoundRecord {
   std::uint64_t upload_bytes = 0;  // all survivors' masked vectors
   std::uint64_t values = 0;        // floats in an update
   std::optional<double>
-      epsilon;        // example-level, after this round, at the job's delta; absent without DP
-  double wall_s = 0;  // since the run began
+      epsilon;  // example-level, after this round, at the job's delta; absent without DP
+  /// Participant-level, after this attempt, at distributed_privacy.target_delta: apart from
+  /// epsilon.
+  std::optional<double> participant_epsilon;
+  std::optional<codec::NoisyEncoding> noise;  // inside the sum of a training round
+  double wall_s = 0;                          // since the run began
 };
 
 enum class MemberState : std::uint8_t { kAbsent, kOffered, kAccepted, kRefused };
@@ -60,6 +65,8 @@ struct RunStatus {
   std::optional<run::Evaluation> evaluation;
   std::optional<double> epsilon;
   double delta = 0;
+  std::optional<double> participant_epsilon;
+  double participant_delta = 0;
   std::optional<double> eta_s;
   std::vector<MemberStatus> members;
 };

@@ -381,23 +381,28 @@ void add_ledger(CLI::App& app) {
     const config::SiteConfig site =
         config::load_site(args->site.empty() ? args->dir + "/site.json" : args->site);
     const auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
-    const double spent = or_stop(ledger.spent(site.data.dataset_id, site.policy.delta));
+    const auto spent = or_stop(ledger.both_spent(site.data.dataset_id, site.policy.delta));
     const auto entries = or_stop(ledger.entries(site.data.dataset_id, site.policy.delta));
     const json out = {{"dataset_id", site.data.dataset_id},
-                      {"epsilon", finite(spent)},
+                      {"epsilon", finite(spent.epsilon)},
                       {"delta", site.policy.delta},
                       {"adjacency", "add or remove one example"},
                       {"max_epsilon", finite(site.policy.max_epsilon)},
+                      {"participant_epsilon", finite(spent.participant_epsilon)},
+                      {"max_participant_epsilon", site.policy.max_participant_epsilon},
                       {"entries", entries.size()},
                       {"label", site.label}};
     if (args->json) return print(out.dump());
-    print(site.data.dataset_id + ": epsilon " + std::to_string(spent) + " of " +
+    print(site.data.dataset_id + ": epsilon " + std::to_string(spent.epsilon) + " of " +
           std::to_string(site.policy.max_epsilon) + " spent at delta " +
           std::to_string(site.policy.delta) + " (add or remove one example), " +
           std::to_string(entries.size()) + " entries");
+    print("  all that was sent, against nothing: epsilon " +
+          std::to_string(spent.participant_epsilon));
     for (const auto& e : entries) {
       print("  " + e.when_utc + "  round " + std::to_string(e.charge.round.server_round()) +
-            "  epsilon after it " + std::to_string(e.epsilon_after));
+            "  epsilon after it " + std::to_string(e.epsilon_after) + ", of all that was sent " +
+            std::to_string(e.participant_epsilon_after));
     }
   });
 }

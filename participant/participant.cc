@@ -9,14 +9,16 @@
 #include "common/base/printable.h"
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
-#include "common/privacy/clip.h"
 #include "common/run/evidence_folder.h"
+#include "common/run/participant_privacy.h"
 #include "common/run/plan.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
+#include "participant/account.h"
 #include "participant/policy.h"
 #include "participant/run_genesis.h"
 #include "participant/session.h"
+#include "participant/upload.h"
 
 namespace sotto::participant {
 
@@ -25,11 +27,15 @@ namespace {
 /// Says that we are there; the coordinator leaves silent members out of cohorts.
 constexpr Duration kHelloEvery{5000};
 
+/// Of a noise multiplier: not looked at yet.
+constexpr double kUnknown = std::numeric_limits<double>::infinity();
+
 /// Everything that belongs to one run we agreed to.
 struct Run {
   config::JobConfig job;
   Bytes32 job_hash{};
   RunId id{};
+  SiteAccount account;
   std::unique_ptr<learning::LocalTrainer> trainer;
   std::unique_ptr<ParticipantSession> session;
   std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
@@ -125,7 +131,8 @@ struct Participant::Impl {
   Result<std::unique_ptr<Run>> agree(config::JobConfig job, const RunId& id) {
     // Rules that need no data come first, so that a refused job never opens a file.
     if (auto broken = refusals(policy(), job,
-                               {.noise_multiplier = std::numeric_limits<double>::infinity(),
+                               {.noise_multiplier = kUnknown,
+                                .participant_noise_multiplier = kUnknown,
                                 .roster_participants = roster_size()});
         !broken.empty()) {
       return Error{joined(broken)};
@@ -136,16 +143,21 @@ struct Participant::Impl {
       return same.error();
     auto trainer = options.make_trainer(job, options.site);
     if (!trainer.ok()) return trainer.error();
-    auto context = context_of(job, **trainer, id);
+    auto initial = learning::initial_model(job);
+    if (!initial.ok()) return initial.error();
+    auto noise = run::noise_terms(job, initial->values.size());
+    if (!noise.ok()) return noise.error();
+    SiteAccount account = account_of(options.site, job, id, (*trainer)->steps_per_round());
+    auto context = context_of(ledger, account, job, *noise);
     if (!context.ok()) return context.error();
+    context->roster_participants = roster_size();
     if (auto broken = refusals(policy(), job, *context); !broken.empty())
       return Error{joined(broken)};
 
     auto made = std::make_unique<Run>();
     made->job_hash = job.hash;
     made->id = id;
-    auto initial = learning::initial_model(job);
-    if (!initial.ok()) return initial.error();
+    made->account = std::move(account);
     const std::vector<secagg::CohortMember> roster = run::signers(options.roster);
     Agreement agreement{.run = id,
                         .config_hash = job.hash,
@@ -153,6 +165,7 @@ struct Participant::Impl {
                         .num_server_rounds = job.rounds.num_server_rounds,
                         .parameters = initial->values.size(),
                         .encoding = run::encoding_of(job),
+                        .noise = *noise,
                         .min_colluders = policy().max_colluders,
                         .min_cohort = policy().min_cohort,
                         .max_round = std::chrono::seconds(policy().max_round_s),
@@ -181,39 +194,6 @@ struct Participant::Impl {
 
   std::uint32_t roster_size() const {
     return static_cast<std::uint32_t>(run::signers(options.roster).size());
-  }
-
-  Result<JobContext> context_of(const config::JobConfig& job, const learning::LocalTrainer& trainer,
-                                const RunId& id) const {
-    JobContext context{.roster_participants = roster_size()};
-    auto spent = ledger.spent(options.site.data.dataset_id, policy().delta);
-    if (!spent.ok()) return spent.error();
-    context.epsilon_spent = *spent;
-    privacy::Charge whole = charge_of(job, id, RoundNumber::of(job.rounds.num_server_rounds, 0));
-    if (job.differential_privacy.enabled) {
-      privacy::DpSgdSteps steps = trainer.steps_per_round();
-      steps.steps *= job.rounds.num_server_rounds;
-      context.noise_multiplier = steps.noise_multiplier;
-      auto epsilon = privacy::epsilon_of(steps, job.differential_privacy.target_delta);
-      if (!epsilon.ok()) return epsilon.error();
-      context.job_epsilon = *epsilon;
-      whole.steps = steps;
-    } else {
-      context.job_epsilon = std::numeric_limits<double>::infinity();
-      whole.without_privacy = true;
-    }
-    auto after = ledger.spent_after(whole, policy().delta);
-    if (!after.ok()) return after.error();
-    context.epsilon_after_job = *after;
-    return context;
-  }
-
-  privacy::Charge charge_of(const config::JobConfig& job, const RunId& id,
-                            RoundNumber round) const {
-    return {.dataset_id = options.site.data.dataset_id,
-            .run = id,
-            .round = round,
-            .job_hash = job.hash};
   }
 
   // ---- carrying out what the session asks for
@@ -283,42 +263,32 @@ struct Participant::Impl {
     apply(run->session->computed(round, why, host.now()));
   }
 
-  /// The limits bind jobs with differential privacy; a site that allows others accepts that they
-  /// have no bound, and its ledger then says so for ever.
-  privacy::Budget budget() const {
-    return {.max_epsilon = run->job.differential_privacy.enabled
-                               ? policy().max_epsilon
-                               : std::numeric_limits<double>::infinity(),
-            .delta = policy().delta};
+  privacy::Charge charge_for(RoundNumber round, const InputId& input,
+                             const std::optional<privacy::NoisyRounds>& noise) const {
+    return run::is_closing_evaluation(run->job, round)
+               ? evaluation_charge(run->account, round, input)
+               : training_charge(run->account, round, input, noise);
   }
 
-  /// The budget is looked at before a core is spent; it is charged before the update leaves.
-  Status affordable(const privacy::Charge& charge) const {
-    auto after = ledger.spent_after(charge, policy().delta);
-    if (!after.ok()) return after.error();
-    if (*after > budget().max_epsilon)
-      return Error{"the privacy budget of '" + charge.dataset_id + "' is spent"};
-    return {};
-  }
-
-  privacy::Charge round_charge(RoundNumber round, const InputId& input) const {
-    privacy::Charge charge = charge_of(run->job, run->id, round);
-    charge.input = input;
-    if (run::is_closing_evaluation(run->job, round)) return charge;
-    if (run->job.differential_privacy.enabled) {
-      charge.steps = run->trainer->steps_per_round();
-    } else {
-      charge.without_privacy = true;
-    }
-    return charge;
+  /// A site that can pay for no more rounds says so to the coordinator, instead of failing in each.
+  void withdraw(const std::string& reason) {
+    run->reply.accepted = false;
+    run->reply.reason = reason;
+    secagg::sign_job_reply(signing, run->reply);
+    send({}, run->reply);
+    note("withdrawn from the job: " + reason);
+    if (options.once) host.finish(3);
   }
 
   void start_training(TrainRequest request) {
     if (busy) return leave(request.round, {"still computing for an earlier round"});
     if (request.model->layout != layout)
       return leave(request.round, {"the model is not the one that the job describes"});
-    if (Status ok = affordable(round_charge(request.round, {})); !ok.ok())
-      return leave(request.round, ok.error());
+    if (Status ok = affordable(ledger, run->account, charge_for(request.round, {}, request.noise));
+        !ok.ok()) {
+      leave(request.round, ok.error());
+      return withdraw(ok.error().message);
+    }
     busy = true;
     run->trained.reset();
 
@@ -361,60 +331,56 @@ struct Participant::Impl {
 
     struct Work {
       MaskRequest request;
-      codec::EncodingSpec encoding;
-      double norm_bound;
-      std::optional<FlatUpdate> update;
-      codec::Counters counters;
+      SiteInput input;
+      double max_update_norm;
       crypto::StreamRandom random;
       unsigned threads;
       std::optional<Result<secagg::MaskedUpdate>> masked;
     };
 
-    std::optional<FlatUpdate> update;
-    if (run->trained) update.emplace(run->trained->update.values);
+    SiteInput input{.update = std::nullopt, .counters = {.weight = 1, .metrics = run->metrics}};
+    if (run->trained) input.update.emplace(run->trained->update.values);
     auto work = std::shared_ptr<Work>(new Work{std::move(request),
-                                               run::encoding_of(run->job),
+                                               std::move(input),
                                                run->job.secure_aggregation.max_update_norm,
-                                               std::move(update),
-                                               {.weight = 1, .metrics = run->metrics},
                                                crypto::StreamRandom(random),
                                                options.site.resources.threads,
                                                {}});
     host.compute(
         [work] {
-          std::optional<ClippedUpdate> clipped;
-          if (work->update) {
-            auto bounded = clip(std::move(*work->update), work->norm_bound);
-            if (!bounded.ok()) return void(work->masked.emplace(bounded.error()));
-            clipped.emplace(std::move(bounded).value());
-          }
-          auto ring = codec::encode(work->encoding, work->request.job.lanes, work->request.h,
-                                    std::move(clipped), work->counters, work->random);
+          auto ring = encode_upload(work->request, std::move(work->input), work->max_update_norm,
+                                    work->random);
           if (!ring.ok()) return void(work->masked.emplace(ring.error()));
           work->masked.emplace(
               std::move(work->request.job).run(std::move(ring).value(), work->threads));
         },
         [this, work] {
           busy = false;
-          release(work->request.round, work->request.input, std::move(*work->masked));
+          release(work->request, std::move(*work->masked));
         });
   }
 
   /// Charge, then release: the one place where an update becomes something that can be sent.
-  void release(RoundNumber round, const InputId& input, Result<secagg::MaskedUpdate> masked) {
+  void release(const MaskRequest& request, Result<secagg::MaskedUpdate> masked) {
+    const RoundNumber round = request.round;
     if (!masked.ok()) return apply(run->session->masked(round, masked.error(), host.now()));
-    auto released =
-        ledger.charge_and_release(round_charge(round, input), budget(), std::move(masked).value());
+    std::optional<privacy::NoisyRounds> noise;
+    if (request.encoding.noise) noise = request.encoding.noise->round;
+    auto released = ledger.charge_and_release(charge_for(round, request.input, noise),
+                                              run->account.budget, std::move(masked).value());
     if (released.ok()) say_spent();
     apply(run->session->masked(round, std::move(released), host.now()));
   }
 
   void say_spent() {
-    auto spent = ledger.spent(options.site.data.dataset_id, policy().delta);
-    if (spent.ok()) {
-      note("epsilon spent by '" + options.site.data.dataset_id + "': " + std::to_string(*spent) +
-           " at delta " + std::to_string(policy().delta));
-    }
+    auto spent = ledger.both_spent(run->account.dataset_id, policy().delta);
+    if (!spent.ok()) return;
+    note("epsilon spent by '" + run->account.dataset_id + "': " + std::to_string(spent->epsilon) +
+         " for one example" +
+         (run->job.distributed_privacy.enabled
+              ? ", " + std::to_string(spent->participant_epsilon) + " for all that was sent"
+              : "") +
+         ", at delta " + std::to_string(policy().delta));
   }
 
   void on_finished(const wire::RunFinished& m) {

@@ -50,6 +50,7 @@ class Decision {
     secure_aggregation();
     cohort();
     rounds();
+    participant_level();
     if (job_.differential_privacy.enabled)
       privacy();
     else if (policy_.require_differential_privacy)
@@ -108,6 +109,26 @@ class Decision {
     if (const std::uint64_t longest = longest_round_s(job_.rounds); longest > policy_.max_round_s)
       refuse("a round of the job may last " + text_of(longest) + " s; this site allows at most " +
              text_of(policy_.max_round_s) + " s");
+  }
+
+  // What noise inside the sum costs follows from the job alone; only the spending is the site's
+  // own.
+  void participant_level() {
+    const bool budgeted = policy_.max_participant_epsilon > 0;
+    if (!job_.distributed_privacy.enabled) {
+      if (budgeted || policy_.min_participant_noise_multiplier > 0)
+        refuse("the job has no distributed_privacy; this site requires noise inside the sum");
+      return;
+    }
+    if (!within(policy_.min_participant_noise_multiplier, context_.participant_noise_multiplier))
+      refuse("the noise inside the job's sums has the multiplier " +
+             text_of(context_.participant_noise_multiplier) + "; this site requires at least " +
+             text_of(policy_.min_participant_noise_multiplier));
+    if (budgeted &&
+        !within(context_.participant_epsilon_after_job, policy_.max_participant_epsilon))
+      refuse(
+          "the job would take what this site sends past its participant-level budget of epsilon " +
+          text_of(policy_.max_participant_epsilon));
   }
 
   // The site's own epsilon, its spending and a calibrated noise multiplier follow from its number

@@ -11,10 +11,12 @@ namespace sotto::participant {
 
 /// What the site knows beside the job when it decides.
 struct JobContext {
-  double epsilon_spent = 0;      // by the data set so far, at the policy's delta
-  double epsilon_after_job = 0;  // if the whole job runs
-  double job_epsilon = 0;        // of this job alone at its delta; infinity without DP
-  double noise_multiplier = 0;   // that would be used here
+  double epsilon_spent = 0;                  // by the data set so far, at the policy's delta
+  double epsilon_after_job = 0;              // if the whole job runs
+  double job_epsilon = 0;                    // of this job alone at its delta; infinity without DP
+  double noise_multiplier = 0;               // that would be used here
+  double participant_epsilon_after_job = 0;  // of everything sent, at the policy's delta
+  double participant_noise_multiplier = 0;   // inside the smallest sum
   std::uint32_t roster_participants = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "common/secagg/noisy_round.h"
 #include "common/secagg/transcript.h"
 #include "participant/session_state.h"
 
@@ -101,35 +102,39 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
     return reject(number, "Offer: no cohort of the roster has that size");
   if (agreement.drawn_cohort_size && !agreement.genesis)
     return reject(number, "Offer: the run has no genesis yet");
+  auto encoding = secagg::round_encoding(agreement.encoding, agreement.noise, agreement.graph,
+                                         {.n = m0.header.n, .C = m0.header.C});
+  if (!encoding.ok()) return reject(number, "Offer: " + encoding.error().message);
   const std::uint64_t values = is_evaluation(number) ? 0 : agreement.parameters;
-  const secagg::LocalRules rules{
-      .roster_hash = agreement.roster_hash,
-      .run = agreement.run,
-      .config_hash = agreement.config_hash,
-      .min_colluders = agreement.min_colluders,
-      .min_cohort = agreement.min_cohort,
-      .min_survivors = 0,
-      .lanes = codec::lane_specs(agreement.encoding, values, m0.header.n),
-      .graph = agreement.graph,
-      .draw = draw(),
-      .last_round = guard.last_round(agreement.run)};
+  const secagg::LocalRules rules{.roster_hash = agreement.roster_hash,
+                                 .run = agreement.run,
+                                 .config_hash = agreement.config_hash,
+                                 .min_colluders = agreement.min_colluders,
+                                 .min_cohort = agreement.min_cohort,
+                                 .min_survivors = encoding->s_min,
+                                 .lanes = codec::lane_specs(encoding->spec, values, m0.header.n),
+                                 .graph = agreement.graph,
+                                 .draw = draw(),
+                                 .last_round = guard.last_round(agreement.run)};
   auto cohort = secagg::check_offer(m0, coordinator, roster, self, rules);
   if (!cohort.ok()) return reject(number, cohort.error().message);
   if (round) close(Kind::kRoundClosed, "a later round was offered");
-  join(m0, std::move(cohort).value(), now);
+  join(m0, std::move(encoding->spec), std::move(cohort).value(), now);
 }
 
-void ParticipantSession::State::join(const wire::Offer& m0, secagg::Cohort cohort, TimePoint now) {
+void ParticipantSession::State::join(const wire::Offer& m0, codec::EncodingSpec encoding,
+                                     secagg::Cohort cohort, TimePoint now) {
   const std::uint64_t max_model_bytes = 4 * agreement.parameters + kMaxLayoutBytes;
   round.emplace(Round{
       .header = m0.header,
+      .encoding = std::move(encoding),
       .client = secagg::Client(m0.header, std::move(cohort), self, *signing, *preshared,
                                coordinator, *random),
       .started = now,
       .phase = Advertised{},
       .work = Fetching{wire::BlobFetch(m0.header.model_hash, std::nullopt, max_model_bytes)}});
   round->client.use_threads(agreement.threads);
-  const bool again = can_use_again(m0.header);
+  const bool again = can_use_again(*round);
   if (again) round->work = Computed{};
   if (!persist(record(GuardStep::kJoined))) return round.reset();
   event(Kind::kRoundJoined, m0.header.round,
@@ -161,7 +166,8 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
   out.train =
       TrainRequest{.round = number,
                    .evaluate_only = is_evaluation(number),
-                   .model = std::make_shared<const FlatParameters>(std::move(model).value())};
+                   .model = std::make_shared<const FlatParameters>(std::move(model).value()),
+                   .noise = noise_of(*round)};
 }
 
 void ParticipantSession::State::mask_when_ready() {
@@ -170,7 +176,8 @@ void ParticipantSession::State::mask_when_ready() {
   out.mask = MaskRequest{.round = round->header.round,
                          .input = input->id,
                          .job = round->client.mask_job(),
-                         .h = round->client.h()};
+                         .h = round->client.h(),
+                         .encoding = round->encoding};
 }
 
 // ---- M2 to M4U: a flaw in these means to leave, nothing was uploaded yet
@@ -349,6 +356,7 @@ SessionOutput ParticipantSession::masked(RoundNumber number,
       state.input.reset();  // it would fail again
       return state.leave("the site does not release its update", released.error().message);
     }
+    state.input->charged = State::noise_of(*state.round);
     state.on_masked(std::move(released).value(), now);
   });
 }

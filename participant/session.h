@@ -31,7 +31,9 @@ struct Agreement {
   std::uint64_t num_server_rounds =
       0;                         // server round num_server_rounds + 1 is the closing evaluation
   std::uint64_t parameters = 0;  // floats in the update
-  codec::EncodingSpec encoding;
+  codec::EncodingSpec encoding;  // without noise
+  std::optional<codec::NoiseTerms>
+      noise{};  // of the job; then what a round draws depends on (n, C)
   std::uint32_t min_colluders = 1;
   std::uint32_t min_cohort = 3;
   Duration max_round{86400000};  // secrets of a round are wiped at the latest then
@@ -49,6 +51,7 @@ struct TrainRequest {
   RoundNumber round;
   bool evaluate_only = false;
   std::shared_ptr<const FlatParameters> model;
+  std::optional<privacy::NoisyRounds> noise{};  // that the round's sum will hold
 };
 
 /// Encode, mask, charge the ledger for the input, then call masked(). `job` is moved to the pool.
@@ -59,6 +62,7 @@ struct MaskRequest {
   InputId input{};
   secagg::MaskJob job;
   Bytes32 h{};
+  codec::EncodingSpec encoding;  // of this round
 };
 
 /// For people: logs, progress, reports. Never holds a secret or a metric of the site.

@@ -47,9 +47,10 @@ void ParticipantSession::State::on_burn_request(const wire::BurnRequest& m6) {
   if (round) close(Kind::kRoundClosed, "voted to burn it");
 }
 
-bool ParticipantSession::State::can_use_again(const wire::RoundHeader& header) const {
-  return input && input->server_round == header.round.server_round() &&
-         input->model_hash == header.model_hash && !guard.is_locked(input->id);
+bool ParticipantSession::State::can_use_again(const Round& next) const {
+  return input && input->server_round == next.header.round.server_round() &&
+         input->model_hash == next.header.model_hash && !guard.is_locked(input->id) &&
+         (!input->charged || input->charged == noise_of(next));
 }
 
 /// However late it comes: nothing that was uploaded under this h can be opened any more.

@@ -68,10 +68,12 @@ struct Input {
   InputId id{};
   std::uint64_t server_round = 0;
   Bytes32 model_hash{};
+  std::optional<privacy::NoisyRounds> charged{};  // the noise that it was charged with, if it was
 };
 
 struct Round {
   wire::RoundHeader header;
+  codec::EncodingSpec encoding;
   secagg::Client client;
   TimePoint started;  // first M0: max_round counts from here
   Phase phase;
@@ -136,6 +138,12 @@ struct ParticipantSession::State {
     close(Kind::kRoundLeft, std::move(detail));
   }
 
+  /// Of the sum that the round's update goes into.
+  [[nodiscard]] static std::optional<privacy::NoisyRounds> noise_of(const Round& r) {
+    if (!r.encoding.noise || r.header.lanes.size() == 1) return std::nullopt;
+    return r.encoding.noise->round;
+  }
+
   [[nodiscard]] bool is_current(RoundNumber number) const {
     return round && round->header.round == number;
   }
@@ -194,7 +202,8 @@ struct ParticipantSession::State {
   void expire(TimePoint now);
   void dispatch(const wire::Envelope& envelope, TimePoint now);
   void on_offer(const wire::Offer& m0, TimePoint now);
-  void join(const wire::Offer& m0, secagg::Cohort cohort, TimePoint now);
+  void join(const wire::Offer& m0, codec::EncodingSpec encoding, secagg::Cohort cohort,
+            TimePoint now);
   void on_model_data(const wire::BlobData& data);
   void on_upload_request(RoundNumber number, const wire::BlobRequest& request);
   void on_phase_message(const wire::Message& message, TimePoint now);
@@ -208,8 +217,9 @@ struct ParticipantSession::State {
   void keep_evidence(const wire::Message& first, const wire::Message& second);
   void on_burn_request(const wire::BurnRequest& m6);
   [[nodiscard]] Status check_burn_request(const wire::BurnRequest& m6) const;
-  /// Section 2.7: an input that left is submitted again only after a burn certificate.
-  [[nodiscard]] bool can_use_again(const wire::RoundHeader& header) const;
+  /// Section 2.7: an input that left is submitted again only after a burn certificate, and under
+  /// the noise it was charged with.
+  [[nodiscard]] bool can_use_again(const Round& next) const;
   void on_burn_certificate(RoundNumber number, const wire::BurnCertificate& m8);
   void mask_when_ready();
   void on_masked(privacy::Released<secagg::MaskedUpdate> released, TimePoint now);

@@ -50,6 +50,24 @@ std::uint64_t round_by_coins(std::span<const float> values, double steps_per_uni
 
 }  // namespace
 
+Result<NoisyEncoding> noise_for(const NoiseTerms& terms, std::uint32_t n,
+                                std::uint32_t unknown_noises) {
+  if (terms.values < 1 || !(terms.noise_multiplier > 0))
+    return Error{"noise inside the sum needs an update and a noise multiplier above 0"};
+  auto plan = privacy::plan_noise({.mechanism = terms.mechanism,
+                                   .clipping_norm = terms.clipping_norm,
+                                   .noise_multiplier = terms.noise_multiplier,
+                                   .dimension = rotated_length(terms.values),
+                                   .participants = n,
+                                   .unknown_noises = unknown_noises,
+                                   .rounds = 1});
+  if (!plan.ok()) return plan.error();
+  return NoisyEncoding{.values = terms.values,
+                       .clipping_norm = terms.clipping_norm,
+                       .steps_per_unit = plan->steps_per_unit,
+                       .round = plan->one_round};
+}
+
 std::uint8_t noisy_sum_bits(const NoisyEncoding& noise, std::uint32_t n) {
   const privacy::NoisyRounds& round = noise.round;
   const double aligned = n * noise.steps_per_unit * noise.clipping_norm;

@@ -13,13 +13,26 @@
 
 namespace sotto::codec {
 
-/// The same at everybody: it follows from the job.
+/// What a job says about the noise, the same in all rounds of a run.
+struct NoiseTerms {
+  privacy::NoiseMechanism mechanism = privacy::NoiseMechanism::kDiscreteGaussian;
+  std::uint64_t values = 0;     // floats of an update
+  double clipping_norm = 1;     // an update's bound
+  double noise_multiplier = 0;  // deviation of the unknown part of the sum's noise / sensitivity
+};
+
+/// The same at everybody: it follows from the job and the cohort.
 struct NoisyEncoding {
   std::uint64_t values = 0;    // floats of an update; the lane has round.dimension words
   double clipping_norm = 1;    // an update's bound
   double steps_per_unit = 1;   // s
   privacy::NoisyRounds round;  // what one release costs: noise, sensitivity, dimension
 };
+
+/// For a cohort of n whose sums hold at least `unknown_noises` noises that no adversary knows. An
+/// Error when the values would leave the ring or the mechanism's range.
+Result<NoisyEncoding> noise_for(const NoiseTerms& terms, std::uint32_t n,
+                                std::uint32_t unknown_noises);
 
 /// b for n participants: the probability that any coordinate of the sum wraps is below 1e-9, also
 /// when all inputs are the same and lie in one block of the rotation. At most 49.

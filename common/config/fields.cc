@@ -136,7 +136,8 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
       {"secure_aggregation.expected_dropout_percent", &s.expected_dropout_percent, kOptional,
        from_to(1, 50),
        "Of a round's participants, so many percent may be missing; above full_graph_max this "
-       "decides the number of neighbours."},
+       "decides the number of neighbours, and with distributed_privacy a sum needs all the "
+       "others."},
   };
 }
 
@@ -157,6 +158,32 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
       {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
        "Noise in units of clipping_norm. 0: each site computes what target_epsilon needs for its "
        "own number of examples."},
+  };
+}
+
+std::vector<Field> distributed_privacy_fields(DistributedPrivacySection& s) {
+  return {
+      {"distributed_privacy.enabled",
+       &s.enabled,
+       kOptional,
+       {},
+       "Noise from every participant inside the masked sum: the statement is about everything that "
+       "one participant sent, against the coordinator and max_colluders others. Apart from "
+       "differential_privacy and never added to it. secure_aggregation.quantization_bits, "
+       "value_range and max_update_norm are then without meaning."},
+      {"distributed_privacy.mechanism", &s.mechanism, kOptional,
+       one_of({"discrete_gaussian", "skellam"}),
+       "What each participant draws; \"skellam\" where a discrete Gaussian would have a deviation "
+       "below 2 steps."},
+      {"distributed_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
+       "L2 bound on a participant's whole update of a round."},
+      {"distributed_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
+       "Noise in the smallest sum that is allowed, without the colluders' part, in units of "
+       "clipping_norm. 0: what target_epsilon needs."},
+      {"distributed_privacy.target_epsilon", &s.target_epsilon, kOptional, above_to(0, 1000),
+       "Epsilon of all rounds together, of what a participant sent against its having sent zero."},
+      {"distributed_privacy.target_delta", &s.target_delta, kOptional, between(0, 1),
+       "Delta of the same statement."},
   };
 }
 
@@ -245,6 +272,14 @@ std::vector<Field> policy_fields(SitePolicy& s) {
        "the jobs that have it."},
       {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
        "Least noise in units of the clipping norm; 0 = whatever the budget needs."},
+      {"policy.max_participant_epsilon", &s.max_participant_epsilon, kOptional, from_to(0, 1e6),
+       "Lifetime budget, at the same delta, of everything that this site sends about the data set. "
+       "A job without distributed_privacy is then refused. 0 = this site keeps no such budget."},
+      {"policy.min_participant_noise_multiplier", &s.min_participant_noise_multiplier, kOptional,
+       from_to(0, 1000),
+       "Least noise in the smallest sum, in units of distributed_privacy.clipping_norm; 0 = none "
+       "is "
+       "required."},
       {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks()),
        "Tasks that this data may be used for."},
       {"policy.max_server_rounds", &s.max_server_rounds, kOptional, from_to(1, 1000000),
@@ -265,6 +300,7 @@ std::vector<Field> fields_of(JobConfig& job) {
   append(all, rounds_fields(job.rounds));
   append(all, secure_aggregation_fields(job.secure_aggregation));
   append(all, privacy_fields(job.differential_privacy));
+  append(all, distributed_privacy_fields(job.distributed_privacy));
   append(all, training_fields(job.local_training));
   append(all, lora_fields(job.lora));
   append(all, server_optimizer_fields(job.server_optimizer));

@@ -54,6 +54,16 @@ struct DifferentialPrivacySection {
   double noise_multiplier = 0;  // 0 = calibrated from target_epsilon at each site
 };
 
+/// Noise inside the sum: what a participant sent is protected, without trust in the coordinator.
+struct DistributedPrivacySection {
+  bool enabled = false;
+  std::string mechanism = "discrete_gaussian";  // "discrete_gaussian", "skellam"
+  double clipping_norm = 1;                     // L2 bound on a participant's whole update
+  double noise_multiplier = 0;  // of the smallest sum, in clipping norms; 0 = from target_epsilon
+  double target_epsilon = 8;
+  double target_delta = 1e-5;
+};
+
 struct LocalTrainingSection {
   std::uint32_t local_steps = 1;          // DP-SGD steps a round
   std::uint32_t expected_batch_size = 0;  // exactly one of these two is set:
@@ -87,6 +97,7 @@ struct JobConfig {
   RoundsSection rounds;
   SecureAggregationSection secure_aggregation;
   DifferentialPrivacySection differential_privacy;
+  DistributedPrivacySection distributed_privacy;
   LocalTrainingSection local_training;
   LoraSection lora;
   ServerOptimizerSection server_optimizer;

@@ -84,6 +84,14 @@ void check_drawn_cohorts(const JobConfig& job, Mistakes& mistakes) {
                             "secure_aggregation.cohort_size exclude each other; allowed: 1");
 }
 
+void check_distributed_privacy(const JobConfig& job, Mistakes& mistakes) {
+  if (job.distributed_privacy.enabled && !job.secure_aggregation.enabled)
+    mistakes.add_unless_bad({"distributed_privacy.enabled", "secure_aggregation.enabled"},
+                            "distributed_privacy.enabled",
+                            "needs secure_aggregation.enabled: a single participant's part of the "
+                            "noise protects nothing outside a masked sum");
+}
+
 void check_training(const JobConfig& job, Mistakes& mistakes) {
   const LocalTrainingSection& s = job.local_training;
   if ((s.expected_batch_size != 0) == (s.sampling_rate > 0))
@@ -134,6 +142,7 @@ void check_rules(const JobConfig& job, Mistakes& mistakes) {
   check_lora(job, mistakes);
   check_secure_aggregation(job, mistakes);
   check_drawn_cohorts(job, mistakes);
+  check_distributed_privacy(job, mistakes);
   check_training(job, mistakes);
 }
 
@@ -155,6 +164,14 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
         {"policy.min_noise_multiplier", "policy.require_differential_privacy"},
         "policy.min_noise_multiplier",
         "a noise floor without require_differential_privacy protects nothing; set it to true");
+  const bool about_sums =
+      policy.max_participant_epsilon > 0 || policy.min_participant_noise_multiplier > 0;
+  if (about_sums && !policy.require_secure_aggregation)
+    mistakes.add_unless_bad(
+        {"policy.max_participant_epsilon", "policy.min_participant_noise_multiplier",
+         "policy.require_secure_aggregation"},
+        "policy.require_secure_aggregation",
+        "the noise that this policy asks for protects inside a masked sum only; set it to true");
   if (site.data.train == site.data.evaluation)
     mistakes.add_unless_bad({"data.train", "data.evaluation"}, "data.evaluation",
                             "the same file as data.train; evaluation is outside the privacy "

@@ -24,7 +24,9 @@ struct SitePolicy {
   bool require_secure_aggregation = true;
   bool require_differential_privacy = true;
   double min_noise_multiplier = 0;
-  std::vector<std::string> allowed_tasks;  // empty = none
+  double max_participant_epsilon = 0;           // lifetime, of what is sent; 0 = not limited
+  double min_participant_noise_multiplier = 0;  // inside the smallest sum
+  std::vector<std::string> allowed_tasks;       // empty = none
   std::uint32_t max_server_rounds = 1000;
   std::uint64_t max_round_s = 86400;  // secrets of a round are wiped at the latest then
 };

@@ -55,11 +55,6 @@ bool is_closing_evaluation(const config::JobConfig& job, RoundNumber round) {
   return round.server_round() > job.rounds.num_server_rounds;
 }
 
-std::vector<codec::LaneSpec> lanes_of(const config::JobConfig& job, std::uint64_t parameters,
-                                      std::uint32_t n, RoundNumber round) {
-  return codec::lane_specs(encoding_of(job), is_closing_evaluation(job, round) ? 0 : parameters, n);
-}
-
 secagg::GraphRules graph_rules(const config::JobConfig& job) {
   return {.full_graph_max = job.secure_aggregation.full_graph_max,
           .dropout_percent = job.secure_aggregation.expected_dropout_percent};

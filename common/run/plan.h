@@ -34,15 +34,12 @@ struct Evaluation {
 /// `sums` in the order of metric_names(). Zero everywhere when no example was evaluated.
 Evaluation summarise(const config::JobConfig& job, const std::vector<std::uint64_t>& sums);
 
+/// Without noise; secagg::round_encoding adds that of a round.
 codec::EncodingSpec encoding_of(const config::JobConfig& job);
 
 /// Server rounds 1..num_server_rounds train; the one after evaluates the final model and carries
 /// counters only.
 bool is_closing_evaluation(const config::JobConfig& job, RoundNumber round);
-
-/// The lanes of a round for a cohort of n and a model of `parameters` floats.
-std::vector<codec::LaneSpec> lanes_of(const config::JobConfig& job, std::uint64_t parameters,
-                                      std::uint32_t n, RoundNumber round);
 
 /// When the graph is circulant, and how many dropouts it is made for.
 secagg::GraphRules graph_rules(const config::JobConfig& job);

@@ -150,6 +150,9 @@ class Federation {
                                   ? job_.differential_privacy.target_epsilon * 1.001
                                   : std::numeric_limits<double>::infinity();
     site.policy.max_epsilon_per_job = site.policy.max_epsilon;
+    const config::DistributedPrivacySection& sums = job_.distributed_privacy;
+    if (sums.enabled && sums.noise_multiplier == 0)
+      site.policy.max_participant_epsilon = sums.target_epsilon * 1.001;
     site.policy.max_colluders = job_.secure_aggregation.max_colluders;
     site.policy.allowed_tasks = {job_.task.type};
     site.policy.max_server_rounds = job_.rounds.num_server_rounds;

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "common/codec/quantizer.h"
-#include "common/privacy/clip.h"
 #include "common/sim/seeds.h"
+#include "participant/upload.h"
 
 namespace sotto::sim {
 
@@ -65,42 +65,56 @@ void Site::carry_out(participant::SessionOutput output, TimePoint now, Sends& se
   }
   for (auto& envelope : output.send)
     sends.push_back(std::move(envelope));
-  if (output.train) {
-    ++trainings_;
-    training_.emplace(now + setup_.training, output.train->round);
-  }
+  if (output.train) start_training(std::move(*output.train), now, sends);
   if (output.mask) carry_out(mask(std::move(*output.mask), now), now, sends);
 }
 
+participant::SiteAccount Site::account() const {
+  return {.dataset_id = dataset(),
+          .run = setup_.agreement.run,
+          .job_hash = setup_.agreement.config_hash,
+          .steps = std::nullopt,
+          .budget = {.max_epsilon = std::numeric_limits<double>::infinity(),
+                     .delta = 1e-5,
+                     .max_participant_epsilon = setup_.max_participant_epsilon}};
+}
+
+void Site::start_training(participant::TrainRequest request, TimePoint now, Sends& sends) {
+  const privacy::Charge charge =
+      participant::training_charge(account(), request.round, {}, request.noise);
+  if (Status ok = participant::affordable(*setup_.ledger, account(), charge); !ok.ok())
+    return carry_out(session_->computed(request.round, ok, now), now, sends);
+  ++trainings_;
+  training_.emplace(now + setup_.training, request.round);
+}
+
+std::vector<float> Site::trained_update(RoundNumber round) const {
+  return invented_update(derive_seed(setup_.seed, "data", raw(setup_.id)), round,
+                         setup_.agreement.parameters)
+      .values;
+}
+
 participant::SessionOutput Site::mask(participant::MaskRequest request, TimePoint now) {
-  const auto& encoding = setup_.agreement.encoding;
   crypto::StreamRandom rounding(
       derive_seed(setup_.seed, "rounding " + dataset(), request.round.value));
-  std::optional<ClippedUpdate> update;
+  participant::SiteInput input{.update = std::nullopt,
+                               .counters = {.weight = 1,
+                                            .metrics = std::vector<std::uint64_t>(
+                                                request.encoding.metrics.size(), raw(setup_.id))}};
   if (request.job.lanes.front().kind == codec::LaneKind::kUpdate)
-    update = clip(invented_update(derive_seed(setup_.seed, "data", raw(setup_.id)), trained_,
-                                  request.job.lanes.front().length),
-                  100.0)
-                 .value();
-  const codec::Counters counters{
-      .weight = 1, .metrics = std::vector<std::uint64_t>(encoding.metrics.size(), raw(setup_.id))};
+    input.update.emplace(trained_update(trained_));
   codec::RingUpdate plain =
-      codec::encode(encoding, request.job.lanes, request.h, std::move(update), counters, rounding)
-          .value();
+      participant::encode_upload(request, std::move(input), 100.0, rounding).value();
   inputs_.insert_or_assign(request.round, copy_of(plain));
   input_ids_.insert_or_assign(request.round, request.input);
+  std::optional<privacy::NoisyRounds> noise;
+  if (request.encoding.noise) noise = request.encoding.noise->round;
+  const privacy::Charge charge =
+      participant::training_charge(account(), request.round, request.input, noise);
   secagg::MaskedUpdate masked = std::move(request.job).run(std::move(plain), 1);
-  const privacy::Charge charge{.dataset_id = dataset(),
-                               .run = setup_.agreement.run,
-                               .round = request.round,
-                               .job_hash = setup_.agreement.config_hash,
-                               .steps = std::nullopt,
-                               .input = request.input,
-                               .without_privacy = true};
-  const privacy::Budget budget{.max_epsilon = std::numeric_limits<double>::infinity(),
-                               .delta = 1e-5};
   return session_->masked(
-      request.round, setup_.ledger->charge_and_release(charge, budget, std::move(masked)), now);
+      request.round, setup_.ledger->charge_and_release(charge, account().budget, std::move(masked)),
+      now);
 }
 
 Site::Sends Site::deliver(const wire::Envelope& envelope, TimePoint now) {

@@ -3,6 +3,7 @@
 // and files of its own. One thread.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/crypto/sign.h"
 #include "common/privacy/ledger.h"
+#include "participant/account.h"
 #include "participant/guard.h"
 #include "participant/session.h"
 
@@ -28,6 +30,7 @@ class Site {
     std::uint64_t seed = 0;            // of everything that this site draws
     Duration training{1000};           // takes this long, simulated
     privacy::PrivacyLedger* ledger{};  // shared by the simulation: a data set a site
+    double max_participant_epsilon = std::numeric_limits<double>::infinity();  // at 1e-5
   };
 
   /// `signing` is moved in and stays at one address.
@@ -52,6 +55,9 @@ class Site {
   /// Plain lanes as they were encoded in a round; null when this site never got there.
   [[nodiscard]] const codec::RingUpdate* input(RoundNumber round) const;
 
+  /// What its training gives in a round, before it is clipped.
+  [[nodiscard]] std::vector<float> trained_update(RoundNumber round) const;
+
   /// Computations that this site began.
   [[nodiscard]] std::uint64_t trainings() const { return trainings_; }
 
@@ -62,6 +68,8 @@ class Site {
 
  private:
   void start_session();
+  [[nodiscard]] participant::SiteAccount account() const;
+  void start_training(participant::TrainRequest request, TimePoint now, Sends& sends);
   void carry_out(participant::SessionOutput output, TimePoint now, Sends& sends);
   participant::SessionOutput mask(participant::MaskRequest request, TimePoint now);
   [[nodiscard]] wire::Envelope hello() const;

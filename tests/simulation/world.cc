@@ -53,7 +53,13 @@ World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
   agreement_.encoding.metrics = {"correct"};
   agreement_.min_colluders = config.colluders;
   agreement_.max_round = Duration(3'600'000);
-  agreement_.graph.full_graph_max = config.full_graph_max;
+  agreement_.graph = {.full_graph_max = config.full_graph_max,
+                      .dropout_percent = config.dropout_percent};
+  if (config.noise_multiplier > 0)
+    agreement_.noise = codec::NoiseTerms{.mechanism = config.mechanism,
+                                         .values = config.values,
+                                         .clipping_norm = 1,
+                                         .noise_multiplier = config.noise_multiplier};
   if (config.cohort_size > 0 || config.participants > config.full_graph_max) {
     agreement_.drawn_cohort_size = config.cohort_size;
     agreement_.genesis.emplace();
@@ -75,7 +81,8 @@ void World::add_sites() {
                     .coordinator = coordinator_key_.verify_key(),
                     .seed = seed_,
                     .training = Duration(500 + 100 * static_cast<Duration::rep>(i)),
-                    .ledger = &*ledger_},
+                    .ledger = &*ledger_,
+                    .max_participant_epsilon = config_.max_participant_epsilon},
         make_key(seed_, 1 + i)));
 }
 
@@ -98,31 +105,44 @@ secagg::Cohort World::cohort(RoundNumber round) const {
       secagg::ring_order(*agreement_.genesis, round, std::move(members)));
 }
 
+std::uint32_t World::colluders() const {
+  if (!agreement_.genesis) return config_.colluders;
+  return secagg::colluders_in_round({*agreement_.genesis, config_.cohort_size}, config_.colluders);
+}
+
+secagg::RoundEncoding World::round_encoding(RoundNumber round) const {
+  return secagg::round_encoding(agreement_.encoding, agreement_.noise, agreement_.graph,
+                                {.n = cohort(round).size(), .C = colluders()})
+      .value();
+}
+
+codec::EncodingSpec World::encoding(RoundNumber round) const {
+  return round_encoding(round).spec;
+}
+
 wire::RoundHeader World::header(RoundNumber round) const {
   const secagg::Cohort members = cohort(round);
-  const std::uint32_t C =  // NOLINT
-      agreement_.genesis ? secagg::colluders_in_round({*agreement_.genesis, config_.cohort_size},
-                                                      config_.colluders)
-                         : config_.colluders;
-  const auto parameters = secagg::graph_parameters(members.size(), C, agreement_.graph).value();
+  const auto parameters =
+      secagg::graph_parameters(members.size(), colluders(), agreement_.graph).value();
+  const secagg::RoundEncoding encoding = round_encoding(round);
   wire::RoundHeader header;
   header.run = agreement_.run;
   header.round = round;
   header.roster_hash = agreement_.roster_hash;
   header.cohort_hash = members.hash();
   header.n = members.size();
-  header.C = C;
+  header.C = colluders();
   header.graph = parameters.graph;
   header.k = parameters.k;
   header.q = parameters.q;
   header.t = parameters.thresholds.t;
   header.Q = parameters.thresholds.Q;
-  header.s_min = parameters.thresholds.s_min;
+  header.s_min = encoding.s_min;
   header.witnesses = parameters.thresholds.witnesses;
   header.model_hash = model_.hash();
   header.config_hash = agreement_.config_hash;
-  header.lanes = codec::lane_specs(agreement_.encoding,
-                                   training_round(round_index_) ? config_.values : 0, header.n);
+  header.lanes =
+      codec::lane_specs(encoding.spec, training_round(round_index_) ? config_.values : 0, header.n);
   return header;
 }
 
@@ -143,7 +163,7 @@ void World::start_round(std::uint16_t attempt) {
     plan.cohort.push_back(member.id);
   std::ranges::sort(plan.cohort);
   plan.genesis = agreement_.genesis;
-  plan.encoding = agreement_.encoding;
+  plan.encoding = encoding(round_);
   plan.model = encode_parameters(model_);
   plan.fetch = {.chunk_bytes = 64, .in_flight = 4, .retry_after = Duration(1000)};
   round_began_ = clock_.now();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "common/model/flat_parameters.h"
 #include "common/privacy/ledger.h"
+#include "common/secagg/noisy_round.h"
 #include "common/sim/fault_plan.h"
 #include "common/sim/sim_clock.h"
 #include "common/sim/sim_network.h"
@@ -32,6 +34,10 @@ struct WorldConfig {
   std::uint16_t attempts = 1;       // at a server round that gives no sum; faults are of the first
   bool closing_evaluation = false;  // the last round sums counters only
   std::uint64_t values = 33;
+  double noise_multiplier = 0;  // inside the sums, at a clipping norm of 1; 0: no noise
+  privacy::NoiseMechanism mechanism = privacy::NoiseMechanism::kDiscreteGaussian;
+  std::uint32_t dropout_percent = 10;  // expected: with noise a sum needs all the others
+  double max_participant_epsilon = std::numeric_limits<double>::infinity();  // of each site
   LinkFaults links{.loss = 0, .duplicate = 0, .min_delay = Duration(1), .max_delay = Duration(30)};
   double flaps = 0;  // probability that the delivery of a message breaks its member's link
   Duration phase{2000};
@@ -64,6 +70,11 @@ class World {
   /// Entries of a site's ledger that cost something.
   [[nodiscard]] std::uint64_t charges(const Site& site) const;
 
+  [[nodiscard]] const privacy::PrivacyLedger& ledger() const { return *ledger_; }
+
+  [[nodiscard]] wire::RoundHeader header(RoundNumber round) const;
+  [[nodiscard]] codec::EncodingSpec encoding(RoundNumber round) const;
+
   [[nodiscard]] const FlatParameters& model() const { return model_; }
 
   /// One line: what failed and how to see it again.
@@ -79,7 +90,8 @@ class World {
   void add_sites();
   /// By cohort index.
   [[nodiscard]] secagg::Cohort cohort(RoundNumber round) const;
-  [[nodiscard]] wire::RoundHeader header(RoundNumber round) const;
+  [[nodiscard]] std::uint32_t colluders() const;
+  [[nodiscard]] secagg::RoundEncoding round_encoding(RoundNumber round) const;
   void start_round(std::uint16_t attempt);
   void run_attempt(std::uint16_t attempt);
   void step();

@@ -169,6 +169,16 @@ TEST(JobFile, CohortLeavesTwoBesideTheColludersUnderSecureAggregation) {
           .secure_aggregation.enabled);
 }
 
+TEST(JobFile, NoiseInsideTheSumNeedsSecureAggregation) {
+  const std::string on = "distributed_privacy.enabled=true";
+  EXPECT_TRUE(job_of(kJob, {on}).distributed_privacy.enabled);
+  expect_contains(error_of(kJob, {on, "secure_aggregation.enabled=false"}),
+                  "$.distributed_privacy.enabled: needs secure_aggregation.enabled");
+  expect_contains(error_of(kJob, {on, "distributed_privacy.mechanism=laplace"}),
+                  "found \"laplace\"; allowed: one of \"discrete_gaussian\", \"skellam\"");
+  expect_contains(error_of(kJob, {on, "distributed_privacy.clipping_norm=0"}), "above 0");
+}
+
 TEST(JobFile, ARuleBetweenFieldsIsSilentAboutFieldsThatAreWrongThemselves) {
   const std::string error = error_of(
       with(kJob, "\"min_available_participants\": 4", "\"min_available_participants\": \"four\""));
@@ -200,6 +210,8 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
   EXPECT_EQ(
       job_of(kJob).canonical,
       R"({"differential_privacy":{"clipping_norm":1,"enabled":true,"noise_multiplier":0,)"
+      R"("target_delta":1e-05,"target_epsilon":8},"distributed_privacy":{"clipping_norm":1,)"
+      R"("enabled":false,"mechanism":"discrete_gaussian","noise_multiplier":0,)"
       R"("target_delta":1e-05,"target_epsilon":8},"local_training":{"expected_batch_size":64,)"
       R"("learning_rate":0.001,"learning_rate_schedule":"constant","local_steps":1,)"
       R"("momentum":0,"optimizer":"adam","physical_batch_size":64,"sampling_rate":0},)"
@@ -288,9 +300,13 @@ TEST(SiteFile, RefusesAPolicyThatContradictsItself) {
     EXPECT_TRUE(std::holds_alternative<ConfigErrors>(parse_site(kSite, "site.json", overrides)))
         << change;
   }
-  const std::vector<std::string> overrides = {"policy.min_noise_multiplier=1",
-                                              "policy.require_differential_privacy=false"};
-  EXPECT_TRUE(std::holds_alternative<ConfigErrors>(parse_site(kSite, "site.json", overrides)));
+  for (const auto& [one, other] :
+       {std::pair{"policy.min_noise_multiplier=1", "policy.require_differential_privacy=false"},
+        std::pair{"policy.max_participant_epsilon=4", "policy.require_secure_aggregation=false"}}) {
+    const std::vector<std::string> overrides = {one, other};
+    EXPECT_TRUE(std::holds_alternative<ConfigErrors>(parse_site(kSite, "site.json", overrides)))
+        << one;
+  }
 }
 
 }  // namespace

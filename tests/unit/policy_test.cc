@@ -155,6 +155,47 @@ TEST(Policy, RefusesAPrivateJobAfterANonPrivateOneOnTheSameData) {
   expect_refused(c, "lifetime budget");
 }
 
+/// A job with noise inside its sums, on data that may be sent under it.
+Case noisy_case() {
+  Case c = accepted_case();
+  c.policy.max_participant_epsilon = 6;
+  c.policy.min_participant_noise_multiplier = 1.5;
+  c.job.distributed_privacy.enabled = true;
+  c.context.participant_epsilon_after_job = 6;
+  c.context.participant_noise_multiplier = 1.5;
+  return c;
+}
+
+TEST(Policy, AcceptsNoiseInsideTheSumWithinItsLimits) {
+  EXPECT_TRUE(reasons(noisy_case()).empty());
+}
+
+TEST(Policy, RefusesLessNoiseInsideTheSumThanItsFloor) {
+  Case c = noisy_case();
+  c.context.participant_noise_multiplier = 1.25;
+  expect_refused(c, "has the multiplier 1.25; this site requires at least 1.5");
+}
+
+TEST(Policy, RefusesAJobThatOverdrawsTheParticipantLevelBudget) {
+  Case c = noisy_case();
+  c.context.participant_epsilon_after_job = 6.5;
+  expect_refused(c, "past its participant-level budget of epsilon 6");
+  c.context.participant_epsilon_after_job = std::numeric_limits<double>::infinity();
+  expect_refused(c, "participant-level budget");
+  c.policy.max_participant_epsilon = 0;
+  EXPECT_TRUE(reasons(c).empty()) << "a site that keeps no such budget";
+}
+
+TEST(Policy, RefusesAJobWithoutNoiseInsideTheSumWhereItRequiresSome) {
+  Case c = noisy_case();
+  c.job.distributed_privacy.enabled = false;
+  expect_refused(c, "no distributed_privacy");
+  c.policy.max_participant_epsilon = 0;
+  expect_refused(c, "no distributed_privacy");
+  c.policy.min_participant_noise_multiplier = 0;
+  EXPECT_TRUE(reasons(c).empty());
+}
+
 TEST(Policy, RefusesAnUnknownTask) {
   Case c = accepted_case();
   c.job.task.type = "language_modelling";

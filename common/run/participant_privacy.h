@@ -1,0 +1,31 @@
+// What a job's section distributed_privacy means: the noise of every round, and what all rounds
+// together cost a participant. The same at the coordinator and at the participants.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/base/result.h"
+#include "common/codec/noisy_encoding.h"
+#include "common/config/job.h"
+#include "common/privacy/distributed_privacy.h"
+
+namespace sotto::run {
+
+/// The fewest members that a round of this job may begin with.
+std::uint32_t smallest_cohort(const config::JobConfig& job);
+
+/// Nothing when the job asks for no noise inside the sum. Calibrated, where the job names a target,
+/// for the smallest cohort; no larger one costs more. An Error, which begins with the section's
+/// name, when the target or the mechanism cannot be.
+Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& job,
+                                                     std::uint64_t parameters);
+
+/// All rounds of the job in its smallest cohort: what a site looks at before it agrees.
+Result<privacy::NoisyRounds> noise_of_job(const config::JobConfig& job,
+                                          const codec::NoiseTerms& terms);
+
+/// Epsilon of noise alone. An Error when it or delta is out of range.
+Result<double> participant_epsilon(const privacy::NoisyRounds& rounds, double delta);
+
+}  // namespace sotto::run

@@ -1,0 +1,51 @@
+// What an upload of a run costs this site, in both currencies, and whether its budget allows it:
+// from policy, job and training, without torch, for the daemon and for simulations.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/base/ids.h"
+#include "common/codec/noisy_encoding.h"
+#include "common/config/job.h"
+#include "common/config/site.h"
+#include "common/privacy/ledger.h"
+#include "participant/guard.h"
+#include "participant/policy.h"
+
+namespace sotto::participant {
+
+/// Whom the uploads of one run are charged to.
+struct SiteAccount {
+  std::string dataset_id;
+  RunId run{};
+  Bytes32 job_hash{};
+  std::optional<privacy::DpSgdSteps> steps{};  // of a training round; nothing: without DP-SGD
+  privacy::Budget budget;
+};
+
+/// `steps`: of a training round here. The example-level limit binds jobs with DP-SGD; a site that
+/// allows others accepts that they have no bound, and its ledger then says so for ever. The
+/// participant-level limit, where the policy has one, binds every job.
+SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& job,
+                       const RunId& run, const privacy::DpSgdSteps& steps);
+
+/// Of an update that goes into a sum with this noise (nothing: without).
+privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, const InputId& input,
+                                const std::optional<privacy::NoisyRounds>& noise);
+
+/// Of counts over the declared evaluation split alone: no protected data.
+privacy::Charge evaluation_charge(const SiteAccount& account, RoundNumber round,
+                                  const InputId& input);
+
+/// Looked at before a core is spent; the ledger decides again before anything leaves. The Error is
+/// fit for the other side: it names the budget, no figure.
+Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
+                  const privacy::Charge& charge);
+
+/// What the site knows when it decides on the whole job.
+Result<JobContext> context_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
+                              const config::JobConfig& job,
+                              const std::optional<codec::NoiseTerms>& noise);
+
+}  // namespace sotto::participant

@@ -1,0 +1,23 @@
+#include "participant/upload.h"
+
+#include <utility>
+
+#include "common/privacy/clip.h"
+
+namespace sotto::participant {
+
+Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput input,
+                                        double max_update_norm, crypto::SecureRandom& random) {
+  const codec::EncodingSpec& encoding = request.encoding;
+  std::optional<ClippedUpdate> clipped;
+  if (input.update) {
+    const double bound = encoding.noise ? encoding.noise->clipping_norm : max_update_norm;
+    auto bounded = clip(std::move(*input.update), bound);
+    if (!bounded.ok()) return bounded.error();
+    clipped.emplace(std::move(bounded).value());
+  }
+  return codec::encode(encoding, request.job.lanes, request.h, std::move(clipped), input.counters,
+                       random);
+}
+
+}  // namespace sotto::participant
