@@ -219,7 +219,7 @@ std::string make_table(const json& s) {
       out += fmt::format("  {:<46}{:>10}\n", name, bounded(epsilon));
     }
   }
-  if (!s["participant_epsilon"].is_null()) {
+  if (!s["participant_privacy_statement"].is_null()) {
     out +=
         "\n  privacy of a whole participant (all that it sent, against nothing; a statement "
         "apart)\n";

@@ -1,5 +1,7 @@
 #include "coordinator/run_report.h"
 
+#include <cmath>
+
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
@@ -22,6 +24,11 @@ json as_json(const run::Evaluation& e) {
 std::string quality(double accuracy, double perplexity) {
   return perplexity > 0 ? fmt::format("perplexity {:.2f}", perplexity)
                         : fmt::format("accuracy {:.1f} %", 100 * accuracy);
+}
+
+/// JSON has no infinity: null says that there is no bound.
+json finite(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
 }
 
 /// What a reader needs to account for the round again.
@@ -70,7 +77,7 @@ std::string to_json(const RoundRecord& r) {
     out["evaluation"] = as_json(*r.evaluation);
   }
   if (r.epsilon) out["epsilon"] = *r.epsilon;
-  if (r.participant_epsilon) out["participant_epsilon"] = *r.participant_epsilon;
+  if (r.participant_epsilon) out["participant_epsilon"] = finite(*r.participant_epsilon);
   if (r.noise) out["noise"] = as_json(*r.noise);
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -88,7 +95,7 @@ std::string to_json(const RunStatus& s) {
   if (s.evaluation) out["evaluation"] = as_json(*s.evaluation);
   if (s.epsilon) out["epsilon"] = *s.epsilon;
   if (s.participant_epsilon) {
-    out["participant_epsilon"] = *s.participant_epsilon;
+    out["participant_epsilon"] = finite(*s.participant_epsilon);
     out["participant_delta"] = s.participant_delta;
   }
   if (s.eta_s) out["eta_s"] = *s.eta_s;
@@ -163,8 +170,11 @@ std::string describe_status(const std::string& status_json) {
     out += fmt::format(", epsilon {:.2f} at delta {:g}", s.value("epsilon", 0.0),
                        s.value("delta", 0.0));
   if (s.contains("participant_epsilon"))
-    out += fmt::format(", of a whole participant {:.2f} at delta {:g}",
-                       s.value("participant_epsilon", 0.0), s.value("participant_delta", 0.0));
+    out +=
+        s["participant_epsilon"].is_null()
+            ? ", of a whole participant without bound"
+            : fmt::format(", of a whole participant {:.2f} at delta {:g}",
+                          s.value("participant_epsilon", 0.0), s.value("participant_delta", 0.0));
   if (!s.value("detail", "").empty()) out += "\n" + s.value("detail", "");
   for (const json& m : s.value("members", json::array())) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),

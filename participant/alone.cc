@@ -6,6 +6,7 @@
 
 #include "common/crypto/secure_random.h"
 #include "common/run/plan.h"
+#include "participant/account.h"
 #include "participant/learning/local_trainer.h"
 
 namespace sotto::participant {
@@ -48,23 +49,16 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   if (!model.ok()) return model.error();
 
   crypto::OsRandom random;
-  privacy::Charge charge{.dataset_id = site.data.dataset_id, .job_hash = job.hash};
-  random.fill(charge.run);
-  const bool dp = job.differential_privacy.enabled;
-  if (dp) {
-    charge.steps = (*trainer)->steps_per_round();
-  } else {
-    charge.without_privacy = true;
-  }
+  RunId run{};
+  random.fill(run);
+  const SiteAccount account = account_of(site, job, run, (*trainer)->steps_per_round());
   for (std::uint64_t r = 1; r <= job.rounds.num_server_rounds; ++r) {
     auto trained = (*trainer)->train(*model, r, random, [](learning::TrainingProgress) {});
     if (!trained.ok()) return trained.error();
-    charge.round = RoundNumber::of(r, 0);
-    auto released = ledger.charge_and_release(
-        charge,
-        {.max_epsilon = dp ? site.policy.max_epsilon : std::numeric_limits<double>::infinity(),
-         .delta = site.policy.delta},
-        std::move(trained->update));
+    // No sum, so no noise of others: where the site keeps a participant-level budget, it refuses.
+    auto released =
+        ledger.charge_and_release(training_charge(account, RoundNumber::of(r, 0), {}, std::nullopt),
+                                  account.budget, std::move(trained->update));
     if (!released.ok()) return released.error();
     for (std::size_t i = 0; i < model->values.size(); ++i)
       model->values[i] += released->get().values[i];
@@ -77,8 +71,8 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   result.macro_f1 = evaluation.macro_f1;
   result.perplexity = evaluation.perplexity;
   result.epsilon = std::numeric_limits<double>::infinity();
-  if (dp) {
-    privacy::DpSgdSteps all = *charge.steps;
+  if (account.steps) {
+    privacy::DpSgdSteps all = *account.steps;
     all.steps *= job.rounds.num_server_rounds;
     auto epsilon = privacy::epsilon_of(all, result.delta);
     if (!epsilon.ok()) return epsilon.error();

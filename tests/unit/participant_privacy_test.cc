@@ -126,7 +126,7 @@ TEST(ParticipantPrivacy, WhatCannotBeIsRefusedInTheSectionsName) {
     return !terms.ok() && terms.error().message.starts_with("distributed_privacy: ");
   };
   EXPECT_FALSE(refused([](auto&) {}));
-  EXPECT_TRUE(refused([](auto& job) { job.distributed_privacy.noise_multiplier = 1e-7; }));
+  EXPECT_TRUE(refused([](auto& job) { job.distributed_privacy.noise_multiplier = 1e-9; }));
   EXPECT_TRUE(refused([](auto& job) { job.distributed_privacy.target_delta = 1e-30; }));
   EXPECT_TRUE(refused([](auto& job) {
     job.distributed_privacy.mechanism = "skellam";
