@@ -66,45 +66,50 @@ json report_of(Federation& f) {
   return read_json(f.run_folder() / "summary.json");
 }
 
-TEST(DistributedPrivacy, EveryReportSaysWhatTheAccountantSaysAndKeepsTheStatementsApart) {
-  for (const char* mechanism : {"discrete_gaussian", "skellam"}) {
-    Federation f(4);
-    auto members = start_members(f, 1, 4);
-    Child coordinator =
-        f.start_coordinator(noisy({"rounds.min_available_participants=4",
-                                   "distributed_privacy.mechanism=" + std::string(mechanism)}));
-    ASSERT_EQ(coordinator.wait(kRun), 0) << f.coordinator_log();
-    for (auto& m : members)
-      EXPECT_EQ(m.wait(seconds(20)), 0);
-    auto rounds = f.done_rounds();
-    ASSERT_EQ(rounds.size(), 3U);
-    const privacy::NoisyRounds noise = noise_of(rounds[1]);
-    EXPECT_EQ(noise.unknown_noises, 2U) << "three of four survive at least, one may collude";
-    EXPECT_NEAR(static_cast<double>(noise.variance) / privacy::kVarianceUnit * 2,
-                0.25 * static_cast<double>(noise.squared_sensitivity), 1);
-    for (const int r : {1, 2}) {
-      EXPECT_EQ(noise_of(rounds[r]), noise);
-      EXPECT_NEAR(rounds[r]["participant_epsilon"],
-                  epsilon_of(noise, static_cast<std::uint64_t>(r)), 1e-9)
-          << mechanism;
-    }
-    EXPECT_FALSE(rounds[3].contains("noise")) << "a closing evaluation sends no update";
-    const double all = epsilon_of(noise, 2);
-    EXPECT_NEAR(rounds[3]["participant_epsilon"], all, 1e-9);
-    for (int m = 1; m <= 4; ++m) {
-      EXPECT_NEAR(f.ledger(m)["participant_epsilon"], all, 1e-9) << f.member_log(m);
-      EXPECT_NE(f.ledger(m)["epsilon"], f.ledger(m)["participant_epsilon"]);
-    }
-    EXPECT_NEAR(read_json(f.run_folder() / "status.json")["participant_epsilon"], all, 1e-9);
-    const json report = report_of(f);
-    EXPECT_NEAR(report["participant_epsilon"], all, 1e-9);
-    EXPECT_EQ(report["participant_delta"], kDelta);
-    EXPECT_NEAR(report["participant_epsilons"]["site-1"]["epsilon"], all, 1e-9);
-    EXPECT_EQ(report["epsilon"]["site-1"], f.ledger(1)["epsilon"]);
-    EXPECT_NE(report["participant_privacy_statement"].get<std::string>().find("at most 1 other"),
-              std::string::npos);
+class EitherMechanism : public testing::TestWithParam<const char*> {};
+
+TEST_P(EitherMechanism, EveryReportSaysWhatTheAccountantSaysAndKeepsTheStatementsApart) {
+  const std::string mechanism = GetParam();
+  Federation f(4);
+  auto members = start_members(f, 1, 4);
+  Child coordinator = f.start_coordinator(noisy(
+      {"rounds.min_available_participants=4", "rounds.num_server_rounds=2",
+       "distributed_privacy.noise_multiplier=0.25", "distributed_privacy.mechanism=" + mechanism}));
+  ASSERT_EQ(coordinator.wait(kRun), 0) << f.coordinator_log();
+  for (auto& m : members)
+    EXPECT_EQ(m.wait(seconds(20)), 0);
+  auto rounds = f.done_rounds();
+  ASSERT_EQ(rounds.size(), 3U);
+  const privacy::NoisyRounds noise = noise_of(rounds[1]);
+  EXPECT_EQ(noise.unknown_noises, 2U) << "three of four survive at least, one may collude";
+  EXPECT_NEAR(static_cast<double>(noise.variance) / privacy::kVarianceUnit * 2,
+              0.0625 * static_cast<double>(noise.squared_sensitivity), 1);
+  for (const int r : {1, 2}) {
+    EXPECT_EQ(noise_of(rounds[r]), noise);
+    EXPECT_NEAR(rounds[r]["participant_epsilon"], epsilon_of(noise, static_cast<std::uint64_t>(r)),
+                1e-9)
+        << mechanism;
   }
+  EXPECT_FALSE(rounds[3].contains("noise")) << "a closing evaluation sends no update";
+  const double all = epsilon_of(noise, 2);
+  EXPECT_NEAR(rounds[3]["participant_epsilon"], all, 1e-9);
+  for (int m = 1; m <= 4; ++m) {
+    EXPECT_NEAR(f.ledger(m)["participant_epsilon"], all, 1e-9) << f.member_log(m);
+    EXPECT_NE(f.ledger(m)["epsilon"], f.ledger(m)["participant_epsilon"]);
+  }
+  EXPECT_NEAR(read_json(f.run_folder() / "status.json")["participant_epsilon"], all, 1e-9);
+  const json report = report_of(f);
+  EXPECT_NEAR(report["participant_epsilon"], all, 1e-9);
+  EXPECT_EQ(report["participant_delta"], kDelta);
+  EXPECT_NEAR(report["participant_epsilons"]["site-1"]["epsilon"], all, 1e-9);
+  EXPECT_EQ(report["epsilon"]["site-1"], f.ledger(1)["epsilon"]);
+  EXPECT_NE(report["participant_privacy_statement"].get<std::string>().find("at most 1 other"),
+            std::string::npos);
 }
+
+INSTANTIATE_TEST_SUITE_P(DistributedPrivacy, EitherMechanism,
+                         testing::Values("discrete_gaussian", "skellam"),
+                         [](const auto& mechanism) { return std::string(mechanism.param); });
 
 TEST(DistributedPrivacy, ARunWithoutItSaysNothingOfIt) {
   Federation f(3);
