@@ -3,10 +3,13 @@
 #include "common/run/participant_privacy.h"
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 #include <gtest/gtest.h>
 
 #include "common/codec/rotation.h"
+#include "common/config/parse.h"
 #include "common/run/plan.h"
 #include "common/secagg/draw.h"
 #include "common/secagg/noisy_round.h"
@@ -116,6 +119,20 @@ TEST(NoisyRound, ADrawnCohortHasItsOwnSizeAndColluders) {
   ASSERT_LT(colluders, 100U);
   const config::JobConfig job = noisy_job();
   EXPECT_EQ(round_of(job, 400, colluders).unknown_noises, 360U - colluders);
+}
+
+// configs/distributed-privacy, as its README counts it.
+TEST(ParticipantPrivacy, TheWorkedExampleIsPlannedAsItsFiguresSay) {
+  std::ifstream in(SOTTO_SOURCE_DIR "/configs/distributed-privacy/job.json");
+  const auto parsed = config::parse_job(std::string{std::istreambuf_iterator<char>(in), {}}, "job");
+  ASSERT_TRUE(std::holds_alternative<config::JobConfig>(parsed));
+  const auto& job = std::get<config::JobConfig>(parsed);
+  const auto terms = noise_terms(job, 15'703);
+  ASSERT_TRUE(terms.ok() && *terms) << terms.error().message;
+  const privacy::NoisyRounds all = noise_of_job(job, **terms).value();
+  EXPECT_EQ(all.unknown_noises, 14U);
+  EXPECT_EQ(all.dimension, 16384U);
+  EXPECT_NEAR(participant_epsilon(all, 1e-5).value(), 8, 0.01);
 }
 
 TEST(ParticipantPrivacy, WhatCannotBeIsRefusedInTheSectionsName) {
