@@ -10,6 +10,11 @@ find_package(CLI11 REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 add_library(sotto_sodium ALIAS PkgConfig::SODIUM)
 
+# KISS FFT is used as a header, for double; the library that Debian builds is for float alone.
+find_path(KISSFFT_INCLUDE_DIR kissfft/kissfft.hh REQUIRED)
+add_library(sotto_kissfft INTERFACE)
+target_include_directories(sotto_kissfft SYSTEM INTERFACE ${KISSFFT_INCLUDE_DIR})
+
 # The fast AES back end is x86-64 only; without it OpenSSL makes the same bytes.
 add_library(sotto_ipsec_mb INTERFACE)
 find_library(IPSEC_MB_LIBRARY IPSec_MB)

@@ -29,6 +29,7 @@
 #include "participant/learning/local_trainer.h"
 #include "participant/participant.h"
 #include "participant/preshared_keys.h"
+#include "participant/privacy_command.h"
 
 namespace {
 
@@ -436,6 +437,7 @@ int main(int argc, char** argv) {
   add_data(app);
   add_ledger(app);
   add_config(app);
+  participant::add_privacy_command(app);
   try {
     learning::prepare_blas_or_reexec(argc, argv);
     sotto::crypto::initialize_process();

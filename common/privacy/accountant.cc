@@ -103,27 +103,51 @@ std::span<const double> RdpAccountant::rdp() const {
   return rdp_;
 }
 
-Result<double> epsilon_of(const DpSgdSteps& steps, double delta) {
-  if (!(delta > 0 && delta < 1)) return Error{"delta must be in (0, 1)"};
-  RdpAccountant accountant;
-  if (Status added = accountant.add(steps); !added.ok()) return added.error();
-  return accountant.epsilon(delta);
+Status ExampleAccountant::add(const DpSgdSteps& steps) {
+  if (Status added = rdp_.add(steps); !added.ok()) return added;
+  return pld_.add(
+      SampledGaussian{.rate = steps.sampling_rate, .noise_multiplier = steps.noise_multiplier},
+      steps.steps);
 }
 
-Result<double> calibrate_noise_multiplier(double target_epsilon, double delta, double sampling_rate,
-                                          std::uint64_t steps) {
-  if (!(target_epsilon > 0) || !std::isfinite(target_epsilon))
-    return Error{"the target epsilon must be positive and finite"};
-  if (steps == 0) return Error{"a run without steps needs no noise"};
-  const auto fits = [&](double sigma) {
-    const Result<double> epsilon = epsilon_of(
-        {.sampling_rate = sampling_rate, .noise_multiplier = sigma, .steps = steps}, delta);
-    return epsilon.ok() && *epsilon <= target_epsilon;
+double ExampleAccountant::epsilon(double delta) const {
+  return std::min(pld_.epsilon(delta), rdp_.epsilon(delta));
+}
+
+bool ExampleAccountant::within(double limit, double delta) const {
+  return rdp_.epsilon(delta) <= limit || pld_.epsilon(delta) <= limit;
+}
+
+Result<double> epsilon_of(std::span<const DpSgdSteps> runs, double delta, Accounting accounting) {
+  if (!(delta > 0 && delta < 1)) return Error{"delta must be in (0, 1)"};
+  const auto composed = [&](auto accountant) -> Result<double> {
+    for (const DpSgdSteps& steps : runs)
+      if (Status added = accountant.add(steps); !added.ok()) return added.error();
+    return accountant.epsilon(delta);
   };
-  if (const auto valid = epsilon_of(
-          {.sampling_rate = sampling_rate, .noise_multiplier = 1, .steps = steps}, delta);
-      !valid.ok())
-    return valid.error();
+  return accounting == Accounting::kRdp ? composed(RdpAccountant()) : composed(ExampleAccountant());
+}
+
+Result<double> epsilon_of(const DpSgdSteps& steps, double delta) {
+  return epsilon_of({&steps, 1}, delta, Accounting::kPld);
+}
+
+namespace {
+
+constexpr double kPrecision = 1e-4;
+
+double epsilon_with(const PrivacyTarget& target, double sigma, Accounting accounting) {
+  const DpSgdSteps run{
+      .sampling_rate = target.sampling_rate, .noise_multiplier = sigma, .steps = target.steps};
+  const Result<double> epsilon = epsilon_of({&run, 1}, target.delta, accounting);
+  return epsilon.ok() ? *epsilon : kInfinity;
+}
+
+/// Bisection, for a bound that costs little.
+Result<double> calibrate_by_rdp(const PrivacyTarget& target) {
+  const auto fits = [&](double sigma) {
+    return epsilon_with(target, sigma, Accounting::kRdp) <= target.epsilon;
+  };
   constexpr double kLargest = 1e6;
   constexpr double kSmallest = 1e-2;
   double high = 1;  // fits, from here on
@@ -137,11 +161,61 @@ Result<double> calibrate_noise_multiplier(double target_epsilon, double delta, d
     low /= 2;
     if (low < kSmallest) return high;
   }
-  while (high > low * (1 + 1e-4)) {
+  while (high > low * (1 + kPrecision)) {
     const double middle = std::sqrt(low * high);
     (fits(middle) ? high : low) = middle;
   }
   return high;
+}
+
+/// From a noise multiplier that is enough down to the least one: epsilon is nearly a power of it,
+/// so a straight line through the logarithms hits the target in a few steps.
+double calibrate_by_pld(const PrivacyTarget& target, double enough) {
+  struct Point {
+    double sigma;
+    double epsilon;
+  };
+
+  const auto at = [&](double sigma) {
+    return Point{sigma, epsilon_with(target, sigma, Accounting::kPld)};
+  };
+  Point high = at(enough);
+  if (!(high.epsilon <= target.epsilon)) return enough;
+  Point low = at(high.sigma * 0.9);
+  while (low.epsilon <= target.epsilon && low.sigma > 1e-3) {
+    high = low;
+    low = at(low.sigma * 0.8);
+  }
+  for (int tries = 0; high.sigma > low.sigma * (1 + kPrecision); ++tries) {
+    const double slope =
+        std::log(high.sigma / low.sigma) / std::log(std::max(high.epsilon, 1e-300) / low.epsilon);
+    double guess = low.sigma * std::pow(target.epsilon / low.epsilon, slope);
+    // Every third time halves what is left, whatever the line says.
+    if (!(guess > low.sigma && guess < high.sigma) || tries % 3 == 2)
+      guess = std::sqrt(low.sigma * high.sigma);
+    // A little to each side in turn, so that both ends close in.
+    guess *= tries % 2 == 0 ? 1 + 0.3 * kPrecision : 1 - 0.3 * kPrecision;
+    guess =
+        std::clamp(guess, low.sigma * (1 + 0.2 * kPrecision), high.sigma * (1 - 0.2 * kPrecision));
+    const Point next = at(guess);
+    (next.epsilon <= target.epsilon ? high : low) = next;
+  }
+  return high.sigma;
+}
+
+}  // namespace
+
+Result<double> calibrate_noise_multiplier(const PrivacyTarget& target, Accounting accounting) {
+  if (!(target.epsilon > 0) || !std::isfinite(target.epsilon))
+    return Error{"the target epsilon must be positive and finite"};
+  if (!(target.delta > 0 && target.delta < 1)) return Error{"delta must be in (0, 1)"};
+  if (target.steps == 0) return Error{"a run without steps needs no noise"};
+  if (Status fits = check_steps({.sampling_rate = target.sampling_rate, .noise_multiplier = 1});
+      !fits.ok())
+    return fits.error();
+  Result<double> sigma = calibrate_by_rdp(target);
+  if (!sigma.ok() || accounting == Accounting::kRdp) return sigma;
+  return calibrate_by_pld(target, *sigma);
 }
 
 }  // namespace sotto::privacy

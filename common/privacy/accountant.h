@@ -1,7 +1,8 @@
-// Renyi-DP accounting: of Poisson-subsampled Gaussian steps (example-level, add/remove-one
-// adjacency), and of noise inside the aggregation (participant-level, against the zero vector); an
-// accountant holds one of the two, they are never added. Rounds against us. Orders and conversion:
-// docs/privacy.md; checked against published tables.
+// Accounting of Poisson-subsampled Gaussian steps (example-level, add/remove-one adjacency), by
+// privacy loss distribution and by Renyi divergence; and by the latter of noise inside the
+// aggregation (participant-level, against the zero vector). An accountant holds one of the two
+// levels, they are never added. Rounds against us. docs/privacy.md; checked against published
+// tables.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "common/base/result.h"
 #include "common/privacy/distributed_privacy.h"
+#include "common/privacy/pld_accountant.h"
 
 namespace sotto::privacy {
 
@@ -38,12 +40,38 @@ class RdpAccountant {
   double distance_ = 0;  // total variation between the noise that is drawn and that accounted for
 };
 
-/// Epsilon of one homogeneous run.
+/// What DP-SGD on one data set has spent: the smaller of two upper bounds, by privacy loss
+/// distribution, the tighter one, and by Renyi divergence, which checks it.
+class ExampleAccountant {
+ public:
+  /// An Error when a parameter is out of range; then nothing was added.
+  Status add(const DpSgdSteps& steps);
+  [[nodiscard]] double epsilon(double delta) const;
+  /// Whether epsilon(delta) <= limit; much quicker where the Renyi bound is enough.
+  [[nodiscard]] bool within(double limit, double delta) const;
+
+ private:
+  RdpAccountant rdp_;
+  PldAccountant pld_;
+};
+
+/// Which figure is asked for. Everything that is charged or promised is kPld: ExampleAccountant's.
+enum class Accounting { kPld, kRdp };
+
+/// Epsilon of runs one after the other on one data set.
+Result<double> epsilon_of(std::span<const DpSgdSteps> runs, double delta, Accounting accounting);
+/// The same of one run, kPld.
 Result<double> epsilon_of(const DpSgdSteps& steps, double delta);
 
-/// The least noise multiplier (to a relative 1e-4, rounded up) with epsilon_of(...) <=
-/// target_epsilon.
-Result<double> calibrate_noise_multiplier(double target_epsilon, double delta, double sampling_rate,
-                                          std::uint64_t steps);
+/// What a run is to keep to.
+struct PrivacyTarget {
+  double epsilon = 0;
+  double delta = 0;
+  double sampling_rate = 0;
+  std::uint64_t steps = 0;
+};
+
+/// The least noise multiplier (to a relative 1e-4, rounded up) that reaches the target.
+Result<double> calibrate_noise_multiplier(const PrivacyTarget& target, Accounting accounting);
 
 }  // namespace sotto::privacy

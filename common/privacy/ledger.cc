@@ -2,18 +2,17 @@
 
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include <sqlite3.h>
 
 #include "common/base/check.h"
 #include "common/journal/atomic_file.h"
+#include "common/privacy/spending.h"
 
 namespace sotto::privacy {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kApplicationId = 0x534f5454;  // "SOTT"
 constexpr std::int64_t kSchemaVersion = 3;
 constexpr std::size_t kMaxDatasetIdBytes = 512;
@@ -209,28 +208,6 @@ std::string shown(double epsilon) {
   return text.data();
 }
 
-/// What a data set has spent, in a form that adds up; the two statements apart.
-struct Spending {
-  RdpAccountant examples;
-  RdpAccountant participant;
-  bool examples_unbounded = false;
-  bool participant_unbounded = false;
-
-  Status add(const Charge& charge) {
-    const bool trained = charge.steps || charge.without_privacy;
-    examples_unbounded = examples_unbounded || charge.without_privacy;
-    participant_unbounded = participant_unbounded || (trained && !charge.noise);
-    if (charge.steps)
-      if (Status added = examples.add(*charge.steps); !added.ok()) return added;
-    return charge.noise ? participant.add(*charge.noise) : Status{};
-  }
-
-  [[nodiscard]] Spent at(double delta) const {
-    return {.epsilon = examples_unbounded ? kInfinity : examples.epsilon(delta),
-            .participant_epsilon = participant_unbounded ? kInfinity : participant.epsilon(delta)};
-  }
-};
-
 std::optional<DpSgdSteps> steps_in(const Statement& row, int first) {
   if (row.is_null(first)) return std::nullopt;
   return DpSgdSteps{.sampling_rate = row.real(first),
@@ -265,6 +242,7 @@ struct PrivacyLedger::Impl {
   bool failed = false;  // a write failed: nothing more is released until the file is opened again
 
   [[nodiscard]] Result<Spending> spending(const std::string& dataset_id) const;
+  [[nodiscard]] Result<Spending> spending_after(const Charge& charge, double delta) const;
   [[nodiscard]] Status insert(const Charge& charge) const;
   Status insert_durably(const Charge& charge);
   [[nodiscard]] Status insert_charge(const Charge& charge) const;
@@ -294,6 +272,15 @@ Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id) co
     if (Status added = out.add(charge); !added.ok())
       return Error{"ledger: a record is damaged: " + added.error().message};
   }
+}
+
+Result<Spending> PrivacyLedger::Impl::spending_after(const Charge& charge, double delta) const {
+  if (Status fits = check_delta(delta); !fits.ok()) return fits.error();
+  if (Status fits = check_charge(charge); !fits.ok()) return fits.error();
+  Result<Spending> out = spending(charge.dataset_id);
+  if (!out.ok()) return out;
+  if (Status added = out->add(charge); !added.ok()) return added.error();
+  return out;
 }
 
 Result<bool> PrivacyLedger::Impl::known(const Charge& charge) const {
@@ -413,12 +400,8 @@ Result<Spent> PrivacyLedger::both_spent(const std::string& dataset_id, double de
 }
 
 Result<Spent> PrivacyLedger::both_spent_after(const Charge& charge, double delta) const {
-  if (Status fits = check_delta(delta); !fits.ok()) return fits.error();
-  if (Status fits = check_charge(charge); !fits.ok()) return fits.error();
-  Result<Spending> spending = impl_->spending(charge.dataset_id);
-  if (!spending.ok()) return spending.error();
-  if (Status added = spending->add(charge); !added.ok()) return added.error();
-  return spending->at(delta);
+  const Result<Spending> spending = impl_->spending_after(charge, delta);
+  return spending.ok() ? Result<Spent>(spending->at(delta)) : spending.error();
 }
 
 Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& dataset_id,
@@ -473,19 +456,21 @@ Status PrivacyLedger::record(Charge charge, const Budget& budget) {
     charge.noise.reset();
     return impl_->insert_durably(charge);
   }
-  const Result<Spent> before = both_spent(charge.dataset_id, budget.delta);
+  const Result<Spending> before = impl_->spending(charge.dataset_id);
   if (!before.ok()) return before.error();
-  const Result<Spent> after = both_spent_after(charge, budget.delta);
+  const Result<Spending> after = impl_->spending_after(charge, budget.delta);
   if (!after.ok()) return after.error();
-  if (!(after->epsilon <= budget.max_epsilon))
-    return Error{"over budget for " + charge.dataset_id + " at delta " + shown(budget.delta) +
-                 ": epsilon spent " + shown(before->epsilon) + ", with this release " +
-                 shown(after->epsilon) + ", budget " + shown(budget.max_epsilon)};
-  if (!(after->participant_epsilon <= budget.max_participant_epsilon))
-    return Error{"over the participant-level budget for " + charge.dataset_id + " at delta " +
-                 shown(budget.delta) + ": epsilon spent " + shown(before->participant_epsilon) +
-                 ", with this release " + shown(after->participant_epsilon) + ", budget " +
-                 shown(budget.max_participant_epsilon)};
+  const auto over = [&](const char* what, double spent, double next, double limit) {
+    return Error{std::string("over ") + what + " for " + charge.dataset_id + " at delta " +
+                 shown(budget.delta) + ": epsilon spent " + shown(spent) + ", with this release " +
+                 shown(next) + ", budget " + shown(limit)};
+  };
+  if (!after->examples_within(budget.max_epsilon, budget.delta))
+    return over("budget", before->at(budget.delta).epsilon, after->at(budget.delta).epsilon,
+                budget.max_epsilon);
+  if (!(after->participant_epsilon(budget.delta) <= budget.max_participant_epsilon))
+    return over("the participant-level budget", before->participant_epsilon(budget.delta),
+                after->participant_epsilon(budget.delta), budget.max_participant_epsilon);
   return impl_->insert_durably(charge);
 }
 

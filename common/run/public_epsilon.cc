@@ -20,8 +20,11 @@ Result<PublicEpsilon> PublicEpsilon::of(const config::JobConfig& job) {
   out.target_ = dp.target_epsilon;
   if (out.sampling_rate_ <= 0) return out;
   auto calibrated =
-      privacy::calibrate_noise_multiplier(dp.target_epsilon, dp.target_delta, out.sampling_rate_,
-                                          out.steps_per_round_ * out.training_rounds_);
+      privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
+                                           .delta = dp.target_delta,
+                                           .sampling_rate = out.sampling_rate_,
+                                           .steps = out.steps_per_round_ * out.training_rounds_},
+                                          privacy::Accounting::kPld);
   if (!calibrated.ok()) return calibrated.error();
   out.noise_multiplier_ = *calibrated;
   return out;

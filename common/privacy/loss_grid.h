@@ -1,0 +1,61 @@
+// The privacy loss of one release on an even grid (Doroshenko, Ghazi, Kamath, Kumar, Manurangsi
+// 2022, "connect the dots"): the least pair of distributions on the grid that no adversary can tell
+// apart less well than the true pair, in both directions at once. Pure; any thread.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/privacy/mechanism.h"
+
+namespace sotto::privacy {
+
+/// Losses L = ln(P/Q) on the multiples of `interval`, under P; under Q the mass at loss l is
+/// exp(-l) times that under P. What the range leaves out is in neither: P's at a loss of +infinity,
+/// Q's at -infinity. Never less telling than the mechanism: every mass is rounded up, every loss
+/// away from privacy.
+struct LossGrid {
+  double interval = 0;
+  std::int64_t first = 0;           // the least loss, in intervals
+  std::vector<double> mass{};       // under P; of loss (first + i) * interval
+  double infinite = 0;              // under P
+  double infinite_of_opposite = 0;  // under Q, at a loss of -infinity
+
+  [[nodiscard]] double loss(std::size_t i) const {
+    return static_cast<double>(first + static_cast<std::int64_t>(i)) * interval;
+  }
+};
+
+/// exp(start + i step) for i = 0, 1, ... to 64 units in the last place.
+class Exponentials {
+ public:
+  Exponentials(double start, double step) : start_(start), step_(step), ratio_(std::exp(step)) {}
+
+  double next() {
+    value_ =
+        at_ % kExact == 0 ? std::exp(start_ + static_cast<double>(at_) * step_) : value_ * ratio_;
+    ++at_;
+    return value_;
+  }
+
+ private:
+  static constexpr std::size_t kExact = 32;
+
+  double start_;
+  double step_;
+  double ratio_;
+  double value_ = 0;
+  std::size_t at_ = 0;
+};
+
+/// The range leaves out about `tail` of either distribution, and counts it as a certain breach. An
+/// Error when the grid would have more than 2^23 points.
+Result<LossGrid> discretise(const Mechanism& mechanism, double interval, double tail);
+
+/// The same pair with P and Q exchanged.
+LossGrid opposite(const LossGrid& grid);
+
+}  // namespace sotto::privacy

@@ -1,0 +1,177 @@
+#include "participant/privacy_command.h"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/config/parse.h"
+#include "common/journal/atomic_file.h"
+#include "participant/learning/local_trainer.h"
+#include "participant/privacy_questions.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using nlohmann::json;
+
+struct Arguments {
+  std::string job;
+  std::vector<std::string> overrides;
+  std::uint64_t examples = 0;
+  double sampling_rate = 0;
+  double noise_multiplier = 0;
+  std::uint64_t steps = 0;
+  double delta = 1e-5;
+  double target_epsilon = 0;
+  std::string accountant = "pld";
+  std::string plot;
+  bool json = false;
+  bool batch = false;
+};
+
+template <class T>
+T or_stop(Result<T> result) {
+  if (!result.ok()) throw StartupError(result.error().message);
+  return std::move(result).value();
+}
+
+std::string shown(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+/// A line in, an answer out, at once: a program may hold a conversation.
+void answer_batch() {
+  std::string line;
+  for (int c = std::getchar(); c != EOF || !line.empty(); c = std::getchar()) {
+    if (c != '\n' && c != EOF) {
+      line.push_back(static_cast<char>(c));
+      continue;
+    }
+    if (line.find_first_not_of(" \t\r") != std::string::npos) {
+      std::printf("%s\n", answer_line(line).c_str());
+      std::fflush(stdout);
+    }
+    line.clear();
+    if (c == EOF) return;
+  }
+}
+
+PrivacyQuestion question_of_job(Arguments& args) {
+  const config::JobConfig job = config::load_job(args.job, args.overrides);
+  if (!job.differential_privacy.enabled)
+    throw StartupError(args.job + ": differential_privacy.enabled is false: no epsilon bounds it");
+  if (args.examples == 0 && job.local_training.sampling_rate <= 0)
+    throw StartupError(args.job +
+                       ": local_training.expected_batch_size is set, so that the sampling rate "
+                       "follows from the site's number of examples: give --examples");
+  args.delta = job.differential_privacy.target_delta;
+  privacy::DpSgdSteps steps =
+      or_stop(learning::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
+  steps.steps *= job.rounds.num_server_rounds;
+  return {.parts = {steps}, .delta = args.delta};
+}
+
+PrivacyQuestion question_of_flags(const Arguments& args) {
+  PrivacyQuestion out{.parts = {{.sampling_rate = args.sampling_rate,
+                                 .noise_multiplier = args.noise_multiplier,
+                                 .steps = args.steps}},
+                      .delta = args.delta};
+  if (args.target_epsilon != 0) out.target_epsilon = args.target_epsilon;
+  if (out.target_epsilon.has_value() == (args.noise_multiplier != 0))
+    throw StartupError(
+        "give a job.json, or --sampling-rate and --steps with either --noise-multiplier or "
+        "--target-epsilon");
+  return out;
+}
+
+void print_json(const Arguments& args, const PrivacyAnswer& found, double epsilon_rdp) {
+  const auto finite = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
+  const privacy::DpSgdSteps& run = found.parts[0];
+  std::printf("%s\n", json{{"epsilon", finite(found.epsilon)},
+                           {"epsilon_rdp", finite(epsilon_rdp)},
+                           {"delta", args.delta},
+                           {"adjacency", "add or remove one example"},
+                           {"accountant", args.accountant},
+                           {"sampling_rate", run.sampling_rate},
+                           {"noise_multiplier", run.noise_multiplier},
+                           {"steps", run.steps}}
+                          .dump()
+                          .c_str());
+}
+
+void run(Arguments args) {
+  if (args.batch) return answer_batch();
+  PrivacyQuestion question = args.job.empty() ? question_of_flags(args) : question_of_job(args);
+  question.accounting =
+      args.accountant == "rdp" ? privacy::Accounting::kRdp : privacy::Accounting::kPld;
+  const PrivacyAnswer found = or_stop(answer(question));
+  const double epsilon_rdp =
+      or_stop(privacy::epsilon_of(found.parts, args.delta, privacy::Accounting::kRdp));
+  if (args.examples > 0 && args.delta * static_cast<double>(args.examples) >= 1)
+    std::fprintf(stderr,
+                 "warning: delta %s is not below one over the number of examples: a mechanism that "
+                 "publishes one example outright could have this (epsilon, delta)\n",
+                 shown(args.delta).c_str());
+  if (!args.plot.empty()) {
+    const std::string svg = plot_svg(or_stop(curve(found, args.delta, 60)));
+    if (auto written = journal::write_file_atomically(args.plot, {view_of(svg)},
+                                                      journal::FileAccess::kEveryoneReads);
+        !written.ok())
+      throw StartupError(written.error().message);
+  }
+  if (args.json) return print_json(args, found, epsilon_rdp);
+  const privacy::DpSgdSteps& steps = found.parts[0];
+  std::printf(
+      "epsilon %s at delta %s: add or remove one example\n"
+      "  sampling rate %s, noise multiplier %s, %llu steps\n"
+      "  by Renyi divergence alone: %s\n",
+      shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
+      shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
+      shown(epsilon_rdp).c_str());
+  if (args.plot.empty())
+    std::printf("%s", plot_text(or_stop(curve(found, args.delta, 48))).c_str());
+}
+
+}  // namespace
+
+void add_privacy_command(CLI::App& app) {
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "privacy",
+      "What a run would cost, or which noise reaches a target: example-level epsilon with respect "
+      "to adding or removing one example. Nothing is charged");
+  sub->add_option("job", args->job, "job.json; or the run in the options below");
+  sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sub->add_option("--examples", args->examples,
+                  "The site's number of training examples: for a job with expected_batch_size, and "
+                  "to warn where delta is too large for it");
+  sub->add_option("--sampling-rate", args->sampling_rate, "Poisson sampling rate, in (0, 1]");
+  sub->add_option("--noise-multiplier", args->noise_multiplier,
+                  "Standard deviation of the noise over the clipping norm");
+  sub->add_option("--steps", args->steps, "DP-SGD steps of all rounds");
+  sub->add_option("--delta", args->delta, "Without a job")->capture_default_str();
+  sub->add_option("--target-epsilon", args->target_epsilon,
+                  "Instead of the noise multiplier: the least one that reaches it");
+  sub->add_option("--accountant", args->accountant, "pld: what is charged; rdp: the Renyi bound")
+      ->check(CLI::IsMember({"pld", "rdp"}))
+      ->capture_default_str();
+  sub->add_option("--plot", args->plot, "Write epsilon over the steps to this SVG file");
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->add_flag(
+      "--batch", args->batch,
+      "One JSON object a line from standard input, answers in order: {\"accountant\", "
+      "\"sampling_rate\", \"noise_multiplier\", \"steps\", \"delta\"}, \"parts\" for a list "
+      "of runs, \"target_epsilon\" instead of the noise multiplier");
+  sub->callback([args] { run(*args); });
+}
+
+}  // namespace sotto::participant

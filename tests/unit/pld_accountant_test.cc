@@ -1,0 +1,260 @@
+#include "common/privacy/pld_accountant.h"
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/check.h"
+#include "common/privacy/accountant.h"
+#include "common/privacy/analytic_gaussian.h"
+
+namespace sotto::privacy {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+nlohmann::json rows(const std::string& table) {
+  std::ifstream in(SOTTO_SOURCE_DIR "/tests/vectors/dp/" + table + "_public.json");
+  nlohmann::json out = nlohmann::json::parse(in).at("rows");
+  SOTTO_CHECK(out.size() >= 16, "the table is missing");
+  return out;
+}
+
+PldAccountant accountant(const Mechanism& mechanism, std::uint64_t count) {
+  PldAccountant out;
+  const Status added = out.add(mechanism, count);
+  SOTTO_CHECK(added.ok(), added.error().message);
+  return out;
+}
+
+PldAccountant gaussian(double rate, double sigma, std::uint64_t steps) {
+  return accountant(SampledGaussian{.rate = rate, .noise_multiplier = sigma}, steps);
+}
+
+double rdp_epsilon(double rate, double sigma, std::uint64_t steps, double delta) {
+  RdpAccountant rdp;
+  EXPECT_TRUE(rdp.add({.sampling_rate = rate, .noise_multiplier = sigma, .steps = steps}).ok());
+  return rdp.epsilon(delta);
+}
+
+// The table's interval. Rounding to the same grid in the same way must give the same figure; the
+// reference cuts tails and adds masses in another way.
+TEST(PldAccountant, EqualsThePublishedAccountantAtTheSameInterval) {
+  std::size_t seen = 0;
+  for (const auto& row : rows("a_poisson_gaussian")) {
+    // The next test has the rest: what is far from what anybody would release takes long here.
+    if (row["eps_pld"].is_null() || row["delta"] != 1e-5 || row["eps_pld"] > 12.0) continue;
+    ++seen;
+    const double reference = row["eps_pld"];
+    const double found = gaussian(row["q"], row["sigma"], row["T"]).epsilon_at(1e-4, row["delta"]);
+    const double finest =
+        row["eps_pld_1e-5"].is_number() ? double{row["eps_pld_1e-5"]} : reference - 6e-3;
+    EXPECT_LE(found, reference * (1 + 1e-4) + 1e-6) << row;
+    EXPECT_GE(found, std::min(finest, reference * (1 - 1e-4)) - 1e-6) << row;
+  }
+  EXPECT_GE(seen, 100U);
+}
+
+TEST(PldAccountant, ChoosesAnIntervalThatAddsLittle) {
+  for (const auto& row : rows("a_poisson_gaussian")) {
+    if (row["eps_pld"].is_null()) continue;
+    const double coarse = row["eps_pld"];
+    const double best = row["eps_pld_1e-5"].is_number() ? double{row["eps_pld_1e-5"]} : coarse;
+    const double found = gaussian(row["q"], row["sigma"], row["T"]).epsilon(row["delta"]);
+    EXPECT_LE(found, best * (1 + 1e-3) + 1e-5) << row;
+    EXPECT_GE(found, std::min(coarse - 2e-3, best - 1e-3) - 5e-4 * best) << row;
+    EXPECT_LE(found, double{row["eps_rdp_signed"]}) << row;
+    const auto& prv = row["prv_opacus_lower_est_upper"];
+    if (prv.is_array()) {
+      EXPECT_GE(found, double{prv[0]}) << row;
+    }
+  }
+}
+
+TEST(PldAccountant, IsNeverBelowTheExactEpsilonOfOneStep) {
+  std::size_t seen = 0;
+  for (const auto& row : rows("a1_poisson_gaussian_T1_exact")) {
+    if (row["kind"] != "eps") continue;
+    const double exact = row["eps_exact"];
+    for (const double found :
+         {gaussian(row["q"], row["sigma"], 1).epsilon(row["delta"]),
+          gaussian(row["q"], row["sigma"], 1).epsilon_at(1e-4, row["delta"])}) {
+      EXPECT_GE(found, exact * (1 - 1e-12)) << row;
+      EXPECT_LE(found, exact * (1 + 1e-3) + 5e-5) << row;
+    }
+    ++seen;
+  }
+  EXPECT_GE(seen, 30U);
+}
+
+TEST(PldAccountant, CoversTheExactDeltasOfBothDirections) {
+  std::size_t seen = 0;
+  for (const auto& row : rows("a1_poisson_gaussian_T1_exact")) {
+    if (row["kind"] != "delta") continue;
+    const double delta = std::max(double{row["delta_remove"]}, double{row["delta_add"]});
+    if (!(delta > 1e-12 && delta < 0.9)) continue;
+    const double exact = row["eps"];
+    const double found = gaussian(row["q"], row["sigma"], 1).epsilon_at(1e-4, delta);
+    EXPECT_GE(found, exact * (1 - 1e-9) - 1e-12) << row;
+    EXPECT_LE(found, exact * (1 + 1e-3) + 1e-4) << row;
+    ++seen;
+  }
+  EXPECT_GE(seen, 60U);
+}
+
+TEST(PldAccountant, EqualsTheTableForLaplaceAndDiscreteNoise) {
+  for (const auto& row : rows("e_laplace_discrete")) {
+    const std::string kind = row["mechanism"];
+    const auto mechanism = [&]() -> Mechanism {
+      if (kind == "laplace") return SampledLaplace{.scale = row["b"]};
+      if (kind == "poisson_laplace") return SampledLaplace{.rate = row["q"], .scale = row["b"]};
+      if (kind == "discrete_laplace")
+        return DiscreteLaplace{.decay = row["a"], .sensitivity = row["sensitivity"]};
+      return DiscreteGaussian{.sigma = row["sigma"], .sensitivity = row["sensitivity"]};
+    }();
+    const double reference = row["eps_pld"];
+    const PldAccountant found = accountant(mechanism, row["count"]);
+    if (reference < 20) {
+      EXPECT_NEAR(found.epsilon_at(1e-4, row["delta"]), reference, 1e-4 * reference + 1e-6) << row;
+    }
+    // A finer grid than the table's may well be below it, by up to one interval.
+    EXPECT_LE(found.epsilon(row["delta"]), reference * (1 + 1e-3) + 1e-5) << row;
+    EXPECT_GE(found.epsilon(row["delta"]), reference * (1 - 2e-3) - 1e-4) << row;
+    if (row["eps_rdp"].is_number()) {
+      EXPECT_LE(found.epsilon(row["delta"]), double{row["eps_rdp"]} * (1 + 1e-9)) << row;
+    }
+  }
+}
+
+TEST(PldAccountant, EqualsTheTableForMixedRuns) {
+  for (const auto& row : rows("f_heterogeneous")) {
+    PldAccountant found;
+    for (const auto& part : row["parts"])
+      ASSERT_TRUE(found
+                      .add(SampledGaussian{.rate = part["q"], .noise_multiplier = part["sigma"]},
+                           part["steps"])
+                      .ok());
+    const double reference = row["eps_pld"];
+    const double epsilon = found.epsilon(row["delta"]);
+    EXPECT_NEAR(epsilon, reference, 1e-3 * reference) << row;
+    EXPECT_GE(epsilon, double{row["prv_lower"]}) << row;
+    EXPECT_LE(epsilon, double{row["prv_upper"]}) << row;
+    EXPECT_NEAR(found.epsilon_at(1e-4, row["delta"]), reference, 1e-4 * reference) << row;
+  }
+}
+
+TEST(PldAccountant, EqualsTheTableForAPersonWithManyExamplesAndForReplacement) {
+  std::size_t seen = 0;
+  for (const auto& row : rows("h_userlevel_adjacency_tuning")) {
+    const std::string kind = row["kind"];
+    const bool of_person = kind == "user_level_poisson_k_examples";
+    if (!of_person && kind != "poisson_replace_one") continue;
+    const Mechanism mechanism =
+        of_person ? Mechanism(SampledGaussian{
+                        .rate = row["q"], .noise_multiplier = row["sigma"], .examples = row["k"]})
+                  : Mechanism(ReplacedExample{.rate = row["q"], .noise_multiplier = row["sigma"]});
+    const double reference = row["eps"];
+    EXPECT_NEAR(accountant(mechanism, row["T"]).epsilon_at(1e-4, row["delta"]), reference,
+                1e-4 * reference + 1e-6)
+        << row;
+    EXPECT_NEAR(accountant(mechanism, row["T"]).epsilon(row["delta"]), reference, 1e-3 * reference)
+        << row;
+    ++seen;
+  }
+  EXPECT_EQ(seen, 14U);
+}
+
+const std::vector<Mechanism>& one_of_each() {
+  static const std::vector<Mechanism> all = {
+      SampledGaussian{.rate = 0.03, .noise_multiplier = 1.1},
+      SampledGaussian{.rate = 1, .noise_multiplier = 9},
+      SampledGaussian{.rate = 0.02, .noise_multiplier = 2, .examples = 3},
+      ReplacedExample{.rate = 0.03, .noise_multiplier = 1.1},
+      SampledLaplace{.rate = 0.1, .scale = 2},
+      SampledLaplace{.rate = 1, .scale = 10},
+      DiscreteLaplace{.decay = 0.1, .sensitivity = 2},
+      DiscreteGaussian{.sigma = 8, .sensitivity = 1}};
+  return all;
+}
+
+TEST(PldAccountant, NFoldCompositionIsNTimesOneFoldForEveryMechanism) {
+  for (const Mechanism& mechanism : one_of_each()) {
+    PldAccountant one_by_one;
+    for (int i = 0; i < 40; ++i)
+      ASSERT_TRUE(one_by_one.add(mechanism, 1).ok());
+    EXPECT_EQ(one_by_one.epsilon(1e-6), accountant(mechanism, 40).epsilon(1e-6));
+    // Parts of nearly the same mechanism are composed one after the other, not to a power.
+    Mechanism nearly = mechanism;
+    std::visit(
+        [](auto& m) {
+          if constexpr (requires { m.noise_multiplier; }) m.noise_multiplier *= 1 + 1e-12;
+          if constexpr (requires { m.scale; }) m.scale *= 1 + 1e-12;
+          if constexpr (requires { m.decay; }) m.decay *= 1 + 1e-12;
+          if constexpr (requires { m.sigma; }) m.sigma *= 1 + 1e-12;
+        },
+        nearly);
+    PldAccountant halves = accountant(mechanism, 20);
+    ASSERT_TRUE(halves.add(nearly, 20).ok());
+    EXPECT_NEAR(halves.epsilon(1e-6), accountant(mechanism, 40).epsilon(1e-6), 1e-6)
+        << mechanism.index();
+  }
+}
+
+TEST(PldAccountant, MoreOfAnythingCostsMore) {
+  for (const Mechanism& mechanism : one_of_each()) {
+    EXPECT_LT(accountant(mechanism, 10).epsilon(1e-6), accountant(mechanism, 20).epsilon(1e-6));
+    EXPECT_LT(accountant(mechanism, 10).epsilon(1e-6), accountant(mechanism, 10).epsilon(1e-8));
+  }
+}
+
+TEST(PldAccountant, GaussiansWithoutSamplingAreTheClosedForm) {
+  EXPECT_EQ(gaussian(1, 3, 9).epsilon(1e-5), gaussian_epsilon(1, 1e-5));
+  const double on_grid = gaussian(1, 3, 9).epsilon_at(1e-3, 1e-5);
+  EXPECT_GE(on_grid, gaussian_epsilon(1, 1e-5));
+  EXPECT_LE(on_grid, gaussian_epsilon(1, 1e-5) + 1e-5);
+}
+
+TEST(PldAccountant, SmallDeltaIsAsPreciseAsAnyOther) {
+  for (const double delta : {1e-2, 1e-8, 1e-16, 1e-32, 1e-64}) {
+    const double exact = gaussian_epsilon(0.7, delta);
+    const double found = gaussian(1, 7, 100).epsilon_at(1e-3, delta);
+    EXPECT_GE(found, exact) << delta;
+    EXPECT_LE(found, exact * (1 + 1e-5)) << delta;
+    EXPECT_LE(gaussian(0.01, 1, 1000).epsilon(delta), rdp_epsilon(0.01, 1, 1000, delta)) << delta;
+  }
+}
+
+TEST(PldAccountant, LargeDeltaNeedsNoEpsilon) {
+  EXPECT_EQ(gaussian(0.01, 4, 10).epsilon(0.5), 0);
+  EXPECT_EQ(PldAccountant().epsilon(1e-9), 0);
+  EXPECT_EQ(gaussian(0.01, 1, 0).epsilon(1e-9), 0);
+}
+
+TEST(PldAccountant, WhatItCannotCarryIsInfinite) {
+  EXPECT_EQ(gaussian(0.01, 1e-3, 1).epsilon(1e-5), kInfinity) << "a loss of 10^6 in one step";
+  EXPECT_EQ(gaussian(0.01, 1, 1000).epsilon(1e-300), kInfinity);
+  EXPECT_EQ(gaussian(0.01, 1, 1000).epsilon_at(1e-9, 1e-5), kInfinity) << "too many points";
+}
+
+TEST(PldAccountant, RefusesParametersOutOfRange) {
+  PldAccountant out;
+  const double nan = std::nan("");
+  for (const double rate : {0.0, -0.1, 1.0001, nan})
+    EXPECT_FALSE(out.add(SampledGaussian{.rate = rate, .noise_multiplier = 1}, 1).ok());
+  for (const double width : {0.0, -1.0, nan, kInfinity}) {
+    EXPECT_FALSE(out.add(SampledGaussian{.noise_multiplier = width}, 1).ok());
+    EXPECT_FALSE(out.add(ReplacedExample{.noise_multiplier = width}, 1).ok());
+    EXPECT_FALSE(out.add(SampledLaplace{.scale = width}, 1).ok());
+    EXPECT_FALSE(out.add(DiscreteLaplace{.decay = width}, 1).ok());
+    EXPECT_FALSE(out.add(DiscreteGaussian{.sigma = width}, 1).ok());
+  }
+  EXPECT_FALSE(out.add(SampledGaussian{.noise_multiplier = 1, .examples = 0}, 1).ok());
+  EXPECT_FALSE(out.add(DiscreteLaplace{.decay = 1, .sensitivity = 0}, 1).ok());
+  EXPECT_EQ(out.epsilon(1e-5), 0) << "nothing was added";
+}
+
+}  // namespace
+}  // namespace sotto::privacy
