@@ -36,48 +36,78 @@ Between between(const LossTails& at, const LossTails& next) {
           .q_error = kTailError * std::min(at.q_above, next.q_below)};
 }
 
-/// A bucket's masses go to its two ends so that both P's and Q's are kept: a at the lower end and b
-/// at the upper with a + b = p and a e^-low + b e^-high = q. No convex function of the ratio P/Q
-/// then has a smaller expectation, and no privacy guarantee is lost.
-template <class Tails>
-LossGrid fill(Tails tails, LossGrid grid, std::size_t points) {
-  const double narrow = -std::expm1(-grid.interval);
-  grid.mass.assign(points, 0.0);
-  LossTails at = tails.above(grid.loss(0));
-  Exponentials ratios(grid.loss(0), grid.interval);
-  double ratio = ratios.next();
-  // Below the grid: all of P at its end, and of Q what that leaves, beyond it.
-  grid.mass[0] = at.p_below;
-  grid.infinite_of_opposite = std::max(0.0, at.q_below * (1 + kTailError) - at.p_below / ratio);
-  for (std::size_t i = 0; i + 1 < points; ++i) {
-    const LossTails next = tails.above(grid.loss(i + 1));
-    const Between bucket = between(at, next);
-    const double p = bucket.p + bucket.p_error;
-    const double error =
-        bucket.p_error + ratio * bucket.q_error + p * kEpsilon * (80 + 2 * std::abs(grid.loss(i)));
-    const double up = std::clamp((p - ratio * bucket.q + error) / narrow, 0.0, p);
-    grid.mass[i] += p - up;
-    grid.mass[i + 1] += up;
-    at = next;
-    ratio = ratios.next();
-  }
-  // Above the grid: all of Q at its end, and of P what that leaves, at infinity.
-  const double kept = std::min(at.p_above, at.q_above * ratio);
-  grid.mass[points - 1] += kept;
-  grid.infinite = at.p_above * (1 + kTailError) - kept;
-  return grid;
+/// A bucket's masses p and q go to its two ends so that both are kept: a at the lower loss and b at
+/// the higher with a + b = p and a e^-low + b e^-high = q. No convex function of the ratio P/Q then
+/// has a smaller expectation, and no privacy guarantee is lost. Answers b, and p rounded up.
+struct Split {
+  double whole = 0;
+  double high = 0;
+};
+
+/// `ratio` is e^low; the errors are those of p and q.
+Split split(const Between& bucket, double ratio, double low, double interval) {
+  const double whole = bucket.p + bucket.p_error;
+  const double error =
+      bucket.p_error + ratio * bucket.q_error + whole * kEpsilon * (80 + 2 * std::abs(low));
+  const double above_low = (whole - ratio * bucket.q + error) / -std::expm1(-interval);
+  return {.whole = whole, .high = std::clamp(above_low, 0.0, whole)};
+}
+
+Between exchanged(const Between& b) {
+  return {.p = b.q, .q = b.p, .p_error = b.q_error, .q_error = b.p_error};
+}
+
+/// What lies beyond the last point: all of Q there, and the rest of P at infinity.
+void close_end(LossGrid& grid, double p, double q, double ratio) {
+  const double kept = std::min(p, q * ratio);
+  grid.mass.back() += kept;
+  grid.infinite = p * (1 + kTailError) - kept;
 }
 
 template <class Tails>
-Result<LossGrid> discretise_with(Tails tails, double interval, double tail) {
+LossGrids fill(Tails tails, std::int64_t first, std::size_t points, double interval) {
+  const auto last = first + static_cast<std::int64_t>(points) - 1;
+  LossGrids out{.remove = {.interval = interval, .first = first},
+                .add = {.interval = interval, .first = -last}};
+  out.remove.mass.assign(points, 0.0);
+  out.add.mass.assign(points, 0.0);
+  Exponentials ratios(out.remove.loss(0), interval);
+  LossTails at = tails.above(out.remove.loss(0));
+  double ratio = ratios.next();
+  const LossTails begin = at;
+  const double begin_ratio = ratio;
+  // Below a grid all of its P goes up to the first point.
+  out.remove.mass[0] = at.p_below * (1 + kTailError);
+  for (std::size_t i = 0; i + 1 < points; ++i) {
+    const std::size_t mirrored = points - 1 - i;  // loss i, of the other sign
+    const LossTails next = tails.above(out.remove.loss(i + 1));
+    const double next_ratio = ratios.next();
+    const Between bucket = between(at, next);
+    const Split remove = split(bucket, ratio, out.remove.loss(i), interval);
+    out.remove.mass[i] += remove.whole - remove.high;
+    out.remove.mass[i + 1] += remove.high;
+    const Split add = split(exchanged(bucket), 1 / next_ratio, out.remove.loss(i + 1), interval);
+    out.add.mass[mirrored] += add.high;
+    out.add.mass[mirrored - 1] += add.whole - add.high;
+    at = next;
+    ratio = next_ratio;
+  }
+  out.add.mass[0] += at.q_above * (1 + kTailError);
+  close_end(out.remove, at.p_above, at.q_above, ratio);
+  close_end(out.add, begin.q_below, begin.p_below, 1 / begin_ratio);
+  return out;
+}
+
+template <class Tails>
+Result<LossGrids> discretise_with(Tails tails, double interval, double tail) {
   const LossRange range = tails.range(tail);
   if (!(range.low > -kMaxLoss && range.high < kMaxLoss))
     return Error{"one step loses too much privacy for an accountant by privacy loss"};
   const double low = std::floor(range.low / interval);
-  const double points = std::ceil(range.high / interval) - low + 1;
+  const double points = std::max(2.0, std::ceil(range.high / interval) - low + 1);
   if (!(points <= kMaxPoints)) return Error{"the interval of the losses is too small"};
-  LossGrid grid{.interval = interval, .first = static_cast<std::int64_t>(low)};
-  return fill(std::move(tails), std::move(grid), static_cast<std::size_t>(std::max(points, 2.0)));
+  return fill(std::move(tails), static_cast<std::int64_t>(low), static_cast<std::size_t>(points),
+              interval);
 }
 
 }  // namespace
@@ -110,7 +140,7 @@ Status check(const Mechanism& mechanism) {
   return std::visit(fits, mechanism);
 }
 
-Result<LossGrid> discretise(const Mechanism& mechanism, double interval, double tail) {
+Result<LossGrids> discretise(const Mechanism& mechanism, double interval, double tail) {
   SOTTO_CHECK(interval > 0 && tail > 0 && tail < 0.1, "a grid without a width");
   if (Status fits = check(mechanism); !fits.ok()) return fits.error();
 
@@ -118,40 +148,28 @@ Result<LossGrid> discretise(const Mechanism& mechanism, double interval, double 
     double interval;
     double tail;
 
-    Result<LossGrid> operator()(const SampledGaussian& m) const {
+    Result<LossGrids> operator()(const SampledGaussian& m) const {
       return discretise_with(GaussianLoss(m), interval, tail);
     }
 
-    Result<LossGrid> operator()(const ReplacedExample& m) const {
+    Result<LossGrids> operator()(const ReplacedExample& m) const {
       return discretise_with(ReplacedLoss(m), interval, tail);
     }
 
-    Result<LossGrid> operator()(const SampledLaplace& m) const {
+    Result<LossGrids> operator()(const SampledLaplace& m) const {
       return discretise_with(LaplaceLoss(m), interval, tail);
     }
 
-    Result<LossGrid> operator()(const DiscreteLaplace& m) const {
+    Result<LossGrids> operator()(const DiscreteLaplace& m) const {
       return discretise_with(DiscreteLaplaceLoss(m), interval, tail);
     }
 
-    Result<LossGrid> operator()(const DiscreteGaussian& m) const {
+    Result<LossGrids> operator()(const DiscreteGaussian& m) const {
       return discretise_with(DiscreteGaussianLoss(m), interval, tail);
     }
   } const visitor{interval, tail};
 
   return std::visit(visitor, mechanism);
-}
-
-LossGrid opposite(const LossGrid& grid) {
-  LossGrid out{.interval = grid.interval,
-               .first = 1 - grid.first - static_cast<std::int64_t>(grid.mass.size()),
-               .infinite = grid.infinite_of_opposite,
-               .infinite_of_opposite = grid.infinite};
-  out.mass.assign(grid.mass.rbegin(), grid.mass.rend());
-  Exponentials ratios(out.loss(0), out.interval);
-  for (double& mass : out.mass)
-    mass *= ratios.next();
-  return out;
 }
 
 }  // namespace sotto::privacy

@@ -13,16 +13,14 @@
 
 namespace sotto::privacy {
 
-/// Losses L = ln(P/Q) on the multiples of `interval`, under P; under Q the mass at loss l is
-/// exp(-l) times that under P. What the range leaves out is in neither: P's at a loss of +infinity,
-/// Q's at -infinity. Never less telling than the mechanism: every mass is rounded up, every loss
+/// Losses L = ln(P/Q) on the multiples of `interval`, under P. What the range leaves out is at a
+/// loss of +infinity. Never less telling than the mechanism: every mass is rounded up, every loss
 /// away from privacy.
 struct LossGrid {
   double interval = 0;
-  std::int64_t first = 0;           // the least loss, in intervals
-  std::vector<double> mass{};       // under P; of loss (first + i) * interval
-  double infinite = 0;              // under P
-  double infinite_of_opposite = 0;  // under Q, at a loss of -infinity
+  std::int64_t first = 0;      // the least loss, in intervals
+  std::vector<double> mass{};  // of loss (first + i) * interval
+  double infinite = 0;
 
   [[nodiscard]] double loss(std::size_t i) const {
     return static_cast<double>(first + static_cast<std::int64_t>(i)) * interval;
@@ -51,11 +49,14 @@ class Exponentials {
   std::size_t at_ = 0;
 };
 
+/// Both directions of a mechanism's adjacency.
+struct LossGrids {
+  LossGrid remove;  // ln(P/Q) under P
+  LossGrid add;     // ln(Q/P) under Q
+};
+
 /// The range leaves out about `tail` of either distribution, and counts it as a certain breach. An
 /// Error when the grid would have more than 2^23 points.
-Result<LossGrid> discretise(const Mechanism& mechanism, double interval, double tail);
-
-/// The same pair with P and Q exchanged.
-LossGrid opposite(const LossGrid& grid);
+Result<LossGrids> discretise(const Mechanism& mechanism, double interval, double tail);
 
 }  // namespace sotto::privacy

@@ -39,11 +39,11 @@ Result<Directions> on_grids(const Parts& parts, double interval, double delta) {
     releases += static_cast<double>(part.count);
   Directions out;
   for (const auto& part : parts) {
-    Result<LossGrid> grid =
+    Result<LossGrids> grids =
         discretise(part.mechanism, interval, std::min(1e-6, kTailShare * delta / releases));
-    if (!grid.ok()) return grid.error();
-    out.add.push_back({.loss = opposite(*grid), .count = part.count});
-    out.remove.push_back({.loss = std::move(grid).value(), .count = part.count});
+    if (!grids.ok()) return grids.error();
+    out.remove.push_back({.loss = std::move(grids->remove), .count = part.count});
+    out.add.push_back({.loss = std::move(grids->add), .count = part.count});
   }
   return out;
 }
