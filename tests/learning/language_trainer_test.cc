@@ -8,7 +8,6 @@
 #include "common/run/plan.h"
 #include "common/run/saved_model.h"
 #include "participant/learning/local_trainer.h"
-#include "participant/learning/tokenizer.h"
 
 namespace sotto::learning {
 namespace {
