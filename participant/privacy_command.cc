@@ -133,7 +133,7 @@ void run(Arguments args) {
   std::printf(
       "epsilon %s at delta %s: add or remove one example\n"
       "  sampling rate %s, noise multiplier %s, %llu steps\n"
-      "  by Renyi divergence alone: %s\n",
+      "  by Rényi divergence alone: %s\n",
       shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
       shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
       shown(epsilon_rdp).c_str());
@@ -161,7 +161,7 @@ void add_privacy_command(CLI::App& app) {
   sub->add_option("--delta", args->delta, "Without a job")->capture_default_str();
   sub->add_option("--target-epsilon", args->target_epsilon,
                   "Instead of the noise multiplier: the least one that reaches it");
-  sub->add_option("--accountant", args->accountant, "pld: what is charged; rdp: the Renyi bound")
+  sub->add_option("--accountant", args->accountant, "pld: what is charged; rdp: the Rényi bound")
       ->check(CLI::IsMember({"pld", "rdp"}))
       ->capture_default_str();
   sub->add_option("--plot", args->plot, "Write epsilon over the steps to this SVG file");

@@ -225,7 +225,7 @@ std::string plot_text(const PrivacyCurve& curve) {
   }
   out += "           +" + std::string(curve.points.size(), '-') + "\n";
   return out +
-         formatted("            epsilon over %.6g steps; * charged, . Renyi bound\n", curve.steps);
+         formatted("            epsilon over %.6g steps; * charged, . Rényi bound\n", curve.steps);
 }
 
 std::string plot_svg(const PrivacyCurve& curve) {
