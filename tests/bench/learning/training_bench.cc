@@ -175,7 +175,8 @@ std::vector<Case> cases() {
   return {{"4l_d256_classify", {bert(4, 256, 8000), classify}, 16, 128},
           {"2l_d128_v30522_classify", {bert(2, 128, 30522), classify}, 16, 128},
           {"4l_d256_lora8", {bert(4, 256, 8000), classify, lora}, 16, 128},
-          {"6l_d384_lm", {gpt2(6, 384, 8000), language}, 16, 128}};
+          {"6l_d384_lm", {gpt2(6, 384, 8000), language}, 16, 128},
+          {"2l_d768_classify", {bert(2, 768, 8000), classify}, 8, 128}};  // BERT-base's layers
 }
 
 }  // namespace
