@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "common/config/model_files.h"
+#include "common/config/parse.h"
 #include "common/run/plan.h"
 #include "common/run/saved_model.h"
 #include "participant/learning/local_trainer.h"
@@ -90,8 +91,7 @@ TEST_F(LanguageTrainer, CountsPredictedTokensAndTheirLoss) {
   FlatParameters zero = initial_model(job_).value();
   std::fill(zero.values.begin(), zero.values.end(), 0.0F);
   const auto counts = trainer().value()->evaluate(zero).value();
-  EXPECT_EQ(run::metric_names(job_),
-            (std::vector<std::string>{"tokens", "correct", "loss_milli"}));
+  EXPECT_EQ(run::metric_names(job_), (std::vector<std::string>{"tokens", "correct", "loss_milli"}));
   std::uint64_t tokens = 0;
   for (const Example& e : toy_texts(20))  // [CLS] is given, [SEP] is predicted
     tokens += 2 + static_cast<std::uint64_t>(std::count(e.text.begin(), e.text.end(), ' '));
@@ -133,6 +133,29 @@ TEST_F(LanguageTrainer, PrivateAdaptersMoveAndNothingElseIsSent) {
   crypto::StreamRandom random(1);
   const auto update = trainer().value()->train(start, 1, random, nullptr).value().update.values;
   EXPECT_EQ(update.size(), start.values.size());
+}
+
+TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
+  const fs::path example = SOTTO_SOURCE_DIR "/configs/tinyshakespeare";
+  config::JobConfig job = config::load_job(example / "job.json");
+  job.local_training.sampling_rate = 0.2;
+  const auto read = [&](const char* file) {
+    return read_examples(example / "data/shards/menenius" / file, job.task.labels).value();
+  };
+  const auto trainer = LocalTrainer::create(job, {.device = "cpu", .threads = 1},
+                                            {read("train.tsv"), read("eval.tsv")})
+                           .value();
+  FlatParameters model = initial_model(job).value();
+  const auto perplexity = [&] {
+    return run::summarise(job, trainer->evaluate(model).value()).perplexity;
+  };
+  const double before = perplexity();
+  EXPECT_LT(before, 512);  // it is no uniform guess
+  crypto::StreamRandom random(1);
+  const TrainedUpdate made = trainer->train(model, 1, random, nullptr).value();
+  for (std::size_t i = 0; i < model.values.size(); ++i)
+    model.values[i] += made.update.values[i];
+  EXPECT_LT(perplexity(), before);
 }
 
 }  // namespace
