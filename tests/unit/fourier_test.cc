@@ -37,8 +37,8 @@ void expect_equal(std::size_t length, std::size_t frequencies) {
     std::complex<double> expected = 0;
     for (std::size_t i = 0; i < in.at.size(); ++i) {
       const auto turns = static_cast<std::size_t>(in.at[i]) * k % length;
-      expected += std::polar(in.value[i], -2 * std::numbers::pi * static_cast<double>(turns) /
-                                              static_cast<double>(length));
+      expected += in.value[i] * std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(turns) /
+                                                    static_cast<double>(length));
     }
     squares += std::norm(found[k] - expected);
     EXPECT_LT(std::abs(found[k] - expected), 1e-12) << length << " " << k;
