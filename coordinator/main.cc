@@ -43,7 +43,7 @@ std::uint64_t unix_now() {
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
+  if (!text.ends_with('\n')) std::fputc('\n', stdout);
   std::fflush(stdout);
 }
 

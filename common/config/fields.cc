@@ -155,6 +155,10 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
        "Delta of the same statement; choose it well below one over the number of examples."},
       {"differential_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
        "L2 bound on the gradient of one example."},
+      {"differential_privacy.clipping", &s.clipping, kOptional, one_of({"flat", "automatic"}),
+       "\"flat\" scales down the gradients that are longer than clipping_norm (Abadi et al. 2016), "
+       "\"automatic\" brings all of them near it, short ones too (Bu et al. 2023, AUTO-S), so that "
+       "clipping_norm and learning rate need no tuning against each other."},
       {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
        "Noise in units of clipping_norm. 0: each site computes what target_epsilon needs for its "
        "own number of examples."},
@@ -205,6 +209,14 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
       {"local_training.learning_rate", &s.learning_rate, kOptional, above_to(0, 1000),
        "Learning rate at the first step."},
       {"local_training.momentum", &s.momentum, kOptional, from_below(0, 1), "Momentum of \"sgd\"."},
+      {"local_training.weight_decay", &s.weight_decay, kOptional, from_to(0, 100),
+       "What a step takes off each value, times the learning rate, apart from the gradient; "
+       "\"adam\" "
+       "with it is AdamW."},
+      {"local_training.proximal_mu", &s.proximal_mu, kOptional, from_to(0, 1000),
+       "FedProx: pull towards the round's model, for sites whose data differ much and that take "
+       "many "
+       "local steps. Needs no data, so it costs no privacy."},
       {"local_training.learning_rate_schedule", &s.learning_rate_schedule, kOptional,
        one_of({"constant", "linear", "cosine"}),
        "How the learning rate falls over all rounds: not, straight to 0, or along a half cosine."},

@@ -50,8 +50,9 @@ struct DifferentialPrivacySection {
   bool enabled = true;
   double target_epsilon = 8;
   double target_delta = 1e-5;
-  double clipping_norm = 1;     // per example
-  double noise_multiplier = 0;  // 0 = calibrated from target_epsilon at each site
+  double clipping_norm = 1;       // per example
+  std::string clipping = "flat";  // "flat", "automatic"
+  double noise_multiplier = 0;    // 0 = calibrated from target_epsilon at each site
 };
 
 /// Noise inside the sum: what a participant sent is protected, without trust in the coordinator.
@@ -71,7 +72,9 @@ struct LocalTrainingSection {
   std::uint32_t physical_batch_size = 64;
   std::string optimizer = "adam";  // "adam", "sgd"
   double learning_rate = 1e-3;
-  double momentum = 0;  // sgd
+  double momentum = 0;      // sgd
+  double weight_decay = 0;  // decoupled: with "adam" this is AdamW
+  double proximal_mu = 0;   // FedProx
   std::string learning_rate_schedule =
       "constant";  // "constant", "linear" (to 0 over all rounds), "cosine"
 };

@@ -84,7 +84,8 @@ Status check_model_files(const JobConfig& job, const std::filesystem::path& fold
     return Error{"the job's model configuration (config.json) is not the one that this site holds"};
   if (own->vocab != job.model.vocab_hash)
     return Error{
-        "the job's tokenizer (tokenizer.json, or vocab.json and merges.txt, or vocab.txt) is not the one that this site holds"};
+        "the job's tokenizer (tokenizer.json, or vocab.json and merges.txt, or vocab.txt) is not "
+        "the one that this site holds"};
   if (job.lora.r == 0) return {};
   const Result<Bytes32> weights = hash_model_weights(folder);
   if (!weights)

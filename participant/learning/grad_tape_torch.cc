@@ -137,8 +137,10 @@ void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient
   gradient.addmm_(b.flatten(0, 1).t(), a.flatten(0, 1));
 }
 
-Tensor clip_factors(const Tensor& norms, double clip) {
+Tensor clip_factors(const Tensor& norms, double clip, ClipRule rule) {
   constexpr double kShrink = 1 - 4e-6;  // above the relative error of a norm from float32 sums
+  constexpr double kStability = 0.01;   // AUTO-S's gamma
+  if (rule == ClipRule::kAutomatic) return (clip * kShrink / (norms + kStability)).to(at::kFloat);
   return (clip * kShrink / norms.clamp_min(1e-30)).clamp_max(1.0).to(at::kFloat);
 }
 

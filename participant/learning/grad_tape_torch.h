@@ -60,8 +60,12 @@ class GradTape {
   std::vector<const Parameter*> order_;  // first uses in order: sums must not depend on addresses
 };
 
-/// min(1, clip / norm) as float32 [B], shrunk by what float32 can have lost in a norm, so that no
+/// How a gradient is brought within its bound. kFlat: min(1, clip / norm) (Abadi et al. 2016).
+/// kAutomatic: clip / (norm + 0.01), which short ones gain by (AUTO-S, Bu et al. 2023).
+enum class ClipRule { kFlat, kAutomatic };
+
+/// A factor for each norm, float32 [B], shrunk by what float32 can have lost in a norm, so that no
 /// example's contribution exceeds `clip`.
-at::Tensor clip_factors(const at::Tensor& norms, double clip);
+at::Tensor clip_factors(const at::Tensor& norms, double clip, ClipRule rule);
 
 }  // namespace sotto::learning

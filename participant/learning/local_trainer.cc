@@ -96,6 +96,7 @@ class TorchTrainer final : public LocalTrainer {
   void plain_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
   std::optional<at::Generator> dropout(crypto::StreamRandom& random) const;
   void add_noise(double standard_deviation, crypto::StreamRandom& random);
+  void pull_towards(const Tensor& start, double mu);
   Result<FlatUpdate> update_since(const FlatParameters& model) const;
   void count_classes(const Batch& batch, MetricCounts& counts) const;
   void count_tokens(const Batch& batch, MetricCounts& counts) const;
@@ -125,6 +126,9 @@ std::optional<at::Generator> TorchTrainer::dropout(crypto::StreamRandom& random)
 Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
                                       crypto::StreamRandom& random) {
   const double clip = setup_.job.differential_privacy.clipping_norm;
+  const ClipRule rule = setup_.job.differential_privacy.clipping == "automatic"
+                            ? ClipRule::kAutomatic
+                            : ClipRule::kFlat;
   for (const auto& chunk :
        physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
     GradTape tape;
@@ -135,7 +139,7 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
     const Tensor norms = tape.norms();
     if (!norms.isfinite().all().item<bool>())
       return Error{"the gradient of an example is not finite; lower the learning rate"};
-    tape.accumulate(clip_factors(norms, clip));
+    tape.accumulate(clip_factors(norms, clip, rule));
   }
   add_noise(setup_.steps.noise_multiplier * clip, random);  // once for the whole draw, empty or not
   const double expected = setup_.steps.sampling_rate * static_cast<double>(setup_.train.size());
@@ -166,6 +170,14 @@ void TorchTrainer::add_noise(double standard_deviation, crypto::StreamRandom& ra
   gradient.add_(noise.to(gradient.device()));
 }
 
+/// FedProx (Li et al. 2020): the gradient of mu / 2 |values - start|^2. Of released values alone,
+/// so it is post-processing.
+void TorchTrainer::pull_towards(const Tensor& start, double mu) {
+  if (mu == 0) return;
+  const at::NoGradGuard no_grad;
+  model_.gradient().add_(model_.values() - start, mu);
+}
+
 Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint64_t server_round,
                                           crypto::SecureRandom& random,
                                           const std::function<void(TrainingProgress)>& progress) {
@@ -174,6 +186,7 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
   if (const Status loaded = model_.load(model); !loaded) return loaded.error();
   try {
     crypto::StreamRandom stream(random);
+    const Tensor start = settings.proximal_mu > 0 ? model_.values().detach().clone() : Tensor();
     const auto total = std::uint64_t{setup_.job.rounds.num_server_rounds} * settings.local_steps;
     for (std::uint32_t step = 0; step < settings.local_steps; ++step) {
       const auto draw =
@@ -183,6 +196,7 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
         plain_gradient(draw, stream);
       else if (const Status done = private_gradient(draw, stream); !done)
         return done.error();
+      pull_towards(start, settings.proximal_mu);
       const std::uint64_t global = (server_round - 1) * settings.local_steps + step;
       optimizer_.step(model_.values(), model_.gradient(),
                       scheduled_rate(settings, std::min(global, total - 1), total));

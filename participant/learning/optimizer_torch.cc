@@ -25,6 +25,7 @@ double scheduled_rate(const config::LocalTrainingSection& settings, std::uint64_
 void Optimizer::step(const at::Tensor& values, const at::Tensor& gradient, double rate) {
   const at::NoGradGuard no_grad;
   ++steps_;
+  if (settings_.weight_decay > 0) values.mul_(1 - rate * settings_.weight_decay);
   if (settings_.optimizer == "sgd")
     sgd(values, gradient, rate);
   else

@@ -1,4 +1,5 @@
-// Adam and SGD with momentum on one flat vector, and the learning-rate schedule over a whole job.
+// Adam and SGD with momentum, both with decoupled weight decay (Loshchilov and Hutter 2019), on one
+// flat vector, and the learning-rate schedule over a whole job.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ class Optimizer {
  public:
   explicit Optimizer(const config::LocalTrainingSection& settings) : settings_(settings) {}
 
-  /// values -= rate * direction(gradient), in place.
+  /// values -= rate * (direction(gradient) + weight decay * values), in place.
   void step(const at::Tensor& values, const at::Tensor& gradient, double rate);
 
  private:

@@ -52,13 +52,16 @@ Pattern pattern_of(const Json& step, const std::string& where) {
 
 /// The members of a Sequence, or the step itself; nothing for null.
 template <class Add>
-void each_step(const Json& step, const char* members, const std::string& where, const Add& add) {
+void each_step(const Json& step, const char* members, const std::string& where, const Add& add,
+               int depth = 0) {
+  constexpr int kDeepest = 8;
   if (step.is_null()) return;
+  if (depth > kDeepest) refuse(where, "is nested deeper than any tokenizer");
   if (type_of(step, where) != "Sequence") return add(step, type_of(step, where), where);
   const auto at = step.find(members);
   if (at == step.end() || !at->is_array()) refuse(where + "." + members, "is missing");
   for (std::size_t i = 0; i < at->size(); ++i)
-    each_step((*at)[i], members, where + "[" + std::to_string(i) + "]", add);
+    each_step((*at)[i], members, where + "[" + std::to_string(i) + "]", add, depth + 1);
 }
 
 // ---- normalizers

@@ -63,7 +63,7 @@ void expect_exact(Parameters& parameters, const Losses& losses) {
   EXPECT_TRUE(tape.unused(parameters.all).empty());
   const Tensor found = tape.norms();
   EXPECT_LT(((found - norms).abs() / norms).max().item<double>(), 3e-6);
-  tape.accumulate(clip_factors(found, clip));
+  tape.accumulate(clip_factors(found, clip, ClipRule::kFlat));
   for (std::size_t p = 0; p < values.size(); ++p) {
     const double scale = expected_sum[p].abs().max().item<double>();
     EXPECT_LT((parameters.all[p].gradient - expected_sum[p]).abs().max().item<double>(),
@@ -235,15 +235,25 @@ TEST(GradTape, ForgetsWhatItAccumulated) {
   Parameters p({{4, 4}}, at::kFloat);
   GradTape tape;
   dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum().backward();
-  tape.accumulate(clip_factors(tape.norms(), 1.0));
+  tape.accumulate(clip_factors(tape.norms(), 1.0, ClipRule::kFlat));
   EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p0"});
 }
 
 TEST(ClipFactors, NeverLetAContributionExceedTheClip) {
   const Tensor norms = at::rand({10000}, at::kDouble) * 10;
-  const Tensor scaled = norms * clip_factors(norms, 1.0);
+  const Tensor scaled = norms * clip_factors(norms, 1.0, ClipRule::kFlat);
   EXPECT_LE(scaled.max().item<double>(), 1.0);
   EXPECT_GT(scaled.max().item<double>(), 1 - 1e-5);
+}
+
+TEST(ClipFactors, AutomaticBringsShortGradientsNearTheClipAndNoneBeyondIt) {
+  const Tensor norms = at::tensor({0.0, 1e-6, 0.04, 0.5, 3.0, 1e6}, at::kDouble);
+  const Tensor scaled = norms * clip_factors(norms, 2.0, ClipRule::kAutomatic);
+  EXPECT_LE(scaled.max().item<double>(), 2.0);
+  EXPECT_EQ(scaled[0].item<double>(), 0.0);
+  EXPECT_NEAR(scaled[2].item<double>(), 2 * 0.04 / 0.05, 1e-4);
+  EXPECT_NEAR(scaled[3].item<double>(), 2 * 0.5 / 0.51, 1e-4);
+  EXPECT_GT(scaled[5].item<double>(), 1.9999);
 }
 
 }  // namespace

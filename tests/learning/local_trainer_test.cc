@@ -1,6 +1,7 @@
 #include "participant/learning/local_trainer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <numeric>
 #include <set>
@@ -103,6 +104,30 @@ TEST_F(LocalTrainerTest, LearnsAToyTaskPrivatelyAndPlainly) {
   EXPECT_GT(accuracy(), 0.9);
   job_.differential_privacy.enabled = false;
   EXPECT_GT(accuracy(), 0.9);
+}
+
+TEST_F(LocalTrainerTest, LearnsWithAutomaticClippingToo) {
+  job_.differential_privacy.clipping = "automatic";
+  EXPECT_GT(accuracy(), 0.9);
+}
+
+TEST_F(LocalTrainerTest, AProximalTermKeepsLocalStepsNearTheRoundsModel) {
+  job_.differential_privacy.enabled = false;
+  job_.local_training.optimizer = "sgd";
+  job_.local_training.learning_rate = 0.1;
+  job_.local_training.local_steps = 1;
+  const auto one_step = trained(1);
+  job_.local_training.proximal_mu = 10;  // learning rate times mu is 1
+  EXPECT_EQ(trained(1), one_step) << "the first step starts at the round's model";
+  // Each step then begins by taking back all of the one before.
+  job_.local_training.local_steps = 20;
+  const auto norm = [](const std::vector<float>& v) {
+    return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+  };
+  const double pulled = norm(trained(1));
+  job_.local_training.proximal_mu = 0;
+  EXPECT_LT(pulled, 2 * norm(one_step));
+  EXPECT_GT(norm(trained(1)), 4 * pulled);
 }
 
 TEST_F(LocalTrainerTest, TrainsWithThePoolerOfBertToo) {

@@ -209,12 +209,14 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
   const std::string zeros(64, '0');
   EXPECT_EQ(
       job_of(kJob).canonical,
-      R"({"differential_privacy":{"clipping_norm":1,"enabled":true,"noise_multiplier":0,)"
+      R"({"differential_privacy":{"clipping":"flat","clipping_norm":1,"enabled":true,)"
+      R"("noise_multiplier":0,)"
       R"("target_delta":1e-05,"target_epsilon":8},"distributed_privacy":{"clipping_norm":1,)"
       R"("enabled":false,"mechanism":"discrete_gaussian","noise_multiplier":0,)"
       R"("target_delta":1e-05,"target_epsilon":8},"local_training":{"expected_batch_size":64,)"
       R"("learning_rate":0.001,"learning_rate_schedule":"constant","local_steps":1,)"
-      R"("momentum":0,"optimizer":"adam","physical_batch_size":64,"sampling_rate":0},)"
+      R"("momentum":0,"optimizer":"adam","physical_batch_size":64,"proximal_mu":0,)"
+      R"("sampling_rate":0,"weight_decay":0},)"
       R"("lora":{"alpha":16,"dropout":0,"layers_to_transform":[],"r":0,"target_modules":[]},)"
       R"("model":{"config_hash":")" +
           zeros + R"(","max_length":32,"vocab_hash":")" + zeros + R"(","weights_hash":")" + zeros +

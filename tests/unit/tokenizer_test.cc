@@ -209,6 +209,10 @@ TEST(TokenizerFiles, WhatIsNotKnownIsRefusedByItsKey) {
           "normalizer[1]: the normalizer Nmt");
   refused(with("/pre_tokenizer", {{"type", "UnicodeScripts"}}), "the pre-tokenizer UnicodeScripts");
   refused(with("/decoder", {{"type", "CTC"}}), "the decoder CTC");
+  json nested = {{"type", "NFC"}};
+  for (int i = 0; i < 100; ++i)
+    nested = {{"type", "Sequence"}, {"normalizers", json::array({nested})}};
+  refused(with("/normalizer", nested), "is nested deeper than any tokenizer");
   refused(with("/post_processor", {{"type", "Odd"}}), "the post-processor Odd");
   refused(with("/pre_tokenizer",
                {{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}}),

@@ -62,7 +62,7 @@ class Step {
     learning::GradTape tape;
     model_.losses(batch(), {&tape}).sum().backward();
     SOTTO_CHECK(tape.unused(model_.parameters()).empty(), "a parameter took no part");
-    tape.accumulate(learning::clip_factors(tape.norms(), 1.0));
+    tape.accumulate(learning::clip_factors(tape.norms(), 1.0, learning::ClipRule::kFlat));
     const at::Tensor& gradient = model_.gradient();
     privacy::add_gaussian_noise(
         {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0, random_);
