@@ -26,16 +26,14 @@ Found next_added(std::string_view text, const std::vector<AddedToken>& added) {
   return best;
 }
 
+constexpr std::string_view kSpace = " \t\n\v\f\r";
+
 std::string_view without_trailing_space(std::string_view text) {
-  while (!text.empty() && text.back() == ' ')
-    text.remove_suffix(1);
-  return text;
+  return text.substr(0, text.find_last_not_of(kSpace) + 1);
 }
 
 std::string_view without_leading_space(std::string_view text) {
-  while (!text.empty() && text.front() == ' ')
-    text.remove_prefix(1);
-  return text;
+  return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
 }
 
 }  // namespace

@@ -124,10 +124,10 @@ Splitter metaspace(const Json& step, const std::string& where) {
       step, "prepend_scheme", value_of(step, "add_prefix_space", true, where) ? "always" : "never",
       where);
   if (mark.empty()) refuse(where + ".replacement", "is empty");
-  if (scheme != "always" && scheme != "never" && scheme != "first")
-    refuse(where + ".prepend_scheme", "\"" + scheme + "\" is unknown");
-  // Texts come here one by one, so the first piece is every piece without an added token before it.
-  const bool prepend = scheme != "never";
+  // "first" is not the same: behind an added token such as </s> it puts no mark.
+  if (scheme != "always" && scheme != "never")
+    refuse(where + ".prepend_scheme", "\"" + scheme + "\" is not supported");
+  const bool prepend = scheme == "always";
   const bool split = value_of(step, "split", true, where);
   return [=, blank = Pattern::literal(" ")](const std::string& text) {
     std::string marked = blank.replaced(text, mark);
@@ -146,7 +146,6 @@ Splitter splitter_of(const Json& step, const std::string& type, const std::strin
                                                              : Splitter(runs_of_digits_apart);
   if (type == "BertPreTokenizer") return bert_words;
   if (type == "Metaspace") return metaspace(step, where);
-  if (type == "Whitespace") return split_at(Pattern::compile(R"(\s+)").value(), Matches::kRemoved);
   if (type == "WhitespaceSplit")
     return split_at(Pattern::compile(R"(\s+)").value(), Matches::kRemoved);
   refuse(where, "the pre-tokenizer " + type + " is not supported");

@@ -171,6 +171,16 @@ TEST(Tokenizer, MakesOneUnknownOfAWordThatIsTooLong) {
   EXPECT_GT(tokenizer.encode(std::string(100, 'a')).size(), 1U);
 }
 
+TEST(Tokenizer, AnAddedTokenTakesTheSpaceBesideItAlongWhereItSaysSo) {
+  json file = base_of("gpt2");
+  file["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+  file["added_tokens"].push_back(
+      {{"id", 50257}, {"content", "<mask>"}, {"lstrip", true}, {"rstrip", true}});
+  const Tokenizer tokenizer = parse_tokenizer_json(file.dump(), "").value();
+  EXPECT_EQ(tokenizer.encode("a \t<mask>\n b"), tokenizer.encode("a<mask>b"));
+  EXPECT_EQ(tokenizer.encode(" \n<mask> "), Ids{50257});
+}
+
 TEST(Tokenizer, ALongWordTakesNoQuadraticTime) {
   const Tokenizer tokenizer = load_tokenizer(kVectors / "gpt2").value();
   const std::string word(200'000, 'a');
@@ -208,6 +218,9 @@ TEST(TokenizerFiles, WhatIsNotKnownIsRefusedByItsKey) {
   refused(with("/normalizer/normalizers/1", {{"type", "Nmt"}}),
           "normalizer[1]: the normalizer Nmt");
   refused(with("/pre_tokenizer", {{"type", "UnicodeScripts"}}), "the pre-tokenizer UnicodeScripts");
+  refused(with("/pre_tokenizer", {{"type", "Whitespace"}}), "the pre-tokenizer Whitespace");
+  refused(with("/pre_tokenizer", {{"type", "Metaspace"}, {"prepend_scheme", "first"}}),
+          "pre_tokenizer.prepend_scheme: \"first\" is not supported");
   refused(with("/decoder", {{"type", "CTC"}}), "the decoder CTC");
   json nested = {{"type", "NFC"}};
   for (int i = 0; i < 100; ++i)
