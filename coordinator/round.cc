@@ -56,6 +56,7 @@ RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& 
       offer(make_offer(plan, key)),
       masked_sum(codec::RingUpdate::zeros(plan.header.lanes)) {
   server.use_threads(plan.threads);
+  if (!plan.uploads) plan.uploads = std::make_shared<UploadsInMemory>();
 }
 
 std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_t index) const {
@@ -94,6 +95,14 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
 void RoundStateMachine::State::enter(PhaseState next, TimePoint now) {
   phase = std::move(next);
   deadline = now + duration();
+  if (auto begun = in<UploadPhase>() ? plan.uploads->begin(server.cohort().size(),
+                                                           secagg::upload_bytes(plan.header.lanes))
+                                     : Status{};
+      !begun.ok())
+    out.store_failed = begun.error().message;
+  out.decided = true;
+  if (current() != Phase::kAdvertise)
+    out.facts.emplace_back(Decided{.entered = current(), .digest = digest_of_decisions()});
   event(RoundEvent::Kind::kPhase, kCoordinatorId, std::string(name(current())));
   announce_to_all();
 }
@@ -220,7 +229,11 @@ void RoundStateMachine::State::open_sum() {
 
 void RoundStateMachine::State::finish(wire::RoundStatus status, std::string reason) {
   ended = status;
-  if (status != wire::RoundStatus::kDone) event(RoundEvent::Kind::kFailed, kCoordinatorId, reason);
+  if (status != wire::RoundStatus::kDone) {
+    event(RoundEvent::Kind::kFailed, kCoordinatorId, reason);
+    out.facts.emplace_back(EndedWithoutSum{});
+    out.decided = true;
+  }
   RoundOutcome outcome{.status = status,
                        .reason = std::move(reason),
                        .sum = std::nullopt,
@@ -243,6 +256,14 @@ void RoundStateMachine::State::judge(MemberId from, std::string_view what, const
         std::string(what) + (verdict.reason.empty() ? "" : ": ") + verdict.reason);
 }
 
+bool RoundStateMachine::State::counts(MemberId from, const wire::Message& message,
+                                      const Verdict& verdict) {
+  judge(from, wire::name_of(message), verdict);
+  if (verdict.kind != Verdict::Kind::kAccepted) return false;
+  out.facts.emplace_back(Heard{{.peer = from, .round = plan.header.round, .message = message}});
+  return true;
+}
+
 void RoundStateMachine::State::keep_evidence(MemberId from, const wire::Message& rejected) {
   if (convicted.contains({from, rejected.index()})) return;
   auto found = server.evidence_against(from, rejected);
@@ -257,9 +278,8 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
   const auto take = [&](const auto& m) {
     const Verdict verdict =
         m.id == from ? server.accept(m) : Verdict::rejected("names another member");
-    judge(from, what, verdict);
     if (verdict.kind == Verdict::Kind::kRejected) keep_evidence(from, message);
-    return verdict.kind == Verdict::Kind::kAccepted;
+    return counts(from, message, verdict);
   };
   std::visit(Overloaded{
                  [&](const wire::Advertise& m) { take(m); },
@@ -272,13 +292,17 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                  [&](const wire::Endorse& m) {
                    if (has_voted(from))
                      return judge(from, what, Verdict::rejected("after a vote to burn"));
-                   const Verdict verdict = server.accept(from, m);
-                   judge(from, what, verdict);
                    // R1: an endorsement is the ticket to M9, so one that comes late still gets M8.
-                   if (verdict.kind == Verdict::Kind::kAccepted && in<UnmaskPhase>())
+                   if (counts(from, message, server.accept(from, m)) && in<UnmaskPhase>())
                      announce(*server.cohort().index_of(from));
                  },
-                 [&](const wire::UnmaskResponse& m) { take(m); },
+                 [&](const wire::UnmaskResponse& m) {
+                   // After a restart that lost its endorsement a member repeats M9; it gets M6
+                   // again, and both come in their order.
+                   if (!contains(server.endorsed(), *server.cohort().index_of(from)))
+                     return judge(from, what, Verdict::ignored("comes before its endorsement"));
+                   take(m);
+                 },
                  [&](const wire::BurnVote& m) { receive_vote(from, m); },
                  [&](const wire::BlobData& m) { receive_upload(from, m, now); },
                  [&](const wire::BlobRequest& m) { serve_model(from, m); },
@@ -294,15 +318,33 @@ void RoundStateMachine::State::receive_upload(MemberId from, const wire::BlobDat
                                               TimePoint now) {
   auto* upload = in<UploadPhase>();
   if (!upload) return judge(from, "BlobData", Verdict::ignored("late"));
-  auto whole = upload->collector.accept(from, data, now);
-  if (!whole.ok()) return lose_member(from, whole.error().message);
-  if (!whole->has_value()) return;
-  Status counted = server.check_upload(from, **whole);
+  const auto taken = upload->collector.accept(from, data, now);
+  if (!taken.ok()) return lose_member(from, taken.error().message);
+  if (!taken->fresh) return;
+  const std::uint32_t index = *server.cohort().index_of(from);
+  if (Status kept = plan.uploads->write(index, data.offset, data.data); !kept.ok()) {
+    out.store_failed = kept.error().message;
+    return;
+  }
+  if (taken->whole) add_upload(from);
+}
+
+void RoundStateMachine::State::add_upload(MemberId from) {
+  const std::uint32_t index = *server.cohort().index_of(from);
+  const auto packed = plan.uploads->read(index);
+  if (!packed.ok()) {
+    out.store_failed = packed.error().message;
+    return;
+  }
+  Status counted = server.check_upload(from, *packed);
   // S is all complete uploads, so what is added here before S is fixed belongs to the sum over S.
-  if (counted.ok()) counted = masked_sum.add_packed(**whole);
+  if (counted.ok()) counted = masked_sum.add_packed(*packed);
   if (!counted.ok()) return lose_member(from, "M5: " + counted.error().message);
+  const std::string bytes = std::to_string(packed->size());
+  plan.uploads->added(index);
   server.upload_complete(from);
-  event(RoundEvent::Kind::kUploadProgress, from, std::to_string((*whole)->size()) + " bytes");
+  out.facts.emplace_back(UploadWhole{from});
+  event(RoundEvent::Kind::kUploadProgress, from, bytes + " bytes");
 }
 
 void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
@@ -314,6 +356,7 @@ void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest&
 
 void RoundStateMachine::State::lose_member(MemberId member, std::string why) {
   gone.insert(member);
+  out.facts.emplace_back(Left{member});
   if (auto* upload = in<UploadPhase>()) upload->collector.drop(member);
   event(RoundEvent::Kind::kDropout, member, std::move(why));
 }

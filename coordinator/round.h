@@ -1,13 +1,15 @@
 // RoundStateMachine: one attempt at one round at the coordinator, from the offer to the plain sum.
-// Sans-I/O and deterministic: verbs in, Output out; phases Advertise, Share, Check, Upload,
-// Endorse, Unmask and, when there can be no sum, Burn as a variant of small structs. The driver
-// (coordinator.cc, or the simulator) persists first, then sends. One thread.
+// Deterministic, and sans-I/O but for the UploadStore that it is given: verbs in, Output out;
+// phases Advertise, Share, Check, Upload, Endorse, Unmask and, when there can be no sum, Burn as a
+// variant of small structs. The driver (coordinator.cc, or the simulator) persists first, then
+// sends. The facts that it kept, replayed, are the machine again. One thread.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -17,6 +19,7 @@
 #include "common/secagg/server.h"
 #include "common/wire/blob_transfer.h"
 #include "common/wire/messages.h"
+#include "coordinator/upload_store.h"
 
 namespace sotto::coordinator {
 
@@ -30,9 +33,10 @@ struct RoundPlan {
   Bytes model;  // encode_parameters() of the round's model: served as the blob model_hash
   wire::FetchLimits fetch;
   std::map<MemberId, std::uint64_t> earlier_conflicts;  // edges in earlier rounds of the run
-  std::uint32_t uploads_at_once = 4;  // members whose upload is pulled at a time; others queue
-  unsigned threads = 1;               // that share the signatures of a message
-  std::uint32_t unmask_sends = 3;     // M8, one each deadline_ms[5]; then the round is lost
+  std::uint32_t uploads_at_once = 4;       // members whose upload is pulled at a time; others queue
+  unsigned threads = 1;                    // that share the signatures of a message
+  std::uint32_t unmask_sends = 3;          // M8, one each deadline_ms[5]; then the round is lost
+  std::shared_ptr<UploadStore> uploads{};  // in memory unless said
 };
 
 /// The plan's cohort in the order of its indexes.
@@ -49,6 +53,30 @@ enum class Phase : std::uint8_t {
   kClosed
 };
 std::string_view name(Phase phase);
+
+// What an attempt is made of beside its plan, in the order in which it came: replayed, it gives the
+// same machine. Times are not part of it.
+
+struct Heard {  // and counted
+  wire::Envelope envelope;
+};
+
+struct Left {
+  MemberId member{};
+};
+
+struct UploadWhole {  // its bytes are in the store, its hash is right
+  MemberId member{};
+};
+
+struct Decided {  // a phase was entered; what the one before fixed is never fixed again
+  Phase entered{};
+  Bytes32 digest{};  // of what was fixed
+};
+
+struct EndedWithoutSum {};
+
+using RoundFact = std::variant<Heard, Left, UploadWhole, Decided, EndedWithoutSum>;
 
 struct RoundEvent {
   enum class Kind {
@@ -82,6 +110,10 @@ struct RoundOutcome {
 };
 
 struct RoundOutput {
+  std::vector<RoundFact> facts;  // to be kept, in this order, after those of earlier outputs
+  /// All facts so far, and the bytes of whole uploads, must be durable before anything of this
+  /// output leaves. Facts that are lost otherwise were never answered: members repeat them.
+  bool decided = false;
   std::vector<wire::Envelope> send;
   std::optional<SumRequest> sum;
   std::vector<RoundEvent> events;
@@ -90,6 +122,8 @@ struct RoundOutput {
   std::optional<RoundOutcome>
       outcome;  // once: the attempt is over; the driver makes the model, then calls close()
   std::optional<TimePoint> wake_at;
+  std::optional<std::string>
+      store_failed;  // of the UploadStore: the machine must not be used again
 };
 
 struct RoundProgress {
@@ -106,6 +140,10 @@ class RoundStateMachine {
   ~RoundStateMachine();
 
   RoundOutput start(TimePoint now);
+  /// Instead of start(): goes on where the facts of an earlier process end, in a phase that begins
+  /// now. Nothing is announced but to member_connected(). An Error, and the machine must not be
+  /// used again: the facts are not of this plan, or the store lost an upload that counts.
+  Result<RoundOutput> resume(const std::vector<RoundFact>& facts, TimePoint now);
   RoundOutput handle(const wire::Envelope& envelope, TimePoint now);
   RoundOutput tick(TimePoint now);
   /// A member said Hello (first or again): send it this round's newest announcement, repeat its

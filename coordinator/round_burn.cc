@@ -56,7 +56,7 @@ void RoundStateMachine::State::receive_vote(MemberId from, const wire::BurnVote&
     keep_evidence(from, vote);
     return judge(from, kWhat, Verdict::rejected("from a member that endorsed survivors"));
   }
-  judge(from, kWhat, burn->ballot.accept(vote));
+  counts(from, vote, burn->ballot.accept(vote));
 }
 
 }  // namespace sotto::coordinator

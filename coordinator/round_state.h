@@ -68,6 +68,7 @@ struct RoundStateMachine::State {
   Bytes32 aggregate_hash{};
   std::optional<wire::RoundResult> m10;
   std::set<std::pair<MemberId, std::size_t>> convicted;  // by which message of whom
+  bool resuming = false;                                 // facts are replayed: nobody hears of it
   RoundOutput out;                                       // of the verb that is running
 
   [[nodiscard]] Phase current() const { return static_cast<Phase>(phase.index()); }
@@ -108,6 +109,7 @@ struct RoundStateMachine::State {
   }
 
   void announce_to_all() {
+    if (resuming) return;
     std::ranges::for_each(everybody(), [&](auto i) { announce(i); });
   }
 
@@ -141,12 +143,28 @@ struct RoundStateMachine::State {
   // ---- what is heard
 
   void judge(MemberId from, std::string_view what, const Verdict& verdict);
+  /// As judge(); a message that counts is a fact.
+  bool counts(MemberId from, const wire::Message& message, const Verdict& verdict);
   /// What a rejected message proves, once: a member cannot fill the disk with it.
   void keep_evidence(MemberId from, const wire::Message& rejected);
   void receive(MemberId from, const wire::Message& message, TimePoint now);
   void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
+  /// Its last range came, or it is in the store from before.
+  void add_upload(MemberId from);
   void serve_model(MemberId to, const wire::BlobRequest& request);
   void lose_member(MemberId member, std::string why);
+
+  // ---- going on after a crash (round_resume.cc)
+
+  /// Of what the phases before this one fixed.
+  [[nodiscard]] Bytes32 digest_of_decisions() const;
+  Status replay(const RoundFact& fact, TimePoint now);
+  Status replay(const Heard& heard, TimePoint now);
+  Status replay(const Left& left, TimePoint now);
+  Status replay(const UploadWhole& whole, TimePoint now);
+  Status replay(const Decided& decided, TimePoint now);
+  Status replay(const EndedWithoutSum& ended, TimePoint now);
+
   /// Fills in wake_at and hands the verb's Output out.
   RoundOutput take_output(TimePoint now);
 };

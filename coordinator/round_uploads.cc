@@ -23,8 +23,8 @@ void UploadCollector::fill_places(TimePoint now) {
   while (active_.size() < limits_.at_once && !queue_.empty()) {
     const Waiting next = queue_.front();
     queue_.pop_front();
-    active_.emplace(next.member, Active{wire::BlobFetch(next.hash_y, limits_.upload_bytes,
-                                                        limits_.upload_bytes, limits_.fetch),
+    active_.emplace(next.member, Active{wire::BlobRanges(next.hash_y, limits_.upload_bytes,
+                                                         limits_.upload_bytes, limits_.fetch),
                                         now});
   }
 }
@@ -52,18 +52,16 @@ std::vector<wire::Envelope> UploadCollector::due(RoundNumber round, TimePoint no
   return send;
 }
 
-Result<std::optional<Bytes>> UploadCollector::accept(MemberId member, const wire::BlobData& data,
-                                                     TimePoint now) {
+Result<UploadCollector::Taken> UploadCollector::accept(MemberId member, const wire::BlobData& data,
+                                                       TimePoint now) {
   const auto at = active_.find(member);
-  if (at == active_.end()) return std::optional<Bytes>();  // an answer from before a rotation
-  wire::BlobFetch& fetch = at->second.fetch;
-  const std::uint64_t before = fetch.received_bytes();
-  if (Status taken = fetch.accept(data); !taken.ok()) return taken.error();
-  if (fetch.received_bytes() != before) at->second.last_progress = now;
-  if (!fetch.complete()) return std::optional<Bytes>();
-  Bytes whole = fetch.take();
-  active_.erase(at);
-  return std::optional<Bytes>(std::move(whole));
+  if (at == active_.end()) return Taken{};  // an answer from before a rotation
+  const auto fresh = at->second.fetch.accept(data);
+  if (!fresh.ok()) return fresh.error();
+  if (*fresh) at->second.last_progress = now;
+  const bool whole = at->second.fetch.complete();
+  if (whole) active_.erase(at);
+  return Taken{.fresh = *fresh, .whole = whole};
 }
 
 std::optional<TimePoint> UploadCollector::wake_at() const {

@@ -1,6 +1,5 @@
-// Pulls the masked uploads of a round, a few members at once and the others in a queue, so that
-// what is in memory is bounded by the members being fetched and not by the cohort. Sans-I/O. One
-// thread.
+// Pulls the masked uploads of a round, a few members at once and the others in a queue: which
+// ranges to ask for, of whom, and when. Their bytes are the caller's. Sans-I/O. One thread.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +35,13 @@ class UploadCollector {
   /// one in the queue and starts again behind it.
   std::vector<wire::Envelope> due(RoundNumber round, TimePoint now);
 
-  /// The packed upload once it is whole (its hash is for the caller to check), else nothing. An
-  /// Error: the member broke the protocol or no longer has it.
-  Result<std::optional<Bytes>> accept(MemberId member, const wire::BlobData& data, TimePoint now);
+  struct Taken {
+    bool fresh = false;  // the range is new: its bytes belong at data.offset
+    bool whole = false;  // and it was the last one; the hash is for the caller to check
+  };
+
+  /// An Error: the member broke the protocol or no longer has its upload.
+  Result<Taken> accept(MemberId member, const wire::BlobData& data, TimePoint now);
 
   [[nodiscard]] std::optional<TimePoint> wake_at() const;
   /// Of the uploads being fetched; whole ones are gone from here.
@@ -51,7 +54,7 @@ class UploadCollector {
   };
 
   struct Active {
-    wire::BlobFetch fetch;
+    wire::BlobRanges fetch;
     TimePoint last_progress;
   };
 

@@ -19,8 +19,8 @@ std::string short_name(const Bytes32& blob) {
 
 }  // namespace
 
-BlobFetch::BlobFetch(const Bytes32& blob, std::optional<std::uint64_t> expected_bytes,
-                     std::uint64_t max_bytes, FetchLimits limits)
+BlobRanges::BlobRanges(const Bytes32& blob, std::optional<std::uint64_t> expected_bytes,
+                       std::uint64_t max_bytes, FetchLimits limits)
     : blob_(blob),
       total_(expected_bytes),
       max_bytes_(max_bytes),
@@ -29,13 +29,12 @@ BlobFetch::BlobFetch(const Bytes32& blob, std::optional<std::uint64_t> expected_
   SOTTO_CHECK(limits_.chunk_bytes > 0 && limits_.in_flight > 0, "a fetch that can ask for nothing");
   SOTTO_CHECK(!total_ || *total_ <= max_bytes_, "a blob expected longer than allowed");
   if (total_)
-    allocate();
+    list_chunks();
   else
     missing_ = {0};  // its answer says how long the blob is
 }
 
-void BlobFetch::allocate() {
-  data_.resize(*total_);
+void BlobRanges::list_chunks() {
   missing_.clear();
   const std::uint64_t chunks = *total_ / limits_.chunk_bytes + (*total_ % limits_.chunk_bytes != 0);
   missing_.reserve(chunks);
@@ -43,12 +42,12 @@ void BlobFetch::allocate() {
     missing_.push_back((chunk - 1) * limits_.chunk_bytes);
 }
 
-std::uint32_t BlobFetch::length_at(std::uint64_t offset) const {
+std::uint32_t BlobRanges::length_at(std::uint64_t offset) const {
   if (!total_) return limits_.chunk_bytes;
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(limits_.chunk_bytes, *total_ - offset));
 }
 
-std::vector<BlobRequest> BlobFetch::due(TimePoint now) {
+std::vector<BlobRequest> BlobRanges::due(TimePoint now) {
   // Answers come one after the other on one link: while any arrives, the others are on their way
   // and asking again would only make a slow link slower.
   if (heard_) {
@@ -73,7 +72,7 @@ std::vector<BlobRequest> BlobFetch::due(TimePoint now) {
   return requests;
 }
 
-void BlobFetch::reconnected() {
+void BlobRanges::reconnected() {
   for (const Request& request : in_flight_)
     missing_.push_back(request.offset);
   in_flight_.clear();
@@ -81,7 +80,7 @@ void BlobFetch::reconnected() {
   std::sort(missing_.begin(), missing_.end(), std::greater<>());
 }
 
-Status BlobFetch::learn_total(std::uint64_t total) {
+Status BlobRanges::learn_total(std::uint64_t total) {
   if (total_) {
     if (total != *total_)
       return Error{short_name(blob_) + " has " + std::to_string(total) + " bytes instead of " +
@@ -92,13 +91,13 @@ Status BlobFetch::learn_total(std::uint64_t total) {
     return Error{short_name(blob_) + " has " + std::to_string(total) + " bytes, at most " +
                  std::to_string(max_bytes_) + " allowed"};
   total_ = total;
-  allocate();
+  list_chunks();
   // The request that asked for offset 0 may still count as in flight; forget() settles it.
   if (!in_flight_.empty()) missing_.pop_back();
   return {};
 }
 
-bool BlobFetch::forget(std::uint64_t offset) {
+bool BlobRanges::forget(std::uint64_t offset) {
   const auto asked = std::find_if(in_flight_.begin(), in_flight_.end(),
                                   [&](const Request& r) { return r.offset == offset; });
   if (asked != in_flight_.end()) {
@@ -112,36 +111,48 @@ bool BlobFetch::forget(std::uint64_t offset) {
   return true;
 }
 
-Status BlobFetch::accept(const BlobData& data) {
+Result<bool> BlobRanges::accept(const BlobData& data) {
   if (data.blob != blob_)
     return Error{"an answer about " + short_name(data.blob) + " instead of " + short_name(blob_)};
   if (data.total == 0 && total_ != 0U) return Error{"the peer does not have " + short_name(blob_)};
   const Status same_total = learn_total(data.total);
-  if (!same_total.ok()) return same_total;
-  if (*total_ == 0) return {};  // nothing was asked; a duplicate at most
+  if (!same_total.ok()) return same_total.error();
+  if (*total_ == 0) return false;  // nothing was asked; a duplicate at most
   if (data.offset >= *total_ || data.offset % limits_.chunk_bytes != 0 ||
       data.data.size() != length_at(data.offset))
     return Error{short_name(blob_) + ": an answer of " + std::to_string(data.data.size()) +
                  " bytes at " + std::to_string(data.offset) + ", which was never asked for"};
   heard_ = true;
-  if (!forget(data.offset)) return {};
-  std::copy(data.data.begin(), data.data.end(),
-            data_.begin() + static_cast<std::ptrdiff_t>(data.offset));
+  if (!forget(data.offset)) return false;
   received_ += data.data.size();
-  return {};
+  return true;
 }
 
-bool BlobFetch::complete() const {
+bool BlobRanges::complete() const {
   return total_ && received_ == *total_;
 }
 
-std::optional<TimePoint> BlobFetch::wake_at() const {
+std::optional<TimePoint> BlobRanges::wake_at() const {
   if (complete()) return std::nullopt;
   if (!missing_.empty() && in_flight_.size() < limits_.in_flight) return TimePoint{};
   SOTTO_CHECK(!in_flight_.empty(), "an incomplete blob that waits for nothing");
   const auto first = std::min_element(in_flight_.begin(), in_flight_.end(),
                                       [](auto& a, auto& b) { return a.sent < b.sent; });
   return first->sent + patience_;
+}
+
+BlobFetch::BlobFetch(const Bytes32& blob, std::optional<std::uint64_t> expected_bytes,
+                     std::uint64_t max_bytes, FetchLimits limits)
+    : ranges_(blob, expected_bytes, max_bytes, limits), data_(expected_bytes.value_or(0)) {}
+
+Status BlobFetch::accept(const BlobData& data) {
+  const Result<bool> fresh = ranges_.accept(data);
+  if (!fresh.ok()) return fresh.error();
+  data_.resize(ranges_.total().value_or(0));
+  if (*fresh)
+    std::copy(data.data.begin(), data.data.end(),
+              data_.begin() + static_cast<std::ptrdiff_t>(data.offset));
+  return {};
 }
 
 Bytes BlobFetch::take() {

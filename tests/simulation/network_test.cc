@@ -1,11 +1,11 @@
 // What a bad network may change: who is in a sum, never what the sum is. And 200 seeded histories.
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 
 #include <gtest/gtest.h>
 
 #include "common/sim/seeds.h"
+#include "tests/simulation/seed_range.h"
 #include "tests/simulation/world.h"
 
 namespace sotto::sim {
@@ -111,24 +111,11 @@ struct History {
   FaultPlan plan;
 };
 
-/// SOTTO_SEED=n runs that one history; SOTTO_SEEDS=n the first n, SOTTO_SEEDS=a-b those from a to
-/// b (by hand, 100,000 in all).
 TEST(Seeds, WhateverHappensOnlyExactSumsAreReleased) {
-  const char* one = std::getenv("SOTTO_SEED");
-  const char* many = std::getenv("SOTTO_SEEDS");
-  const auto number = [](const char* text, char** end) { return std::strtoull(text, end, 10); };
-  std::uint64_t first = one ? number(one, nullptr) : 0;
-  std::uint64_t count = one ? 1 : 200;
-  if (many && !one) {
-    char* end = nullptr;
-    count = number(many, &end);
-    if (*end == '-') {
-      first = count;
-      count = number(end + 1, nullptr) - first + 1;
-    }
-  }
+  const SeedRange seeds = seeds_to_run(200);
+  const bool one = seeds.last == seeds.first + 1;
   std::uint64_t rounds = 0, released = 0;
-  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+  for (std::uint64_t seed = seeds.first; seed < seeds.last; ++seed) {
     const History history(seed);
     World world(seed, history.plan, history.config);
     world.run();

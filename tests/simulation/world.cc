@@ -38,6 +38,7 @@ World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
       config_(config),
       network_(seed, config.links),
       chance_(derive_seed(seed, "flaps", 0)),
+      kill_chance_(derive_seed(seed, "kills", 0)),
       coordinator_key_(make_key(seed, 0)),
       model_{.layout = {{"weights", {static_cast<std::int64_t>(config.values)}}},
              .values = std::vector<float>(config.values, 0.5F)},
@@ -146,11 +147,7 @@ wire::RoundHeader World::header(RoundNumber round) const {
   return header;
 }
 
-void World::start_round(std::uint16_t attempt) {
-  for (const auto& one : sites_)
-    if (network_.is_cut(one->id())) restores_[clock_.now()].push_back(one->id());
-  restore_links();
-  round_ = RoundNumber::of(round_index_ + 1, attempt);
+coordinator::RoundPlan World::round_plan() const {
   const auto phase = static_cast<std::uint64_t>(config_.phase.count());
   coordinator::RoundPlan plan;
   plan.header = header(round_);
@@ -166,17 +163,31 @@ void World::start_round(std::uint16_t attempt) {
   plan.encoding = encoding(round_);
   plan.model = encode_parameters(model_);
   plan.fetch = {.chunk_bytes = 64, .in_flight = 4, .retry_after = Duration(1000)};
+  plan.uploads = disk_.uploads();
+  return plan;
+}
+
+void World::start_round(std::uint16_t attempt) {
+  for (const auto& one : sites_)
+    if (network_.is_cut(one->id())) restores_[clock_.now()].push_back(one->id());
+  restore_links();
+  round_ = RoundNumber::of(round_index_ + 1, attempt);
   round_began_ = clock_.now();
   round_over_ = false;
   rejections_ = 0;
   opened_.reset();
-  machine_ = std::make_unique<coordinator::RoundStateMachine>(std::move(plan), coordinator_key_);
+  disk_.begin();
+  machine_ = std::make_unique<coordinator::RoundStateMachine>(round_plan(), coordinator_key_);
   carry_out(machine_->start(clock_.now()));
 }
 
 Duration World::longest_round() const {
   // Advertise, Share, Check; Upload; Endorse twice; then Burn twice and Unmask three times at most.
-  return 3 * config_.phase + config_.training_limit + 2 * config_.phase + 5 * config_.phase;
+  const Duration undisturbed =
+      3 * config_.phase + config_.training_limit + 2 * config_.phase + 5 * config_.phase;
+  // After a kill the phase under way begins again.
+  return undisturbed +
+         static_cast<Duration::rep>(kills_) * (config_.coordinator_away + config_.training_limit);
 }
 
 void World::run() {
@@ -206,6 +217,7 @@ TimePoint World::next_event() const {
   };
   consider(network_.next());
   consider(coordinator_wake_);
+  consider(coordinator_back_);
   if (!restores_.empty()) consider(restores_.begin()->first);
   for (const auto& one : sites_)
     consider(one->next());
@@ -229,6 +241,7 @@ void World::step() {
   if (auto delivery = network_.receive(now)) return deliver(*delivery);
   for (const auto& one : sites_)
     if (const auto due = one->next(); due && *due <= now) return send_from(*one, one->run_due(now));
+  if (coordinator_back_ && *coordinator_back_ <= now) return restart_coordinator();
   if (coordinator_wake_ && *coordinator_wake_ <= now) {
     coordinator_wake_.reset();
     carry_out(machine_->tick(now));
@@ -259,6 +272,11 @@ void World::restore_links() {
   while (!restores_.empty() && restores_.begin()->first <= clock_.now()) {
     const auto members = std::move(restores_.begin()->second);
     restores_.erase(restores_.begin());
+    if (coordinator_back_) {  // there is nobody to connect to
+      auto& later = restores_[*coordinator_back_ + Duration(1)];
+      later.insert(later.end(), members.begin(), members.end());
+      continue;
+    }
     for (MemberId member : members) {
       network_.restore(member);
       send_from(site(member), site(member).reconnected(clock_.now()));
@@ -286,18 +304,60 @@ void World::send_from(Site& from, const Site::Sends& sends) {
   }
 }
 
+// ---- the coordinator, which may be killed before it keeps, before it sends and while it sends
+
+bool World::killed_now() {
+  const bool now =
+      config_.coordinator_killed.contains(moments_++) ||
+      (config_.coordinator_kills > 0 && kill_chance_.unit() < config_.coordinator_kills);
+  if (!now) return false;
+  ++kills_;
+  machine_.reset();
+  opened_.reset();
+  coordinator_wake_.reset();
+  coordinator_back_ = clock_.now() + config_.coordinator_away;
+  for (const auto& one : sites_) {
+    if (network_.is_cut(one->id())) continue;
+    network_.cut(one->id());
+    restores_[*coordinator_back_ + Duration(1)].push_back(one->id());
+  }
+  return true;
+}
+
+void World::restart_coordinator() {
+  coordinator_back_.reset();
+  machine_ = std::make_unique<coordinator::RoundStateMachine>(round_plan(), coordinator_key_);
+  auto resumed = machine_->resume(disk_.crash(), clock_.now());
+  if (!resumed.ok()) {
+    checker_.fail("the round cannot go on after a restart: " + resumed.error().message);
+    resumed = machine_->start(clock_.now());
+  }
+  carry_out(std::move(resumed).value());
+}
+
+void World::keep(coordinator::RoundOutput& output) {
+  disk_.append(std::move(output.facts));
+  if (output.decided) disk_.commit();
+}
+
 void World::carry_out(coordinator::RoundOutput output) {
   coordinator_wake_ = output.wake_at;
   for (const auto& event : output.events)
     rejections_ += event.kind == coordinator::RoundEvent::Kind::kRejected;
-  for (const auto& envelope : output.send) {
-    checker_.coordinator_sent(envelope.round, envelope.message);
-    network_.send(kCoordinatorId, envelope, clock_.now());
+  const bool matters = !output.facts.empty() || output.decided;
+  if (matters && killed_now()) return;
+  keep(output);
+  if (matters && killed_now()) return;
+  for (std::size_t i = 0; i < output.send.size(); ++i) {
+    if (matters && i == output.send.size() / 2 && killed_now()) return;
+    checker_.coordinator_sent(output.send[i].round, output.send[i].message);
+    network_.send(kCoordinatorId, output.send[i], clock_.now());
   }
   if (output.sum) {
     codec::RingUpdate sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
     opened_ = copy_of(sum);
     carry_out(machine_->summed(std::move(sum), clock_.now()));
+    return;
   }
   if (output.outcome) finish_round(std::move(*output.outcome));
 }
@@ -305,6 +365,7 @@ void World::carry_out(coordinator::RoundOutput output) {
 // ---- what must hold
 
 void World::finish_round(coordinator::RoundOutcome outcome) {
+  if (outcome.status == wire::RoundStatus::kDone && killed_now()) return;  // before its checkpoint
   RoundRecord record{.round = round_,
                      .status = outcome.status,
                      .reason = std::move(outcome.reason),
@@ -320,7 +381,12 @@ void World::finish_round(coordinator::RoundOutcome outcome) {
   records_.push_back(std::move(record));
   round_over_ = true;
   // A round that the checker ended is not over for the machine and cannot be closed.
-  if (records_.back().reason != "stuck") carry_out(machine_->close(model_.hash(), clock_.now()));
+  if (records_.back().reason == "stuck") return;
+  if (killed_now()) {  // nobody hears of the result; a new process begins the next round
+    coordinator_back_.reset();
+    return;
+  }
+  carry_out(machine_->close(model_.hash(), clock_.now()));
 }
 
 void World::check_sum(const RoundRecord& record) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "coordinator/round.h"
 #include "coordinator/server_optimizer.h"
 #include "tests/simulation/checker.h"
+#include "tests/simulation/coordinator_disk.h"
 #include "tests/simulation/site.h"
 #include "tests/unit/temporary_directory.h"
 
@@ -40,6 +42,11 @@ struct WorldConfig {
   double max_participant_epsilon = std::numeric_limits<double>::infinity();  // of each site
   LinkFaults links{.loss = 0, .duplicate = 0, .min_delay = Duration(1), .max_delay = Duration(30)};
   double flaps = 0;  // probability that the delivery of a message breaks its member's link
+  /// Moments at which the coordinator is killed, in the count of World::moments(): three for each
+  /// of its steps that has something to keep. It is back after `coordinator_away`.
+  std::set<std::uint64_t> coordinator_killed{};
+  double coordinator_kills = 0;  // or the probability at each
+  Duration coordinator_away{700};
   Duration phase{2000};
   Duration training_limit{40000};
 };
@@ -77,6 +84,11 @@ class World {
 
   [[nodiscard]] const FlatParameters& model() const { return model_; }
 
+  /// Moments at which the coordinator could have been killed so far, and how often it was.
+  [[nodiscard]] std::uint64_t moments() const { return moments_; }
+
+  [[nodiscard]] std::uint64_t kills() const { return kills_; }
+
   /// One line: what failed and how to see it again.
   [[nodiscard]] std::string report() const;
 
@@ -92,11 +104,16 @@ class World {
   [[nodiscard]] secagg::Cohort cohort(RoundNumber round) const;
   [[nodiscard]] std::uint32_t colluders() const;
   [[nodiscard]] secagg::RoundEncoding round_encoding(RoundNumber round) const;
+  [[nodiscard]] coordinator::RoundPlan round_plan() const;
   void start_round(std::uint16_t attempt);
   void run_attempt(std::uint16_t attempt);
   void step();
   [[nodiscard]] TimePoint next_event() const;
   void carry_out(coordinator::RoundOutput output);
+  void keep(coordinator::RoundOutput& output);
+  /// True when this is one of the moments: the coordinator is gone.
+  bool killed_now();
+  void restart_coordinator();
   void send_from(Site& site, const Site::Sends& sends);
   void deliver(const Delivery& delivery);
   void maybe_flap(MemberId member);
@@ -114,6 +131,7 @@ class World {
   SimClock clock_;
   SimNetwork network_;
   crypto::StreamRandom chance_;  // flaps
+  crypto::StreamRandom kill_chance_;
   crypto::SigningKey coordinator_key_;
   Checker checker_;
   participant::Agreement agreement_;
@@ -122,6 +140,10 @@ class World {
   FlatParameters model_;
   coordinator::ServerOptimizer optimizer_;
   std::unique_ptr<coordinator::RoundStateMachine> machine_;
+  CoordinatorDisk disk_;
+  std::uint64_t moments_ = 0;
+  std::uint64_t kills_ = 0;
+  std::optional<TimePoint> coordinator_back_;
   std::optional<TimePoint> coordinator_wake_;
   std::map<TimePoint, std::vector<MemberId>> restores_;  // links that come up again
   std::uint64_t round_index_ = 0;
