@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "common/base/printable.h"
-#include "common/journal/atomic_file.h"
 #include "common/run/evidence_folder.h"
 #include "common/run/plan.h"
 #include "common/run/saved_model.h"
@@ -15,9 +14,10 @@
 #include "coordinator/job_terms.h"
 #include "coordinator/members.h"
 #include "coordinator/metrics_log.h"
-#include "coordinator/phase_times.h"
 #include "coordinator/round.h"
+#include "coordinator/round_board.h"
 #include "coordinator/round_plan.h"
+#include "coordinator/standing_pause.h"
 
 namespace sotto::coordinator {
 
@@ -64,15 +64,9 @@ struct Coordinator::Impl {
     metrics.open(options.folder / "metrics.jsonl", checkpoint.finished_rounds);
     if (Status s = members.open_conflicts(options.folder / "conflicts.json"); !s.ok())
       throw StartupError(s.error().message);
+    standing_pause.open(options.folder);
     noise_account = open_noise_account(job(), checkpoint.model.values.size(), options.folder);
     genesis = open_genesis(job(), options.roster, checkpoint.run, options.folder, signing, random);
-  }
-
-  /// A coordinator that cannot write stops: going on would lose rounds.
-  void must_save() {
-    if (Status saved = store->save(checkpoint); !saved.ok()) {
-      throw StartupError("cannot save the checkpoint: " + saved.error().message);
-    }
   }
 
   // ---- members
@@ -134,6 +128,7 @@ struct Coordinator::Impl {
   }
 
   void gather(TimePoint now) {
+    if (standing_pause.holds()) return gather_until.reset();
     const std::size_t needed = std::max<std::size_t>(job().rounds.min_available_participants, 2);
     if (members.size() - members.refused() < needed) {
       return fail("too few members accept the job (" + std::to_string(needed) +
@@ -177,7 +172,7 @@ struct Coordinator::Impl {
     cohort = plan->cohort;
     plan->earlier_conflicts = members.conflicts();
     round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan->encoding.noise;
-    phases.begin(now);
+    board.begin(round, cohort, now);
     machine.emplace(std::move(*plan), signing);
     apply(machine->start(now));
     // A drawn cohort may name members that are not there; nobody waits for them.
@@ -218,15 +213,8 @@ struct Coordinator::Impl {
   }
 
   void on_event(const RoundEvent& event, TimePoint now) {
-    using Kind = RoundEvent::Kind;
-    if (event.kind == Kind::kPhase) {
-      phases.enter(name(event.phase), now);
-    } else if (event.kind == Kind::kRejected || event.kind == Kind::kDropout ||
-               event.kind == Kind::kFailed) {
-      note("round " + label(round) + ", " + std::string(name(event.phase)) + ": " +
-           (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
-           printable(event.detail));
-    }
+    board.on_event(event, now);
+    if (const auto line = line_for_log(event, round, members)) note(*line);
   }
 
   void open_sum(SumRequest request) {
@@ -250,7 +238,7 @@ struct Coordinator::Impl {
         .status = outcome.status == wire::RoundStatus::kDone ? "done" : outcome.reason,
         .cohort = static_cast<std::uint32_t>(cohort.size()),
         .survivors = static_cast<std::uint32_t>(outcome.survivors.size()),
-        .phase_s = phases.end(now),
+        .phase_s = board.end(now),
         .upload_bytes = outcome.upload_bytes,
         .values = checkpoint.model.values.size(),
         .participant_epsilon = participant_epsilon(),
@@ -264,7 +252,7 @@ struct Coordinator::Impl {
       not_before = now + kRetryPause;
       note("round " + label(round) + " has no sum: " + outcome.reason);
     }
-    mark_silent(outcome.survivors);
+    members.forget_silent(cohort, outcome.survivors);
     close_round(record, now);
     if (failed_attempts >= job().rounds.attempts_per_round) {
       return fail("round " + std::to_string(round.server_round()) + " was lost " +
@@ -272,6 +260,7 @@ struct Coordinator::Impl {
                   ". Nothing was released in a lost round; the same command resumes the run");
     }
     if (checkpoint.finished_rounds > job().rounds.num_server_rounds) return complete();
+    if (stop_after_round) return stop();
     if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
   }
 
@@ -288,15 +277,9 @@ struct Coordinator::Impl {
     record.epsilon = epsilon.after(checkpoint.finished_rounds);
     metrics.append(record);
     // The result is durable before anybody hears of it (spec 2.7, rule 1).
-    must_save();
-  }
-
-  /// Who was in the cohort and not among the survivors is left out until it says Hello again.
-  void mark_silent(const std::vector<MemberId>& survivors) {
-    if (survivors.empty()) return;
-    for (MemberId id : cohort) {
-      if (std::find(survivors.begin(), survivors.end(), id) == survivors.end()) members.forget(id);
-    }
+    // A coordinator that cannot write stops: going on would lose rounds.
+    if (Status saved = store->save(checkpoint); !saved.ok())
+      throw StartupError("cannot save the checkpoint: " + saved.error().message);
   }
 
   void close_round(RoundRecord& record, TimePoint now) {
@@ -328,7 +311,7 @@ struct Coordinator::Impl {
     machine.reset();
     for (const MemberStatus& m : members.status())
       send_finished(m.id);
-    report(host.now(), true);
+    show();
     host.finish(static_cast<int>(code));
   }
 
@@ -337,6 +320,10 @@ struct Coordinator::Impl {
         !saved.ok())
       return fail("cannot save the model: " + saved.error().message);
     end("finished", "", RunEnd::kCompleted);
+  }
+
+  void stop() {
+    end("stopped", "stopped by the operator; the same command resumes the run", RunEnd::kStopped);
   }
 
   void fail(const std::string& why) {
@@ -355,38 +342,32 @@ struct Coordinator::Impl {
                 .epsilon = epsilon.after(checkpoint.finished_rounds),
                 .delta = job().differential_privacy.target_delta,
                 .participant_epsilon = participant_epsilon(),
-                .participant_delta = job().distributed_privacy.target_delta};
-    if (machine) {
-      const RoundProgress p = machine->progress();
-      s.state = "running";
-      s.server_round = round.server_round();
-      s.phase = name(p.phase);
-      s.done = p.done;
-      s.cohort = p.cohort;
-      s.upload_bytes = p.upload_bytes;
-    }
-    const std::uint64_t here = checkpoint.finished_rounds - finished_at_start;
-    if (here > 0 && !ended) {
-      const std::uint64_t left =
-          job().rounds.num_server_rounds + 1 -
-          std::min<std::uint64_t>(checkpoint.finished_rounds, job().rounds.num_server_rounds + 1);
-      s.eta_s = seconds(now - started) / static_cast<double>(here) * static_cast<double>(left);
-    }
-    s.members = members.status();
-    return s;
+                .participant_delta = job().distributed_privacy.target_delta,
+                .wall_s = wall_s(),
+                .lost_attempts = failed_attempts,
+                .members = members.status()};
+    if (ended) return board.resting(std::move(s));
+    s.eta_s = time_left_s({.finished_at_start = finished_at_start,
+                           .finished = checkpoint.finished_rounds,
+                           .num_server_rounds = job().rounds.num_server_rounds,
+                           .seconds = seconds(now - started)});
+    const bool paused = standing_pause.holds();
+    if (paused && !machine) s.state = "paused";
+    if (machine) s.asked = stop_after_round ? "stop" : paused ? "pause" : "";
+    return machine ? board.running(std::move(s), machine->progress(), now)
+                   : board.resting(std::move(s));
   }
+
+  void show() { report(host.now(), true); }
 
   void report(TimePoint now, bool at_once = false) {
     if (!at_once && now < next_report) return;
     next_report = now + kBeat;
     const RunStatus s = status(now);
     if (observer.on_status) observer.on_status(s);
-    if (at_once || now >= next_status_file) {
-      next_status_file = now + Duration{1000};
-      (void)journal::write_file_atomically(options.folder / "status.json",
-                                           {view_of(to_json(s)), view_of("\n")},
-                                           journal::FileAccess::kEveryoneReads);
-    }
+    if (!at_once && now < next_status_file) return;
+    next_status_file = now + Duration{1000};
+    write_status_file(s, options.folder);
   }
 
   void schedule() {
@@ -416,6 +397,8 @@ struct Coordinator::Impl {
   std::string state = "gathering";
   std::string detail;
   bool ended = false;
+  bool stop_after_round = false;
+  StandingPause standing_pause;
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
   TimePoint next_report;
@@ -429,7 +412,7 @@ struct Coordinator::Impl {
   std::vector<MemberId> cohort;
   std::uint32_t failed_attempts = 0;
   std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, where it trains
-  PhaseTimes phases;
+  RoundBoard board;
   std::optional<run::Evaluation> evaluation;
 };
 
@@ -444,6 +427,9 @@ void Coordinator::start() {
   impl_->started = impl_->host.now();
   impl_->checkpoint_wall_at_start = impl_->checkpoint.wall_s;
   impl_->finished_at_start = impl_->checkpoint.finished_rounds;
+  if (impl_->standing_pause.holds())
+    impl_->note("paused by the operator: no round begins until sotto-coordinator resume " +
+                impl_->options.folder.string());
   if (impl_->checkpoint.finished_rounds > impl_->job().rounds.num_server_rounds)
     return impl_->complete();
   impl_->beat();
@@ -481,8 +467,25 @@ void Coordinator::on_wake() {
 }
 
 void Coordinator::on_stop_requested() {
-  impl_->end("stopped", "stopped by the operator; the same command resumes the run",
-             RunEnd::kStopped);
+  impl_->stop();
+}
+
+Status Coordinator::pause() {
+  Status written = impl_->standing_pause.begin();
+  if (written.ok()) impl_->show();
+  return written;
+}
+
+Status Coordinator::resume() {
+  Status written = impl_->standing_pause.end();
+  if (written.ok()) impl_->show();
+  return written;
+}
+
+void Coordinator::finish_and_stop() {
+  if (!impl_->machine) return impl_->stop();
+  impl_->stop_after_round = true;
+  impl_->show();
 }
 
 const FlatParameters& Coordinator::model() const {

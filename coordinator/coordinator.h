@@ -52,6 +52,13 @@ class Coordinator final : public App {
   void on_wake() override;
   void on_stop_requested() override;
 
+  /// No new round begins until resume(), also after a restart; the one under way goes on to its
+  /// end. An Error, and no change, when that cannot be written down.
+  Status pause();
+  Status resume();
+  /// Stops when the attempt under way is over; at once where there is none.
+  void finish_and_stop();
+
   /// After the end: the model as it is.
   [[nodiscard]] const FlatParameters& model() const;
   [[nodiscard]] bool resumed() const;

@@ -30,6 +30,7 @@ std::vector<MemberStatus> Members::status() const {
   std::vector<MemberStatus> out;
   for (const auto& [id, m] : members_) {
     out.push_back(m.status);
+    out.back().connected = m.last_hello.has_value();
     const auto at = conflicts().find(id);
     if (at != conflicts().end()) out.back().conflicts = at->second;
   }
@@ -70,6 +71,13 @@ std::vector<MemberId> Members::take_lost(TimePoint now) {
   }
   unreachable_.clear();
   return lost;
+}
+
+void Members::forget_silent(const std::vector<MemberId>& cohort,
+                            const std::vector<MemberId>& survivors) {
+  if (survivors.empty()) return;
+  for (MemberId id : cohort)
+    if (std::ranges::find(survivors, id) == survivors.end()) forget(id);
 }
 
 std::vector<MemberId> Members::ready() const {

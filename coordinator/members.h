@@ -54,6 +54,9 @@ class Members {
   /// The member is not waited for; it is back with its next Hello.
   void forget(MemberId id) { members_.at(id).last_hello.reset(); }
 
+  /// Who was in the cohort of a round and not among its survivors, where it has any.
+  void forget_silent(const std::vector<MemberId>& cohort, const std::vector<MemberId>& survivors);
+
   /// Members that cannot be reached or have been silent for long, each once; they are forgotten.
   std::vector<MemberId> take_lost(TimePoint now);
 

@@ -1,9 +1,12 @@
 #include "coordinator/run_report.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
+
+#include "common/journal/atomic_file.h"
 
 namespace sotto::coordinator {
 
@@ -58,7 +61,34 @@ std::string_view name(MemberState state) {
   return "";
 }
 
+std::string_view name(RoundPart part) {
+  switch (part) {
+    case RoundPart::kNone:
+      return "none";
+    case RoundPart::kPreparing:
+      return "preparing";
+    case RoundPart::kTraining:
+      return "training";
+    case RoundPart::kUploading:
+      return "uploading";
+    case RoundPart::kUploaded:
+      return "uploaded";
+    case RoundPart::kLate:
+      return "late";
+    case RoundPart::kGone:
+      return "gone";
+  }
+  return "";
+}
+
 }  // namespace
+
+std::optional<double> time_left_s(const Pace& pace) {
+  if (pace.finished <= pace.finished_at_start) return std::nullopt;
+  const std::uint64_t all = pace.num_server_rounds + 1;  // and the closing evaluation
+  const auto left = static_cast<double>(all - std::min(pace.finished, all));
+  return pace.seconds / static_cast<double>(pace.finished - pace.finished_at_start) * left;
+}
 
 std::string to_json(const RoundRecord& r) {
   json out = {{"server_round", r.server_round},
@@ -85,9 +115,14 @@ std::string to_json(const RoundRecord& r) {
 std::string to_json(const RunStatus& s) {
   json out = {{"state", s.state},
               {"detail", s.detail},
+              {"asked", s.asked},
               {"server_round", s.server_round},
               {"num_server_rounds", s.num_server_rounds},
+              {"attempt", s.attempt},
               {"phase", s.phase},
+              {"phase_s", s.phase_s},
+              {"wall_s", s.wall_s},
+              {"lost_attempts", s.lost_attempts},
               {"done", s.done},
               {"cohort", s.cohort},
               {"upload_bytes", s.upload_bytes},
@@ -104,10 +139,19 @@ std::string to_json(const RunStatus& s) {
     out["members"].push_back({{"id", raw(m.id)},
                               {"name", m.name},
                               {"state", name(m.state)},
+                              {"connected", m.connected},
                               {"reason", m.reason},
-                              {"conflicts", m.conflicts}});
+                              {"conflicts", m.conflicts},
+                              {"part", name(m.part)},
+                              {"part_reason", m.part_reason}});
   }
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void write_status_file(const RunStatus& status, const std::filesystem::path& folder) {
+  (void)journal::write_file_atomically(folder / "status.json",
+                                       {view_of(to_json(status)), view_of("\n")},
+                                       journal::FileAccess::kEveryoneReads);
 }
 
 std::string console_line(const RunStatus& s) {
@@ -118,6 +162,7 @@ std::string console_line(const RunStatus& s) {
     return fmt::format("waiting for members: {}/{} have accepted the job", accepted,
                        s.members.size());
   }
+  if (s.state == "paused") return fmt::format("paused after round {}", s.server_round);
   std::string line = s.server_round > s.num_server_rounds
                          ? std::string("closing evaluation")
                          : fmt::format("round {}/{}", s.server_round, s.num_server_rounds);
@@ -128,6 +173,7 @@ std::string console_line(const RunStatus& s) {
   if (s.epsilon) line += fmt::format(" · epsilon {:.2f}", *s.epsilon);
   if (s.participant_epsilon)
     line += fmt::format(" · participant epsilon {:.2f}", *s.participant_epsilon);
+  if (!s.asked.empty()) return line + " · will " + s.asked + " after this round";
   if (s.eta_s) {
     const auto left = static_cast<std::uint64_t>(*s.eta_s + 0.5);
     line += fmt::format(" · {}:{:02} left", left / 60, left % 60);
@@ -175,6 +221,7 @@ std::string describe_status(const std::string& status_json) {
             ? ", of a whole participant without bound"
             : fmt::format(", of a whole participant {:.2f} at delta {:g}",
                           s.value("participant_epsilon", 0.0), s.value("participant_delta", 0.0));
+  if (!s.value("asked", "").empty()) out += ", will " + s.value("asked", "") + " after this round";
   if (!s.value("detail", "").empty()) out += "\n" + s.value("detail", "");
   for (const json& m : s.value("members", json::array())) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),

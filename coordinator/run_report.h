@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,20 +45,36 @@ struct RoundRecord {
 
 enum class MemberState : std::uint8_t { kAbsent, kOffered, kAccepted, kRefused };
 
+/// What a member is doing in the attempt under way, or did in the last one.
+enum class RoundPart : std::uint8_t {
+  kNone,       // not in the cohort
+  kPreparing,  // keys and shares
+  kTraining,
+  kUploading,  // its signed head is here, its bytes are being pulled
+  kUploaded,   // in the sum
+  kLate,       // silent until the end of a phase
+  kGone        // left, or the link is down
+};
+
 struct MemberStatus {
   MemberId id{};
   std::string name;
   MemberState state{};
+  bool connected = false;       // heard of lately
   std::string reason;           // of a refusal
   std::uint64_t conflicts = 0;  // complaints about shares, by it or about it, in this run
+  RoundPart part{};
+  std::string part_reason;  // of kLate and kGone
 };
 
 /// Now: the console line, status.json.
 struct RunStatus {
-  std::string state;  // "gathering", "running", "finished", "failed", "stopped"
+  std::string state;  // "gathering", "running", "paused", "finished", "failed", "stopped"
   std::string detail;
+  std::string asked;  // what the operator asked for that is not done yet: "", "pause", "stop"
   std::uint64_t server_round = 0;
   std::uint64_t num_server_rounds = 0;
+  std::uint32_t attempt = 0;
   std::string phase;
   std::uint32_t done = 0;
   std::uint32_t cohort = 0;
@@ -68,8 +85,25 @@ struct RunStatus {
   std::optional<double> participant_epsilon;
   double participant_delta = 0;
   std::optional<double> eta_s;
+  double wall_s = 0;                      // since the run began
+  std::map<std::string, double> phase_s;  // of the attempt under way, this phase's so far included
+  std::uint32_t lost_attempts = 0;        // one after the other, up to now
   std::vector<MemberStatus> members;
 };
+
+/// How fast a process goes through a run.
+struct Pace {
+  std::uint64_t finished_at_start = 0;  // rounds, when this process began
+  std::uint64_t finished = 0;
+  std::uint64_t num_server_rounds = 0;
+  double seconds = 0;  // that this process took
+};
+
+/// Until the closing evaluation is done; nothing before this process has finished a round.
+std::optional<double> time_left_s(const Pace& pace);
+
+/// FOLDER/status.json; for people, so a failure to write it stops nothing.
+void write_status_file(const RunStatus& status, const std::filesystem::path& folder);
 
 /// One object a line, keys sorted.
 std::string to_json(const RoundRecord& record);

@@ -1,0 +1,93 @@
+#include "coordinator/round_board.h"
+
+#include <utility>
+
+#include "common/base/printable.h"
+
+namespace sotto::coordinator {
+
+void RoundBoard::begin(RoundNumber round, const std::vector<MemberId>& cohort, TimePoint now) {
+  round_ = round;
+  parts_.clear();
+  for (MemberId id : cohort)
+    parts_[id] = {};
+  spent_s_.clear();
+  phase_.clear();
+  since_ = now;
+}
+
+void RoundBoard::on_event(const RoundEvent& event, TimePoint now) {
+  using Kind = RoundEvent::Kind;
+  if (event.kind == Kind::kPhase) {
+    enter(name(event.phase), now);
+    for (auto& [id, p] : parts_)
+      if (event.phase == Phase::kUpload && p.part == RoundPart::kPreparing)
+        p.part = RoundPart::kTraining;
+    return;
+  }
+  const auto found = parts_.find(event.member);
+  if (found == parts_.end()) return;
+  Part& p = found->second;
+  if (event.kind == Kind::kDropout) {
+    drop(event.member, event.detail);
+  } else if (event.kind == Kind::kUploadProgress) {
+    p.part = RoundPart::kUploaded;
+  } else if (event.kind == Kind::kAccepted && event.phase == Phase::kUpload &&
+             p.part == RoundPart::kTraining) {
+    p.part = RoundPart::kUploading;
+  }
+}
+
+void RoundBoard::drop(MemberId member, const std::string& why) {
+  Part& p = parts_.at(member);
+  if (p.part == RoundPart::kUploaded) return;  // in the sum, whatever becomes of it
+  p.part = why == "silent" ? RoundPart::kLate : RoundPart::kGone;
+  p.reason = printable(why);
+}
+
+void RoundBoard::enter(std::string_view phase, TimePoint now) {
+  if (!phase_.empty()) spent_s_[phase_] += seconds(now - since_);
+  phase_ = phase;
+  since_ = now;
+}
+
+std::map<std::string, double> RoundBoard::end(TimePoint now) {
+  enter({}, now);
+  return std::exchange(spent_s_, {});
+}
+
+RunStatus RoundBoard::running(RunStatus status, const RoundProgress& progress,
+                              TimePoint now) const {
+  status.state = "running";
+  status.server_round = round_.server_round();
+  status.attempt = round_.attempt();
+  status.phase = name(progress.phase);
+  status.done = progress.done;
+  status.cohort = progress.cohort;
+  status.upload_bytes = progress.upload_bytes;
+  status.phase_s = spent_s_;
+  if (!phase_.empty()) status.phase_s[phase_] += seconds(now - since_);
+  return resting(std::move(status));
+}
+
+RunStatus RoundBoard::resting(RunStatus status) const {
+  for (MemberStatus& m : status.members) {
+    const auto found = parts_.find(m.id);
+    if (found == parts_.end()) continue;
+    m.part = found->second.part;
+    m.part_reason = found->second.reason;
+  }
+  return status;
+}
+
+std::optional<std::string> line_for_log(const RoundEvent& event, RoundNumber round,
+                                        const Members& members) {
+  using Kind = RoundEvent::Kind;
+  if (event.kind != Kind::kRejected && event.kind != Kind::kDropout && event.kind != Kind::kFailed)
+    return std::nullopt;
+  return "round " + label(round) + ", " + std::string(name(event.phase)) + ": " +
+         (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
+         printable(event.detail);
+}
+
+}  // namespace sotto::coordinator
