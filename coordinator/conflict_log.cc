@@ -1,5 +1,7 @@
 #include "coordinator/conflict_log.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "common/journal/atomic_file.h"
@@ -40,8 +42,19 @@ void ConflictLog::count(const Entry& entry) {
   ++counts_[entry.edge.dealer];
 }
 
+std::map<MemberId, std::uint64_t> ConflictLog::counts_before(RoundNumber round) const {
+  std::map<MemberId, std::uint64_t> counts;
+  for (const Entry& entry : entries_) {
+    if (entry.round >= round) continue;
+    ++counts[entry.edge.holder];
+    ++counts[entry.edge.dealer];
+  }
+  return counts;
+}
+
 Status ConflictLog::add(RoundNumber round, const std::vector<secagg::Conflict>& edges) {
-  if (edges.empty()) return {};
+  const auto known = [&](const Entry& entry) { return entry.round == round; };
+  if (edges.empty() || std::ranges::any_of(entries_, known)) return {};
   for (const secagg::Conflict& edge : edges)
     count({.round = round, .edge = edge});
   json out = json::array();

@@ -20,11 +20,15 @@ class ConflictLog {
   /// Reads `file` when it is there: conflicts.json of the run folder. An Error when it is damaged.
   static Result<ConflictLog> open(std::filesystem::path file);
 
-  /// Durable when it returns OK; nothing is written for a round without an edge.
+  /// Durable when it returns OK; nothing is written for a round without an edge, nor for one that
+  /// is known: an attempt that goes on after a crash may find its edges again.
   Status add(RoundNumber round, const std::vector<secagg::Conflict>& edges);
 
   /// Edges a member had, at either end.
   [[nodiscard]] const std::map<MemberId, std::uint64_t>& counts() const { return counts_; }
+
+  /// Those of attempts before this one.
+  [[nodiscard]] std::map<MemberId, std::uint64_t> counts_before(RoundNumber round) const;
 
  private:
   struct Entry {

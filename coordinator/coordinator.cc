@@ -1,7 +1,6 @@
 #include "coordinator/coordinator.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "common/base/printable.h"
@@ -10,14 +9,12 @@
 #include "common/run/saved_model.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
-#include "coordinator/checkpoint.h"
 #include "coordinator/job_terms.h"
 #include "coordinator/members.h"
-#include "coordinator/metrics_log.h"
 #include "coordinator/round.h"
 #include "coordinator/round_board.h"
 #include "coordinator/round_plan.h"
-#include "coordinator/standing_pause.h"
+#include "coordinator/run_folder.h"
 
 namespace sotto::coordinator {
 
@@ -41,33 +38,19 @@ struct Coordinator::Impl {
         epsilon(public_epsilon(options.job)),
         optimizer(optimizer_spec(options.job.server_optimizer),
                   options.initial_model.values.size()),
-        members(options.roster) {
-    open_run();
+        members(options.roster),
+        folder(options.folder, options.job, std::move(options.initial_model),
+               optimizer.encode_state(), random) {
+    if (Status restored = optimizer.restore_state(folder.checkpoint.optimizer_state);
+        !restored.ok())
+      throw StartupError(folder.path().string() + ": " + restored.error().message);
+    if (Status opened = members.open_conflicts(folder.path() / "conflicts.json"); !opened.ok())
+      throw StartupError(opened.error().message);
+    genesis =
+        open_genesis(job(), options.roster, folder.checkpoint.run, folder.path(), signing, random);
   }
 
   const config::JobConfig& job() const { return options.job; }
-
-  // ---- the run folder
-
-  void open_run() {
-    OpenedRun run = coordinator::open_run(options.folder,
-                                          {.job_hash = job().hash,
-                                           .model = std::move(options.initial_model),
-                                           .optimizer_state = optimizer.encode_state()},
-                                          random);
-    store.emplace(std::move(run.store));
-    checkpoint = std::move(run.checkpoint);
-    was_resumed = run.resumed;
-    if (Status restored = optimizer.restore_state(checkpoint.optimizer_state); !restored.ok())
-      throw StartupError(options.folder.string() + ": " + restored.error().message);
-    write_resolved_job(job(), options.folder);
-    metrics.open(options.folder / "metrics.jsonl", checkpoint.finished_rounds);
-    if (Status s = members.open_conflicts(options.folder / "conflicts.json"); !s.ok())
-      throw StartupError(s.error().message);
-    standing_pause.open(options.folder);
-    noise_account = open_noise_account(job(), checkpoint.model.values.size(), options.folder);
-    genesis = open_genesis(job(), options.roster, checkpoint.run, options.folder, signing, random);
-  }
 
   // ---- members
 
@@ -82,19 +65,19 @@ struct Coordinator::Impl {
   void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
     const bool returned = members.heard(peer, now);
     if (ended) return send_finished(peer);
-    if (members.accepted(peer) && hello.run == checkpoint.run) {
+    if (members.accepted(peer) && hello.run == folder.checkpoint.run) {
       if (genesis && returned) apply(genesis->connected(peer));
       if (machine && returned) apply(machine->member_connected(peer, now));
       return;
     }
     members.offered(peer);
-    wire::JobOffer offer{.run = checkpoint.run, .job = job().canonical};
+    wire::JobOffer offer{.run = folder.checkpoint.run, .job = job().canonical};
     secagg::sign_job_offer(signing, offer);
     send(peer, {}, offer);
   }
 
   void on_reply(MemberId peer, const wire::JobReply& reply) {
-    if (reply.id != peer || reply.run != checkpoint.run || reply.job_hash != job().hash ||
+    if (reply.id != peer || reply.run != folder.checkpoint.run || reply.job_hash != job().hash ||
         !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
       return note(members.name_of(peer) + ": an answer to the job that does not verify; ignored");
     }
@@ -102,6 +85,7 @@ struct Coordinator::Impl {
     note(members.name_of(peer) +
          (reply.accepted ? " accepts the job" : " refuses the job: " + printable(reply.reason)));
     if (genesis && reply.accepted) apply(genesis->connected(peer));
+    if (machine && reply.accepted) apply(machine->member_connected(peer, host.now()));
     beat();
   }
 
@@ -121,6 +105,7 @@ struct Coordinator::Impl {
   void beat() {
     const TimePoint now = host.now();
     lose_absent(now);
+    folder.commit_waiting(now);
     if (!ended && genesis) apply(genesis->tick(now));
     if (!ended && !machine) gather(now);
     report(now);
@@ -128,7 +113,7 @@ struct Coordinator::Impl {
   }
 
   void gather(TimePoint now) {
-    if (standing_pause.holds()) return gather_until.reset();
+    if (folder.standing_pause.holds()) return gather_until.reset();
     const std::size_t needed = std::max<std::size_t>(job().rounds.min_available_participants, 2);
     if (members.size() - members.refused() < needed) {
       return fail("too few members accept the job (" + std::to_string(needed) +
@@ -158,51 +143,78 @@ struct Coordinator::Impl {
 
   void start_round(std::vector<MemberId> ready, TimePoint now) {
     gather_until.reset();
-    auto last = store->last_offered();
-    if (!last.ok()) return fail(last.error().message);
-    auto number = next_attempt(*last, checkpoint.finished_rounds + 1);
+    auto number = folder.next_attempt();
     if (!number.ok()) return fail(number.error().message);
-    auto plan = make_round_plan(job(), options.roster, checkpoint.run, *number,
-                                members_of_round(job(), genesis, ready, random), checkpoint.model);
+    auto plan = plan_of(*number, members_of_round(job(), genesis, ready, random));
     if (!plan.ok()) return fail(plan.error().message);
-    round = plan->header.round;
-    // Durable before the offer leaves: no round number is offered twice, whatever happens.
-    if (Status saved = store->save_offered(round); !saved.ok()) return fail(saved.error().message);
-    plan->threads = options.threads;
-    cohort = plan->cohort;
-    plan->earlier_conflicts = members.conflicts();
-    round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan->encoding.noise;
-    board.begin(round, cohort, now);
-    machine.emplace(std::move(*plan), signing);
+    folder.begin_attempt({.run = plan->header.run,
+                          .round = *number,
+                          .cohort = plan->cohort,
+                          .header_hash = secagg::header_hash(plan->header)});
+    begin_attempt(std::move(*plan), now);
     apply(machine->start(now));
     // A drawn cohort may name members that are not there; nobody waits for them.
     for (MemberId id : std::vector(cohort))
       if (machine && !std::ranges::binary_search(ready, id)) lose(id, now);
   }
 
-  /// Before M4U leaves, on which updates follow.
-  Status charge_noise(const std::vector<RoundEvent>& events) {
-    const bool uploads = std::ranges::any_of(events, [](const RoundEvent& event) {
-      return event.kind == RoundEvent::Kind::kPhase && event.phase == Phase::kUpload;
-    });
-    return uploads && round_noise ? noise_account->charge(round, round_noise->round) : Status{};
+  Result<RoundPlan> plan_of(RoundNumber number, const RoundMembers& who) {
+    auto plan = make_round_plan(job(), options.roster, folder.checkpoint.run, number, who,
+                                folder.checkpoint.model);
+    if (!plan.ok()) return plan;
+    plan->threads = options.threads;
+    plan->uploads = folder.uploads();
+    plan->earlier_conflicts = members.conflicts_before(number);
+    return plan;
   }
 
-  std::optional<double> participant_epsilon() const {
-    if (!noise_account) return std::nullopt;
-    return noise_account->epsilon(job().distributed_privacy.target_delta);
+  void begin_attempt(RoundPlan plan, TimePoint now) {
+    round = plan.header.round;
+    cohort = plan.cohort;
+    round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan.encoding.noise;
+    board.begin(round, cohort, now);
+    machine.emplace(std::move(plan), signing);
+  }
+
+  /// The round that an earlier process left in its middle goes on where it was; what its members
+  /// said and what it had decided stands.
+  void take_up(UnfinishedAttempt attempt, TimePoint now) {
+    const AttemptBegun& begun = attempt.begun;
+    const auto give_up = [&](const std::string& why) {
+      machine.reset();
+      folder.drop_attempt();
+      note("round " + label(begun.round) + " cannot go on after the restart: " + why +
+           ". It is tried again under a new number");
+    };
+    auto plan = plan_of(begun.round, genesis && genesis->genesis()
+                                         ? members_of_round(job(), genesis, {}, random)
+                                         : RoundMembers(begun.cohort));
+    if (!plan.ok()) return give_up(plan.error().message);
+    if (secagg::header_hash(plan->header) != begun.header_hash)
+      return give_up("this program, roster or job plans it otherwise");
+    begin_attempt(std::move(*plan), now);
+    auto resumed = machine->resume(attempt.facts, now);
+    if (!resumed.ok()) return give_up(resumed.error().message);
+    note("round " + label(round) + " goes on in phase " +
+         std::string(name(machine->progress().phase)));
+    apply(std::move(resumed).value());
   }
 
   void apply(RoundOutput output) {
     const TimePoint now = host.now();
-    if (Status charged = charge_noise(output.events); !charged.ok())
-      return fail("the noise account cannot be written: " + charged.error().message);
-    for (const RoundEvent& event : output.events)
-      on_event(event, now);
+    for (const RoundEvent& event : output.events) {
+      // Before M4U leaves, on which updates follow.
+      if (event.kind == RoundEvent::Kind::kPhase && event.phase == Phase::kUpload && round_noise)
+        folder.charge_noise(round, round_noise->round);
+      board.on_event(event, now);
+      if (const auto line = line_for_log(event, round, members)) note(*line);
+    }
     if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
       note("conflicts of this round are not kept: " + kept.error().message);
     for (const secagg::Evidence& e : output.evidence)
-      note(run::keep_evidence(options.folder / "evidence", e, options.roster));
+      note(run::keep_evidence(folder.path() / "evidence", e, options.roster));
+    if (output.store_failed) throw StartupError(folder.cannot_write(*output.store_failed));
+    folder.keep(output.facts, output.decided);
     for (const wire::Envelope& e : output.send)
       send(e.peer, e.round, e.message);
     machine_wake = output.wake_at;
@@ -210,11 +222,6 @@ struct Coordinator::Impl {
     if (output.outcome) finish_attempt(std::move(*output.outcome), now);
     report(now);
     schedule();
-  }
-
-  void on_event(const RoundEvent& event, TimePoint now) {
-    board.on_event(event, now);
-    if (const auto line = line_for_log(event, round, members)) note(*line);
   }
 
   void open_sum(SumRequest request) {
@@ -240,14 +247,15 @@ struct Coordinator::Impl {
         .survivors = static_cast<std::uint32_t>(outcome.survivors.size()),
         .phase_s = board.end(now),
         .upload_bytes = outcome.upload_bytes,
-        .values = checkpoint.model.values.size(),
-        .participant_epsilon = participant_epsilon(),
+        .values = folder.checkpoint.model.values.size(),
+        .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
         .noise = round_noise,
         .wall_s = wall_s()};
     if (outcome.status == wire::RoundStatus::kDone) {
       accept_sum(*outcome.sum, record);
     } else {
-      metrics.append(record);
+      folder.metrics.append(record);
+      folder.drop_attempt();
       ++failed_attempts;
       not_before = now + kRetryPause;
       note("round " + label(round) + " has no sum: " + outcome.reason);
@@ -259,7 +267,7 @@ struct Coordinator::Impl {
                   std::to_string(failed_attempts) + " times, last: " + record.status +
                   ". Nothing was released in a lost round; the same command resumes the run");
     }
-    if (checkpoint.finished_rounds > job().rounds.num_server_rounds) return complete();
+    if (folder.checkpoint.finished_rounds > job().rounds.num_server_rounds) return complete();
     if (stop_after_round) return stop();
     if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
   }
@@ -269,21 +277,20 @@ struct Coordinator::Impl {
     evaluation = run::summarise(job(), sum.metrics);
     record.evaluation = evaluation;
     if (!record.closing_evaluation) {
-      checkpoint.model.values = optimizer.step(std::move(checkpoint.model.values), sum.mean);
-      checkpoint.optimizer_state = optimizer.encode_state();
+      folder.checkpoint.model.values =
+          optimizer.step(std::move(folder.checkpoint.model.values), sum.mean);
+      folder.checkpoint.optimizer_state = optimizer.encode_state();
     }
-    checkpoint.finished_rounds = round.server_round();
-    checkpoint.wall_s = wall_s();
-    record.epsilon = epsilon.after(checkpoint.finished_rounds);
-    metrics.append(record);
+    folder.checkpoint.finished_rounds = round.server_round();
+    folder.checkpoint.wall_s = wall_s();
+    record.epsilon = epsilon.after(folder.checkpoint.finished_rounds);
+    folder.metrics.append(record);
     // The result is durable before anybody hears of it (spec 2.7, rule 1).
-    // A coordinator that cannot write stops: going on would lose rounds.
-    if (Status saved = store->save(checkpoint); !saved.ok())
-      throw StartupError("cannot save the checkpoint: " + saved.error().message);
+    folder.finish_attempt();
   }
 
   void close_round(RoundRecord& record, TimePoint now) {
-    RoundOutput closing = machine->close(checkpoint.model.hash(), now);
+    RoundOutput closing = machine->close(folder.checkpoint.model.hash(), now);
     for (const wire::Envelope& e : closing.send)
       send(e.peer, e.round, e.message);
     machine.reset();
@@ -291,14 +298,14 @@ struct Coordinator::Impl {
     if (observer.on_round) observer.on_round(record);
   }
 
-  double wall_s() const { return checkpoint_wall_at_start + seconds(host.now() - started); }
+  double wall_s() const { return folder.at_start().wall_s + seconds(host.now() - started); }
 
   // ---- the end
 
   void send_finished(MemberId peer) {
-    wire::RunFinished m{.run = checkpoint.run,
+    wire::RunFinished m{.run = folder.checkpoint.run,
                         .completed = state == "finished",
-                        .model_hash = checkpoint.model.hash(),
+                        .model_hash = folder.checkpoint.model.hash(),
                         .reason = detail};
     secagg::sign_run_finished(signing, m);
     send(peer, {}, m);
@@ -316,7 +323,7 @@ struct Coordinator::Impl {
   }
 
   void complete() {
-    if (Status saved = run::save_model(options.folder / "model", job(), checkpoint.model);
+    if (Status saved = run::save_model(folder.path() / "model", job(), folder.checkpoint.model);
         !saved.ok())
       return fail("cannot save the model: " + saved.error().message);
     end("finished", "", RunEnd::kCompleted);
@@ -334,24 +341,25 @@ struct Coordinator::Impl {
   // ---- showing
 
   RunStatus status(TimePoint now) const {
-    RunStatus s{.state = state,
-                .detail = detail,
-                .server_round = checkpoint.finished_rounds,
-                .num_server_rounds = job().rounds.num_server_rounds,
-                .evaluation = evaluation,
-                .epsilon = epsilon.after(checkpoint.finished_rounds),
-                .delta = job().differential_privacy.target_delta,
-                .participant_epsilon = participant_epsilon(),
-                .participant_delta = job().distributed_privacy.target_delta,
-                .wall_s = wall_s(),
-                .lost_attempts = failed_attempts,
-                .members = members.status()};
+    RunStatus s{
+        .state = state,
+        .detail = detail,
+        .server_round = folder.checkpoint.finished_rounds,
+        .num_server_rounds = job().rounds.num_server_rounds,
+        .evaluation = evaluation,
+        .epsilon = epsilon.after(folder.checkpoint.finished_rounds),
+        .delta = job().differential_privacy.target_delta,
+        .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
+        .participant_delta = job().distributed_privacy.target_delta,
+        .wall_s = wall_s(),
+        .lost_attempts = failed_attempts,
+        .members = members.status()};
     if (ended) return board.resting(std::move(s));
-    s.eta_s = time_left_s({.finished_at_start = finished_at_start,
-                           .finished = checkpoint.finished_rounds,
+    s.eta_s = time_left_s({.finished_at_start = folder.at_start().finished_rounds,
+                           .finished = folder.checkpoint.finished_rounds,
                            .num_server_rounds = job().rounds.num_server_rounds,
                            .seconds = seconds(now - started)});
-    const bool paused = standing_pause.holds();
+    const bool paused = folder.standing_pause.holds();
     if (paused && !machine) s.state = "paused";
     if (machine) s.asked = stop_after_round ? "stop" : paused ? "pause" : "";
     return machine ? board.running(std::move(s), machine->progress(), now)
@@ -367,7 +375,7 @@ struct Coordinator::Impl {
     if (observer.on_status) observer.on_status(s);
     if (!at_once && now < next_status_file) return;
     next_status_file = now + Duration{1000};
-    write_status_file(s, options.folder);
+    write_status_file(s, folder.path());
   }
 
   void schedule() {
@@ -385,27 +393,20 @@ struct Coordinator::Impl {
   run::PublicEpsilon epsilon;
   ServerOptimizer optimizer;
   Members members;
+  RunFolder folder;
 
-  std::optional<CheckpointStore> store;
-  Checkpoint checkpoint;
-  MetricsLog metrics;
-  bool was_resumed = false;
-  double checkpoint_wall_at_start = 0;
-  std::uint64_t finished_at_start = 0;
   TimePoint started;
 
   std::string state = "gathering";
   std::string detail;
   bool ended = false;
   bool stop_after_round = false;
-  StandingPause standing_pause;
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
   TimePoint next_report;
   TimePoint next_status_file;
 
-  std::optional<NoiseAccount> noise_account;  // when the job has noise inside its sums
-  std::optional<RunGenesis> genesis;          // when the job's rounds are drawn
+  std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   std::optional<RoundStateMachine> machine;
   std::optional<TimePoint> machine_wake;
   RoundNumber round;
@@ -424,15 +425,15 @@ Coordinator::Coordinator(CoordinatorOptions options, Host& host, const crypto::S
 Coordinator::~Coordinator() = default;
 
 void Coordinator::start() {
-  impl_->started = impl_->host.now();
-  impl_->checkpoint_wall_at_start = impl_->checkpoint.wall_s;
-  impl_->finished_at_start = impl_->checkpoint.finished_rounds;
-  if (impl_->standing_pause.holds())
-    impl_->note("paused by the operator: no round begins until sotto-coordinator resume " +
-                impl_->options.folder.string());
-  if (impl_->checkpoint.finished_rounds > impl_->job().rounds.num_server_rounds)
-    return impl_->complete();
-  impl_->beat();
+  Impl& self = *impl_;
+  self.started = self.host.now();
+  if (self.folder.standing_pause.holds())
+    self.note("paused by the operator: no round begins until sotto-coordinator resume " +
+              self.folder.path().string());
+  if (self.folder.checkpoint.finished_rounds > self.job().rounds.num_server_rounds)
+    return self.complete();
+  if (auto attempt = self.folder.take_unfinished()) self.take_up(std::move(*attempt), self.started);
+  self.beat();
 }
 
 void Coordinator::on_frame(MemberId peer, BytesView frame) {
@@ -471,13 +472,13 @@ void Coordinator::on_stop_requested() {
 }
 
 Status Coordinator::pause() {
-  Status written = impl_->standing_pause.begin();
+  Status written = impl_->folder.standing_pause.begin();
   if (written.ok()) impl_->show();
   return written;
 }
 
 Status Coordinator::resume() {
-  Status written = impl_->standing_pause.end();
+  Status written = impl_->folder.standing_pause.end();
   if (written.ok()) impl_->show();
   return written;
 }
@@ -489,11 +490,11 @@ void Coordinator::finish_and_stop() {
 }
 
 const FlatParameters& Coordinator::model() const {
-  return impl_->checkpoint.model;
+  return impl_->folder.checkpoint.model;
 }
 
 bool Coordinator::resumed() const {
-  return impl_->was_resumed;
+  return impl_->folder.resumed();
 }
 
 }  // namespace sotto::coordinator

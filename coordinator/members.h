@@ -37,8 +37,13 @@ class Members {
     return conflicts_.add(round, edges);
   }
 
+  /// Of all rounds so far, and of attempts before `round`.
   [[nodiscard]] const std::map<MemberId, std::uint64_t>& conflicts() const {
     return conflicts_.counts();
+  }
+
+  [[nodiscard]] std::map<MemberId, std::uint64_t> conflicts_before(RoundNumber round) const {
+    return conflicts_.counts_before(round);
   }
 
   /// True when the member was not there before this Hello.

@@ -20,9 +20,14 @@ Bytes record_of(RoundNumber round, const privacy::NoisyRounds& noise) {
   return out.take();
 }
 
-Result<privacy::NoisyRounds> noise_in(BytesView record) {
+struct Charged {
+  RoundNumber round;
+  privacy::NoisyRounds noise;
+};
+
+Result<Charged> charge_in(BytesView record) {
   ByteReader in(record);
-  in.u64();  // the round, for people
+  const RoundNumber round{in.u64()};
   const std::uint8_t mechanism = in.u8();
   privacy::NoisyRounds noise;
   noise.mechanism = static_cast<privacy::NoiseMechanism>(mechanism);
@@ -33,7 +38,7 @@ Result<privacy::NoisyRounds> noise_in(BytesView record) {
   noise.rounds = in.u64();
   if (!in.finished() || mechanism > static_cast<std::uint8_t>(privacy::NoiseMechanism::kSkellam))
     return Error{"an unknown record"};
-  return noise;
+  return Charged{.round = round, .noise = noise};
 }
 
 }  // namespace
@@ -44,16 +49,19 @@ Result<NoiseAccount> NoiseAccount::open(const std::filesystem::path& file) {
   // A torn last record was written before anything could leave, so it counts for nothing.
   NoiseAccount out(std::move(opened->log));
   for (const Bytes& record : opened->records) {
-    const auto noise = noise_in(record);
-    const Status added = noise.ok() ? out.accountant_.add(*noise) : Status(noise.error());
+    const auto charge = charge_in(record);
+    const Status added = charge.ok() ? out.accountant_.add(charge->noise) : Status(charge.error());
     if (!added.ok()) return Error{file.string() + ": " + added.error().message};
+    out.charged_.insert(charge->round);
   }
   return out;
 }
 
 Status NoiseAccount::charge(RoundNumber round, const privacy::NoisyRounds& noise) {
+  if (charged_.contains(round)) return {};
   if (Status fits = privacy::check(noise); !fits.ok()) return fits;
   if (Status written = log_.append(record_of(round, noise)); !written.ok()) return written;
+  charged_.insert(round);
   return accountant_.add(noise);
 }
 

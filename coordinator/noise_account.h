@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 
 #include "common/base/ids.h"
 #include "common/journal/append_log.h"
@@ -17,7 +18,8 @@ class NoiseAccount {
   /// Creates the file when it is missing. An Error when it is damaged or used elsewhere.
   static Result<NoiseAccount> open(const std::filesystem::path& file);
 
-  /// Durable before it returns. An Error: nothing may leave.
+  /// Durable before it returns. An Error: nothing may leave. An attempt is charged once: one that
+  /// goes on after a crash may come here again.
   Status charge(RoundNumber round, const privacy::NoisyRounds& noise);
 
   /// Of one participant, everything it sent; 0 when nothing was charged.
@@ -28,6 +30,7 @@ class NoiseAccount {
 
   journal::AppendLog log_;
   privacy::RdpAccountant accountant_;
+  std::set<RoundNumber> charged_;
 };
 
 }  // namespace sotto::coordinator

@@ -1,0 +1,101 @@
+#include "coordinator/run_folder.h"
+
+#include <utility>
+
+#include "coordinator/job_terms.h"
+#include "coordinator/round_plan.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+constexpr Duration kLongestWait{1000};
+
+}  // namespace
+
+RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
+                     FlatParameters model, Bytes optimizer_state, crypto::SecureRandom& random)
+    : path_(std::move(folder)) {
+  OpenedRun run = open_run(path_,
+                           {.job_hash = job.hash,
+                            .model = std::move(model),
+                            .optimizer_state = std::move(optimizer_state)},
+                           random);
+  store_.emplace(std::move(run.store));
+  checkpoint = std::move(run.checkpoint);
+  resumed_ = run.resumed;
+  at_start_ = {.finished_rounds = checkpoint.finished_rounds, .wall_s = checkpoint.wall_s};
+  write_resolved_job(job, path_);
+  metrics.open(path_ / "metrics.jsonl", checkpoint.finished_rounds);
+  noise_account_ = open_noise_account(job, checkpoint.model.values.size(), path_);
+  standing_pause.open(path_);
+  auto opened = RoundJournal::open(path_);
+  if (!opened.ok()) throw StartupError(opened.error().message);
+  journal_.emplace(std::move(opened->journal));
+  unfinished_ = std::move(opened->unfinished);
+  if (!unfinished_) return;
+  if (unfinished_->begun.run != checkpoint.run)
+    throw StartupError((path_ / "round.log").string() + " is of another run than checkpoint.bin");
+  if (unfinished_->begun.round.server_round() != checkpoint.finished_rounds + 1)
+    unfinished_.reset();  // its result is in the checkpoint
+}
+
+std::string RunFolder::cannot_write(const std::string& why) const {
+  return why + ". Nothing is lost: make room or mend the disk under " + path_.string() +
+         ", and the same command goes on with this round";
+}
+
+void RunFolder::must(const Status& written) const {
+  if (!written.ok()) throw StartupError(cannot_write(written.error().message));
+}
+
+std::optional<UnfinishedAttempt> RunFolder::take_unfinished() {
+  return std::exchange(unfinished_, std::nullopt);
+}
+
+Result<RoundNumber> RunFolder::next_attempt() const {
+  const auto last = store_->last_offered();
+  if (!last.ok()) return last.error();
+  return coordinator::next_attempt(*last, checkpoint.finished_rounds + 1);
+}
+
+void RunFolder::begin_attempt(const AttemptBegun& attempt) {
+  // No round number is offered twice, whatever happens to the journal.
+  must(store_->save_offered(attempt.round));
+  must(journal_->begin(attempt));
+  waiting_since_.reset();
+}
+
+void RunFolder::keep(const std::vector<RoundFact>& facts, bool decided) {
+  journal_->append(facts);
+  if (!decided) return;
+  must(journal_->commit());
+  waiting_since_.reset();
+}
+
+void RunFolder::commit_waiting(TimePoint now) {
+  if (!journal_->has_uncommitted()) return;
+  if (!waiting_since_) waiting_since_ = now;
+  if (now - *waiting_since_ >= kLongestWait) keep({}, true);
+}
+
+void RunFolder::charge_noise(RoundNumber round, const privacy::NoisyRounds& noise) {
+  must(noise_account_->charge(round, noise));
+}
+
+std::optional<double> RunFolder::participant_epsilon(double delta) const {
+  if (!noise_account_) return std::nullopt;
+  return noise_account_->epsilon(delta);
+}
+
+void RunFolder::finish_attempt() {
+  must(store_->save(checkpoint));
+  drop_attempt();
+}
+
+void RunFolder::drop_attempt() {
+  must(journal_->end());
+  waiting_since_.reset();
+}
+
+}  // namespace sotto::coordinator

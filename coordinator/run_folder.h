@@ -1,0 +1,82 @@
+// Everything durable of a run at the coordinator, opened together: what a process finds that begins
+// again after a kill -9. What cannot be written ends the process, because going on would lose
+// rounds: StartupError. One thread.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "common/config/job.h"
+#include "common/crypto/secure_random.h"
+#include "coordinator/checkpoint.h"
+#include "coordinator/metrics_log.h"
+#include "coordinator/noise_account.h"
+#include "coordinator/round_journal.h"
+#include "coordinator/standing_pause.h"
+
+namespace sotto::coordinator {
+
+class RunFolder {
+ public:
+  /// Opens the run of `job` in `folder`, or begins it with `model` and `optimizer_state`. Throws
+  /// StartupError when the folder is of another job, damaged, in use or cannot be written.
+  RunFolder(std::filesystem::path folder, const config::JobConfig& job, FlatParameters model,
+            Bytes optimizer_state, crypto::SecureRandom& random);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  [[nodiscard]] bool resumed() const { return resumed_; }
+
+  /// How far the run was when it was opened.
+  struct AtStart {
+    std::uint64_t finished_rounds = 0;
+    double wall_s = 0;
+  };
+
+  [[nodiscard]] const AtStart& at_start() const { return at_start_; }
+
+  /// The attempt that an earlier process left in its middle. Once.
+  [[nodiscard]] std::optional<UnfinishedAttempt> take_unfinished();
+
+  /// A number that was never offered, durable as used; then the attempt's journal is open.
+  [[nodiscard]] Result<RoundNumber> next_attempt() const;
+  void begin_attempt(const AttemptBegun& attempt);
+
+  /// Kept; durable now when something that follows from them is about to leave.
+  void keep(const std::vector<RoundFact>& facts, bool decided);
+  /// Makes durable what has waited for longer than a second.
+  void commit_waiting(TimePoint now);
+
+  /// What an operator reads when `why` kept something from being written.
+  [[nodiscard]] std::string cannot_write(const std::string& why) const;
+
+  /// The checkpoint as it is in memory now, durable; then the attempt that led to it is over.
+  void finish_attempt();
+  /// An attempt without a sum is over.
+  void drop_attempt();
+
+  /// Durable before it returns; of a job with noise inside its sums.
+  void charge_noise(RoundNumber round, const privacy::NoisyRounds& noise);
+  /// What the run's sums cost a participant so far, of such a job.
+  [[nodiscard]] std::optional<double> participant_epsilon(double delta) const;
+
+  Checkpoint checkpoint;  // the next save will hold it
+  MetricsLog metrics;
+  StandingPause standing_pause;
+
+  [[nodiscard]] std::shared_ptr<UploadStore> uploads() const { return journal_->uploads(); }
+
+ private:
+  void must(const Status& written) const;
+
+  std::filesystem::path path_;
+  bool resumed_ = false;
+  AtStart at_start_;
+  std::optional<CheckpointStore> store_;
+  std::optional<NoiseAccount> noise_account_;
+  std::optional<RoundJournal> journal_;
+  std::optional<UnfinishedAttempt> unfinished_;
+  std::optional<TimePoint> waiting_since_;
+};
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,74 @@
+#include "coordinator/upload_spool.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace sotto::coordinator {
+
+Result<std::unique_ptr<UploadSpool>> UploadSpool::open(const std::filesystem::path& file) {
+  journal::FileDescriptor handle(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!handle.is_open()) return journal::system_error("cannot open " + file.string());
+  return std::unique_ptr<UploadSpool>(new UploadSpool(file, std::move(handle)));
+}
+
+UploadSpool::~UploadSpool() {
+  unmap();
+}
+
+void UploadSpool::unmap() {
+  if (mapped_.empty()) return;
+  ::munmap(const_cast<std::uint8_t*>(mapped_.data()), mapped_.size());
+  mapped_ = {};
+}
+
+Error UploadSpool::failed(const std::string& what) const {
+  return {"cannot keep uploads in " + path_.string() + ": " + what};
+}
+
+Status UploadSpool::begin(std::uint32_t members, std::uint64_t upload_bytes) {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  upload_bytes_ = upload_bytes;
+  stride_ = (upload_bytes + page - 1) / page * page;
+  // Its whole length at once, so that a range that was never written reads as zeros.
+  if (::ftruncate(file_.get(), static_cast<off_t>(members * stride_)) != 0)
+    return failed(journal::system_error("ftruncate").message);
+  return {};
+}
+
+Status UploadSpool::write(std::uint32_t member, std::uint64_t offset, BytesView bytes) {
+  unsynced_ = true;
+  if (Status done = journal::write_all_at(file_, bytes, place_of(member) + offset); !done.ok())
+    return failed(done.error().message);
+  return {};
+}
+
+Result<BytesView> UploadSpool::read(std::uint32_t member) {
+  unmap();
+  void* start = ::mmap(nullptr, upload_bytes_, PROT_READ, MAP_SHARED, file_.get(),
+                       static_cast<off_t>(place_of(member)));
+  if (start == MAP_FAILED) return failed(journal::system_error("mmap").message);
+  ::madvise(start, upload_bytes_, MADV_SEQUENTIAL);
+  mapped_ = {static_cast<const std::uint8_t*>(start), upload_bytes_};
+  return mapped_;
+}
+
+void UploadSpool::added(std::uint32_t) {
+  unmap();
+}
+
+Status UploadSpool::sync() {
+  if (!unsynced_) return {};
+  if (::fdatasync(file_.get()) != 0) return failed(journal::system_error("fdatasync").message);
+  unsynced_ = false;
+  return {};
+}
+
+Status UploadSpool::clear() {
+  unmap();
+  unsynced_ = false;
+  if (::ftruncate(file_.get(), 0) != 0) return failed(journal::system_error("ftruncate").message);
+  return {};
+}
+
+}  // namespace sotto::coordinator
