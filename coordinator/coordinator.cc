@@ -40,7 +40,7 @@ struct Coordinator::Impl {
                   options.initial_model.values.size()),
         members(options.roster),
         folder(options.folder, options.job, std::move(options.initial_model),
-               optimizer.encode_state(), random) {
+               optimizer.encode_state(), random, options.drill) {
     if (Status restored = optimizer.restore_state(folder.checkpoint.optimizer_state);
         !restored.ok())
       throw StartupError(folder.path().string() + ": " + restored.error().message);

@@ -27,6 +27,8 @@ struct CoordinatorOptions {
   /// How long to wait for the rest of the roster once min_available_participants have accepted.
   Duration gather{3000};
   unsigned threads = 1;
+  /// A failure drill (run_folder.h).
+  std::optional<std::uint64_t> drill{};
 };
 
 /// Called on the App's thread.

@@ -40,8 +40,8 @@ Status RoundStateMachine::State::replay(const Left& left, TimePoint) {
 
 Status RoundStateMachine::State::replay(const UploadWhole& whole, TimePoint) {
   auto* upload = in<UploadPhase>();
-  if (!upload || !server.cohort().index_of(whole.member))
-    return Error{"an upload that is not of this round"};
+  if (!upload || !upload->collector.expects(whole.member))
+    return Error{"an upload that nobody announced"};
   upload->collector.drop(whole.member);
   add_upload(whole.member);
   if (contains(server.uploaded(), *server.cohort().index_of(whole.member))) return {};

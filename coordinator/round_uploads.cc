@@ -15,6 +15,11 @@ void UploadCollector::drop(MemberId member) {
   std::erase_if(queue_, [&](const Waiting& waiting) { return waiting.member == member; });
 }
 
+bool UploadCollector::expects(MemberId member) const {
+  return active_.contains(member) ||
+         std::ranges::any_of(queue_, [&](const Waiting& w) { return w.member == member; });
+}
+
 void UploadCollector::reconnected(MemberId member) {
   if (auto at = active_.find(member); at != active_.end()) at->second.fetch.reconnected();
 }

@@ -28,6 +28,8 @@ class UploadCollector {
   void add(MemberId member, const Bytes32& hash_y, TimePoint now);
   /// Forgets the member: it left, or its bytes are no good.
   void drop(MemberId member);
+  /// The member announced an upload that has not arrived yet.
+  [[nodiscard]] bool expects(MemberId member) const;
   /// The link to the member came up again: its requests in flight are lost.
   void reconnected(MemberId member);
 

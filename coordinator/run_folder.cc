@@ -1,5 +1,6 @@
 #include "coordinator/run_folder.h"
 
+#include <csignal>
 #include <utility>
 
 #include "coordinator/job_terms.h"
@@ -14,8 +15,9 @@ constexpr Duration kLongestWait{1000};
 }  // namespace
 
 RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
-                     FlatParameters model, Bytes optimizer_state, crypto::SecureRandom& random)
-    : path_(std::move(folder)) {
+                     FlatParameters model, Bytes optimizer_state, crypto::SecureRandom& random,
+                     Drill drill)
+    : path_(std::move(folder)), drill_(drill) {
   OpenedRun run = open_run(path_,
                            {.job_hash = job.hash,
                             .model = std::move(model),
@@ -49,7 +51,13 @@ void RunFolder::must(const Status& written) const {
   if (!written.ok()) throw StartupError(cannot_write(written.error().message));
 }
 
+void RunFolder::drill_moment() {
+  if (drill_ && moments_++ == *drill_) std::raise(SIGKILL);
+}
+
 std::optional<UnfinishedAttempt> RunFolder::take_unfinished() {
+  // An earlier process may have died between the journal and the number.
+  if (unfinished_) must(store_->save_offered(unfinished_->begun.round));
   return std::exchange(unfinished_, std::nullopt);
 }
 
@@ -60,16 +68,21 @@ Result<RoundNumber> RunFolder::next_attempt() const {
 }
 
 void RunFolder::begin_attempt(const AttemptBegun& attempt) {
-  // No round number is offered twice, whatever happens to the journal.
-  must(store_->save_offered(attempt.round));
+  drill_moment();
   must(journal_->begin(attempt));
+  drill_moment();
   waiting_since_.reset();
+  // No number is offered twice, whatever happens to the journal.
+  must(store_->save_offered(attempt.round));
+  drill_moment();
 }
 
 void RunFolder::keep(const std::vector<RoundFact>& facts, bool decided) {
   journal_->append(facts);
   if (!decided) return;
+  drill_moment();
   must(journal_->commit());
+  drill_moment();
   waiting_since_.reset();
 }
 
@@ -89,7 +102,9 @@ std::optional<double> RunFolder::participant_epsilon(double delta) const {
 }
 
 void RunFolder::finish_attempt() {
+  drill_moment();
   must(store_->save(checkpoint));
+  drill_moment();
   drop_attempt();
 }
 

@@ -18,10 +18,14 @@ namespace sotto::coordinator {
 
 class RunFolder {
  public:
+  /// Failure drill: the process kills itself with -9 at the n-th moment at which something was
+  /// about to be made durable or just had been.
+  using Drill = std::optional<std::uint64_t>;
+
   /// Opens the run of `job` in `folder`, or begins it with `model` and `optimizer_state`. Throws
   /// StartupError when the folder is of another job, damaged, in use or cannot be written.
   RunFolder(std::filesystem::path folder, const config::JobConfig& job, FlatParameters model,
-            Bytes optimizer_state, crypto::SecureRandom& random);
+            Bytes optimizer_state, crypto::SecureRandom& random, Drill drill = {});
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -35,8 +39,8 @@ class RunFolder {
 
   [[nodiscard]] const AtStart& at_start() const { return at_start_; }
 
-  /// The attempt that an earlier process left in its middle. Once.
-  [[nodiscard]] std::optional<UnfinishedAttempt> take_unfinished();
+  /// The attempt that an earlier process left in its middle; its number counts as offered. Once.
+  std::optional<UnfinishedAttempt> take_unfinished();
 
   /// A number that was never offered, durable as used; then the attempt's journal is open.
   [[nodiscard]] Result<RoundNumber> next_attempt() const;
@@ -68,6 +72,7 @@ class RunFolder {
 
  private:
   void must(const Status& written) const;
+  void drill_moment();
 
   std::filesystem::path path_;
   bool resumed_ = false;
@@ -77,6 +82,8 @@ class RunFolder {
   std::optional<RoundJournal> journal_;
   std::optional<UnfinishedAttempt> unfinished_;
   std::optional<TimePoint> waiting_since_;
+  Drill drill_;
+  std::uint64_t moments_ = 0;
 };
 
 }  // namespace sotto::coordinator

@@ -197,7 +197,8 @@ void Federation::set_policy(int member, const std::string& key, const json& valu
   std::ofstream(site(member) / "site.json") << config.dump(2);
 }
 
-Child Federation::start_coordinator(const std::vector<std::string>& overrides) {
+Child Federation::start_coordinator(const std::vector<std::string>& overrides,
+                                    const std::vector<std::string>& options) {
   std::vector<std::string> command = {coordinator_binary(),
                                       "run",
                                       "--dir",
@@ -219,6 +220,7 @@ Child Federation::start_coordinator(const std::vector<std::string>& overrides) {
     command.push_back("--set");
     command.push_back(o);
   }
+  command.insert(command.end(), options.begin(), options.end());
   return {command, folder_ / "coordinator.log"};
 }
 

@@ -44,7 +44,9 @@ class Federation {
   explicit Federation(int members);
   ~Federation();
 
-  Child start_coordinator(const std::vector<std::string>& overrides = {});
+  /// `options`: more of `sotto-coordinator run`.
+  Child start_coordinator(const std::vector<std::string>& overrides = {},
+                          const std::vector<std::string>& options = {});
   /// `drill` as for --drill; empty for none.
   Child start_member(int member, const std::string& drill = "");
 

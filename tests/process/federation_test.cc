@@ -106,6 +106,35 @@ TEST(Federation, AKilledCoordinatorResumesAfterTheLastFinishedRound) {
     EXPECT_EQ(count, 1) << "round " << round << " was released twice";
 }
 
+/// Each process of the coordinator lives for one to five of the moments at which it makes something
+/// durable: all phases, before and after, over a whole run.
+TEST(Federation, ACoordinatorKilledAtEveryTurnLosesNoRoundAndNoAttempt) {
+  Federation f(3);
+  auto members = start_members(f, 1, 3);
+  const std::vector<std::string> overrides{"rounds.num_server_rounds=3",
+                                           "rounds.phase_timeout_s=20"};
+  std::optional<int> end = 128 + 9;
+  int processes = 0;
+  for (; end == 128 + 9 && processes < 60; ++processes) {
+    Child coordinator =
+        f.start_coordinator(overrides, {"--drill", std::to_string(1 + (processes * 3) % 5)});
+    end = coordinator.wait(kRun);
+  }
+  EXPECT_EQ(end, 0) << f.coordinator_log();
+  EXPECT_GE(processes, 10);
+  EXPECT_EQ(f.done_rounds().size(), 4U);
+  for (const auto& record : f.rounds()) {
+    EXPECT_EQ(record["status"], "done") << record;
+    EXPECT_EQ(record["attempt"], 0) << "an attempt was lost: " << f.coordinator_log();
+    EXPECT_EQ(record["survivors"], 3) << record;
+  }
+  EXPECT_EQ(f.rounds().size(), 4U) << "a round was released twice";
+  for (auto& m : members)
+    EXPECT_EQ(m.wait(seconds(20)), 0);
+  for (int m = 1; m <= 3; ++m)
+    EXPECT_EQ(f.ledger(m)["entries"], 4) << f.member_log(m);
+}
+
 TEST(Federation, AStrangersKeyIsNeverAdmitted) {
   Federation f(3);
   Federation elsewhere(1);

@@ -31,6 +31,19 @@ TEST(ConflictLog, CountsBothEndsOverRoundsAndRestarts) {
   EXPECT_EQ(ConflictLog::open(file)->counts(), expected);
 }
 
+TEST(ConflictLog, AnAttemptThatGoesOnAfterACrashCountsOnce) {
+  const TemporaryDirectory directory;
+  auto log = ConflictLog::open(directory / "conflicts.json");
+  ASSERT_TRUE(log.ok());
+  ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {{kOne, kTwo}}).ok());
+  ASSERT_TRUE(log->add(RoundNumber::of(2, 0), {{kOne, kThree}}).ok());
+  ASSERT_TRUE(log->add(RoundNumber::of(2, 0), {{kOne, kThree}}).ok());
+  const std::map<MemberId, std::uint64_t> all{{kOne, 2}, {kTwo, 1}, {kThree, 1}};
+  EXPECT_EQ(log->counts(), all);
+  const std::map<MemberId, std::uint64_t> before{{kOne, 1}, {kTwo, 1}};
+  EXPECT_EQ(log->counts_before(RoundNumber::of(2, 0)), before) << "its own edges are found again";
+}
+
 TEST(ConflictLog, ADamagedFileIsAnErrorNotAFreshStart) {
   const TemporaryDirectory directory;
   const auto file = directory / "conflicts.json";

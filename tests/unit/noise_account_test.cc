@@ -57,6 +57,16 @@ TEST(NoiseAccount, CountsEveryAttemptThatUpdatesCouldLeaveIn) {
   EXPECT_NEAR(account.epsilon(kDelta), epsilon_of(2), 1e-12);
 }
 
+TEST(NoiseAccount, AnAttemptThatGoesOnAfterACrashIsChargedOnce) {
+  const TemporaryDirectory directory;
+  for (int process = 0; process < 2; ++process) {
+    NoiseAccount account = open(directory / "noise.log");
+    ASSERT_TRUE(account.charge(RoundNumber::of(1, 0), noise()).ok());
+    ASSERT_TRUE(account.charge(RoundNumber::of(1, 0), noise()).ok());
+    EXPECT_NEAR(account.epsilon(kDelta), epsilon_of(1), 1e-12);
+  }
+}
+
 TEST(NoiseAccount, RefusesNoiseThatItCannotAccountFor) {
   const TemporaryDirectory directory;
   NoiseAccount account = open(directory / "noise.log");

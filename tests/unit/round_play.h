@@ -26,8 +26,10 @@ class Play {
   using History = std::map<MemberId, std::uint64_t>;
 
   explicit Play(std::uint32_t n, std::uint32_t C, std::uint64_t values = 20,
-                const History& earlier_conflicts = {})
-      : members(n, C, values), machine(make_plan(earlier_conflicts), members.coordinator) {}
+                const History& earlier_conflicts = {}, std::shared_ptr<UploadStore> store = nullptr)
+      : members(n, C, values),
+        uploads(std::move(store)),
+        machine(make_plan(earlier_conflicts), members.coordinator) {}
 
   RoundPlan make_plan(const History& earlier_conflicts) {
     RoundPlan plan;
@@ -39,6 +41,7 @@ class Play {
     plan.encoding = members.encoding;
     plan.earlier_conflicts = earlier_conflicts;
     plan.model = Bytes(1000, 9);
+    plan.uploads = uploads;
     plan.fetch = {.chunk_bytes = 64, .in_flight = 2, .retry_after = Duration(500)};
     return plan;
   }
@@ -93,12 +96,14 @@ class Play {
   }
 
   ScriptedMembers members;
+  std::shared_ptr<UploadStore> uploads;
   RoundStateMachine machine;
   TimePoint now{Duration(50000)};
   std::set<std::pair<std::uint32_t, std::string>> muted;
   std::deque<wire::Envelope> inbox;
   std::vector<wire::Envelope> sent;
   std::vector<RoundEvent> events;
+  std::vector<RoundFact> facts;
   std::vector<secagg::Evidence> evidence;
   std::vector<secagg::Conflict> conflicts;
   std::optional<RoundOutcome> outcome;
@@ -111,6 +116,7 @@ class Play {
     wake_at = output.wake_at;
     for (auto& event : output.events)
       events.push_back(std::move(event));
+    std::ranges::move(output.facts, std::back_inserter(facts));
     std::ranges::move(output.evidence, std::back_inserter(evidence));
     std::ranges::move(output.conflicts, std::back_inserter(conflicts));
     for (auto& envelope : output.send) {
