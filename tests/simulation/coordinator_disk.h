@@ -34,6 +34,13 @@ class CoordinatorDisk {
     return facts_;
   }
 
+  /// The same after somebody put an older copy of the disk back: so much of what was durable is
+  /// gone as well.
+  const std::vector<coordinator::RoundFact>& roll_back(double part) {
+    durable_ -= static_cast<std::size_t>(part * static_cast<double>(durable_));
+    return crash();
+  }
+
   [[nodiscard]] std::shared_ptr<coordinator::UploadStore> uploads() const { return uploads_; }
 
   [[nodiscard]] std::uint64_t commits() const { return commits_; }

@@ -91,6 +91,29 @@ TEST(Recovery, AMemberThatIsGoneStaysADropout) {
   }
 }
 
+/// A journal from a backup takes decisions again, this time without a member that was there before.
+/// Members hold to what they answered: the round may be lost, and nothing is ever opened but the
+/// exact sum of the one S that they endorsed.
+TEST(Recovery, AJournalThatIsRolledBackReleasesNothingElse) {
+  WorldConfig config{.participants = 5, .rounds = 1};
+  const FaultPlan plan{{.member = MemberId{105}, .moment = Moment::kEndorse}};
+  World undisturbed(15, plan, config);
+  undisturbed.run();
+  std::uint64_t done = 0, runs = 0;
+  for (double forgets : {0.3, 0.6, 1.0}) {
+    for (std::uint64_t moment = 0; moment < undisturbed.moments(); moment += 9, ++runs) {
+      config.coordinator_killed = {moment};
+      config.coordinator_forgets = forgets;
+      World world(15, plan, config);
+      world.run();
+      EXPECT_TRUE(world.failures().empty()) << world.report();
+      done += world.rounds()[0].status == RoundStatus::kDone ? 1 : 0;
+    }
+  }
+  EXPECT_GT(done, 0U);
+  EXPECT_LT(done, runs) << "no journal was rolled back far enough to cost a round";
+}
+
 TEST(Recovery, AHundredSeedsOfKillsAndBrokenLinksLoseNoRound) {
   const SeedRange seeds = seeds_to_run(100);
   std::uint64_t kills = 0;

@@ -327,7 +327,7 @@ bool World::killed_now() {
 void World::restart_coordinator() {
   coordinator_back_.reset();
   machine_ = std::make_unique<coordinator::RoundStateMachine>(round_plan(), coordinator_key_);
-  auto resumed = machine_->resume(disk_.crash(), clock_.now());
+  auto resumed = machine_->resume(disk_.roll_back(config_.coordinator_forgets), clock_.now());
   if (!resumed.ok()) {
     checker_.fail("the round cannot go on after a restart: " + resumed.error().message);
     resumed = machine_->start(clock_.now());

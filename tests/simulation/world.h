@@ -47,6 +47,7 @@ struct WorldConfig {
   std::set<std::uint64_t> coordinator_killed{};
   double coordinator_kills = 0;  // or the probability at each
   Duration coordinator_away{700};
+  double coordinator_forgets = 0;  // this part of what it had kept, at each restart
   Duration phase{2000};
   Duration training_limit{40000};
 };
