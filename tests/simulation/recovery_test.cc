@@ -107,7 +107,7 @@ TEST(Recovery, AJournalThatIsRolledBackReleasesNothingElse) {
       World world(15, plan, config);
       world.run();
       EXPECT_TRUE(world.failures().empty()) << world.report();
-      done += world.rounds()[0].status == RoundStatus::kDone ? 1 : 0;
+      if (world.rounds()[0].status == RoundStatus::kDone) ++done;
     }
   }
   EXPECT_GT(done, 0U);
