@@ -10,7 +10,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 constexpr std::uint64_t kMaxCheckpointBytes = std::uint64_t{1} << 36;
 constexpr std::string_view kLabel = "SOTTO checkpoint";
 
@@ -26,8 +26,28 @@ Bytes encode(const Checkpoint& c) {
   out.bytes(model);
   out.u64(c.optimizer_state.size());
   out.bytes(c.optimizer_state);
+  out.u8(c.best.known ? 1 : 0);
+  out.u64(std::bit_cast<std::uint64_t>(c.best.value));
+  out.u64(c.best.evaluated_round);
+  const EarlyEnd early = c.early_end.value_or(EarlyEnd{});
+  out.u8(c.early_end ? 1 : 0);
+  out.u64(early.trained_rounds);
+  out.u32(static_cast<std::uint32_t>(early.reason.size()));
+  out.bytes(view_of(early.reason));
   out.bytes(crypto::hash(kLabel, {out.view()}));
   return out.take();
+}
+
+/// Since format 2.
+void decode_stopping(ByteReader& in, Checkpoint& c) {
+  c.best.known = in.u8() == 1;
+  c.best.value = std::bit_cast<double>(in.u64());
+  c.best.evaluated_round = in.u64();
+  const bool ended = in.u8() == 1;
+  EarlyEnd early{.trained_rounds = in.u64(), .reason = {}};
+  const BytesView reason = in.bytes(in.u32());
+  early.reason.assign(reason.begin(), reason.end());
+  if (ended) c.early_end = std::move(early);
 }
 
 Result<Checkpoint> decode(BytesView bytes) {
@@ -37,7 +57,8 @@ Result<Checkpoint> decode(BytesView bytes) {
   if (!std::equal(digest.begin(), digest.end(), bytes.end() - 32))
     return Error{"its checksum does not fit"};
   ByteReader in(body);
-  if (in.u32() != kFormat) return Error{"it was written by another version"};
+  const std::uint32_t format = in.u32();
+  if (format < 1 || format > kFormat) return Error{"it was written by another version"};
   Checkpoint c;
   c.run = in.array<32>();
   c.job_hash = in.array<32>();
@@ -48,6 +69,7 @@ Result<Checkpoint> decode(BytesView bytes) {
   c.model = std::move(model).value();
   const BytesView state = in.bytes(in.u64());
   c.optimizer_state.assign(state.begin(), state.end());
+  if (format >= 2) decode_stopping(in, c);
   if (!in.finished()) return Error{"its length does not fit"};
   return c;
 }

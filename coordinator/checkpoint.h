@@ -11,6 +11,7 @@
 #include "common/base/result.h"
 #include "common/crypto/secure_random.h"
 #include "common/model/flat_parameters.h"
+#include "coordinator/stopping.h"
 
 namespace sotto::coordinator {
 
@@ -20,7 +21,9 @@ struct Checkpoint {
   std::uint64_t finished_rounds = 0;  // server rounds whose result is in the model
   FlatParameters model;
   Bytes optimizer_state;
-  double wall_s = 0;  // spent on the run so far, over all its processes
+  BestSoFar best;                     // of the metric that `stopping` names
+  std::optional<EarlyEnd> early_end;  // finished_rounds is then the job's number of rounds
+  double wall_s = 0;                  // spent on the run so far, over all its processes
 };
 
 /// Owner of the run folder's durable state; holds an exclusive lock on it. One thread.

@@ -15,6 +15,7 @@
 #include "coordinator/round_board.h"
 #include "coordinator/round_plan.h"
 #include "coordinator/run_folder.h"
+#include "coordinator/training_progress.h"
 
 namespace sotto::coordinator {
 
@@ -35,15 +36,10 @@ struct Coordinator::Impl {
         signing(s),
         random(r),
         observer(std::move(obs)),
-        epsilon(public_epsilon(options.job)),
-        optimizer(optimizer_spec(options.job.server_optimizer),
-                  options.initial_model.values.size()),
         members(options.roster),
-        folder(options.folder, options.job, std::move(options.initial_model),
-               optimizer.encode_state(), random, options.drill) {
-    if (Status restored = optimizer.restore_state(folder.checkpoint.optimizer_state);
-        !restored.ok())
-      throw StartupError(folder.path().string() + ": " + restored.error().message);
+        folder(options.folder, options.job, std::move(options.initial_model), random,
+               options.drill),
+        training(options.job, folder, options.keep) {
     if (Status opened = members.open_conflicts(folder.path() / "conflicts.json"); !opened.ok())
       throw StartupError(opened.error().message);
     genesis =
@@ -81,9 +77,14 @@ struct Coordinator::Impl {
         !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
       return note(members.name_of(peer) + ": an answer to the job that does not verify; ignored");
     }
+    const bool had_accepted = members.accepted(peer);
     if (!members.answered(peer, reply)) return;
-    note(members.name_of(peer) +
-         (reply.accepted ? " accepts the job" : " refuses the job: " + printable(reply.reason)));
+    const std::string said = members.name_of(peer) + (reply.accepted ? " accepts the job"
+                                                      : had_accepted ? " withdraws from the job: "
+                                                                     : " refuses the job: ");
+    note(said + printable(reply.reason));
+    if (had_accepted && !reply.accepted && training.stopping().when_budget_spent())
+      withdrawn = said + printable(reply.reason);
     if (genesis && reply.accepted) apply(genesis->connected(peer));
     if (machine && reply.accepted) apply(machine->member_connected(peer, host.now()));
     beat();
@@ -114,8 +115,10 @@ struct Coordinator::Impl {
 
   void gather(TimePoint now) {
     if (folder.standing_pause.holds()) return gather_until.reset();
+    if (withdrawn) training.end_early(*std::exchange(withdrawn, std::nullopt));
     const std::size_t needed = std::max<std::size_t>(job().rounds.min_available_participants, 2);
     if (members.size() - members.refused() < needed) {
+      if (!training.early_end().empty()) return complete();  // nobody is left to evaluate it
       return fail("too few members accept the job (" + std::to_string(needed) +
                   " needed): " + members.refusals());
     }
@@ -252,7 +255,10 @@ struct Coordinator::Impl {
         .noise = round_noise,
         .wall_s = wall_s()};
     if (outcome.status == wire::RoundStatus::kDone) {
-      accept_sum(*outcome.sum, record);
+      failed_attempts = 0;
+      training.accept(round, *outcome.sum, record);
+      if (!training.early_end().empty() && !record.closing_evaluation)
+        note("training ends after round " + label(round) + ": " + training.early_end());
     } else {
       folder.metrics.append(record);
       folder.drop_attempt();
@@ -267,26 +273,9 @@ struct Coordinator::Impl {
                   std::to_string(failed_attempts) + " times, last: " + record.status +
                   ". Nothing was released in a lost round; the same command resumes the run");
     }
-    if (folder.checkpoint.finished_rounds > job().rounds.num_server_rounds) return complete();
+    if (training.complete()) return complete();
     if (stop_after_round) return stop();
     if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
-  }
-
-  void accept_sum(const codec::DecodedSum& sum, RoundRecord& record) {
-    failed_attempts = 0;
-    evaluation = run::summarise(job(), sum.metrics);
-    record.evaluation = evaluation;
-    if (!record.closing_evaluation) {
-      folder.checkpoint.model.values =
-          optimizer.step(std::move(folder.checkpoint.model.values), sum.mean);
-      folder.checkpoint.optimizer_state = optimizer.encode_state();
-    }
-    folder.checkpoint.finished_rounds = round.server_round();
-    folder.checkpoint.wall_s = wall_s();
-    record.epsilon = epsilon.after(folder.checkpoint.finished_rounds);
-    folder.metrics.append(record);
-    // The result is durable before anybody hears of it (spec 2.7, rule 1).
-    folder.finish_attempt();
   }
 
   void close_round(RoundRecord& record, TimePoint now) {
@@ -326,7 +315,7 @@ struct Coordinator::Impl {
     if (Status saved = run::save_model(folder.path() / "model", job(), folder.checkpoint.model);
         !saved.ok())
       return fail("cannot save the model: " + saved.error().message);
-    end("finished", "", RunEnd::kCompleted);
+    end("finished", training.early_end(), RunEnd::kCompleted);
   }
 
   void stop() {
@@ -346,8 +335,8 @@ struct Coordinator::Impl {
         .detail = detail,
         .server_round = folder.checkpoint.finished_rounds,
         .num_server_rounds = job().rounds.num_server_rounds,
-        .evaluation = evaluation,
-        .epsilon = epsilon.after(folder.checkpoint.finished_rounds),
+        .evaluation = training.evaluation(),
+        .epsilon = training.epsilon(),
         .delta = job().differential_privacy.target_delta,
         .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
         .participant_delta = job().distributed_privacy.target_delta,
@@ -390,10 +379,9 @@ struct Coordinator::Impl {
   const crypto::SigningKey& signing;
   crypto::SecureRandom& random;
   CoordinatorObserver observer;
-  run::PublicEpsilon epsilon;
-  ServerOptimizer optimizer;
   Members members;
   RunFolder folder;
+  TrainingProgress training;
 
   TimePoint started;
 
@@ -401,6 +389,7 @@ struct Coordinator::Impl {
   std::string detail;
   bool ended = false;
   bool stop_after_round = false;
+  std::optional<std::string> withdrawn;  // a member, where that ends the run
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
   TimePoint next_report;
@@ -414,7 +403,6 @@ struct Coordinator::Impl {
   std::uint32_t failed_attempts = 0;
   std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, where it trains
   RoundBoard board;
-  std::optional<run::Evaluation> evaluation;
 };
 
 Coordinator::Coordinator(CoordinatorOptions options, Host& host, const crypto::SigningKey& signing,
@@ -430,8 +418,7 @@ void Coordinator::start() {
   if (self.folder.standing_pause.holds())
     self.note("paused by the operator: no round begins until sotto-coordinator resume " +
               self.folder.path().string());
-  if (self.folder.checkpoint.finished_rounds > self.job().rounds.num_server_rounds)
-    return self.complete();
+  if (self.training.complete()) return self.complete();
   if (auto attempt = self.folder.take_unfinished()) self.take_up(std::move(*attempt), self.started);
   self.beat();
 }

@@ -27,6 +27,7 @@ struct CoordinatorOptions {
   /// How long to wait for the rest of the roster once min_available_participants have accepted.
   Duration gather{3000};
   unsigned threads = 1;
+  std::uint32_t keep = 0;  // models of so many last rounds, and the best one (training_progress.h)
   /// A failure drill (run_folder.h).
   std::optional<std::uint64_t> drill{};
 };

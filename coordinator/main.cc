@@ -91,6 +91,7 @@ struct RunArguments {
   double gather_s = 3;
   unsigned threads = 1;
   bool json = false;
+  std::uint32_t keep = 0;
   std::optional<std::uint64_t> drill;
 };
 
@@ -109,6 +110,7 @@ int run(const RunArguments& args) {
       .initial_model = {},
       .gather = sotto::Duration(static_cast<std::int64_t>(args.gather_s * 1000)),
       .threads = args.threads,
+      .keep = args.keep,
       .drill = args.drill};
   const char* usual = options.job.lora.r > 0 ? sotto::run::kAdapterFile : "model.safetensors";
   const std::string initial =
@@ -221,6 +223,9 @@ void add_run(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   sub->add_option("--threads", args->threads, "Threads for opening sums")->capture_default_str();
   sub->add_flag("--json", args->json, "One JSON object a round on standard output");
+  sub->add_option("--keep", args->keep,
+                  "Keep the models of so many last rounds, and the best one, in checkpoints/")
+      ->capture_default_str();
   sub->add_option("--drill", args->drill,
                   "Failure drill: die as with kill -9 at this moment, in the count of moments "
                   "before and after something is made durable");

@@ -15,14 +15,13 @@ constexpr Duration kLongestWait{1000};
 }  // namespace
 
 RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
-                     FlatParameters model, Bytes optimizer_state, crypto::SecureRandom& random,
-                     Drill drill)
+                     FlatParameters model, crypto::SecureRandom& random, Drill drill)
     : path_(std::move(folder)), drill_(drill) {
-  OpenedRun run = open_run(path_,
-                           {.job_hash = job.hash,
-                            .model = std::move(model),
-                            .optimizer_state = std::move(optimizer_state)},
-                           random);
+  Bytes state =
+      ServerOptimizer(optimizer_spec(job.server_optimizer), model.values.size()).encode_state();
+  OpenedRun run = open_run(
+      path_, {.job_hash = job.hash, .model = std::move(model), .optimizer_state = std::move(state)},
+      random);
   store_.emplace(std::move(run.store));
   checkpoint = std::move(run.checkpoint);
   resumed_ = run.resumed;

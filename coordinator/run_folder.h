@@ -22,10 +22,10 @@ class RunFolder {
   /// about to be made durable or just had been.
   using Drill = std::optional<std::uint64_t>;
 
-  /// Opens the run of `job` in `folder`, or begins it with `model` and `optimizer_state`. Throws
+  /// Opens the run of `job` in `folder`, or begins it with `model`. Throws
   /// StartupError when the folder is of another job, damaged, in use or cannot be written.
   RunFolder(std::filesystem::path folder, const config::JobConfig& job, FlatParameters model,
-            Bytes optimizer_state, crypto::SecureRandom& random, Drill drill = {});
+            crypto::SecureRandom& random, Drill drill = {});
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 

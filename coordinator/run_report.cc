@@ -103,7 +103,7 @@ std::string to_json(const RoundRecord& r) {
               {"wall_s", r.wall_s}};
   // The metric belongs to the model that the round began with.
   if (r.evaluation) {
-    out["evaluated_round"] = r.server_round - 1;
+    out["evaluated_round"] = r.evaluated_round;
     out["evaluation"] = as_json(*r.evaluation);
   }
   if (r.epsilon) out["epsilon"] = *r.epsilon;

@@ -31,6 +31,7 @@ struct RoundRecord {
   /// Of the model that the round started from, summed over the survivors' declared evaluation
   /// splits.
   std::optional<run::Evaluation> evaluation;
+  std::uint64_t evaluated_round = 0;  // the round after which the model was that
   std::map<std::string, double> phase_s;
   std::uint64_t upload_bytes = 0;  // all survivors' masked vectors
   std::uint64_t values = 0;        // floats in an update

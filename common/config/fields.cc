@@ -243,6 +243,32 @@ std::vector<Field> lora_fields(LoraSection& s) {
   };
 }
 
+std::vector<Field> stopping_fields(StoppingSection& s) {
+  return {
+      {"stopping.metric", &s.metric, kOptional,
+       one_of({"loss", "accuracy", "macro_f1", "perplexity"}),
+       "The federated metric that target and patience look at, and by which the best model is "
+       "kept."},
+      {"stopping.target", &s.target, kOptional, from_to(0, 1e9),
+       "The run ends after the round in which the metric is found to be as good as this; 0 sets no "
+       "target."},
+      {"stopping.patience", &s.patience, kOptional, from_to(0, 1000000),
+       "The run ends when the metric has not improved for so many rounds; 0 never does."},
+      {"stopping.min_improvement", &s.min_improvement, kOptional, from_to(0, 1e9),
+       "What counts as an improvement of the metric, at least."},
+      {"stopping.max_wall_time_s", &s.max_wall_time_s, kOptional, from_to(0, 31536000),
+       "No round begins after so many seconds, counted over all processes of the run; 0 sets no "
+       "bound."},
+      {"stopping.when_budget_spent",
+       &s.when_budget_spent,
+       kOptional,
+       {},
+       "Whether the run ends when a participant withdraws because its budget is spent; else it "
+       "goes "
+       "on without that one while enough are left."},
+  };
+}
+
 std::vector<Field> server_optimizer_fields(ServerOptimizerSection& s) {
   return {
       {"server_optimizer.type", &s.type, kOptional, one_of({"fedavg", "fedadam"}),
@@ -316,6 +342,7 @@ std::vector<Field> fields_of(JobConfig& job) {
   append(all, training_fields(job.local_training));
   append(all, lora_fields(job.lora));
   append(all, server_optimizer_fields(job.server_optimizer));
+  append(all, stopping_fields(job.stopping));
   all.push_back({"seed", &job.seed, kOptional, from_to(0, kMaxExactInteger),
                  "Makes the initial model; noise and sampling never depend on it."});
   return all;

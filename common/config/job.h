@@ -79,6 +79,16 @@ struct LocalTrainingSection {
       "constant";  // "constant", "linear" (to 0 over all rounds), "cosine"
 };
 
+/// When a run ends before its last round.
+struct StoppingSection {
+  std::string metric = "loss";        // "loss", "accuracy", "macro_f1", "perplexity"
+  double target = 0;                  // ends when the metric is as good as this; 0 = no target
+  std::uint32_t patience = 0;         // rounds without an improvement; 0 = any number
+  double min_improvement = 0;         // less than this is none
+  std::uint32_t max_wall_time_s = 0;  // 0 = as long as it takes
+  bool when_budget_spent = false;     // of any participant; else the run goes on without it
+};
+
 struct LoraSection {
   std::uint32_t r = 0;  // rank; 0 = no adapters, the whole model is trained
   double alpha = 16;    // an adapter's output is scaled by alpha / r
@@ -103,6 +113,7 @@ struct JobConfig {
   DistributedPrivacySection distributed_privacy;
   LocalTrainingSection local_training;
   LoraSection lora;
+  StoppingSection stopping;
   ServerOptimizerSection server_optimizer;
   std::uint64_t seed = 0;  // initial model; never noise or sampling
 

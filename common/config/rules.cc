@@ -105,6 +105,15 @@ void check_training(const JobConfig& job, Mistakes& mistakes) {
                             "only \"sgd\" has a momentum; allowed: 0 with this optimizer");
 }
 
+void check_stopping(const JobConfig& job, Mistakes& mistakes) {
+  const std::string& metric = job.stopping.metric;
+  const bool of_language = metric == "perplexity";
+  const bool of_classes = metric == "macro_f1";
+  if (job.is_language_modeling() ? of_classes : of_language)
+    mistakes.add_unless_bad({"stopping.metric", "task.type"}, "stopping.metric",
+                            "found \"" + metric + "\", which this task does not have");
+}
+
 /// A key that no secret has, or that agrees on the same point with everybody.
 void check_transport_key(const Bytes32& key, const std::string& path, Mistakes& mistakes) {
   if (crypto::is_low_order(key)) mistakes.add(path, "no usable X25519 key: a point of low order");
@@ -144,6 +153,7 @@ void check_rules(const JobConfig& job, Mistakes& mistakes) {
   check_drawn_cohorts(job, mistakes);
   check_distributed_privacy(job, mistakes);
   check_training(job, mistakes);
+  check_stopping(job, mistakes);
 }
 
 void check_rules(const SiteConfig& site, Mistakes& mistakes) {

@@ -135,6 +135,47 @@ TEST(Federation, ACoordinatorKilledAtEveryTurnLosesNoRoundAndNoAttempt) {
     EXPECT_EQ(f.ledger(m)["entries"], 4) << f.member_log(m);
 }
 
+TEST(Federation, ATargetThatIsReachedEndsTrainingAndTheFinalModelIsEvaluated) {
+  Federation f(3);
+  auto members = start_members(f, 1, 3);
+  Child coordinator = f.start_coordinator({"stopping.metric=loss", "stopping.target=1000"},
+                                          {"--keep", "2"});  // any loss is as good
+  ASSERT_EQ(coordinator.wait(kRun), 0) << f.coordinator_log();
+  const auto rounds = f.done_rounds();
+  ASSERT_EQ(rounds.size(), 2U) << f.coordinator_log();
+  EXPECT_EQ(rounds.at(1)["evaluated_round"], 0);
+  EXPECT_EQ(rounds.at(5)["closing_evaluation"], true);
+  EXPECT_EQ(rounds.at(5)["evaluated_round"], 1) << "the model that one round trained";
+  EXPECT_NE(f.coordinator_log().find("training ends after round 1: loss is"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(f.run_folder() / "checkpoints/best/model.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(f.run_folder() / "checkpoints/round-000001"));
+  for (auto& m : members)
+    EXPECT_EQ(m.wait(seconds(20)), 0);
+  EXPECT_EQ(f.ledger(1)["entries"], 2) << "one round of training and the evaluation";
+  std::ifstream status(f.run_folder() / "status.json");
+  const auto said = nlohmann::json::parse(status);
+  EXPECT_EQ(said["state"], "finished");
+  EXPECT_NE(said["detail"].get<std::string>().find("the target was 1000"), std::string::npos);
+}
+
+TEST(Federation, AMemberWhoseBudgetIsSpentEndsTheRunWhereTheJobSaysSo) {
+  Federation f(4);
+  auto members = start_members(f, 1, 3);
+  Child fourth = f.start_member(4);
+  Child coordinator =
+      f.start_coordinator({"stopping.when_budget_spent=true", "rounds.num_server_rounds=200"});
+  ASSERT_TRUE(f.wait_for_rounds(2, kRun)) << f.coordinator_log();
+  fourth.kill9();
+  f.set_policy(4, "max_epsilon_per_job", 0.001);  // the job is more than it can pay for now
+  fourth = f.start_member(4);
+  ASSERT_EQ(coordinator.wait(kRun), 0) << f.coordinator_log();
+  EXPECT_NE(f.coordinator_log().find("site-4 withdraws from the job"), std::string::npos);
+  const auto rounds = f.done_rounds();
+  EXPECT_LT(rounds.size(), 100U);
+  EXPECT_EQ(rounds.rbegin()->first, 201) << "the closing evaluation, by those who are left";
+  EXPECT_EQ(rounds.rbegin()->second["survivors"], 3);
+}
+
 TEST(Federation, AStrangersKeyIsNeverAdmitted) {
   Federation f(3);
   Federation elsewhere(1);

@@ -144,6 +144,13 @@ TEST(JobFile, LanguageModelingHasNoLabelsAndClassificationTwo) {
                   "$.task.labels: found 0; needed: the names of 2 classes or more");
 }
 
+TEST(JobFile, TheMetricThatEndsARunIsOneThatTheTaskHas) {
+  expect_contains(
+      error_of(with(kJob, "\"name\"", "\"stopping\": {\"metric\": \"perplexity\"}, \"name\"")),
+      "$.stopping.metric: found \"perplexity\", which this task does not have");
+  EXPECT_EQ(job_of(kJob, {"stopping.metric=macro_f1"}).stopping.metric, "macro_f1");
+}
+
 TEST(JobFile, LoraNamesItsModulesAndItsRank) {
   const JobConfig job = job_of(kJob, {"lora.r=8", "lora.target_modules=[\"query\",\"value\"]",
                                       "lora.layers_to_transform=[0,3]"});
@@ -227,6 +234,8 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
           R"("max_colluders":1,"max_update_norm":100,)"
           R"("quantization_bits":16,"value_range":1},"seed":0,"server_optimizer":{)"
           R"("beta1":0.9,"beta2":0.99,"learning_rate":1,"tau":0.001,"type":"fedavg"},)"
+          R"("stopping":{"max_wall_time_s":0,"metric":"loss","min_improvement":0,"patience":0,)"
+          R"("target":0,"when_budget_spent":false},)"
           R"("task":{"labels":["yes","no"],"type":"sequence_classification"}})");
 }
 

@@ -1,0 +1,103 @@
+#include "coordinator/training_progress.h"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "common/run/saved_model.h"
+#include "coordinator/job_terms.h"
+#include "coordinator/round_plan.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+std::string folder_of_round(std::uint64_t round) {
+  return fmt::format("round-{:06}", round);
+}
+
+}  // namespace
+
+TrainingProgress::TrainingProgress(const config::JobConfig& job, RunFolder& folder,
+                                   std::uint32_t keep)
+    : job_(job),
+      folder_(folder),
+      keep_(keep),
+      epsilon_(public_epsilon(job)),
+      optimizer_(optimizer_spec(job.server_optimizer), folder.checkpoint.model.values.size()),
+      stopping_(job) {
+  if (Status s = optimizer_.restore_state(folder_.checkpoint.optimizer_state); !s.ok())
+    throw StartupError(folder_.path().string() + ": " + s.error().message);
+}
+
+bool TrainingProgress::complete() const {
+  return folder_.checkpoint.finished_rounds > job_.rounds.num_server_rounds;
+}
+
+std::uint64_t TrainingProgress::trained_rounds() const {
+  const Checkpoint& c = folder_.checkpoint;
+  if (c.early_end) return c.early_end->trained_rounds;
+  return std::min<std::uint64_t>(c.finished_rounds, job_.rounds.num_server_rounds);
+}
+
+std::optional<double> TrainingProgress::epsilon() const {
+  const auto spent = epsilon_.after(trained_rounds());
+  // Where sites calibrate, the bound of all rounds is what can be said of fewer.
+  return !spent && folder_.checkpoint.early_end ? epsilon_.after(job_.rounds.num_server_rounds)
+                                                : spent;
+}
+
+std::string TrainingProgress::early_end() const {
+  return folder_.checkpoint.early_end ? folder_.checkpoint.early_end->reason : "";
+}
+
+void TrainingProgress::accept(RoundNumber round, const codec::DecodedSum& sum,
+                              RoundRecord& record) {
+  Checkpoint& c = folder_.checkpoint;
+  evaluation_ = run::summarise(job_, sum.metrics);
+  record.evaluation = evaluation_;
+  record.evaluated_round = trained_rounds();
+  if (stopping_.improves(*evaluation_, record.evaluated_round, c.best) && keep_ > 0)
+    keep_model("best");
+  if (!record.closing_evaluation) {
+    c.model.values = optimizer_.step(std::move(c.model.values), sum.mean);
+    c.optimizer_state = optimizer_.encode_state();
+    if (keep_ > 0) keep_model(folder_of_round(round.server_round()));
+  }
+  c.finished_rounds = round.server_round();
+  c.wall_s = record.wall_s;
+  if (!record.closing_evaluation && !complete())
+    if (auto why = stopping_.after_round(*evaluation_, record.evaluated_round, c.best, c.wall_s))
+      c.early_end = EarlyEnd{.trained_rounds = trained_rounds(), .reason = std::move(*why)};
+  if (c.early_end && !record.closing_evaluation) c.finished_rounds = job_.rounds.num_server_rounds;
+  record.epsilon = epsilon();
+  folder_.metrics.append(record);
+  // The result is durable before anybody hears of it (docs/secure-aggregation.md, 2.7, rule 1).
+  folder_.finish_attempt();
+  drop_old_models();
+}
+
+void TrainingProgress::end_early(const std::string& reason) {
+  Checkpoint& c = folder_.checkpoint;
+  if (c.finished_rounds >= job_.rounds.num_server_rounds) return;
+  c.early_end = EarlyEnd{.trained_rounds = trained_rounds(), .reason = reason};
+  c.finished_rounds = job_.rounds.num_server_rounds;
+  folder_.finish_attempt();
+}
+
+void TrainingProgress::keep_model(const std::string& name) const {
+  const auto place = folder_.path() / "checkpoints" / name;
+  if (Status s = run::save_model(place, job_, folder_.checkpoint.model); !s.ok())
+    throw StartupError(folder_.cannot_write(s.error().message));
+}
+
+void TrainingProgress::drop_old_models() const {
+  const std::uint64_t last = trained_rounds();
+  if (keep_ == 0 || last <= keep_) return;
+  std::error_code gone;  // what stays is dropped after the next round
+  std::filesystem::remove_all(folder_.path() / "checkpoints" / folder_of_round(last - keep_), gone);
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,56 @@
+// What the finished rounds have made of a run: the model, the server optimizer, the best value so
+// far, an early end; and the models that are kept beside the last one. All of it durable, in the
+// run folder, before anybody hears of a round. One thread.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/codec/quantizer.h"
+#include "common/config/job.h"
+#include "common/run/public_epsilon.h"
+#include "coordinator/run_folder.h"
+#include "coordinator/run_report.h"
+#include "coordinator/server_optimizer.h"
+#include "coordinator/stopping.h"
+
+namespace sotto::coordinator {
+
+class TrainingProgress {
+ public:
+  /// `job` and `folder` outlive it. Of the last `keep` rounds the model is kept, and the best one;
+  /// with 0 none is. Throws StartupError.
+  TrainingProgress(const config::JobConfig& job, RunFolder& folder, std::uint32_t keep);
+
+  /// A round has its sum: fills `record` in, writes it, steps the model, saves the checkpoint.
+  void accept(RoundNumber round, const codec::DecodedSum& sum, RoundRecord& record);
+  /// No further round trains: the closing evaluation is next.
+  void end_early(const std::string& reason);
+
+  [[nodiscard]] bool complete() const;  // the closing evaluation is done
+  [[nodiscard]] std::uint64_t trained_rounds() const;
+
+  /// Of the newest finished round's sum.
+  [[nodiscard]] const std::optional<run::Evaluation>& evaluation() const { return evaluation_; }
+
+  /// Example-level, at the job's delta.
+  [[nodiscard]] std::optional<double> epsilon() const;
+  /// Why training ended before its last round; empty when it did not.
+  [[nodiscard]] std::string early_end() const;
+
+  [[nodiscard]] const StoppingRules& stopping() const { return stopping_; }
+
+ private:
+  void keep_model(const std::string& name) const;
+  void drop_old_models() const;
+
+  const config::JobConfig& job_;
+  RunFolder& folder_;
+  std::uint32_t keep_;
+  run::PublicEpsilon epsilon_;
+  ServerOptimizer optimizer_;
+  StoppingRules stopping_;
+  std::optional<run::Evaluation> evaluation_;
+};
+
+}  // namespace sotto::coordinator
