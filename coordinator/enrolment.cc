@@ -51,9 +51,11 @@ std::string objection(const Roster& roster, const Card& card) {
   return {};
 }
 
-void add_members(Roster& roster, std::span<const Card> cards) {
+void add_members(FederationConfig& federation, std::span<const Card> cards) {
+  Roster& roster = federation.roster;
   std::string reasons;
-  std::uint32_t last_id = roster.members.empty() ? 0 : raw(roster.members.back().id);
+  std::uint32_t& last_id = federation.last_member_id;
+  if (!roster.members.empty()) last_id = std::max(last_id, raw(roster.members.back().id));
   for (const Card& card : cards) {
     if (const std::string why = objection(roster, card); !why.empty()) {
       reasons += (reasons.empty() ? "" : "\n") + std::string("card of ") + card.name + ": " + why;
@@ -89,18 +91,44 @@ FederationConfig init(const fs::path& folder, const FederationAddress& address,
   return federation;
 }
 
-FederationConfig enroll(const fs::path& folder, std::span<const Card> cards,
-                        std::uint64_t now_unix_s, std::uint64_t validity_s) {
+namespace {
+
+/// The next version of the roster in `folder`, changed by `change`, signed and written.
+template <class Change>
+FederationConfig next_version(const fs::path& folder, std::uint64_t expiry_unix_s,
+                              const Change& change) {
   const config::Identity identity = config::load_identity(folder);
   FederationConfig federation = config::load_federation(file_in(folder));
   if (federation.roster.coordinator_signing_key != identity.signing.verify_key() ||
       federation.roster.coordinator_transport_key != identity.transport_public)
     throw StartupError(file_in(folder).string() + " was not made by the identity in this folder");
-  add_members(federation.roster, cards);
+  change(federation);
   ++federation.roster.version;
-  federation.roster.expiry_unix_s = now_unix_s + validity_s;
+  federation.roster.expiry_unix_s = expiry_unix_s;
   sign_and_write(folder, federation, identity);
   return federation;
+}
+
+}  // namespace
+
+FederationConfig enroll(const fs::path& folder, std::span<const Card> cards,
+                        std::uint64_t now_unix_s, std::uint64_t validity_s) {
+  return next_version(folder, now_unix_s + validity_s,
+                      [&](FederationConfig& federation) { add_members(federation, cards); });
+}
+
+FederationConfig remove(const fs::path& folder, std::span<const std::string> names,
+                        std::uint64_t now_unix_s, std::uint64_t validity_s) {
+  return next_version(folder, now_unix_s + validity_s, [&](FederationConfig& federation) {
+    std::vector<RosterMember>& members = federation.roster.members;
+    if (!members.empty())
+      federation.last_member_id = std::max(federation.last_member_id, raw(members.back().id));
+    std::string reasons;
+    for (const std::string& name : names)
+      if (std::erase_if(members, [&](const RosterMember& m) { return m.name == name; }) == 0)
+        reasons += (reasons.empty() ? "" : "\n") + name + ": no member of this name is enrolled";
+    if (!reasons.empty()) throw StartupError(reasons);
+  });
 }
 
 }  // namespace sotto::coordinator

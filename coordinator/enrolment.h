@@ -29,4 +29,10 @@ config::FederationConfig enroll(const std::filesystem::path& folder,
                                 std::span<const config::Card> cards, std::uint64_t now_unix_s,
                                 std::uint64_t validity_s);
 
+/// Takes the members of these names out of the roster, as enroll() puts them in. Their ids are
+/// never given to others. Refuses a name that is not in; nothing is written then.
+config::FederationConfig remove(const std::filesystem::path& folder,
+                                std::span<const std::string> names, std::uint64_t now_unix_s,
+                                std::uint64_t validity_s);
+
 }  // namespace sotto::coordinator

@@ -171,35 +171,43 @@ void add_init(CLI::App& app) {
   });
 }
 
-void add_enroll(CLI::App& app) {
+void print_roster(const config::FederationConfig& made, const std::string& folder) {
+  for (const config::RosterMember& m : made.roster.members)
+    print(std::to_string(sotto::raw(m.id)) + "  " + m.name + "  " +
+          config::fingerprint(m.signing_key));
+  print("roster version " + std::to_string(made.roster.version) + ", hash " +
+        config::fingerprint(made.roster.hash()) + "\nhand " + folder +
+        "/federation.json to every member; each compares the fingerprints and runs " +
+        "`sotto-participant join`");
+}
+
+void add_roster_commands(CLI::App& app) {
   struct Arguments {
     std::string dir = ".";
-    std::vector<std::string> cards;
-    std::uint32_t days = 365;
+    std::vector<std::string> cards, names;
   };
 
+  constexpr std::uint64_t kYear = std::uint64_t{365} * 86400;
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
+  CLI::App* enroll = app.add_subcommand(
       "enroll", "Add members' cards to the signed roster (a new roster version)");
-  sub->add_option("--dir", args->dir, "Folder of the coordinator's identity")
-      ->capture_default_str();
-  sub->add_option("cards", args->cards, "Public cards made by `sotto-participant init`")
+  enroll->add_option("cards", args->cards, "Public cards made by `sotto-participant init`")
       ->required();
-  sub->callback([args] {
+  enroll->callback([args] {
     std::vector<config::Card> cards;
     for (const std::string& file : args->cards)
       cards.push_back(config::load_card(file));
-    const config::FederationConfig made =
-        coordinator::enroll(args->dir, cards, unix_now(), std::uint64_t{args->days} * 86400);
-    for (const config::RosterMember& m : made.roster.members) {
-      print(std::to_string(sotto::raw(m.id)) + "  " + m.name + "  " +
-            config::fingerprint(m.signing_key));
-    }
-    print("roster version " + std::to_string(made.roster.version) + ", hash " +
-          config::fingerprint(made.roster.hash()) + "\nhand " + args->dir +
-          "/federation.json to every member; each compares the fingerprints and runs " +
-          "`sotto-participant join`");
+    print_roster(coordinator::enroll(args->dir, cards, unix_now(), kYear), args->dir);
   });
+  CLI::App* remove =
+      app.add_subcommand("remove", "Take members out of the signed roster (a new roster version)");
+  remove->add_option("names", args->names, "Names of members")->required();
+  remove->callback([args] {
+    print_roster(coordinator::remove(args->dir, args->names, unix_now(), kYear), args->dir);
+  });
+  for (CLI::App* sub : {enroll, remove})
+    sub->add_option("--dir", args->dir, "Folder of the coordinator's identity")
+        ->capture_default_str();
 }
 
 void add_run(CLI::App& app, int& exit_code) {
@@ -362,7 +370,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   add_init(app);
-  add_enroll(app);
+  add_roster_commands(app);
   add_run(app, exit_code);
   add_status(app);
   add_report(app);

@@ -40,13 +40,14 @@ struct Roster {
 
 struct FederationConfig {
   std::string name;
-  std::string endpoint;  // tcp://host:port that participants connect to
-  std::string listen;    // what the coordinator binds; defaults to the endpoint
+  std::string endpoint;              // tcp://host:port that participants connect to
+  std::string listen;                // what the coordinator binds; defaults to the endpoint
+  std::uint32_t last_member_id = 0;  // ever given out: the id of a removed member stays its own
   Roster roster;
   Bytes64 signature{};  // coordinator's, over signed_bytes()
 
   /// "SOTTO federation" || name || endpoint || roster hash; texts behind their u32 length. `listen`
-  /// is the coordinator's own matter.
+  /// and `last_member_id` are the coordinator's own matter.
   [[nodiscard]] Bytes signed_bytes() const;
 };
 

@@ -394,8 +394,11 @@ std::vector<Field> fields_of(FederationConfig& federation) {
       {"endpoint", &federation.endpoint, kRequired, endpoint_text(),
        "What participants connect to."},
       {"listen", &federation.listen, kOptional, endpoint_text(),
-       "What the coordinator binds; the endpoint when it is not given. The only key here that the "
-       "signature does not cover."},
+       "What the coordinator binds; the endpoint when it is not given. The signature covers "
+       "neither "
+       "this nor last_member_id."},
+      {"last_member_id", &federation.last_member_id, kOptional, from_to(0, 4294967295),
+       "The highest id that was ever given out, so that none is given twice after a removal."},
       {"roster.version", &roster.version, kRequired, from_to(0, 4294967295),
        "Rises with every change; 0 = nobody is enrolled yet."},
       {"roster.expiry_unix_s", &roster.expiry_unix_s, kRequired, from_to(0, kMaxExactInteger),

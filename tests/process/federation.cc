@@ -161,6 +161,17 @@ Federation::~Federation() {
   fs::remove_all(folder_, ignored);
 }
 
+void Federation::remove_from_roster(int member, const std::vector<int>& members) {
+  const fs::path log = folder_ / "setup.log";
+  int failed = run(
+      {coordinator_binary(), "remove", "--dir", folder_ / "coordinator", member_name(member)}, log);
+  for (int m : members)
+    failed += run({participant_binary(), "join", "--dir", site(m),
+                   folder_ / "coordinator" / "federation.json"},
+                  log);
+  if (failed != 0) throw std::runtime_error("the roster did not change:\n" + text_of(log));
+}
+
 fs::path Federation::site(int member) const {
   return folder_ / member_name(member);
 }

@@ -66,6 +66,8 @@ class Federation {
   [[nodiscard]] std::map<int, nlohmann::json> done_rounds() const;
   bool wait_for_rounds(std::size_t count, seconds at_most) const;
   [[nodiscard]] nlohmann::json ledger(int member) const;
+  /// Takes one out of the roster, and has `members` pin the new version.
+  void remove_from_roster(int member, const std::vector<int>& members);
   /// Changes one key of a member's policy.
   void set_policy(int member, const std::string& key, const nlohmann::json& value);
 

@@ -227,6 +227,22 @@ TEST_F(Enrolment, EveryEnrolmentIsANewVersionAndMembersKeepTheirIds) {
   EXPECT_EQ(config::load_federation(federation_file()).roster.hash(), renewed.roster.hash());
 }
 
+TEST_F(Enrolment, ARemovedMembersIdIsNeverGivenToAnother) {
+  enroll({init("a"), init("b"), init("c")});
+  const std::vector<std::string> last{"c"}, unknown{"b", "nobody"};
+  const FederationConfig removed = coordinator::remove(operator_folder(), last, kNow, kYear);
+  EXPECT_EQ(removed.roster.version, 2u);
+  EXPECT_EQ(removed.roster.members.size(), 2u);
+  expect_contains(refusal_of([&] { coordinator::remove(operator_folder(), unknown, kNow, kYear); }),
+                  "nobody: no member of this name is enrolled");
+  const FederationConfig again = enroll({init("d")});
+  EXPECT_EQ(again.roster.version, 3u) << "the refused removal changed nothing";
+  EXPECT_NE(again.roster.find(MemberId{2}), nullptr);
+  EXPECT_EQ(again.roster.find(MemberId{3}), nullptr);
+  ASSERT_NE(again.roster.find(MemberId{4}), nullptr);
+  EXPECT_EQ(again.roster.find(MemberId{4})->name, "d");
+}
+
 TEST_F(Enrolment, ANameOrKeyIsEnrolledOnce) {
   const Card a = init("a");
   enroll({a});
