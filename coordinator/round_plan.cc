@@ -38,6 +38,10 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
       .roster = run::signers(roster),
       .cohort = draw ? secagg::drawn_cohort(*draw, round) : std::get<std::vector<MemberId>>(who),
       .model = encode_parameters(model)};
+  // A round that goes on after a restart may have been begun under an earlier roster.
+  for (MemberId member : plan.cohort)
+    if (roster.find(member) == nullptr)
+      return Error{"member " + std::to_string(raw(member)) + " is not in the roster any more"};
   if (draw) plan.genesis = draw->genesis;
   const auto n = static_cast<std::uint32_t>(plan.cohort.size());
   const std::uint32_t colluders =
