@@ -5,37 +5,45 @@
 
 #include "common/crypto/hash.h"
 #include "common/journal/atomic_file.h"
+#include "common/journal/mapped_file.h"
 
 namespace sotto::coordinator {
 
 namespace {
 
 constexpr std::uint32_t kFormat = 2;
-constexpr std::uint64_t kMaxCheckpointBytes = std::uint64_t{1} << 36;
 constexpr std::string_view kLabel = "SOTTO checkpoint";
 
-Bytes encode(const Checkpoint& c) {
-  ByteWriter out;
-  out.u32(kFormat);
-  out.bytes(c.run);
-  out.bytes(c.job_hash);
-  out.u64(c.finished_rounds);
-  out.u64(std::bit_cast<std::uint64_t>(c.wall_s));
-  const Bytes model = encode_parameters(c.model);
-  out.u64(model.size());
-  out.bytes(model);
-  out.u64(c.optimizer_state.size());
-  out.bytes(c.optimizer_state);
-  out.u8(c.best.known ? 1 : 0);
-  out.u64(std::bit_cast<std::uint64_t>(c.best.value));
-  out.u64(c.best.evaluated_round);
+/// A checkpoint's file but for the digest at its end: the model's values, most of it, are not
+/// copied.
+struct EncodedCheckpoint {
+  Bytes before;
+  BytesView values;
+  Bytes after;
+};
+
+EncodedCheckpoint encode(const Checkpoint& c) {
+  const EncodedParameters model = encode_without_copy(c.model);
+  ByteWriter before;
+  before.u32(kFormat);
+  before.bytes(c.run);
+  before.bytes(c.job_hash);
+  before.u64(c.finished_rounds);
+  before.u64(std::bit_cast<std::uint64_t>(c.wall_s));
+  before.u64(model.size());
+  before.bytes(model.head);
+  ByteWriter after;
+  after.u64(c.optimizer_state.size());
+  after.bytes(c.optimizer_state);
+  after.u8(c.best.known ? 1 : 0);
+  after.u64(std::bit_cast<std::uint64_t>(c.best.value));
+  after.u64(c.best.evaluated_round);
   const EarlyEnd early = c.early_end.value_or(EarlyEnd{});
-  out.u8(c.early_end ? 1 : 0);
-  out.u64(early.trained_rounds);
-  out.u32(static_cast<std::uint32_t>(early.reason.size()));
-  out.bytes(view_of(early.reason));
-  out.bytes(crypto::hash(kLabel, {out.view()}));
-  return out.take();
+  after.u8(c.early_end ? 1 : 0);
+  after.u64(early.trained_rounds);
+  after.u32(static_cast<std::uint32_t>(early.reason.size()));
+  after.bytes(view_of(early.reason));
+  return {.before = before.take(), .values = model.values, .after = after.take()};
 }
 
 /// Since format 2.
@@ -104,9 +112,9 @@ Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folde
 Result<std::optional<Checkpoint>> CheckpointStore::load() const {
   if (!std::filesystem::exists(impl_->checkpoint())) return std::optional<Checkpoint>{};
   const std::string where = impl_->checkpoint().string();
-  auto bytes = journal::read_file(impl_->checkpoint(), kMaxCheckpointBytes);
-  if (!bytes.ok()) return bytes.error();
-  auto decoded = decode(*bytes);
+  auto file = journal::MappedFile::open(impl_->checkpoint());
+  if (!file.ok()) return file.error();
+  auto decoded = decode(file->bytes());
   if (!decoded.ok()) {
     return Error{where + " cannot be used: " + decoded.error().message +
                  ". Restore it from a backup, or start a new run in another folder"};
@@ -115,7 +123,10 @@ Result<std::optional<Checkpoint>> CheckpointStore::load() const {
 }
 
 Status CheckpointStore::save(const Checkpoint& checkpoint) {
-  return journal::write_file_atomically(impl_->checkpoint(), {encode(checkpoint)},
+  const EncodedCheckpoint out = encode(checkpoint);
+  const Bytes32 digest = crypto::hash(kLabel, {out.before, out.values, out.after});
+  return journal::write_file_atomically(impl_->checkpoint(),
+                                        {out.before, out.values, out.after, digest},
                                         journal::FileAccess::kOwnerOnly);
 }
 

@@ -349,7 +349,7 @@ void RoundStateMachine::State::add_upload(MemberId from) {
 
 void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
   if (request.blob != plan.header.model_hash) return send(to, wire::absent(request));
-  auto data = wire::answer(request, plan.model);
+  auto data = wire::answer(request, plan.model.head, plan.model.values);
   if (!data.ok()) return judge(to, "BlobRequest", Verdict::rejected(data.error().message));
   send(to, std::move(data).value());
 }

@@ -15,6 +15,7 @@
 #include "common/base/ids.h"
 #include "common/codec/quantizer.h"
 #include "common/crypto/sign.h"
+#include "common/model/flat_parameters.h"
 #include "common/secagg/draw.h"
 #include "common/secagg/server.h"
 #include "common/wire/blob_transfer.h"
@@ -30,7 +31,7 @@ struct RoundPlan {
   std::vector<MemberId> cohort;              // ascending
   std::optional<secagg::Genesis> genesis{};  // what a circulant header's ring is drawn from
   codec::EncodingSpec encoding;
-  Bytes model;  // encode_parameters() of the round's model: served as the blob model_hash
+  EncodedParameters model;  // served as the blob model_hash; unchanged until the outcome
   wire::FetchLimits fetch;
   std::map<MemberId, std::uint64_t> earlier_conflicts;  // edges in earlier rounds of the run
   std::uint32_t uploads_at_once = 4;       // members whose upload is pulled at a time; others queue

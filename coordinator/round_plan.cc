@@ -37,7 +37,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
       .deadline_ms = deadlines_of(job.rounds),
       .roster = run::signers(roster),
       .cohort = draw ? secagg::drawn_cohort(*draw, round) : std::get<std::vector<MemberId>>(who),
-      .model = encode_parameters(model)};
+      .model = encode_without_copy(model)};
   // A round that goes on after a restart may have been begun under an earlier roster.
   for (MemberId member : plan.cohort)
     if (roster.find(member) == nullptr)

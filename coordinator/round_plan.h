@@ -18,7 +18,8 @@ namespace sotto::coordinator {
 /// draws.
 using RoundMembers = std::variant<std::vector<MemberId>, secagg::CohortDraw>;
 
-/// An Error when the cohort is too small for the job's number of colluders.
+/// An Error when the cohort is too small for the job's number of colluders. The plan borrows the
+/// values of `model`.
 Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Roster& roster,
                                   const RunId& run, RoundNumber round, const RoundMembers& who,
                                   const FlatParameters& model);

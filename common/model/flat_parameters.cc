@@ -105,12 +105,16 @@ Bytes32 FlatParameters::hash() const {
   return crypto::hash("SOTTO model", {encode_layout(*this), bytes_of(values)});
 }
 
+EncodedParameters encode_without_copy(const FlatParameters& parameters) {
+  return {.head = encode_layout(parameters), .values = bytes_of(parameters.values)};
+}
+
 Bytes encode_parameters(const FlatParameters& parameters) {
+  const EncodedParameters encoded = encode_without_copy(parameters);
   ByteWriter out;
-  const Bytes layout = encode_layout(parameters);
-  out.reserve(layout.size() + 4 * parameters.values.size());
-  out.bytes(layout);
-  out.bytes(bytes_of(parameters.values));
+  out.reserve(encoded.size());
+  out.bytes(encoded.head);
+  out.bytes(encoded.values);
   return out.take();
 }
 

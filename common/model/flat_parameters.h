@@ -43,6 +43,16 @@ struct FlatParameters {
 /// Canonical bytes for the download of a round's model; decode checks every length and refuses
 /// non-finite values.
 Bytes encode_parameters(const FlatParameters& parameters);
+
+/// The same bytes in two pieces, of which the big one is not copied.
+struct EncodedParameters {
+  Bytes head;          // layout and count
+  BytesView values{};  // borrowed from the parameters, which stay as they are meanwhile
+
+  [[nodiscard]] std::uint64_t size() const { return head.size() + values.size(); }
+};
+
+EncodedParameters encode_without_copy(const FlatParameters& parameters);
 Result<FlatParameters> decode_parameters(BytesView bytes);
 
 }  // namespace sotto

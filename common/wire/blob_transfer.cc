@@ -161,18 +161,28 @@ Bytes BlobFetch::take() {
 }
 
 Result<BlobData> answer(const BlobRequest& request, BytesView blob_bytes) {
+  return answer(request, blob_bytes, {});
+}
+
+Result<BlobData> answer(const BlobRequest& request, BytesView head, BytesView rest) {
+  const std::uint64_t total = head.size() + rest.size();
   if (request.length == 0 || request.length > Limits{}.blob_chunk_bytes)
     return Error{"a request for " + std::to_string(request.length) + " bytes of " +
                  short_name(request.blob)};
-  if (request.offset >= blob_bytes.size())
+  if (request.offset >= total)
     return Error{"a request at " + std::to_string(request.offset) + " of " +
-                 short_name(request.blob) + ", which has " + std::to_string(blob_bytes.size()) +
-                 " bytes"};
-  const std::size_t length =
-      std::min<std::uint64_t>(request.length, blob_bytes.size() - request.offset);
-  const BytesView range = blob_bytes.subspan(request.offset, length);
-  return BlobData{request.blob, blob_bytes.size(), request.offset,
-                  Bytes(range.begin(), range.end())};
+                 short_name(request.blob) + ", which has " + std::to_string(total) + " bytes"};
+  const std::uint64_t end = std::min<std::uint64_t>(request.offset + request.length, total);
+  const std::uint64_t cut = head.size();
+  Bytes range;
+  range.reserve(end - request.offset);
+  const auto take = [&](BytesView from, std::uint64_t first, std::uint64_t last) {
+    const BytesView part = from.subspan(first, last - first);
+    range.insert(range.end(), part.begin(), part.end());
+  };
+  if (request.offset < cut) take(head, request.offset, std::min(end, cut));
+  if (end > cut) take(rest, std::max(request.offset, cut) - cut, end - cut);
+  return BlobData{request.blob, total, request.offset, std::move(range)};
 }
 
 BlobData absent(const BlobRequest& request) {

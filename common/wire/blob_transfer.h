@@ -98,6 +98,8 @@ class BlobFetch {
 /// The answer to a request about `blob`'s bytes: what there is of the range. An Error when it is
 /// empty, starts behind the end or is longer than Limits::blob_chunk_bytes.
 Result<BlobData> answer(const BlobRequest& request, BytesView blob_bytes);
+/// A blob whose bytes lie in two places, one behind the other.
+Result<BlobData> answer(const BlobRequest& request, BytesView head, BytesView rest);
 /// The answer when the blob is not here.
 BlobData absent(const BlobRequest& request);
 

@@ -99,7 +99,6 @@ class CoordinatorBench {
     });
     ledger_.time("next_offer", [&] {
       (void)machine_->close(folder_.checkpoint.model.hash(), now_);
-      (void)encode_parameters(folder_.checkpoint.model);
       folder_.begin_attempt({.run = folder_.checkpoint.run, .round = RoundNumber::of(2, 0)});
     });
     return ledger_;
@@ -110,7 +109,7 @@ class CoordinatorBench {
     coordinator::RoundPlan plan{.deadline_ms = {60000, 60000, 60000, 60000, 60000, 60000},
                                 .roster = roster_,
                                 .encoding = encoding_,
-                                .model = encode_parameters(folder_.checkpoint.model),
+                                .model = encode_without_copy(folder_.checkpoint.model),
                                 .uploads = folder_.uploads()};
     for (const auto& member : roster_)
       plan.cohort.push_back(member.id);

@@ -43,7 +43,7 @@ coordinator::RoundPlan plan() {
   for (const auto& member : members().roster)
     out.cohort.push_back(member.id);
   out.encoding = members().encoding;
-  out.model = Bytes(100, 9);
+  out.model = {.head = Bytes(100, 9)};
   out.fetch = {.chunk_bytes = 64, .in_flight = 2, .retry_after = Duration(500)};
   out.uploads_at_once = 2;
   return out;

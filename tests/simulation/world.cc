@@ -161,7 +161,7 @@ coordinator::RoundPlan World::round_plan() const {
   std::ranges::sort(plan.cohort);
   plan.genesis = agreement_.genesis;
   plan.encoding = encoding(round_);
-  plan.model = encode_parameters(model_);
+  plan.model = encode_without_copy(model_);
   plan.fetch = {.chunk_bytes = 64, .in_flight = 4, .retry_after = Duration(1000)};
   plan.uploads = disk_.uploads();
   return plan;

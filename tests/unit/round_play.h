@@ -40,7 +40,7 @@ class Play {
       plan.cohort.push_back(member.id);
     plan.encoding = members.encoding;
     plan.earlier_conflicts = earlier_conflicts;
-    plan.model = Bytes(1000, 9);
+    plan.model = {.head = Bytes(1000, 9)};
     plan.uploads = uploads;
     plan.fetch = {.chunk_bytes = 64, .in_flight = 2, .retry_after = Duration(500)};
     return plan;

@@ -54,6 +54,25 @@ TEST(BlobFetch, EveryLengthArrivesWithAndWithoutKnowingIt) {
   }
 }
 
+TEST(BlobAnswer, ABlobInTwoPlacesIsThatBlob) {
+  Bytes blob(100);
+  for (std::size_t i = 0; i < blob.size(); ++i)
+    blob[i] = static_cast<std::uint8_t>(i);
+  for (std::size_t cut = 0; cut <= blob.size(); ++cut)
+    for (std::uint64_t offset = 0; offset < blob.size(); offset += 7)
+      for (std::uint32_t length : {1U, 13U, 200U}) {
+        const BlobRequest request{kName, offset, length};
+        const auto whole = answer(request, blob);
+        const auto pieces =
+            answer(request, BytesView(blob).first(cut), BytesView(blob).subspan(cut));
+        ASSERT_TRUE(pieces.ok());
+        EXPECT_EQ(pieces->data, whole->data) << cut << ' ' << offset << ' ' << length;
+        EXPECT_EQ(pieces->total, 100U);
+      }
+  EXPECT_FALSE(
+      answer({kName, 100, 1}, BytesView(blob).first(40), BytesView(blob).subspan(40)).ok());
+}
+
 TEST(BlobFetch, ExpectedEmptyBlobIsCompleteWithoutAsking) {
   BlobFetch fetch(kName, 0, 1000, kSmall);
   EXPECT_TRUE(fetch.complete());
