@@ -420,10 +420,12 @@ RoundOutput RoundStateMachine::member_connected(MemberId member, TimePoint now) 
 RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
   State& state = *state_;
   SOTTO_CHECK(state.summing(), "a sum is handed back once, after it was asked for");
+  // First, while the mean does not take its part of the memory yet.
+  const Bytes32 hash = secagg::hash_of_sum(state.server.h(), sum);
   auto decoded = codec::decode_sum(state.plan.encoding, state.plan.header.lanes, state.server.h(),
                                    sum, state.survivors);
   if (decoded.ok()) {
-    state.aggregate_hash = secagg::hash_of_sum(state.server.h(), sum);
+    state.aggregate_hash = hash;
     state.finish(wire::RoundStatus::kDone, "");
     state.out.outcome->sum = std::move(decoded).value();
   } else {
