@@ -27,6 +27,10 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 add_library(sotto_icu INTERFACE)
 target_link_libraries(sotto_icu INTERFACE ICU::i18n ICU::uc)
 
+# Patterns that a site writes itself: an engine without backtracking.
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+add_library(sotto_re2 ALIAS PkgConfig::RE2)
+
 if(SOTTO_NET)
   pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
   add_library(sotto_zmq ALIAS PkgConfig::ZMQ)

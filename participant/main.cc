@@ -30,6 +30,7 @@
 #include "participant/participant.h"
 #include "participant/preshared_keys.h"
 #include "participant/privacy_command.h"
+#include "participant/table_command.h"
 
 namespace {
 
@@ -327,6 +328,7 @@ void add_data(CLI::App& app) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand("data", "Prepare data sets");
   sub->require_subcommand(1);
+  participant::add_table_commands(*sub);
   CLI::App* split =
       sub->add_subcommand("split", "Cut one data set into shards for demonstration sites");
   split->add_option("--job", args->job, "job.json, for its labels")->required();

@@ -20,6 +20,8 @@ packages=(
   libtorch-dev libopenblas0-pthread libicu-dev
   # network and cryptography
   libzmq3-dev libboost1.81-dev libsodium-dev libssl-dev
+  # masking of personal data: regular expressions in linear time
+  libre2-dev
   # privacy accounting: the Fourier transform of privacy losses
   libkissfft-dev
   # records, configuration, command lines, logs, charts of the report

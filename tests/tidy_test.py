@@ -51,8 +51,11 @@ MAY_INCLUDE = {
     "participant/privacy_questions": "base privacy",
     "participant/data": "base crypto model config",
     "participant/text": "base",
+    "participant/table": "base journal",
+    "participant/anonymisation": "base config journal participant/table",
+    "participant/masking": "base crypto config journal participant/text participant/table",
     "participant/learning": "base crypto model privacy config participant/data participant/text",
-    "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/genesis_log participant/run_genesis participant/policy participant/account participant/upload participant/privacy_questions",
+    "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/genesis_log participant/run_genesis participant/policy participant/account participant/upload participant/privacy_questions participant/table participant/anonymisation participant/masking",
     "participant/simulation": CORE + " sim net coordinator coordinator/round coordinator/server_optimizer participant participant/learning participant/data"
                               " participant/session participant/guard participant/genesis_log participant/policy",
     "tests": "*",
@@ -62,6 +65,7 @@ MAY_INCLUDE = {
 THIRD_PARTY = {
     r"(torch|ATen|c10)/": ["participant/learning", "tests/learning", "tests/bench"],
     r"unicode/": ["participant/text/*.cc"],
+    r"re2/": ["participant/masking/*.cc"],
     r"zmq(_utils)?\.h": ["common/net/*.cc", "tests/net/*.cc"],
     r"boost/(asio|beast|system)": ["common/net", "coordinator", "participant", "tests/net", "tests/bench/net", "tests/process"],
     r"nlohmann/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc", "tests"],

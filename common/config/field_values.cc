@@ -5,6 +5,8 @@
 #include <numeric>
 #include <optional>
 
+#include "common/base/utf8.h"
+
 namespace sotto::config {
 
 namespace {

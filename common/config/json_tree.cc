@@ -249,13 +249,4 @@ std::string pretty_text(const Json& json) {
   return Writer(Layout::kPretty).write(json);
 }
 
-bool is_utf8(std::string_view text) {
-  try {
-    static_cast<void>(Library(std::string(text)).dump());
-    return true;
-  } catch (const Library::exception&) {
-    return false;
-  }
-}
-
 }  // namespace sotto::config

@@ -55,6 +55,4 @@ std::string canonical_text(const Json& json);
 /// For people: keys in their order, two spaces a level, a final newline.
 std::string pretty_text(const Json& json);
 
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 }  // namespace sotto::config

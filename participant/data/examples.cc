@@ -4,6 +4,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "common/base/utf8.h"
+
 namespace sotto::learning {
 namespace {
 
@@ -32,30 +34,6 @@ Result<Example> parse_line(std::string_view line, const std::vector<std::string>
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const auto byte = [&text](std::size_t i) {
-      return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-    };
-    const unsigned lead = byte(at);
-    const std::size_t more = lead < 0x80   ? 0
-                             : lead < 0xC2 ? 9
-                             : lead < 0xE0 ? 1
-                             : lead < 0xF0 ? 2
-                             : lead < 0xF5 ? 3
-                                           : 9;
-    if (more == 9) return false;
-    for (std::size_t i = 1; i <= more; ++i)
-      if ((byte(at + i) & 0xC0U) != 0x80U) return false;
-    const unsigned second = byte(at + 1);
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-      return false;
-    at += more + 1;
-  }
-  return true;
-}
 
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
                                             const std::vector<std::string>& labels) {

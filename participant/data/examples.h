@@ -25,7 +25,4 @@ Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
                                             const std::vector<std::string>& labels);
 
-/// True when `text` is well-formed UTF-8 (no overlong forms, no surrogates).
-bool is_utf8(std::string_view text);
-
 }  // namespace sotto::learning

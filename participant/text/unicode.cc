@@ -129,6 +129,14 @@ bool is_cjk(char32_t c) {
   return std::ranges::any_of(kRanges, [c](const auto& r) { return c >= r.first && c <= r.second; });
 }
 
+bool is_letter_or_mark(char32_t c) {
+  return u_isalpha(icu_of(c)) != 0 || u_charType(icu_of(c)) == U_NON_SPACING_MARK;
+}
+
+bool is_upper(char32_t c) {
+  return u_isupper(icu_of(c)) != 0 || u_istitle(icu_of(c)) != 0;
+}
+
 struct Pattern::Compiled {
   std::unique_ptr<icu::RegexPattern> regex;
 };

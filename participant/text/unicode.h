@@ -1,5 +1,5 @@
-// What tokenizers need of Unicode, over ICU: the tables are large, change every year, and decide
-// which ids a text becomes. Texts are UTF-8 everywhere else. Pure; any thread.
+// What tokenizers and masking need of Unicode, over ICU: the tables are large, change every year,
+// and decide which ids a text becomes. Texts are UTF-8 everywhere else. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,9 @@ bool is_punctuation(char32_t c);
 /// Every category C but tab and line ends.
 bool is_control(char32_t c);
 bool is_cjk(char32_t c);
+/// A letter of any script, or a mark that is written over one.
+bool is_letter_or_mark(char32_t c);
+bool is_upper(char32_t c);
 
 /// A regular expression in the spelling of the tokenizers library (Oniguruma's), where \s is every
 /// White_Space character.

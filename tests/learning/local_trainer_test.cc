@@ -300,12 +300,5 @@ TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
   EXPECT_FALSE(read_examples("/nonexistent/file.tsv", kLabels).ok());
 }
 
-TEST(Examples, Utf8ChecksRefuseOverlongFormsAndSurrogates) {
-  EXPECT_TRUE(is_utf8("a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x81"));
-  for (const char* bad :
-       {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\xFF", "\x80"})
-    EXPECT_FALSE(is_utf8(bad));
-}
-
 }  // namespace
 }  // namespace sotto::learning

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/config/parse.h"
+#include "participant/anonymisation/plan.h"
 
 namespace sotto::config {
 namespace {
@@ -41,8 +42,10 @@ TEST(Configs, EveryFileOfTheRepositoryIsRead) {
       expect_read(parse_site(text, entry.path().string()));
     else if (name.find("federation") != std::string::npos)
       expect_read(parse_federation(text, entry.path().string()));
+    else if (name.find("anonymise") != std::string::npos)
+      expect_read(anonymisation::parse_plan(text, entry.path().string()));
     else
-      ADD_FAILURE() << entry.path() << " has no job, site or federation in its name";
+      ADD_FAILURE() << entry.path() << " is of no kind that its name tells";
     ++read;
   }
   EXPECT_GE(read, 2);
