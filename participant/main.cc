@@ -27,6 +27,7 @@
 #include "participant/enrolment.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
+#include "participant/mask_command.h"
 #include "participant/participant.h"
 #include "participant/preshared_keys.h"
 #include "participant/privacy_command.h"
@@ -329,6 +330,7 @@ void add_data(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("data", "Prepare data sets");
   sub->require_subcommand(1);
   participant::add_table_commands(*sub);
+  participant::add_masking_commands(*sub);
   CLI::App* split =
       sub->add_subcommand("split", "Cut one data set into shards for demonstration sites");
   split->add_option("--job", args->job, "job.json, for its labels")->required();

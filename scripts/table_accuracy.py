@@ -45,12 +45,13 @@ def train(rows, label, columns, values, groups):
                                       for v in values[column]} for target in labels} for column in columns}
 
 
-def accuracy(labels, weights, rows, label, columns):
-    total, right = sum(labels.values()), 0
+def accuracies(labels, weights, rows, label, columns):
+    """Of all rows, and the mean over the labels of the part that is right."""
+    total, right, seen = sum(labels.values()), Counter(), Counter(row[label] for row in rows)
     for row in rows:
         score = {t: math.log(labels[t] / total) + sum(weights[c][t].get(row[c], 0) for c in columns) for t in labels}
-        right += max(sorted(score), key=score.get) == row[label]
-    return right / len(rows)
+        right[row[label]] += max(sorted(score), key=score.get) == row[label]
+    return sum(right.values()) / len(rows), sum(right[t] / seen[t] for t in seen) / len(seen)
 
 
 def main():
@@ -67,6 +68,8 @@ def main():
     values = {c: dict.fromkeys(sorted({row[c] for row in held_out})) for c in columns}
     groups = {c: {} for c in columns}
     for column, file in (text.split("=", 1) for text in options.hierarchy):
+        if column not in columns:
+            continue
         with open(file, newline="", encoding="utf-8") as lines:
             tree = list(csv.reader(lines))[1:]
         values[column].update(dict.fromkeys(row[0] for row in tree))
@@ -79,7 +82,8 @@ def main():
             if cell != "*" and cell not in groups[column] and not RANGE.fullmatch(cell):
                 values[column].setdefault(cell)
     labels, weights = train(rows, options.label, columns, values, groups)
-    print(f"{accuracy(labels, weights, held_out, options.label, columns):.4f}")
+    right, balanced = accuracies(labels, weights, held_out, options.label, columns)
+    print(f"accuracy {100 * right:.1f} %, balanced {100 * balanced:.1f} %")
 
 
 if __name__ == "__main__":

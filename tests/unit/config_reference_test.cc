@@ -8,6 +8,7 @@
 
 #include "common/config/parse.h"
 #include "participant/anonymisation/plan.h"
+#include "participant/masking/plan.h"
 
 namespace sotto::config {
 namespace {
@@ -44,6 +45,8 @@ TEST(Configs, EveryFileOfTheRepositoryIsRead) {
       expect_read(parse_federation(text, entry.path().string()));
     else if (name.find("anonymise") != std::string::npos)
       expect_read(anonymisation::parse_plan(text, entry.path().string()));
+    else if (name.find("mask") != std::string::npos)
+      expect_read(masking::parse_mask_plan(text, entry.path().string()));
     else
       ADD_FAILURE() << entry.path() << " is of no kind that its name tells";
     ++read;
