@@ -82,8 +82,9 @@ std::size_t figures_end(const Line& line, std::size_t begin) {
   const bool more = line.at(third.end) == separator && is_digit(line.at(third.end + 1));
   if (third.digits == 0 || more) return 0;
   if (is_year(first) && is_month(second) && is_day(third)) return third.end;
-  const bool day_and_month =
-      (is_day(first) && is_month(second)) || (is_month(first) && is_day(second));
+  // Between dots the day comes first.
+  const bool day_and_month = (is_day(first) && is_month(second)) ||
+                             (separator != '.' && is_month(first) && is_day(second));
   // A year of two digits needs two digits before it too, else it may be a version.
   const bool short_year = third.digits == 2 && second.digits == 2 && first.digits == 2;
   return day_and_month && (is_year(third) || short_year) ? third.end : 0;

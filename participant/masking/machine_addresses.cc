@@ -191,10 +191,13 @@ Findings find_urls(const Line& line) {
     const std::size_t body = end;
     while (end < line.size() && kStops.find(line.at(end)) == std::string_view::npos)
       ++end;
-    const bool opened = line.text().substr(i, end - i).find('(') != std::string_view::npos;
-    while (end > body && kLooseEnds.find(line.at(end - 1)) != std::string_view::npos &&
-           !(line.at(end - 1) == ')' && opened))
+    // "(see www.example.org/a_(b))": a closing parenthesis is part of it where it closes one.
+    const std::string_view all = line.text().substr(i, end - i);
+    auto unopened = std::ranges::count(all, ')') - std::ranges::count(all, '(');
+    while (end > body && kLooseEnds.find(line.at(end - 1)) != std::string_view::npos) {
+      if (line.at(end - 1) == ')' && unopened-- <= 0) break;
       --end;
+    }
     if (end < body + 2) continue;
     found.push_back({i, end, Kind::kUrl});
     i = end;

@@ -101,9 +101,9 @@ Findings find_phones(const Line& line) {
     const char c = line.at(i), before = line.before(i);
     const bool starts = is_digit(c) || (c == '(' && is_digit(line.at(i + 1))) ||
                         (c == '+' && is_digit(line.at(i + 1)));
-    const bool inside =
-        is_word(before) || before == '+' || before == '#' || before == '$' ||
-        ((before == '.' || before == '-' || before == '/') && i > 1 && is_word(line.before(i - 1)));
+    const bool inside = is_word(before) || before == '+' || before == '#' || before == '$' ||
+                        ((before == '.' || before == ',' || before == '-' || before == '/') &&
+                         i > 1 && is_word(line.before(i - 1)));
     if (!starts || inside) continue;
     const Run run = run_at(line, i);
     const bool goes_on = is_word(line.at(run.end));
