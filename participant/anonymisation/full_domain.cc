@@ -57,7 +57,7 @@ void FullDomain::list_combinations() {
       const double loss = level_loss(column, level, all);
       for (const Combination& c : combinations_) {
         longer.push_back({c.loss + loss, c.levels});
-        longer.back().levels.push_back(static_cast<std::uint8_t>(level));
+        longer.back().levels.push_back(static_cast<std::uint32_t>(level));
       }
     }
     combinations_ = std::move(longer);

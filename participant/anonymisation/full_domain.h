@@ -32,7 +32,7 @@ class FullDomain {
  private:
   FullDomain(const Microdata& data, double max_suppressed);
 
-  using Levels = std::vector<std::uint8_t>;
+  using Levels = std::vector<std::uint32_t>;
 
   struct Combination {
     double loss = 0;  // with every row kept

@@ -60,27 +60,33 @@ Outcome run(const std::vector<std::string>& overrides) {
 
 TEST(Adult, MondrianHidesEveryRowAtASmallLoss) {
   const Outcome outcome = run({});
-  EXPECT_GE(outcome.found.k, 5U);
+  EXPECT_EQ(outcome.found.k, 5U);
   EXPECT_EQ(outcome.found.unique_rows, 0U);
   EXPECT_EQ(outcome.found.rows, 32561U) << "nothing is left out";
-  EXPECT_LT(outcome.utility.gcp, 0.1);
+  EXPECT_EQ(outcome.found.classes, 791U);
+  EXPECT_NEAR(outcome.utility.gcp, 0.005, 5e-4);
+  EXPECT_EQ(run({"k=25"}).found.classes, 307U);
 }
 
 TEST(Adult, FullDomainLosesMoreAndLeavesFewRowsOut) {
   const Outcome outcome = run({"method=full_domain"});
-  EXPECT_GE(outcome.found.k, 5U);
-  EXPECT_LE(outcome.suppressed, 325U);
+  EXPECT_EQ(outcome.found.k, 5U);
+  EXPECT_EQ(outcome.suppressed, 316U);
   EXPECT_EQ(outcome.found.rows + outcome.suppressed, 32561U);
-  EXPECT_GT(outcome.utility.gcp, run({}).utility.gcp);
+  EXPECT_EQ(outcome.found.classes, 234U);
+  EXPECT_NEAR(outcome.utility.gcp, 0.054, 5e-4);
 }
 
 TEST(Adult, DiversityAndClosenessAreReached) {
-  const Outcome diverse =
-      run({"columns.occupation.distinct_l=3", "columns.occupation.entropy_l=3"});
-  EXPECT_GE(diverse.found.sensitive[0].worst.distinct, 3U);
-  EXPECT_GE(diverse.found.sensitive[0].worst.entropy_l, 3 - 1e-9);
+  const Outcome diverse = run({"columns.occupation.distinct_l=3"});
+  EXPECT_EQ(diverse.found.sensitive[0].worst.distinct, 3U);
+  EXPECT_EQ(diverse.found.classes, 776U);
+  const Outcome entropy = run({"columns.occupation.entropy_l=5"});
+  EXPECT_GE(entropy.found.sensitive[0].worst.entropy_l, 5 - 1e-9);
   const Outcome close = run({"columns.occupation.t=0.3"});
   EXPECT_LE(close.found.sensitive[0].worst.t, 0.3 + 1e-9);
+  EXPECT_EQ(close.found.k, 17U);
+  EXPECT_EQ(close.found.classes, 118U);
 }
 
 }  // namespace
