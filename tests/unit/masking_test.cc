@@ -75,6 +75,14 @@ TEST(Masking, PseudonymsAreTheSameWithinASiteAndUnlinkableAcross) {
   EXPECT_FALSE(Masker::make(plan_of(json), std::nullopt).ok()) << "no key, no pseudonyms";
 }
 
+TEST(Masking, EqualBytesUnderTwoKindsHaveUnequalPseudonyms) {
+  const Masker masker = masker_of(R"j({"patterns": {
+    "X": {"regex": "YZ[0-9]", "action": "pseudonym"},
+    "XY": {"regex": "Z[0-9]", "action": "pseudonym"}}})j");
+  const std::string one = masked(masker, "YZ1"), other = masked(masker, "Z1");
+  EXPECT_NE(one.substr(one.find('-')), other.substr(other.find('-')));
+}
+
 TEST(Masking, WhatIsGeneralisedIsAYearANetworkACountryOrAHost) {
   EXPECT_EQ(generalised(Kind::kDate, "3 March 2024"), " 2024");
   EXPECT_EQ(generalised(Kind::kDate, "3 March"), "");
