@@ -53,7 +53,7 @@ MAY_INCLUDE = {
     "participant/text": "base",
     "participant/table": "base journal",
     "participant/anonymisation": "base config journal participant/table",
-    "participant/masking": "base crypto config journal participant/text participant/table",
+    "participant/masking": "base crypto config journal participant/text",
     "participant/learning": "base crypto model privacy config participant/data participant/text",
     "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/genesis_log participant/run_genesis participant/policy participant/account participant/upload participant/privacy_questions participant/table participant/anonymisation participant/masking",
     "participant/simulation": CORE + " sim net coordinator coordinator/round coordinator/server_optimizer participant participant/learning participant/data"
