@@ -18,9 +18,12 @@
 #include "common/run/evidence_folder.h"
 #include "common/run/saved_model.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/dashboard/commands.h"
+#include "coordinator/dashboard/server.h"
 #include "coordinator/enrolment.h"
 #include "coordinator/evidence_report.h"
 #include "coordinator/report.h"
+#include "coordinator/tensorboard_log.h"
 
 namespace {
 
@@ -29,13 +32,7 @@ namespace config = sotto::config;
 namespace coordinator = sotto::coordinator;
 using sotto::StartupError;
 
-constexpr std::uint64_t kMaxTextFile = 16 << 20;
-
-std::string read_text(const std::string& file) {
-  auto bytes = sotto::journal::read_file(file, kMaxTextFile);
-  if (!bytes.ok()) throw StartupError(bytes.error().message);
-  return {bytes->begin(), bytes->end()};
-}
+constexpr std::uint64_t kMaxMetrics = std::uint64_t{256} << 20;
 
 std::uint64_t unix_now() {
   return static_cast<std::uint64_t>(std::time(nullptr));
@@ -92,7 +89,89 @@ struct RunArguments {
   unsigned threads = 1;
   bool json = false;
   std::uint32_t keep = 0;
+  coordinator::dashboard::AddressOptions dashboard;
   std::optional<std::uint64_t> drill;
+};
+
+/// What is shown of the run: on the console and behind the dashboard's doors.
+class Showing {
+ public:
+  Showing(const RunArguments& args, const config::FederationConfig& federation,
+          const config::JobConfig& job)
+      : console_(args.json),
+        view_({.federation = federation.name,
+               .job = job.canonical,
+               .folder = std::filesystem::absolute(args.out).string(),
+               .version = SOTTO_VERSION,
+               .started_unix_s = unix_now()}) {}
+
+  coordinator::CoordinatorObserver observer() {
+    return {.on_status =
+                [this](const coordinator::RunStatus& s) {
+                  console_.status(s);
+                  view_.on_status(s, unix_now());
+                  publish();
+                },
+            .on_round =
+                [this](const coordinator::RoundRecord& r) {
+                  console_.round(r);
+                  view_.on_round(r, unix_now());
+                  tensorboard_.append(r, unix_now());
+                  publish();
+                },
+            .on_note = [this](const std::string& text) { note(text); }};
+  }
+
+  void note(const std::string& text) {
+    console_.note(text);
+    view_.on_note(text, unix_now());
+    publish();
+  }
+
+  /// Once the run's folder is the coordinator's.
+  void open_doors(sotto::net::AsioHost& host, coordinator::Coordinator& app,
+                  const RunArguments& args,
+                  std::optional<coordinator::dashboard::AddressDoor> address) {
+    if (auto lines = sotto::journal::read_file(args.out + "/metrics.jsonl"s, kMaxMetrics);
+        lines.ok())
+      view_.restore(std::string(lines->begin(), lines->end()));
+    tensorboard_.open(args.out, view_.finished_rounds(), unix_now());
+    server_.emplace(
+        host.loop(), view_, commands(app),
+        coordinator::dashboard::ServerOptions{.folder = args.out, .address = std::move(address)});
+    if (const std::string url = server_->url(); !url.empty()) note("dashboard: " + url);
+  }
+
+  void end() { console_.end(); }
+
+ private:
+  coordinator::dashboard::RunCommands commands(coordinator::Coordinator& app) {
+    const auto told = [this](sotto::Status done, const std::string& what) {
+      note(done.ok() ? "the operator " + what : done.error().message);
+      return done;
+    };
+    return {.pause = [&app, told] { return told(app.pause(), "pauses the run"); },
+            .resume = [&app, told] { return told(app.resume(), "resumes the run"); },
+            .finish_and_stop =
+                [&app, told] {
+                  (void)told({}, "stops the run after the round under way");
+                  app.finish_and_stop();
+                },
+            .stop_now =
+                [&app, told] {
+                  (void)told({}, "stops the run");
+                  app.on_stop_requested();
+                }};
+  }
+
+  void publish() {
+    if (server_) server_->publish();
+  }
+
+  Console console_;
+  coordinator::dashboard::RunView view_;
+  coordinator::TensorboardLog tensorboard_;
+  std::optional<coordinator::dashboard::Server> server_;
 };
 
 int run(const RunArguments& args) {
@@ -123,13 +202,17 @@ int run(const RunArguments& args) {
   }
   options.initial_model = std::move(model).value();
 
+  auto address = coordinator::dashboard::open_address(args.dashboard);
   sotto::crypto::OsRandom random;
-  Console console(args.json);
-  sotto::net::AsioHost host(args.threads, [&](const std::string& text) { console.note(text); });
+  Showing* screen = nullptr;  // what it shows is reached through the host's loop, so it goes first
+  sotto::net::AsioHost host(args.threads, [&screen](const std::string& text) {
+    if (screen) screen->note(text);
+  });
+  Showing showing(args, federation, options.job);
+  screen = &showing;
   coordinator::Coordinator app(std::move(options), host, identity.signing, random,
-                               {.on_status = [&](const auto& s) { console.status(s); },
-                                .on_round = [&](const auto& r) { console.round(r); },
-                                .on_note = [&](const std::string& text) { console.note(text); }});
+                               showing.observer());
+  showing.open_doors(host, app, args, std::move(address));
   sotto::net::CoordinatorSocketOptions socket{
       .listen = federation.listen,
       .identity = {identity.transport_public, identity.transport_secret.clone()},
@@ -137,10 +220,10 @@ int run(const RunArguments& args) {
   for (const config::RosterMember& m : federation.roster.members)
     socket.members.push_back({m.id, m.transport_key});
   host.listen(std::move(socket), app);
-  console.note((app.resumed() ? "resuming the run in " : "running in ") + args.out +
+  showing.note((app.resumed() ? "resuming the run in " : "running in ") + args.out +
                ", listening on " + federation.listen);
   const int code = host.run();
-  console.end();
+  showing.end();
   return code;
 }
 
@@ -210,6 +293,18 @@ void add_roster_commands(CLI::App& app) {
         ->capture_default_str();
 }
 
+void add_dashboard_options(CLI::App& sub, coordinator::dashboard::AddressOptions& options) {
+  sub.add_option(
+      "--dashboard", options.address,
+      "Show the run in a browser at ADDRESS:PORT, as in 127.0.0.1:7300; off unless given");
+  sub.add_option("--dashboard-token", options.token_file,
+                 "File (mode 0600) with the token that the dashboard then asks for; pause, resume "
+                 "and stop in a browser need one");
+  sub.add_option("--dashboard-certificate", options.certificate_file,
+                 "PEM file; an address that other machines reach needs it, its key and a token");
+  sub.add_option("--dashboard-key", options.key_file, "PEM file (mode 0600) of the certificate");
+}
+
 void add_run(CLI::App& app, int& exit_code) {
   auto args = std::make_shared<RunArguments>();
   CLI::App* sub =
@@ -237,23 +332,8 @@ void add_run(CLI::App& app, int& exit_code) {
   sub->add_option("--drill", args->drill,
                   "Failure drill: die as with kill -9 at this moment, in the count of moments "
                   "before and after something is made durable");
+  add_dashboard_options(*sub, args->dashboard);
   sub->callback([args, &exit_code] { exit_code = run(*args); });
-}
-
-void add_status(CLI::App& app) {
-  struct Arguments {
-    std::string folder;
-    bool json = false;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("status", "What a run is doing");
-  sub->add_option("run", args->folder, "Folder of the run")->required();
-  sub->add_flag("--json", args->json, "The whole status as one JSON object");
-  sub->callback([args] {
-    const std::string text = read_text(args->folder + "/status.json");
-    print(args->json ? text.substr(0, text.find('\n')) : coordinator::describe_status(text));
-  });
 }
 
 void add_report(CLI::App& app) {
@@ -372,7 +452,7 @@ int main(int argc, char** argv) {
   add_init(app);
   add_roster_commands(app);
   add_run(app, exit_code);
-  add_status(app);
+  coordinator::dashboard::add_commands(app);
   add_report(app);
   add_evidence(app, exit_code);
   add_config(app);

@@ -47,6 +47,8 @@ json as_json(const codec::NoisyEncoding& n) {
       {"clipping_norm", n.clipping_norm}};
 }
 
+}  // namespace
+
 std::string_view name(MemberState state) {
   switch (state) {
     case MemberState::kAbsent:
@@ -80,8 +82,6 @@ std::string_view name(RoundPart part) {
   }
   return "";
 }
-
-}  // namespace
 
 std::optional<double> time_left_s(const Pace& pace) {
   if (pace.finished <= pace.finished_at_start) return std::nullopt;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -91,6 +92,10 @@ struct RunStatus {
   std::uint32_t lost_attempts = 0;        // one after the other, up to now
   std::vector<MemberStatus> members;
 };
+
+/// As JSON and Prometheus have them.
+std::string_view name(MemberState state);
+std::string_view name(RoundPart part);
 
 /// How fast a process goes through a run.
 struct Pace {

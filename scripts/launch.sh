@@ -11,6 +11,7 @@
 #   --label TEXT         what the sites are called in reports (default "demonstration")
 #   --port N             of the coordinator (default: a free one)
 #   --set PATH=VALUE     override a key of the job; may be repeated
+#   --run-option OPTION  of `sotto-coordinator run`, as in --run-option --dashboard=127.0.0.1:7300; may be repeated
 #   --no-build           use the binaries as they are
 # Every launch makes fresh sites with ledgers of their own. A real site keeps one ledger for ever, and
 # that ledger would refuse a second spending.
@@ -18,7 +19,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-job='' out='' participants=4 shards='' label=demonstration port='' build=yes overrides=()
+job='' out='' participants=4 shards='' label=demonstration port='' build=yes overrides=() run_options=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --job) job=${2:?--job needs a file} && shift ;;
@@ -28,6 +29,7 @@ while [[ $# -gt 0 ]]; do
     --label) label=${2:?--label needs a text} && shift ;;
     --port) port=${2:?--port needs a number} && shift ;;
     --set) overrides+=(--set "${2:?--set needs PATH=VALUE}") && shift ;;
+    --run-option) run_options+=("${2:?--run-option needs an option}") && shift ;;
     --no-build) build=no ;;
     -h | --help) usage "$0" && exit 0 ;;
     *) die "unknown option $1 (see --help)" ;;
@@ -120,7 +122,7 @@ for name in "${names[@]}"; do
 done
 status=0
 "$coordinator" run --dir "$out/coordinator" --job "$job" "${overrides[@]}" --out "$out" \
-  --initial-model "$initial" || status=$?
+  --initial-model "$initial" "${run_options[@]}" || status=$?
 [[ $status -eq 0 ]] || die "the run ended with status $status; the logs are in $out/logs"
 for child in "${children[@]}"; do wait "$child" || warn "a participant ended with status $?: see $out/logs"; done
 children=()

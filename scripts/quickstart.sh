@@ -3,19 +3,21 @@
 # together on real data (SNIPS intents) with example-level differential privacy and secure aggregation.
 # Each is a process of its own with its own keys, data and ledger; then come three baselines, and a table.
 #
-# Usage: scripts/quickstart.sh [--out FOLDER] [--no-baselines] [--set PATH=VALUE ...]
+# Usage: scripts/quickstart.sh [--out FOLDER] [--no-baselines] [--dashboard ADDRESS:PORT] [--set PATH=VALUE ...]
 #   --out FOLDER      where the result goes (default runs/quickstart; an older result there is replaced)
 #   --no-baselines    the federation only
+#   --dashboard ADDRESS:PORT  show the federation in a browser while it trains, as in 127.0.0.1:7300
 #   --set PATH=VALUE  override a key of configs/quickstart/job.json
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-out=$SOTTO_ROOT/runs/quickstart baselines=yes overrides=()
+out=$SOTTO_ROOT/runs/quickstart baselines=yes overrides=() dashboard=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --out) out=${2:?--out needs a folder} && shift ;;
     --no-baselines) baselines=no ;;
+    --dashboard) dashboard=(--run-option "--dashboard=${2:?--dashboard needs ADDRESS:PORT}") && shift ;;
     --set) overrides+=(--set "${2:?--set needs PATH=VALUE}") && shift ;;
     -h | --help) usage "$0" && exit 0 ;;
     *) die "unknown option $1 (see --help)" ;;
@@ -40,7 +42,7 @@ launch() {  # FOLDER LABEL [--set ...]
 }
 
 say "fresh demonstration sites: every run of this script makes new ones; a real site's ledger would refuse a second spending"
-launch "$out" demonstration
+launch "$out" demonstration "${dashboard[@]}"
 touch "$out/.quickstart"
 report=()
 

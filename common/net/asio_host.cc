@@ -87,6 +87,10 @@ TransportCounters AsioHost::counters() const {
   return impl_->transport ? impl_->transport->counters() : TransportCounters{};
 }
 
+asio::io_context& AsioHost::loop() {
+  return impl_->loop;
+}
+
 TimePoint AsioHost::now() const {
   return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
 }

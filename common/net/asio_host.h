@@ -9,6 +9,10 @@
 #include "common/base/host.h"
 #include "common/net/transport.h"
 
+namespace boost::asio {
+class io_context;
+}
+
 namespace sotto::net {
 
 class AsioHost final : public Host {
@@ -24,6 +28,9 @@ class AsioHost final : public Host {
   int run();
 
   [[nodiscard]] TransportCounters counters() const;
+
+  /// For what else shall run on the App's thread, between its calls.
+  [[nodiscard]] boost::asio::io_context& loop();
 
   [[nodiscard]] TimePoint now() const override;
   bool send(MemberId peer, Bytes frame) override;

@@ -1,0 +1,87 @@
+// What the coordinator answers over HTTP, whatever the door: who may ask, what there is, what may
+// be asked of it. Knows no socket; the server around it (server.h) reads and writes. One thread.
+//
+// GET  /                the dashboard, with /dashboard.css, /dashboard.js, /chart.js, /icon.svg
+// GET  /api/status      RunView::status_json()      GET /api/members   members_json()
+// GET  /api/rounds      rounds_json(?from=N)        GET /api/log       events_json(?after=ID)
+// GET  /api/job         the job as it was signed    GET /metrics       prometheus()
+// GET  /api/events      Server-sent events: round, note, status; ?after=ID or Last-Event-ID
+// POST /api/pause /api/resume /api/stop /api/stop-now
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/bytes.h"
+#include "common/base/result.h"
+#include "coordinator/dashboard/run_view.h"
+
+namespace sotto::coordinator::dashboard {
+
+/// A socket in the run's folder that only its owner can open, or an address that others may reach.
+enum class Door { kUnixSocket, kTcp };
+
+/// What the operator can ask of a run; each returns at once.
+struct RunCommands {
+  std::function<Status()> pause;
+  std::function<Status()> resume;
+  std::function<void()> finish_and_stop;
+  std::function<void()> stop_now;
+};
+
+/// Who may come in through the address. The socket in the folder needs none of it.
+struct AddressRules {
+  /// "http" or "https": with the request's Host, what an Origin must be.
+  std::string scheme = "http";
+  /// Is this name, without its port, one of ours? Against DNS rebinding.
+  std::function<bool(std::string_view)> is_our_name;
+  /// Of the token that every request of /api and /metrics must bear. Without one only reading is
+  /// possible.
+  std::optional<Bytes32> token_hash;
+};
+
+Bytes32 hash_of_token(BytesView token);
+
+struct ApiRequest {
+  Door door{};
+  std::string method;
+  std::string target;
+  std::string host;
+  std::string origin;         // empty: none
+  std::string authorization;  // empty: none
+  std::string last_event_id;  // empty: none
+};
+
+struct ApiReply {
+  unsigned status = 200;
+  std::string_view content_type = "application/json";
+  std::string body{};
+  std::string_view asset{};  // instead of the body: bytes that live as long as the program
+  std::string_view allow{};  // of 405
+  /// The connection goes on as a stream of events from here.
+  std::optional<Cursor> events{};
+};
+
+class Api {
+ public:
+  /// `view` outlives it.
+  Api(const RunView& view, RunCommands commands, AddressRules rules);
+
+  [[nodiscard]] ApiReply answer(const ApiRequest& request);
+
+ private:
+  [[nodiscard]] std::optional<ApiReply> refusal(const ApiRequest& request,
+                                                std::string_view path) const;
+  [[nodiscard]] std::optional<ApiReply> read(const ApiRequest& request,
+                                             std::string_view path) const;
+  [[nodiscard]] std::optional<ApiReply> command(std::string_view path);
+
+  const RunView& view_;
+  RunCommands commands_;
+  AddressRules rules_;
+};
+
+}  // namespace sotto::coordinator::dashboard

@@ -1,0 +1,109 @@
+// What is shown of a run: the one model behind the dashboard, the commands and Prometheus. Fed by
+// the CoordinatorObserver; knows no socket, no file and no clock. Holds a bounded number of rounds
+// and events whatever the length of the run. One thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/run_report.h"
+
+namespace sotto::coordinator::dashboard {
+
+struct RunIdentity {
+  std::string federation;
+  std::string job;     // canonical, JSON
+  std::string folder;  // of the run
+  std::string version;
+  std::uint64_t started_unix_s = 0;  // this process
+};
+
+/// Something that happened. Ids ascend, also over restarts that are a second apart.
+struct Event {
+  std::uint64_t id = 0;
+  std::string kind;  // "note", "round"
+  std::string data;  // a JSON object in one line
+};
+
+/// What somebody should look at; docs/operations.md says what to do about each code.
+struct Alert {
+  std::string code;
+  std::string text;
+};
+
+/// How far a reader of the stream of events has come.
+struct Cursor {
+  std::uint64_t event = 0;   // the last one seen
+  std::uint64_t status = 0;  // version of the last one seen
+
+  bool operator==(const Cursor&) const = default;
+};
+
+struct StreamPart {
+  std::string text;  // of Server-sent events; empty when there is nothing new
+  Cursor cursor;
+};
+
+class RunView {
+ public:
+  explicit RunView(RunIdentity identity);
+
+  /// The rounds of earlier processes: metrics.jsonl as the coordinator left it.
+  void restore(std::string_view metrics_jsonl);
+
+  /// The last round that is done.
+  [[nodiscard]] std::uint64_t finished_rounds() const { return totals_.last_done; }
+
+  void on_status(const RunStatus& status, std::uint64_t unix_s);
+  void on_round(const RoundRecord& record, std::uint64_t unix_s);
+  void on_note(const std::string& text, std::uint64_t unix_s);
+
+  /// status.json's object and beside it the run's names, the alerts, since when the state holds.
+  [[nodiscard]] std::string status_json() const;
+  /// {"members": [...]}
+  [[nodiscard]] std::string members_json() const;
+
+  /// The job as it was signed.
+  [[nodiscard]] const std::string& job_json() const { return identity_.job; }
+
+  /// {"rounds": [lines of metrics.jsonl], "next": for the next call, "more": bool}; `from` counts
+  /// attempts from 0.
+  [[nodiscard]] std::string rounds_json(std::uint64_t from) const;
+  /// {"events": [...], "next": id} of the events after `after`.
+  [[nodiscard]] std::string events_json(std::uint64_t after) const;
+  /// What a reader who is at `cursor` has not seen, the newest status last.
+  [[nodiscard]] StreamPart stream(Cursor cursor) const;
+  /// The text format of Prometheus, version 0.0.4.
+  [[nodiscard]] std::string prometheus() const;
+  [[nodiscard]] std::vector<Alert> alerts() const;
+
+ private:
+  struct Totals {
+    std::uint64_t done = 0;
+    std::uint64_t last_done = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t upload_bytes = 0;
+    std::map<std::string, double> phase_s;
+  };
+
+  void add_round(const std::string& line);
+  void add_event(std::string kind, std::string data);
+
+  RunIdentity identity_;
+  RunStatus status_;
+  std::uint64_t now_unix_s_ = 0;
+  std::uint64_t state_since_unix_s_ = 0;
+  std::uint64_t status_version_ = 0;
+  std::deque<std::string> rounds_;  // the newest, a line of metrics.jsonl each
+  std::uint64_t dropped_rounds_ = 0;
+  std::deque<Event> events_;  // the newest
+  std::uint64_t last_event_ = 0;
+  std::string why_lost_;  // the last lost attempt
+  Totals totals_;
+};
+
+}  // namespace sotto::coordinator::dashboard
