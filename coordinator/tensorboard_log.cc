@@ -105,8 +105,7 @@ void TensorboardLog::append(const RoundRecord& r, std::uint64_t unix_s) {
              {"evaluation/macro_f1", r.evaluation->macro_f1}};
   if (r.evaluation->perplexity > 0)
     scalars.emplace_back("evaluation/perplexity", r.evaluation->perplexity);
-  // The metric belongs to the model that the round began with.
-  write_scalars(r.server_round - 1, unix_s, scalars);
+  write_scalars(r.evaluated_round, unix_s, scalars);
 }
 
 void TensorboardLog::write_scalars(std::uint64_t step, std::uint64_t unix_s,

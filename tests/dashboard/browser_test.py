@@ -45,7 +45,7 @@ def check(truth, what):
         raise AssertionError(what)
 
 
-def wait_for(condition, what, seconds=60):
+def wait_for(condition, what, seconds=120):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         found = condition()
@@ -77,7 +77,7 @@ class Federation:
             if self.process.poll() is not None:
                 raise AssertionError(self.log.read_text())
             return [line.split()[-1] for line in self.log.read_text().splitlines() if line.startswith("dashboard: ")]
-        return wait_for(said, "no coordinator", 120)[0]
+        return wait_for(said, "no coordinator", 240)[0]
 
     def end(self):
         if self.process.poll() is None:

@@ -50,6 +50,7 @@ TEST(TensorboardLog, AnIndependentReaderFindsWhatWasWritten) {
                 .phase_s = {{"Upload", 2.5}},
                 .upload_bytes = 300000};
   r.evaluation = run::Evaluation{.examples = 10, .accuracy = 0.75, .loss = 0.5, .macro_f1 = 0.25};
+  r.evaluated_round = 6;
   r.epsilon = 1.5;
   log.append(r, 1700000010);
   log.append({.server_round = 8, .status = "too few"}, 1700000020);
@@ -66,7 +67,7 @@ TEST(TensorboardLog, AnIndependentReaderFindsWhatWasWritten) {
                                         {"round/upload_bytes", 300000.0},
                                         {"seconds/Upload", 2.5},
                                         {"privacy/epsilon", 1.5}}));
-  EXPECT_EQ(events[3]["step"], 6) << "what was evaluated is the model after round 6";
+  EXPECT_EQ(events[3]["step"], 6) << "the round after which the model was what was evaluated";
   EXPECT_EQ(events[3]["scalars"], (json{{"evaluation/loss", 0.5},
                                         {"evaluation/accuracy", 0.75},
                                         {"evaluation/macro_f1", 0.25}}));
