@@ -230,7 +230,7 @@ function drawCharts() {
   const spent = key => done.filter(r => r[key] != null && !r.closing_evaluation).map(r => ({x: r.server_round, y: r[key]}));
   const example = spent("epsilon"), participant = spent("participant_epsilon");
   el("epsilon-card").hidden = example.length + participant.length === 0;
-  draw("chart-epsilon", "line", {datasets: [...(example.length ? [line("of an example", example)] : []), ...(participant.length ? [line("of a participant", participant, [5, 4])] : [])]}, v => v.toFixed(1), false);
+  draw("chart-epsilon", "line", {datasets: [...(example.length ? [line("of an example", example)] : []), ...(participant.length ? [line("of a participant", participant, [5, 4])] : [])]}, v => String(+v.toFixed(2)), false);
   // Shades of the one colour, from the first phase to the last.
   const latest = rounds.slice(-60), first = rounds.length - latest.length;
   draw("chart-time", "bar", {first: first + 1, datasets: PHASES.map(([name, label], i) => ({label, data: latest.map((r, k) => ({x: first + k + 1, y: r.phase_s[name] || 0})),
