@@ -36,9 +36,9 @@ using sotto::MemberId;
 using sotto::StartupError;
 
 struct Arguments {
-  std::string job, train, evaluation, out;
+  std::string job, train, evaluation, shards, out;
   std::vector<std::string> overrides;
-  std::uint32_t participants = 10;
+  std::uint32_t participants = 10;  // with shards: one each
   std::uint64_t seed = 1;
   double dirichlet = 0.5;
   unsigned threads = 2;
@@ -68,6 +68,19 @@ struct Site {
   learning::SiteExamples examples;
   std::unique_ptr<participant::Participant> app;
 };
+
+/// Every folder in `shards` that holds a train.tsv, in the order of their names.
+std::vector<std::filesystem::path> shard_folders(const std::filesystem::path& shards) {
+  std::vector<std::filesystem::path> folders;
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(shards, unreadable))
+    if (std::filesystem::exists(entry.path() / "train.tsv")) folders.push_back(entry.path());
+  if (folders.size() < 2)
+    throw StartupError(shards.string() + ": needed: two folders or more, each with train.tsv and "
+                                         "eval.tsv");
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
 
 /// Seeds of the parts of one simulation, apart from each other.
 std::uint64_t derived(std::uint64_t seed, std::uint64_t part) {
@@ -113,23 +126,37 @@ class Federation {
     return crypto::AgreementKey(crypto::Secret32::random(random)).public_key();
   }
 
-  void make_sites() {
+  std::vector<learning::Example> read(const std::filesystem::path& file) const {
+    return or_stop(learning::read_examples(file, job_.task.labels));
+  }
+
+  std::vector<learning::SiteExamples> examples_of_sites() const {
+    std::vector<learning::SiteExamples> sites;
+    if (!args_.shards.empty()) {
+      for (const std::filesystem::path& folder : shard_folders(args_.shards))
+        sites.push_back({read(folder / "train.tsv"), read(folder / "eval.tsv")});
+      return sites;
+    }
     const std::filesystem::path data = std::filesystem::path(args_.job).parent_path() / "data";
-    const auto read = [&](const std::string& given, const char* usual) {
-      return or_stop(learning::read_examples(
-          given.empty() ? data / usual : std::filesystem::path(given), job_.task.labels));
-    };
-    auto train = sotto::data::dirichlet_partition(read(args_.train, "train.tsv"),
-                                                  job_.task.labels.size(), args_.participants,
-                                                  args_.dirichlet, derived(args_.seed, 1));
-    auto evaluation = sotto::data::even_partition(read(args_.evaluation, "test.tsv"),
-                                                  args_.participants, derived(args_.seed, 2));
-    for (std::uint32_t i = 0; i < args_.participants; ++i) {
+    auto train = sotto::data::dirichlet_partition(
+        read(args_.train.empty() ? data / "train.tsv" : std::filesystem::path(args_.train)),
+        job_.task.labels.size(), args_.participants, args_.dirichlet, derived(args_.seed, 1));
+    auto evaluation = sotto::data::even_partition(
+        read(args_.evaluation.empty() ? data / "test.tsv" : std::filesystem::path(args_.evaluation)),
+        args_.participants, derived(args_.seed, 2));
+    for (std::size_t i = 0; i < train.size(); ++i)
+      sites.push_back({std::move(train[i]), std::move(evaluation[i])});
+    return sites;
+  }
+
+  void make_sites() {
+    std::vector<learning::SiteExamples> examples = examples_of_sites();
+    for (std::uint32_t i = 0; i < examples.size(); ++i) {
       const std::filesystem::path folder =
           std::filesystem::path(args_.out) / "participants" / std::to_string(i + 1);
       std::filesystem::create_directories(folder);
       auto site = std::make_unique<Site>(derived(args_.seed, 10 + i), folder);
-      site->examples = {std::move(train[i]), std::move(evaluation[i])};
+      site->examples = std::move(examples[i]);
       roster_.members.push_back({.id = MemberId{i + 1},
                                  .signing_key = site->signing.verify_key(),
                                  .transport_key = transport_key(site->random),
@@ -231,6 +258,9 @@ int main(int argc, char** argv) {
                  "Training examples; data/train.tsv beside the job unless given");
   app.add_option("--evaluation", args.evaluation,
                  "Held-out examples; data/test.tsv beside the job unless given");
+  app.add_option("--shards", args.shards,
+                 "NAME/train.tsv and NAME/eval.tsv a participant, instead of a cut")
+      ->excludes("--train", "--evaluation", "--participants");
   app.add_option("--dirichlet", args.dirichlet,
                  "Label skew of the shards: small = each sees mostly some labels")
       ->capture_default_str();
