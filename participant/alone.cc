@@ -8,6 +8,7 @@
 #include "common/run/plan.h"
 #include "participant/account.h"
 #include "participant/learning/local_trainer.h"
+#include "participant/policy.h"
 
 namespace sotto::participant {
 
@@ -52,14 +53,19 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   RunId run{};
   random.fill(run);
   const SiteAccount account = account_of(site, job, run, (*trainer)->steps_per_round());
+  result.warnings = delta_warnings(site.policy, job, (*trainer)->training_examples());
   for (std::uint64_t r = 1; r <= job.rounds.num_server_rounds; ++r) {
     auto trained = (*trainer)->train(*model, r, random, [](learning::TrainingProgress) {});
-    if (!trained.ok()) return trained.error();
+    const std::string place = "round " + std::to_string(r) + ": ";
+    if (!trained.ok()) return Error{place + trained.error().message};
+    for (const std::string& line : trained->warnings)
+      result.warnings.push_back(place + line);
     // No sum, so no noise of others: where the site keeps a participant-level budget, it refuses.
     auto released =
         ledger.charge_and_release(training_charge(account, RoundNumber::of(r, 0), {}, std::nullopt),
                                   account.budget, std::move(trained->update));
     if (!released.ok()) return released.error();
+    (*trainer)->keep();
     for (std::size_t i = 0; i < model->values.size(); ++i)
       model->values[i] += released->get().values[i];
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common/config/job.h"
 #include "common/config/site.h"
@@ -17,6 +18,7 @@ struct AloneResult {
   double accuracy_majority = 0;  // of always answering the site's own most frequent class
   double epsilon = 0;            // of this training; infinity without differential privacy
   double delta = 0;
+  std::vector<std::string> warnings{};  // with the round: what looks as if it were in vain
 };
 
 /// The job's rounds and steps on the site's data alone, each round charged to the site's ledger.

@@ -186,7 +186,10 @@ int run(const RunArguments& args) {
   sotto::crypto::OsRandom random;
   sotto::net::AsioHost host(1, log);
   participant::Participant app(std::move(options), host, identity.signing, random, guard, geneses,
-                               ledger, {.on_note = log});
+                               ledger,
+                               {.on_note = log, .on_warning = [&log, &identity](const auto& text) {
+                                  log(identity.name + ": warning: " + text);
+                                }});
   host.connect({.endpoint = membership.federation.endpoint,
                 .identity = {identity.transport_public, identity.transport_secret.clone()},
                 .coordinator_key = membership.federation.roster.coordinator_transport_key},
@@ -287,6 +290,8 @@ void add_train_alone(CLI::App& app) {
     learning::use_threads(site.resources.threads);
     const auto began = std::chrono::steady_clock::now();
     const auto r = or_stop(participant::train_alone(job, site, ledger));
+    for (const std::string& line : r.warnings)
+      std::fprintf(stderr, "warning: %s\n", line.c_str());
     const double wall_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     const json out = {{"dataset_id", site.data.dataset_id},

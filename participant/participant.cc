@@ -66,6 +66,10 @@ struct Participant::Impl {
     if (observer.on_note) observer.on_note(line);
   }
 
+  void warn(const std::string& line) {
+    if (observer.on_warning) observer.on_warning(line);
+  }
+
   void send(RoundNumber round, const wire::Message& message) {
     if (options.drill && options.drill->server_round == round.server_round() &&
         options.drill->message == wire::name_of(message)) {
@@ -151,6 +155,9 @@ struct Participant::Impl {
     auto context = context_of(ledger, account, job, *noise);
     if (!context.ok()) return context.error();
     context->roster_participants = roster_size();
+    context->training_examples = (*trainer)->training_examples();
+    for (const std::string& line : delta_warnings(policy(), job, context->training_examples))
+      warn(line);
     if (auto broken = refusals(policy(), job, *context); !broken.empty())
       return Error{joined(broken)};
 
@@ -319,8 +326,17 @@ struct Participant::Impl {
           busy = false;
           run->metrics = std::move(work->metrics);
           run->trained = std::move(work->trained);
+          say_training(work->request.round, work->outcome);
           apply(run->session->computed(work->request.round, work->outcome, host.now()));
         });
+  }
+
+  void say_training(RoundNumber round, const Status& outcome) {
+    const std::string place = "round " + std::to_string(round.server_round()) + ": ";
+    if (!outcome.ok()) warn(place + outcome.error().message);
+    if (run->trained)
+      for (const std::string& line : run->trained->warnings)
+        warn(place + line);
   }
 
   void start_masking(MaskRequest request) {
@@ -369,6 +385,7 @@ struct Participant::Impl {
     auto released = ledger.charge_and_release(charge_for(round, request.input, noise),
                                               run->account.budget, std::move(masked).value());
     if (released.ok()) say_spent();
+    if (released.ok() && run->trained) run->trainer->keep();
     apply(run->session->masked(round, std::move(released), host.now()));
   }
 

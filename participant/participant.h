@@ -53,6 +53,8 @@ struct ParticipantOptions {
 /// What happens, for the log and for people at the site. Never leaves the site.
 struct ParticipantObserver {
   std::function<void(const std::string&)> on_note;
+  std::function<void(const std::string&)>
+      on_warning;  // training is in vain, or promises too little
 };
 
 class Participant final : public App {

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 namespace sotto::participant {
 
@@ -37,6 +38,11 @@ std::uint64_t smallest_cohort(const config::JobConfig& job) {
 std::uint64_t longest_round_s(const config::RoundsSection& rounds) {
   constexpr std::uint64_t kShortPhases = 5;  // advertise, share, check, endorse, unmask
   return kShortPhases * rounds.phase_timeout_s + rounds.training_timeout_s;
+}
+
+/// (epsilon, delta) says little then: publishing an example picked at random has no larger delta.
+bool is_one_over(double delta, std::uint64_t examples) {
+  return !(delta * static_cast<double>(examples) < 1);
 }
 
 class Decision {
@@ -148,6 +154,10 @@ class Decision {
     if (!within(asked.target_delta, policy_.delta))
       refuse("the job asks for delta " + text_of(asked.target_delta) +
              "; this site allows at most " + text_of(policy_.delta));
+    if (policy_.require_small_delta && is_one_over(asked.target_delta, context_.training_examples))
+      refuse(
+          "the job's delta is one over the number of this site's training examples or more; "
+          "this site requires a smaller one");
     if (!within(policy_.min_noise_multiplier, context_.noise_multiplier))
       refuse("the job would run here with less noise than the multiplier " +
              text_of(policy_.min_noise_multiplier) + " that this site requires");
@@ -164,6 +174,22 @@ class Decision {
 std::vector<std::string> refusals(const config::SitePolicy& policy, const config::JobConfig& job,
                                   const JobContext& context) {
   return Decision(policy, job, context).take();
+}
+
+std::vector<std::string> delta_warnings(const config::SitePolicy& policy,
+                                        const config::JobConfig& job,
+                                        std::uint64_t training_examples) {
+  std::vector<std::string> out;
+  if (!job.differential_privacy.enabled) return out;
+  const double asked = job.differential_privacy.target_delta;
+  for (const auto& [name, delta] : {std::pair{"the job's differential_privacy.target_delta", asked},
+                                    std::pair{"this site's policy.delta", policy.delta}})
+    if (is_one_over(delta, training_examples))
+      out.push_back(std::string(name) + " " + text_of(delta) +
+                    " is 1/N or more for the N = " + text_of(training_examples) +
+                    " training examples here: so much would hold for handing out a whole one; "
+                    "choose a delta well below 1/N");
+  return out;
 }
 
 std::string joined(const std::vector<std::string>& reasons) {

@@ -3,7 +3,7 @@
 # federation and as every participant alone under the same privacy, and writes the table.
 #
 # Usage: scripts/epsilon_table.sh [--out FOLDER] [--examples "A B"] [--epsilons "1 8 none"]
-#                                 [--seeds N] [--table FILE] [--set PATH=VALUE ...]
+#                                 [--seeds N] [--table FILE] [--no-run] [--set PATH=VALUE ...]
 #   --out FOLDER       results, one file each (default runs/epsilon-table); what is there is not
 #                      trained again, so an interrupted table goes on where it stopped
 #   --examples LIST    folders of configs/ (default: all with a job.json and data/shards)
@@ -11,6 +11,7 @@
 #   --seeds N          runs of each; the table has the median (default 1)
 #   --table FILE       the Markdown file whose lines between the epsilon_table marks are replaced;
 #                      without it the table goes to stdout
+#   --no-run           trains nothing: the table of what is there
 #   --set PATH=VALUE   override a key of every job
 # The federation is sotto-simulate on the example's own shards, the baseline sotto-participant
 # train-alone; both are measured on the held-out examples of all shards together.
@@ -18,7 +19,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-out=$SOTTO_ROOT/runs/epsilon-table examples='' epsilons='1 2 4 8 none' seeds=1 table='' overrides=()
+out=$SOTTO_ROOT/runs/epsilon-table examples='' epsilons='1 2 4 8 none' seeds=1 table='' run=yes overrides=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --out) out=${2:?--out needs a folder} && shift ;;
@@ -26,6 +27,7 @@ while [[ $# -gt 0 ]]; do
     --epsilons) epsilons=${2:?--epsilons needs numbers} && shift ;;
     --seeds) seeds=${2:?--seeds needs a number} && shift ;;
     --table) table=${2:?--table needs a file} && shift ;;
+    --no-run) run=no ;;
     --set) overrides+=(--set "${2:?--set needs PATH=VALUE}") && shift ;;
     -h | --help) usage "$0" && exit 0 ;;
     *) die "unknown option $1 (see --help)" ;;
@@ -37,8 +39,6 @@ if [[ -z $examples ]]; then
     [[ ! -f $folder/job.json || ! -d $folder/data/shards ]] || examples+=" $(basename "$folder")"
   done
 fi
-build_preset dev sotto-coordinator sotto-participant sotto-simulate
-bin=$(build_dir dev)
 mkdir -p "$out"
 
 # privacy_of EPSILON: options for the job
@@ -90,27 +90,34 @@ PY
   rm -rf "$site"
 }
 
-started=$(date +%s)
-for example in $examples; do
-  shards=$SOTTO_ROOT/configs/$example/data/shards
-  [[ -d $shards ]] || die "configs/$example has no data/shards"
-  task=$("$bin/coordinator/sotto-coordinator" config show "$SOTTO_ROOT/configs/$example/job.json" task.type | xargs)
-  mkdir -p "$out/$example"
-  cat "$shards"/*/eval.tsv >"$out/$example/held-out.tsv"
-  for ((seed = 1; seed <= seeds; ++seed)); do
-    for epsilon in $epsilons; do
-      mkdir -p "$out/$example/$epsilon"
-      say "$example, epsilon $epsilon, run $seed of $seeds"
-      federation "$example" "$epsilon" "$seed"
-      for site in "$shards"/*/; do
-        alone "$example" "$epsilon" "$seed" "$(basename "$site")" &
-        # Two at a time: a training each has one thread.
-        [[ $(jobs -rp | wc -l) -lt 2 ]] || wait -n
+train_all() {
+  build_preset dev sotto-coordinator sotto-participant sotto-simulate
+  bin=$(build_dir dev)
+  local example seed epsilon site shards
+  for example in $examples; do
+    shards=$SOTTO_ROOT/configs/$example/data/shards
+    [[ -d $shards ]] || die "configs/$example has no data/shards"
+    task=$("$bin/coordinator/sotto-coordinator" config show "$SOTTO_ROOT/configs/$example/job.json" task.type | xargs)
+    mkdir -p "$out/$example"
+    cat "$shards"/*/eval.tsv >"$out/$example/held-out.tsv"
+    for ((seed = 1; seed <= seeds; ++seed)); do
+      for epsilon in $epsilons; do
+        mkdir -p "$out/$example/$epsilon"
+        say "$example, epsilon $epsilon, run $seed of $seeds"
+        federation "$example" "$epsilon" "$seed"
+        for site in "$shards"/*/; do
+          alone "$example" "$epsilon" "$seed" "$(basename "$site")" &
+          # Two at a time: a training each has one thread.
+          [[ $(jobs -rp | wc -l) -lt 2 ]] || wait -n
+        done
+        while [[ $(jobs -rp | wc -l) -gt 0 ]]; do wait -n; done
       done
-      while [[ $(jobs -rp | wc -l) -gt 0 ]]; do wait -n; done
     done
   done
-done
+}
+
+started=$(date +%s)
+[[ $run == no ]] || train_all
 taken=$(($(date +%s) - started))
 [[ -f $out/seconds ]] || echo 0 >"$out/seconds"
 taken=$((taken + $(<"$out/seconds")))
@@ -124,45 +131,53 @@ out, table, taken, examples, epsilons = sys.argv[1:]
 taken = float(taken)
 
 
-def cell(records):
-    """The median of the runs as people read it, and how far they spread."""
-    perplexity = [r["perplexity"] for r in records if r.get("perplexity")]
-    figures = perplexity or [100 * r["accuracy"] for r in records]
-    unit, digits = ("", 1) if perplexity else (" %", 1)
-    text = f"{statistics.median(figures):.{digits}f}{unit}"
+def figure(record):
+    """What the task is judged by: perplexity, entity F1 or accuracy; the last two in per cent."""
+    if record.get("perplexity"):
+        return record["perplexity"]
+    entities = record.get("entities", {}).get("micro", {}).get("f1")
+    return 100 * (entities or record.get("entity_f1") or record["accuracy"])
+
+
+def cell(figures, unit):
+    """The median as people read it, and how far they spread."""
+    text = f"{statistics.median(figures):.1f}{unit}"
     if len(figures) > 1:
-        text += f" ({min(figures):.{digits}f} to {max(figures):.{digits}f})"
+        text += f" ({min(figures):.1f} to {max(figures):.1f})"
     return text
 
 
 def read(pattern):
+    """The figures, worst first, and their unit."""
     records = []
     for file in sorted(glob.glob(pattern)):
         with open(file, encoding="utf-8") as text:
             record = json.load(text)
         records.append(record.get("evaluation", record))
-    return records
+    less_is_better = any(r.get("perplexity") for r in records)
+    return sorted(map(figure, records), reverse=less_is_better), "" if less_is_better else " %"
+
+
+def row(example, epsilon):
+    here = os.path.join(out, example, epsilon)
+    (together, unit), (alone, _) = read(f"{here}/federation-*.json"), read(f"{here}/alone-*.json")
+    if not together:
+        return f"| {epsilon} | not run | | | |"
+    if not alone:
+        return f"| {epsilon} | {cell(together, unit)} | not run | | |"
+    shown = [cell([f], unit) for f in (statistics.median(alone), alone[-1], alone[0])]
+    return f"| {epsilon} | {cell(together, unit)} | " + " | ".join(shown) + " |"
 
 
 lines = []
 for example in examples.split():
     lines += [f"**{example}**", "", "| epsilon | federation | alone: median | best | worst |", "|---|---|---|---|---|"]
-    for epsilon in epsilons.split():
-        here = os.path.join(out, example, epsilon)
-        together, alone = read(f"{here}/federation-*.json"), read(f"{here}/alone-*.json")
-        perplexity = bool(alone[0].get("perplexity"))
-        by_site = sorted((r["perplexity"] if perplexity else r["accuracy"]) for r in alone)
-        best, worst = (by_site[0], by_site[-1]) if perplexity else (by_site[-1], by_site[0])
-        key = "perplexity" if perplexity else "accuracy"
-        shown = [cell([{**alone[0], key: statistics.median(by_site)}]), cell([{**alone[0], key: best}]),
-                 cell([{**alone[0], key: worst}])]
-        lines.append(f"| {epsilon} | {cell(together)} | " + " | ".join(shown) + " |")
+    lines += [row(example, epsilon) for epsilon in epsilons.split()]
     lines.append("")
 with open("/proc/cpuinfo", encoding="utf-8") as info:
     model = next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "unknown processor")
-runs = len(read(os.path.join(out, examples.split()[0], epsilons.split()[0], "federation-*.json")))
-lines.append(f"Measured {datetime.date.today()} on {os.cpu_count()} cores of a {model}; {runs} "
-             f"run{'s' if runs > 1 else ''} of each, {taken / 60:.0f} minutes in all.")
+lines.append(f"Measured {datetime.date.today()} on {os.cpu_count()} cores of a {model}" +
+             (f", {taken / 60:.0f} minutes in all." if taken >= 30 else "."))
 text = "\n".join(lines) + "\n"
 if not table:
     print(text, end="")

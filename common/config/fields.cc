@@ -155,10 +155,22 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
        "Delta of the same statement; choose it well below one over the number of examples."},
       {"differential_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
        "L2 bound on the gradient of one example."},
-      {"differential_privacy.clipping", &s.clipping, kOptional, one_of({"flat", "automatic"}),
+      {"differential_privacy.clipping", &s.clipping, kOptional,
+       one_of({"flat", "automatic", "per_layer", "adaptive"}),
        "\"flat\" scales down the gradients that are longer than clipping_norm (Abadi et al. 2016), "
        "\"automatic\" brings all of them near it, short ones too (Bu et al. 2023, AUTO-S), so that "
-       "clipping_norm and learning rate need no tuning against each other."},
+       "clipping_norm and learning rate need no tuning against each other. \"per_layer\" is flat "
+       "within each of the model's L modules, at clipping_norm / sqrt(L). \"adaptive\" begins at "
+       "clipping_norm and follows a quantile of the gradients' norms (Andrew et al. 2021); what it "
+       "learns about them is noised and within the same epsilon."},
+      {"differential_privacy.clipping_quantile", &s.clipping_quantile, kOptional, from_to(0, 1),
+       "Part of the gradients that \"adaptive\" leaves as they are."},
+      {"differential_privacy.clipping_rate", &s.clipping_rate, kOptional, above_to(0, 10),
+       "How fast \"adaptive\" follows: the norm's logarithm moves by at most this in a step."},
+      {"differential_privacy.count_noise_multiplier", &s.count_noise_multiplier, kOptional,
+       above_to(0.5, 1000),
+       "\"adaptive\": the noise on the number of gradients within the norm, in units of the noise "
+       "multiplier. At 10 the gradients' noise grows by 0.13 %, at 1 by 15 %."},
       {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
        "Noise in units of clipping_norm. 0: each site computes what target_epsilon needs for its "
        "own number of examples."},
@@ -308,6 +320,13 @@ std::vector<Field> policy_fields(SitePolicy& s) {
        {},
        "Refuse jobs without differential privacy. Where this is false the epsilon limits bind only "
        "the jobs that have it."},
+      {"policy.require_small_delta",
+       &s.require_small_delta,
+       kOptional,
+       {},
+       "Refuse jobs whose delta is one over the number of training examples here or more, which "
+       "else is a warning in this site's log. The refusal tells the coordinator so much about that "
+       "number."},
       {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
        "Least noise in units of the clipping norm; 0 = whatever the budget needs."},
       {"policy.max_participant_epsilon", &s.max_participant_epsilon, kOptional, from_to(0, 1e6),

@@ -50,9 +50,12 @@ struct DifferentialPrivacySection {
   bool enabled = true;
   double target_epsilon = 8;
   double target_delta = 1e-5;
-  double clipping_norm = 1;       // per example
-  std::string clipping = "flat";  // "flat", "automatic"
-  double noise_multiplier = 0;    // 0 = calibrated from target_epsilon at each site
+  double clipping_norm = 1;        // per example
+  std::string clipping = "flat";   // "flat", "automatic", "per_layer", "adaptive"
+  double clipping_quantile = 0.5;  // these three: adaptive
+  double clipping_rate = 0.2;
+  double count_noise_multiplier = 10;  // in units of the noise multiplier
+  double noise_multiplier = 0;         // 0 = calibrated from target_epsilon at each site
 };
 
 /// Noise inside the sum: what a participant sent is protected, without trust in the coordinator.

@@ -29,9 +29,7 @@ Tensor squares(const Tensor& x) {
 }  // namespace
 
 void GradTape::record(const Parameter& parameter, Use use) {
-  Uses& uses = uses_[&parameter];
-  if (uses.empty()) order_.push_back(&parameter);
-  uses.push_back(std::move(use));
+  uses_[&parameter].push_back(std::move(use));
 }
 
 void GradTape::linear(const Parameter& weight, const Tensor& input, const Tensor& gradient) {
@@ -54,18 +52,16 @@ std::vector<std::string> GradTape::unused(const std::vector<Parameter>& trainabl
   return names;
 }
 
-Tensor GradTape::norms() {
+Tensor GradTape::squared_norms(const std::vector<Parameter>& trainable) {
   const at::NoGradGuard no_grad;
-  SOTTO_CHECK(!order_.empty(), "norms of an empty tape");
-  Tensor sum;
-  for (const Parameter* p : order_) {
-    const Tensor term = squared_norms(*p, uses_.at(p));
-    sum = sum.defined() ? sum + term : term;
-  }
-  return sum.clamp_min(0).sqrt();
+  SOTTO_CHECK(!trainable.empty() && unused(trainable).empty(), "norms of an unfinished tape");
+  std::vector<Tensor> rows;
+  for (const Parameter& p : trainable)
+    rows.push_back(squared_norm(p, uses_.at(&p)));
+  return at::stack(rows);
 }
 
-Tensor GradTape::squared_norms(const Parameter& parameter, Uses& uses) {
+Tensor GradTape::squared_norm(const Parameter& parameter, Uses& uses) {
   Tensor sum;
   for (Use& use : uses) {
     const Tensor term = own_term(parameter, use, uses.size() == 1);
@@ -114,13 +110,13 @@ Tensor GradTape::cross_term(const Use& first, const Use& second) {
   return inner_products(picked, batched_abt(first.a, second.b));
 }
 
-void GradTape::accumulate(const Tensor& factors) {
+void GradTape::accumulate(const std::vector<Parameter>& trainable, const Tensor& factors) {
   const at::NoGradGuard no_grad;
-  for (const Parameter* p : order_)
-    for (const Use& use : uses_.at(p))
-      add_scaled(use, factors.to(use.b.scalar_type()), p->gradient);
+  for (std::size_t p = 0; p < trainable.size(); ++p)
+    for (const Use& use : uses_.at(&trainable[p]))
+      add_scaled(use, factors[static_cast<std::int64_t>(p)].to(use.b.scalar_type()),
+                 trainable[p].gradient);
   uses_.clear();
-  order_.clear();
 }
 
 void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient) {
@@ -135,13 +131,6 @@ void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient
   const Tensor a = scale_input ? use.a * c : use.a;
   const Tensor b = scale_input ? use.b : use.b * c;
   gradient.addmm_(b.flatten(0, 1).t(), a.flatten(0, 1));
-}
-
-Tensor clip_factors(const Tensor& norms, double clip, ClipRule rule) {
-  constexpr double kShrink = 1 - 4e-6;  // above the relative error of a norm from float32 sums
-  constexpr double kStability = 0.01;   // AUTO-S's gamma
-  if (rule == ClipRule::kAutomatic) return (clip * kShrink / (norms + kStability)).to(at::kFloat);
-  return (clip * kShrink / norms.clamp_min(1e-30)).clamp_max(1.0).to(at::kFloat);
 }
 
 }  // namespace sotto::learning

@@ -33,13 +33,14 @@ class GradTape {
   /// on.
   [[nodiscard]] std::vector<std::string> unused(const std::vector<Parameter>& trainable) const;
 
-  /// L2 norms [B], double, over all parameters; exact within 3e-6 relative, cross terms of
-  /// parameters used more than once included.
-  at::Tensor norms();
+  /// Squared L2 norms, double [P,B]: of each example's gradient of each of `trainable`, which the
+  /// backward pass reached all; exact within 6e-6 relative, cross terms of parameters used more
+  /// than once included.
+  at::Tensor squared_norms(const std::vector<Parameter>& trainable);
 
-  /// gradient += sum over examples of factors[i] * g_i, and forgets what was recorded. `factors`
-  /// [B].
-  void accumulate(const at::Tensor& factors);
+  /// gradient += sum over examples of factors[p,i] * g_i for each of `trainable`, and forgets what
+  /// was recorded. `factors` [P,B].
+  void accumulate(const std::vector<Parameter>& trainable, const at::Tensor& factors);
 
  private:
   struct Use {
@@ -51,21 +52,12 @@ class GradTape {
   using Uses = std::vector<Use>;
 
   void record(const Parameter& parameter, Use use);
-  static at::Tensor squared_norms(const Parameter& parameter, Uses& uses);
+  static at::Tensor squared_norm(const Parameter& parameter, Uses& uses);
   static at::Tensor own_term(const Parameter& parameter, Use& use, bool only_use);
   static at::Tensor cross_term(const Use& first, const Use& second);
   static void add_scaled(const Use& use, const at::Tensor& factors, at::Tensor gradient);
 
   std::unordered_map<const Parameter*, Uses> uses_;
-  std::vector<const Parameter*> order_;  // first uses in order: sums must not depend on addresses
 };
-
-/// How a gradient is brought within its bound. kFlat: min(1, clip / norm) (Abadi et al. 2016).
-/// kAutomatic: clip / (norm + 0.01), which short ones gain by (AUTO-S, Bu et al. 2023).
-enum class ClipRule { kFlat, kAutomatic };
-
-/// A factor for each norm, float32 [B], shrunk by what float32 can have lost in a norm, so that no
-/// example's contribution exceeds `clip`.
-at::Tensor clip_factors(const at::Tensor& norms, double clip, ClipRule rule);
 
 }  // namespace sotto::learning

@@ -14,7 +14,9 @@
 #include "common/privacy/noise.h"
 #include "participant/learning/batches.h"
 #include "participant/learning/blas.h"
+#include "participant/learning/clipping_torch.h"
 #include "participant/learning/job_model.h"
+#include "participant/learning/loss_watch.h"
 #include "participant/learning/metrics.h"
 #include "participant/learning/optimizer_torch.h"
 #include "participant/learning/pretrained.h"
@@ -77,7 +79,10 @@ class TorchTrainer final : public LocalTrainer {
   explicit TorchTrainer(Setup setup)
       : setup_(std::move(setup)),
         model_(setup_.model, setup_.modules, setup_.device),
-        optimizer_(setup_.job.local_training),
+        kept_{Optimizer(setup_.job.local_training),
+              Clipping(setup_.job.differential_privacy, model_.parameters())},
+        watch_(std::uint64_t{setup_.job.rounds.num_server_rounds} *
+               setup_.job.local_training.local_steps),
         lengths_(lengths_of(setup_.train)) {}
 
   /// What LoRA leaves alone; once.
@@ -86,24 +91,48 @@ class TorchTrainer final : public LocalTrainer {
   Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
                               crypto::SecureRandom& random,
                               const std::function<void(TrainingProgress)>& progress) override;
+  void keep() override;
   Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) override;
 
   [[nodiscard]] const privacy::DpSgdSteps& steps_per_round() const override { return setup_.steps; }
 
+  [[nodiscard]] std::uint64_t training_examples() const override { return setup_.train.size(); }
+
  private:
+  /// What the steps of one round hand on to those of the next.
+  struct Carried {
+    Optimizer optimizer;
+    Clipping clipping;
+  };
+
+  /// What was seen of the steps of one round.
+  struct Seen {
+    double loss = 0;  // sum over the examples of the newest step
+    bool any_example = false;
+    std::vector<bool> had_gradient{};  // parameters
+    std::vector<std::string> warnings{};
+  };
+
   Batch batch_of(std::span<const std::uint64_t> indices, const std::vector<Sequence>& from) const;
+  Status step(std::uint64_t global, crypto::StreamRandom& random);
+  Result<Tensor> losses_of(std::span<const std::uint64_t> chunk, const Pass& pass) const;
   Status private_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
-  void plain_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
+  Status plain_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
+  [[nodiscard]] std::string not_finite(const Tensor& finite) const;
   std::optional<at::Generator> dropout(crypto::StreamRandom& random) const;
   void add_noise(double standard_deviation, crypto::StreamRandom& random);
   void pull_towards(const Tensor& start, double mu);
   Result<FlatUpdate> update_since(const FlatParameters& model) const;
+  [[nodiscard]] std::optional<std::string> parameters_at_rest() const;
   void count_classes(const Batch& batch, MetricCounts& counts) const;
   void count_tokens(const Batch& batch, MetricCounts& counts) const;
 
   Setup setup_;
   Transformer model_;
-  Optimizer optimizer_;
+  Carried kept_;                   // of the newest update that went out
+  std::optional<Carried> newest_;  // of the newest update
+  Seen seen_;
+  LossWatch watch_;
   std::vector<std::size_t> lengths_;
 };
 
@@ -121,40 +150,78 @@ std::optional<at::Generator> TorchTrainer::dropout(crypto::StreamRandom& random)
   return at::make_generator<at::CPUGeneratorImpl>(random.below(std::uint64_t{1} << 62U));
 }
 
+Result<Tensor> TorchTrainer::losses_of(std::span<const std::uint64_t> chunk,
+                                       const Pass& pass) const {
+  const Tensor losses = model_.losses(batch_of(chunk, setup_.train), pass);
+  if (!losses.isfinite().all().item<bool>()) return Error{"the loss of an example is not finite"};
+  return losses;
+}
+
+/// The parameter nearest to the loss whose row of `finite` [P,...] is not all true: that one was
+/// the first on the way back.
+std::string TorchTrainer::not_finite(const Tensor& finite) const {
+  const std::vector<Parameter>& parameters = model_.parameters();
+  for (std::size_t p = parameters.size(); p-- > 0;)
+    if (!finite[static_cast<std::int64_t>(p)].all().item<bool>()) return parameters[p].name;
+  return {};
+}
+
 /// The noisy sum of clipped gradients over a constant, the expected batch size: the drawn size
 /// would tell how many were drawn.
 Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
                                       crypto::StreamRandom& random) {
-  const double clip = setup_.job.differential_privacy.clipping_norm;
-  const ClipRule rule = setup_.job.differential_privacy.clipping == "automatic"
-                            ? ClipRule::kAutomatic
-                            : ClipRule::kFlat;
+  Clipping& clipping = newest_->clipping;
+  const std::vector<Parameter>& parameters = model_.parameters();
   for (const auto& chunk :
        physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
     GradTape tape;
-    model_.losses(batch_of(chunk, setup_.train), {&tape, dropout(random)}).sum().backward();
-    if (const auto unused = tape.unused(model_.parameters()); !unused.empty())
+    const Result<Tensor> losses = losses_of(chunk, {&tape, dropout(random)});
+    if (!losses) return losses.error();
+    const Tensor sum = losses->sum();
+    sum.backward();
+    seen_.loss += sum.item<double>();
+    if (const auto unused = tape.unused(parameters); !unused.empty())
       return Error{"the trainable parameter " + unused.front() +
                    " took no part in the loss: its noise would be released without a gradient"};
-    const Tensor norms = tape.norms();
-    if (!norms.isfinite().all().item<bool>())
-      return Error{"the gradient of an example is not finite; lower the learning rate"};
-    tape.accumulate(clip_factors(norms, clip, rule));
+    const Tensor norms = tape.squared_norms(parameters);
+    if (const Tensor finite = norms.isfinite(); !finite.all().item<bool>())
+      return Error{"the gradient of " + not_finite(finite) +
+                   " is not finite for an example; lower the learning rate"};
+    const Tensor any = norms.gt(0).any(1).cpu();
+    for (std::size_t p = 0; p < parameters.size(); ++p)
+      if (!seen_.had_gradient[p] && any[static_cast<std::int64_t>(p)].item<bool>())
+        seen_.had_gradient[p] = true;
+    tape.accumulate(parameters, clipping.factors(norms));
   }
-  add_noise(setup_.steps.noise_multiplier * clip, random);  // once for the whole draw, empty or not
+  const double multiplier = setup_.steps.noise_multiplier;
+  add_noise(clipping.noise_deviation(multiplier), random);  // once for the whole draw, empty or not
   const double expected = setup_.steps.sampling_rate * static_cast<double>(setup_.train.size());
+  clipping.finish({.noise_multiplier = multiplier, .expected_size = expected}, random);
   const at::NoGradGuard no_grad;
   model_.gradient().div_(expected);
   return {};
 }
 
-void TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw,
-                                  crypto::StreamRandom& random) {
+Status TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw,
+                                    crypto::StreamRandom& random) {
   const auto drawn = static_cast<double>(draw.size());
   for (const auto& chunk :
-       physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size))
-    (model_.losses(batch_of(chunk, setup_.train), {nullptr, dropout(random)}).sum() / drawn)
-        .backward();
+       physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
+    const Result<Tensor> losses = losses_of(chunk, {nullptr, dropout(random)});
+    if (!losses) return losses.error();
+    const Tensor sum = losses->sum();
+    (sum / drawn).backward();
+    seen_.loss += sum.item<double>();
+  }
+  const std::vector<Parameter>& parameters = model_.parameters();
+  for (std::size_t p = parameters.size(); p-- > 0;) {
+    const Tensor& gradient = parameters[p].gradient;
+    if (!gradient.isfinite().all().item<bool>())
+      return Error{"the gradient of " + parameters[p].name +
+                   " is not finite; lower the learning rate"};
+    if (!seen_.had_gradient[p] && gradient.ne(0).any().item<bool>()) seen_.had_gradient[p] = true;
+  }
+  return {};
 }
 
 void TorchTrainer::add_noise(double standard_deviation, crypto::StreamRandom& random) {
@@ -178,36 +245,72 @@ void TorchTrainer::pull_towards(const Tensor& start, double mu) {
   model_.gradient().add_(model_.values() - start, mu);
 }
 
+/// The gradient of one step, into the model's; `global` counts the run's steps.
+Status TorchTrainer::step(std::uint64_t global, crypto::StreamRandom& random) {
+  const auto draw =
+      privacy::poisson_sample(setup_.train.size(), setup_.steps.sampling_rate, random);
+  model_.gradient().zero_();
+  seen_.loss = 0;
+  const Status done = setup_.job.differential_privacy.enabled ? private_gradient(draw, random)
+                                                              : plain_gradient(draw, random);
+  if (!done || draw.empty()) return done;
+  seen_.any_example = true;
+  if (auto finding = watch_.add(global, seen_.loss / static_cast<double>(draw.size())))
+    seen_.warnings.push_back(std::move(*finding));
+  return {};
+}
+
 Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint64_t server_round,
                                           crypto::SecureRandom& random,
                                           const std::function<void(TrainingProgress)>& progress) {
   const config::LocalTrainingSection& settings = setup_.job.local_training;
   if (server_round == 0) return Error{"server rounds count from 1"};
   if (const Status loaded = model_.load(model); !loaded) return loaded.error();
+  newest_.emplace(Carried{kept_.optimizer.clone(), kept_.clipping});
+  seen_ = {.had_gradient = std::vector<bool>(model_.parameters().size(), false)};
   try {
     crypto::StreamRandom stream(random);
     const Tensor start = settings.proximal_mu > 0 ? model_.values().detach().clone() : Tensor();
     const auto total = std::uint64_t{setup_.job.rounds.num_server_rounds} * settings.local_steps;
-    for (std::uint32_t step = 0; step < settings.local_steps; ++step) {
-      const auto draw =
-          privacy::poisson_sample(setup_.train.size(), setup_.steps.sampling_rate, stream);
-      model_.gradient().zero_();
-      if (!setup_.job.differential_privacy.enabled)
-        plain_gradient(draw, stream);
-      else if (const Status done = private_gradient(draw, stream); !done)
-        return done.error();
+    for (std::uint32_t i = 0; i < settings.local_steps; ++i) {
+      const std::uint64_t global = (server_round - 1) * settings.local_steps + i;
+      if (const Status done = step(global, stream); !done)
+        return Error{"step " + std::to_string(i + 1) + " of " +
+                     std::to_string(settings.local_steps) + ": " + done.error().message};
       pull_towards(start, settings.proximal_mu);
-      const std::uint64_t global = (server_round - 1) * settings.local_steps + step;
-      optimizer_.step(model_.values(), model_.gradient(),
-                      scheduled_rate(settings, std::min(global, total - 1), total));
-      if (progress) progress({step + 1, settings.local_steps});
+      newest_->optimizer.step(model_.values(), model_.gradient(),
+                              scheduled_rate(settings, std::min(global, total - 1), total));
+      if (progress) progress({i + 1, settings.local_steps});
     }
   } catch (const c10::Error& e) {
     return Error{"torch: " + std::string(e.what_without_backtrace())};
   }
+  // Adapters begin with B at zero, so in a run's first step A has no gradient.
+  if (server_round > 1 || settings.local_steps > 1)
+    if (auto finding = parameters_at_rest()) seen_.warnings.push_back(std::move(*finding));
   Result<FlatUpdate> update = update_since(model);
   if (!update) return update.error();
-  return TrainedUpdate{std::move(update).value(), setup_.steps};
+  return TrainedUpdate{std::move(update).value(), setup_.steps, std::move(seen_.warnings)};
+}
+
+void TorchTrainer::keep() {
+  if (newest_) kept_ = std::move(*newest_);
+  newest_.reset();
+}
+
+/// Noise moves every parameter, and some optimizers move one without a gradient: only the gradient
+/// says whether it learns.
+std::optional<std::string> TorchTrainer::parameters_at_rest() const {
+  constexpr std::size_t kNamed = 8;
+  const std::vector<Parameter>& parameters = model_.parameters();
+  std::string names;
+  std::size_t count = 0;
+  for (std::size_t p = 0; p < parameters.size(); ++p)
+    if (!seen_.had_gradient[p] && ++count <= kNamed)
+      names += (names.empty() ? "" : ", ") + parameters[p].name;
+  if (count == 0 || !seen_.any_example) return std::nullopt;
+  if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
+  return "the gradient was zero in every step of the round, so that nothing is learnt, of " + names;
 }
 
 /// In the order of the model's own layout. People have lost weeks to runs that reported epsilon

@@ -41,6 +41,9 @@ struct TrainingProgress {
 struct TrainedUpdate {
   FlatUpdate update;          // local parameters minus the round's model
   privacy::DpSgdSteps spent;  // what really ran; steps = local_steps
+  /// For the site's people alone: what looks as if training were in vain, a sentence each, with the
+  /// step or the parameter.
+  std::vector<std::string> warnings{};
 };
 
 class LocalTrainer {
@@ -53,16 +56,25 @@ class LocalTrainer {
   virtual ~LocalTrainer() = default;
 
   /// Runs local_steps DP-SGD steps of server round `server_round` (from 1) starting at `model`.
-  /// Noise and sampling come from `random` alone. An Error when the update is zero, not finite or a
-  /// trainable parameter has no gradient; names it.
+  /// Noise and sampling come from `random` alone. An Error that names step and parameter when a
+  /// loss, a gradient or the update is not finite, the update is zero or a trainable parameter has
+  /// no gradient. Begins with what the last update that was kept left (optimizer moments, adaptive
+  /// clipping norm).
   virtual Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
                                       crypto::SecureRandom& random,
                                       const std::function<void(TrainingProgress)>& progress) = 0;
+
+  /// The newest train()'s update was charged for and goes out: the next one may build on what its
+  /// steps left here. Without this call it does not, because nobody accounts for them.
+  virtual void keep() = 0;
 
   /// Counts on the evaluation split, in the order of run::metric_names().
   virtual Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) = 0;
 
   [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;
+
+  /// The site's secret.
+  [[nodiscard]] virtual std::uint64_t training_examples() const = 0;
 };
 
 }  // namespace sotto::learning

@@ -22,6 +22,13 @@ double scheduled_rate(const config::LocalTrainingSection& settings, std::uint64_
   return settings.learning_rate;
 }
 
+Optimizer Optimizer::clone() const {
+  Optimizer copy = *this;
+  if (first_.defined()) copy.first_ = first_.clone();
+  if (second_.defined()) copy.second_ = second_.clone();
+  return copy;
+}
+
 void Optimizer::step(const at::Tensor& values, const at::Tensor& gradient, double rate) {
   const at::NoGradGuard no_grad;
   ++steps_;

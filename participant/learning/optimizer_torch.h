@@ -19,6 +19,9 @@ class Optimizer {
  public:
   explicit Optimizer(const config::LocalTrainingSection& settings) : settings_(settings) {}
 
+  /// Goes on by itself from here.
+  [[nodiscard]] Optimizer clone() const;
+
   /// values -= rate * (direction(gradient) + weight decay * values), in place.
   void step(const at::Tensor& values, const at::Tensor& gradient, double rate);
 

@@ -76,8 +76,9 @@ std::vector<std::filesystem::path> shard_folders(const std::filesystem::path& sh
   for (const auto& entry : std::filesystem::directory_iterator(shards, unreadable))
     if (std::filesystem::exists(entry.path() / "train.tsv")) folders.push_back(entry.path());
   if (folders.size() < 2)
-    throw StartupError(shards.string() + ": needed: two folders or more, each with train.tsv and "
-                                         "eval.tsv");
+    throw StartupError(shards.string() +
+                       ": needed: two folders or more, each with train.tsv and "
+                       "eval.tsv");
   std::sort(folders.begin(), folders.end());
   return folders;
 }
@@ -142,7 +143,8 @@ class Federation {
         read(args_.train.empty() ? data / "train.tsv" : std::filesystem::path(args_.train)),
         job_.task.labels.size(), args_.participants, args_.dirichlet, derived(args_.seed, 1));
     auto evaluation = sotto::data::even_partition(
-        read(args_.evaluation.empty() ? data / "test.tsv" : std::filesystem::path(args_.evaluation)),
+        read(args_.evaluation.empty() ? data / "test.tsv"
+                                      : std::filesystem::path(args_.evaluation)),
         args_.participants, derived(args_.seed, 2));
     for (std::size_t i = 0; i < train.size(); ++i)
       sites.push_back({std::move(train[i]), std::move(evaluation[i])});
@@ -201,7 +203,10 @@ class Federation {
         }};
     site.app = std::make_unique<participant::Participant>(
         std::move(options), host, site.signing, site.random, site.guard, site.geneses, site.ledger,
-        participant::ParticipantObserver{});
+        participant::ParticipantObserver{
+            .on_note = {}, .on_warning = [name = roster_.members[i].name](const std::string& text) {
+              std::fprintf(stderr, "%s: warning: %s\n", name.c_str(), text.c_str());
+            }});
     simulation_.attach(id, *site.app);
   }
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <numeric>
 #include <set>
+#include <span>
 
 #include <gtest/gtest.h>
 
@@ -84,11 +85,42 @@ class LocalTrainerTest : public ::testing::Test {
     crypto::StreamRandom random(5);
     for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
       const TrainedUpdate trained = t->train(model, round, random, nullptr).value();
+      t->keep();
       for (std::size_t i = 0; i < model.values.size(); ++i)
         model.values[i] += trained.update.values[i];
     }
     const auto counts = t->evaluate(model).value();
     return static_cast<double>(counts[1]) / static_cast<double>(counts[0]);
+  }
+
+  /// What a site is told over all rounds.
+  [[nodiscard]] std::vector<std::string> warnings_of_a_run() const {
+    const auto t = trainer();
+    FlatParameters model = initial_model(job_).value();
+    crypto::StreamRandom random(5);
+    std::vector<std::string> out;
+    for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
+      const TrainedUpdate trained = t->train(model, round, random, nullptr).value();
+      t->keep();
+      for (std::size_t i = 0; i < model.values.size(); ++i)
+        model.values[i] += trained.update.values[i];
+      out.insert(out.end(), trained.warnings.begin(), trained.warnings.end());
+    }
+    return out;
+  }
+
+  static std::span<float> values_of(FlatParameters& model, const std::string& name) {
+    std::size_t at = 0;
+    for (const ParameterShape& p : model.layout) {
+      if (p.name == name) return std::span(model.values).subspan(at, p.count());
+      at += p.count();
+    }
+    ADD_FAILURE() << name;
+    return {};
+  }
+
+  static void fill(FlatParameters& model, const std::string& name, float value) {
+    std::ranges::fill(values_of(model, name), value);
   }
 
   std::filesystem::path folder_;
@@ -106,9 +138,11 @@ TEST_F(LocalTrainerTest, LearnsAToyTaskPrivatelyAndPlainly) {
   EXPECT_GT(accuracy(), 0.9);
 }
 
-TEST_F(LocalTrainerTest, LearnsWithAutomaticClippingToo) {
-  job_.differential_privacy.clipping = "automatic";
-  EXPECT_GT(accuracy(), 0.9);
+TEST_F(LocalTrainerTest, LearnsWithEveryRuleOfClipping) {
+  for (const char* rule : {"automatic", "per_layer", "adaptive"}) {
+    job_.differential_privacy.clipping = rule;
+    EXPECT_GT(accuracy(), 0.9) << rule;
+  }
 }
 
 TEST_F(LocalTrainerTest, AProximalTermKeepsLocalStepsNearTheRoundsModel) {
@@ -163,6 +197,82 @@ TEST_F(LocalTrainerTest, RefusesAnUpdateThatDidNotMove) {
             std::string::npos);
   job_.differential_privacy.enabled = false;
   EXPECT_FALSE(trainer()->train(initial_model(job_).value(), 1, random, nullptr).ok());
+}
+
+TEST_F(LocalTrainerTest, NamesTheStepWhoseLossIsNotFinite) {
+  job_.local_training.optimizer = "sgd";
+  job_.local_training.learning_rate = 1e30;
+  for (const bool is_private : {true, false}) {
+    job_.differential_privacy.enabled = is_private;
+    crypto::StreamRandom random(1);
+    const auto result = trainer()->train(initial_model(job_).value(), 1, random, nullptr);
+    ASSERT_FALSE(result.ok());
+    EXPECT_TRUE(result.error().message == "step 2 of 3: the loss of an example is not finite" ||
+                result.error().message == "step 3 of 3: the loss of an example is not finite")
+        << result.error().message;
+  }
+}
+
+TEST_F(LocalTrainerTest, NamesTheParameterWhoseGradientIsNotFinite) {
+  FlatParameters model = initial_model(job_).value();
+  // The loss stays finite: a head of 1e37 over a norm whose input hardly varies.
+  fill(model, "bert.encoder.layer.1.attention.output.LayerNorm.weight", 1e-5F);
+  fill(model, "bert.encoder.layer.1.output.dense.weight", 1e-8F);
+  fill(model, "classifier.weight", 0);
+  values_of(model, "classifier.weight")[0] = 1e37F;
+  for (const bool is_private : {true, false}) {
+    job_.differential_privacy.enabled = is_private;
+    crypto::StreamRandom random(1);
+    const auto result = trainer()->train(model, 1, random, nullptr);
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(
+        result.error().message.find("step 1 of 3: the gradient of bert.encoder.layer.1.output."),
+        0U)
+        << result.error().message;
+  }
+}
+
+TEST_F(LocalTrainerTest, WarnsByNameOfAParameterThatOnlyNoiseMoves) {
+  FlatParameters model = initial_model(job_).value();
+  fill(model, "bert.encoder.layer.0.intermediate.dense.bias", -1e4F);  // gelu is flat there
+  for (const bool is_private : {true, false}) {
+    job_.differential_privacy.enabled = is_private;
+    crypto::StreamRandom random(1);
+    const auto trained = trainer()->train(model, 1, random, nullptr);
+    ASSERT_TRUE(trained.ok()) << trained.error().message;
+    EXPECT_EQ(trained->warnings,
+              std::vector<std::string>{
+                  "the gradient was zero in every step of the round, so that nothing is learnt, of "
+                  "bert.encoder.layer.0.intermediate.dense.weight, "
+                  "bert.encoder.layer.0.intermediate.dense.bias, "
+                  "bert.encoder.layer.0.output.dense.weight"});
+  }
+}
+
+TEST_F(LocalTrainerTest, WarnsThatTheLossDoesNotFallWhereNoiseDrownsTheGradient) {
+  EXPECT_EQ(warnings_of_a_run(), std::vector<std::string>{});
+  job_.differential_privacy.noise_multiplier = 300;
+  const auto warnings = warnings_of_a_run();
+  ASSERT_FALSE(warnings.empty());
+  EXPECT_EQ(warnings.front().find("the training loss has not fallen: median "), 0U);
+  EXPECT_NE(warnings.back().find("to 24 of 24"), std::string::npos) << warnings.back();
+}
+
+TEST_F(LocalTrainerTest, WhatWasNotKeptLeavesNoTraceInTheNextUpdate) {
+  for (const char* rule : {"flat", "adaptive"}) {
+    job_.differential_privacy.clipping = rule;
+    const FlatParameters model = initial_model(job_).value();
+    const auto second_of = [&](std::uint64_t first_seed, bool kept) {
+      const auto t = trainer();
+      crypto::StreamRandom first(first_seed), second(9);
+      EXPECT_TRUE(t->train(model, 1, first, nullptr).ok());
+      if (kept) t->keep();
+      return t->train(model, 1, second, nullptr).value().update.values;
+    };
+    EXPECT_EQ(second_of(1, false), second_of(2, false)) << rule;
+    EXPECT_EQ(second_of(1, false), trained(9)) << rule;
+    EXPECT_NE(second_of(1, true), second_of(2, true)) << "moments and norms go on: " << rule;
+  }
 }
 
 TEST_F(LocalTrainerTest, RefusesAModelOfAnotherShapeByName) {

@@ -48,6 +48,21 @@ TEST_F(Simulate, TheSeedDecidesTheModelToTheBitWhateverTheThreads) {
   EXPECT_NE(one, model_of("other", "4", "2"));
 }
 
+TEST_F(Simulate, EverySitesWarningsAreSaidWithItsNameAndTheRound) {
+  EXPECT_NE(
+      run({SOTTO_BINARY_DIR "/participant/sotto-simulate", Federation::job(), "--participants", "4",
+           "--out", folder_ / "still", "--set", "differential_privacy.target_delta=0.01", "--set",
+           "local_training.learning_rate=1e-30", "--set", "rounds.attempts_per_round=1"},
+          folder_ / "log"),
+      0);
+  std::ifstream in(folder_ / "log");
+  const std::string log{std::istreambuf_iterator<char>(in), {}};
+  for (const char* line :
+       {"virtual-3: warning: the job's differential_privacy.target_delta 0.01 is 1/N or more",
+        "virtual-3: warning: round 1: training did not move the parameter bert.embeddings."})
+    EXPECT_NE(log.find(line), std::string::npos) << line << "\n" << log;
+}
+
 TEST_F(Simulate, AboveFullGraphMaxTheRunBeginsWithAGenesisAndItsRoundsAreOnTheRing) {
   const fs::path out = folder_ / "ring";
   EXPECT_EQ(

@@ -52,6 +52,34 @@ TEST(Policy, RefusesMoreEpsilonThanAJobMayUse) {
   expect_refused(c, "asks for epsilon 8.5; this site allows at most 8 a job");
 }
 
+TEST(Policy, ADeltaOfOneOverTheNumberOfExamplesIsAWarningForTheSiteAlone) {
+  Case c = accepted_case();
+  c.policy.delta = 1e-4;
+  c.job.differential_privacy.target_delta = 1e-4;
+  c.context.training_examples = 9999;
+  EXPECT_TRUE(delta_warnings(c.policy, c.job, 9999).empty());
+  c.context.training_examples = 10000;
+  EXPECT_TRUE(reasons(c).empty());
+  const auto both = delta_warnings(c.policy, c.job, 10000);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_NE(both[0].find("target_delta 1e-04 is 1/N or more for the N = 10000"), std::string::npos);
+  EXPECT_NE(both[1].find("policy.delta 1e-04"), std::string::npos);
+  c.job.differential_privacy.target_delta = 1e-6;
+  EXPECT_EQ(delta_warnings(c.policy, c.job, 10000).size(), 1u);
+  c.job.differential_privacy.enabled = false;
+  EXPECT_TRUE(delta_warnings(c.policy, c.job, 10000).empty());
+}
+
+TEST(Policy, RefusesADeltaOfOneOverTheNumberOfExamplesWhereItSaysSoAndKeepsTheNumber) {
+  Case c = accepted_case();
+  c.policy.require_small_delta = true;
+  c.context.training_examples = 99999;
+  EXPECT_TRUE(reasons(c).empty());
+  c.context.training_examples = 100000;
+  expect_refused(c, "delta is one over the number of this site's training examples");
+  EXPECT_EQ(reasons(c)[0].find("100000"), std::string::npos);
+}
+
 TEST(Policy, RefusesAFixedNoiseThatCostsMoreThanAJobMayUse) {
   Case c = accepted_case();
   c.job.differential_privacy.noise_multiplier = 0.5;

@@ -11,6 +11,7 @@
 
 #include "common/privacy/noise.h"
 #include "participant/learning/blas.h"
+#include "participant/learning/clipping_torch.h"
 #include "participant/learning/optimizer_torch.h"
 #include "participant/learning/transformer_torch.h"
 #include "tests/bench/bench.h"
@@ -34,6 +35,7 @@ class Step {
       : modules_(learning::modules_of(c.model).value()),
         model_(c.model, modules_, at::kCPU),
         optimizer_({.optimizer = "adam"}),
+        clipping_({}, model_.parameters()),
         random_(1) {
     const auto some = [&c](std::vector<ParameterShape> layout) {
       return learning::random_parameters(c.model, std::move(layout), 1);
@@ -62,7 +64,8 @@ class Step {
     learning::GradTape tape;
     model_.losses(batch(), {&tape}).sum().backward();
     SOTTO_CHECK(tape.unused(model_.parameters()).empty(), "a parameter took no part");
-    tape.accumulate(learning::clip_factors(tape.norms(), 1.0, learning::ClipRule::kFlat));
+    const at::Tensor norms = tape.squared_norms(model_.parameters());
+    tape.accumulate(model_.parameters(), clipping_.factors(norms));
     const at::Tensor& gradient = model_.gradient();
     privacy::add_gaussian_noise(
         {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0, random_);
@@ -83,6 +86,7 @@ class Step {
   learning::ModelModules modules_;
   Transformer model_;
   learning::Optimizer optimizer_;
+  learning::Clipping clipping_;
   crypto::StreamRandom random_;
   std::vector<learning::Sequence> texts_;
 };

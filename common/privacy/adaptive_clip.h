@@ -1,0 +1,32 @@
+// A clipping norm that follows a quantile of the gradients' norms (Andrew, Thakkar, McMahan and
+// Ramaswamy 2021, "Differentially Private Learning with Adaptive Clipping"): each step also
+// releases, with noise, how many of the drawn examples lay within the norm. One noise multiplier
+// covers both. Plain functions; the state is the norm alone.
+#pragma once
+
+namespace sotto::privacy {
+
+/// How the noise of a step is shared out.
+struct AdaptiveNoise {
+  double gradient_multiplier = 0;  // deviation on the sum of gradients / clipping norm
+  double count_deviation = 0;      // on the sum over examples of +1/2 (within the norm) or -1/2
+};
+
+/// Together as private as the Gaussian mechanism with `noise_multiplier` > 0 on the gradients
+/// alone, whichever way the examples are sampled: z_g^-2 + (2 sigma_b)^-2 = z^-2, theorem 1. The
+/// count gets `count_multiplier` > 1/2 times the noise multiplier.
+AdaptiveNoise adaptive_noise(double noise_multiplier, double count_multiplier);
+
+struct QuantileStep {
+  double norm = 0;           // that the step clipped to
+  double first_norm = 0;     // the job's: the norm stays within a factor of 1e4 of it
+  double noisy_count = 0;    // as released: with its noise
+  double expected_size = 0;  // of the batch, > 0: a constant, never the drawn size
+  double quantile = 0;       // to follow
+  double rate = 0;           // of the geometric update
+};
+
+/// The norm of the next step, from released values alone.
+double next_clipping_norm(const QuantileStep& step);
+
+}  // namespace sotto::privacy
