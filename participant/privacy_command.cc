@@ -12,6 +12,7 @@
 
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
+#include "common/privacy/selection.h"
 #include "participant/learning/local_trainer.h"
 #include "participant/privacy_questions.h"
 
@@ -31,6 +32,8 @@ struct Arguments {
   double delta = 1e-5;
   double target_epsilon = 0;
   std::string accountant = "pld";
+  double tries = 0;  // 0: not asked
+  std::string tries_law = "geometric";
   std::string plot;
   bool json = false;
   bool batch = false;
@@ -93,11 +96,23 @@ PrivacyQuestion question_of_flags(const Arguments& args) {
   return out;
 }
 
+/// Of the best of a random number of such runs, where that was asked.
+std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpSgdSteps& one_try) {
+  if (args.tries == 0) return std::nullopt;
+  const privacy::TriesLaw law = args.tries_law == "poisson"       ? privacy::TriesLaw::kPoisson
+                                : args.tries_law == "logarithmic" ? privacy::TriesLaw::kLogarithmic
+                                                                  : privacy::TriesLaw::kGeometric;
+  return or_stop(
+      privacy::epsilon_of_selection(one_try, {.law = law, .mean = args.tries}, args.delta));
+}
+
 void print_json(const Arguments& args, const PrivacyAnswer& found, double epsilon_rdp) {
   const auto finite = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
+  const std::optional<double> tries = epsilon_of_tries(args, found.parts[0]);
   const privacy::DpSgdSteps& run = found.parts[0];
   std::printf("%s\n", json{{"epsilon", finite(found.epsilon)},
                            {"epsilon_rdp", finite(epsilon_rdp)},
+                           {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
                            {"delta", args.delta},
                            {"adjacency", "add or remove one example"},
                            {"accountant", args.accountant},
@@ -137,6 +152,9 @@ void run(Arguments args) {
       shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
       shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
       shown(epsilon_rdp).c_str());
+  if (const std::optional<double> tries = epsilon_of_tries(args, steps))
+    std::printf("  the best of a %s number of tries, %s on average: epsilon %s\n",
+                args.tries_law.c_str(), shown(args.tries).c_str(), shown(*tries).c_str());
   if (args.plot.empty())
     std::printf("%s", plot_text(or_stop(curve(found, args.delta, 48))).c_str());
 }
@@ -161,6 +179,13 @@ void add_privacy_command(CLI::App& app) {
   sub->add_option("--delta", args->delta, "Without a job")->capture_default_str();
   sub->add_option("--target-epsilon", args->target_epsilon,
                   "Instead of the noise multiplier: the least one that reaches it");
+  sub->add_option(
+      "--tries", args->tries,
+      "Also what it costs to make a random number of such runs, so many on average, and "
+      "to let only the best one out");
+  sub->add_option("--tries-law", args->tries_law, "How that number is drawn")
+      ->check(CLI::IsMember({"geometric", "logarithmic", "poisson"}))
+      ->capture_default_str();
   sub->add_option("--accountant", args->accountant, "pld: what is charged; rdp: the Rényi bound")
       ->check(CLI::IsMember({"pld", "rdp"}))
       ->capture_default_str();

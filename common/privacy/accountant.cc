@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/base/check.h"
+#include "common/privacy/rdp_conversion.h"
 #include "common/privacy/subsampled_gaussian.h"
 
 namespace sotto::privacy {
@@ -43,19 +44,11 @@ Status check_steps(const DpSgdSteps& steps) {
   return {};
 }
 
-/// RDP at `order` to epsilon at `delta`: Canonne, Kamath, Steinke 2020, Proposition 12. Where even
-/// epsilon = 0 holds (total variation <= sqrt(1 - exp(-KL)), KL <= every RDP), 0.
-double convert(double order, double rdp, double delta) {
-  if (std::isnan(rdp)) return kInfinity;
-  if (delta * delta > -std::expm1(-rdp)) return 0;
-  return std::max(0.0, rdp + std::log1p(-1 / order) - std::log(delta * order) / (order - 1));
-}
-
 double epsilon_of_curve(std::span<const double> rdp, double delta) {
   SOTTO_CHECK(delta > 0 && delta < 1, "delta must be in (0, 1)");
   double best = kInfinity;
   for (std::size_t i = 0; i < rdp.size(); ++i)
-    best = std::min(best, convert(order_table()[i], rdp[i], delta));
+    best = std::min(best, epsilon_of_rdp(order_table()[i], rdp[i], delta));
   return best;
 }
 

@@ -45,6 +45,17 @@ class PrivacyCommand : public testing::Test {
   fs::path folder_;
 };
 
+// The published figure for a geometric number of tries, ten on average.
+TEST_F(PrivacyCommand, TriesAreOneFigureMoreAndNoneIsAsked) {
+  const std::string run = "--sampling-rate 0.01 --noise-multiplier 1 --steps 1000 --json";
+  ASSERT_EQ(privacy(run + " --tries 10"), 0);
+  EXPECT_NEAR(json::parse(text_of(out())).at("epsilon_of_tries").get<double>(), 4.10327, 1e-3);
+  ASSERT_EQ(privacy(run), 0);
+  EXPECT_TRUE(json::parse(text_of(out())).at("epsilon_of_tries").is_null());
+  EXPECT_NE(privacy(run + " --tries 1"), 0);
+  EXPECT_NE(text_of(folder_ / "err").find("the mean number of tries"), std::string::npos);
+}
+
 TEST_F(PrivacyCommand, ABatchIsAnsweredInOrderAndABadLineStopsNothing) {
   std::ofstream(folder_ / "in")
       << R"({"sampling_rate":0.01,"noise_multiplier":1,"steps":1000,"delta":1e-5})"
