@@ -145,6 +145,7 @@ void run(Arguments args) {
   }
   if (args.json) return print_json(args, found, epsilon_rdp);
   const privacy::DpSgdSteps& steps = found.parts[0];
+  const std::optional<double> tries = epsilon_of_tries(args, steps);
   std::printf(
       "epsilon %s at delta %s: add or remove one example\n"
       "  sampling rate %s, noise multiplier %s, %llu steps\n"
@@ -152,7 +153,7 @@ void run(Arguments args) {
       shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
       shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
       shown(epsilon_rdp).c_str());
-  if (const std::optional<double> tries = epsilon_of_tries(args, steps))
+  if (tries)
     std::printf("  the best of a %s number of tries, %s on average: epsilon %s\n",
                 args.tries_law.c_str(), shown(args.tries).c_str(), shown(*tries).c_str());
   if (args.plot.empty())
