@@ -61,6 +61,8 @@ class Console {
 
   void round(const coordinator::RoundRecord& r) {
     if (json_) return print(coordinator::to_json(r));
+    if (live_ && r.closing_evaluation && r.evaluation && r.evaluation->entities)
+      note(coordinator::entity_table(*r.evaluation->entities));
     if (live_ || r.status != "done") return;
     std::fprintf(stderr, "%s\n", coordinator::round_line(r, last_).c_str());
   }

@@ -11,7 +11,9 @@
 
 #include "common/base/result.h"
 #include "common/journal/atomic_file.h"
+#include "common/run/plan.h"
 #include "coordinator/round.h"
+#include "coordinator/run_report.h"
 
 namespace sotto::embedded {
 extern const unsigned char report_html[];
@@ -65,6 +67,11 @@ json last_evaluation(const std::vector<json>& rounds) {
   return json::object();
 }
 
+/// The micro average's F1 of an evaluation of entities; null of others.
+json entity_f1(const json& evaluation) {
+  return evaluation.contains("entities") ? evaluation["entities"]["micro"]["f1"] : json();
+}
+
 struct Mean {
   double sum = 0;
   std::size_t count = 0;
@@ -80,16 +87,18 @@ struct Mean {
 };
 
 void add_alone(json& summary, const std::vector<std::filesystem::path>& files) {
-  Mean accuracy, macro_f1, perplexity, majority;
+  Mean accuracy, macro_f1, entity_f1, perplexity, majority;
   for (const auto& file : files) {
     const json alone = parse(read_text(file), file, 1);
     accuracy.add(alone.at("accuracy"));
     macro_f1.add(alone.at("macro_f1"));
+    if (const json f = alone.value("entity_f1", json()); !f.is_null()) entity_f1.add(f);
     if (const json p = alone.value("perplexity", json()); !p.is_null()) perplexity.add(p);
     majority.add(alone.at("accuracy_majority"));
   }
   summary["accuracy_alone"] = accuracy.value();
   summary["macro_f1_alone"] = macro_f1.value();
+  summary["entity_f1_alone"] = entity_f1.value();
   summary["perplexity_alone"] = perplexity.value();
   summary["accuracy_majority"] = majority.value();
 }
@@ -138,6 +147,9 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
                   {"macro_f1", evaluation.value("macro_f1", 0.0)},
                   {"perplexity", evaluation.value("perplexity", json())},
                   {"perplexity_non_private", nullptr},
+                  {"entities", evaluation.value("entities", json())},
+                  {"entity_f1", entity_f1(evaluation)},
+                  {"entity_f1_non_private", nullptr},
                   {"held_out_examples", evaluation.value("examples", 0)},
                   {"accuracy_non_private", nullptr},
                   {"macro_f1_non_private", nullptr},
@@ -164,6 +176,7 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
     summary["accuracy_non_private"] = e.value("accuracy", 0.0);
     summary["macro_f1_non_private"] = e.value("macro_f1", 0.0);
     summary["perplexity_non_private"] = e.value("perplexity", json());
+    summary["entity_f1_non_private"] = entity_f1(e);
   }
   add_alone(summary, inputs.alone);
   add_epsilon(summary, inputs.ledgers);
@@ -193,17 +206,46 @@ std::string bounded(const json& epsilon) {
   return epsilon.is_null() ? "unbounded" : fmt::format("{:.3f}", epsilon.get<double>());
 }
 
+/// What stands beside the accuracy: it depends on the task.
+struct Figure {
+  std::string key;
+  const char *title, *counted;  // what was held out
+};
+
+Figure figure_of(const json& s) {
+  if (!s["perplexity"].is_null()) return {"perplexity", "perplexity", "tokens"};
+  if (!s["entities"].is_null()) return {"entity_f1", "entity F1", "words"};
+  return {"macro_f1", "macro F1", "examples"};
+}
+
+run::EntityScore score_of(const json& s) {
+  return {.precision = s.at("precision"),
+          .recall = s.at("recall"),
+          .f1 = s.at("f1"),
+          .support = s.at("support")};
+}
+
+/// Back from what metrics.jsonl says.
+run::EntityReport entities_of(const json& s) {
+  run::EntityReport report{.labels = {},
+                           .micro = score_of(s.at("micro")),
+                           .macro = score_of(s.at("macro")),
+                           .weighted = score_of(s.at("weighted"))};
+  for (const json& label : s.at("labels"))
+    report.labels.emplace_back(label.at("label"), score_of(label));
+  return report;
+}
+
 std::string make_table(const json& s) {
-  const bool language = !s["perplexity"].is_null();  // else texts are classified
-  std::string out = fmt::format(
-      "{}: {} participants, {} rounds, {:.0f} s, {} held-out {}\n\n", s["job"].get<std::string>(),
-      s["participants"].get<int>(), s["rounds"].get<int>(), s["wall_s"].get<double>(),
-      s["held_out_examples"].get<int>(), language ? "tokens" : "examples");
-  out += fmt::format("  {:<46}{:>10}{:>12}\n", "held-out", "accuracy",
-                     language ? "perplexity" : "macro F1");
+  const Figure figure = figure_of(s);
+  const bool language = figure.key == "perplexity";
+  std::string out =
+      fmt::format("{}: {} participants, {} rounds, {:.0f} s, {} held-out {}\n\n",
+                  s["job"].get<std::string>(), s["participants"].get<int>(), s["rounds"].get<int>(),
+                  s["wall_s"].get<double>(), s["held_out_examples"].get<int>(), figure.counted);
+  out += fmt::format("  {:<46}{:>10}{:>12}\n", "held-out", "accuracy", figure.title);
   const auto row = [&](const char* what, const std::string& which) {
-    const json &accuracy = s["accuracy" + which],
-               second = s.value((language ? "perplexity" : "macro_f1") + which, json());
+    const json &accuracy = s["accuracy" + which], second = s.value(figure.key + which, json());
     if (!accuracy.is_null())
       out += fmt::format("  {:<46}{:>10}{:>12}\n", what, percent(accuracy),
                          language ? number(second) : percent(second));
@@ -212,6 +254,7 @@ std::string make_table(const json& s) {
   row("federation without differential privacy", "_non_private");
   row("each participant alone, same privacy (mean)", "_alone");
   if (!language) row("majority class of each participant (mean)", "_majority");
+  if (!s["entities"].is_null()) out += "\n" + entity_table(entities_of(s["entities"])) + "\n";
   if (!s["epsilon"].empty()) {
     out += fmt::format("\n  privacy spent ({}, delta {:g})\n", s.value("adjacency", ""),
                        s["delta"].get<double>());
@@ -223,13 +266,13 @@ std::string make_table(const json& s) {
     out +=
         "\n  privacy of a whole participant (all that it sent, against nothing; a statement "
         "apart)\n";
-    const auto figure = [&out](const std::string& what, const json& epsilon, const json& delta) {
+    const auto bound = [&out](const std::string& what, const json& epsilon, const json& delta) {
       out +=
           fmt::format("  {:<46}{:>10}  delta {:g}\n", what, bounded(epsilon), delta.get<double>());
     };
-    figure("all sums of the run", s["participant_epsilon"], s["participant_delta"]);
+    bound("all sums of the run", s["participant_epsilon"], s["participant_delta"]);
     for (const auto& [name, spent] : s["participant_epsilons"].items())
-      figure(name + ", by its ledger", spent["epsilon"], spent["delta"]);
+      bound(name + ", by its ledger", spent["epsilon"], spent["delta"]);
   }
   out +=
       fmt::format("\n  masked update: {:.3f} bytes a value (float32: 4), {:.2f} MB in all\n",

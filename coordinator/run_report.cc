@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include "common/base/printable.h"
 #include "common/journal/atomic_file.h"
 
 namespace sotto::coordinator {
@@ -14,19 +15,40 @@ namespace {
 
 using nlohmann::json;
 
+json as_json(const run::EntityScore& s) {
+  return {{"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}, {"support", s.support}};
+}
+
+json as_json(const run::EntityReport& r) {
+  json labels = json::array();  // in the job's order, which an object would lose
+  for (const auto& [label, score] : r.labels) {
+    labels.push_back(as_json(score));
+    labels.back()["label"] = label;
+  }
+  return {{"labels", labels},
+          {"micro", as_json(r.micro)},
+          {"macro", as_json(r.macro)},
+          {"weighted", as_json(r.weighted)}};
+}
+
 json as_json(const run::Evaluation& e) {
   json out = {{"examples", e.examples},
               {"accuracy", e.accuracy},
               {"loss", e.loss},
               {"macro_f1", e.macro_f1}};
   if (e.perplexity > 0) out["perplexity"] = e.perplexity;
+  if (e.entities) out["entities"] = as_json(*e.entities);
   return out;
 }
 
-/// The one figure that people follow.
-std::string quality(double accuracy, double perplexity) {
-  return perplexity > 0 ? fmt::format("perplexity {:.2f}", perplexity)
-                        : fmt::format("accuracy {:.1f} %", 100 * accuracy);
+/// The one figure that people follow, from an evaluation as as_json() writes it.
+std::string quality(const json& evaluation) {
+  if (evaluation.contains("perplexity"))
+    return fmt::format("perplexity {:.2f}", evaluation.value("perplexity", 0.0));
+  if (evaluation.contains("entities"))
+    return fmt::format("entity F1 {:.1f} %",
+                       100 * evaluation["entities"]["micro"].value("f1", 0.0));
+  return fmt::format("accuracy {:.1f} %", 100 * evaluation.value("accuracy", 0.0));
 }
 
 /// JSON has no infinity: null says that there is no bound.
@@ -169,7 +191,7 @@ std::string console_line(const RunStatus& s) {
   if (!s.phase.empty()) line += fmt::format(" · {} {}/{}", s.phase, s.done, s.cohort);
   if (s.upload_bytes > 0)
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(s.upload_bytes) / 1e6);
-  if (s.evaluation) line += " · " + quality(s.evaluation->accuracy, s.evaluation->perplexity);
+  if (s.evaluation) line += " · " + quality(as_json(*s.evaluation));
   if (s.epsilon) line += fmt::format(" · epsilon {:.2f}", *s.epsilon);
   if (s.participant_epsilon)
     line += fmt::format(" · participant epsilon {:.2f}", *s.participant_epsilon);
@@ -189,16 +211,32 @@ std::string round_line(const RoundRecord& r, const RunStatus& s) {
   if (r.upload_bytes > 0)
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(r.upload_bytes) / 1e6);
   if (r.evaluation) {
-    line +=
-        fmt::format(" · held-out {} (after round {})",
-                    quality(r.evaluation->accuracy, r.evaluation->perplexity), r.server_round - 1);
+    line += fmt::format(" · held-out {} (after round {})", quality(as_json(*r.evaluation)),
+                        r.server_round - 1);
   }
   if (r.epsilon) line += fmt::format(" · epsilon {:.2f}", *r.epsilon);
   if (r.participant_epsilon)
     line += fmt::format(" · participant epsilon {:.2f}", *r.participant_epsilon);
   line += fmt::format(" · {:.0f} s", r.wall_s);
   if (s.eta_s) line += fmt::format(" · {:.0f} s left", *s.eta_s);
+  if (r.closing_evaluation && r.evaluation && r.evaluation->entities)
+    line += "\n" + entity_table(*r.evaluation->entities);
   return line;
+}
+
+std::string entity_table(const run::EntityReport& report) {
+  std::string out = fmt::format("  {:<28}{:>10}{:>10}{:>10}{:>10}", "entities", "precision",
+                                "recall", "F1", "support");
+  const auto row = [&out](const std::string& what, const run::EntityScore& s) {
+    out += fmt::format("\n  {:<28}{:>8.1f} %{:>8.1f} %{:>8.1f} %{:>10}", what, 100 * s.precision,
+                       100 * s.recall, 100 * s.f1, s.support);
+  };
+  for (const auto& [label, score] : report.labels)
+    row(printable(label), score);
+  row("micro average", report.micro);
+  row("macro average", report.macro);
+  row("weighted average", report.weighted);
+  return out;
 }
 
 std::string describe_status(const std::string& status_json) {
@@ -209,9 +247,7 @@ std::string describe_status(const std::string& status_json) {
   if (!s.value("phase", "").empty())
     out +=
         fmt::format(", {} {}/{}", s.value("phase", ""), s.value("done", 0), s.value("cohort", 0));
-  if (s.contains("evaluation"))
-    out += ", held-out " + quality(s["evaluation"].value("accuracy", 0.0),
-                                   s["evaluation"].value("perplexity", 0.0));
+  if (s.contains("evaluation")) out += ", held-out " + quality(s["evaluation"]);
   if (s.contains("epsilon"))
     out += fmt::format(", epsilon {:.2f} at delta {:g}", s.value("epsilon", 0.0),
                        s.value("delta", 0.0));

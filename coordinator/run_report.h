@@ -116,8 +116,11 @@ std::string to_json(const RoundRecord& record);
 std::string to_json(const RunStatus& status);
 /// "round 3/20 · upload 2/4 · 0.6 MB · accuracy 81.2 % · epsilon 3.1 · 0:41 left"
 std::string console_line(const RunStatus& status);
-/// The same for a finished round, where there is no terminal to rewrite a line on.
+/// The same for a finished round, where there is no terminal to rewrite a line on; of a closing
+/// evaluation with the table of its entities.
 std::string round_line(const RoundRecord& record, const RunStatus& status);
+/// Precision, recall, F1 and support of every kind of entity and of their averages, a line each.
+std::string entity_table(const run::EntityReport& report);
 /// status.json for people, several lines.
 std::string describe_status(const std::string& status_json);
 /// The value at "a.b" of a JSON object, strings without quotes. Throws StartupError when there is

@@ -14,7 +14,19 @@ namespace sotto::participant {
 
 namespace {
 
-double majority_accuracy(const learning::SiteExamples& examples, std::size_t labels) {
+/// Of calling no word an entity.
+double outside_accuracy(const learning::SiteExamples& examples) {
+  std::size_t outside = 0, words = 0;
+  for (const learning::Example& e : examples.evaluation) {
+    outside += static_cast<std::size_t>(std::count(e.tags.begin(), e.tags.end(), 0));
+    words += e.tags.size();
+  }
+  return words == 0 ? 0 : static_cast<double>(outside) / static_cast<double>(words);
+}
+
+double majority_accuracy(const learning::SiteExamples& examples, const config::JobConfig& job) {
+  if (job.is_token_classification()) return outside_accuracy(examples);
+  const std::size_t labels = job.task.labels.size();
   if (labels == 0) return 0;  // texts without classes
   std::vector<std::size_t> count(labels, 0);
   for (const learning::Example& e : examples.train)
@@ -29,9 +41,9 @@ double majority_accuracy(const learning::SiteExamples& examples, std::size_t lab
 
 Result<learning::SiteExamples> read_site(const config::JobConfig& job,
                                          const config::SiteConfig& site) {
-  auto train = learning::read_examples(site.data.train, job.task.labels);
+  auto train = learning::read_examples(site.data.train, job);
   if (!train.ok()) return train.error();
-  auto evaluation = learning::read_examples(site.data.evaluation, job.task.labels);
+  auto evaluation = learning::read_examples(site.data.evaluation, job);
   if (!evaluation.ok()) return evaluation.error();
   return learning::SiteExamples{std::move(train).value(), std::move(evaluation).value()};
 }
@@ -42,7 +54,7 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
                                 privacy::PrivacyLedger& ledger) {
   auto examples = read_site(job, site);
   if (!examples.ok()) return examples.error();
-  AloneResult result{.accuracy_majority = majority_accuracy(*examples, job.task.labels.size()),
+  AloneResult result{.accuracy_majority = majority_accuracy(*examples, job),
                      .delta = job.differential_privacy.target_delta};
   auto trainer = learning::LocalTrainer::create(job, site.resources, std::move(examples).value());
   if (!trainer.ok()) return trainer.error();
@@ -76,6 +88,7 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   result.accuracy = evaluation.accuracy;
   result.macro_f1 = evaluation.macro_f1;
   result.perplexity = evaluation.perplexity;
+  if (evaluation.entities) result.entity_f1 = evaluation.entities->micro.f1;
   result.epsilon = std::numeric_limits<double>::infinity();
   if (account.steps) {
     privacy::DpSgdSteps all = *account.steps;

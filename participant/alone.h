@@ -2,6 +2,7 @@
 // measured against.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,10 @@ namespace sotto::participant {
 struct AloneResult {
   double accuracy = 0;
   double macro_f1 = 0;
-  double perplexity = 0;         // language modeling alone
-  double accuracy_majority = 0;  // of always answering the site's own most frequent class
-  double epsilon = 0;            // of this training; infinity without differential privacy
+  std::optional<double> entity_f1{};  // token classification alone: of the micro average
+  double perplexity = 0;              // language modeling alone
+  double accuracy_majority = 0;       // of always answering the site's own most frequent class
+  double epsilon = 0;                 // of this training; infinity without differential privacy
   double delta = 0;
   std::vector<std::string> warnings{};  // with the round: what looks as if it were in vain
 };

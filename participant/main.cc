@@ -25,6 +25,7 @@
 #include "participant/alone.h"
 #include "participant/data/partition.h"
 #include "participant/enrolment.h"
+#include "participant/generate_command.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
 #include "participant/mask_command.h"
@@ -297,26 +298,24 @@ void add_train_alone(CLI::App& app) {
     const json out = {{"dataset_id", site.data.dataset_id},
                       {"accuracy", r.accuracy},
                       {"macro_f1", r.macro_f1},
+                      {"entity_f1", r.entity_f1 ? json(*r.entity_f1) : json(nullptr)},
                       {"perplexity", r.perplexity > 0 ? json(r.perplexity) : json(nullptr)},
                       {"accuracy_majority", r.accuracy_majority},
                       {"epsilon", finite(r.epsilon)},
                       {"delta", r.delta},
                       {"wall_s", wall_s}};
     print(args->json ? out.dump()
-                     : "alone: accuracy " + std::to_string(100 * r.accuracy) +
-                           " %, majority class " + std::to_string(100 * r.accuracy_majority) +
+                     : "alone: accuracy " + std::to_string(100 * r.accuracy) + " %" +
+                           (r.entity_f1 ? ", entity F1 " + std::to_string(100 * *r.entity_f1) + " %"
+                                        : std::string()) +
+                           ", majority class " + std::to_string(100 * r.accuracy_majority) +
                            " %, epsilon " + std::to_string(r.epsilon));
   });
 }
 
 void write_examples(const std::filesystem::path& file,
-                    const std::vector<learning::Example>& examples,
-                    const std::vector<std::string>& labels) {
-  std::string text;
-  for (const learning::Example& e : examples) {
-    if (!labels.empty()) text += labels.at(static_cast<std::size_t>(e.label)) + "\t";
-    text += e.text + "\n";
-  }
+                    const std::vector<learning::Example>& examples, const config::JobConfig& job) {
+  const std::string text = learning::format_examples(examples, job);
   if (auto s = sotto::journal::write_file_atomically(file, {sotto::view_of(text)},
                                                      sotto::journal::FileAccess::kOwnerOnly);
       !s.ok())
@@ -356,10 +355,10 @@ void add_data(CLI::App& app) {
     const std::filesystem::path beside = std::filesystem::path(args->job).parent_path() / "data";
     const auto read = [&](const std::string& given, const char* usual) {
       return or_stop(learning::read_examples(
-          given.empty() ? beside / usual : std::filesystem::path(given), job.task.labels));
+          given.empty() ? beside / usual : std::filesystem::path(given), job));
     };
     const auto train =
-        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), job.task.labels.size(),
+        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), learning::label_count(job),
                                          args->participants, args->dirichlet, args->seed);
     const auto evaluation = sotto::data::even_partition(read(args->evaluation, "test.tsv"),
                                                         args->participants, args->seed + 1);
@@ -368,8 +367,8 @@ void add_data(CLI::App& app) {
       const auto folder = std::filesystem::path(args->out) /
                           ("site-" + std::string(number.size() < 2 ? "0" : "") + number);
       std::filesystem::create_directories(folder);
-      write_examples(folder / "train.tsv", train[i], job.task.labels);
-      write_examples(folder / "eval.tsv", evaluation[i], job.task.labels);
+      write_examples(folder / "train.tsv", train[i], job);
+      write_examples(folder / "eval.tsv", evaluation[i], job);
     }
     print(args->out + ": " + std::to_string(train.size()) + " shards");
   });
@@ -446,6 +445,7 @@ int main(int argc, char** argv) {
   add_data(app);
   add_ledger(app);
   add_config(app);
+  participant::add_generate_command(app);
   participant::add_privacy_command(app);
   try {
     learning::prepare_blas_or_reexec(argc, argv);

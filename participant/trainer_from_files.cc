@@ -9,7 +9,7 @@ Result<std::unique_ptr<learning::LocalTrainer>> trainer_from_files(const config:
   learning::SiteExamples examples;
   for (auto [file, into] : {std::pair{&site.data.train, &examples.train},
                             std::pair{&site.data.evaluation, &examples.evaluation}}) {
-    auto read = learning::read_examples(*file, job.task.labels);
+    auto read = learning::read_examples(*file, job);
     if (!read.ok()) return read.error();
     *into = std::move(read).value();
   }

@@ -21,7 +21,6 @@ constexpr std::uint32_t kMaxQuantizationBits = 24;
 constexpr std::uint64_t kMaxWeight = std::uint64_t{1} << 50;
 constexpr std::uint64_t kMetricLimit = std::uint64_t{1} << 48;
 constexpr std::uint32_t kMaxParticipants = (1U << 14) - 1;  // no counter wraps below this (3.3)
-constexpr std::size_t kMaxMetrics = 64;
 constexpr std::uint32_t kChunkWords = 1U << 18;
 
 // Lane 1 (2.6): count, weight, metrics, sentinels.
@@ -57,7 +56,8 @@ Status check_spec(const EncodingSpec& spec) {
     return Error{"value_range must be between 1e-30 and 1e30"};
   if (spec.max_weight < 1 || spec.max_weight >= kMaxWeight)
     return Error{"max_weight must be at least 1 and below 2^50"};
-  if (spec.metrics.size() > kMaxMetrics) return Error{"more than 64 metrics"};
+  if (spec.metrics.size() > kMaxMetrics)
+    return Error{"more than " + std::to_string(kMaxMetrics) + " metrics"};
   if (!spec.noise) return {};
   if (spec.max_weight != 1)
     return Error{

@@ -17,12 +17,15 @@
 
 namespace sotto::codec {
 
+/// Of one round.
+inline constexpr std::size_t kMaxMetrics = 4096;
+
 /// From the job; covered by config_hash.
 struct EncodingSpec {
   std::uint32_t quantization_bits = 16;  // q, 8..24
   double value_range = 1.0;              // c: coordinates are clamped to [-c, c]
   std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
-  /// Names of the metric words of lane 1, in order; integers < 2^48.
+  /// Names of the metric words of lane 1, in order, kMaxMetrics at most; integers < 2^48.
   std::vector<std::string> metrics{};
   /// Distributed differential privacy. The two settings above are then without meaning, and every
   /// weight is 1: an exact sum of weights would be outside every statement.

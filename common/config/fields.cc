@@ -10,6 +10,8 @@ constexpr Presence kRequired = Presence::kRequired;
 constexpr Presence kOptional = Presence::kOptional;
 constexpr double kMaxExactInteger = 9007199254740991;  // 2^53 - 1: the same in every JSON reader
 constexpr double kMaxMembers = 10000;
+/// So that what an evaluation counts fits a round: codec::kMaxMetrics, a test compares them.
+constexpr std::size_t kMaxLabels = 1364;
 
 Limits from_to(double min, double max) {
   return {.min = min, .max = max};
@@ -44,7 +46,7 @@ Limits endpoint_text() {
 }
 
 std::vector<std::string_view> tasks() {
-  return {"sequence_classification", "causal_language_modeling"};
+  return {"sequence_classification", "token_classification", "causal_language_modeling"};
 }
 
 void append(std::vector<Field>& all, std::vector<Field> more) {
@@ -85,9 +87,10 @@ std::vector<Field> model_fields(ModelSection& s) {
 std::vector<Field> task_fields(TaskSection& s) {
   return {
       {"task.type", &s.type, kRequired, one_of(tasks()), "What is learnt."},
-      {"task.labels", &s.labels, kOptional, items(0, 10000),
+      {"task.labels", &s.labels, kOptional, items(0, kMaxLabels),
        "Classification: the names of the classes in the order of their numbers, two at least, all "
-       "different."},
+       "different. Token classification: the kinds of entities, without B- and I-, one at least. "
+       "Each takes three of the counters in which an evaluation is summed."},
   };
 }
 
@@ -388,7 +391,8 @@ std::vector<Field> fields_of(SiteConfig& site) {
        kRequired,
        {},
        "The protected examples, relative to this file: a line each, label TAB text; for language "
-       "modeling the text alone."},
+       "modeling the text alone; for token classification a line a word, the word first and its "
+       "tag (IOB2) last, and an empty line after each sentence."},
       {"data.evaluation",
        &site.data.evaluation,
        kRequired,

@@ -21,8 +21,10 @@ struct ModelSection {
 };
 
 struct TaskSection {
-  std::string type;                 // "sequence_classification", "causal_language_modeling"
-  std::vector<std::string> labels;  // class names in index order, at least 2; none for language
+  std::string type;                 // "sequence_classification", "token_classification",
+                                    // "causal_language_modeling"
+  std::vector<std::string> labels;  // names of the classes, at least 2, or of the kinds of
+                                    // entities, in index order; none for language
 };
 
 struct RoundsSection {
@@ -123,6 +125,20 @@ struct JobConfig {
   /// Whether texts are continued; else they are classified.
   [[nodiscard]] bool is_language_modeling() const {
     return task.type == "causal_language_modeling";
+  }
+
+  /// Whether every word of a text is classified, for the entities in it.
+  [[nodiscard]] bool is_token_classification() const { return task.type == "token_classification"; }
+
+  /// What the model's head tells apart, in the order of its outputs: the labels; for entities the
+  /// tags of IOB2: "O", then of every label its "B-" and its "I-".
+  [[nodiscard]] std::vector<std::string> classes() const {
+    if (!is_token_classification()) return task.labels;
+    std::vector<std::string> tags{"O"};
+    for (const std::string& label : task.labels)
+      for (const char* part : {"B-", "I-"})
+        tags.push_back(part + label);
+    return tags;
   }
 
   /// The whole resolved job, model.path left out, as JSON with sorted keys and no white space:

@@ -23,11 +23,29 @@ void check_labels(const JobConfig& job, Mistakes& mistakes) {
   }
 }
 
+/// Who lists tags where kinds are asked for would train on B-B-PER.
+void check_kinds(const JobConfig& job, Mistakes& mistakes) {
+  if (job.task.labels.empty())
+    mistakes.add_unless_bad({"task.labels"}, "task.labels",
+                            "found 0; needed: the kinds of entities, as in [\"PER\", \"LOC\"]");
+  for (const std::string& label : job.task.labels) {
+    if (label == "O" || label.starts_with("B-") || label.starts_with("I-"))
+      mistakes.add_unless_bad({"task.labels"}, "task.labels",
+                              "\"" + label +
+                                  "\" is a tag; needed: the kinds of entities, as in \"PER\", from "
+                                  "which the tags O, B-PER, I-PER follow");
+    if (label.find(' ') != std::string::npos)
+      mistakes.add_unless_bad({"task.labels"}, "task.labels",
+                              "\"" + label + "\" holds a blank; data files could not name it");
+  }
+}
+
 void check_task(const JobConfig& job, Mistakes& mistakes) {
   const bool language = job.is_language_modeling();
   if (language && !job.task.labels.empty())
     mistakes.add_unless_bad({"task.labels"}, "task.labels",
                             "language modeling has no labels; allowed: none");
+  if (job.is_token_classification()) return check_kinds(job, mistakes);
   if (!language && job.task.labels.size() < 2)
     mistakes.add_unless_bad({"task.labels"}, "task.labels",
                             "found " + std::to_string(job.task.labels.size()) +

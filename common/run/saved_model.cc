@@ -39,8 +39,9 @@ Status copy_shape_and_vocabulary(const fs::path& source, const fs::path& folder)
 /// For a head of classes the library wants their names; they are metadata here.
 std::map<std::string, std::string> metadata_of(const config::JobConfig& job) {
   std::map<std::string, std::string> out{{"format", "pt"}, {"job", job.name}};
-  for (std::size_t i = 0; i < job.task.labels.size(); ++i)
-    out["label." + std::to_string(i)] = job.task.labels[i];
+  const std::vector<std::string> classes = job.classes();
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    out["label." + std::to_string(i)] = classes[i];
   return out;
 }
 
@@ -71,7 +72,9 @@ std::string adapter_config(const config::JobConfig& job, const FlatParameters& p
       if (p.name == std::string(head) + ".weight") heads.push_back(head);
   }
   const json out = {{"peft_type", "LORA"},
-                    {"task_type", job.is_language_modeling() ? "CAUSAL_LM" : "SEQ_CLS"},
+                    {"task_type", job.is_language_modeling()      ? "CAUSAL_LM"
+                                  : job.is_token_classification() ? "TOKEN_CLS"
+                                                                  : "SEQ_CLS"},
                     {"base_model_name_or_path", job.model.path},
                     {"r", job.lora.r},
                     {"lora_alpha", job.lora.alpha},

@@ -8,21 +8,35 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/config/job.h"
 
 namespace sotto::learning {
 
-/// One text; its label is an index into the job's labels, 0 where a job has none.
+/// One text, or one sentence whose words are tagged: what differential privacy protects.
 struct Example {
-  std::string text;
-  std::int64_t label = 0;
+  std::string text;        // empty where words are tagged
+  std::int64_t label = 0;  // an index into the job's labels, 0 where a job has none; of a tagged
+                           // sentence 1 + that of its first entity, 0 where it has none
+  std::vector<std::string> words{};  // of a tagged sentence, and their tags: indexes into
+  std::vector<std::int64_t> tags{};  // the job's classes()
 };
 
-/// "label TAB text" lines, UTF-8; where the job has no labels a line is a text. Errors name file
-/// and line: unknown label, missing tab, bad encoding. They never show the record.
+/// "label TAB text" lines, UTF-8; where the job has no labels a line is a text. For token
+/// classification a line a word as in CoNLL's files: the word in its first column, the tag in its
+/// last, columns parted by tabs, or by blanks where a line has no tab; an empty line ends a
+/// sentence, and a line that begins with -DOCSTART- is left out. Tags are IOB2: an "I-" that goes
+/// on with nothing is an Error. Errors name file and line: unknown label, missing tab, bad
+/// encoding. They never show the record.
 Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
-                                           const std::vector<std::string>& labels);
+                                           const config::JobConfig& job);
 /// The same from bytes in memory; `name` stands in the errors.
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
-                                            const std::vector<std::string>& labels);
+                                            const config::JobConfig& job);
+
+/// What parse_examples reads back.
+std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job);
+
+/// How many values Example::label takes; 0 where a job has no labels.
+std::size_t label_count(const config::JobConfig& job);
 
 }  // namespace sotto::learning

@@ -170,13 +170,14 @@ Tensor shared(const Tensor& x, const AttentionInput& in) {
 
 Tensor composed_attention(const AttentionInput& in) {
   const auto batch = in.query.size(0), positions = in.query.size(1), width = in.query.size(2);
-  const auto per_head = width / in.heads;
+  const auto per_head = width / in.heads, seen = in.key.size(1);
   const auto split = [&](const Tensor& x) {
-    return x.reshape({batch, positions, in.heads, per_head}).transpose(1, 2);  // [B,H,T,e]
+    return x.reshape({batch, x.size(1), in.heads, per_head}).transpose(1, 2);  // [B,H,T,e]
   };
-  Tensor hidden = (1 - in.mask).view({batch, 1, 1, positions}) * -1e9;
+  Tensor hidden = (1 - in.mask).view({batch, 1, 1, seen}) * -1e9;
   if (in.causal)
-    hidden = hidden + at::ones({positions, positions}, in.mask.options()).triu(1) * -1e9;
+    hidden =
+        hidden + at::ones({positions, seen}, in.mask.options()).triu(1 + seen - positions) * -1e9;
   const Tensor scores = at::matmul(split(in.query), split(shared(in.key, in)).transpose(2, 3)) *
                         (1 / std::sqrt(static_cast<double>(per_head)));
   const Tensor weights = at::softmax(scores + hidden, 3);
@@ -186,19 +187,21 @@ Tensor composed_attention(const AttentionInput& in) {
 }
 
 Tensor attention(const AttentionInput& in) {
-  if (!has_direct_kernels(in.query)) return composed_attention(in);
+  if (!has_direct_kernels(in.query) || in.query.size(1) != in.key.size(1))
+    return composed_attention(in);
   return AttentionFunction::apply(in.query.contiguous(), shared(in.key, in).contiguous(),
                                   shared(in.value, in).contiguous(), in.lengths, in.heads,
                                   in.causal);
 }
 
-std::pair<Tensor, Tensor> rotary_angles(std::span<const double> frequencies, std::int64_t positions,
-                                        at::Device device) {
+std::pair<Tensor, Tensor> rotary_angles(std::span<const double> frequencies,
+                                        PositionRange positions, at::Device device) {
   const auto half = static_cast<std::int64_t>(frequencies.size());
-  const Tensor cosine = at::empty({positions, half}), sine = at::empty({positions, half});
+  const Tensor cosine = at::empty({positions.count, half});
+  const Tensor sine = at::empty({positions.count, half});
   auto* c = cosine.data_ptr<float>();
   auto* s = sine.data_ptr<float>();
-  for (std::int64_t t = 0; t < positions; ++t)
+  for (std::int64_t t = positions.first; t < positions.first + positions.count; ++t)
     for (const double frequency : frequencies) {
       const double angle = static_cast<double>(t) * frequency;
       *c++ = static_cast<float>(std::cos(angle));

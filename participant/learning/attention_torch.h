@@ -12,8 +12,9 @@ namespace sotto::learning {
 
 struct AttentionInput {
   at::Tensor query;                          // [B,T,heads * e]
-  at::Tensor key, value;                     // [B,T,key_value_heads * e]
-  at::Tensor mask;                           // float [B,T]: 1 at a token, 0 at padding
+  at::Tensor key, value;                     // [B,S,key_value_heads * e]; S > T: the queries are
+                                             // those of the last T tokens
+  at::Tensor mask;                           // float [B,S]: 1 at a token, 0 at padding
   const std::vector<std::int64_t>& lengths;  // tokens of each example
   std::int64_t heads;
   std::int64_t key_value_heads;  // divides heads: consecutive heads share a key and a value
@@ -27,10 +28,14 @@ at::Tensor attention(const AttentionInput& in);
 /// The same written out in torch operations: any device, and the oracle of the tests.
 at::Tensor composed_attention(const AttentionInput& in);
 
-/// The angles of rotary positions [T, e/2] as (cosine, sine). `frequencies` [e/2] in radians a
+struct PositionRange {
+  std::int64_t first = 0, count = 0;
+};
+
+/// The angles of rotary positions [count, e/2] as (cosine, sine). `frequencies` [e/2] in radians a
 /// position.
 std::pair<at::Tensor, at::Tensor> rotary_angles(std::span<const double> frequencies,
-                                                std::int64_t positions, at::Device device);
+                                                PositionRange positions, at::Device device);
 
 /// Rotates each head of x [B,T,heads * e]: element i of its first half with element i of its
 /// second, as Llama's checkpoints in Hugging Face's layout want it (Su et al. 2021, arXiv

@@ -30,12 +30,23 @@ using at::Tensor;
 
 constexpr std::size_t kEvaluationBatch = 128;
 
+/// The first piece of a word bears its tag, as Hugging Face's examples have it.
+Sequence tagged_sequence(const text::Tokenizer& tokenizer, const Example& e,
+                         std::size_t max_length) {
+  text::TokenizedWords words = tokenizer.encode_words(e.words, max_length);
+  Sequence out{std::move(words.ids), e.label, {}};
+  for (std::size_t i = 0; i < e.words.size(); ++i)
+    out.words.push_back({e.tags[i], words.first_piece[i]});
+  return out;
+}
+
 std::vector<Sequence> tokenize(const text::Tokenizer& tokenizer,
                                const std::vector<Example>& examples, std::size_t max_length) {
   std::vector<Sequence> out;
   out.reserve(examples.size());
   for (const Example& e : examples)
-    out.push_back({tokenizer.encode_framed(e.text, max_length), e.label});
+    out.push_back(e.words.empty() ? Sequence{tokenizer.encode_framed(e.text, max_length), e.label}
+                                  : tagged_sequence(tokenizer, e, max_length));
   return out;
 }
 
@@ -47,12 +58,20 @@ std::vector<std::size_t> lengths_of(const std::vector<Sequence>& sequences) {
 }
 
 Status check_labels(const std::vector<Example>& examples, const config::JobConfig& job) {
-  if (job.is_language_modeling()) return {};
-  const std::size_t labels = job.task.labels.size();
-  for (const Example& e : examples)
-    if (e.label < 0 || static_cast<std::size_t>(e.label) >= labels)
-      return Error{"an example has label number " + std::to_string(e.label) + " of " +
-                   std::to_string(labels)};
+  const auto check = [](std::int64_t label, std::size_t labels) -> Status {
+    if (label >= 0 && static_cast<std::size_t>(label) < labels) return {};
+    return Error{"an example has label number " + std::to_string(label) + " of " +
+                 std::to_string(labels)};
+  };
+  const std::size_t labels = label_count(job), tags = job.classes().size();
+  for (const Example& e : examples) {
+    if (const Status ok = check(e.label, std::max<std::size_t>(labels, 1)); !ok) return ok;
+    if (job.is_token_classification() && (e.words.empty() || e.words.size() != e.tags.size()))
+      return Error{"a sentence has " + std::to_string(e.words.size()) + " words and " +
+                   std::to_string(e.tags.size()) + " tags"};
+    for (const std::int64_t tag : e.tags)
+      if (const Status ok = check(tag, tags); !ok) return ok;
+  }
   return {};
 }
 
@@ -126,6 +145,8 @@ class TorchTrainer final : public LocalTrainer {
   [[nodiscard]] std::optional<std::string> parameters_at_rest() const;
   void count_classes(const Batch& batch, MetricCounts& counts) const;
   void count_tokens(const Batch& batch, MetricCounts& counts) const;
+  void count_words(std::span<const std::uint64_t> chunk, const Batch& batch,
+                   MetricCounts& counts) const;
 
   Setup setup_;
   Transformer model_;
@@ -362,6 +383,23 @@ void TorchTrainer::count_tokens(const Batch& batch, MetricCounts& counts) const 
   }
 }
 
+/// A word that the model did not see is no entity to it.
+void TorchTrainer::count_words(std::span<const std::uint64_t> chunk, const Batch& batch,
+                               MetricCounts& counts) const {
+  const Tensor logits = model_.logits(batch, {});
+  const Tensor losses = tag_losses(logits, batch).to(at::kDouble).sum(1).cpu();
+  const Tensor likeliest = logits.argmax(2).cpu().contiguous();
+  const auto* row = likeliest.data_ptr<std::int64_t>();
+  for (std::size_t i = 0; i < chunk.size(); ++i, row += likeliest.size(1)) {
+    std::vector<std::int64_t> said, right;
+    for (const TaggedWord& word : setup_.evaluation[chunk[i]].words) {
+      right.push_back(word.tag);
+      said.push_back(word.at ? row[*word.at] : 0);
+    }
+    counts.add_sentence(said, right, losses[static_cast<std::int64_t>(i)].item<double>());
+  }
+}
+
 Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& model) {
   if (const Status loaded = model_.load(model); !loaded) return loaded.error();
   MetricCounts counts(setup_.job.task.labels.size());
@@ -376,6 +414,8 @@ Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& 
       const Batch batch = batch_of(chunk, setup_.evaluation);
       if (setup_.is_language_modeling())
         count_tokens(batch, counts);
+      else if (setup_.job.is_token_classification())
+        count_words(chunk, batch, counts);
       else
         count_classes(batch, counts);
     }

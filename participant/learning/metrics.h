@@ -3,12 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace sotto::learning {
 
-/// Counts in the order of run::metric_names() (common/run/plan.h): of examples, or, where there are
-/// no labels, of predicted tokens.
+/// Counts in the order of run::metric_names() (common/run/plan.h): of examples; of tagged words and
+/// the entities that they make; or, where there are no labels, of predicted tokens.
 class MetricCounts {
  public:
   /// What a language model made of one text.
@@ -24,6 +25,11 @@ class MetricCounts {
   void add(std::int64_t label, std::int64_t predicted, double loss);
 
   void add_text(const Text& text);
+
+  /// A sentence: the tags said and those that are right of each word, and the sum of the cross
+  /// entropies of the words that the model saw.
+  void add_sentence(std::span<const std::int64_t> said, std::span<const std::int64_t> right,
+                    double loss);
 
   [[nodiscard]] std::vector<std::uint64_t> counts() const;
 

@@ -9,8 +9,10 @@ namespace sotto::learning {
 Result<ModelSpec> spec_of(const config::JobConfig& job) {
   const Result<TransformerConfig> config = load_transformer_config(job.model.path);
   if (!config) return config.error();
-  const ModelHead classes{.kind = ModelHead::Kind::kClassification,
-                          .labels = static_cast<std::int64_t>(job.task.labels.size())};
+  const ModelHead classes{.kind = job.is_token_classification()
+                                      ? ModelHead::Kind::kTokenClassification
+                                      : ModelHead::Kind::kClassification,
+                          .labels = static_cast<std::int64_t>(job.classes().size())};
   const ModelHead language{.kind = ModelHead::Kind::kLanguageModel};
   const config::LoraSection& lora = job.lora;
   return ModelSpec{

@@ -120,6 +120,11 @@ Status add_head(const ModelSpec& spec, ModelModules& m) {
     if (!c.tie_word_embeddings) m.head = without_bias(Kind::kLinear, "lm_head", d, c.vocab_size);
     return {};
   }
+  if (spec.head.kind == ModelHead::Kind::kTokenClassification) {
+    const char* name = c.family == Family::kLlama ? "score" : "classifier";
+    m.head = with_bias(Kind::kLinear, name, d, spec.head.labels);
+    return {};
+  }
   if (c.classifier_pooling == TransformerConfig::Pooling::kCls)
     m.pooler = with_bias(Kind::kLinear, "bert.pooler.dense", d, d);
   m.head = c.family == Family::kBert ? with_bias(Kind::kLinear, "classifier", d, spec.head.labels)

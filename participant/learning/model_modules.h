@@ -15,8 +15,11 @@ namespace sotto::learning {
 
 /// What stands on top of the layers.
 struct ModelHead {
-  enum class Kind { kClassification, kLanguageModel } kind = Kind::kClassification;
-  std::int64_t labels = 0;  // kClassification
+  /// Of a text, of each of its tokens, of the next token.
+  enum class Kind { kClassification, kTokenClassification, kLanguageModel };
+
+  Kind kind = Kind::kClassification;
+  std::int64_t labels = 0;  // classes that it tells apart; not of a language model
 };
 
 /// Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): y = W x + alpha / r * B A x, where only A

@@ -76,6 +76,21 @@ struct Reader {
            "; supported: " + supported.dump());
   }
 
+  /// One id, a list of them, or none.
+  std::vector<std::int64_t> ids(const char* key) {
+    if (!has(key)) return {};
+    const json list = object[key].is_array() ? object[key] : json::array({object[key]});
+    std::vector<std::int64_t> out;
+    for (const json& id : list) {
+      if (!id.is_number_integer() || id < 0 || id > kLargestSize) {
+        note(std::string(key) + " must be a token's number or a list of them");
+        return {};
+      }
+      out.push_back(id.get<std::int64_t>());
+    }
+    return out;
+  }
+
   Activation activation(const char* key, const char* fallback) {
     const std::string name =
         one_of(key, fallback, {"gelu", "gelu_new", "gelu_pytorch_tanh", "silu", "swish"});
@@ -185,6 +200,7 @@ Result<TransformerConfig> load_transformer_config(const std::filesystem::path& f
   const std::string type = r.one_of("model_type", "bert", {"bert", "gpt2", "llama", "qwen2"});
   if (r.mistake.empty()) {
     c.vocab_size = r.size("vocab_size", 0);
+    c.end_tokens = r.ids("eos_token_id");
     c.initializer_range = r.number("initializer_range", 0.02, 1);
     if (r.has("quantization_config")) r.note("quantization_config: only plain weights are read");
     if (type == "bert")

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/result.h"
 
@@ -47,7 +48,8 @@ struct TransformerConfig {
   // Llama, where they differ between models; in the other families every linear has a bias.
   bool query_key_value_bias = false;
   bool attention_output_bias = false;
-  bool tie_word_embeddings = false;  // the language model's head is the embedding table
+  bool tie_word_embeddings = false;        // the language model's head is the embedding table
+  std::vector<std::int64_t> end_tokens{};  // a text that a language model goes on with ends there
 
   /// Whether a token sees only those before it: a language model.
   [[nodiscard]] bool is_causal() const { return family != Family::kBert; }

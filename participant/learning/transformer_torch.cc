@@ -91,6 +91,21 @@ Tensor activate(Activation activation, const Tensor& x) {
   return at::silu(x);
 }
 
+/// What a layer has kept with `more` behind it, kept in its turn.
+Tensor extended(std::vector<Tensor>& kept, std::size_t layer, const Tensor& more) {
+  if (kept.size() <= layer) kept.resize(layer + 1);
+  kept[layer] = kept[layer].defined() ? at::cat({kept[layer], more}, 1) : more;
+  return kept[layer];
+}
+
+/// Cross entropy of each target [B,T]; 0 where it is kNoTag.
+Tensor losses_at(const Tensor& logits, const Tensor& targets) {
+  const auto rows = logits.size(0), positions = logits.size(1);
+  return at::cross_entropy_loss(logits.reshape({rows * positions, -1}), targets.reshape({-1}), {},
+                                at::Reduction::None, kNoTag)
+      .view({rows, positions});
+}
+
 Tensor last_tokens(const Tensor& x, const Batch& batch) {
   const Tensor last = at::tensor(batch.lengths, at::kLong).to(x.device()) - 1;
   return x.gather(1, last.view({-1, 1, 1}).expand({-1, 1, x.size(2)})).squeeze(1);
@@ -207,7 +222,8 @@ Tensor Transformer::apply(const Norm& n, const Tensor& x, const Pass& pass) cons
 Tensor Transformer::embed(const Batch& batch, const Pass& pass) const {
   Tensor x = dp_embedding(batch.ids, *words_, pass.tape);
   if (positions_ != nullptr) {
-    const Tensor positions = at::arange(batch.ids.size(1), batch.ids.options());
+    const std::int64_t first = pass.cache != nullptr ? pass.cache->positions : 0;
+    const Tensor positions = at::arange(first, first + batch.ids.size(1), batch.ids.options());
     x = x + dp_embedding(positions.expand_as(batch.ids), *positions_, pass.tape);
   }
   if (types_ != nullptr) x = x + dp_embedding(at::zeros_like(batch.ids), *types_, pass.tape);
@@ -228,14 +244,22 @@ Tensor Transformer::attend(const Layer& layer, const Tensor& x, const Batch& bat
     value = apply(layer.value, x, pass);
   }
   if (!rotations_.empty()) {
-    const auto angles = rotary_angles(rotations_, x.size(1), x.device());
+    const std::int64_t first = pass.cache != nullptr ? pass.cache->positions : 0;
+    const auto angles = rotary_angles(rotations_, {first, x.size(1)}, x.device());
     query = rotate(query, angles);
     key = rotate(key, angles);
+  }
+  Tensor mask = batch.mask;
+  if (pass.cache != nullptr) {
+    const auto index = static_cast<std::size_t>(&layer - layers_.data());
+    key = extended(pass.cache->keys, index, key);
+    value = extended(pass.cache->values, index, value);
+    mask = at::ones({1, key.size(1)}, mask.options());
   }
   const Tensor mixed = attention({.query = query,
                                   .key = key,
                                   .value = value,
-                                  .mask = batch.mask,
+                                  .mask = mask,
                                   .lengths = batch.lengths,
                                   .heads = spec_.config.num_attention_heads,
                                   .key_value_heads = spec_.config.num_key_value_heads,
@@ -263,6 +287,7 @@ Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
       x = x + feed_forward(l, apply(l.feed_forward_norm, x, pass), pass);
     }
   }
+  if (pass.cache != nullptr) pass.cache->positions += batch.ids.size(1);
   return final_norm_.weight != nullptr ? apply(final_norm_, x, pass) : x;
 }
 
@@ -285,31 +310,36 @@ Tensor Transformer::head(const Tensor& x, const Pass& pass) const {
 
 Tensor Transformer::logits(const Batch& batch, const Pass& pass) const {
   const Tensor x = hidden(batch, pass);
-  return spec_.head.kind == ModelHead::Kind::kLanguageModel ? head(x, pass)
-                                                            : head(pool(x, batch, pass), pass);
+  return spec_.head.kind == ModelHead::Kind::kClassification ? head(pool(x, batch, pass), pass)
+                                                             : head(x, pass);
 }
 
-Tensor Transformer::next_token_logits(const Batch& batch) const {
+Tensor Transformer::next_token_logits(const Batch& batch, const Pass& pass) const {
   SOTTO_CHECK(spec_.head.kind == ModelHead::Kind::kLanguageModel, "not a language model");
-  return head(last_tokens(hidden(batch, {}), batch), {});
+  SOTTO_CHECK(pass.cache == nullptr || batch.lengths.size() == 1, "a cache is of one text");
+  return head(last_tokens(hidden(batch, pass), batch), pass);
 }
 
 Tensor Transformer::losses(const Batch& batch, const Pass& pass) const {
   if (spec_.head.kind == ModelHead::Kind::kClassification)
     return at::cross_entropy_loss(logits(batch, pass), batch.labels, {}, at::Reduction::None);
+  if (spec_.head.kind == ModelHead::Kind::kTokenClassification)
+    return tag_losses(logits(batch, pass), batch).sum(1) /
+           batch.labels.ne(kNoTag).sum(1).clamp_min(1);
   const Tensor tokens = next_token_losses(logits(batch, pass), batch);
   return tokens.sum(1) / (batch.mask.sum(1) - 1);
 }
 
 Tensor next_token_losses(const Tensor& logits, const Batch& batch) {
-  constexpr std::int64_t kIgnored = -100;
-  const auto rows = logits.size(0), positions = logits.size(1);
-  const Tensor targets = at::full({rows, positions}, kIgnored, batch.ids.options());
+  const auto positions = logits.size(1);
+  const Tensor targets = at::full({logits.size(0), positions}, kNoTag, batch.ids.options());
   const Tensor next = batch.mask.slice(1, 1).to(at::kBool);
-  targets.slice(1, 0, positions - 1).copy_(at::where(next, batch.ids.slice(1, 1), kIgnored));
-  return at::cross_entropy_loss(logits.reshape({rows * positions, -1}), targets.view(-1), {},
-                                at::Reduction::None, kIgnored)
-      .view({rows, positions});
+  targets.slice(1, 0, positions - 1).copy_(at::where(next, batch.ids.slice(1, 1), kNoTag));
+  return losses_at(logits, targets);
+}
+
+Tensor tag_losses(const Tensor& logits, const Batch& batch) {
+  return losses_at(logits, batch.labels);
 }
 
 }  // namespace sotto::learning

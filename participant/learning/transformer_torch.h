@@ -20,10 +20,20 @@
 
 namespace sotto::learning {
 
+/// What a causal model keeps of the part of a text that it has read: each layer's keys and values
+/// [1, positions, key_value_heads * e].
+struct KeyValueCache {
+  std::vector<at::Tensor> keys, values;
+  std::int64_t positions = 0;
+};
+
 /// How one forward pass runs.
 struct Pass {
   GradTape* tape = nullptr;  // where its backward pass records; null: gradients by autograd
   std::optional<at::Generator> dropout{};  // LoRA's dropout, on the CPU; none outside training
+  /// The batch is one text that goes on from what is kept, and is kept there too; null: it is
+  /// whole.
+  KeyValueCache* cache = nullptr;
 };
 
 class Transformer {
@@ -39,12 +49,14 @@ class Transformer {
   /// The same for what LoRA leaves alone.
   Status load_frozen(const FlatParameters& parameters);
 
-  /// Classification: [B, labels]. Language model: of every position's next token [B,T,vocabulary].
+  /// Classification: [B, labels], of tokens [B,T,labels]. Language model: of every position's next
+  /// token [B,T,vocabulary].
   at::Tensor logits(const Batch& batch, const Pass& pass) const;
   /// Language model: of the token after each text's last one [B, vocabulary].
-  at::Tensor next_token_logits(const Batch& batch) const;
-  /// Loss of each example [B]. Classification: cross entropy. Language model: the mean of its own
-  /// tokens' cross entropies, each text at least two tokens long.
+  at::Tensor next_token_logits(const Batch& batch, const Pass& pass) const;
+  /// Loss of each example [B]. Classification: cross entropy. Of tokens: the mean over its own
+  /// tagged ones, 0 where there are none. Language model: the mean of its own tokens' cross
+  /// entropies, each text at least two tokens long.
   at::Tensor losses(const Batch& batch, const Pass& pass) const;
 
   [[nodiscard]] const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -101,6 +113,9 @@ class Transformer {
 /// Cross entropy of each token given those before it [B,T], from a language model's logits
 /// [B,T,vocabulary]: at [i,t] that of token t + 1; 0 where there is none.
 at::Tensor next_token_losses(const at::Tensor& logits, const Batch& batch);
+
+/// Cross entropy of each tagged token [B,T] from logits [B,T,labels]; 0 where there is no tag.
+at::Tensor tag_losses(const at::Tensor& logits, const Batch& batch);
 
 /// Radians a position of each pair of a head's elements.
 std::vector<double> rotary_frequencies(const TransformerConfig& config);

@@ -128,7 +128,7 @@ class Federation {
   }
 
   std::vector<learning::Example> read(const std::filesystem::path& file) const {
-    return or_stop(learning::read_examples(file, job_.task.labels));
+    return or_stop(learning::read_examples(file, job_));
   }
 
   std::vector<learning::SiteExamples> examples_of_sites() const {
@@ -141,7 +141,7 @@ class Federation {
     const std::filesystem::path data = std::filesystem::path(args_.job).parent_path() / "data";
     auto train = sotto::data::dirichlet_partition(
         read(args_.train.empty() ? data / "train.tsv" : std::filesystem::path(args_.train)),
-        job_.task.labels.size(), args_.participants, args_.dirichlet, derived(args_.seed, 1));
+        learning::label_count(job_), args_.participants, args_.dirichlet, derived(args_.seed, 1));
     auto evaluation = sotto::data::even_partition(
         read(args_.evaluation.empty() ? data / "test.tsv"
                                       : std::filesystem::path(args_.evaluation)),

@@ -105,6 +105,29 @@ std::vector<std::int32_t> Tokenizer::encode_framed(std::string_view text,
   return ids;
 }
 
+TokenizedWords Tokenizer::encode_words(std::span<const std::string> words,
+                                       std::size_t max_length) const {
+  SOTTO_CHECK(max_length >= frame(), "no room for the frame of a text");
+  // Byte-level vocabularies have tokens of their own for a word behind a blank; where the blank
+  // goes or comes by itself, a second one would be another token.
+  std::vector<std::int32_t> twice = encode("a");
+  twice.insert(twice.end(), twice.begin(),
+               twice.begin() + static_cast<std::ptrdiff_t>(twice.size()));
+  const std::string blank = encode("a a") == twice ? "" : " ";
+  const std::size_t room = max_length - parts_.after.size();
+  TokenizedWords out{.ids = parts_.before, .first_piece = {}};
+  for (const std::string& word : words) {
+    const std::vector<std::int32_t> pieces = encode(out.first_piece.empty() ? word : blank + word);
+    const bool seen = !pieces.empty() && out.ids.size() < room;
+    out.first_piece.push_back(seen ? std::optional(out.ids.size()) : std::nullopt);
+    const std::size_t taken = std::min(pieces.size(), room - out.ids.size());
+    out.ids.insert(out.ids.end(), pieces.begin(),
+                   pieces.begin() + static_cast<std::ptrdiff_t>(taken));
+  }
+  out.ids.insert(out.ids.end(), parts_.after.begin(), parts_.after.end());
+  return out;
+}
+
 std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
   std::vector<std::string> tokens;
   for (const std::int32_t id : ids) {

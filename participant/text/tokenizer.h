@@ -36,6 +36,14 @@ struct TokenizerParts {
   std::optional<std::int32_t> pad;
 };
 
+/// A text that came as words.
+struct TokenizedWords {
+  std::vector<std::int32_t> ids;  // in their frame
+  /// Of each word the place of its first piece in `ids`; nothing where the word was cut off or has
+  /// no piece.
+  std::vector<std::optional<std::size_t>> first_piece;
+};
+
 class Tokenizer {
  public:
   explicit Tokenizer(TokenizerParts parts);
@@ -45,6 +53,9 @@ class Tokenizer {
   /// In its frame, cut to at most max_length ids, which must hold the frame.
   [[nodiscard]] std::vector<std::int32_t> encode_framed(std::string_view text,
                                                         std::size_t max_length) const;
+  /// Each word as in a running text with a blank before it; cut like encode_framed.
+  [[nodiscard]] TokenizedWords encode_words(std::span<const std::string> words,
+                                            std::size_t max_length) const;
   /// Special tokens left out. What a model says may end inside a character: such bytes are U+FFFD.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const;
 
@@ -53,6 +64,11 @@ class Tokenizer {
 
   /// What fills short rows up: the vocabulary's padding token, else any token.
   [[nodiscard]] std::int32_t pad() const { return parts_.pad.value_or(0); }
+
+  /// What frames a text.
+  [[nodiscard]] const std::vector<std::int32_t>& before() const { return parts_.before; }
+
+  [[nodiscard]] const std::vector<std::int32_t>& after() const { return parts_.after; }
 
   /// Ids that a frame takes.
   [[nodiscard]] std::size_t frame() const { return parts_.before.size() + parts_.after.size(); }

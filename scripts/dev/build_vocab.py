@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds a WordPiece vocabulary from public text.
 
-Usage: build_vocab.py CLINC150.json BANKING77.csv... OUT.txt [--size N]
-Text is split as BERT's uncased tokenizer splits it (lower case, accents off, white space and punctuation).
+Usage: build_vocab.py CLINC150.json BANKING77.csv WORDS.tsv... OUT.txt [--size N] [--cased]
+Text is split as BERT's tokenizer splits it (white space and punctuation; unless --cased, lower case and accents off).
 Pieces: the five special ones, single characters, ## characters, then merges: the most frequent pair of
 neighbouring pieces is joined until N pieces exist; ties go to the pair that sorts first, so the same text
 gives the same file.
@@ -20,15 +20,21 @@ MIN_CHARACTER_COUNT = 5  # rarer characters outside printable ASCII become [UNK]
 
 
 def utterances(path):
-    """Texts of a CLINC150 JSON file (every part: [text, intent]) or of a Banking77 CSV file (text,category)."""
+    """Texts of a CLINC150 JSON file (every part: [text, intent]), of a Banking77 CSV file (text,category) or of tagged words
+    (word TAB tag)."""
+    if path.suffix == ".tsv":
+        return [line.split("\t")[0] for line in path.read_text(encoding="utf-8").split("\n")]
     if path.suffix == ".json":
         return [text for part in json.loads(path.read_text(encoding="utf-8")).values() for text, _ in part]
     with path.open(encoding="utf-8", newline="") as file:
         return [row["text"] for row in csv.DictReader(file)]
 
 
-def words(text):
-    plain = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+def uncased(text):
+    return "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+
+
+def words(plain):
     is_mark = lambda c: c in string.punctuation or unicodedata.category(c).startswith("P")
     return "".join(f" {c} " if is_mark(c) else c for c in plain).split()
 
@@ -53,6 +59,7 @@ def learn(counts, size):
         for c in word:
             characters[c] += count
     kept = set(string.ascii_lowercase + string.digits + string.punctuation)
+    kept |= {c for c in string.ascii_uppercase if c in characters}
     kept |= {c for c, count in characters.items() if count >= MIN_CHARACTER_COUNT}
     vocabulary = SPECIAL + sorted(kept) + ["##" + c for c in sorted(kept - set(string.punctuation))]
     known = set(vocabulary)
@@ -84,9 +91,11 @@ def main():
     parser.add_argument("texts", type=Path, nargs="+")
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--cased", action="store_true")
     options = parser.parse_args()
 
-    counts = Counter(word for path in options.texts for text in utterances(path) for word in words(text))
+    plain = (lambda text: text) if options.cased else uncased
+    counts = Counter(word for path in options.texts for text in utterances(path) for word in words(plain(text)))
     vocabulary = learn(counts, options.size)
     assert len(set(vocabulary)) == len(vocabulary)
     options.out.write_text("".join(piece + "\n" for piece in vocabulary), encoding="utf-8", newline="\n")

@@ -115,7 +115,7 @@ TEST_P(Attention, LaterTokensChangeEarlierOnesUnlessItIsCausal) {
 TEST(Rotation, KeepsLengthsAndTurnsByTheDistanceAlone) {
   at::manual_seed(3);
   const std::array<double, 2> frequencies{1.0, 0.1};
-  const auto angles = rotary_angles(frequencies, 20, at::kCPU);
+  const auto angles = rotary_angles(frequencies, {0, 20}, at::kCPU);
   const Tensor q = at::randn({1, 1, 4}).expand({1, 20, 4}),
                k = at::randn({1, 1, 4}).expand({1, 20, 4});
   const Tensor rq = rotate(q, angles)[0], rk = rotate(k, angles)[0];

@@ -140,7 +140,7 @@ TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
   config::JobConfig job = config::load_job(example / "job.json");
   job.local_training.sampling_rate = 0.2;
   const auto read = [&](const char* file) {
-    return read_examples(example / "data/shards/menenius" / file, job.task.labels).value();
+    return read_examples(example / "data/shards/menenius" / file, job).value();
   };
   const auto trainer = LocalTrainer::create(job, {.device = "cpu", .threads = 1},
                                             {read("train.tsv"), read("eval.tsv")})

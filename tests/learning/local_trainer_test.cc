@@ -383,8 +383,14 @@ TEST(Batches, CoverADrawExactlyOnceHoweverLargeItIs) {
   }
 }
 
+const config::JobConfig kJob = [] {
+  config::JobConfig job;
+  job.task = {.type = "sequence_classification", .labels = kLabels};
+  return job;
+}();
+
 TEST(Examples, ReadsLabelTabText) {
-  const auto read = parse_examples("number\tone two\r\ncolour\tred\tor blue\n\n", "f", kLabels);
+  const auto read = parse_examples("number\tone two\r\ncolour\tred\tor blue\n\n", "f", kJob);
   ASSERT_TRUE(read.ok());
   ASSERT_EQ(read->size(), 2U);
   EXPECT_EQ((*read)[0].label, 1);
@@ -401,13 +407,13 @@ TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
                         Case{"colour\tred\n\nanimal\tsecret\n", "f:3:", "label"},
                         Case{"colour\tsecret \xE9t\xE9\n", "f:1:", "UTF-8"},
                         Case{"colour\t  \n", "f:1:", "no text"}, Case{"\n", "f:", "no example"}}) {
-    const auto read = parse_examples(c.bytes, "f", kLabels);
+    const auto read = parse_examples(c.bytes, "f", kJob);
     ASSERT_FALSE(read.ok()) << c.bytes;
     EXPECT_EQ(read.error().message.find(c.place), 0U) << read.error().message;
     EXPECT_NE(read.error().message.find(c.reason), std::string::npos) << read.error().message;
     EXPECT_EQ(read.error().message.find("secret"), std::string::npos) << read.error().message;
   }
-  EXPECT_FALSE(read_examples("/nonexistent/file.tsv", kLabels).ok());
+  EXPECT_FALSE(read_examples("/nonexistent/file.tsv", kJob).ok());
 }
 
 }  // namespace

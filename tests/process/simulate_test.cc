@@ -5,6 +5,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/process/federation.h"
 
@@ -35,6 +36,18 @@ class Simulate : public testing::Test {
         folder_ / "log");
     EXPECT_EQ(status, 0);
     std::ifstream in(out / "model" / "model.safetensors", std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  /// What the command says on its output goes to a file of the folder.
+  int run_into(const std::string& file, std::vector<std::string> command) const {
+    if (command[0].find('/') == std::string::npos)
+      command[0] = SOTTO_BINARY_DIR "/participant/" + command[0];
+    return run(command, folder_ / file);
+  }
+
+  std::string text_of(const fs::path& file) const {
+    std::ifstream in(folder_ / file);
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
@@ -148,6 +161,76 @@ TEST_F(LanguageModel, IsAdaptedMeasuredByPerplexityAndMerged) {
   EXPECT_EQ(fs::file_size(folder_ / "merged/model.safetensors") / 1024,
             fs::file_size(folder_ / "base/model.safetensors") / 1024);
   EXPECT_EQ(call(merge), 2) << "a job without adapters has nothing to merge";
+
+  const std::vector<std::string> generate = {
+      "sotto-participant", "generate", "--model",          folder_ / "merged",
+      "--prompt",          "play",     "--max-new-tokens", "5",
+      "--temperature",     "1",        "--seed",           "3"};
+  ASSERT_EQ(run_into("words", generate), 0);
+  EXPECT_EQ(text_of("words").find("play"), 0U);
+  ASSERT_EQ(run_into("again", generate + std::vector<std::string>{"--json"}), 0);
+  const auto said = nlohmann::json::parse(text_of("again"));
+  EXPECT_EQ("play" + said["text"].get<std::string>() + "\n", text_of("words"));
+  EXPECT_LE(said["new_tokens"].get<int>(), 5);
+  EXPECT_EQ(call({"sotto-participant", "generate", "--model", folder_ / "run/model"}), 2)
+      << "an adapter is no model";
+}
+
+/// Token classification from tagged words to the report, by the commands alone.
+TEST_F(Simulate, FindsEntitiesAndReportsThemByKind) {
+  const fs::path words = folder_ / "words.tsv";
+  std::ofstream out(words);
+  for (int i = 0; i < 60; ++i)
+    out << "play\tO\nsome\tO\n"
+        << (i % 2 == 0 ? "rock\tB-KIND\n" : "jazz\tB-KIND\nmusic\tI-KIND\n")
+        << "in\tO\nhome\tB-PLACE\n\n";
+  out.close();
+  std::ofstream(folder_ / "job.json") << R"({"name": "entities", "model": {"path": ")"
+                                      << SOTTO_SOURCE_DIR "/configs/quickstart/model"
+                                      << R"(", "max_length": 16},
+      "task": {"type": "token_classification", "labels": ["KIND", "PLACE"]},
+      "rounds": {"num_server_rounds": 8, "min_available_participants": 3},
+      "differential_privacy": {"noise_multiplier": 0.5},
+      "local_training": {"local_steps": 4, "sampling_rate": 0.5, "learning_rate": 0.03}})";
+  ASSERT_EQ(
+      run({SOTTO_BINARY_DIR "/participant/sotto-simulate", folder_ / "job.json", "--participants",
+           "3", "--train", words, "--evaluation", words, "--out", folder_ / "run"},
+          folder_ / "log"),
+      0);
+  EXPECT_NE(text_of("log").find("entities                     precision    recall"),
+            std::string::npos)
+      << text_of("log");
+  ASSERT_EQ(run_into("table", {Federation::coordinator_binary(), "report", folder_ / "run"}), 0);
+  const std::string table = text_of("table");
+  EXPECT_NE(table.find("entity F1"), std::string::npos) << table;
+  EXPECT_NE(table.find("weighted average"), std::string::npos) << table;
+  ASSERT_EQ(
+      run_into("summary", {Federation::coordinator_binary(), "report", folder_ / "run", "--json"}),
+      0);
+  const auto summary = nlohmann::json::parse(text_of("summary"));
+  const auto& entities = summary["entities"];
+  EXPECT_EQ(summary["held_out_examples"], 60 * 5 + 30);  // words
+  EXPECT_EQ(entities["labels"][0]["label"], "KIND");
+  EXPECT_EQ(entities["labels"][0]["support"], 60);
+  EXPECT_EQ(entities["micro"]["support"], 120);
+  EXPECT_GT(entities["micro"]["f1"].get<double>(), 0.9);
+  EXPECT_EQ(summary["entity_f1"], entities["micro"]["f1"]);
+  EXPECT_NE(text_of("run/report.html").find("\"entities\":{\"labels\":"), std::string::npos);
+}
+
+/// Shards of tagged words, cut and read back.
+TEST_F(Simulate, SentencesAreCutIntoShardsThatAreReadAgain) {
+  const fs::path words = folder_ / "words.tsv", job = SOTTO_SOURCE_DIR "/configs/ner/job.json";
+  std::ofstream(words) << "in\tO\nRome\tB-LOC\n\nAda\tB-PER\nKing\tI-PER\n\nyes\tO\n\n";
+  ASSERT_EQ(run({Federation::participant_binary(), "data", "split", "--job", job, "--train", words,
+                 "--evaluation", words, "--participants", "2", "--out", folder_ / "shards"},
+                folder_ / "log"),
+            0);
+  const std::string all = text_of("shards/site-01/train.tsv") + text_of("shards/site-02/train.tsv");
+  for (const char* sentence :
+       {"in\tO\nRome\tB-LOC\n\n", "Ada\tB-PER\nKing\tI-PER\n\n", "yes\tO\n\n"})
+    EXPECT_NE(all.find(sentence), std::string::npos) << all;
+  EXPECT_EQ(all.size(), fs::file_size(words));
 }
 
 }  // namespace

@@ -151,6 +151,21 @@ TEST(JobFile, TheMetricThatEndsARunIsOneThatTheTaskHas) {
   EXPECT_EQ(job_of(kJob, {"stopping.metric=macro_f1"}).stopping.metric, "macro_f1");
 }
 
+TEST(JobFile, TokenClassificationNamesKindsOfEntitiesAndNoTags) {
+  const std::string tokens =
+      with(kJob, "\"type\": \"sequence_classification\"", "\"type\": \"token_classification\"");
+  const JobConfig job = job_of(tokens, {R"(task.labels=["PER"])"});
+  EXPECT_TRUE(job.is_token_classification());
+  EXPECT_EQ(job.classes(), (std::vector<std::string>{"O", "B-PER", "I-PER"}));
+  EXPECT_EQ(job_of(kJob).classes(), job_of(kJob).task.labels);
+  expect_contains(error_of(tokens, {"task.labels=[]"}),
+                  "$.task.labels: found 0; needed: the kinds of entities");
+  for (const char* tag : {"O", "B-PER", "I-PER"})
+    expect_contains(error_of(tokens, {"task.labels=[\"LOC\",\"" + std::string(tag) + "\"]"}),
+                    "$.task.labels: \"" + std::string(tag) + "\" is a tag");
+  expect_contains(error_of(tokens, {R"(task.labels=["a b"])"}), "holds a blank");
+}
+
 TEST(JobFile, LoraNamesItsModulesAndItsRank) {
   const JobConfig job = job_of(kJob, {"lora.r=8", "lora.target_modules=[\"query\",\"value\"]",
                                       "lora.layers_to_transform=[0,3]"});
