@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Cuts the Broad Twitter Corpus into the shards of a federation, a section each, and public sentences apart.
 
-Usage: scripts/dev/cut_tweets.py CORPUS FOLDER SECTION=NAME... [--public OUT.tsv SECTION... [--slots SNIPS.bio]]
+Usage: scripts/dev/cut_tweets.py CORPUS FOLDER SECTION=NAME... [--public OUT.tsv SECTION... [--more WORDS.bio]]
 CORPUS holds a.conll to h.conll: word TAB tag, an empty line after each tweet. Of the tweets of a section every fifth is for
 evaluation. Rows without a word are left out; so are handles and links, whose words become @USER and URL: nobody learns a name
-from them. Writes FOLDER/NAME/{train,eval}.tsv. The public sentences, from which the example's vocabulary and first weights are made,
-are those of whole sections, and of SNIPS with its slots for people, places and organisations.
+from them. Writes FOLDER/NAME/{train,eval}.tsv. The public sentences, from which the example's vocabulary is made (build_vocab.py
+--cased --size 3000), are those of whole sections and of another file of tagged words, here of SNIPS.
 """
 import argparse
 from pathlib import Path
@@ -47,15 +47,6 @@ def iob2(tweet):
     return out
 
 
-SLOTS = {"PER": ["artist"], "LOC": ["city", "state", "country", "poi", "geographic_poi", "current_location"],
-         "ORG": ["restaurant_name", "service"]}
-
-
-def as_entities(tweet):
-    kinds = {slot: kind for kind, slots in SLOTS.items() for slot in slots}
-    return iob2([(word, tag[:2] + kinds[tag[2:]] if tag[2:] in kinds else "O") for word, tag in tweet])
-
-
 def write(path, some):
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = ("".join(f"{word}\t{tag}\n" for word, tag in tweet) for tweet in some)
@@ -68,7 +59,7 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("sections", nargs="+")
     parser.add_argument("--public", nargs="+", default=[])
-    parser.add_argument("--slots", type=Path)
+    parser.add_argument("--more", type=Path)
     options = parser.parse_args()
     read = lambda section: [iob2(masked(tweet)) for tweet in tweets(options.corpus / f"{section}.conll")]
     for section, _, name in (entry.partition("=") for entry in options.sections):
@@ -78,8 +69,7 @@ def main():
         write(folder / "eval.tsv", [t for i, t in enumerate(some) if i % 5 == 4])
     if options.public:
         public = [t for section in options.public[1:] for t in read(section)]
-        slots = [as_entities(t) for t in tweets(options.slots)] if options.slots else []
-        write(Path(options.public[0]), public + slots)
+        write(Path(options.public[0]), public + (tweets(options.more) if options.more else []))
 
 
 if __name__ == "__main__":

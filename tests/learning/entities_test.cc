@@ -33,13 +33,14 @@ TEST(Entities, AreTheRunsThatTheTagsSay) {
 TEST(Entities, AreFoundWhenEveryWordAndTheLabelAreRight) {
   const Tags right{kBa, kIa, kO, kBb};
   const auto all = counted(right, right);
-  EXPECT_EQ(std::tuple(all[0].found, all[0].wrong, all[0].missed), std::tuple(1, 0, 0));
+  EXPECT_EQ(std::tuple(all[0].found, all[0].wrong, all[0].missed), std::tuple(1U, 0U, 0U));
   const auto shorter = counted({kBa, kO, kO, kBb}, right);  // one word of two: wrong and missed
-  EXPECT_EQ(std::tuple(shorter[0].found, shorter[0].wrong, shorter[0].missed), std::tuple(0, 1, 1));
+  EXPECT_EQ(std::tuple(shorter[0].found, shorter[0].wrong, shorter[0].missed),
+            std::tuple(0U, 1U, 1U));
   EXPECT_EQ(shorter[1].found, 1U);
   const auto other = counted({kBb, kIb, kO, kO}, right);  // the words of a, called b
-  EXPECT_EQ(std::tuple(other[0].found, other[0].wrong, other[0].missed), std::tuple(0, 0, 1));
-  EXPECT_EQ(std::tuple(other[1].found, other[1].wrong, other[1].missed), std::tuple(0, 1, 1));
+  EXPECT_EQ(std::tuple(other[0].found, other[0].wrong, other[0].missed), std::tuple(0U, 0U, 1U));
+  EXPECT_EQ(std::tuple(other[1].found, other[1].wrong, other[1].missed), std::tuple(0U, 1U, 1U));
 }
 
 /// The chunks of a sequence by the two predicates of the shared task's Perl script (conlleval,
@@ -102,11 +103,11 @@ TEST(Entities, CountsAreThoseOfSetsOfChunksForEveryPairOfSentencesOfThreeWords) 
       for (std::size_t label = 0; label < 2; ++label) {
         std::uint64_t found = 0, claimed = 0, support = 0;
         for (const auto& chunk : chunks) {
-          claimed += std::get<2>(chunk) == label ? 1 : 0;
-          found += std::get<2>(chunk) == label && there.contains(chunk) ? 1 : 0;
+          claimed += std::get<2>(chunk) == label ? 1U : 0U;
+          found += std::get<2>(chunk) == label && there.contains(chunk) ? 1U : 0U;
         }
         for (const auto& chunk : there)
-          support += std::get<2>(chunk) == label ? 1 : 0;
+          support += std::get<2>(chunk) == label ? 1U : 0U;
         ASSERT_EQ(counts[label].found, found);
         ASSERT_EQ(counts[label].found + counts[label].wrong, claimed);
         ASSERT_EQ(counts[label].found + counts[label].missed, support);

@@ -234,7 +234,6 @@ TEST(TweetEntities, TheExampleLoadsAndItsFirstRoundLowersTheLoss) {
                            .value();
   FlatParameters model = initial_model(job).value();
   const run::Evaluation before = run::summarise(job, trainer->evaluate(model).value());
-  EXPECT_GT(before.entities->micro.f1, 0.1);  // it has learnt from public text
   EXPECT_EQ(before.entities->micro.support, 292U + 324U + 328U);
   crypto::StreamRandom random(1);
   const TrainedUpdate made = trainer->train(model, 1, random, nullptr).value();

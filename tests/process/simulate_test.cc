@@ -190,7 +190,7 @@ TEST_F(Simulate, FindsEntitiesAndReportsThemByKind) {
                                       << R"(", "max_length": 16},
       "task": {"type": "token_classification", "labels": ["KIND", "PLACE"]},
       "rounds": {"num_server_rounds": 8, "min_available_participants": 3},
-      "differential_privacy": {"noise_multiplier": 0.5},
+      "differential_privacy": {"target_epsilon": 1000, "noise_multiplier": 0.5},
       "local_training": {"local_steps": 4, "sampling_rate": 0.5, "learning_rate": 0.03}})";
   ASSERT_EQ(
       run({SOTTO_BINARY_DIR "/participant/sotto-simulate", folder_ / "job.json", "--participants",
