@@ -114,8 +114,8 @@ TEST(Generation, GoesOnWithAPromptWhereItEnds) {
 
 TEST(Generation, PiecesAreTheWholeTextAndHoldNoHalfCharacter) {
   const auto generator = TextGenerator::open(kStories).value();
-  const GenerationSettings wild{.max_new_tokens = 300, .sampling = {.temperature = 5}};
-  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+  const GenerationSettings wild{.max_new_tokens = 100, .sampling = {.temperature = 5}};
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
     const Piecewise said = generated(*generator, "Once", wild, seed);
     EXPECT_EQ(said.text(), generated(*generator, "Once", wild, seed).text()) << "the seed decides";
     bool waited = false;
