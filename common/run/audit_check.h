@@ -1,0 +1,58 @@
+// Reading an audit log without trusting who kept it: every line's signature and place in the chain,
+// and that it holds the heads that were shown to others.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/crypto/sign.h"
+#include "common/run/audit_log.h"
+
+namespace sotto::run {
+
+struct AuditFinding {
+  enum class Kind {
+    kChanged,     // the line is not what the key signed
+    kMissing,     // entries between this line and the one before are gone
+    kMoved,       // an entry that belongs elsewhere
+    kRepeated,    // an entry that was there already
+    kRewritten,   // signed, but of another history of the log: it was cut and written anew
+    kIncomplete,  // the last line has no end: a crash while it was written, or a cut
+    kCut          // a head that was shown to somebody is not in the log any more
+  } kind{};
+  std::uint64_t line = 0;  // from 1; 0: behind the end
+  std::string what;        // a sentence
+};
+
+std::string_view name(AuditFinding::Kind kind);
+
+struct AuditReport {
+  AuditHead head;  // of the last good line
+  std::uint64_t lines = 0;
+  std::vector<AuditFinding> findings;  // in the order of lines
+
+  [[nodiscard]] bool whole() const { return findings.empty(); }
+};
+
+/// `shown` are heads of this log that others kept. Every line is looked at, whatever came before.
+AuditReport check_audit_log(BytesView log, const crypto::VerifyKey& key,
+                            const std::vector<AuditHead>& shown = {});
+
+/// "17:0123...": how a head is written down.
+std::string to_text(const AuditHead& head);
+Result<AuditHead> parse_audit_head(std::string_view text);
+
+/// For people, several lines; and one JSON object.
+std::string describe(const AuditReport& report, const std::string& file);
+std::string to_json(const AuditReport& report, const std::string& file);
+
+/// For the commands: reads FOLDER/audit.jsonl. Throws StartupError when it cannot be read or a head
+/// is malformed.
+AuditReport check_audit_folder(const std::filesystem::path& folder, const crypto::VerifyKey& key,
+                               const std::vector<std::string>& shown);
+
+}  // namespace sotto::run
