@@ -58,6 +58,11 @@ struct Coordinator::Impl {
     if (observer.on_note) observer.on_note(line);
   }
 
+  /// What members do wrong is not said each time.
+  void say(const std::optional<std::string>& line) {
+    if (line) note(*line);
+  }
+
   void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
     const bool returned = members.heard(peer, now);
     if (ended) return send_finished(peer);
@@ -75,7 +80,7 @@ struct Coordinator::Impl {
   void on_reply(MemberId peer, const wire::JobReply& reply) {
     if (reply.id != peer || reply.run != folder.checkpoint.run || reply.job_hash != job().hash ||
         !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
-      return note(members.name_of(peer) + ": an answer to the job that does not verify; ignored");
+      return say(members.blame(peer, "an answer to the job that does not verify; ignored"));
     }
     const bool had_accepted = members.accepted(peer);
     if (!members.answered(peer, reply)) return;
@@ -210,7 +215,7 @@ struct Coordinator::Impl {
       if (event.kind == RoundEvent::Kind::kPhase && event.phase == Phase::kUpload && round_noise)
         folder.charge_noise(round, round_noise->round);
       board.on_event(event, now);
-      if (const auto line = line_for_log(event, round, members)) note(*line);
+      say(line_for_log(event, round, members));
     }
     if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
       note("conflicts of this round are not kept: " + kept.error().message);
@@ -342,7 +347,8 @@ struct Coordinator::Impl {
         .participant_delta = job().distributed_privacy.target_delta,
         .wall_s = wall_s(),
         .lost_attempts = failed_attempts,
-        .members = members.status()};
+        .members = members.status(),
+        .strangers = host.strangers()};
     if (ended) return board.resting(std::move(s));
     s.eta_s = time_left_s({.finished_at_start = folder.at_start().finished_rounds,
                            .finished = folder.checkpoint.finished_rounds,
@@ -427,13 +433,8 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
   Impl& self = *impl_;
   const TimePoint now = self.host.now();
   auto decoded = wire::decode(frame);
-  if (!decoded.ok())
-    return self.note(self.members.name_of(peer) +
-                     " sent a frame that does not decode: " + decoded.error().message);
-  if (decoded->sender != peer)
-    return self.note(self.members.name_of(peer) +
-                     " sent a frame in another member's name; ignored");
-  if (!self.members.contains(peer)) return;
+  self.say(self.members.came(peer, decoded, now));
+  if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
   if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) {
     self.on_hello(peer, *hello, now);
   } else if (const auto* reply = std::get_if<wire::JobReply>(&decoded->message)) {

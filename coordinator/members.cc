@@ -13,6 +13,9 @@ namespace {
 /// A member says Hello every few seconds; silent for longer than this it is not there.
 constexpr Duration kSilence{20000};
 
+/// A second. An upload at a gigabyte a second is half of it.
+constexpr std::uint32_t kMostFrames = 10000;
+
 }  // namespace
 
 Members::Members(const config::Roster& roster) {
@@ -41,6 +44,31 @@ bool Members::heard(MemberId id, TimePoint now) {
   Member& m = members_.at(id);
   unreachable_.erase(id);
   return !std::exchange(m.last_hello, now).has_value();
+}
+
+std::optional<std::string> Members::came(MemberId id, const Result<wire::Decoded>& frame,
+                                         TimePoint now) {
+  const auto found = members_.find(id);
+  if (found == members_.end()) return std::nullopt;
+  Member& m = found->second;
+  if (now - m.second_began >= Duration(1000)) {
+    m.second_began = now;
+    m.frames = 0;
+  }
+  if (++m.frames == kMostFrames)
+    return blame(id, "sends more than " + std::to_string(kMostFrames) + " frames a second");
+  if (!frame.ok()) return blame(id, "a frame that does not decode: " + frame.error().message);
+  if (frame->sender != id) return blame(id, "a frame in another member's name; ignored");
+  return std::nullopt;
+}
+
+std::optional<std::string> Members::blame(MemberId id, const std::string& misdeed) {
+  const auto found = members_.find(id);
+  if (found != members_.end()) ++found->second.status.misdeeds;
+  std::string line = name_of(id) + ": " + printable(misdeed);
+  const auto count = misdeeds_.again(line);
+  if (!count) return std::nullopt;
+  return *count == 1 ? line : line + " (" + std::to_string(*count) + " times so far)";
 }
 
 bool Members::accepted(MemberId id) const {

@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "common/base/ids.h"
+#include "common/base/repeats.h"
 #include "common/config/federation.h"
 #include "common/config/job.h"
 #include "common/crypto/secure_random.h"
-#include "common/wire/messages.h"
+#include "common/wire/codec.h"
 #include "coordinator/conflict_log.h"
 #include "coordinator/run_report.h"
 
@@ -53,6 +54,12 @@ class Members {
   /// An answer whose signature was checked. True when it changes something.
   bool answered(MemberId id, const wire::JobReply& reply);
 
+  /// A frame came from the member that the transport names. A line for the log when it is wrong:
+  /// it does not decode, names another sender, or is one of more than anybody's work needs.
+  std::optional<std::string> came(MemberId id, const Result<wire::Decoded>& frame, TimePoint now);
+  /// Counts a misdeed. A line for the log at the 1st, 2nd, 4th, 8th ... time of the same one.
+  std::optional<std::string> blame(MemberId id, const std::string& misdeed);
+
   /// The member could not be reached just now; take_lost() reports it.
   void unreachable(MemberId id) { unreachable_.insert(id); }
 
@@ -75,11 +82,14 @@ class Members {
   struct Member {
     MemberStatus status;
     std::optional<TimePoint> last_hello;
+    TimePoint second_began;  // of the frames that are counted
+    std::uint32_t frames = 0;
   };
 
   std::map<MemberId, Member> members_;
   ConflictLog conflicts_;
   std::set<MemberId> unreachable_;
+  Repeats misdeeds_;
 };
 
 /// fraction_train of those who are ready, never fewer than the job's minimum; drawn by the

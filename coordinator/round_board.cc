@@ -81,12 +81,12 @@ RunStatus RoundBoard::resting(RunStatus status) const {
 }
 
 std::optional<std::string> line_for_log(const RoundEvent& event, RoundNumber round,
-                                        const Members& members) {
+                                        Members& members) {
   using Kind = RoundEvent::Kind;
-  if (event.kind != Kind::kRejected && event.kind != Kind::kDropout && event.kind != Kind::kFailed)
-    return std::nullopt;
-  return "round " + label(round) + ", " + std::string(name(event.phase)) + ": " +
-         (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
+  const std::string where = "round " + label(round) + ", " + std::string(name(event.phase)) + ": ";
+  if (event.kind == Kind::kRejected) return members.blame(event.member, where + event.detail);
+  if (event.kind != Kind::kDropout && event.kind != Kind::kFailed) return std::nullopt;
+  return where + (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
          printable(event.detail);
 }
 

@@ -44,9 +44,9 @@ class RoundBoard {
   TimePoint since_;
 };
 
-/// Of what somebody should hear about: a rejected message, a dropout, a failure. A member's words
-/// are made printable.
+/// Of what somebody should hear about: a rejected message (counted against its member, and not said
+/// each time), a dropout, a failure. A member's words are made printable.
 std::optional<std::string> line_for_log(const RoundEvent& event, RoundNumber round,
-                                        const Members& members);
+                                        Members& members);
 
 }  // namespace sotto::coordinator

@@ -105,6 +105,20 @@ std::string_view name(RoundPart part) {
   return "";
 }
 
+namespace {
+
+/// Nothing when nobody came.
+std::string strangers(const json& counts) {
+  const auto at = [&](const char* key) { return counts.value(key, std::uint64_t{0}); };
+  if (at("refused_keys") + at("came_to_nothing") + at("shed") == 0) return "";
+  return fmt::format(
+      "\n  strangers: {} keys that are not in the roster, {} connections that came to nothing, {} "
+      "closed",
+      at("refused_keys"), at("came_to_nothing"), at("shed"));
+}
+
+}  // namespace
+
 std::optional<double> time_left_s(const Pace& pace) {
   if (pace.finished <= pace.finished_at_start) return std::nullopt;
   const std::uint64_t all = pace.num_server_rounds + 1;  // and the closing evaluation
@@ -165,8 +179,12 @@ std::string to_json(const RunStatus& s) {
                               {"reason", m.reason},
                               {"conflicts", m.conflicts},
                               {"part", name(m.part)},
-                              {"part_reason", m.part_reason}});
+                              {"part_reason", m.part_reason},
+                              {"misdeeds", m.misdeeds}});
   }
+  out["strangers"] = {{"refused_keys", s.strangers.refused_keys},
+                      {"came_to_nothing", s.strangers.came_to_nothing},
+                      {"shed", s.strangers.shed}};
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -264,8 +282,10 @@ std::string describe_status(const std::string& status_json) {
                        m.value("state", ""), m.value("reason", ""));
     if (const auto conflicts = m.value("conflicts", std::uint64_t{0}); conflicts > 0)
       out += fmt::format(" {} conflicts about shares", conflicts);
+    if (const auto misdeeds = m.value("misdeeds", std::uint64_t{0}); misdeeds > 0)
+      out += fmt::format(" {} misdeeds", misdeeds);
   }
-  return out;
+  return out + strangers(s.value("strangers", json::object()));
 }
 
 std::string value_at(const std::string& object, const std::string& path) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/host.h"
 #include "common/base/ids.h"
 #include "common/codec/noisy_encoding.h"
 #include "common/run/plan.h"
@@ -65,6 +66,7 @@ struct MemberStatus {
   bool connected = false;       // heard of lately
   std::string reason;           // of a refusal
   std::uint64_t conflicts = 0;  // complaints about shares, by it or about it, in this run
+  std::uint64_t misdeeds = 0;   // frames that break the protocol, and floods, since the start
   RoundPart part{};
   std::string part_reason;  // of kLate and kGone
 };
@@ -91,6 +93,7 @@ struct RunStatus {
   std::map<std::string, double> phase_s;  // of the attempt under way, this phase's so far included
   std::uint32_t lost_attempts = 0;        // one after the other, up to now
   std::vector<MemberStatus> members;
+  Strangers strangers;
 };
 
 /// As JSON and Prometheus have them.

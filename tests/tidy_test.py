@@ -67,7 +67,7 @@ THIRD_PARTY = {
     r"(torch|ATen|c10)/": ["participant/learning", "tests/learning", "tests/bench"],
     r"unicode/": ["participant/text/*.cc"],
     r"re2/": ["participant/masking/*.cc"],
-    r"zmq(_utils)?\.h": ["common/net/*.cc", "tests/net/*.cc"],
+    r"zmq(_utils)?\.h": ["common/net/*.cc", "tests/net"],
     r"boost/(asio|beast|system)": ["common/net", "coordinator", "participant", "tests/net", "tests/dashboard", "tests/bench/net", "tests/process"],
     r"nlohmann/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc", "tests"],
     r"sodium": ["common/crypto/*.cc", "tests/unit"],

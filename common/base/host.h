@@ -4,6 +4,7 @@
 // both.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "common/base/bytes.h"
@@ -28,6 +29,13 @@ class App {
   virtual void on_stop_requested() = 0;
 };
 
+/// What others than members did at the door, since the process began.
+struct Strangers {
+  std::uint64_t refused_keys = 0;     // handshakes with a key that is not in the roster
+  std::uint64_t came_to_nothing = 0;  // connections that ended without a word
+  std::uint64_t shed = 0;             // connections closed: too many, or long without a word
+};
+
 /// Outlives its App. All calls from the App's thread.
 class Host {
  public:
@@ -41,6 +49,9 @@ class Host {
   /// Runs `work` on another thread, then `done` on the App's. `work` touches nothing that the App
   /// uses meanwhile.
   virtual void compute(std::function<void()> work, std::function<void()> done) = 0;
+
+  [[nodiscard]] virtual Strangers strangers() const { return {}; }
+
   /// Ends the event loop once what was sent has left.
   virtual void finish(int exit_code) = 0;
 };

@@ -113,6 +113,13 @@ void AsioHost::compute(std::function<void()> work, std::function<void()> done) {
   });
 }
 
+Strangers AsioHost::strangers() const {
+  const TransportCounters c = counters();
+  return {.refused_keys = c.handshakes_refused,
+          .came_to_nothing = c.came_to_nothing,
+          .shed = c.links_shed};
+}
+
 void AsioHost::finish(int exit_code) {
   asio::post(impl_->loop, [this, exit_code] { impl_->end(exit_code); });
 }

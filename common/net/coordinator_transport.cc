@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <zmq.h>
 
+#include "common/net/link_watch.h"
 #include "common/net/socket_options.h"
 #include "common/net/transport.h"
 #include "common/net/zap_handler.h"
@@ -20,24 +21,31 @@ namespace sotto::net {
 
 namespace {
 
-// Links remembered a member. More than one only while an old link dies and a new one is up.
+// Links a member may have. More than one only while an old link dies and a new one is up.
 constexpr std::size_t kLinksPerMember = 4;
 
 /// Which of ZeroMQ's routing ids is which member's link, learned from authenticated frames. A
 /// member that reconnects comes under a new routing id; the newest link is the one to send on.
 class Links {
  public:
-  void saw(MemberId member, const std::string& routing_id) {
-    const auto [owner, is_new] = owners_.emplace(routing_id, member);
-    if (!is_new && owner->second == member) return;
-    if (!is_new) {
-      drop_from(owner->second,
-                routing_id);  // its link is gone, or ZeroMQ would not have let this in
-      owner->second = member;
-    }
+  using Connection = std::optional<LinkWatch::Serial>;
+
+  /// `connection()` is asked for a link's connection when the link is new. The connection of a
+  /// member's oldest link where it has one too many: what it holds for us to read has to end.
+  template <class Ask>
+  Connection saw(MemberId member, const std::string& routing_id, Ask connection) {
+    const auto [owner, is_new] = owners_.try_emplace(routing_id, Owner{member, std::nullopt});
+    if (!is_new && owner->second.member == member) return std::nullopt;
+    // The link of that name is gone, or ZeroMQ would not have let this one in.
+    if (!is_new) drop_from(owner->second.member, routing_id);
+    owner->second = {member, connection()};
     auto& links = links_[member];
     links.push_back(routing_id);
-    if (links.size() > kLinksPerMember) forget(std::string(links.front()));
+    if (links.size() <= kLinksPerMember) return std::nullopt;
+    const std::string oldest = links.front();
+    const Connection too_many = owners_.at(oldest).connection;
+    forget(oldest);
+    return too_many;
   }
 
   /// nullptr when the member has no link that we know of.
@@ -49,18 +57,30 @@ class Links {
   void forget(const std::string& routing_id) {
     const auto owner = owners_.find(routing_id);
     if (owner == owners_.end()) return;
-    drop_from(owner->second, routing_id);
+    drop_from(owner->second.member, routing_id);
     owners_.erase(owner);
   }
 
  private:
+  struct Owner {
+    MemberId member{};
+    Connection connection;
+  };
+
   void drop_from(MemberId member, const std::string& routing_id) {
     std::erase(links_[member], routing_id);
   }
 
   std::map<MemberId, std::vector<std::string>> links_;  // oldest first
-  std::map<std::string, MemberId> owners_;
+  std::map<std::string, Owner> owners_;
 };
+
+// Strangers get half of what connections there may be, and honest members' handshakes have room
+// when all of them come back at once.
+LinkWatch::Limits watch_limits(std::size_t members) {
+  const std::size_t files = raise_file_limit();
+  return {.strangers = std::min<std::size_t>(1024 + members, std::max<std::size_t>(files / 2, 16))};
+}
 
 ZapHandler::AdmittedKeys keys_of(const std::vector<AdmittedMember>& members) {
   ZapHandler::AdmittedKeys keys;
@@ -90,7 +110,8 @@ class CoordinatorTransport final : public Transport {
       : loop_(loop),
         handlers_(std::make_shared<TransportHandlers>(std::move(handlers))),
         zap_(context_, keys_of(options.members), refusal_reporter()),
-        socket_(context_, ZMQ_ROUTER) {
+        socket_(context_, ZMQ_ROUTER),
+        watch_(loop, context_, socket_, watch_limits(options.members.size()), warner()) {
     require_tcp_endpoint(options.listen, "the coordinator's listen address");
     set_common_options(socket_, options.identity, options.heartbeat_ms, options.queue_frames,
                        max_frame_bytes(options.members.size()));
@@ -122,6 +143,8 @@ class CoordinatorTransport final : public Transport {
   [[nodiscard]] TransportCounters counters() const override {
     TransportCounters counters = counters_;
     counters.handshakes_refused = zap_.refused();
+    counters.came_to_nothing = watch_.broken();
+    counters.links_shed = watch_.shed();
     return counters;
   }
 
@@ -135,16 +158,24 @@ class CoordinatorTransport final : public Transport {
 
  private:
   ZapHandler::OnRefused refusal_reporter() {
-    return [&loop = loop_, weak = std::weak_ptr(handlers_)](const std::string& address,
-                                                            std::uint64_t refusals) {
-      if (!std::has_single_bit(refusals)) return;
-      boost::asio::post(loop, [weak, address, refusals] {
+    // The counts are the handler's thread's.
+    return [&loop = loop_, weak = std::weak_ptr(handlers_),
+            repeats = std::make_shared<Repeats>()](const std::string& address) {
+      const auto count = repeats->again(address);
+      if (!count) return;
+      boost::asio::post(loop, [weak, address, count = *count] {
         const auto handlers = weak.lock();
         if (handlers && handlers->on_warning)
           handlers->on_warning("refused a connection from " + address +
                                ": its transport key is not in the roster (" +
-                               std::to_string(refusals) + " refusals so far)");
+                               std::to_string(count) + " refusals so far)");
       });
+    };
+  }
+
+  std::function<void(std::string)> warner() {
+    return [handlers = handlers_](std::string sentence) {
+      if (handlers->on_warning) handlers->on_warning(std::move(sentence));
     };
   }
 
@@ -175,20 +206,23 @@ class CoordinatorTransport final : public Transport {
     const auto member = member_of_user_id(frame.user_id());
     if (parts != 1 || !member) return true;
     const BytesView id = routing_id.bytes();
-    links_.saw(*member, std::string(id.begin(), id.end()));
+    const auto too_many = links_.saw(*member, std::string(id.begin(), id.end()),
+                                     [&] { return watch_.spoke(frame.descriptor()); });
+    if (too_many) watch_.shut(*too_many);
     ++counters_.frames_received;
     counters_.bytes_received += frame.bytes().size();
     if (handlers_->on_frame) handlers_->on_frame({*member, frame.copy()});
     return true;
   }
 
-  // Destroyed from the last to the first: the pump, the socket (its last frames linger), the ZAP
-  // thread, and the context, which waits for the linger.
+  // Destroyed from the last to the first: the pump, the watch, the socket (its last frames linger),
+  // the ZAP thread, and the context, which waits for the linger.
   boost::asio::io_context& loop_;
   std::shared_ptr<TransportHandlers> handlers_;
   ZmqContext context_;
   ZapHandler zap_;
   ZmqSocket socket_;
+  LinkWatch watch_;
   std::unique_ptr<ZmqPump> pump_;
   Links links_;
   TransportCounters counters_;

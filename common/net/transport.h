@@ -36,7 +36,8 @@ struct TransportHandlers {
   /// leave first on the next link, ahead of what on_connected sends, or be lost.
   std::function<void()> on_disconnected;
   /// One sentence for the operator's log: a refused key, a coordinator that is not the enrolled
-  /// one. Once until the next connection; on the coordinator at refusals 1, 2, 4, 8, ...
+  /// one, a port scanner. Once until the next connection; on the coordinator at the 1st, 2nd, 4th,
+  /// 8th ... from one address.
   std::function<void(std::string)> on_warning;
 };
 
@@ -50,7 +51,10 @@ enum class SendOutcome {
 struct TransportCounters {
   std::uint64_t frames_sent = 0, frames_received = 0;
   std::uint64_t bytes_sent = 0, bytes_received = 0;
+  // The coordinator's: what others than members do.
   std::uint64_t handshakes_refused = 0;  // strangers' keys
+  std::uint64_t came_to_nothing = 0;     // connections without a word: scanners, garbage
+  std::uint64_t links_shed = 0;          // closed: too many, or one that said nothing for long
 };
 
 /// One thread: all calls on the io_context's thread. Destruction waits a moment (2 s at most) for
@@ -80,7 +84,8 @@ struct CoordinatorSocketOptions {
   CurveIdentity identity;
   std::vector<AdmittedMember> members;
   std::uint32_t heartbeat_ms = 15000;  // at most 30 s so that NATs keep the path
-  std::uint32_t queue_frames = 1024;   // a peer
+  // A peer that does not read what it asked for can make us hold this many of the longest frames.
+  std::uint32_t queue_frames = 64;
 };
 
 struct ParticipantSocketOptions {
@@ -88,7 +93,7 @@ struct ParticipantSocketOptions {
   CurveIdentity identity;
   Bytes32 coordinator_key{};
   std::uint32_t heartbeat_ms = 15000;
-  std::uint32_t queue_frames = 1024;
+  std::uint32_t queue_frames = 64;
 };
 
 /// Throw StartupError, with what to do, when the address is taken or malformed or the key pair is

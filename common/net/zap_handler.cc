@@ -74,8 +74,10 @@ bool ZapHandler::answer_one() {
   for (std::size_t i = 0; i < std::size(reply); ++i)
     if (socket_.send(reply[i], i + 1 < std::size(reply) ? ZMQ_SNDMORE : 0) != 0) return false;
   if (!member) {
-    const std::uint64_t refusals = ++refused_;
-    if (on_refused_) on_refused_(std::string(request[3].begin(), request[3].end()), refusals);
+    ++refused_;
+    std::string address(request[3].begin(), request[3].end());
+    if (address.starts_with("::ffff:")) address = address.substr(7);  // IPv4 on an IPv6 socket
+    if (on_refused_) on_refused_(std::move(address));
   }
   return true;
 }

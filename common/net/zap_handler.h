@@ -18,8 +18,8 @@ namespace sotto::net {
 class ZapHandler {
  public:
   using AdmittedKeys = std::map<Bytes32, MemberId>;
-  /// The address that was refused and the number of refusals until now; on the handler's thread.
-  using OnRefused = std::function<void(std::string, std::uint64_t)>;
+  /// The address that was refused; on the handler's thread.
+  using OnRefused = std::function<void(std::string)>;
 
   /// Answers as soon as it is constructed: construct it before the server socket is bound, for
   /// without a handler ZeroMQ admits everybody. An admitted key's user id is its decimal member id.

@@ -80,6 +80,10 @@ const char* ZmqMessage::user_id() const {
   return zmq_msg_gets(message_.get(), "User-Id");
 }
 
+int ZmqMessage::descriptor() const {
+  return zmq_msg_get(message_.get(), ZMQ_SRCFD);
+}
+
 ZmqSocket::ZmqSocket(ZmqContext& context, int type) : socket_(zmq_socket(context.get(), type)) {
   if (socket_ == nullptr)
     throw StartupError(std::string("ZeroMQ cannot open a socket: ") + zmq_strerror(errno) +

@@ -41,6 +41,8 @@ class ZmqMessage {
   [[nodiscard]] bool more() const;
   /// What the ZAP handler answered as the peer's user id; nullptr when none was.
   [[nodiscard]] const char* user_id() const;
+  /// Of the connection that it came over; that may be closed by now.
+  [[nodiscard]] int descriptor() const;
 
   [[nodiscard]] zmq_msg_t* get() { return message_.get(); }
 

@@ -235,8 +235,9 @@ TEST(Transport, AFloodLeavesTheLoopToOthers) {
   };
   const auto server = listen(loop, federation.listening(), handlers);
   boost::asio::io_context client_loop;
-  const auto client =
-      connect(client_loop, federation.joining(1, bound_endpoint(*server)), at_client.handlers());
+  auto joining = federation.joining(1, bound_endpoint(*server));
+  joining.queue_frames = 1000;
+  const auto client = connect(client_loop, std::move(joining), at_client.handlers());
   ASSERT_TRUE(run_until(client_loop, [&] { return at_client.connected == 1; }));
   for (int i = 0; i < 1000; ++i)
     ASSERT_EQ(client->send(kCoordinatorId, bytes_of("x")), SendOutcome::kSent);
