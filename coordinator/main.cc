@@ -17,6 +17,7 @@
 #include "common/net/asio_host.h"
 #include "common/run/evidence_folder.h"
 #include "common/run/saved_model.h"
+#include "coordinator/audit.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/dashboard/commands.h"
 #include "coordinator/dashboard/server.h"
@@ -95,12 +96,13 @@ struct RunArguments {
   std::optional<std::uint64_t> drill;
 };
 
-/// What is shown of the run: on the console and behind the dashboard's doors.
+/// What is shown of the run: on the console, in the audit log and behind the dashboard's doors.
 class Showing {
  public:
   Showing(const RunArguments& args, const config::FederationConfig& federation,
-          const config::JobConfig& job)
+          const config::JobConfig& job, const sotto::crypto::SigningKey& signing)
       : console_(args.json),
+        audit_(args.dir, signing),
         view_({.federation = federation.name,
                .job = job.canonical,
                .folder = std::filesystem::absolute(args.out).string(),
@@ -111,17 +113,27 @@ class Showing {
     return {.on_status =
                 [this](const coordinator::RunStatus& s) {
                   console_.status(s);
+                  audit_.status(s, unix_now());
                   view_.on_status(s, unix_now());
                   publish();
                 },
             .on_round =
                 [this](const coordinator::RoundRecord& r) {
                   console_.round(r);
+                  audit_.round(r, unix_now());
                   view_.on_round(r, unix_now());
                   tensorboard_.append(r, unix_now());
                   publish();
                 },
-            .on_note = [this](const std::string& text) { note(text); }};
+            .on_note =
+                [this](const std::string& text) {
+                  audit_.note(text, unix_now());
+                  note(text);
+                }};
+  }
+
+  void started(const config::JobConfig& job, const config::Roster& roster, bool resumed) {
+    audit_.started(job, roster, resumed, unix_now());
   }
 
   void note(const std::string& text) {
@@ -171,6 +183,7 @@ class Showing {
   }
 
   Console console_;
+  coordinator::RunAudit audit_;
   coordinator::dashboard::RunView view_;
   coordinator::TensorboardLog tensorboard_;
   std::optional<coordinator::dashboard::Server> server_;
@@ -210,7 +223,8 @@ int run(const RunArguments& args) {
   sotto::net::AsioHost host(args.threads, [&screen](const std::string& text) {
     if (screen) screen->note(text);
   });
-  Showing showing(args, federation, options.job);
+  Showing showing(args, federation, options.job, identity.signing);
+  const config::JobConfig job = options.job;
   screen = &showing;
   coordinator::Coordinator app(std::move(options), host, identity.signing, random,
                                showing.observer());
@@ -222,6 +236,7 @@ int run(const RunArguments& args) {
   for (const config::RosterMember& m : federation.roster.members)
     socket.members.push_back({m.id, m.transport_key});
   host.listen(std::move(socket), app);
+  showing.started(job, federation.roster, app.resumed());
   showing.note((app.resumed() ? "resuming the run in " : "running in ") + args.out +
                ", listening on " + federation.listen);
   const int code = host.run();
@@ -251,12 +266,15 @@ void add_init(CLI::App& app) {
     coordinator::init(args->dir,
                       {.name = args->name, .endpoint = args->endpoint, .listen = args->listen},
                       random);
+    coordinator::write_audit(args->dir, {"identity_made", {{"name", args->name}}}, unix_now());
     print("identity made in " + args->dir +
           "; enrol members with: sotto-coordinator enroll --dir " + args->dir + " CARD...");
   });
 }
 
-void print_roster(const config::FederationConfig& made, const std::string& folder) {
+/// Written down, then shown.
+void announce_roster(const config::FederationConfig& made, const std::string& folder) {
+  coordinator::audit_roster(folder, made.roster, unix_now());
   for (const config::RosterMember& m : made.roster.members)
     print(std::to_string(sotto::raw(m.id)) + "  " + m.name + "  " +
           config::fingerprint(m.signing_key));
@@ -282,13 +300,13 @@ void add_roster_commands(CLI::App& app) {
     std::vector<config::Card> cards;
     for (const std::string& file : args->cards)
       cards.push_back(config::load_card(file));
-    print_roster(coordinator::enroll(args->dir, cards, unix_now(), kYear), args->dir);
+    announce_roster(coordinator::enroll(args->dir, cards, unix_now(), kYear), args->dir);
   });
   CLI::App* remove =
       app.add_subcommand("remove", "Take members out of the signed roster (a new roster version)");
   remove->add_option("names", args->names, "Names of members")->required();
   remove->callback([args] {
-    print_roster(coordinator::remove(args->dir, args->names, unix_now(), kYear), args->dir);
+    announce_roster(coordinator::remove(args->dir, args->names, unix_now(), kYear), args->dir);
   });
   for (CLI::App* sub : {enroll, remove})
     sub->add_option("--dir", args->dir, "Folder of the coordinator's identity")
@@ -458,6 +476,7 @@ int main(int argc, char** argv) {
   add_report(app);
   add_evidence(app, exit_code);
   add_config(app);
+  coordinator::add_audit_command(app, exit_code);
   try {
     sotto::crypto::initialize_process();
     app.parse(argc, argv);

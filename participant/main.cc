@@ -16,13 +16,16 @@
 
 #include "common/config/identity.h"
 #include "common/config/parse.h"
+#include "common/crypto/hash.h"
 #include "common/crypto/secret.h"
 #include "common/crypto/secure_random.h"
 #include "common/journal/atomic_file.h"
 #include "common/net/asio_host.h"
 #include "common/privacy/ledger.h"
+#include "common/run/audit_log.h"
 #include "common/run/saved_model.h"
 #include "participant/alone.h"
+#include "participant/audit_command.h"
 #include "participant/data/partition.h"
 #include "participant/enrolment.h"
 #include "participant/generate_command.h"
@@ -90,6 +93,17 @@ void add_init(CLI::App& app) {
   });
 }
 
+/// What was in force, without saying it.
+std::string hash_of_file(const std::string& file) {
+  const auto bytes = or_stop(sotto::journal::read_file(file, 1 << 20));
+  return sotto::to_hex(sotto::crypto::hash("SOTTO site", {bytes}));
+}
+
+sotto::run::AuditLog open_audit(const std::string& dir, const config::Identity& identity) {
+  return or_stop(sotto::run::AuditLog::open(std::filesystem::path(dir) / sotto::run::kAuditFile,
+                                            identity.signing));
+}
+
 void add_join(CLI::App& app) {
   struct Arguments {
     std::string dir = ".", federation;
@@ -105,9 +119,18 @@ void add_join(CLI::App& app) {
   sub->add_flag("--replace", args->replace,
                 "Pin it even where another coordinator or a newer roster is pinned");
   sub->callback([args] {
-    print(participant::describe(participant::join(
+    const auto pinned = participant::join(
         args->dir, args->federation, unix_now(),
-        args->replace ? participant::PinChange::kReplace : participant::PinChange::kRefuse)));
+        args->replace ? participant::PinChange::kReplace : participant::PinChange::kRefuse);
+    const config::Identity identity = config::load_identity(args->dir);
+    const auto& roster = pinned.federation.roster;
+    stop_unless(open_audit(args->dir, identity)
+                    .append({"roster_pinned",
+                             {{"federation", pinned.federation.name},
+                              {"version", std::to_string(roster.version)},
+                              {"hash", sotto::to_hex(roster.hash())}}},
+                            unix_now()));
+    print(participant::describe(pinned));
   });
 }
 
@@ -158,12 +181,13 @@ std::optional<participant::ParticipantOptions::Drill> parse_drill(const std::str
 
 int run(const RunArguments& args) {
   const config::Identity identity = config::load_identity(args.dir);
+  const std::string site_file = args.site.empty() ? args.dir + "/site.json" : args.site;
   const participant::Membership membership =
       participant::load_membership(args.dir, identity, unix_now());
   participant::ParticipantOptions options{
       .self = membership.self,
       .roster = membership.federation.roster,
-      .site = config::load_site(args.site.empty() ? args.dir + "/site.json" : args.site),
+      .site = config::load_site(site_file),
       .preshared =
           participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
       .make_trainer = participant::trainer_from_files,
@@ -186,11 +210,17 @@ int run(const RunArguments& args) {
       or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args.dir)));
   sotto::crypto::OsRandom random;
   sotto::net::AsioHost host(1, log);
-  participant::Participant app(std::move(options), host, identity.signing, random, guard, geneses,
-                               ledger,
-                               {.on_note = log, .on_warning = [&log, &identity](const auto& text) {
-                                  log(identity.name + ": warning: " + text);
-                                }});
+  sotto::run::AuditLog audit = open_audit(args.dir, identity);
+  const auto write_down = [&](const sotto::run::AuditEvent& event) {
+    stop_unless(audit.append(event, unix_now()));
+  };
+  write_down({"policy", {{"site_hash", hash_of_file(site_file)}}});
+  participant::Participant app(
+      std::move(options), host, identity.signing, random, guard, geneses, ledger,
+      {.on_note = log,
+       .on_warning = [&log,
+                      &identity](const auto& text) { log(identity.name + ": warning: " + text); },
+       .on_audit = write_down});
   host.connect({.endpoint = membership.federation.endpoint,
                 .identity = {identity.transport_public, identity.transport_secret.clone()},
                 .coordinator_key = membership.federation.roster.coordinator_transport_key},
@@ -447,6 +477,7 @@ int main(int argc, char** argv) {
   add_config(app);
   participant::add_generate_command(app);
   participant::add_privacy_command(app);
+  participant::add_audit_command(app, exit_code);
   try {
     learning::prepare_blas_or_reexec(argc, argv);
     sotto::crypto::initialize_process();

@@ -70,6 +70,10 @@ struct Participant::Impl {
     if (observer.on_warning) observer.on_warning(line);
   }
 
+  void audit(const run::AuditEvent& event) {
+    if (observer.on_audit) observer.on_audit(event);
+  }
+
   void send(RoundNumber round, const wire::Message& message) {
     if (options.drill && options.drill->server_round == round.server_round() &&
         options.drill->message == wire::name_of(message)) {
@@ -104,6 +108,10 @@ struct Participant::Impl {
     wire::JobReply reply = decide(offer);
     secagg::sign_job_reply(signing, reply);
     if (run) run->reply = reply;
+    audit({reply.accepted ? "job_accepted" : "job_refused",
+           {{"job_hash", to_hex(reply.job_hash)},
+            {"run", to_hex(reply.run)},
+            {"reason", reply.reason}}});
     send({}, reply);
     if (!reply.accepted) {
       note("refused the job: " + reply.reason);
@@ -209,8 +217,11 @@ struct Participant::Impl {
     for (const SessionEvent& event : output.events)
       on_event(event);
     if (!options.evidence.empty())
-      for (const secagg::Evidence& evidence : output.evidence)
-        note(run::keep_evidence(options.evidence, evidence, options.roster));
+      for (const secagg::Evidence& evidence : output.evidence) {
+        const std::string line = run::keep_evidence(options.evidence, evidence, options.roster);
+        note(line);
+        if (line.starts_with(run::kEvidenceLine)) audit({"evidence", {{"finding", line}}});
+      }
     for (const GuardRecord& record : output.persist) {
       // Durable before the first byte of its message leaves.
       if (Status written = guard.record(record); !written.ok()) {
@@ -283,6 +294,7 @@ struct Participant::Impl {
     run->reply.reason = reason;
     secagg::sign_job_reply(signing, run->reply);
     send({}, run->reply);
+    audit({"job_withdrawn", {{"run", to_hex(run->id)}, {"reason", reason}}});
     note("withdrawn from the job: " + reason);
     if (options.once) host.finish(3);
   }
@@ -384,8 +396,14 @@ struct Participant::Impl {
     if (request.encoding.noise) noise = request.encoding.noise->round;
     auto released = ledger.charge_and_release(charge_for(round, request.input, noise),
                                               run->account.budget, std::move(masked).value());
-    if (released.ok()) say_spent();
-    if (released.ok() && run->trained) run->trainer->keep();
+    if (released.ok()) {
+      audit({"update_released",
+             {{"run", to_hex(run->id)},
+              {"server_round", std::to_string(round.server_round())},
+              {"attempt", std::to_string(round.attempt())}}});
+      say_spent();
+      if (run->trained) run->trainer->keep();
+    }
     apply(run->session->masked(round, std::move(released), host.now()));
   }
 
@@ -405,6 +423,11 @@ struct Participant::Impl {
       return note("an end of the run that the coordinator did not sign; ignored");
     }
     if (!run || run->id != m.run) return;
+    audit({"run_ended",
+           {{"run", to_hex(m.run)},
+            {"how", m.completed ? "finished" : "failed"},
+            {"reason", m.reason},
+            {"model_hash", to_hex(m.model_hash)}}});
     note(m.completed ? "the run is complete" : "the run ended: " + printable(m.reason));
     if (options.once) host.finish(m.completed ? 0 : 3);
   }

@@ -16,6 +16,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/crypto/sign.h"
 #include "common/privacy/ledger.h"
+#include "common/run/audit_log.h"
 #include "common/secagg/preshared.h"
 #include "participant/genesis_log.h"
 #include "participant/guard.h"
@@ -55,6 +56,9 @@ struct ParticipantObserver {
   std::function<void(const std::string&)> on_note;
   std::function<void(const std::string&)>
       on_warning;  // training is in vain, or promises too little
+  /// For the site's audit log. What is said here is durable when it returns; a release has not left
+  /// yet.
+  std::function<void(const run::AuditEvent&)> on_audit;
 };
 
 class Participant final : public App {

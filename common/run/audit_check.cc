@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/config/identity.h"
+#include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
 
 namespace sotto::run {
@@ -208,6 +210,19 @@ std::string to_json(const AuditReport& report, const std::string& file) {
               {"head", to_text(report.head)},
               {"findings", std::move(findings)}}
       .dump(-1, ' ', true, json::error_handler_t::replace);
+}
+
+crypto::VerifyKey audit_key(const AuditParty& party) {
+  if (party.federation.empty()) {
+    if (!party.member.empty())
+      throw StartupError("a member's log needs --federation, which holds the member's key");
+    return config::load_identity(party.folder).signing.verify_key();
+  }
+  const config::Roster roster = config::load_federation(party.federation).roster;
+  if (party.member.empty()) return roster.coordinator_signing_key;
+  for (const config::RosterMember& member : roster.members)
+    if (member.name == party.member) return member.signing_key;
+  throw StartupError(party.federation.string() + " has no member '" + party.member + "'");
 }
 
 AuditReport check_audit_folder(const std::filesystem::path& folder, const crypto::VerifyKey& key,

@@ -50,6 +50,17 @@ Result<AuditHead> parse_audit_head(std::string_view text);
 std::string describe(const AuditReport& report, const std::string& file);
 std::string to_json(const AuditReport& report, const std::string& file);
 
+/// Whose log it is: with a federation file the coordinator it names, or the member of that name;
+/// without one the identity in `folder`.
+struct AuditParty {
+  std::filesystem::path folder;
+  std::filesystem::path federation;
+  std::string member;
+};
+
+/// Throws StartupError when there is no such party.
+crypto::VerifyKey audit_key(const AuditParty& party);
+
 /// For the commands: reads FOLDER/audit.jsonl. Throws StartupError when it cannot be read or a head
 /// is malformed.
 AuditReport check_audit_folder(const std::filesystem::path& folder, const crypto::VerifyKey& key,

@@ -34,7 +34,8 @@ std::string keep_evidence(const std::filesystem::path& folder, const secagg::Evi
                           const config::Roster& roster) {
   const auto finding = secagg::check_evidence(evidence, evidence_roster(roster));
   if (!finding.ok()) return "a contradiction that proves nothing: " + finding.error().message;
-  const std::string line = "evidence against " + name_of(finding->guilty) + ", " + finding->rule;
+  const std::string line =
+      std::string(kEvidenceLine) + name_of(finding->guilty) + ", " + finding->rule;
   const Bytes bytes = secagg::encode_evidence(evidence);
   const std::filesystem::path file = folder / file_name(evidence, bytes);
   std::error_code failed;

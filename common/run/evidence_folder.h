@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "common/config/federation.h"
 #include "common/secagg/evidence.h"
@@ -12,6 +13,9 @@ namespace sotto::run {
 
 /// The keys that evidence is checked with: everybody's and the coordinator's.
 secagg::EvidenceRoster evidence_roster(const config::Roster& roster);
+
+/// What the line of a piece that proves something begins with.
+inline constexpr std::string_view kEvidenceLine = "evidence against ";
 
 /// Writes it into `folder`, made when missing, durably; the same evidence again changes nothing. A
 /// line for people either way: whom it convicts of what and its file, or why it was not kept.

@@ -1,0 +1,52 @@
+#include "participant/audit_command.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "common/run/audit_check.h"
+
+namespace sotto::participant {
+
+void add_audit_command(CLI::App& app, int& exit_code) {
+  struct Arguments {
+    run::AuditParty party;
+    std::string folder = ".", federation;
+    std::vector<std::string> heads;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("audit", "The signed log of what this party did");
+  sub->require_subcommand(1);
+  CLI::App* verify = sub->add_subcommand(
+      "verify",
+      "Check every line of FOLDER/audit.jsonl and name what was changed, dropped, moved, "
+      "repeated or cut; exit code 3 when anything was");
+  verify->add_option("folder", args->folder, "Folder with audit.jsonl")->capture_default_str();
+  verify->add_option("--federation", args->federation,
+                     "federation.json with the party's key, instead of the folder's identity");
+  verify->add_option("--member", args->party.member,
+                     "Whose log it is, by name in --federation; the coordinator's unless given");
+  verify
+      ->add_option("--head", args->heads,
+                   "A head of this log that another party kept, as this command prints it")
+      ->allow_extra_args(false);
+  verify->add_flag("--json", args->json, "One JSON object");
+  verify->callback([args, &exit_code] {
+    args->party.folder = args->folder;
+    args->party.federation = args->federation;
+    const auto report =
+        run::check_audit_folder(args->folder, run::audit_key(args->party), args->heads);
+    const std::string file = (std::filesystem::path(args->folder) / run::kAuditFile).string();
+    std::printf("%s\n",
+                (args->json ? run::to_json(report, file) : run::describe(report, file)).c_str());
+    if (!report.whole()) exit_code = 3;
+  });
+}
+
+}  // namespace sotto::participant
