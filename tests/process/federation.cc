@@ -111,6 +111,12 @@ bool Child::running() {
   return pid_ >= 0 && waitpid(pid_, nullptr, WNOHANG) == 0;
 }
 
+double Child::peak_resident_mib() const {
+  for (const std::string& line : lines_of("/proc/" + std::to_string(pid_) + "/status"))
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;  // kB
+  return 0;
+}
+
 int run(const std::vector<std::string>& command, const fs::path& log) {
   return Child(command, log).wait(seconds(120)).value_or(-1);
 }
@@ -127,10 +133,14 @@ std::string Federation::job() {
   return SOTTO_SOURCE_DIR "/configs/quickstart/job.json";
 }
 
-Federation::Federation(int members) : members_(members) {
+std::string free_endpoint() {
+  return "tcp://127.0.0.1:" + std::to_string(free_port());
+}
+
+Federation::Federation(int members, const Addresses& addresses)
+    : endpoint_(addresses.listen), members_(members) {
   std::string pattern = (fs::temp_directory_path() / "sotto-process-XXXXXX").string();
   folder_ = mkdtemp(pattern.data());
-  endpoint_ = "tcp://127.0.0.1:" + std::to_string(free_port());
   const fs::path log = folder_ / "setup.log";
   const fs::path data = SOTTO_SOURCE_DIR "/configs/quickstart/data";
   const std::vector<std::string> train = lines_of(data / "train.tsv");
@@ -138,7 +148,7 @@ Federation::Federation(int members) : members_(members) {
   std::vector<std::string> enroll = {coordinator_binary(), "enroll", "--dir",
                                      folder_ / "coordinator"};
   int failed = run({coordinator_binary(), "init", "--dir", folder_ / "coordinator", "--name",
-                    "test", "--endpoint", endpoint_},
+                    "test", "--endpoint", addresses.endpoint, "--listen", addresses.listen},
                    log);
   failed +=
       run({participant_binary(), "model", "init", "--job", job(), "--out", folder_ / "model"}, log);
@@ -275,6 +285,10 @@ bool Federation::wait_for_rounds(std::size_t count, seconds at_most) const {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return true;
+}
+
+json Federation::status() const {
+  return json::parse(text_of(run_folder() / "status.json"), nullptr, false);
 }
 
 json Federation::ledger(int member) const {

@@ -30,6 +30,8 @@ class Child {
   /// deadline.
   std::optional<int> wait(seconds at_most);
   [[nodiscard]] bool running();
+  /// The most memory that it has had, in MiB; 0 when it does not run.
+  [[nodiscard]] double peak_resident_mib() const;
 
  private:
   pid_t pid_ = -1;
@@ -38,10 +40,19 @@ class Child {
 /// Runs to the end; its exit status. Output is appended to `log`.
 int run(const std::vector<std::string>& command, const std::filesystem::path& log);
 
+/// tcp://127.0.0.1:PORT, with a port that is free now.
+std::string free_endpoint();
+
+/// Where the coordinator listens, and where members find it: something may lie between.
+struct Addresses {
+  std::string listen = free_endpoint();
+  std::string endpoint = listen;
+};
+
 class Federation {
  public:
   /// `members` sites over small shards of the quickstart's data, enrolled and joined.
-  explicit Federation(int members);
+  explicit Federation(int members, const Addresses& addresses = {});
   ~Federation();
 
   /// `options`: more of `sotto-coordinator run`.
@@ -68,6 +79,8 @@ class Federation {
   [[nodiscard]] nlohmann::json ledger(int member) const;
   /// Takes one out of the roster, and has `members` pin the new version.
   void remove_from_roster(int member, const std::vector<int>& members);
+  /// status.json as it is.
+  [[nodiscard]] nlohmann::json status() const;
   /// Changes one key of a member's policy.
   void set_policy(int member, const std::string& key, const nlohmann::json& value);
 
