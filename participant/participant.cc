@@ -18,6 +18,7 @@
 #include "participant/policy.h"
 #include "participant/run_genesis.h"
 #include "participant/session.h"
+#include "participant/session_line.h"
 #include "participant/upload.h"
 
 namespace sotto::participant {
@@ -215,7 +216,7 @@ struct Participant::Impl {
 
   void apply(SessionOutput output) {
     for (const SessionEvent& event : output.events)
-      on_event(event);
+      if (const auto line = line_for_log(event)) note(*line);
     if (!options.evidence.empty())
       for (const secagg::Evidence& evidence : output.evidence) {
         const std::string line = run::keep_evidence(options.evidence, evidence, options.roster);
@@ -236,45 +237,6 @@ struct Participant::Impl {
     if (output.train) start_training(std::move(*output.train));
     if (output.mask) start_masking(std::move(*output.mask));
     schedule();
-  }
-
-  void on_event(const SessionEvent& event) {
-    using Kind = SessionEvent::Kind;
-    if (event.kind == Kind::kIgnored || event.kind == Kind::kModelReceived) return;
-    std::string line = "round " + std::to_string(event.round.server_round());
-    switch (event.kind) {
-      case Kind::kRoundJoined:
-        line += ": joined";
-        break;
-      case Kind::kUploaded:
-        line += ": masked update released";
-        break;
-      case Kind::kEndorsed:
-        line += ": endorsed the survivors";
-        break;
-      case Kind::kUnmasked:
-        line += ": shares sent";
-        break;
-      case Kind::kBurned:
-        line += ": voted to burn it";
-        break;
-      case Kind::kFreed:
-        line += ": burnt";
-        break;
-      case Kind::kRoundClosed:
-        line += ": closed";
-        break;
-      case Kind::kRoundLeft:
-        line += ": left";
-        break;
-      case Kind::kRejected:
-        line += ": rejected a message";
-        break;
-      case Kind::kIgnored:
-      case Kind::kModelReceived:
-        break;
-    }
-    note(event.detail.empty() ? line : line + " (" + event.detail + ")");
   }
 
   void leave(RoundNumber round, const Error& why) {

@@ -43,6 +43,7 @@ MAY_INCLUDE = {
     "participant/session": "base crypto model privacy codec wire secagg participant/guard participant/session_state",
     "participant/session_state": "base crypto privacy wire secagg participant/session participant/guard",
     "participant/session_burn": "base secagg participant/session_state",
+    "participant/session_line": "base participant/session",
     "participant/guard": "base wire journal",
     "participant/genesis_log": "base journal secagg",
     "participant/run_genesis": "base crypto wire secagg participant/genesis_log",
@@ -56,7 +57,7 @@ MAY_INCLUDE = {
     "participant/anonymisation": "base config journal participant/table",
     "participant/masking": "base crypto config journal participant/text",
     "participant/learning": "base crypto model privacy config participant/data participant/text",
-    "participant": CORE + " net participant/learning participant/data participant/session participant/guard participant/genesis_log participant/run_genesis participant/policy participant/account participant/upload participant/privacy_questions participant/table participant/anonymisation participant/masking",
+    "participant": CORE + " net participant/learning participant/data participant/session participant/session_line participant/guard participant/genesis_log participant/run_genesis participant/policy participant/account participant/upload participant/privacy_questions participant/table participant/anonymisation participant/masking",
     "participant/simulation": CORE + " sim net coordinator coordinator/round coordinator/server_optimizer participant participant/learning participant/data"
                               " participant/session participant/guard participant/genesis_log participant/policy",
     "tests": "*",

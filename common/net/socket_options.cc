@@ -48,7 +48,8 @@ void set_common_options(ZmqSocket& socket, const CurveIdentity& identity,
   const int heartbeat = static_cast<int>(heartbeat_ms);
   socket.set(ZMQ_HEARTBEAT_IVL, heartbeat);
   socket.set(ZMQ_HEARTBEAT_TIMEOUT, 2 * heartbeat);
-  socket.set(ZMQ_HEARTBEAT_TTL, 3 * heartbeat);
+  // No ZMQ_HEARTBEAT_TTL: either end asks for itself, and each timer of a connection costs all the
+  // others, because ZeroMQ looks for the one that it takes back from the first on.
 }
 
 std::uint64_t raise_file_limit() {
