@@ -209,10 +209,20 @@ void RoundStateMachine::State::on_deadline(TimePoint now) {
     deadline = now + duration();
     announce_to_all();
   };
+  if (prolong_upload(now)) return;
   if (auto* endorse = in<EndorsePhase>()) return send_again(endorse->sends, 2);
   if (auto* unmask = in<UnmaskPhase>()) return send_again(unmask->sends, plan.unmask_sends);
   if (auto* burn = in<BurnPhase>()) return send_again(burn->sends, 2);
   end_phase(now);
+}
+
+bool RoundStateMachine::State::prolong_upload(TimePoint now) {
+  auto* upload = in<UploadPhase>();
+  if (!upload || !upload->collector.advancing(now)) return false;
+  // Not for ever: a member that trickles would hold everybody.
+  if (!upload->last_call) upload->last_call = now + duration();
+  deadline = std::min(*upload->last_call, now + upload->collector.patience());
+  return deadline > now;
 }
 
 void RoundStateMachine::State::open_sum() {

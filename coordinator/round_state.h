@@ -29,6 +29,7 @@ struct CheckPhase {};
 
 struct UploadPhase {
   UploadCollector collector;
+  std::optional<TimePoint> last_call{};  // set when the phase is prolonged: no longer than to here
 };
 
 struct EndorsePhase {
@@ -127,6 +128,8 @@ struct RoundStateMachine::State {
   /// How long a phase lasts: a burn as long as the endorsements that it takes the place of.
   [[nodiscard]] Duration duration() const;
   void on_deadline(TimePoint now);
+  /// The time is up but uploads still come in: the phase goes on, at most as long again.
+  [[nodiscard]] bool prolong_upload(TimePoint now);
   void open_sum();
 
   // ---- burning (round_burn.cc)

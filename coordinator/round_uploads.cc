@@ -69,6 +69,13 @@ Result<UploadCollector::Taken> UploadCollector::accept(MemberId member, const wi
   return Taken{.fresh = *fresh, .whole = whole};
 }
 
+bool UploadCollector::advancing(TimePoint now) const {
+  return std::ranges::any_of(active_, [&](const auto& entry) {
+    const Active& active = entry.second;
+    return active.fetch.received_bytes() > 0 && now - active.last_progress < patience();
+  });
+}
+
 std::optional<TimePoint> UploadCollector::wake_at() const {
   std::optional<TimePoint> earliest;
   const auto consider = [&](TimePoint time) {

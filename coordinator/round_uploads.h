@@ -45,6 +45,12 @@ class UploadCollector {
   /// An Error: the member broke the protocol or no longer has its upload.
   Result<Taken> accept(MemberId member, const wire::BlobData& data, TimePoint now);
 
+  /// Bytes of some upload came within the last three retries: waiting for it is not in vain.
+  [[nodiscard]] bool advancing(TimePoint now) const;
+
+  /// How long an upload may stand still and count as advancing.
+  [[nodiscard]] Duration patience() const { return 3 * limits_.fetch.retry_after; }
+
   [[nodiscard]] std::optional<TimePoint> wake_at() const;
   /// Of the uploads being fetched; whole ones are gone from here.
   [[nodiscard]] std::uint64_t partial_bytes() const;
@@ -59,8 +65,6 @@ class UploadCollector {
     wire::BlobRanges fetch;
     TimePoint last_progress;
   };
-
-  [[nodiscard]] Duration patience() const { return 3 * limits_.fetch.retry_after; }
 
   void rotate_stalled(TimePoint now);
   void fill_places(TimePoint now);

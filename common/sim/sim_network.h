@@ -24,6 +24,8 @@ struct LinkFaults {
   double duplicate = 0;
   Duration min_delay{1};
   Duration max_delay{1};
+  /// Of each member's link, either way; messages queue for it. 0: no limit.
+  std::uint64_t bytes_per_second = 0;
 };
 
 struct Delivery {
@@ -64,6 +66,9 @@ class SimNetwork {
     Bytes frame;
   };
 
+  /// When the last byte of a message of `bytes` has left for the member, or from it.
+  TimePoint leaves(MemberId member, bool to_member, std::size_t bytes, TimePoint now);
+
   using Arrival = std::pair<TimePoint, std::uint64_t>;  // and the order of sending
 
   LinkFaults faults_;
@@ -71,6 +76,8 @@ class SimNetwork {
   std::uint64_t order_ = 0;
   std::map<Arrival, InFlight> in_flight_;
   std::set<MemberId> cut_;
+  std::map<std::pair<MemberId, bool>, TimePoint>
+      busy_until_;  // of a link, to the member or from it
   Totals totals_;
 };
 

@@ -46,6 +46,61 @@ TEST(Network, DuplicatesAndReorderingChangeNothing) {
     EXPECT_EQ(record.rejections, 0U) << "a repetition is no breach of the protocol";
 }
 
+TEST(Network, NarrowLinksMakeRoundsSlowAndChangeNothingElse) {
+  WorldConfig wide{.participants = 5, .rounds = 2};
+  WorldConfig narrow = wide;
+  narrow.links.bytes_per_second = 4000;  // a round is some thousand bytes a member
+  World one(2, {}, wide);
+  World two(2, {}, narrow);
+  World again(2, {}, narrow);
+  one.run();
+  two.run();
+  again.run();
+  EXPECT_TRUE(two.failures().empty()) << two.report();
+  EXPECT_EQ(done(two), 2U) << two.report();
+  EXPECT_EQ(one.model().values, two.model().values);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(two.rounds()[i].survivors.size(), 5U);
+    EXPECT_GT(two.rounds()[i].took, 2 * one.rounds()[i].took);
+    EXPECT_EQ(two.rounds()[i].took, again.rounds()[i].took) << "seeded";
+  }
+}
+
+TEST(Network, ALinkTooNarrowForTheDeadlinesLosesRoundsAndNeverASum) {
+  WorldConfig config{.participants = 5, .rounds = 2};
+  config.links.bytes_per_second = 100;
+  World world(2, {}, config);
+  world.run();
+  EXPECT_TRUE(world.failures().empty()) << world.report();
+  EXPECT_EQ(done(world), 0U) << world.report();
+}
+
+/// Uploads of some seconds, and less time for them.
+WorldConfig with_slow_uploads() {
+  WorldConfig config{.participants = 5, .rounds = 1, .values = 600};
+  config.links.bytes_per_second = 3000;
+  config.training_limit = Duration(5000);
+  return config;
+}
+
+TEST(Network, ASlowUploadThatAdvancesIsWaitedForBeyondItsDeadline) {
+  World world(2, {}, with_slow_uploads());
+  world.run();
+  EXPECT_TRUE(world.failures().empty()) << world.report();
+  ASSERT_EQ(done(world), 1U) << world.report();
+  EXPECT_EQ(world.rounds()[0].survivors.size(), 5U);
+  std::cout << world.rounds()[0].took.count() << " ms\n";
+}
+
+TEST(Network, AnUploadThatOnlyTricklesIsNotWaitedForForEver) {
+  WorldConfig config = with_slow_uploads();
+  config.values = 20000;
+  World world(2, {}, config);
+  world.run();
+  EXPECT_TRUE(world.failures().empty()) << world.report();
+  EXPECT_EQ(done(world), 0U) << world.report();
+}
+
 TEST(Network, BrokenConnectionsAreTakenUpWhereTheyWere) {
   std::uint64_t rounds = 0;
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
@@ -83,7 +138,8 @@ TEST(Network, TheSameSeedGivesTheSameHistory) {
 
 /// Everything at once, drawn from the seed.
 struct History {
-  explicit History(std::uint64_t seed) : random(derive_seed(seed, "history", 0)) {
+  explicit History(std::uint64_t seed)
+      : random(derive_seed(seed, "history", 0)), bandwidth(derive_seed(seed, "bandwidth", 0)) {
     config.participants = static_cast<std::uint32_t>(3 + random.below(6));
     config.colluders = static_cast<std::uint32_t>(1 + random.below(config.participants - 2));
     config.rounds = 3;
@@ -93,6 +149,7 @@ struct History {
     config.links.duplicate = pick(0.3);
     config.links.max_delay = Duration(static_cast<Duration::rep>(1 + random.below(500)));
     config.flaps = pick(0.02);
+    config.links.bytes_per_second = bandwidth.below(4) == 0 ? 5000 + bandwidth.below(50000) : 0;
     const std::uint64_t faults = random.below(config.participants);
     for (std::uint64_t i = 0; i < faults; ++i)
       plan.push_back({.member = MemberId{static_cast<std::uint32_t>(
@@ -107,6 +164,7 @@ struct History {
   double pick(double most) { return random.below(2) == 0 ? 0.0 : most * random.unit(); }
 
   crypto::StreamRandom random;
+  crypto::StreamRandom bandwidth;
   WorldConfig config;
   FaultPlan plan;
 };

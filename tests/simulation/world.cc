@@ -182,12 +182,13 @@ void World::start_round(std::uint16_t attempt) {
 }
 
 Duration World::longest_round() const {
-  // Advertise, Share, Check; Upload; Endorse twice; then Burn twice and Unmask three times at most.
+  // Advertise, Share, Check; Upload, as long again while bytes come in; Endorse twice; then Burn
+  // twice and Unmask three times at most.
   const Duration undisturbed =
-      3 * config_.phase + config_.training_limit + 2 * config_.phase + 5 * config_.phase;
+      3 * config_.phase + 2 * config_.training_limit + 2 * config_.phase + 5 * config_.phase;
   // After a kill the phase under way begins again.
-  return undisturbed +
-         static_cast<Duration::rep>(kills_) * (config_.coordinator_away + config_.training_limit);
+  return undisturbed + static_cast<Duration::rep>(kills_) *
+                           (config_.coordinator_away + 2 * config_.training_limit);
 }
 
 void World::run() {
