@@ -118,6 +118,7 @@ class TokenTrainer : public ::testing::Test {
     crypto::StreamRandom random(5);
     for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
       const TrainedUpdate made = t->train(model, round, random, nullptr).value();
+      t->keep();
       for (std::size_t i = 0; i < model.values.size(); ++i)
         model.values[i] += made.update.values[i];
     }

