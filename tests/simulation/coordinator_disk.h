@@ -24,7 +24,6 @@ class CoordinatorDisk {
   void commit() {
     durable_ = facts_.size();
     uploads_->durable = uploads_->written;
-    ++commits_;
   }
 
   /// What a process finds that begins after a crash now.
@@ -42,8 +41,6 @@ class CoordinatorDisk {
   }
 
   [[nodiscard]] std::shared_ptr<coordinator::UploadStore> uploads() const { return uploads_; }
-
-  [[nodiscard]] std::uint64_t commits() const { return commits_; }
 
  private:
   struct Uploads final : coordinator::UploadStore {
@@ -72,7 +69,6 @@ class CoordinatorDisk {
 
   std::vector<coordinator::RoundFact> facts_;
   std::size_t durable_ = 0;
-  std::uint64_t commits_ = 0;
   std::shared_ptr<Uploads> uploads_ = std::make_shared<Uploads>();
 };
 
