@@ -172,6 +172,7 @@ struct Coordinator::Impl {
     if (!plan.ok()) return plan;
     plan->threads = options.threads;
     plan->uploads = folder.uploads();
+    plan->sums = folder.sums();
     plan->earlier_conflicts = members.conflicts_before(number);
     return plan;
   }
@@ -261,7 +262,7 @@ struct Coordinator::Impl {
         .wall_s = wall_s()};
     if (outcome.status == wire::RoundStatus::kDone) {
       failed_attempts = 0;
-      training.accept(round, *outcome.sum, record);
+      training.accept(round, outcome, record);
       if (!training.early_end().empty() && !record.closing_evaluation)
         note("training ends after round " + label(round) + ": " + training.early_end());
     } else {

@@ -358,8 +358,15 @@ void RoundStateMachine::State::add_upload(MemberId from) {
 }
 
 void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
-  if (request.blob != plan.header.model_hash) return send(to, wire::absent(request));
-  auto data = wire::answer(request, plan.model.head, plan.model.values);
+  Result<BytesView> sum = plan.sums ? plan.sums->find(request.blob) : BytesView();
+  if (!sum.ok()) {
+    out.store_failed = sum.error().message;
+    return;
+  }
+  const bool is_model = !plan.sums && request.blob == plan.header.model_hash;
+  if (!is_model && sum->empty()) return send(to, wire::absent(request));
+  auto data = is_model ? wire::answer(request, plan.model.head, plan.model.values)
+                       : wire::answer(request, *sum);
   if (!data.ok()) return judge(to, "BlobRequest", Verdict::rejected(data.error().message));
   send(to, std::move(data).value());
 }
@@ -438,6 +445,13 @@ RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
     state.aggregate_hash = hash;
     state.finish(wire::RoundStatus::kDone, "");
     state.out.outcome->sum = std::move(decoded).value();
+    if (state.plan.sums && state.plan.header.lanes.size() > 1)
+      state.out.outcome->published =
+          secagg::PublishedSum{.server_round = state.plan.header.round.server_round(),
+                               .h = state.server.h(),
+                               .size = {.n = state.plan.header.n, .C = state.plan.header.C},
+                               .survivors = state.survivors,
+                               .packed = sum.pack()};
   } else {
     state.finish(wire::RoundStatus::kLost, decoded.error().message);
   }

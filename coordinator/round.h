@@ -17,9 +17,11 @@
 #include "common/crypto/sign.h"
 #include "common/model/flat_parameters.h"
 #include "common/secagg/draw.h"
+#include "common/secagg/published_sum.h"
 #include "common/secagg/server.h"
 #include "common/wire/blob_transfer.h"
 #include "common/wire/messages.h"
+#include "coordinator/sum_store.h"
 #include "coordinator/upload_store.h"
 
 namespace sotto::coordinator {
@@ -38,6 +40,8 @@ struct RoundPlan {
   unsigned threads = 1;                    // that share the signatures of a message
   std::uint32_t unmask_sends = 3;          // M8, one each deadline_ms[5]; then the round is lost
   std::shared_ptr<UploadStore> uploads{};  // in memory unless said
+  /// With model lineage: sums of earlier rounds are served, and the model is not.
+  std::shared_ptr<SumStore> sums{};
 };
 
 /// The plan's cohort in the order of its indexes.
@@ -105,7 +109,9 @@ struct RoundOutcome {
   wire::RoundStatus status{};
   std::string reason;                    // why not done
   std::optional<codec::DecodedSum> sum;  // when done
-  std::vector<MemberId> survivors;       // S
+  /// With model lineage: to be kept in the SumStore before the round is closed.
+  std::optional<secagg::PublishedSum> published{};
+  std::vector<MemberId> survivors;  // S
   Bytes32 aggregate_hash{};
   std::uint64_t upload_bytes = 0;  // masked uploads of S
 };

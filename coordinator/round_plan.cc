@@ -84,13 +84,4 @@ Result<RoundNumber> next_attempt(RoundNumber last_offered, std::uint64_t server_
   return RoundNumber::of(server_round, static_cast<std::uint16_t>(last_offered.attempt() + 1));
 }
 
-ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section) {
-  return {.type = section.type == "fedadam" ? ServerOptimizerSpec::Type::kFedAdam
-                                            : ServerOptimizerSpec::Type::kFedAvg,
-          .learning_rate = section.learning_rate,
-          .beta1 = section.beta1,
-          .beta2 = section.beta2,
-          .tau = section.tau};
-}
-
 }  // namespace sotto::coordinator

@@ -10,7 +10,6 @@
 #include "common/model/flat_parameters.h"
 #include "common/secagg/draw.h"
 #include "coordinator/round.h"
-#include "coordinator/server_optimizer.h"
 
 namespace sotto::coordinator {
 
@@ -27,8 +26,5 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
 /// The number after `last_offered` for server round `server_round`: its first attempt, or the next
 /// one.
 Result<RoundNumber> next_attempt(RoundNumber last_offered, std::uint64_t server_round);
-
-/// What the job says about the server optimizer.
-ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section);
 
 }  // namespace sotto::coordinator

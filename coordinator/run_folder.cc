@@ -1,8 +1,10 @@
 #include "coordinator/run_folder.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
+#include "common/run/plan.h"
 #include "coordinator/job_terms.h"
 #include "coordinator/round_plan.h"
 
@@ -17,8 +19,8 @@ constexpr Duration kLongestWait{1000};
 RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
                      FlatParameters model, crypto::SecureRandom& random, Drill drill)
     : path_(std::move(folder)), drill_(drill) {
-  Bytes state =
-      ServerOptimizer(optimizer_spec(job.server_optimizer), model.values.size()).encode_state();
+  Bytes state = ServerOptimizer(run::optimizer_spec(job.server_optimizer), model.values.size())
+                    .encode_state();
   OpenedRun run = open_run(
       path_, {.job_hash = job.hash, .model = std::move(model), .optimizer_state = std::move(state)},
       random);
@@ -30,6 +32,7 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
   metrics.open(path_ / "metrics.jsonl", checkpoint.finished_rounds);
   noise_account_ = open_noise_account(job, checkpoint.model.values.size(), path_);
   standing_pause.open(path_);
+  if (job.secure_aggregation.model_lineage) open_sums(job);
   auto opened = RoundJournal::open(path_);
   if (!opened.ok()) throw StartupError(opened.error().message);
   journal_.emplace(std::move(opened->journal));
@@ -39,6 +42,21 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
     throw StartupError((path_ / "round.log").string() + " is of another run than checkpoint.bin");
   if (unfinished_->begun.round.server_round() != checkpoint.finished_rounds + 1)
     unfinished_.reset();  // its result is in the checkpoint
+}
+
+void RunFolder::open_sums(const config::JobConfig& job) {
+  const std::uint64_t rounds =
+      checkpoint.early_end
+          ? checkpoint.early_end->trained_rounds
+          : std::min<std::uint64_t>(checkpoint.finished_rounds, job.rounds.num_server_rounds);
+  auto opened = PublishedSums::open(path_ / "sums", checkpoint.run, rounds);
+  if (!opened.ok()) throw StartupError(opened.error().message);
+  sums_ = std::make_shared<PublishedSums>(std::move(opened).value());
+}
+
+void RunFolder::publish(const secagg::PublishedSum& sum) {
+  drill_moment();
+  must(sums_->keep(sum));
 }
 
 std::string RunFolder::cannot_write(const std::string& why) const {

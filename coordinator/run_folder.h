@@ -11,6 +11,7 @@
 #include "coordinator/checkpoint.h"
 #include "coordinator/metrics_log.h"
 #include "coordinator/noise_account.h"
+#include "coordinator/published_sums.h"
 #include "coordinator/round_journal.h"
 #include "coordinator/standing_pause.h"
 
@@ -59,6 +60,12 @@ class RunFolder {
   /// An attempt without a sum is over.
   void drop_attempt();
 
+  /// The sums of the finished rounds; null unless the job asks for model lineage.
+  [[nodiscard]] const std::shared_ptr<PublishedSums>& sums() const { return sums_; }
+
+  /// Durable before it returns, and before the checkpoint that it led to.
+  void publish(const secagg::PublishedSum& sum);
+
   /// Durable before it returns; of a job with noise inside its sums.
   void charge_noise(RoundNumber round, const privacy::NoisyRounds& noise);
   /// What the run's sums cost a participant so far, of such a job.
@@ -71,6 +78,7 @@ class RunFolder {
   [[nodiscard]] std::shared_ptr<UploadStore> uploads() const { return journal_->uploads(); }
 
  private:
+  void open_sums(const config::JobConfig& job);
   void must(const Status& written) const;
   void drill_moment();
 
@@ -80,6 +88,7 @@ class RunFolder {
   std::optional<CheckpointStore> store_;
   std::optional<NoiseAccount> noise_account_;
   std::optional<RoundJournal> journal_;
+  std::shared_ptr<PublishedSums> sums_;
   std::optional<UnfinishedAttempt> unfinished_;
   std::optional<TimePoint> waiting_since_;
   Drill drill_;

@@ -26,7 +26,7 @@ TrainingProgress::TrainingProgress(const config::JobConfig& job, RunFolder& fold
       folder_(folder),
       keep_(keep),
       epsilon_(public_epsilon(job)),
-      optimizer_(optimizer_spec(job.server_optimizer), folder.checkpoint.model.values.size()),
+      optimizer_(run::optimizer_spec(job.server_optimizer), folder.checkpoint.model.values.size()),
       stopping_(job) {
   if (Status s = optimizer_.restore_state(folder_.checkpoint.optimizer_state); !s.ok())
     throw StartupError(folder_.path().string() + ": " + s.error().message);
@@ -53,14 +53,15 @@ std::string TrainingProgress::early_end() const {
   return folder_.checkpoint.early_end ? folder_.checkpoint.early_end->reason : "";
 }
 
-void TrainingProgress::accept(RoundNumber round, const codec::DecodedSum& sum,
-                              RoundRecord& record) {
+void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, RoundRecord& record) {
   Checkpoint& c = folder_.checkpoint;
+  const codec::DecodedSum& sum = outcome.sum.value();
   evaluation_ = run::summarise(job_, sum.metrics);
   record.evaluation = evaluation_;
   record.evaluated_round = trained_rounds();
   if (stopping_.improves(*evaluation_, record.evaluated_round, c.best) && keep_ > 0)
     keep_model("best");
+  if (outcome.published) folder_.publish(*outcome.published);
   if (!record.closing_evaluation) {
     c.model.values = optimizer_.step(std::move(c.model.values), sum.mean);
     c.optimizer_state = optimizer_.encode_state();

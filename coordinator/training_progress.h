@@ -6,12 +6,12 @@
 #include <optional>
 #include <string>
 
-#include "common/codec/quantizer.h"
 #include "common/config/job.h"
+#include "common/model/server_optimizer.h"
 #include "common/run/public_epsilon.h"
+#include "coordinator/round.h"
 #include "coordinator/run_folder.h"
 #include "coordinator/run_report.h"
-#include "coordinator/server_optimizer.h"
 #include "coordinator/stopping.h"
 
 namespace sotto::coordinator {
@@ -23,7 +23,7 @@ class TrainingProgress {
   TrainingProgress(const config::JobConfig& job, RunFolder& folder, std::uint32_t keep);
 
   /// A round has its sum: fills `record` in, writes it, steps the model, saves the checkpoint.
-  void accept(RoundNumber round, const codec::DecodedSum& sum, RoundRecord& record);
+  void accept(RoundNumber round, const RoundOutcome& outcome, RoundRecord& record);
   /// No further round trains: the closing evaluation is next.
   void end_early(const std::string& reason);
 

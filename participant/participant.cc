@@ -188,6 +188,11 @@ struct Participant::Impl {
                         .threads = options.site.resources.threads,
                         .graph = run::graph_rules(job),
                         .drawn_cohort_size = run::drawn_cohort_size(job, roster.size())};
+    layout = initial->layout;
+    if (job.secure_aggregation.model_lineage)
+      agreement.lineage =
+          LineageTerms{.optimizer = run::optimizer_spec(job.server_optimizer),
+                       .first = std::make_shared<const FlatParameters>(std::move(initial).value())};
     if (agreement.drawn_cohort_size) {
       made->genesis.emplace(
           secagg::GenesisContext{.run = id,
@@ -198,7 +203,6 @@ struct Participant::Impl {
           options.self, signing, random, geneses);
       agreement.genesis = made->genesis->known();
     }
-    layout = std::move(initial->layout);
     made->session = std::make_unique<ParticipantSession>(
         agreement, options.self, run::signers(options.roster),
         options.roster.coordinator_signing_key, signing, options.preshared, random, guard.state());

@@ -124,34 +124,56 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
 
 void ParticipantSession::State::join(const wire::Offer& m0, codec::EncodingSpec encoding,
                                      secagg::Cohort cohort, TimePoint now) {
-  const std::uint64_t max_model_bytes = 4 * agreement.parameters + kMaxLayoutBytes;
-  round.emplace(Round{
-      .header = m0.header,
-      .encoding = std::move(encoding),
-      .client = secagg::Client(m0.header, std::move(cohort), self, *signing, *preshared,
-                               coordinator, *random),
-      .started = now,
-      .phase = Advertised{},
-      .work = Fetching{wire::BlobFetch(m0.header.model_hash, std::nullopt, max_model_bytes)}});
+  round.emplace(Round{.header = m0.header,
+                      .encoding = std::move(encoding),
+                      .client = secagg::Client(m0.header, std::move(cohort), self, *signing,
+                                               *preshared, coordinator, *random),
+                      .started = now,
+                      .phase = Advertised{},
+                      .work = Computed{}});
   round->client.use_threads(agreement.threads);
   const bool again = can_use_again(*round);
-  if (again) round->work = Computed{};
   if (!persist(record(GuardStep::kJoined))) return round.reset();
   event(Kind::kRoundJoined, m0.header.round,
         std::to_string(m0.header.n) + " members, at least " + std::to_string(m0.header.s_min) +
             " of them in a sum" + (again ? "; the update of an earlier attempt is used" : ""));
   answer(m0, round->client.advertise(), Advertised{}, now);
+  if (!again) get_model();
 }
 
 // ---- the model and the computation
 
+void ParticipantSession::State::get_model() {
+  const Bytes32& wanted = round->header.model_hash;
+  if (!lineage) {
+    const std::uint64_t max_bytes = 4 * agreement.parameters + kMaxLayoutBytes;
+    round->work = Fetching{wire::BlobFetch(wanted, std::nullopt, max_bytes)};
+    return;
+  }
+  if (lineage->model_hash() == wanted) return begin_computing(lineage->model());
+  const std::uint64_t next = lineage->next_round();
+  if (next >= round->header.round.server_round())
+    return leave(
+        "the model is not the one that the sums lead to",
+        "the offer names a model that does not follow from the first one and the sums of " +
+            std::to_string(next - 1) + " rounds");
+  round->work =
+      Fetching{wire::BlobFetch(lineage->wanted_blob(), std::nullopt, lineage->max_blob_bytes())};
+}
+
 void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
   auto* fetching = std::get_if<Fetching>(&round->work);
   if (!fetching) return ignore(round->header.round, "BlobData: the model is complete");
-  if (Status taken = fetching->model.accept(data); !taken.ok())
+  if (Status taken = fetching->blob.accept(data); !taken.ok())
     return leave("the model could not be fetched", taken.error().message);
-  if (!fetching->model.complete()) return;
-  auto model = decode_parameters(fetching->model.take());
+  if (!fetching->blob.complete()) return;
+  const Bytes bytes = fetching->blob.take();
+  if (lineage) {
+    if (Status followed = lineage->advance(bytes); !followed.ok())
+      return leave("a sum of an earlier round is not accepted", followed.error().message);
+    return get_model();
+  }
+  auto model = decode_parameters(bytes);
   if (!model.ok()) return leave("the model is malformed", model.error().message);
   if (model->hash() != round->header.model_hash)
     return leave("the model is not the one of the offer", "the model has another hash");
@@ -159,15 +181,20 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
     return leave("the model is not the one of the job",
                  "the model has " + std::to_string(model->values.size()) + " values, the job " +
                      std::to_string(agreement.parameters));
+  begin_computing(std::make_shared<const FlatParameters>(std::move(model).value()));
+}
+
+void ParticipantSession::State::begin_computing(std::shared_ptr<const FlatParameters> model) {
   round->work = Computing{};
   input.reset();  // the driver's memory is for one
   const RoundNumber number = round->header.round;
-  event(Kind::kModelReceived, number, std::to_string(model->values.size()) + " values");
-  out.train =
-      TrainRequest{.round = number,
-                   .evaluate_only = is_evaluation(number),
-                   .model = std::make_shared<const FlatParameters>(std::move(model).value()),
-                   .noise = noise_of(*round)};
+  event(Kind::kModelReceived, number,
+        std::to_string(model->values.size()) + " values" +
+            (lineage ? ", made here from the sums" : ""));
+  out.train = TrainRequest{.round = number,
+                           .evaluate_only = is_evaluation(number),
+                           .model = std::move(model),
+                           .noise = noise_of(*round)};
 }
 
 void ParticipantSession::State::mask_when_ready() {
@@ -260,6 +287,8 @@ void ParticipantSession::State::on_unmask_request(const wire::UnmaskRequest& m8,
 void ParticipantSession::State::on_result(const wire::RoundResult& m10) {
   if (!round->client.accepts_result(m10))
     return reject(round->header.round, "RoundResult: bad signature");
+  if (lineage && m10.status == wire::RoundStatus::kDone)
+    lineage->signed_sum(round->header.round.server_round(), m10.aggregate_hash);
   close(Kind::kRoundClosed, name(m10.status));
 }
 
@@ -271,9 +300,9 @@ SessionOutput ParticipantSession::State::take_output(TimePoint now) {
     if (round->waits_for_coordinator())
       out.wake_at = std::min(*out.wake_at, round->last_sent + kResendAfter);
     if (auto* fetching = std::get_if<Fetching>(&round->work)) {
-      for (wire::BlobRequest& request : fetching->model.due(now))
+      for (wire::BlobRequest& request : fetching->blob.due(now))
         send(round->header.round, request);
-      if (const auto wake = fetching->model.wake_at()) out.wake_at = std::min(*out.wake_at, *wake);
+      if (const auto wake = fetching->blob.wake_at()) out.wake_at = std::min(*out.wake_at, *wake);
     }
   }
   return std::exchange(out, {});
@@ -298,8 +327,21 @@ ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
                        .round = std::nullopt,
                        .input = std::nullopt,
                        .uploaded = std::nullopt,
+                       .lineage = std::nullopt,
                        .dead = false,
-                       .out = {}}) {}
+                       .out = {}}) {
+  Agreement& agreed = state_->agreement;
+  if (agreed.lineage)
+    state_->lineage.emplace(
+        std::move(*agreed.lineage),
+        SumRules{.run = agreed.run,
+                 .participants = static_cast<std::uint32_t>(state_->roster.size()),
+                 .encoding = agreed.encoding,
+                 .noise = agreed.noise,
+                 .graph = agreed.graph,
+                 .min_colluders = agreed.min_colluders,
+                 .min_cohort = agreed.min_cohort});
+}
 
 ParticipantSession::~ParticipantSession() = default;
 
@@ -326,7 +368,7 @@ SessionOutput ParticipantSession::reconnected(TimePoint now) {
     auto& round = state_->round;
     if (!round) return;
     state_->repeat_last(now);
-    if (auto* fetching = std::get_if<Fetching>(&round->work)) fetching->model.reconnected();
+    if (auto* fetching = std::get_if<Fetching>(&round->work)) fetching->blob.reconnected();
   });
 }
 

@@ -20,6 +20,7 @@
 #include "common/secagg/evidence.h"
 #include "common/wire/messages.h"
 #include "participant/guard.h"
+#include "participant/model_lineage.h"
 
 namespace sotto::participant {
 
@@ -42,6 +43,7 @@ struct Agreement {
   /// Set when the job's rounds are drawn from a genesis: of how many members (0: of all).
   std::optional<std::uint32_t> drawn_cohort_size;
   std::optional<secagg::Genesis> genesis;  // the run's, when it is known already
+  std::optional<LineageTerms> lineage{};   // set when this site makes the models by itself
 };
 
 // ---- what the driver must do, beside sending

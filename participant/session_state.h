@@ -40,7 +40,7 @@ using Phase =
 // ---- what goes on beside M1 to M4U
 
 struct Fetching {
-  wire::BlobFetch model;
+  wire::BlobFetch blob;  // the model, or with lineage the next sum on the way to it
 };
 
 struct Computing {};
@@ -105,6 +105,7 @@ struct ParticipantSession::State {
   std::optional<Round> round;
   std::optional<Input> input;
   std::optional<UploadedRound> uploaded;  // the newest round that something was uploaded in
+  std::optional<ModelLineage> lineage;    // when the site makes the models by itself
   bool dead = false;                      // the guard failed: nothing leaves any more
   SessionOutput out;
 
@@ -204,7 +205,10 @@ struct ParticipantSession::State {
   void on_offer(const wire::Offer& m0, TimePoint now);
   void join(const wire::Offer& m0, codec::EncodingSpec encoding, secagg::Cohort cohort,
             TimePoint now);
+  /// Asks for what is missing to the round's model, or begins to compute. May leave the round.
+  void get_model();
   void on_model_data(const wire::BlobData& data);
+  void begin_computing(std::shared_ptr<const FlatParameters> model);
   void on_upload_request(RoundNumber number, const wire::BlobRequest& request);
   void on_phase_message(const wire::Message& message, TimePoint now);
   void on_key_list(const wire::KeyList& m2, TimePoint now);

@@ -141,6 +141,13 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        "Of a round's participants, so many percent may be missing; above full_graph_max this "
        "decides the number of neighbours, and with distributed_privacy a sum needs all the "
        "others."},
+      {"secure_aggregation.model_lineage",
+       &s.model_lineage,
+       kOptional,
+       {},
+       "Every participant makes the first model from its own files and each later one from the sum "
+       "of a round, so that nobody can send weights of its own choice. Participants then see the "
+       "sums, those of the metrics too, and one that joins late fetches all of them."},
   };
 }
 

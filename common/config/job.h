@@ -46,6 +46,7 @@ struct SecureAggregationSection {
   std::uint32_t full_graph_max = 256;    // members up to which everybody masks against everybody
   std::uint32_t cohort_size = 0;         // drawn for each round; 0 = everyone
   std::uint32_t expected_dropout_percent = 10;  // of a cohort, for the circulant graph
+  bool model_lineage = false;  // every participant makes every model by itself, from the sums
 };
 
 struct DifferentialPrivacySection {

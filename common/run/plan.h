@@ -11,6 +11,7 @@
 #include "common/codec/quantizer.h"
 #include "common/config/federation.h"
 #include "common/config/job.h"
+#include "common/model/server_optimizer.h"
 #include "common/secagg/cohort.h"
 #include "common/secagg/graph.h"
 
@@ -53,6 +54,8 @@ Evaluation summarise(const config::JobConfig& job, const std::vector<std::uint64
 
 /// Without noise; secagg::round_encoding adds that of a round.
 codec::EncodingSpec encoding_of(const config::JobConfig& job);
+
+ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section);
 
 /// Server rounds 1..num_server_rounds train; the one after evaluates the final model and carries
 /// counters only.

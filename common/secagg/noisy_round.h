@@ -15,6 +15,8 @@ namespace sotto::secagg {
 struct RoundSize {
   std::uint32_t n = 0;
   std::uint32_t C = 0;  // NOLINT
+
+  bool operator==(const RoundSize&) const = default;
 };
 
 /// s_min of a round with noise: everybody but the dropouts that the job expects, where that is more

@@ -85,6 +85,7 @@ void Site::start_training(participant::TrainRequest request, TimePoint now, Send
   if (Status ok = participant::affordable(*setup_.ledger, account(), charge); !ok.ok())
     return carry_out(session_->computed(request.round, ok, now), now, sends);
   ++trainings_;
+  trained_on_[request.round] = request.model->hash();
   training_.emplace(now + setup_.training, request.round);
 }
 
@@ -172,6 +173,11 @@ void Site::crash(TimePoint now, Duration restart_after) {
 const codec::RingUpdate* Site::input(RoundNumber round) const {
   const auto at = inputs_.find(round);
   return at == inputs_.end() ? nullptr : &at->second;
+}
+
+Bytes32 Site::trained_on(RoundNumber round) const {
+  const auto at = trained_on_.find(round);
+  return at == trained_on_.end() ? Bytes32{} : at->second;
 }
 
 participant::InputId Site::input_id(RoundNumber round) const {

@@ -58,6 +58,9 @@ class Site {
   /// What its training gives in a round, before it is clipped.
   [[nodiscard]] std::vector<float> trained_update(RoundNumber round) const;
 
+  /// The model that a round's training began with; zero when this site never got there.
+  [[nodiscard]] Bytes32 trained_on(RoundNumber round) const;
+
   /// Computations that this site began.
   [[nodiscard]] std::uint64_t trainings() const { return trainings_; }
 
@@ -86,6 +89,7 @@ class Site {
   RoundNumber trained_;                             // what was invented last, until it is masked
   std::map<RoundNumber, participant::InputId> input_ids_;
   std::uint64_t trainings_ = 0;
+  std::map<RoundNumber, Bytes32> trained_on_;
   std::map<RoundNumber, codec::RingUpdate> inputs_;
   std::vector<participant::SessionEvent> events_;
 };

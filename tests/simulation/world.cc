@@ -56,6 +56,11 @@ World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
   agreement_.max_round = Duration(3'600'000);
   agreement_.graph = {.full_graph_max = config.full_graph_max,
                       .dropout_percent = config.dropout_percent};
+  if (config.lineage) {
+    sums_ = std::make_shared<SumsInMemory>();
+    agreement_.lineage = participant::LineageTerms{
+        .optimizer = {}, .first = std::make_shared<const FlatParameters>(model_)};
+  }
   if (config.noise_multiplier > 0)
     agreement_.noise = codec::NoiseTerms{.mechanism = config.mechanism,
                                          .values = config.values,
@@ -164,6 +169,7 @@ coordinator::RoundPlan World::round_plan() const {
   plan.model = encode_without_copy(model_);
   plan.fetch = {.chunk_bytes = 64, .in_flight = 4, .retry_after = Duration(1000)};
   plan.uploads = disk_.uploads();
+  plan.sums = sums_;
   return plan;
 }
 
@@ -377,6 +383,7 @@ void World::finish_round(coordinator::RoundOutcome outcome) {
   check_sum(record);
   check_ledger(round_);
   if (record.took > longest_round()) checker_.fail("the round outlived its deadlines");
+  if (outcome.published) sums_->keep(agreement_.run, *outcome.published);
   if (record.status == wire::RoundStatus::kDone && !record.sum->mean.empty())
     model_.values = optimizer_.step(std::move(model_.values), record.sum->mean);
   records_.push_back(std::move(record));

@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "common/model/flat_parameters.h"
+#include "common/model/server_optimizer.h"
 #include "common/privacy/ledger.h"
 #include "common/secagg/noisy_round.h"
 #include "common/sim/fault_plan.h"
 #include "common/sim/sim_clock.h"
 #include "common/sim/sim_network.h"
 #include "coordinator/round.h"
-#include "coordinator/server_optimizer.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/coordinator_disk.h"
 #include "tests/simulation/site.h"
@@ -34,6 +34,7 @@ struct WorldConfig {
   std::uint32_t cohort_size = 0;       // drawn for each round; 0: everybody
   std::uint64_t rounds = 2;
   std::uint16_t attempts = 1;       // at a server round that gives no sum; faults are of the first
+  bool lineage = false;             // members make the models by themselves
   bool closing_evaluation = false;  // the last round sums counters only
   std::uint64_t values = 33;
   double noise_multiplier = 0;  // inside the sums, at a clipping norm of 1; 0: no noise
@@ -60,6 +61,22 @@ struct RoundRecord {
   std::optional<codec::DecodedSum> sum;
   Duration took{};
   std::uint64_t rejections = 0;  // messages that the coordinator called a breach
+};
+
+/// The coordinator's disk, as far as sums go.
+class SumsInMemory final : public coordinator::SumStore {
+ public:
+  void keep(const RunId& run, const secagg::PublishedSum& sum) {
+    sums_[secagg::published_sum_blob(run, sum.server_round)] = secagg::encode(sum);
+  }
+
+  Result<BytesView> find(const Bytes32& blob) override {
+    const auto at = sums_.find(blob);
+    return at == sums_.end() ? BytesView() : BytesView(at->second);
+  }
+
+ private:
+  std::map<Bytes32, Bytes> sums_;
 };
 
 class World {
@@ -139,9 +156,10 @@ class World {
   std::vector<secagg::CohortMember> roster_;
   std::vector<std::unique_ptr<Site>> sites_;
   FlatParameters model_;
-  coordinator::ServerOptimizer optimizer_;
+  ServerOptimizer optimizer_;
   std::unique_ptr<coordinator::RoundStateMachine> machine_;
   CoordinatorDisk disk_;
+  std::shared_ptr<SumsInMemory> sums_;  // with lineage
   std::uint64_t moments_ = 0;
   std::uint64_t kills_ = 0;
   std::optional<TimePoint> coordinator_back_;

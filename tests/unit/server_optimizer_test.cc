@@ -1,8 +1,8 @@
-#include "coordinator/server_optimizer.h"
+#include "common/model/server_optimizer.h"
 
 #include <gtest/gtest.h>
 
-namespace sotto::coordinator {
+namespace sotto {
 namespace {
 
 using Type = ServerOptimizerSpec::Type;
@@ -68,4 +68,4 @@ TEST(ServerOptimizer, FedAvgHasNoState) {
 }
 
 }  // namespace
-}  // namespace sotto::coordinator
+}  // namespace sotto

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes secagg1.json and transcripts.json beside itself: what secagg1.py says the bytes of SECAGG1 are.
+"""Writes secagg1.json, circulant.json and transcripts.json beside itself: what secagg1.py and circulant.py say SECAGG1 is.
 
 Usage: make_secagg_vectors.py [--check]
   --check   writes nothing; exit 1 when the committed files are not what this script makes
@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+import circulant
 import primitives
 import secagg1 as sa
 from primitives import little
@@ -215,6 +216,27 @@ def check_vectors():
     return out
 
 
+# ---- Rings
+
+
+def ring_vectors():
+    ids = list(range(3, 3 + 5 * 40, 5))
+    proof = circulant.genesis_proof(named("run"), roster().hash(),
+                                    {i: (identity(i), named(f"genesis {i}")) for i in ids[:7]})
+    draws = []
+    for number, size, k in ((0x10000, 0, 6), (0x10001, 0, 12), (0x70000, 24, 8), (0x70000, 40, 38)):
+        cohort = circulant.drawn(proof["genesis"], number, ids, size)
+        order = circulant.ring(proof["genesis"], number, cohort)
+        draws.append({"round": number, "members": ids, "cohort_size": size, "cohort": cohort, "ring": order, "k": k,
+                      "neighbours": [circulant.neighbours(order, k, i) for i in order]})
+    cases = [(257, 51, 10), (300, 60, 10), (300, 1, 1), (300, 150, 40), (500, 100, 10), (1000, 200, 10), (1000, 333, 5),
+             (4096, 819, 10), (4097, 819, 10), (5000, 1000, 10)]
+    return {"genesis": proof, "draws": draws, "parameters": [circulant.parameters(*case) for case in cases],
+            "published_sum": {"run": named("run"), "server_round": 7, "h": named("h"), "n": 300, "C": 60, "survivors": 271,
+                              "packed": named("packed", 99), "blob": circulant.published_sum_blob(named("run"), 7),
+                              "bytes": circulant.published_sum(7, named("h"), 300, 60, 271, named("packed", 99))}}
+
+
 # ---- Whole rounds
 
 COHORT = [3, 5, 7, 13]
@@ -387,7 +409,7 @@ def main():
                              "sets": set_vectors(), "keys": key_vectors(), "masks": mask_vectors(),
                              "share": share_vector(), "shamir": shamir_vectors(), "packing": packing_vectors(),
                              "upload": upload_vector(), "check": check_vectors()},
-            "transcripts.json": transcripts()}
+            "circulant.json": ring_vectors(), "transcripts.json": transcripts()}
     stale = []
     for name, content in made.items():
         text = json.dumps(hexed(content), indent=1) + "\n"

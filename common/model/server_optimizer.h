@@ -10,7 +10,7 @@
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 
-namespace sotto::coordinator {
+namespace sotto {
 
 struct ServerOptimizerSpec {
   enum class Type : std::uint8_t { kFedAvg = 1, kFedAdam = 2 };
@@ -45,4 +45,4 @@ class ServerOptimizer {
   std::vector<float> second_moment_;  // v
 };
 
-}  // namespace sotto::coordinator
+}  // namespace sotto

@@ -1,10 +1,10 @@
-#include "coordinator/server_optimizer.h"
+#include "common/model/server_optimizer.h"
 
 #include <bit>
 #include <cmath>
 #include <utility>
 
-namespace sotto::coordinator {
+namespace sotto {
 
 namespace {
 
@@ -83,4 +83,4 @@ Status ServerOptimizer::restore_state(BytesView state) {
   return {};
 }
 
-}  // namespace sotto::coordinator
+}  // namespace sotto
