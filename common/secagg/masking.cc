@@ -6,6 +6,7 @@
 
 #include "common/base/check.h"
 #include "common/crypto/hash.h"
+#include "common/crypto/hash_pieces.h"
 
 namespace sotto::secagg {
 namespace {
@@ -79,16 +80,8 @@ Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::Lan
   const Bytes owner = h_and_id(h, id);
   crypto::Hasher whole("SA1 y");
   whole.update(owner);
-  std::size_t at = 0;
-  for (const codec::LaneSpec& lane : lanes)
-    for (std::uint64_t chunk = 0; chunk < lane.chunk_count(); ++chunk) {
-      ByteWriter place;
-      place.u8(lane_number(lane.kind));
-      place.u64(chunk);
-      const std::size_t bytes = lane.packed_chunk_bytes(chunk);
-      whole.update(crypto::hash("SA1 ych", {owner, place.view(), packed.subspan(at, bytes)}));
-      at += bytes;
-    }
+  for (const Bytes32& piece : crypto::hash_pieces("SA1 ypc", owner, packed))
+    whole.update(piece);
   return whole.finish();
 }
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "common/crypto/hash.h"
+#include "common/crypto/hash_pieces.h"
 #include "common/crypto/shamir.h"
 #include "common/secagg/preshared.h"
 #include "common/secagg/server_state.h"
@@ -17,7 +18,11 @@ codec::RingUpdate SumJob::run(codec::RingUpdate masked_sum, unsigned threads) &&
 }
 
 Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum) {
-  return crypto::hash("SOTTO aggregate", {h, sum.pack()});
+  crypto::Hasher whole("SOTTO aggregate");
+  whole.update(h);
+  for (const Bytes32& piece : crypto::hash_pieces("SA1 spc", h, sum.pack()))
+    whole.update(piece);
+  return whole.finish();
 }
 
 /// What is wrong with the answer as a whole; null when nothing is. A list with a share of the wrong

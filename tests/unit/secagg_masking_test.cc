@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "common/crypto/hash.h"
+#include "common/crypto/hash_pieces.h"
 #include "common/secagg/masking.h"
 
 namespace sotto::secagg {
@@ -170,12 +171,13 @@ TEST(Masking, MaskKeyDependsOnSeedRoundAndMember) {
 }
 
 TEST(Masking, UploadHashCoversEveryByteItsOwnerAndItsRound) {
-  const auto specs = lanes_of(32, 21, 3000);
+  const auto specs = lanes_of(32, 21, 9000);
   Bytes packed(upload_bytes(specs));
   const Bytes32 base = hash_of_upload(kH, MemberId{1}, specs, packed);
   EXPECT_NE(base, hash_of_upload(kH, MemberId{2}, specs, packed));
   EXPECT_NE(base, hash_of_upload(Bytes32{9}, MemberId{1}, specs, packed));
-  for (std::size_t at : {std::size_t{0}, std::size_t{2687}, std::size_t{2688}, packed.size() - 1}) {
+  for (std::size_t at :
+       {std::size_t{0}, crypto::kPieceBytes - 1, crypto::kPieceBytes, packed.size() - 1}) {
     packed[at] ^= 1;
     EXPECT_NE(base, hash_of_upload(kH, MemberId{1}, specs, packed)) << at;
     packed[at] ^= 1;

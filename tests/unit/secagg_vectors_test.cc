@@ -253,6 +253,14 @@ TEST_F(SecAggVectors, HashOfAnUploadAndOfCountersAlone) {
   EXPECT_EQ(
       to_hex(hash_of_upload(h, id, std::span(lanes).subspan(1, 1), bytes(v["counters_alone"]))),
       v["hash_y_of_counters_alone"]);
+  for (const Json& one : v["long"]) {
+    Bytes packed(one["bytes"].get<std::size_t>());
+    for (std::size_t i = 0; i < packed.size(); ++i)
+      packed[i] = static_cast<std::uint8_t>(151 * i + i / 256);
+    const codec::LaneSpec lane{
+        .word_bits = 16, .bits = 16, .length = packed.size() / 2, .chunk_words = 8};
+    EXPECT_EQ(to_hex(hash_of_upload(h, id, std::span(&lane, 1), packed)), one["hash_y"]);
+  }
 }
 
 TEST_F(SecAggVectors, CheckLane) {

@@ -200,9 +200,11 @@ def upload_vector():
     alone = [sa.Lane(64, 64, 2, 7, 4)]
     alone_chunks = sa.upload_chunks(alone, [words[1]])
     return {"h": h, "id": member, "lanes": [lane_fields(lane) for lane in LANES],
-            "words": [[f"{w:x}" for w in lane] for lane in words], "packed": b"".join(p for _, _, p in chunks),
-            "hash_y": sa.upload_hash(h, member, chunks), "counters_alone": b"".join(p for _, _, p in alone_chunks),
-            "hash_y_of_counters_alone": sa.upload_hash(h, member, alone_chunks)}
+            "words": [[f"{w:x}" for w in lane] for lane in words], "packed": sa.packed_bytes(chunks),
+            "hash_y": sa.upload_hash(h, member, sa.packed_bytes(chunks)), "counters_alone": sa.packed_bytes(alone_chunks),
+            "hash_y_of_counters_alone": sa.upload_hash(h, member, sa.packed_bytes(alone_chunks)),
+            "long": [{"bytes": size, "hash_y": sa.upload_hash(h, member, bytes((151 * i + i // 256) % 256 for i in range(size)))}
+                     for size in (8190, 8192, 8194, 16 * 8192, 17 * 8192 + 18)]}
 
 
 def check_vectors():

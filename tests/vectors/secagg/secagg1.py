@@ -237,14 +237,23 @@ def upload_chunks(lanes, words):
             for index, chunk in enumerate(lane.chunks(words[place]))]
 
 
-def upload_hash(h, member, chunks):
-    hashes = [blake2b("SA1 ych", h + u32(member) + u8(lane) + u64(chunk) + packed) for lane, chunk, packed in chunks]
-    return blake2b("SA1 y", h + u32(member) + b"".join(hashes))
+def packed_bytes(chunks):
+    return b"".join(packed for _, _, packed in chunks)
+
+
+def piece_hashes(label, head, data):
+    """Of each 8,192 bytes, the last piece as short as it is."""
+    return b"".join(blake2b(label, head + u64(i) + data[8192 * i:8192 * i + 8192]) for i in range(-(-len(data) // 8192)))
+
+
+def upload_hash(h, member, packed):
+    owner = h + u32(member)
+    return blake2b("SA1 y", owner + piece_hashes("SA1 ypc", owner, packed))
 
 
 def sum_hash(h, lanes, words):
     """What M10 names: the hash of the opened sum, its lanes packed like an upload."""
-    return blake2b("SOTTO aggregate", h + b"".join(packed for _, _, packed in upload_chunks(lanes, words)))
+    return blake2b("SOTTO aggregate", h + piece_hashes("SA1 spc", h, packed_bytes(upload_chunks(lanes, words))))
 
 
 # ---- The wire: common/wire/README.md
@@ -353,7 +362,7 @@ class Participant:
                 y[place] = [(a + sign_ * m) % 2**lane.bits for a, m in zip(y[place], mask_words(key, lane))]
         self.y = y
         self.chunks = upload_chunks(self.header.lanes, y)
-        fields = u32(self.id) + d_u2 + upload_hash(self.h, self.id, self.chunks)
+        fields = u32(self.id) + d_u2 + upload_hash(self.h, self.id, packed_bytes(self.chunks))
         self.upload = fields + sign(self.values.identity, "SA1 sig upload", self.h + fields)
 
 
