@@ -21,8 +21,11 @@ namespace sotto::coordinator {
 
 namespace {
 
-/// Between two looks at who is there while gathering, and between two status reports.
+/// Between two looks at who is there while gathering, and between two status reports of a round.
 constexpr Duration kBeat{250};
+constexpr Duration kRestingReport{1000};
+constexpr Duration kStatusFile{1000};
+constexpr Duration kRestingStatusFile{5000};
 /// Before a lost round is tried again, so that members that were cut off can return.
 constexpr Duration kRetryPause{1000};
 
@@ -365,12 +368,13 @@ struct Coordinator::Impl {
   void show() { report(host.now(), true); }
 
   void report(TimePoint now, bool at_once = false) {
-    if (!at_once && now < next_report) return;
-    next_report = now + kBeat;
+    // Between rounds little happens, and a thousand members are a long report.
+    if (!at_once && now < reported + (machine ? kBeat : kRestingReport)) return;
+    reported = now;
     const RunStatus s = status(now);
     if (observer.on_status) observer.on_status(s);
-    if (!at_once && now < next_status_file) return;
-    next_status_file = now + Duration{1000};
+    if (!at_once && now < wrote_status + (machine ? kStatusFile : kRestingStatusFile)) return;
+    wrote_status = now;
     write_status_file(s, folder.path());
   }
 
@@ -399,8 +403,8 @@ struct Coordinator::Impl {
   std::optional<std::string> withdrawn;  // a member, where that ends the run
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
-  TimePoint next_report;
-  TimePoint next_status_file;
+  TimePoint reported;
+  TimePoint wrote_status;
 
   std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   std::optional<RoundStateMachine> machine;
