@@ -7,7 +7,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "common/config/identity.h"
 #include "common/run/audit_check.h"
 #include "common/run/evidence_folder.h"
 
@@ -28,22 +27,21 @@ void append_to(run::AuditLog& log, const run::AuditEvent& event, std::uint64_t u
 
 }  // namespace
 
-void write_audit(const std::filesystem::path& folder, const run::AuditEvent& event,
-                 std::uint64_t unix_seconds) {
-  const config::Identity identity = config::load_identity(folder);
+void write_audit(const std::filesystem::path& folder, const config::Identity& identity,
+                 const run::AuditEvent& event, std::uint64_t unix_seconds) {
   run::AuditLog log = open_log(folder, identity.signing);
   append_to(log, event, unix_seconds);
 }
 
-void audit_roster(const std::filesystem::path& folder, const config::Roster& roster,
-                  std::uint64_t unix_seconds) {
+void audit_roster(const std::filesystem::path& folder, const config::Identity& identity,
+                  const config::Roster& roster, std::uint64_t unix_seconds) {
   run::AuditEvent event{
       "roster_signed",
       {{"version", std::to_string(roster.version)}, {"hash", to_hex(roster.hash())}}};
   for (const config::RosterMember& m : roster.members)
     event.fields.emplace_back("member " + std::to_string(raw(m.id)),
                               m.name + " " + config::fingerprint(m.signing_key));
-  write_audit(folder, event, unix_seconds);
+  write_audit(folder, identity, event, unix_seconds);
 }
 
 RunAudit::RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing)
@@ -113,9 +111,12 @@ void add_audit_command(CLI::App& app, int& exit_code) {
       "verify",
       "Check every line of FOLDER/audit.jsonl and name what was changed, dropped, moved, "
       "repeated or cut; exit code 3 when anything was");
-  verify->add_option("folder", args->folder, "Folder with audit.jsonl")->capture_default_str();
+  verify
+      ->add_option("folder", args->folder,
+                   "Folder with audit.jsonl, or the log of older keys itself")
+      ->capture_default_str();
   verify->add_option("--federation", args->federation,
-                     "federation.json with the party's key, instead of the folder's identity");
+                     "federation.json with the party's key, instead of the folder's keystore");
   verify->add_option("--member", args->party.member,
                      "Whose log it is, by name in --federation; the coordinator's unless given");
   verify
@@ -124,11 +125,10 @@ void add_audit_command(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false);
   verify->add_flag("--json", args->json, "One JSON object");
   verify->callback([args, &exit_code] {
-    args->party.folder = args->folder;
+    args->party.log = run::audit_file(args->folder);
     args->party.federation = args->federation;
-    const auto report =
-        run::check_audit_folder(args->folder, run::audit_key(args->party), args->heads);
-    const std::string file = (std::filesystem::path(args->folder) / run::kAuditFile).string();
+    const std::string file = args->party.log.string();
+    const auto report = run::check_audit_file(file, run::audit_key(args->party), args->heads);
     std::printf("%s\n",
                 (args->json ? run::to_json(report, file) : run::describe(report, file)).c_str());
     if (!report.whole()) exit_code = 3;

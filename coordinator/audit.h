@@ -8,6 +8,7 @@
 
 #include "common/base/ids.h"
 #include "common/config/federation.h"
+#include "common/config/identity.h"
 #include "common/config/job.h"
 #include "common/run/audit_log.h"
 #include "coordinator/run_report.h"
@@ -18,13 +19,13 @@ class App;
 
 namespace sotto::coordinator {
 
-/// One entry in FOLDER/audit.jsonl, signed with the identity there. Throws StartupError: what
-/// cannot be written down does not happen.
-void write_audit(const std::filesystem::path& folder, const run::AuditEvent& event,
-                 std::uint64_t unix_seconds);
+/// One entry in FOLDER/audit.jsonl, signed by `identity`. Throws StartupError: what cannot be
+/// written down does not happen.
+void write_audit(const std::filesystem::path& folder, const config::Identity& identity,
+                 const run::AuditEvent& event, std::uint64_t unix_seconds);
 /// After an enrolment: the roster and each member's fingerprint.
-void audit_roster(const std::filesystem::path& folder, const config::Roster& roster,
-                  std::uint64_t unix_seconds);
+void audit_roster(const std::filesystem::path& folder, const config::Identity& identity,
+                  const config::Roster& roster, std::uint64_t unix_seconds);
 
 /// A run's entries, from what its coordinator shows. Throws StartupError when one cannot be
 /// written.

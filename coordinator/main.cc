@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include "common/command/unlock.h"
 #include "common/config/identity.h"
 #include "common/config/parse.h"
 #include "common/crypto/secret.h"
@@ -21,9 +22,9 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/dashboard/commands.h"
 #include "coordinator/dashboard/server.h"
-#include "coordinator/enrolment.h"
 #include "coordinator/evidence_report.h"
 #include "coordinator/report.h"
+#include "coordinator/roster_commands.h"
 #include "coordinator/tensorboard_log.h"
 
 namespace {
@@ -94,6 +95,7 @@ struct RunArguments {
   std::uint32_t keep = 0;
   coordinator::dashboard::AddressOptions dashboard;
   std::optional<std::uint64_t> drill;
+  sotto::command::UnlockOptions unlock;
 };
 
 /// What is shown of the run: on the console, in the audit log and behind the dashboard's doors.
@@ -192,10 +194,11 @@ class Showing {
 int run(const RunArguments& args) {
   const config::FederationConfig federation =
       config::load_federation(args.dir + "/federation.json"s);
-  const config::Identity identity = config::load_identity(args.dir);
+  const auto keys = sotto::command::open_keystore(args.dir, args.unlock);
+  const config::Identity identity = keys.identity(keys.newest().generation);
   if (identity.signing.verify_key() != federation.roster.coordinator_signing_key) {
     throw StartupError(args.dir +
-                       "/federation.json was signed by another coordinator than identity.json's");
+                       "/federation.json was signed by another coordinator than the keystore's");
   }
   coordinator::CoordinatorOptions options{
       .roster = federation.roster,
@@ -244,75 +247,6 @@ int run(const RunArguments& args) {
   return code;
 }
 
-void add_init(CLI::App& app) {
-  struct Arguments {
-    std::string dir = ".", name, endpoint, listen;
-    bool json = false;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  CLI::App* sub =
-      app.add_subcommand("init", "Make a coordinator's identity (keys never leave the folder)");
-  sub->add_option("--dir", args->dir, "Folder of the identity and of federation.json")
-      ->capture_default_str();
-  sub->add_option("--name", args->name, "Name of the federation, shown to people")->required();
-  sub->add_option("--endpoint", args->endpoint,
-                  "Address that participants connect to: tcp://HOST:PORT")
-      ->required();
-  sub->add_option("--listen", args->listen,
-                  "Address to bind; the endpoint unless given (tcp://0.0.0.0:PORT behind a NAT)");
-  sub->callback([args] {
-    sotto::crypto::OsRandom random;
-    coordinator::init(args->dir,
-                      {.name = args->name, .endpoint = args->endpoint, .listen = args->listen},
-                      random);
-    coordinator::write_audit(args->dir, {"identity_made", {{"name", args->name}}}, unix_now());
-    print("identity made in " + args->dir +
-          "; enrol members with: sotto-coordinator enroll --dir " + args->dir + " CARD...");
-  });
-}
-
-/// Written down, then shown.
-void announce_roster(const config::FederationConfig& made, const std::string& folder) {
-  coordinator::audit_roster(folder, made.roster, unix_now());
-  for (const config::RosterMember& m : made.roster.members)
-    print(std::to_string(sotto::raw(m.id)) + "  " + m.name + "  " +
-          config::fingerprint(m.signing_key));
-  print("roster version " + std::to_string(made.roster.version) + ", hash " +
-        config::fingerprint(made.roster.hash()) + "\nhand " + folder +
-        "/federation.json to every member; each compares the fingerprints and runs " +
-        "`sotto-participant join`");
-}
-
-void add_roster_commands(CLI::App& app) {
-  struct Arguments {
-    std::string dir = ".";
-    std::vector<std::string> cards, names;
-  };
-
-  constexpr std::uint64_t kYear = std::uint64_t{365} * 86400;
-  auto args = std::make_shared<Arguments>();
-  CLI::App* enroll = app.add_subcommand(
-      "enroll", "Add members' cards to the signed roster (a new roster version)");
-  enroll->add_option("cards", args->cards, "Public cards made by `sotto-participant init`")
-      ->required();
-  enroll->callback([args] {
-    std::vector<config::Card> cards;
-    for (const std::string& file : args->cards)
-      cards.push_back(config::load_card(file));
-    announce_roster(coordinator::enroll(args->dir, cards, unix_now(), kYear), args->dir);
-  });
-  CLI::App* remove =
-      app.add_subcommand("remove", "Take members out of the signed roster (a new roster version)");
-  remove->add_option("names", args->names, "Names of members")->required();
-  remove->callback([args] {
-    announce_roster(coordinator::remove(args->dir, args->names, unix_now(), kYear), args->dir);
-  });
-  for (CLI::App* sub : {enroll, remove})
-    sub->add_option("--dir", args->dir, "Folder of the coordinator's identity")
-        ->capture_default_str();
-}
-
 void add_dashboard_options(CLI::App& sub, coordinator::dashboard::AddressOptions& options) {
   sub.add_option(
       "--dashboard", options.address,
@@ -329,8 +263,9 @@ void add_run(CLI::App& app, int& exit_code) {
   auto args = std::make_shared<RunArguments>();
   CLI::App* sub =
       app.add_subcommand("run", "Run a job; the same command resumes it after a stop or a crash");
-  sub->add_option("--dir", args->dir, "Folder of the coordinator's identity and federation.json")
+  sub->add_option("--dir", args->dir, "Folder of the coordinator's keystore and federation.json")
       ->capture_default_str();
+  sotto::command::add_unlock_options(*sub, args->unlock);
   sub->add_option("--job", args->job, "job.json")->required();
   sub->add_option("--out", args->out,
                   "Folder of the run: checkpoints, metrics.jsonl, status.json, the model")
@@ -469,8 +404,7 @@ int main(int argc, char** argv) {
       "Sotto coordinator: federated fine-tuning in which the coordinator only ever learns sums"};
   app.require_subcommand(1);
   int exit_code = 0;
-  add_init(app);
-  add_roster_commands(app);
+  coordinator::add_roster_commands(app);
   add_run(app, exit_code);
   coordinator::dashboard::add_commands(app);
   add_report(app);

@@ -27,9 +27,12 @@ void add_audit_command(CLI::App& app, int& exit_code) {
       "verify",
       "Check every line of FOLDER/audit.jsonl and name what was changed, dropped, moved, "
       "repeated or cut; exit code 3 when anything was");
-  verify->add_option("folder", args->folder, "Folder with audit.jsonl")->capture_default_str();
+  verify
+      ->add_option("folder", args->folder,
+                   "Folder with audit.jsonl, or the log of older keys itself")
+      ->capture_default_str();
   verify->add_option("--federation", args->federation,
-                     "federation.json with the party's key, instead of the folder's identity");
+                     "federation.json with the party's key, instead of the folder's keystore");
   verify->add_option("--member", args->party.member,
                      "Whose log it is, by name in --federation; the coordinator's unless given");
   verify
@@ -38,11 +41,10 @@ void add_audit_command(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false);
   verify->add_flag("--json", args->json, "One JSON object");
   verify->callback([args, &exit_code] {
-    args->party.folder = args->folder;
+    args->party.log = run::audit_file(args->folder);
     args->party.federation = args->federation;
-    const auto report =
-        run::check_audit_folder(args->folder, run::audit_key(args->party), args->heads);
-    const std::string file = (std::filesystem::path(args->folder) / run::kAuditFile).string();
+    const std::string file = args->party.log.string();
+    const auto report = run::check_audit_file(file, run::audit_key(args->party), args->heads);
     std::printf("%s\n",
                 (args->json ? run::to_json(report, file) : run::describe(report, file)).c_str());
     if (!report.whole()) exit_code = 3;

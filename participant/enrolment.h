@@ -5,22 +5,28 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <string_view>
 
 #include "common/config/federation.h"
-#include "common/config/identity.h"
-#include "common/crypto/secure_random.h"
+#include "common/keystore/keystore.h"
 
 namespace sotto::participant {
 
-/// Makes FOLDER/identity.json and the public card FOLDER/NAME.card.json for the operator.
-config::Card init(const std::filesystem::path& folder, std::string_view name,
-                  crypto::SecureRandom& random);
+/// Whether a card asks for the place of the one that is enrolled.
+enum class CardKind {
+  /// It replaces the generation that the pinned roster names, where that is an older one.
+  kSuccessor,
+  kNewMember
+};
 
-/// The federation as pinned, and which of its members this participant is.
+/// Writes the public card FOLDER/NAME.card.json for the operator: of the newest keys.
+config::Card write_card(const std::filesystem::path& folder, const keystore::Keystore& keys,
+                        CardKind kind);
+
+/// The federation as pinned, which of its members this participant is, and by which of its keys.
 struct Membership {
   config::FederationConfig federation;
   MemberId self{};
+  std::uint32_t generation = 0;  // in the keystore
 };
 
 /// What to do when the file is by another coordinator than the pinned one, or would take the pinned
@@ -28,17 +34,26 @@ struct Membership {
 enum class PinChange { kRefuse, kReplace };
 
 /// Accepts FILE as the federation of this participant: the coordinator's signature holds, the
-/// roster has not expired, this identity is in it under its own name and keys. Pins the
+/// roster has not expired, one generation of these keys is in it under its own name. Pins the
 /// coordinator's keys, the roster, the endpoint and the own id in FOLDER/pinned.json, beside a copy
 /// of the file. A newer roster of the pinned coordinator needs no PinChange.
-Membership join(const std::filesystem::path& folder, const std::filesystem::path& file,
-                std::uint64_t now_unix_s, PinChange change);
+Membership join(const std::filesystem::path& folder, const keystore::Keystore& keys,
+                const std::filesystem::path& file, std::uint64_t now_unix_s, PinChange change);
 
 /// What a person compares with the operator over another channel: fingerprints, who is in.
 std::string describe(const Membership& membership);
 
 /// What join accepted, checked again: signature, pin, expiry, own keys.
-Membership load_membership(const std::filesystem::path& folder, const config::Identity& identity,
+Membership load_membership(const std::filesystem::path& folder, const keystore::Keystore& keys,
                            std::uint64_t now_unix_s);
+
+/// One line for the log of a start: which keys the roster names, and whether others wait.
+std::string keys_line(const keystore::Keystore& keys, const Membership& membership);
+
+/// Refuses keys that were restored from a backup without the guard and the ledger that belong to
+/// them: with them this site could say in a round what it has contradicted before.
+void require_all_uses(const keystore::Keystore& keys, const Membership& membership);
+/// Refuses unless the pinned roster names the newest keys: the others are not to be wiped before.
+void require_newest(const keystore::Keystore& keys, const Membership& membership);
 
 }  // namespace sotto::participant

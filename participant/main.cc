@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/command/unlock.h"
 #include "common/config/identity.h"
 #include "common/config/parse.h"
 #include "common/crypto/hash.h"
@@ -28,6 +29,7 @@
 #include "participant/audit_command.h"
 #include "participant/data/partition.h"
 #include "participant/enrolment.h"
+#include "participant/enrolment_commands.h"
 #include "participant/generate_command.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
@@ -35,6 +37,7 @@
 #include "participant/participant.h"
 #include "participant/preshared_keys.h"
 #include "participant/privacy_command.h"
+#include "participant/site_audit.h"
 #include "participant/table_command.h"
 
 namespace {
@@ -74,96 +77,16 @@ std::string ledger_file(const std::string& dir) {
   return dir + "/ledger.sqlite";
 }
 
-void add_init(CLI::App& app) {
-  struct Arguments {
-    std::string dir = ".", name;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("init", "Make this site's identity and its public card");
-  sub->add_option("--dir", args->dir, "Folder of the identity; private keys never leave it")
-      ->capture_default_str();
-  sub->add_option("--name", args->name, "The site's name, shown to the other members")->required();
-  sub->callback([args] {
-    sotto::crypto::OsRandom random;
-    const config::Card card = participant::init(args->dir, args->name, random);
-    print("identity made in " + args->dir + "\nfingerprint " +
-          config::fingerprint(card.signing_key) + "\nsend " + args->dir + "/" + args->name +
-          ".card.json to the coordinator's operator, and tell them the fingerprint by another way");
-  });
-}
-
 /// What was in force, without saying it.
 std::string hash_of_file(const std::string& file) {
   const auto bytes = or_stop(sotto::journal::read_file(file, 1 << 20));
   return sotto::to_hex(sotto::crypto::hash("SOTTO site", {bytes}));
 }
 
-sotto::run::AuditLog open_audit(const std::string& dir, const config::Identity& identity) {
-  return or_stop(sotto::run::AuditLog::open(std::filesystem::path(dir) / sotto::run::kAuditFile,
-                                            identity.signing));
-}
-
-void add_join(CLI::App& app) {
-  struct Arguments {
-    std::string dir = ".", federation;
-    bool replace = false;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  CLI::App* sub =
-      app.add_subcommand("join", "Check a federation.json, show its fingerprints and pin it");
-  sub->add_option("federation", args->federation, "federation.json from the coordinator's operator")
-      ->required();
-  sub->add_option("--dir", args->dir, "Folder of this site's identity")->capture_default_str();
-  sub->add_flag("--replace", args->replace,
-                "Pin it even where another coordinator or a newer roster is pinned");
-  sub->callback([args] {
-    const auto pinned = participant::join(
-        args->dir, args->federation, unix_now(),
-        args->replace ? participant::PinChange::kReplace : participant::PinChange::kRefuse);
-    const config::Identity identity = config::load_identity(args->dir);
-    const auto& roster = pinned.federation.roster;
-    stop_unless(open_audit(args->dir, identity)
-                    .append({"roster_pinned",
-                             {{"federation", pinned.federation.name},
-                              {"version", std::to_string(roster.version)},
-                              {"hash", sotto::to_hex(roster.hash())}}},
-                            unix_now()));
-    print(participant::describe(pinned));
-  });
-}
-
-void add_preshared(CLI::App& app) {
-  struct Arguments {
-    std::string dir = ".", peer, import;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
-      "preshared",
-      "Make a key with one other member, so that what is recorded today stays sealed should X25519 "
-      "break one day; without a key on both sides nothing changes");
-  sub->add_option("member", args->peer, "The other member's name")->required();
-  sub->add_option("--dir", args->dir, "Folder of this site's identity")->capture_default_str();
-  sub->add_option("--import", args->import, "Take over the file that the other member made");
-  sub->callback([args] {
-    if (!args->import.empty()) {
-      participant::import_preshared_key(args->dir, args->peer, args->import);
-      return print("key with " + args->peer + " taken over; it is used from the next start on");
-    }
-    sotto::crypto::OsRandom random;
-    const auto file = participant::make_preshared_key(args->dir, args->peer, random);
-    print("key with " + args->peer + " made: " + file.string() + "\ncarry the file to " +
-          args->peer + " by a way that nobody else sees (not through the coordinator), where\n" +
-          "  sotto-participant preshared YOUR-NAME --import FILE\ntakes it over; both sites use it "
-          "from their next start on, and complain about each other until both do");
-  });
-}
-
 struct RunArguments {
   std::string dir = ".";
   std::string site;
+  sotto::command::UnlockOptions unlock;
   bool once = false;
   std::string drill;
 };
@@ -180,10 +103,12 @@ std::optional<participant::ParticipantOptions::Drill> parse_drill(const std::str
 }
 
 int run(const RunArguments& args) {
-  const config::Identity identity = config::load_identity(args.dir);
   const std::string site_file = args.site.empty() ? args.dir + "/site.json" : args.site;
+  const auto keys = sotto::command::open_keystore(args.dir, args.unlock);
   const participant::Membership membership =
-      participant::load_membership(args.dir, identity, unix_now());
+      participant::load_membership(args.dir, keys, unix_now());
+  participant::require_all_uses(keys, membership);
+  const config::Identity identity = keys.identity(membership.generation);
   participant::ParticipantOptions options{
       .self = membership.self,
       .roster = membership.federation.roster,
@@ -198,6 +123,7 @@ int run(const RunArguments& args) {
   learning::use_threads(options.site.resources.threads);
   const learning::BlasDescription blas = learning::blas_description();
   log(identity.name + ": " + blas.text);
+  log(identity.name + ": " + participant::keys_line(keys, membership));
   if (blas.is_slow) {
     log("warning: this is the reference BLAS, so training is ten times slower; scripts/setup.sh "
         "installs OpenBLAS");
@@ -210,7 +136,7 @@ int run(const RunArguments& args) {
       or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args.dir)));
   sotto::crypto::OsRandom random;
   sotto::net::AsioHost host(1, log);
-  sotto::run::AuditLog audit = open_audit(args.dir, identity);
+  sotto::run::AuditLog audit = participant::open_audit(args.dir, keys, identity, unix_now());
   const auto write_down = [&](const sotto::run::AuditEvent& event) {
     stop_unless(audit.append(event, unix_now()));
   };
@@ -232,8 +158,9 @@ void add_run(CLI::App& app, int& exit_code) {
   auto args = std::make_shared<RunArguments>();
   CLI::App* sub = app.add_subcommand(
       "run", "Take part in the federation's jobs, as far as the site's policy allows");
-  sub->add_option("--dir", args->dir, "Folder of this site's identity, guard and ledger")
+  sub->add_option("--dir", args->dir, "Folder of this site's keystore, guard and ledger")
       ->capture_default_str();
+  sotto::command::add_unlock_options(*sub, args->unlock);
   sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
   sub->add_flag("--once", args->once, "Finish with the first run's end or refusal");
   sub->add_option("--drill", args->drill,
@@ -466,9 +393,8 @@ int main(int argc, char** argv) {
       "site's privacy budget"};
   app.require_subcommand(1);
   int exit_code = 0;
-  add_init(app);
-  add_join(app);
-  add_preshared(app);
+  participant::add_enrolment_commands(app);
+  participant::add_keys_commands(app);
   add_run(app, exit_code);
   add_model(app);
   add_train_alone(app);

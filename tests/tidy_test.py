@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-CORE = "base crypto model journal privacy codec wire secagg config run"
+CORE = "base crypto model journal privacy codec wire secagg config keystore run command"
 
 # What a folder, or one file (without its ending), may include besides itself. "a b" in one entry
 # stands for common/a and common/b; longest prefix wins; "*" is everything.
@@ -24,7 +24,9 @@ MAY_INCLUDE = {
     "common/privacy": "base crypto model journal",
     "common/codec": "base crypto model privacy",
     "common/secagg": "base crypto model privacy codec wire",
-    "common/run": "base crypto model journal privacy codec wire secagg config",
+    "common/keystore": "base crypto journal config",
+    "common/run": "base crypto model journal privacy codec wire secagg config keystore",
+    "common/command": "base crypto journal config keystore",
     "common/net": "base crypto wire",
     "common/sim": "base crypto wire",
     "coordinator/round": "base crypto model privacy codec wire secagg coordinator/round_uploads coordinator/round_state coordinator/sum_store coordinator/upload_store",
@@ -80,7 +82,7 @@ THIRD_PARTY = {
     r"sqlite3\.h": ["common/privacy/*.cc", "common/journal/*.cc"],
     r"valgrind/": ["common/crypto/*.cc", "tests/constant_time"],
     r"spdlog/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc"],
-    r"CLI/": ["coordinator/*.cc", "participant/*.cc"],
+    r"CLI/": ["common/command/*.cc", "coordinator/*.cc", "participant/*.cc"],
     r"gtest/": ["tests"],
     r"gmock/": ["tests"],
 }

@@ -78,6 +78,24 @@ Bytes Card::signed_bytes() const {
   return out.take();
 }
 
+Bytes Card::succession_bytes() const {
+  ByteWriter out;
+  put_label(out, "SOTTO successor");
+  out.bytes(replaces.signing_key);
+  out.bytes(replaces.transport_key);
+  out.bytes(signed_bytes());
+  return out.take();
+}
+
+Bytes Revocation::signed_bytes() const {
+  ByteWriter out;
+  put_label(out, "SOTTO revocation");
+  put_text(out, name);
+  out.bytes(signing_key);
+  out.bytes(transport_key);
+  return out.take();
+}
+
 std::string fingerprint(const Bytes32& key) {
   const std::string hex = to_hex(key);
   std::string out;

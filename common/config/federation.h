@@ -43,12 +43,23 @@ struct FederationConfig {
   std::string endpoint;              // tcp://host:port that participants connect to
   std::string listen;                // what the coordinator binds; defaults to the endpoint
   std::uint32_t last_member_id = 0;  // ever given out: the id of a removed member stays its own
+  std::vector<std::string>
+      revoked_keys;  // revoked or replaced, in hexadecimal: never enrolled again
   Roster roster;
   Bytes64 signature{};  // coordinator's, over signed_bytes()
 
-  /// "SOTTO federation" || name || endpoint || roster hash; texts behind their u32 length. `listen`
-  /// and `last_member_id` are the coordinator's own matter.
+  /// "SOTTO federation" || name || endpoint || roster hash; texts behind their u32 length.
+  /// `listen`, `last_member_id` and `revoked_keys` are the coordinator's own matter.
   [[nodiscard]] Bytes signed_bytes() const;
+};
+
+/// The keys that a card takes the place of, and their word for it.
+struct Predecessor {
+  Bytes32 signing_key{};
+  Bytes32 transport_key{};
+  Bytes64 signature{};  // by signing_key, over Card::succession_bytes()
+
+  bool operator==(const Predecessor&) const = default;
 };
 
 /// A participant's public card, self-signed; the operator enrols cards.
@@ -57,8 +68,25 @@ struct Card {
   Bytes32 signing_key{};
   Bytes32 transport_key{};
   Bytes64 signature{};
+  Predecessor replaces{};  // all zero unless this is a successor
+
+  [[nodiscard]] bool is_successor() const { return replaces != Predecessor{}; }
 
   /// "SOTTO card", padded with zeros to 16 || name behind its u32 length || both keys.
+  [[nodiscard]] Bytes signed_bytes() const;
+  /// "SOTTO successor" and a zero || both replaced keys || signed_bytes().
+  [[nodiscard]] Bytes succession_bytes() const;
+};
+
+/// A participant's statement, signed by the key itself, that its keys are not to be believed any
+/// more. Whoever holds the key can make it, which is right: then it is not the participant's alone.
+struct Revocation {
+  std::string name;
+  Bytes32 signing_key{};
+  Bytes32 transport_key{};
+  Bytes64 signature{};
+
+  /// "SOTTO revocation" || name behind its u32 length || both keys.
   [[nodiscard]] Bytes signed_bytes() const;
 };
 

@@ -426,9 +426,11 @@ std::vector<Field> fields_of(FederationConfig& federation) {
       {"listen", &federation.listen, kOptional, endpoint_text(),
        "What the coordinator binds; the endpoint when it is not given. The signature covers "
        "neither "
-       "this nor last_member_id."},
+       "this nor last_member_id nor revoked_keys."},
       {"last_member_id", &federation.last_member_id, kOptional, from_to(0, 4294967295),
        "The highest id that was ever given out, so that none is given twice after a removal."},
+      {"revoked_keys", &federation.revoked_keys, kOptional, items(0, kMaxRevokedKeys),
+       "Keys that were revoked or replaced, in hexadecimal: none of them is ever enrolled again."},
       {"roster.version", &roster.version, kRequired, from_to(0, 4294967295),
        "Rises with every change; 0 = nobody is enrolled yet."},
       {"roster.expiry_unix_s", &roster.expiry_unix_s, kRequired, from_to(0, kMaxExactInteger),
@@ -461,19 +463,6 @@ std::vector<Field> fields_of(RosterMember& member) {
       {"name", &member.name, kRequired, name_text(), "Name on the member's card."},
       {"signing_key", &member.signing_key, kRequired, {}, "Ed25519 key that signs its messages."},
       {"transport_key", &member.transport_key, kRequired, {}, "CURVE key of its socket."},
-  };
-}
-
-std::vector<Field> fields_of(Card& card) {
-  return {
-      {"name", &card.name, kRequired, name_text(), "Name of the participant."},
-      {"signing_key", &card.signing_key, kRequired, {}, "Ed25519 key that signs its messages."},
-      {"transport_key", &card.transport_key, kRequired, {}, "CURVE key of its socket."},
-      {"signature",
-       &card.signature,
-       kRequired,
-       {},
-       "The participant's own: it holds the key that it shows."},
   };
 }
 

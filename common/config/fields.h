@@ -1,6 +1,6 @@
-// The one table of every key of job.json, site.json, federation.json and of cards: path, type,
-// default, what is allowed, one sentence. Reading, nearest-key hints, --set, canonical bytes, JSON
-// Schema and the reference in docs/ are all made from it. A default is the value of a
+// The one table of every key of job.json, site.json, federation.json, of cards and of revocations:
+// path, type, default, what is allowed, one sentence. Reading, nearest-key hints, --set, canonical
+// bytes, JSON Schema and the reference in docs/ are all made from it. A default is the value of a
 // default-constructed struct, said once, in its header.
 #pragma once
 
@@ -53,9 +53,11 @@ std::vector<Field> fields_of(SiteConfig& site);
 std::vector<Field> fields_of(FederationConfig& federation);
 std::vector<Field> fields_of(RosterMember& member);
 std::vector<Field> fields_of(Card& card);
+std::vector<Field> fields_of(Revocation& revocation);
 
 inline constexpr std::size_t kMaxTextLength = 4096;
 inline constexpr std::size_t kMaxNameLength = 64;
+inline constexpr std::size_t kMaxRevokedKeys = 100000;
 
 /// "an integer from 1 to 1000", "one of \"adam\", \"sgd\"": ends a sentence about what is allowed.
 std::string describe(const Field& field);

@@ -1,10 +1,9 @@
-// The long-term keys of a party, coordinator or participant alike: Ed25519 for signing, X25519 for
-// CURVE. They are made on the party's own machine and never leave it; what leaves is the card.
+// The long-term keys of a party in use, coordinator or participant alike: Ed25519 for signing,
+// X25519 for CURVE. They are made and kept in the party's keystore (common/keystore) and never
+// leave it; what leaves is the card.
 #pragma once
 
-#include <filesystem>
 #include <string>
-#include <string_view>
 
 #include "common/base/bytes.h"
 #include "common/config/federation.h"
@@ -20,18 +19,13 @@ struct Identity {
   Bytes32 transport_public{};
 };
 
-/// Fresh keys. `name` must be a name in the sense of fields.h (StartupError otherwise).
-Identity make_identity(std::string_view name, crypto::SecureRandom& random);
-
-/// Makes `folder` (mode 0700) where it is missing and writes FOLDER/identity.json (mode 0600).
-/// StartupError when there is an identity already: keys are never overwritten.
-void save_identity(const std::filesystem::path& folder, const Identity& identity);
-
-/// StartupError, with the command that repairs it, when others may read the file or replace what is
-/// in the folder.
-Identity load_identity(const std::filesystem::path& folder);
-
 /// The public half, signed by itself.
 Card card_of(const Identity& identity);
+/// The same, signed also by the keys that it replaces, so that an operator who enrolled them can
+/// tell that the party itself asks for it.
+Card successor_card(const Identity& identity, const Identity& replaced);
+
+/// The party's own word that these keys are not to be believed any more.
+Revocation revocation_of(const Identity& identity);
 
 }  // namespace sotto::config

@@ -115,7 +115,10 @@ Parsed<FederationConfig> parse_federation(std::string_view json, std::string_vie
 
 std::string to_json(const FederationConfig& federation) {
   FederationConfig copy = federation;
-  return pretty_text(tree_of(fields_of(copy), Scope::kLocal));
+  std::vector<Field> fields = fields_of(copy);
+  if (federation.revoked_keys.empty())  // programs of before there were any read it too
+    std::erase_if(fields, [](const Field& f) { return f.path == "revoked_keys"; });
+  return pretty_text(tree_of(fields, Scope::kLocal));
 }
 
 Parsed<Card> parse_card(std::string_view json, std::string_view file_name) {
@@ -124,6 +127,18 @@ Parsed<Card> parse_card(std::string_view json, std::string_view file_name) {
 
 std::string to_json(const Card& card) {
   Card copy = card;
+  std::vector<Field> fields = fields_of(copy);
+  if (!card.is_successor())
+    std::erase_if(fields, [](const Field& f) { return f.path.starts_with("replaces."); });
+  return pretty_text(tree_of(fields, Scope::kLocal));
+}
+
+Parsed<Revocation> parse_revocation(std::string_view json, std::string_view file_name) {
+  return parse<Revocation>(json, file_name, {});
+}
+
+std::string to_json(const Revocation& revocation) {
+  Revocation copy = revocation;
   return pretty_text(tree_of(fields_of(copy), Scope::kLocal));
 }
 
@@ -150,6 +165,10 @@ FederationConfig load_federation(const fs::path& file) {
 
 Card load_card(const fs::path& file) {
   return value_or_throw(parse_card(read_or_throw(file), file.string()));
+}
+
+Revocation load_revocation(const fs::path& file) {
+  return value_or_throw(parse_revocation(read_or_throw(file), file.string()));
 }
 
 }  // namespace sotto::config

@@ -39,6 +39,8 @@ Parsed<FederationConfig> parse_federation(std::string_view json, std::string_vie
 std::string to_json(const FederationConfig& federation);
 Parsed<Card> parse_card(std::string_view json, std::string_view file_name);
 std::string to_json(const Card& card);
+Parsed<Revocation> parse_revocation(std::string_view json, std::string_view file_name);
+std::string to_json(const Revocation& revocation);
 
 /// The same from a file; relative paths inside (model.path, data.*) become relative to the file's
 /// folder. load_job also reads the model's two files and fills their hashes. Throws StartupError
@@ -48,6 +50,7 @@ SiteConfig load_site(const std::filesystem::path& file,
                      std::span<const std::string> overrides = {});
 FederationConfig load_federation(const std::filesystem::path& file);
 Card load_card(const std::filesystem::path& file);
+Revocation load_revocation(const std::filesystem::path& file);
 
 /// JSON Schema of "job", "site" or "federation", for editors.
 std::string json_schema(std::string_view kind);

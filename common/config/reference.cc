@@ -212,8 +212,14 @@ constexpr std::string_view kMembers = R"(Each of `roster.members`:
 
 constexpr std::string_view kCard = R"(## Cards and key files
 
-`sotto-participant init` makes `identity.json` (both secret keys, mode 0600, never leaves the site)
-and `NAME.card.json`, the public card that the operator enrols:
+`sotto-participant init` makes `keystore.json` (the secret keys, mode 0600, never leaves the site;
+[site.md](site.md#keys)) and `NAME.card.json`, the public card that the operator enrols. A card that
+takes the place of another has `replaces`:
+
+)";
+
+constexpr std::string_view kRevocation =
+    R"(`sotto-participant keys revoke` writes `NAME.revocation.json`, for `sotto-coordinator revoke`:
 
 )";
 
@@ -251,12 +257,14 @@ std::string reference_markdown() {
   FederationConfig federation;
   RosterMember member;
   Card card;
+  Revocation revocation;
   std::string out(kIntroduction);
   out.append(kJob).append(table(fields_of(job)));
   out.append(kSite).append(table(fields_of(site)));
   out.append(kFederation).append(table(fields_of(federation)));
   out.append(kMembers).append(table(fields_of(member)));
   out.append(kCard).append(table(fields_of(card)));
+  out.append(kRevocation).append(table(fields_of(revocation)));
   return out.append(kPinned);
 }
 

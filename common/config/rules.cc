@@ -207,6 +207,11 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
 }
 
 void check_rules(const FederationConfig& federation, Mistakes& mistakes) {
+  for (std::size_t i = 0; i < federation.revoked_keys.size(); ++i) {
+    const auto key = from_hex(federation.revoked_keys[i]);
+    if (!key.ok() || key->size() != sizeof(Bytes32) || to_hex(*key) != federation.revoked_keys[i])
+      mistakes.add("revoked_keys[" + std::to_string(i) + "]", "no key; needed: 64 digits 0-9a-f");
+  }
   check_members(federation.roster, mistakes);
   if (!mistakes.lines().empty()) return;  // a signature over something else cannot fit
   if (!crypto::verify(federation.roster.coordinator_signing_key, federation.signed_bytes(),
@@ -223,6 +228,15 @@ void check_rules(const Card& card, Mistakes& mistakes) {
   check_transport_key(card.transport_key, "transport_key", mistakes);
   if (!crypto::verify(card.signing_key, card.signed_bytes(), card.signature))
     mistakes.add("signature", "not made by the key on this card: the card was changed");
+  if (card.is_successor() &&
+      !crypto::verify(card.replaces.signing_key, card.succession_bytes(), card.replaces.signature))
+    mistakes.add("replaces.signature", "not made by the key that this card replaces");
+}
+
+void check_rules(const Revocation& revocation, Mistakes& mistakes) {
+  if (!mistakes.lines().empty()) return;
+  if (!crypto::verify(revocation.signing_key, revocation.signed_bytes(), revocation.signature))
+    mistakes.add("signature", "not made by the key that it revokes");
 }
 
 }  // namespace sotto::config

@@ -12,7 +12,8 @@ void check_rules(const JobConfig& job, Mistakes& mistakes);
 void check_rules(const SiteConfig& site, Mistakes& mistakes);
 /// Order of members, distinct names and keys, the signature.
 void check_rules(const FederationConfig& federation, Mistakes& mistakes);
-/// The card's own signature.
+/// The own signature, and that of the keys that it replaces.
 void check_rules(const Card& card, Mistakes& mistakes);
+void check_rules(const Revocation& revocation, Mistakes& mistakes);
 
 }  // namespace sotto::config

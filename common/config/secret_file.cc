@@ -91,7 +91,7 @@ crypto::SecretCell read_secret_file(const fs::path& file, std::string_view where
   if ((status.st_mode & 077) != 0)
     throw StartupError(file.string() + " holds secret keys and is open to others (mode " +
                        octal(status.st_mode) + "); run: chmod 600 " + file.string());
-  constexpr off_t kMaxBytes = 1024;
+  constexpr off_t kMaxBytes = 16 << 10;  // what a SecretCell takes
   if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMaxBytes)
     throw StartupError(file.string() + " is not a file of keys");
   crypto::SecretCell text(static_cast<std::size_t>(status.st_size));

@@ -21,8 +21,8 @@ void make_private_folder(const std::filesystem::path& folder);
 /// Others cannot write in it.
 void check_private_folder(const std::filesystem::path& folder);
 
-/// The whole file, at most 1 KiB, that only its owner can read. `where_from` says how one gets such
-/// a file.
+/// The whole file, at most 16 KiB, that only its owner can read. `where_from` says how one gets
+/// such a file.
 crypto::SecretCell read_secret_file(const std::filesystem::path& file, std::string_view where_from);
 
 }  // namespace sotto::config

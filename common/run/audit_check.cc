@@ -7,9 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/config/identity.h"
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
+#include "common/keystore/keystore.h"
 
 namespace sotto::run {
 
@@ -212,11 +212,34 @@ std::string to_json(const AuditReport& report, const std::string& file) {
       .dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
+std::filesystem::path audit_file(const std::filesystem::path& folder_or_file) {
+  return std::filesystem::is_regular_file(folder_or_file) ? folder_or_file
+                                                          : folder_or_file / kAuditFile;
+}
+
+std::optional<crypto::VerifyKey> audit_beginner(const std::filesystem::path& file,
+                                                const std::vector<crypto::VerifyKey>& keys) {
+  const auto content = journal::read_file(file, kMaxFileBytes);
+  if (!content.ok()) return std::nullopt;
+  const std::string first(content->begin(), std::ranges::find(*content, '\n'));
+  const json line = json::parse(first, nullptr, false);
+  if (!line.is_object() || !line.contains("previous")) return std::nullopt;
+  for (const crypto::VerifyKey& key : keys)
+    if (line["previous"] == to_hex(audit_start(key).hash)) return key;
+  return std::nullopt;
+}
+
 crypto::VerifyKey audit_key(const AuditParty& party) {
   if (party.federation.empty()) {
     if (!party.member.empty())
       throw StartupError("a member's log needs --federation, which holds the member's key");
-    return config::load_identity(party.folder).signing.verify_key();
+    const keystore::Description own =
+        keystore::describe(party.log.parent_path().empty() ? "." : party.log.parent_path());
+    std::vector<crypto::VerifyKey> keys;
+    for (const auto* list : {&own.held, &own.retired})
+      for (const keystore::PublicKeys& k : *list)
+        keys.push_back(k.signing_key);
+    return audit_beginner(party.log, keys).value_or(own.held.back().signing_key);
   }
   const config::Roster roster = config::load_federation(party.federation).roster;
   if (party.member.empty()) return roster.coordinator_signing_key;
@@ -225,9 +248,9 @@ crypto::VerifyKey audit_key(const AuditParty& party) {
   throw StartupError(party.federation.string() + " has no member '" + party.member + "'");
 }
 
-AuditReport check_audit_folder(const std::filesystem::path& folder, const crypto::VerifyKey& key,
-                               const std::vector<std::string>& shown) {
-  const auto bytes = journal::read_file(folder / kAuditFile, kMaxFileBytes);
+AuditReport check_audit_file(const std::filesystem::path& log, const crypto::VerifyKey& key,
+                             const std::vector<std::string>& shown) {
+  const auto bytes = journal::read_file(log, kMaxFileBytes);
   if (!bytes.ok()) throw StartupError(bytes.error().message);
   std::vector<AuditHead> heads;
   for (const std::string& text : shown) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,10 +51,18 @@ Result<AuditHead> parse_audit_head(std::string_view text);
 std::string describe(const AuditReport& report, const std::string& file);
 std::string to_json(const AuditReport& report, const std::string& file);
 
+/// FOLDER/audit.jsonl, or the log that was named itself.
+std::filesystem::path audit_file(const std::filesystem::path& folder_or_file);
+
+/// Which of the keys began the log: its first line follows audit_start(key). Nothing when none did,
+/// or there is no line.
+std::optional<crypto::VerifyKey> audit_beginner(const std::filesystem::path& file,
+                                                const std::vector<crypto::VerifyKey>& keys);
+
 /// Whose log it is: with a federation file the coordinator it names, or the member of that name;
-/// without one the identity in `folder`.
+/// without one that of the keystore beside `log`, held or retired, that began it.
 struct AuditParty {
-  std::filesystem::path folder;
+  std::filesystem::path log;
   std::filesystem::path federation;
   std::string member;
 };
@@ -61,9 +70,8 @@ struct AuditParty {
 /// Throws StartupError when there is no such party.
 crypto::VerifyKey audit_key(const AuditParty& party);
 
-/// For the commands: reads FOLDER/audit.jsonl. Throws StartupError when it cannot be read or a head
-/// is malformed.
-AuditReport check_audit_folder(const std::filesystem::path& folder, const crypto::VerifyKey& key,
-                               const std::vector<std::string>& shown);
+/// For the commands. Throws StartupError when it cannot be read or a head is malformed.
+AuditReport check_audit_file(const std::filesystem::path& log, const crypto::VerifyKey& key,
+                             const std::vector<std::string>& shown);
 
 }  // namespace sotto::run

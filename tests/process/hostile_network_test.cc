@@ -7,8 +7,8 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-#include "common/config/identity.h"
 #include "common/config/parse.h"
+#include "common/keystore/keystore.h"
 #include "tests/net/attack_fixture.h"
 #include "tests/net/relay.h"
 #include "tests/process/federation.h"
@@ -59,7 +59,8 @@ class Attack {
   void run() {
     const net::Federation keys(1);
     boost::asio::io_context loop;
-    const config::Identity insider = config::load_identity(federation_.site(member_));
+    const config::Identity insider = 
+        keystore::Keystore::open(federation_.site(member_), keystore::Nothing{}).identity(1);
     const auto roster =
         config::load_federation(federation_.folder() / "coordinator" / "federation.json").roster;
     net::ParticipantSocketOptions joining{

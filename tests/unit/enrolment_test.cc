@@ -7,10 +7,10 @@
 
 #include <gtest/gtest.h>
 
-#include "common/config/identity.h"
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
 #include "common/crypto/key_agreement.h"
+#include "common/keystore/keystore.h"
 #include "participant/enrolment.h"
 #include "tests/unit/config_samples.h"
 #include "tests/unit/temporary_directory.h"
@@ -22,10 +22,14 @@ namespace fs = std::filesystem;
 using config::Card;
 using config::FederationConfig;
 using config::Roster;
+using coordinator::Removal;
+using keystore::Keystore;
+using participant::CardKind;
 using participant::PinChange;
 
 constexpr std::uint64_t kNow = 1'800'000'000;
 constexpr std::uint64_t kYear = 31'536'000;
+constexpr coordinator::Validity kOneYear{.now_unix_s = kNow, .for_s = kYear};
 
 std::string read_text(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -67,8 +71,14 @@ class Enrolment : public ::testing::Test {
  protected:
   Enrolment() {
     coordinator::init(
-        operator_folder(),
-        {.name = "north", .endpoint = "tcp://fed.example:7700", .listen = "tcp://*:7700"}, random_);
+        operator_folder(), make_keys(operator_folder(), "north"),
+        {.name = "north", .endpoint = "tcp://fed.example:7700", .listen = "tcp://*:7700"});
+  }
+
+  config::Identity make_keys(const fs::path& folder, const std::string& name) {
+    const Keystore keys = Keystore::make(name, random_);
+    keys.save_new(folder, keystore::Nothing{}, crypto::kLeastCost, random_);
+    return keys.identity(1);
   }
 
   [[nodiscard]] fs::path operator_folder() const { return folder_ / "operator"; }
@@ -77,18 +87,34 @@ class Enrolment : public ::testing::Test {
 
   [[nodiscard]] fs::path site(const std::string& name) const { return folder_ / name; }
 
-  Card init(const std::string& name) { return participant::init(site(name), name, random_); }
+  Card init(const std::string& name) {
+    make_keys(site(name), name);
+    return participant::write_card(site(name), keys_of(name), CardKind::kNewMember);
+  }
+
+  [[nodiscard]] Keystore keys_of(const std::string& name) const {
+    return Keystore::open(site(name), keystore::Nothing{});
+  }
+
+  [[nodiscard]] config::Identity operators() const {
+    return Keystore::open(operator_folder(), keystore::Nothing{}).identity(1);
+  }
 
   FederationConfig enroll(const std::vector<Card>& cards) {
-    return coordinator::enroll(operator_folder(), cards, kNow, kYear);
+    return coordinator::enroll(operator_folder(), operators(), cards, kOneYear);
+  }
+
+  FederationConfig remove(const std::vector<std::string>& names,
+                          Removal removal = Removal::kRemove) {
+    return coordinator::remove(operator_folder(), operators(), names, removal, kOneYear);
   }
 
   participant::Membership join(const std::string& name, PinChange change = PinChange::kRefuse) {
-    return participant::join(site(name), federation_file(), kNow, change);
+    return participant::join(site(name), keys_of(name), federation_file(), kNow, change);
   }
 
   participant::Membership load(const std::string& name, std::uint64_t now = kNow) {
-    return participant::load_membership(site(name), config::load_identity(site(name)), now);
+    return participant::load_membership(site(name), keys_of(name), now);
   }
 
   TemporaryDirectory folder_;
@@ -118,66 +144,6 @@ TEST(Fingerprint, IsEightGroupsOfEightDigits) {
             "abababab abababab abababab abababab abababab abababab abababab abababab");
 }
 
-TEST_F(Enrolment, IdentityIsForTheOwnerAloneAndComesBack) {
-  const Card card = init("hospital-a");
-  EXPECT_EQ(mode_of(site("hospital-a") / "identity.json"), 0600u);
-  EXPECT_EQ(mode_of(site("hospital-a")), 0700u);
-  const config::Identity identity = config::load_identity(site("hospital-a"));
-  EXPECT_EQ(identity.name, "hospital-a");
-  EXPECT_EQ(identity.signing.verify_key(), card.signing_key);
-  EXPECT_EQ(identity.transport_public, card.transport_key);
-  EXPECT_EQ(crypto::AgreementKey(identity.transport_secret.clone()).public_key(),
-            card.transport_key);
-}
-
-TEST_F(Enrolment, KeysAreNeverOverwritten) {
-  init("hospital-a");
-  const std::string before = read_text(site("hospital-a") / "identity.json");
-  expect_contains(refusal_of([&] { init("hospital-a"); }), "keys are never overwritten");
-  EXPECT_EQ(read_text(site("hospital-a") / "identity.json"), before);
-}
-
-TEST_F(Enrolment, AnIdentityOpenToOthersIsRefusedWithTheCommandThatRepairsIt) {
-  init("hospital-a");
-  const fs::path file = site("hospital-a") / "identity.json";
-  for (const fs::perms open : {fs::perms::group_read, fs::perms::others_read}) {
-    fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write | open);
-    expect_contains(refusal_of([&] { config::load_identity(site("hospital-a")); }),
-                    "run: chmod 600 " + file.string());
-  }
-  fs::permissions(file, fs::perms::owner_read);
-  EXPECT_EQ(refusal_of([&] { config::load_identity(site("hospital-a")); }), "");
-}
-
-TEST_F(Enrolment, AFolderThatOthersMayWriteIsRefused) {
-  init("hospital-a");
-  fs::permissions(site("hospital-a"), fs::perms::others_write, fs::perm_options::add);
-  expect_contains(refusal_of([&] { config::load_identity(site("hospital-a")); }),
-                  "run: chmod 700 ");
-}
-
-TEST_F(Enrolment, ADamagedIdentityIsRefused) {
-  init("hospital-a");
-  const fs::path file = site("hospital-a") / "identity.json";
-  const std::string text = read_text(file);
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    std::string damaged = text;
-    damaged[at] = '!';
-    write_text(file, damaged);
-    EXPECT_NE(refusal_of([&] { config::load_identity(site("hospital-a")); }), "") << at;
-    write_text(file, text.substr(0, at));
-    EXPECT_NE(refusal_of([&] { config::load_identity(site("hospital-a")); }), "") << at;
-  }
-  write_text(file, text + "\n");
-  EXPECT_NE(refusal_of([&] { config::load_identity(site("hospital-a")); }), "");
-}
-
-TEST_F(Enrolment, ANameCannotLeaveTheFolder) {
-  for (const char* name : {"", "../x", "a/b", ".hidden", "a b", "\"", "-x"})
-    expect_contains(refusal_of([&] { participant::init(folder_ / "n", name, random_); }),
-                    "is no name");
-}
-
 TEST_F(Enrolment, ACardComesBackAndItsSignatureHoldsEveryFieldTogether) {
   const Card card = init("hospital-a");
   const Card loaded = config::load_card(site("hospital-a") / "hospital-a.card.json");
@@ -201,7 +167,7 @@ TEST_F(Enrolment, ACardComesBackAndItsSignatureHoldsEveryFieldTogether) {
 
 TEST_F(Enrolment, ALowOrderTransportKeyIsRefusedEvenWhenItIsSigned) {
   init("hospital-a");
-  const config::Identity identity = config::load_identity(site("hospital-a"));
+  const config::Identity identity = keys_of("hospital-a").identity(1);
   Card card = config::card_of(identity);
   card.transport_key = Bytes32{};
   card.signature = identity.signing.sign(card.signed_bytes());
@@ -230,10 +196,10 @@ TEST_F(Enrolment, EveryEnrolmentIsANewVersionAndMembersKeepTheirIds) {
 TEST_F(Enrolment, ARemovedMembersIdIsNeverGivenToAnother) {
   enroll({init("a"), init("b"), init("c")});
   const std::vector<std::string> last{"c"}, unknown{"b", "nobody"};
-  const FederationConfig removed = coordinator::remove(operator_folder(), last, kNow, kYear);
+  const FederationConfig removed = remove(last);
   EXPECT_EQ(removed.roster.version, 2u);
   EXPECT_EQ(removed.roster.members.size(), 2u);
-  expect_contains(refusal_of([&] { coordinator::remove(operator_folder(), unknown, kNow, kYear); }),
+  expect_contains(refusal_of([&] { remove(unknown); }),
                   "nobody: no member of this name is enrolled");
   const FederationConfig again = enroll({init("d")});
   EXPECT_EQ(again.roster.version, 3u) << "the refused removal changed nothing";
@@ -309,7 +275,7 @@ TEST_F(Enrolment, JoiningNeedsTheOwnNameWithTheOwnKeys) {
   const Card stranger = init("stranger");
   enroll({a});
   expect_contains(refusal_of([&] { join("stranger"); }), "stranger is not in the roster");
-  participant::init(folder_ / "impostor", "a", random_);
+  make_keys(folder_ / "impostor", "a");
   expect_contains(refusal_of([&] { join("impostor"); }), "a is enrolled with other keys");
   Card renamed = stranger;
   renamed.name = "renamed";
@@ -322,7 +288,7 @@ TEST_F(Enrolment, AnExpiredRosterIsRefusedAtJoinAndAtStart) {
   init("a");
   enroll({config::load_card(site("a") / "a.card.json")});
   expect_contains(refusal_of([&] {
-                    participant::join(site("a"), federation_file(), kNow + kYear,
+                    participant::join(site("a"), keys_of("a"), federation_file(), kNow + kYear,
                                       PinChange::kRefuse);
                   }),
                   "expired");
@@ -358,8 +324,8 @@ TEST_F(Enrolment, AnotherCoordinatorIsRefusedUntilThePinIsReplaced) {
   enroll({a});
   join("a");
   fs::remove_all(operator_folder());
-  coordinator::init(operator_folder(), {.name = "north", .endpoint = "tcp://fed.example:7700"},
-                    random_);
+  coordinator::init(operator_folder(), make_keys(operator_folder(), "north"),
+                    {.name = "north", .endpoint = "tcp://fed.example:7700"});
   enroll({a});
   enroll({});
   expect_contains(refusal_of([&] { join("a"); }), "signed by another coordinator");
@@ -382,7 +348,8 @@ TEST_F(Enrolment, StartNeedsThePinAndTheFederationToFitTogether) {
 }
 
 TEST_F(Enrolment, TheOperatorsFileMustBeOfTheIdentityBesideIt) {
-  coordinator::init(folder_ / "other", {.name = "o", .endpoint = "tcp://o:1"}, random_);
+  coordinator::init(folder_ / "other", make_keys(folder_ / "other", "o"),
+                    {.name = "o", .endpoint = "tcp://o:1"});
   fs::copy_file(folder_ / "other" / "federation.json", federation_file(),
                 fs::copy_options::overwrite_existing);
   expect_contains(refusal_of([&] { enroll({}); }), "not made by the identity in this folder");
@@ -392,8 +359,8 @@ TEST_F(Enrolment, EndpointsAreChecked) {
   for (const char* endpoint : {"", "fed.example:7700", "tcp://:7700", "tcp://h:", "tcp://h:0",
                                "tcp://h:70000", "tcp://h:7x", "tcp://h h:1", "tcp://7700"})
     expect_contains(refusal_of([&] {
-                      coordinator::init(folder_ / "e", {.name = "e", .endpoint = endpoint},
-                                        random_);
+                      coordinator::init(folder_ / "e", operators(),
+                                        {.name = "e", .endpoint = endpoint});
                     }),
                     "is no endpoint");
 }

@@ -19,6 +19,7 @@
 
 #include "common/config/identity.h"
 #include "common/crypto/hash.h"
+#include "common/keystore/keystore.h"
 #include "common/model/safetensors.h"
 #include "common/net/transport.h"
 #include "common/secagg/transcript.h"
@@ -40,14 +41,19 @@ constexpr const char* kEndpoint = "tcp://127.0.0.1:47411";
 class Federation {
  public:
   Federation() {
-    coordinator::init(home(), {.name = "bench", .endpoint = kEndpoint}, random_);
+    const auto keys = keystore::Keystore::make("bench", random_);
+    keys.save_new(home(), keystore::Nothing{}, crypto::kLeastCost, random_);
+    const config::Identity own = keys.identity(1);
+    coordinator::init(home(), own, {.name = "bench", .endpoint = kEndpoint});
     std::vector<config::Card> cards;
     for (std::uint32_t i = 1; i <= kMembers + 1; ++i) {
-      members_.push_back(config::make_identity("m" + std::to_string(i), random_));
+      members_.push_back(
+          keystore::Keystore::make("m" + std::to_string(i), random_).identity(1));
       cards.push_back(config::card_of(members_.back()));
     }
     const auto now = static_cast<std::uint64_t>(std::time(nullptr));
-    roster_ = coordinator::enroll(home(), cards, now, 86400).roster;
+    roster_ =
+        coordinator::enroll(home(), own, cards, {.now_unix_s = now, .for_s = 86400}).roster;
     const FlatParameters model{{{"w", {1000}}}, std::vector<float>(1000, 0.5F)};
     SOTTO_CHECK(write_safetensors(folder_ / "model.safetensors", model, {}).ok(), "no model");
   }

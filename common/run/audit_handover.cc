@@ -1,0 +1,33 @@
+#include "common/run/audit_handover.h"
+
+#include "common/journal/atomic_file.h"
+#include "common/run/audit_check.h"
+
+namespace sotto::run {
+
+Status hand_over_audit(const std::filesystem::path& folder, const crypto::SigningKey& from,
+                       const crypto::SigningKey& to, std::uint64_t unix_seconds) {
+  const std::filesystem::path file = folder / kAuditFile;
+  const std::filesystem::path ended =
+      folder / ("audit-" + to_hex(from.verify_key()).substr(0, 16) + ".jsonl");
+  if (std::filesystem::exists(ended))
+    return Error{ended.string() + " exists; move it away: the log of these keys ends there"};
+  auto old = AuditLog::open(file, from);
+  if (!old.ok()) return old.error();
+  if (Status s = old->append({"keys_replaced", {{"next_signing_key", to_hex(to.verify_key())}}},
+                             unix_seconds);
+      !s.ok())
+    return s;
+  std::error_code error;
+  std::filesystem::rename(file, ended, error);
+  if (error) return Error{"cannot rename " + file.string() + ": " + error.message()};
+  if (Status s = journal::sync_directory(folder); !s.ok()) return s;
+  auto fresh = AuditLog::open(file, to);
+  if (!fresh.ok()) return fresh.error();
+  return fresh->append({"keys_taken_over",
+                        {{"previous_signing_key", to_hex(from.verify_key())},
+                         {"previous_head", to_text(old->head())}}},
+                       unix_seconds);
+}
+
+}  // namespace sotto::run

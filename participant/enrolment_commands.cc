@@ -1,0 +1,134 @@
+#include "participant/enrolment_commands.h"
+
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "common/base/result.h"
+#include "common/command/unlock.h"
+#include "common/crypto/secure_random.h"
+#include "participant/enrolment.h"
+#include "participant/preshared_keys.h"
+#include "participant/site_audit.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using keystore::Keystore;
+using keystore::SealedBy;
+
+const command::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
+
+std::uint64_t unix_now() {
+  return static_cast<std::uint64_t>(std::time(nullptr));
+}
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+void add_init(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", name;
+    command::SealOptions seal;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("init", "Make this site's keys and its public card");
+  sub->add_option("--dir", args->dir, "Folder of the keystore; private keys never leave it")
+      ->capture_default_str();
+  sub->add_option("--name", args->name, "The site's name, shown to the other members")->required();
+  command::add_seal_options(*sub, args->seal, kInitNames, "nothing unless given");
+  sub->callback([args] {
+    crypto::OsRandom random;
+    const Keystore keys = Keystore::make(args->name, random);
+    keys.save_new(args->dir,
+                  command::new_seal(args->seal, kInitNames, SealedBy::kNothing, "the keys", random),
+                  crypto::kModerateCost, random);
+    const config::Card card = write_card(args->dir, keys, CardKind::kNewMember);
+    const bool open = keystore::describe(args->dir).sealed_by == SealedBy::kNothing;
+    print("keys made in " + args->dir +
+          (open ? ", sealed by nothing but the modes of file and folder (`sotto-participant keys "
+                  "seal` changes that)"
+                : "") +
+          "\nfingerprint " + config::fingerprint(card.signing_key) + "\nsend " + args->dir + "/" +
+          args->name +
+          ".card.json to the coordinator's operator, and tell them the fingerprint by another way");
+  });
+}
+
+void add_join(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", federation;
+    command::UnlockOptions unlock;
+    bool replace = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub =
+      app.add_subcommand("join", "Check a federation.json, show its fingerprints and pin it");
+  sub->add_option("federation", args->federation, "federation.json from the coordinator's operator")
+      ->required();
+  sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
+  command::add_unlock_options(*sub, args->unlock);
+  sub->add_flag("--replace", args->replace,
+                "Pin it even where another coordinator or a newer roster is pinned");
+  sub->callback([args] {
+    const Keystore keys = command::open_keystore(args->dir, args->unlock);
+    const Membership pinned = join(args->dir, keys, args->federation, unix_now(),
+                                   args->replace ? PinChange::kReplace : PinChange::kRefuse);
+    const config::Identity identity = keys.identity(pinned.generation);
+    const config::Roster& roster = pinned.federation.roster;
+    const Status written = open_audit(args->dir, keys, identity, unix_now())
+                               .append({"roster_pinned",
+                                        {{"federation", pinned.federation.name},
+                                         {"version", std::to_string(roster.version)},
+                                         {"hash", to_hex(roster.hash())}}},
+                                       unix_now());
+    if (!written.ok()) throw StartupError(written.error().message);
+    print(describe(pinned));
+  });
+}
+
+void add_preshared(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", peer, import;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "preshared",
+      "Make a key with one other member, so that what is recorded today stays sealed should X25519 "
+      "break one day; without a key on both sides nothing changes");
+  sub->add_option("member", args->peer, "The other member's name")->required();
+  sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
+  sub->add_option("--import", args->import, "Take over the file that the other member made");
+  sub->callback([args] {
+    if (!args->import.empty()) {
+      import_preshared_key(args->dir, args->peer, args->import);
+      return print("key with " + args->peer + " taken over; it is used from the next start on");
+    }
+    crypto::OsRandom random;
+    const auto file = make_preshared_key(args->dir, args->peer, random);
+    print("key with " + args->peer + " made: " + file.string() + "\ncarry the file to " +
+          args->peer + " by a way that nobody else sees (not through the coordinator), where\n" +
+          "  sotto-participant preshared YOUR-NAME --import FILE\ntakes it over; both sites use it "
+          "from their next start on, and complain about each other until both do");
+  });
+}
+
+}  // namespace
+
+void add_enrolment_commands(CLI::App& app) {
+  add_init(app);
+  add_join(app);
+  add_preshared(app);
+}
+
+}  // namespace sotto::participant
