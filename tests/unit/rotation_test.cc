@@ -1,122 +1,304 @@
-#include "common/codec/rotation.h"
-
-#include <cmath>
+// Rotation and revocation with real roster versions: the keystore, the card, the operator, the pin
+// and the audit log together.
 #include <fstream>
+#include <iterator>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
-#include "common/crypto/secure_random.h"
+#include "common/config/parse.h"
+#include "common/keystore/keystore.h"
+#include "common/run/audit_check.h"
+#include "coordinator/enrolment.h"
+#include "participant/enrolment.h"
+#include "participant/site_audit.h"
+#include "tests/unit/temporary_directory.h"
 
-namespace sotto::codec {
+namespace sotto {
 namespace {
 
-constexpr Bytes32 kHeaderHash{7, 8, 9};
-constexpr std::size_t kBlock = std::size_t{1} << 20;
+namespace fs = std::filesystem;
+using config::Card;
+using config::FederationConfig;
+using keystore::Keystore;
+using keystore::Rotation;
+using participant::CardKind;
+using participant::PinChange;
 
-nlohmann::json vectors(const std::string& name) {
-  std::ifstream in(SOTTO_SOURCE_DIR "/tests/vectors/codec/codec.json");
-  nlohmann::json out = nlohmann::json::parse(in).at(name);
-  SOTTO_CHECK(!out.empty(), "the vectors are missing");
-  return out;
-}
+constexpr std::uint64_t kNow = 1'800'000'000;
+constexpr coordinator::Validity kOneYear{.now_unix_s = kNow, .for_s = 31'536'000};
 
-Bytes32 hash_of(const nlohmann::json& vector) {
-  const Bytes bytes = from_hex(vector.at("header_hash").get<std::string>()).value();
-  Bytes32 out{};
-  std::copy(bytes.begin(), bytes.end(), out.begin());
-  return out;
-}
-
-std::vector<float> random_values(std::size_t count, std::uint64_t seed) {
-  crypto::StreamRandom random(seed);
-  std::vector<float> out(count);
-  for (float& value : out)
-    value = static_cast<float>(2 * random.unit() - 1);
-  return out;
-}
-
-double norm(std::span<const float> values) {
-  double squares = 0;
-  for (const float value : values)
-    squares += double{value} * double{value};
-  return std::sqrt(squares);
-}
-
-TEST(Rotation, GoldenVectors) {
-  for (const auto& vector : vectors("rotations")) {
-    const std::vector<float> rotated =
-        rotate(vector.at("values").get<std::vector<float>>(), hash_of(vector));
-    ASSERT_EQ(rotated.size(), vector.at("rotated").size());
-    for (std::size_t i = 0; i < rotated.size(); ++i)
-      EXPECT_NEAR(rotated[i], vector["rotated"][i].get<double>(), 1e-4) << i;
+template <class Action>
+std::string refusal_of(Action action) {
+  try {
+    action();
+  } catch (const StartupError& error) {
+    return error.what();
   }
+  return {};
 }
 
-// A single value at the head of a padded last block of 16 shows its own sign in every coordinate
-// of even parity; one at place j shows the sign of j at coordinate 0.
-TEST(Rotation, GoldenSignsDeepInsideTheVector) {
-  for (const auto& vector : vectors("late_signs")) {
-    const std::size_t first = vector.at("first");
-    const auto signs = vector.at("signs").get<std::vector<int>>();
-    ASSERT_EQ(signs.size(), 16U);
-    for (std::size_t j = 0; j < signs.size(); j += 5) {
-      std::vector<float> values(first + 16);
-      values[first + j] = 4;
-      EXPECT_FLOAT_EQ(rotate(values, hash_of(vector))[first], static_cast<float>(signs[j])) << j;
+void expect_contains(const std::string& text, std::string_view part) {
+  EXPECT_NE(text.find(part), std::string::npos) << "\"" << text << "\" lacks \"" << part << "\"";
+}
+
+/// A coordinator, and members a and b under roster version 1, both joined.
+class RotationTest : public ::testing::Test {
+ protected:
+  RotationTest() {
+    const Keystore own = Keystore::make("north", random_);
+    own.save_new(operator_folder(), keystore::Nothing{}, crypto::kLeastCost, random_);
+    coordinator::init(operator_folder(), own.identity(1),
+                      {.name = "north", .endpoint = "tcp://fed.example:7700"});
+    std::vector<Card> cards;
+    for (const char* name : {"a", "b"}) {
+      const Keystore keys = Keystore::make(name, random_);
+      keys.save_new(site(name), keystore::Nothing{}, crypto::kLeastCost, random_);
+      cards.push_back(participant::write_card(site(name), keys, CardKind::kNewMember));
     }
+    enroll(cards);
+    for (const char* name : {"a", "b"})
+      join(name);
   }
-}
 
-TEST(Rotation, OnlyTheLastBlockIsPadded) {
-  EXPECT_EQ(rotated_length(1), 1U);
-  EXPECT_EQ(rotated_length(3), 4U);
-  EXPECT_EQ(rotated_length(kBlock), kBlock);
-  EXPECT_EQ(rotated_length(kBlock + 1), kBlock + 1);
-  EXPECT_EQ(rotated_length(3 * kBlock + 1025), 3 * kBlock + 2048);
-}
+  [[nodiscard]] fs::path operator_folder() const { return folder_ / "operator"; }
 
-TEST(Rotation, InverseIsTheIdentityWithinRounding) {
-  for (const std::size_t count :
-       {std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{16}, std::size_t{100},
-        std::size_t{4096}, std::size_t{5000}, std::size_t{32768}, kBlock - 1, kBlock + 37}) {
-    const std::vector<float> values = random_values(count, count);
-    const std::vector<float> back = rotate_back(rotate(values, kHeaderHash), count, kHeaderHash);
-    ASSERT_EQ(back.size(), count);
-    double worst = 0;
-    for (std::size_t i = 0; i < count; ++i)
-      worst = std::max(worst, std::abs(double{back[i]} - double{values[i]}));
-    EXPECT_LT(worst, 1e-5) << count;
+  [[nodiscard]] fs::path site(const std::string& name) const { return folder_ / name; }
+
+  [[nodiscard]] Keystore keys_of(const std::string& name) const {
+    return Keystore::open(site(name), keystore::Nothing{});
   }
-}
 
-TEST(Rotation, KeepsTheNorm) {
-  for (const std::size_t count : {std::size_t{9}, std::size_t{70000}, kBlock + 4097}) {
-    const std::vector<float> values = random_values(count, 3 * count);
-    EXPECT_NEAR(norm(rotate(values, kHeaderHash)) / norm(values), 1, 1e-6) << count;
+  [[nodiscard]] config::Identity operators() const {
+    return Keystore::open(operator_folder(), keystore::Nothing{}).identity(1);
   }
+
+  FederationConfig enroll(const std::vector<Card>& cards) {
+    return coordinator::enroll(operator_folder(), operators(), cards, kOneYear);
+  }
+
+  FederationConfig revoke(const config::Revocation& statement) {
+    return coordinator::revoke(operator_folder(), operators(), {{statement}}, kOneYear);
+  }
+
+  participant::Membership join(const std::string& name, PinChange change = PinChange::kRefuse) {
+    const Keystore keys = keys_of(name);
+    const auto out =
+        participant::join(site(name), keys, operator_folder() / "federation.json", kNow, change);
+    const config::Identity identity = keys.identity(out.generation);
+    auto log = participant::open_audit(site(name), keys, identity, kNow);
+    EXPECT_TRUE(log.append({"roster_pinned", {}}, kNow).ok());
+    return out;
+  }
+
+  participant::Membership start(const std::string& name) {
+    const Keystore keys = keys_of(name);
+    auto out = participant::load_membership(site(name), keys, kNow);
+    participant::require_all_uses(keys, out);
+    return out;
+  }
+
+  Card rotate(const std::string& name, Rotation which, CardKind kind = CardKind::kSuccessor) {
+    Keystore keys = keys_of(name);
+    keys.rotate(which, random_);
+    keys.save(site(name));
+    participant::write_card(site(name), keys, kind);
+    return config::load_card(site(name) / (name + ".card.json"));
+  }
+
+  TemporaryDirectory folder_;
+  crypto::StreamRandom random_{23};
+};
+
+TEST_F(RotationTest, OldKeysStayGoodUntilTheRosterThatNamesTheNewOnesIsJoinedAndThenGo) {
+  const Keystore before = keys_of("a");
+  const Card card = rotate("a", Rotation::kBoth);
+  EXPECT_EQ(start("a").generation, 1u) << "nothing has changed for the roster that is pinned";
+  expect_contains(participant::keys_line(keys_of("a"), start("a")),
+                  "generation 2 waits for a roster that names it");
+  expect_contains(refusal_of([&] { participant::require_newest(keys_of("a"), start("a")); }),
+                  "nothing is wiped");
+  const FederationConfig made = enroll({card});
+  EXPECT_EQ(made.roster.version, 2u);
+  ASSERT_EQ(made.roster.members.size(), 2u);
+  EXPECT_EQ(made.roster.members[0].id, MemberId{1}) << "the member keeps its id";
+  EXPECT_EQ(made.roster.members[0].signing_key, card.signing_key);
+  EXPECT_EQ(made.roster.members[0].transport_key, card.transport_key);
+  EXPECT_EQ(start("a").generation, 1u) << "not joined yet";
+  EXPECT_EQ(join("b").federation.roster.version, 2u);
+  EXPECT_EQ(join("a").generation, 2u);
+  EXPECT_EQ(start("a").self, MemberId{1});
+  EXPECT_EQ(refusal_of([&] { participant::require_newest(keys_of("a"), start("a")); }), "");
+  Keystore keys = keys_of("a");
+  EXPECT_TRUE(keys.identity(1).signing.seed().equals(before.identity(1).signing.seed()));
+  keys.retire_old();
+  keys.save(site("a"));
+  EXPECT_EQ(start("a").generation, 2u);
+  EXPECT_EQ(keys_of("a").description().retired, before.description().held);
 }
 
-// 5 sigma of a normal of deviation norm / sqrt(m'): one coordinate of 2^16 beyond 6 has p < 2e-4,
-// and the seed is fixed.
-TEST(Rotation, SpreadsOneLargeValueAndAFlatVectorEvenly) {
-  constexpr std::size_t kCount = 1 << 16;
-  std::vector<float> spike(kCount);
-  spike[12345] = 256;
-  for (const float value : rotate(spike, kHeaderHash))
-    ASSERT_FLOAT_EQ(std::abs(value), 1);
-  double largest = 0;
-  for (const float value : rotate(std::vector<float>(kCount, 1.0F), kHeaderHash))
-    largest = std::max(largest, std::abs(double{value}));
-  EXPECT_LT(largest, 6);
-  EXPECT_GT(largest, 3);
+TEST_F(RotationTest, TheAuditLogIsHandedOverAndBothHalvesVerifyByTheirKeys) {
+  enroll({rotate("a", Rotation::kBoth)});
+  join("a");
+  const Keystore keys = keys_of("a");
+  const std::string first = to_hex(keys.description().held[0].signing_key).substr(0, 16);
+  const fs::path ended = site("a") / ("audit-" + first + ".jsonl"), log = site("a") / "audit.jsonl";
+  const auto verified = [&](const fs::path& file) {
+    return run::check_audit_file(file,
+                                 run::audit_key({.log = file, .federation = {}, .member = {}}), {});
+  };
+  const run::AuditReport old = verified(ended), fresh = verified(log);
+  EXPECT_TRUE(old.whole());
+  EXPECT_EQ(old.lines, 2u) << "pinned, keys_replaced";
+  EXPECT_TRUE(fresh.whole());
+  EXPECT_EQ(fresh.lines, 2u) << "keys_taken_over, pinned";
+  std::ifstream in(log);
+  std::string line;
+  std::getline(in, line);
+  expect_contains(line, run::to_text(old.head));
+  expect_contains(line, to_hex(keys.description().held[0].signing_key));
+  join("a");
+  EXPECT_EQ(verified(log).lines, 3u) << "handed over once";
 }
 
-TEST(Rotation, IsTheSameAtAllAndDiffersFromRoundToRound) {
-  const std::vector<float> values = random_values(1000, 1);
-  EXPECT_EQ(rotate(values, kHeaderHash), rotate(values, kHeaderHash));
-  EXPECT_NE(rotate(values, kHeaderHash), rotate(values, Bytes32{7, 8, 10}));
+TEST_F(RotationTest, OnlyTheTransportKeyCanBeReplacedAndTheAuditLogGoesOn) {
+  const Card card = rotate("a", Rotation::kTransport);
+  enroll({card});
+  EXPECT_EQ(join("a").generation, 2u);
+  EXPECT_TRUE(run::check_audit_file(site("a") / "audit.jsonl", card.signing_key, {}).whole());
+  EXPECT_FALSE(
+      fs::exists(site("a") / ("audit-" + to_hex(card.signing_key).substr(0, 16) + ".jsonl")));
+}
+
+TEST_F(RotationTest, ASuccessorNeedsTheWordOfTheVeryKeysThatAreEnrolled) {
+  const Card honest = rotate("a", Rotation::kBoth);
+  const Keystore thief = Keystore::make("a", random_);
+  expect_contains(refusal_of([&] { enroll({config::card_of(thief.identity(1))}); }),
+                  "a member of this name is enrolled already");
+  // Signed by keys of its own choice, for those of the member.
+  Card forged = config::card_of(thief.identity(1));
+  forged.replaces = honest.replaces;
+  const auto parsed = config::parse_card(config::to_json(forged), "card");
+  ASSERT_TRUE(std::holds_alternative<config::ConfigErrors>(parsed));
+  expect_contains(std::get<config::ConfigErrors>(parsed).joined(),
+                  "$.replaces.signature: not made by the key that this card replaces");
+  const Keystore other = Keystore::make("a", random_);
+  expect_contains(
+      refusal_of([&] { enroll({config::successor_card(thief.identity(1), other.identity(1))}); }),
+      "it replaces other keys than those that are enrolled");
+  const Card stranger =
+      config::successor_card(Keystore::make("c", random_).identity(1), other.identity(1));
+  expect_contains(refusal_of([&] { enroll({stranger}); }), "a card that is not enrolled");
+  // Another member's successor cannot take this one's place.
+  Keystore b = keys_of("b");
+  config::Identity as_a = b.identity(1);
+  as_a.name = "a";
+  expect_contains(refusal_of([&] { enroll({config::successor_card(as_a, b.identity(1))}); }),
+                  "it replaces other keys than those that are enrolled");
+  EXPECT_EQ(enroll({honest}).roster.version, 2u);
+}
+
+TEST_F(RotationTest, ReplacedKeysNeverComeBackAndAnOldSuccessorIsNotPlayedAgain) {
+  const Card second = rotate("a", Rotation::kTransport);
+  enroll({second});
+  join("a");
+  const Card third = rotate("a", Rotation::kTransport);
+  enroll({third});
+  expect_contains(refusal_of([&] { enroll({second}); }), "it replaces other keys");
+  const Keystore keys = keys_of("a");
+  Card back = config::successor_card(keys.identity(2), keys.identity(3));
+  expect_contains(refusal_of([&] { enroll({back}); }), "was revoked or replaced");
+  const FederationConfig now = config::load_federation(operator_folder() / "federation.json");
+  EXPECT_EQ(now.revoked_keys.size(), 2u) << "two transport keys; the signing key is in use";
+}
+
+TEST_F(RotationTest, RevokedKeysLeaveTheRosterAndAreNeverEnrolledAgain) {
+  const config::Identity identity = keys_of("a").identity(1);
+  const config::Revocation statement = config::revocation_of(identity);
+  const auto read = config::parse_revocation(config::to_json(statement), "r");
+  ASSERT_TRUE(std::holds_alternative<config::Revocation>(read));
+  const FederationConfig made = revoke(std::get<config::Revocation>(read));
+  EXPECT_EQ(made.roster.version, 2u);
+  ASSERT_EQ(made.roster.members.size(), 1u);
+  EXPECT_EQ(made.roster.members[0].name, "b");
+  expect_contains(refusal_of([&] { join("a"); }), "a is not in the roster");
+  expect_contains(refusal_of([&] { enroll({config::card_of(identity)}); }),
+                  "was revoked or replaced and is never enrolled again");
+  Keystore half = keys_of("a");
+  half.rotate(Rotation::kSigning, random_);
+  expect_contains(refusal_of([&] { enroll({config::card_of(half.identity(2))}); }),
+                  "was revoked or replaced");
+  // New keys are a new member of the old name; keys for data stay.
+  const crypto::Secret32 records = keys_of("a").data_key("records");
+  const Card fresh = rotate("a", Rotation::kBoth, CardKind::kNewMember);
+  EXPECT_FALSE(fresh.is_successor());
+  EXPECT_EQ(enroll({fresh}).roster.members.back().id, MemberId{3});
+  expect_contains(refusal_of([&] { join("a"); }), "it makes this site member 3 instead of 1");
+  EXPECT_EQ(join("a", PinChange::kReplace).generation, 2u);
+  EXPECT_TRUE(keys_of("a").data_key("records").equals(records));
+}
+
+TEST_F(RotationTest, ARevocationIsTheKeysOwnWordAndHitsNobodyElse) {
+  config::Revocation statement = config::revocation_of(keys_of("a").identity(1));
+  statement.transport_key[0] ^= 1;
+  const auto parsed = config::parse_revocation(config::to_json(statement), "r");
+  ASSERT_TRUE(std::holds_alternative<config::ConfigErrors>(parsed));
+  expect_contains(std::get<config::ConfigErrors>(parsed).joined(), "not made by the key");
+  // A member that names another's transport key in its own statement.
+  config::Identity bent = keys_of("a").identity(1);
+  bent.transport_public = keys_of("b").newest().transport_key;
+  expect_contains(refusal_of([&] { revoke(config::revocation_of(bent)); }),
+                  "its transport key is another member's");
+}
+
+TEST_F(RotationTest, TheOperatorCanRevokeByNameAndRemovingAloneIsNotForEver) {
+  const std::vector<std::string> a{"a"}, b{"b"};
+  const Card card_a = config::card_of(keys_of("a").identity(1));
+  const Card card_b = config::card_of(keys_of("b").identity(1));
+  coordinator::remove(operator_folder(), operators(), a, coordinator::Removal::kRemove, kOneYear);
+  EXPECT_EQ(enroll({card_a}).roster.members.size(), 2u);
+  coordinator::remove(operator_folder(), operators(), b, coordinator::Removal::kRevoke, kOneYear);
+  expect_contains(refusal_of([&] { enroll({card_b}); }), "was revoked");
+}
+
+TEST_F(RotationTest, RestoredKeysTakePartInNothingUntilTheRosterNamesTheirSuccessor) {
+  const keystore::Opener seal = keystore::KeyFile{crypto::Secret32::random(random_)};
+  keys_of("a").save_backup(folder_ / "backup", seal, crypto::kLeastCost, random_);
+  fs::remove(site("a") / "keystore.json");
+  Keystore restored = Keystore::open_backup(folder_ / "backup", seal);
+  restored.restrict_to_successor();
+  restored.save_new(site("a"), keystore::Nothing{}, crypto::kLeastCost, random_);
+  expect_contains(refusal_of([&] { start("a"); }), "restored from a backup");
+  const Card card = rotate("a", Rotation::kBoth);
+  EXPECT_TRUE(card.is_successor());
+  expect_contains(refusal_of([&] { start("a"); }), "keys rotate");
+  enroll({card});
+  join("a");
+  EXPECT_EQ(start("a").generation, 2u);
+}
+
+TEST_F(RotationTest, ABackupOlderThanARotationIsToldByTheRoster) {
+  const keystore::Opener seal = keystore::KeyFile{crypto::Secret32::random(random_)};
+  keys_of("a").save_backup(folder_ / "backup", seal, crypto::kLeastCost, random_);
+  enroll({rotate("a", Rotation::kBoth)});
+  join("a");
+  fs::remove(site("a") / "keystore.json");
+  const Keystore old = Keystore::open_backup(folder_ / "backup", seal);
+  old.save_new(site("a"), keystore::Nothing{}, crypto::kLeastCost, random_);
+  const std::string why = refusal_of([&] { start("a"); });
+  expect_contains(why, "a is enrolled with other keys (");
+  expect_contains(why, "restored from a backup of before a rotation, the newer keys are lost");
+}
+
+TEST_F(RotationTest, AFederationWithoutRevokedKeysIsWrittenAsBeforeThereWereAny) {
+  std::ifstream in(operator_folder() / "federation.json");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_EQ(text.find("revoked_keys"), std::string::npos);
+  FederationConfig federation = config::load_federation(operator_folder() / "federation.json");
+  federation.revoked_keys = {"zz"};
+  const auto parsed = config::parse_federation(config::to_json(federation), "f");
+  ASSERT_TRUE(std::holds_alternative<config::ConfigErrors>(parsed));
+  expect_contains(std::get<config::ConfigErrors>(parsed).joined(), "$.revoked_keys[0]: no key");
 }
 
 }  // namespace
-}  // namespace sotto::codec
+}  // namespace sotto
