@@ -223,6 +223,10 @@ void add_restore(CLI::App& keys, const KeysParty& party) {
   add_unlock_options(*sub, args->unlock);
   sub->callback([args, party] {
     const fs::path folder = args->dir;
+    if (const fs::path there = folder / keystore::kKeystoreFile; fs::exists(there))
+      throw StartupError(there.string() +
+                         " exists: keys are never overwritten; move it away if its keys are to be "
+                         "given up");
     config::make_private_folder(folder);
     const auto lock = lock_keystore(folder);
     const keystore::Opener opener =

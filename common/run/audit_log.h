@@ -20,7 +20,7 @@
 
 namespace sotto::run {
 
-/// In a party's folder, beside identity.json.
+/// In a party's folder, beside keystore.json.
 inline constexpr const char* kAuditFile = "audit.jsonl";
 
 /// Public facts only: never a secret, a record or a metric of a site.
