@@ -103,7 +103,8 @@ struct PutType {
 /// A default that says something: not the empty text, list or key of what has none.
 bool has_default(const Field& field) {
   if (field.presence == Presence::kRequired) return false;
-  if (std::holds_alternative<Bytes32*>(field.slot)) return false;
+  if (std::holds_alternative<Bytes32*>(field.slot) || std::holds_alternative<Bytes64*>(field.slot))
+    return false;
   const Json value = value_of(field);
   const auto* as_text = std::get_if<std::string>(&value.value);
   return as_text == nullptr || !as_text->empty();

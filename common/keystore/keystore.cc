@@ -117,11 +117,16 @@ crypto::SecretCell read_in(const fs::path& folder) {
   return text;
 }
 
-/// Sealed as it is, it may lie anywhere, with whatever modes the medium has.
-Bytes read_backup(const fs::path& file) {
+/// Sealed as it is, it may lie anywhere, with whatever modes the medium has. Into guarded memory all
+/// the same: it could be the copy of a keystore that is not sealed.
+crypto::SecretCell read_backup(const fs::path& file) {
   Result<Bytes> text = journal::read_file(file, kMaxFileBytes);
   if (!text) throw StartupError(text.error().message);
-  return std::move(text).value();
+  if (text->empty()) throw StartupError(file.string() + " is empty");
+  crypto::SecretCell out(text->size());
+  std::ranges::copy(*text, out.data());
+  crypto::wipe(*text);
+  return out;
 }
 
 void refuse_existing(const fs::path& file) {
@@ -172,7 +177,8 @@ Description describe(const fs::path& folder) {
 }
 
 Description describe_backup(const fs::path& file) {
-  return parse_or_throw(read_backup(file), file).contents.description;
+  const crypto::SecretCell text = read_backup(file);
+  return parse_or_throw({text.data(), text.size()}, file).contents.description;
 }
 
 Keystore Keystore::make(std::string_view name, crypto::SecureRandom& random) {
@@ -248,7 +254,8 @@ Keystore Keystore::open(const fs::path& folder, const Opener& opener) {
 }
 
 Keystore Keystore::open_backup(const fs::path& file, const Opener& opener) {
-  return open_text(read_backup(file), file, opener);
+  const crypto::SecretCell text = read_backup(file);
+  return open_text({text.data(), text.size()}, file, opener);
 }
 
 void Keystore::save_new(const fs::path& folder, const Opener& seal,
