@@ -117,8 +117,8 @@ crypto::SecretCell read_in(const fs::path& folder) {
   return text;
 }
 
-/// Sealed as it is, it may lie anywhere, with whatever modes the medium has. Into guarded memory all
-/// the same: it could be the copy of a keystore that is not sealed.
+/// Sealed as it is, it may lie anywhere, with whatever modes the medium has. Into guarded memory
+/// all the same: it could be the copy of a keystore that is not sealed.
 crypto::SecretCell read_backup(const fs::path& file) {
   Result<Bytes> text = journal::read_file(file, kMaxFileBytes);
   if (!text) throw StartupError(text.error().message);

@@ -56,10 +56,6 @@ void expect_contains(const std::string& text, std::string_view part) {
   EXPECT_NE(text.find(part), std::string::npos) << "\"" << text << "\" lacks \"" << part << "\"";
 }
 
-unsigned mode_of(const fs::path& file) {
-  return static_cast<unsigned>(fs::status(file).permissions());
-}
-
 Bytes32 filled(std::uint8_t byte) {
   Bytes32 out;
   out.fill(byte);
