@@ -385,6 +385,8 @@ TEST_F(KeystoreTest, ARotationReplacesWhatItIsAskedToAndKeepsTheOldUntilItIsReti
   EXPECT_EQ(loaded.description().held, (std::vector{first, second, third, keys.newest()}));
   EXPECT_EQ(loaded.identity(2).signing.verify_key(), first.signing_key);
   loaded.retire_old();
+  EXPECT_EQ(loaded.identity(4).signing.verify_key(), keys.newest().signing_key)
+      << "the secrets go with their public halves";
   loaded.save(home());
   const Keystore last = Keystore::open(home(), opener(SealedBy::kPassphrase));
   EXPECT_EQ(last.description().held, (std::vector{keys.newest()}));
