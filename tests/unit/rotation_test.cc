@@ -181,6 +181,11 @@ TEST_F(RotationTest, ASuccessorNeedsTheWordOfTheVeryKeysThatAreEnrolled) {
   ASSERT_TRUE(std::holds_alternative<config::ConfigErrors>(parsed));
   expect_contains(std::get<config::ConfigErrors>(parsed).joined(),
                   "$.replaces.signature: not made by the key that this card replaces");
+  // The transport key is public: to name it beside a signing key of one's own proves nothing.
+  config::Identity half = Keystore::make("a", random_).identity(1);
+  half.transport_public = honest.replaces.transport_key;
+  expect_contains(refusal_of([&] { enroll({config::successor_card(thief.identity(1), half)}); }),
+                  "it replaces other keys than those that are enrolled");
   const Keystore other = Keystore::make("a", random_);
   expect_contains(
       refusal_of([&] { enroll({config::successor_card(thief.identity(1), other.identity(1))}); }),
