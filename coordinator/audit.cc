@@ -67,6 +67,8 @@ void RunAudit::status(const RunStatus& status, std::uint64_t unix_seconds) {
     if (m.state == known.state && m.reason == known.reason) continue;
     if (m.state == MemberState::kAccepted)
       append({"job_accepted", {{"member", m.name}}}, unix_seconds);
+    if (m.state == MemberState::kOffered && !m.reason.empty())
+      append({"job_postponed", {{"member", m.name}, {"reason", m.reason}}}, unix_seconds);
     if (m.state == MemberState::kRefused)
       append({"job_refused", {{"member", m.name}, {"reason", m.reason}}}, unix_seconds);
     answers_[m.id] = m;

@@ -5,6 +5,7 @@
 
 #include "common/base/printable.h"
 #include "common/run/evidence_folder.h"
+#include "common/run/job_answer.h"
 #include "common/run/plan.h"
 #include "common/run/saved_model.h"
 #include "common/secagg/transcript.h"
@@ -87,11 +88,13 @@ struct Coordinator::Impl {
     }
     const bool had_accepted = members.accepted(peer);
     if (!members.answered(peer, reply)) return;
+    const bool later = reply.reason.starts_with(run::kNotNow);
     const std::string said = members.name_of(peer) + (reply.accepted ? " accepts the job"
+                                                      : later ? " does not take part in the job "
                                                       : had_accepted ? " withdraws from the job: "
                                                                      : " refuses the job: ");
     note(said + printable(reply.reason));
-    if (had_accepted && !reply.accepted && training.stopping().when_budget_spent())
+    if (had_accepted && !reply.accepted && !later && training.stopping().when_budget_spent())
       withdrawn = said + printable(reply.reason);
     if (genesis && reply.accepted) apply(genesis->connected(peer));
     if (machine && reply.accepted) apply(machine->member_connected(peer, host.now()));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/printable.h"
+#include "common/run/job_answer.h"
 
 namespace sotto::coordinator {
 
@@ -82,7 +83,10 @@ void Members::offered(MemberId id) {
 
 bool Members::answered(MemberId id, const wire::JobReply& reply) {
   MemberStatus& status = members_.at(id).status;
-  const MemberState state = reply.accepted ? MemberState::kAccepted : MemberState::kRefused;
+  const bool later = reply.reason.starts_with(run::kNotNow);
+  const MemberState state = reply.accepted ? MemberState::kAccepted
+                            : later        ? MemberState::kOffered
+                                           : MemberState::kRefused;
   const std::string reason = printable(reply.reason);  // a peer's words: shown to people
   if (status.state == state && status.reason == reason) return false;
   status.state = state;

@@ -57,34 +57,35 @@ Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& accou
   return {};
 }
 
-Result<JobContext> context_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
-                              const config::JobConfig& job,
-                              const std::optional<codec::NoiseTerms>& noise) {
-  JobContext context{.job_epsilon = kNoLimit};
+Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
+                            const config::JobConfig& job,
+                            const std::optional<codec::NoiseTerms>& noise) {
+  PrivacyCost cost{.job_epsilon = kNoLimit};
   const double delta = account.budget.delta;
-  const auto spent = ledger.spent(account.dataset_id, delta);
+  const auto spent = ledger.both_spent(account.dataset_id, delta);
   if (!spent.ok()) return spent.error();
-  context.epsilon_spent = *spent;
+  cost.epsilon_spent = spent->epsilon;
+  cost.participant_epsilon_spent = spent->participant_epsilon;
   privacy::Charge whole =
       training_charge(account, RoundNumber::of(job.rounds.num_server_rounds, 0), {}, std::nullopt);
   if (whole.steps) {
     whole.steps->steps *= job.rounds.num_server_rounds;
-    context.noise_multiplier = whole.steps->noise_multiplier;
+    cost.noise_multiplier = whole.steps->noise_multiplier;
     const auto epsilon = privacy::epsilon_of(*whole.steps, job.differential_privacy.target_delta);
     if (!epsilon.ok()) return epsilon.error();
-    context.job_epsilon = *epsilon;
+    cost.job_epsilon = *epsilon;
   }
   if (noise) {
     const auto all = run::noise_of_job(job, *noise);
     if (!all.ok()) return all.error();
     whole.noise = *all;
-    context.participant_noise_multiplier = noise->noise_multiplier;
+    cost.participant_noise_multiplier = noise->noise_multiplier;
   }
   const auto after = ledger.both_spent_after(whole, delta);
   if (!after.ok()) return after.error();
-  context.epsilon_after_job = after->epsilon;
-  context.participant_epsilon_after_job = after->participant_epsilon;
-  return context;
+  cost.epsilon_after_job = after->epsilon;
+  cost.participant_epsilon_after_job = after->participant_epsilon;
+  return cost;
 }
 
 }  // namespace sotto::participant

@@ -43,9 +43,9 @@ privacy::Charge evaluation_charge(const SiteAccount& account, RoundNumber round,
 Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                   const privacy::Charge& charge);
 
-/// What the site knows when it decides on the whole job.
-Result<JobContext> context_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
-                              const config::JobConfig& job,
-                              const std::optional<codec::NoiseTerms>& noise);
+/// Of the whole job; without the number of examples, which its trainer knows.
+Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
+                            const config::JobConfig& job,
+                            const std::optional<codec::NoiseTerms>& noise);
 
 }  // namespace sotto::participant

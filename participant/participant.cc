@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -10,12 +9,12 @@
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
 #include "common/run/evidence_folder.h"
-#include "common/run/participant_privacy.h"
+#include "common/run/job_answer.h"
 #include "common/run/plan.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
-#include "participant/account.h"
-#include "participant/policy.h"
+#include "participant/job_kind.h"
+#include "participant/offer_judge.h"
 #include "participant/run_genesis.h"
 #include "participant/session.h"
 #include "participant/session_line.h"
@@ -28,8 +27,8 @@ namespace {
 /// Says that we are there; the coordinator leaves silent members out of cohorts.
 constexpr Duration kHelloEvery{5000};
 
-/// Of a noise multiplier: not looked at yet.
-constexpr double kUnknown = std::numeric_limits<double>::infinity();
+/// What the other side reads of a reason.
+constexpr std::size_t kMaxReason = 4000;
 
 /// Everything that belongs to one run we agreed to.
 struct Run {
@@ -41,6 +40,8 @@ struct Run {
   std::unique_ptr<ParticipantSession> session;
   std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   wire::JobReply reply;
+  JobContext context;      // in which it was accepted
+  bool withdrawn = false;  // for good
 
   // Of the newest computation. A later attempt may need it again (2.7), so masking takes a copy.
   std::optional<learning::TrainedUpdate> trained;
@@ -59,7 +60,8 @@ struct Participant::Impl {
         guard(g),
         geneses(gl),
         ledger(l),
-        observer(std::move(obs)) {}
+        observer(std::move(obs)),
+        judge(options, signing, ledger, observer) {}
 
   const config::SitePolicy& policy() const { return options.site.policy; }
 
@@ -84,6 +86,7 @@ struct Participant::Impl {
   }
 
   void say_hello() {
+    if (run) look_again();
     send({}, wire::Hello{.run = run ? run->id : RunId{}});
     next_hello = host.now() + kHelloEvery;
     schedule();
@@ -106,93 +109,99 @@ struct Participant::Impl {
       return;  // the worker still uses the former run; the offer comes again with our next Hello
     run.reset();
     session_wake.reset();
-    wire::JobReply reply = decide(offer);
-    secagg::sign_job_reply(signing, reply);
-    if (run) run->reply = reply;
-    audit({reply.accepted ? "job_accepted" : "job_refused",
-           {{"job_hash", to_hex(reply.job_hash)},
-            {"run", to_hex(reply.run)},
-            {"reason", reply.reason}}});
-    send({}, reply);
-    if (!reply.accepted) {
-      note("refused the job: " + reply.reason);
-      if (options.once) host.finish(3);
-    }
-  }
-
-  wire::JobReply decide(const wire::JobOffer& offer) {
     wire::JobReply reply{.run = offer.run, .id = options.self};
     auto parsed = config::parse_received_job(offer.job);
     if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed)) {
       reply.job_hash = crypto::hash("SOTTO job", {view_of(offer.job)});
       reply.reason = errors->joined();
-      return reply;
+      return answer(std::move(reply), {});
     }
     config::JobConfig job = std::get<config::JobConfig>(std::move(parsed));
     job.model.path = options.site.model_path.string();
     reply.job_hash = job.hash;
-    auto built = agree(std::move(job), offer.run);
-    if (!built.ok()) {
-      reply.reason = built.error().message;
-    } else {
-      run = std::move(built).value();
-      reply.accepted = true;
-    }
-    return reply;
+    const Bytes32 kind = kind_of(job, options.roster.coordinator_signing_key);
+    Assessment found = judge.assess(job, offer.run);
+    for (const std::string& line : found.warnings)
+      warn(line);
+    reply.accepted = found.answer == Answer::kAccept;
+    reply.reason = (found.answer == Answer::kNotNow ? std::string(run::kNotNow) : "") + found.reason;
+    if (reply.accepted)
+      run = agree(std::move(job), offer.run, std::move(found));
+    else if (found.answer == Answer::kNotNow)
+      judge.ask(job, found.rulings);
+    answer(std::move(reply), kind);
   }
 
-  Result<std::unique_ptr<Run>> agree(config::JobConfig job, const RunId& id) {
-    // Rules that need no data come first, so that a refused job never opens a file.
-    if (auto broken = refusals(policy(), job,
-                               {.noise_multiplier = kUnknown,
-                                .participant_noise_multiplier = kUnknown,
-                                .roster_participants = roster_size()});
-        !broken.empty()) {
-      return Error{joined(broken)};
+  /// Signs and sends it; what is new in it is written down first.
+  void answer(wire::JobReply reply, const Bytes32& kind) {
+    reply.reason.resize(std::min(reply.reason.size(), kMaxReason));
+    secagg::sign_job_reply(signing, reply);
+    const bool later = !reply.accepted && reply.reason.starts_with(run::kNotNow);
+    if (said.run != reply.run || said.accepted != reply.accepted || said.reason != reply.reason) {
+      audit({reply.accepted ? "job_accepted"
+             : later        ? "job_postponed"
+                            : "job_refused",
+             {{"job_hash", to_hex(reply.job_hash)},
+              {"run", to_hex(reply.run)},
+              {"kind", to_hex(kind)},
+              {"reason", reply.reason}}});
+      if (!reply.accepted)
+        note((later ? "cannot take part in the job " : "refused the job: ") + reply.reason);
     }
-    if (!job.secure_aggregation.enabled)
-      return Error{"this participant sends updates through secure aggregation only"};
-    if (Status same = config::check_model_files(job, job.model.path); !same.ok())
-      return same.error();
-    auto trainer = options.make_trainer(job, options.site);
-    if (!trainer.ok()) return trainer.error();
-    auto initial = learning::initial_model(job);
-    if (!initial.ok()) return initial.error();
-    auto noise = run::noise_terms(job, initial->values.size());
-    if (!noise.ok()) return noise.error();
-    SiteAccount account = account_of(options.site, job, id, (*trainer)->steps_per_round());
-    auto context = context_of(ledger, account, job, *noise);
-    if (!context.ok()) return context.error();
-    context->roster_participants = roster_size();
-    context->training_examples = (*trainer)->training_examples();
-    for (const std::string& line : delta_warnings(policy(), job, context->training_examples))
-      warn(line);
-    if (auto broken = refusals(policy(), job, *context); !broken.empty())
-      return Error{joined(broken)};
+    said = reply;
+    if (run) run->reply = reply;
+    send({}, reply);
+    if (!reply.accepted && !later && options.once) host.finish(3);
+  }
 
+  /// Hours pass and people change their minds while a run goes on.
+  void look_again() {
+    if (run->withdrawn) return;
+    const std::vector<Ruling> rulings = judge.judge_again(run->job, run->context);
+    const bool stands = answer_of(rulings) == Answer::kAccept;
+    if (stands == run->reply.accepted) return;
+    wire::JobReply reply = run->reply;
+    reply.accepted = stands;
+    reply.reason = stands ? "" : std::string(run::kNotNow) + reasons_of(rulings);
+    if (!stands) judge.ask(run->job, rulings);
+    answer(std::move(reply), kind_of(run->job, options.roster.coordinator_signing_key));
+    if (stands) note("takes part in the job again");
+  }
+
+  /// A round that was joined is finished; none is joined while the site would not accept its job.
+  bool may_join(const wire::Offer& offer) {
+    if (run->session->current_round() == offer.header.round) return true;
+    look_again();
+    if (run->reply.accepted) return true;
+    send(offer.header.round, wire::LeaveRound{run->reply.reason});
+    return false;
+  }
+
+  std::unique_ptr<Run> agree(config::JobConfig job, const RunId& id, Assessment found) {
     auto made = std::make_unique<Run>();
     made->job_hash = job.hash;
     made->id = id;
-    made->account = std::move(account);
+    made->account = std::move(found.account);
+    made->context = std::move(found.context);
     const std::vector<secagg::CohortMember> roster = run::signers(options.roster);
     Agreement agreement{.run = id,
                         .config_hash = job.hash,
                         .roster_hash = options.roster.hash(),
                         .num_server_rounds = job.rounds.num_server_rounds,
-                        .parameters = initial->values.size(),
+                        .parameters = found.initial->values.size(),
                         .encoding = run::encoding_of(job),
-                        .noise = *noise,
+                        .noise = found.noise,
                         .min_colluders = policy().max_colluders,
                         .min_cohort = policy().min_cohort,
                         .max_round = std::chrono::seconds(policy().max_round_s),
                         .threads = options.site.resources.threads,
                         .graph = run::graph_rules(job),
                         .drawn_cohort_size = run::drawn_cohort_size(job, roster.size())};
-    layout = initial->layout;
+    layout = found.initial->layout;
     if (job.secure_aggregation.model_lineage)
       agreement.lineage =
           LineageTerms{.optimizer = run::optimizer_spec(job.server_optimizer),
-                       .first = std::make_shared<const FlatParameters>(std::move(initial).value())};
+                       .first = std::make_shared<const FlatParameters>(std::move(*found.initial))};
     if (agreement.drawn_cohort_size) {
       made->genesis.emplace(
           secagg::GenesisContext{.run = id,
@@ -206,7 +215,7 @@ struct Participant::Impl {
     made->session = std::make_unique<ParticipantSession>(
         agreement, options.self, run::signers(options.roster),
         options.roster.coordinator_signing_key, signing, options.preshared, random, guard.state());
-    made->trainer = std::move(trainer).value();
+    made->trainer = std::move(found.trainer);
     made->job = std::move(job);
     note("agreed to the job '" + made->job.name + "'");
     return made;
@@ -256,6 +265,7 @@ struct Participant::Impl {
 
   /// A site that can pay for no more rounds says so to the coordinator, instead of failing in each.
   void withdraw(const std::string& reason) {
+    run->withdrawn = true;
     run->reply.accepted = false;
     run->reply.reason = reason;
     secagg::sign_job_reply(signing, run->reply);
@@ -413,10 +423,12 @@ struct Participant::Impl {
   GenesisLog& geneses;
   privacy::PrivacyLedger& ledger;
   ParticipantObserver observer;
+  OfferJudge judge;
 
   std::unique_ptr<Run> run;
   std::vector<ParameterShape> layout;
-  bool busy = false;  // a worker has the trainer or the update
+  wire::JobReply said;  // the newest answer to an offer
+  bool busy = false;    // a worker has the trainer or the update
   TimePoint next_hello;
   std::optional<TimePoint> session_wake;
 };
@@ -445,6 +457,8 @@ void Participant::on_frame(MemberId peer, BytesView frame) {
   if (!self.run) return;
   if (self.run->genesis && wire::is_about_genesis(decoded->message))
     return self.on_genesis(decoded->message);
+  if (const auto* offer = std::get_if<wire::Offer>(&decoded->message))
+    if (!self.may_join(*offer)) return;
   self.apply(self.run->session->handle(
       {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)},
       self.host.now()));

@@ -18,15 +18,11 @@
 #include "common/privacy/ledger.h"
 #include "common/run/audit_log.h"
 #include "common/secagg/preshared.h"
+#include "participant/assessment.h"
 #include "participant/genesis_log.h"
 #include "participant/guard.h"
-#include "participant/learning/local_trainer.h"
 
 namespace sotto::participant {
-
-/// Reads the site's data and builds a trainer for a job it agreed to.
-using TrainerFactory = std::function<Result<std::unique_ptr<learning::LocalTrainer>>(
-    const config::JobConfig&, const config::SiteConfig&)>;
 
 /// The factory of the real programs: files named in site.json.
 Result<std::unique_ptr<learning::LocalTrainer>> trainer_from_files(const config::JobConfig& job,
@@ -38,8 +34,12 @@ struct ParticipantOptions {
   config::SiteConfig site;
   secagg::PresharedKeys preshared;
   TrainerFactory make_trainer;
-  std::filesystem::path evidence;  // folder for contradictions of others; empty: none is kept
-  bool once = false;               // finish with the first run's end (or refusal), for scripts
+  /// What the clocks on the site's walls show, for its hours and for approvals.
+  std::function<std::uint64_t()> unix_now;
+  std::filesystem::path evidence;      // folder for contradictions of others; empty: none is kept
+  std::filesystem::path approvals;     // approvals.h; empty: nobody approved anything
+  std::filesystem::path offered_jobs;  // folder for what waits for approval; empty: none is kept
+  bool once = false;                   // finish with the first run's end (or refusal), for scripts
 
   /// A failure drill: the process kills itself with -9 just before this message of this server
   /// round leaves.

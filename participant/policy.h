@@ -1,31 +1,93 @@
 // What this site agrees to, decided here and nowhere else: the coordinator proposes.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/base/bytes.h"
+#include "common/config/hours.h"
 #include "common/config/job.h"
 #include "common/config/site.h"
 
 namespace sotto::participant {
 
-/// What the site knows beside the job when it decides.
-struct JobContext {
+/// What the job's model turns out to be, from the site's own copy of its files.
+struct ModelFacts {
+  std::string family;                // config.json's model_type
+  std::vector<std::string> modules;  // whose parameters or adapters are trained and sent, by name;
+                                     // an adapter's ends in kAdapterOf
+  double model_mb = 0;               // fetched for a round, in 10^6 bytes
+  double update_mb = 0;              // sent in a round
+};
+
+/// At the end of the name of a module of which an adapter is trained, and not itself.
+inline constexpr std::string_view kAdapterOf = " (adapter)";
+
+/// What the job would cost this site's data.
+struct PrivacyCost {
   double epsilon_spent = 0;                  // by the data set so far, at the policy's delta
   double epsilon_after_job = 0;              // if the whole job runs
   double job_epsilon = 0;                    // of this job alone at its delta; infinity without DP
   double noise_multiplier = 0;               // that would be used here
-  double participant_epsilon_after_job = 0;  // of everything sent, at the policy's delta
+  double participant_epsilon_spent = 0;      // of everything sent, at the policy's delta
+  double participant_epsilon_after_job = 0;  // likewise
   double participant_noise_multiplier = 0;   // inside the smallest sum
-  std::uint32_t roster_participants = 0;
-  std::uint64_t training_examples = 0;  // 0: not looked at yet
+  std::uint64_t training_examples = 0;
 };
 
-/// Empty = accepted. Else one sentence a broken rule, with what was asked and what is allowed, fit
-/// to be shown on both sides (it never says how many examples the site has; with
-/// policy.require_small_delta the refusal itself bounds it).
-std::vector<std::string> refusals(const config::SitePolicy& policy, const config::JobConfig& job,
-                                  const JobContext& context);
+/// Who offers the job.
+struct FederationFacts {
+  std::uint32_t participants = 0;  // in the roster
+  Bytes32 coordinator{};           // signing key
+};
+
+/// What a person of this site said, as it holds now.
+struct Consent {
+  bool to_kind = false;
+  bool to_job = false;
+};
+
+/// What the site knows beside the job when it decides. What is missing was not looked at yet, and
+/// the rules about it are open.
+struct JobContext {
+  std::optional<FederationFacts> federation{};
+  std::optional<config::LocalTime> now{};
+  std::optional<Consent> consent{};
+  std::optional<ModelFacts> model{};
+  std::optional<PrivacyCost> cost{};
+};
+
+enum class Verdict : std::uint8_t {
+  kMeets,
+  kOpen,    // cannot be told from what is known
+  kNotNow,  // broken, but time or a person of this site may change that under the same policy
+  kBreaks
+};
+
+/// One rule of site.json applied to one job.
+struct Ruling {
+  std::string_view rule;  // key under "policy"
+  Verdict verdict{};
+  std::string asked;    // what the job has, for this site's people alone
+  std::string allowed;  // what the policy says
+  std::string reason;   // of kNotNow and kBreaks: a sentence with both, fit for the other side. It
+                        // never says how many examples the site has (with policy.
+                        // require_small_delta the refusal itself bounds it)
+};
+
+/// Every key of the policy at least once, in the order of site.json's reference.
+std::vector<Ruling> judge(const config::SitePolicy& policy, const config::JobConfig& job,
+                          const JobContext& context);
+
+enum class Answer : std::uint8_t { kAccept, kNotNow, kRefuse };
+
+/// Open rules stand in nobody's way: they are judged again when what they need is known.
+Answer answer_of(const std::vector<Ruling>& rulings);
+/// The reasons of all that is broken, each with its rule, as one line.
+std::string reasons_of(const std::vector<Ruling>& rulings);
 
 /// For the site's people alone, with the number of examples: a sentence for each delta, the job's
 /// and the lifetime's, that is one over that number or more. Such a statement would hold for
@@ -34,7 +96,10 @@ std::vector<std::string> delta_warnings(const config::SitePolicy& policy,
                                         const config::JobConfig& job,
                                         std::uint64_t training_examples);
 
-/// The reasons as one line.
-std::string joined(const std::vector<std::string>& reasons);
+/// Seconds that a round, and the whole job with all its attempts, may last by the job's own limits.
+std::uint64_t longest_round_s(const config::JobConfig& job);
+double longest_run_s(const config::JobConfig& job);
+/// The fewest updates that a round of this job may sum.
+std::uint64_t smallest_sum(const config::JobConfig& job);
 
 }  // namespace sotto::participant

@@ -52,6 +52,9 @@ MAY_INCLUDE = {
     "participant/genesis_log": "base journal secagg",
     "participant/run_genesis": "base crypto wire secagg participant/genesis_log",
     "participant/policy": "base config",
+    "participant/job_kind": "base crypto config",
+    "participant/approvals": "base crypto journal config run participant/policy participant/job_kind",
+    "participant/offered_jobs": "base journal config",
     "participant/upload": "base crypto model privacy codec participant/session",
     "participant/account": "base privacy codec config run participant/guard participant/policy",
     "participant/privacy_questions": "base privacy",
@@ -61,7 +64,7 @@ MAY_INCLUDE = {
     "participant/anonymisation": "base config journal participant/table",
     "participant/masking": "base crypto config journal participant/text",
     "participant/learning": "base crypto model privacy config participant/data participant/text",
-    "participant": CORE + " net participant/model_lineage participant/learning participant/data participant/session participant/session_line participant/guard participant/genesis_log participant/run_genesis participant/policy participant/account participant/upload participant/privacy_questions participant/table participant/anonymisation participant/masking",
+    "participant": CORE + " net participant/model_lineage participant/learning participant/data participant/session participant/session_line participant/guard participant/genesis_log participant/run_genesis participant/policy participant/job_kind participant/approvals participant/offered_jobs participant/account participant/upload participant/privacy_questions participant/table participant/anonymisation participant/masking",
     "participant/simulation": CORE + " sim net coordinator coordinator/round participant participant/learning participant/data"
                               " participant/session participant/guard participant/genesis_log participant/policy",
     "tests": "*",

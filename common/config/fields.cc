@@ -1,57 +1,13 @@
 #include "common/config/fields.h"
 
-#include <iterator>
+#include "common/config/field_limits.h"
 
 namespace sotto::config {
 
 namespace {
 
-constexpr Presence kRequired = Presence::kRequired;
-constexpr Presence kOptional = Presence::kOptional;
-constexpr double kMaxExactInteger = 9007199254740991;  // 2^53 - 1: the same in every JSON reader
-constexpr double kMaxMembers = 10000;
 /// So that what an evaluation counts fits a round: codec::kMaxMetrics, a test compares them.
 constexpr std::size_t kMaxLabels = 1364;
-
-Limits from_to(double min, double max) {
-  return {.min = min, .max = max};
-}
-
-Limits above_to(double min, double max) {
-  return {.min = min, .max = max, .above_min = true};
-}
-
-Limits from_below(double min, double max) {
-  return {.min = min, .max = max, .below_max = true};
-}
-
-Limits between(double min, double max) {
-  return {.min = min, .max = max, .above_min = true, .below_max = true};
-}
-
-Limits one_of(std::vector<std::string_view> allowed) {
-  return {.allowed = std::move(allowed)};
-}
-
-Limits items(std::size_t min, std::size_t max, std::vector<std::string_view> allowed = {}) {
-  return {.allowed = std::move(allowed), .min_items = min, .max_items = max};
-}
-
-Limits name_text() {
-  return {.text = TextRule::kName};
-}
-
-Limits endpoint_text() {
-  return {.text = TextRule::kEndpoint};
-}
-
-std::vector<std::string_view> tasks() {
-  return {"sequence_classification", "token_classification", "causal_language_modeling"};
-}
-
-void append(std::vector<Field>& all, std::vector<Field> more) {
-  all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-}
 
 std::vector<Field> model_fields(ModelSection& s) {
   return {
@@ -306,56 +262,6 @@ std::vector<Field> server_optimizer_fields(ServerOptimizerSection& s) {
   };
 }
 
-std::vector<Field> policy_fields(SitePolicy& s) {
-  return {
-      {"policy.max_epsilon", &s.max_epsilon, kRequired, above_to(0, 1e6),
-       "Lifetime budget of the data set over all jobs."},
-      {"policy.delta", &s.delta, kOptional, between(0, 1),
-       "The delta at which the lifetime is counted; a job may not ask for a larger one."},
-      {"policy.max_epsilon_per_job", &s.max_epsilon_per_job, kRequired, above_to(0, 1e6),
-       "What a single job may use, at most max_epsilon."},
-      {"policy.min_cohort", &s.min_cohort, kOptional, from_to(1, kMaxMembers),
-       "Fewest participants in a sum that this site takes part in. With secure aggregation "
-       "required at least max_colluders + 2."},
-      {"policy.max_colluders", &s.max_colluders, kOptional, from_to(1, kMaxMembers - 2),
-       "Number of dishonest participants that this site wants protection against."},
-      {"policy.require_secure_aggregation",
-       &s.require_secure_aggregation,
-       kOptional,
-       {},
-       "Refuse jobs whose updates are not masked."},
-      {"policy.require_differential_privacy",
-       &s.require_differential_privacy,
-       kOptional,
-       {},
-       "Refuse jobs without differential privacy. Where this is false the epsilon limits bind only "
-       "the jobs that have it."},
-      {"policy.require_small_delta",
-       &s.require_small_delta,
-       kOptional,
-       {},
-       "Refuse jobs whose delta is one over the number of training examples here or more, which "
-       "else is a warning in this site's log. The refusal tells the coordinator so much about that "
-       "number."},
-      {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
-       "Least noise in units of the clipping norm; 0 = whatever the budget needs."},
-      {"policy.max_participant_epsilon", &s.max_participant_epsilon, kOptional, from_to(0, 1e6),
-       "Lifetime budget, at the same delta, of everything that this site sends about the data set. "
-       "A job without distributed_privacy is then refused. 0 = this site keeps no such budget."},
-      {"policy.min_participant_noise_multiplier", &s.min_participant_noise_multiplier, kOptional,
-       from_to(0, 1000),
-       "Least noise in the smallest sum, in units of distributed_privacy.clipping_norm; 0 = none "
-       "is "
-       "required."},
-      {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks()),
-       "Tasks that this data may be used for."},
-      {"policy.max_server_rounds", &s.max_server_rounds, kOptional, from_to(1, 1000000),
-       "Most rounds of a job."},
-      {"policy.max_round_s", &s.max_round_s, kOptional, from_to(1, 604800),
-       "Seconds that a round may last; its secrets are wiped at the latest then."},
-  };
-}
-
 }  // namespace
 
 std::vector<Field> fields_of(JobConfig& job) {
@@ -374,46 +280,6 @@ std::vector<Field> fields_of(JobConfig& job) {
   append(all, stopping_fields(job.stopping));
   all.push_back({"seed", &job.seed, kOptional, from_to(0, kMaxExactInteger),
                  "Makes the initial model; noise and sampling never depend on it."});
-  return all;
-}
-
-std::vector<Field> fields_of(SiteConfig& site) {
-  std::vector<Field> all = {
-      {"label",
-       &site.label,
-       kOptional,
-       {},
-       "Shown in reports, for example \"demonstration\" for a site that a script made."},
-      {"model.path",
-       &site.model_path,
-       kRequired,
-       {},
-       "Folder with this site's own copy of the model's config.json and vocab.txt, relative to "
-       "this file. A job whose hashes do not fit is refused."},
-      {"data.dataset_id", &site.data.dataset_id, kRequired, name_text(),
-       "Identity of the protected data in the privacy ledger, for ever: the same data keeps its "
-       "identity under every job."},
-      {"data.train",
-       &site.data.train,
-       kRequired,
-       {},
-       "The protected examples, relative to this file: a line each, label TAB text; for language "
-       "modeling the text alone; for token classification a line a word, the word first and its "
-       "tag (IOB2) last, and an empty line after each sentence."},
-      {"data.evaluation",
-       &site.data.evaluation,
-       kRequired,
-       {},
-       "The declared evaluation split in the same form. It is outside the privacy statement: no "
-       "protected example may be in it."},
-  };
-  append(all, policy_fields(site.policy));
-  append(all, {
-                  {"resources.device", &site.resources.device, kOptional, one_of({"cpu", "cuda"}),
-                   "Where training runs."},
-                  {"resources.threads", &site.resources.threads, kOptional, from_to(1, 1024),
-                   "Threads for training on the CPU."},
-              });
   return all;
 }
 

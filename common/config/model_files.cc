@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/json_tree.h"
 #include "common/crypto/hash.h"
 #include "common/journal/atomic_file.h"
 #include "common/journal/mapped_file.h"
@@ -74,6 +75,34 @@ Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
     add_file(hasher, name, file->bytes());
   }
   return hasher.finish();
+}
+
+bool is_model_family(std::string_view text) {
+  return text == "bert" || text == "gpt2" || text == "llama" || text == "qwen2";
+}
+
+Result<std::string> model_family(const std::filesystem::path& folder) {
+  const Result<Bytes> bytes = journal::read_file(folder / "config.json", kMaxBytes);
+  if (!bytes) return bytes.error();
+  const JsonDocument document = read_json(std::string(bytes->begin(), bytes->end()));
+  const Json* type = document.root.find("model_type");
+  if (type == nullptr) return std::string("bert");
+  if (const auto* text = std::get_if<std::string>(&type->value)) return *text;
+  return Error{(folder / "config.json").string() + ": model_type is no text"};
+}
+
+Bytes32 model_digest(const ModelSection& model) {
+  return crypto::hash("SOTTO model id", {model.config_hash, model.vocab_hash, model.weights_hash});
+}
+
+std::optional<Bytes32> digest_in(std::string_view text) {
+  std::string digits(text);
+  std::erase(digits, ' ');
+  const Result<Bytes> bytes = from_hex(digits);
+  if (!bytes || bytes->size() != Bytes32{}.size()) return std::nullopt;
+  Bytes32 out{};
+  std::copy(bytes->begin(), bytes->end(), out.begin());
+  return out;
 }
 
 Status check_model_files(const JobConfig& job, const std::filesystem::path& folder) {

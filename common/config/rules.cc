@@ -4,6 +4,8 @@
 #include <set>
 #include <string>
 
+#include "common/config/hours.h"
+#include "common/config/model_files.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/sign.h"
 
@@ -132,6 +134,23 @@ void check_stopping(const JobConfig& job, Mistakes& mistakes) {
                             "found \"" + metric + "\", which this task does not have");
 }
 
+void check_lists(const SitePolicy& policy, Mistakes& mistakes) {
+  for (const std::string& model : policy.allowed_models)
+    if (!is_model_family(model) && !digest_in(model))
+      mistakes.add_unless_bad(
+          {"policy.allowed_models"}, "policy.allowed_models",
+          "found \"" + model +
+              "\"; allowed: \"bert\", \"gpt2\", \"llama\", \"qwen2\", or the 64 "
+              "hexadecimal digits of a model");
+  for (const std::string& key : policy.allowed_coordinators)
+    if (!digest_in(key))
+      mistakes.add_unless_bad(
+          {"policy.allowed_coordinators"}, "policy.allowed_coordinators",
+          "found \"" + key + "\"; allowed: the 64 hexadecimal digits of a signing key");
+  if (const auto hours = Hours::parse(policy.hours); !hours.ok())
+    mistakes.add_unless_bad({"policy.hours"}, "policy.hours", hours.error().message);
+}
+
 /// A key that no secret has, or that agrees on the same point with everybody.
 void check_transport_key(const Bytes32& key, const std::string& path, Mistakes& mistakes) {
   if (crypto::is_low_order(key)) mistakes.add(path, "no usable X25519 key: a point of low order");
@@ -176,6 +195,7 @@ void check_rules(const JobConfig& job, Mistakes& mistakes) {
 
 void check_rules(const SiteConfig& site, Mistakes& mistakes) {
   const SitePolicy& policy = site.policy;
+  check_lists(policy, mistakes);
   if (policy.max_epsilon_per_job > policy.max_epsilon)
     mistakes.add_unless_bad({"policy.max_epsilon", "policy.max_epsilon_per_job"},
                             "policy.max_epsilon_per_job",

@@ -25,11 +25,19 @@ struct SitePolicy {
   bool require_differential_privacy = true;
   bool require_small_delta = false;  // below one over the number of training examples
   double min_noise_multiplier = 0;
-  double max_participant_epsilon = 0;           // lifetime, of what is sent; 0 = not limited
-  double min_participant_noise_multiplier = 0;  // inside the smallest sum
-  std::vector<std::string> allowed_tasks;       // empty = none
+  double max_participant_epsilon = 0;             // lifetime, of what is sent; 0 = not limited
+  double min_participant_noise_multiplier = 0;    // inside the smallest sum
+  std::vector<std::string> allowed_tasks;         // empty = none
+  std::vector<std::string> allowed_models;        // families, or digests of models; empty = any
+  std::vector<std::string> allowed_modules;       // that are trained and sent; empty = any
+  std::vector<std::string> allowed_coordinators;  // signing keys in hex; empty = any that is pinned
+  std::vector<std::string> hours;                 // windows as in hours.h; empty = always
   std::uint32_t max_server_rounds = 1000;
-  std::uint64_t max_round_s = 86400;  // secrets of a round are wiped at the latest then
+  std::uint64_t max_round_s = 86400;      // secrets of a round are wiped at the latest then
+  double max_run_hours = 0;               // by the job's own time limits; 0 = not limited
+  double max_model_mb = 0;                // fetched for a round, in 10^6 bytes; 0 = not limited
+  double max_update_mb = 0;               // sent in a round, likewise
+  std::string require_approval = "none";  // "none", "first_job_of_a_kind", "every_job"
 };
 
 struct SiteResources {

@@ -169,6 +169,29 @@ AuditReport check_audit_log(BytesView log, const crypto::VerifyKey& key,
   return std::move(walk.report);
 }
 
+std::string AuditEntry::field(std::string_view key) const {
+  for (const auto& [name, value] : event.fields)
+    if (name == key) return value;
+  return {};
+}
+
+std::vector<AuditEntry> audit_entries(BytesView log) {
+  std::vector<AuditEntry> out;
+  const std::string_view text(reinterpret_cast<const char*>(log.data()), log.size());
+  for (const std::string_view line : lines_of(text.substr(0, text.rfind('\n') + 1))) {
+    const auto parsed = nlohmann::ordered_json::parse(line, nullptr, false);
+    if (!parsed.is_object() || !parsed.contains("fields") || !parsed["fields"].is_object())
+      continue;
+    AuditEntry entry{.sequence = parsed.value("sequence", std::uint64_t{0}),
+                     .time = parsed.value("time", ""),
+                     .event = {.kind = parsed.value("kind", ""), .fields = {}}};
+    for (const auto& [key, value] : parsed["fields"].items())
+      entry.event.fields.emplace_back(key, value.is_string() ? value.get<std::string>() : "");
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
 std::string to_text(const AuditHead& head) {
   return std::to_string(head.sequence) + ":" + to_hex(head.hash);
 }

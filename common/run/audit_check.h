@@ -43,6 +43,20 @@ struct AuditReport {
 AuditReport check_audit_log(BytesView log, const crypto::VerifyKey& key,
                             const std::vector<AuditHead>& shown = {});
 
+/// A line as it reads.
+struct AuditEntry {
+  std::uint64_t sequence = 0;
+  std::string time;  // as its writer's clock had it
+  AuditEvent event;
+
+  /// Empty when there is no such field.
+  [[nodiscard]] std::string field(std::string_view key) const;
+};
+
+/// The whole lines of a log, of which check_audit_log found nothing but an incomplete end. What is
+/// no entry is left out.
+std::vector<AuditEntry> audit_entries(BytesView log);
+
 /// "17:0123...": how a head is written down.
 std::string to_text(const AuditHead& head);
 Result<AuditHead> parse_audit_head(std::string_view text);

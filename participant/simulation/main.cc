@@ -198,9 +198,12 @@ class Federation {
         .self = id,
         .roster = roster_,
         .site = site_config(i),
-        .make_trainer = [&site](const config::JobConfig& job, const config::SiteConfig& at) {
-          return learning::LocalTrainer::create(job, at.resources, site.examples);
-        }};
+        .make_trainer =
+            [&site](const config::JobConfig& job, const config::SiteConfig& at) {
+              return learning::LocalTrainer::create(job, at.resources, site.examples);
+            },
+        .unix_now =
+            [] { return std::uint64_t{0}; }};  // virtual sites have neither hours nor people
     site.app = std::make_unique<participant::Participant>(
         std::move(options), host, site.signing, site.random, site.guard, site.geneses, site.ledger,
         participant::ParticipantObserver{

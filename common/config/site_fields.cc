@@ -1,0 +1,140 @@
+// The keys of site.json.
+#include "common/config/field_limits.h"
+
+namespace sotto::config {
+
+namespace {
+
+std::vector<Field> policy_fields(SitePolicy& s) {
+  return {
+      {"policy.max_epsilon", &s.max_epsilon, kRequired, above_to(0, 1e6),
+       "Lifetime budget of the data set over all jobs."},
+      {"policy.delta", &s.delta, kOptional, between(0, 1),
+       "The delta at which the lifetime is counted; a job may not ask for a larger one."},
+      {"policy.max_epsilon_per_job", &s.max_epsilon_per_job, kRequired, above_to(0, 1e6),
+       "What a single job may use, at most max_epsilon."},
+      {"policy.min_cohort", &s.min_cohort, kOptional, from_to(1, kMaxMembers),
+       "Fewest participants in a sum that this site takes part in. With secure aggregation "
+       "required at least max_colluders + 2."},
+      {"policy.max_colluders", &s.max_colluders, kOptional, from_to(1, kMaxMembers - 2),
+       "Number of dishonest participants that this site wants protection against."},
+      {"policy.require_secure_aggregation",
+       &s.require_secure_aggregation,
+       kOptional,
+       {},
+       "Refuse jobs whose updates are not masked."},
+      {"policy.require_differential_privacy",
+       &s.require_differential_privacy,
+       kOptional,
+       {},
+       "Refuse jobs without differential privacy. Where this is false the epsilon limits bind only "
+       "the jobs that have it."},
+      {"policy.require_small_delta",
+       &s.require_small_delta,
+       kOptional,
+       {},
+       "Refuse jobs whose delta is one over the number of training examples here or more, which "
+       "else is a warning in this site's log. The refusal tells the coordinator so much about that "
+       "number."},
+      {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
+       "Least noise in units of the clipping norm; 0 = whatever the budget needs."},
+      {"policy.max_participant_epsilon", &s.max_participant_epsilon, kOptional, from_to(0, 1e6),
+       "Lifetime budget, at the same delta, of everything that this site sends about the data set. "
+       "A job without distributed_privacy is then refused. 0 = this site keeps no such budget."},
+      {"policy.min_participant_noise_multiplier", &s.min_participant_noise_multiplier, kOptional,
+       from_to(0, 1000),
+       "Least noise in the smallest sum, in units of distributed_privacy.clipping_norm; 0 = none "
+       "is "
+       "required."},
+  };
+}
+
+/// What the data may be used for, by whom, when and how long.
+std::vector<Field> use_fields(SitePolicy& s) {
+  return {
+      {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks()),
+       "Tasks that this data may be used for."},
+      {"policy.allowed_models", &s.allowed_models, kOptional, items(0, 100),
+       "Models that may be trained on this data: families (\"bert\", \"gpt2\", \"llama\", "
+       "\"qwen2\": the "
+       "model_type of config.json), or digests of single models (64 hexadecimal digits), which "
+       "`sotto-participant policy explain` shows. None given: any that lies in model.path."},
+      {"policy.allowed_modules", &s.allowed_modules, kOptional, items(0, 1000),
+       "Modules whose parameters, or adapters, may be trained and sent, by the last part of their "
+       "name, for example \"query\" or \"classifier\"; \"adapters\" is every LoRA adapter, \"all\" "
+       "is "
+       "everything. None given: any."},
+      {"policy.allowed_coordinators", &s.allowed_coordinators, kOptional, items(0, 100),
+       "Signing keys of coordinators that this data may be trained for, in hexadecimal digits as "
+       "`join` shows them (blanks do not count). None given: the one that is pinned."},
+      {"policy.hours", &s.hours, kOptional, items(0, 100),
+       "When training may begin, in the site's local time: days and two times, for example "
+       "\"Mon-Fri 20:00-06:00\", \"Sat,Sun 00:00-24:00\" or \"daily 01:00-05:00\". A window whose "
+       "end "
+       "is before its beginning ends on the next day. No round is joined outside; one that began "
+       "inside is finished, so it ends at the latest max_round_s later. None given: always."},
+      {"policy.max_server_rounds", &s.max_server_rounds, kOptional, from_to(1, 1000000),
+       "Most rounds of a job."},
+      {"policy.max_round_s", &s.max_round_s, kOptional, from_to(1, 604800),
+       "Seconds that a round may last; its secrets are wiped at the latest then."},
+      {"policy.max_run_hours", &s.max_run_hours, kOptional, from_to(0, 1e6),
+       "Hours that a job may last when every round takes all the time and all the attempts that "
+       "the "
+       "job allows, or until its stopping.max_wall_time_s. 0 = not limited."},
+      {"policy.max_model_mb", &s.max_model_mb, kOptional, from_to(0, 1e9),
+       "Megabytes (10^6 bytes) of parameters that may be fetched for a round. 0 = not limited."},
+      {"policy.max_update_mb", &s.max_update_mb, kOptional, from_to(0, 1e9),
+       "Megabytes that may be sent for a round. 0 = not limited."},
+      {"policy.require_approval", &s.require_approval, kOptional,
+       one_of({"none", "first_job_of_a_kind", "every_job"}),
+       "Whether a person of this site agrees before anything is trained: to each new kind of job "
+       "(task and labels, model, trained modules, what is protected, coordinator), or to every "
+       "job. "
+       "`sotto-participant policy approve` records it."},
+  };
+}
+
+}  // namespace
+
+std::vector<Field> fields_of(SiteConfig& site) {
+  std::vector<Field> all = {
+      {"label",
+       &site.label,
+       kOptional,
+       {},
+       "Shown in reports, for example \"demonstration\" for a site that a script made."},
+      {"model.path",
+       &site.model_path,
+       kRequired,
+       {},
+       "Folder with this site's own copy of the model's config.json and vocab.txt, relative to "
+       "this file. A job whose hashes do not fit is refused."},
+      {"data.dataset_id", &site.data.dataset_id, kRequired, name_text(),
+       "Identity of the protected data in the privacy ledger, for ever: the same data keeps its "
+       "identity under every job."},
+      {"data.train",
+       &site.data.train,
+       kRequired,
+       {},
+       "The protected examples, relative to this file: a line each, label TAB text; for language "
+       "modeling the text alone; for token classification a line a word, the word first and its "
+       "tag (IOB2) last, and an empty line after each sentence."},
+      {"data.evaluation",
+       &site.data.evaluation,
+       kRequired,
+       {},
+       "The declared evaluation split in the same form. It is outside the privacy statement: no "
+       "protected example may be in it."},
+  };
+  append(all, policy_fields(site.policy));
+  append(all, use_fields(site.policy));
+  append(all, {
+                  {"resources.device", &site.resources.device, kOptional, one_of({"cpu", "cuda"}),
+                   "Where training runs."},
+                  {"resources.threads", &site.resources.threads, kOptional, from_to(1, 1024),
+                   "Threads for training on the CPU."},
+              });
+  return all;
+}
+
+}  // namespace sotto::config
