@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -26,7 +25,9 @@
 #include "common/run/audit_log.h"
 #include "common/run/saved_model.h"
 #include "participant/alone.h"
+#include "participant/approvals.h"
 #include "participant/audit_command.h"
+#include "participant/command_line.h"
 #include "participant/data/partition.h"
 #include "participant/enrolment.h"
 #include "participant/enrolment_commands.h"
@@ -35,6 +36,7 @@
 #include "participant/learning/local_trainer.h"
 #include "participant/mask_command.h"
 #include "participant/participant.h"
+#include "participant/policy_command.h"
 #include "participant/preshared_keys.h"
 #include "participant/privacy_command.h"
 #include "participant/site_audit.h"
@@ -46,27 +48,11 @@ namespace config = sotto::config;
 namespace participant = sotto::participant;
 namespace learning = sotto::learning;
 using nlohmann::json;
+using participant::or_stop;
+using participant::print;
+using participant::stop_unless;
+using participant::unix_now;
 using sotto::StartupError;
-
-std::uint64_t unix_now() {
-  return static_cast<std::uint64_t>(std::time(nullptr));
-}
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
-
-template <class T>
-T or_stop(sotto::Result<T> result) {
-  if (!result.ok()) throw StartupError(result.error().message);
-  return std::move(result).value();
-}
-
-void stop_unless(const sotto::Status& done) {
-  if (!done.ok()) throw StartupError(done.error().message);
-}
 
 /// JSON has no infinity: null says that there is no bound.
 json finite(double value) {
@@ -116,7 +102,10 @@ int run(const RunArguments& args) {
       .preshared =
           participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
       .make_trainer = participant::trainer_from_files,
+      .unix_now = unix_now,
       .evidence = args.dir + "/evidence",
+      .approvals = args.dir + "/" + participant::kApprovalsFile,
+      .offered_jobs = args.dir + "/offered-jobs",
       .once = args.once,
       .drill = parse_drill(args.drill)};
   const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
@@ -404,6 +393,7 @@ int main(int argc, char** argv) {
   participant::add_generate_command(app);
   participant::add_privacy_command(app);
   participant::add_audit_command(app, exit_code);
+  participant::add_policy_commands(app, exit_code);
   try {
     learning::prepare_blas_or_reexec(argc, argv);
     sotto::crypto::initialize_process();

@@ -14,6 +14,7 @@
 #include "common/config/secret_file.h"
 #include "common/crypto/secure_random.h"
 #include "common/journal/atomic_file.h"
+#include "participant/command_line.h"
 #include "participant/masking/masker.h"
 #include "participant/masking/plan.h"
 #include "participant/masking/sample.h"
@@ -34,12 +35,6 @@ struct Arguments {
   std::vector<std::string> columns;
   bool json = false;
 };
-
-template <class T>
-T or_stop(Result<T> result) {
-  if (!result.ok()) throw StartupError(result.error().message);
-  return std::move(result).value();
-}
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
 

@@ -124,7 +124,8 @@ struct Participant::Impl {
     for (const std::string& line : found.warnings)
       warn(line);
     reply.accepted = found.answer == Answer::kAccept;
-    reply.reason = (found.answer == Answer::kNotNow ? std::string(run::kNotNow) : "") + found.reason;
+    reply.reason =
+        (found.answer == Answer::kNotNow ? std::string(run::kNotNow) : "") + found.reason;
     if (reply.accepted)
       run = agree(std::move(job), offer.run, std::move(found));
     else if (found.answer == Answer::kNotNow)

@@ -13,6 +13,7 @@
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
 #include "common/privacy/selection.h"
+#include "participant/command_line.h"
 #include "participant/learning/local_trainer.h"
 #include "participant/privacy_questions.h"
 
@@ -38,12 +39,6 @@ struct Arguments {
   bool json = false;
   bool batch = false;
 };
-
-template <class T>
-T or_stop(Result<T> result) {
-  if (!result.ok()) throw StartupError(result.error().message);
-  return std::move(result).value();
-}
 
 std::string shown(double value) {
   char text[32];

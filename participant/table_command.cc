@@ -15,6 +15,7 @@
 #include "participant/anonymisation/mondrian.h"
 #include "participant/anonymisation/plan.h"
 #include "participant/anonymisation/release.h"
+#include "participant/command_line.h"
 #include "participant/progress_clock.h"
 
 namespace sotto::participant {
@@ -30,12 +31,6 @@ struct Arguments {
   std::vector<std::string> overrides, quasi_identifiers, sensitive, ordered;
   bool json = false;
 };
-
-template <class T>
-T or_stop(Result<T> result) {
-  if (!result.ok()) throw StartupError(result.error().message);
-  return std::move(result).value();
-}
 
 std::string shown(double value) {
   char text[32];

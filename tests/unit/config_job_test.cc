@@ -322,7 +322,9 @@ TEST(SiteFile, IsReadWithItsPolicy) {
 TEST(SiteFile, RefusesAPolicyThatContradictsItself) {
   for (const char* change :
        {"policy.max_epsilon_per_job=9", "policy.min_cohort=2", "data.evaluation=train.tsv",
-        "policy.allowed_tasks=[\"poetry\"]", "policy.allowed_tasks=[]"}) {
+        "policy.allowed_tasks=[\"poetry\"]", "policy.allowed_tasks=[]",
+        "policy.allowed_models=[\"t5\"]", "policy.allowed_coordinators=[\"aurora\"]",
+        "policy.hours=[\"at night\"]", "policy.require_approval=always"}) {
     const std::vector<std::string> overrides = {change};
     EXPECT_TRUE(std::holds_alternative<ConfigErrors>(parse_site(kSite, "site.json", overrides)))
         << change;

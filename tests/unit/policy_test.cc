@@ -23,16 +23,20 @@ Case accepted_case() {
   c.job.rounds.min_available_participants = 4;
   c.job.rounds.num_server_rounds = 20;
   c.job.differential_privacy.target_epsilon = 8;
-  c.context = {.epsilon_spent = 0,
-               .epsilon_after_job = 8,
-               .job_epsilon = 8,
-               .noise_multiplier = 1.5,
-               .roster_participants = 4};
+  c.context.federation = FederationFacts{.participants = 4, .coordinator = {7}};
+  c.context.cost = PrivacyCost{.epsilon_spent = 0,
+                               .epsilon_after_job = 8,
+                               .job_epsilon = 8,
+                               .noise_multiplier = 1.5,
+                               .training_examples = 500};
   return c;
 }
 
 std::vector<std::string> reasons(const Case& c) {
-  return refusals(c.policy, c.job, c.context);
+  std::vector<std::string> out;
+  for (const Ruling& ruling : judge(c.policy, c.job, c.context))
+    if (ruling.verdict == Verdict::kBreaks) out.push_back(ruling.reason);
+  return out;
 }
 
 /// Exactly one refusal, and it says `part`.
@@ -56,9 +60,9 @@ TEST(Policy, ADeltaOfOneOverTheNumberOfExamplesIsAWarningForTheSiteAlone) {
   Case c = accepted_case();
   c.policy.delta = 1e-4;
   c.job.differential_privacy.target_delta = 1e-4;
-  c.context.training_examples = 9999;
+  c.context.cost->training_examples = 9999;
   EXPECT_TRUE(delta_warnings(c.policy, c.job, 9999).empty());
-  c.context.training_examples = 10000;
+  c.context.cost->training_examples = 10000;
   EXPECT_TRUE(reasons(c).empty());
   const auto both = delta_warnings(c.policy, c.job, 10000);
   ASSERT_EQ(both.size(), 2u);
@@ -73,9 +77,9 @@ TEST(Policy, ADeltaOfOneOverTheNumberOfExamplesIsAWarningForTheSiteAlone) {
 TEST(Policy, RefusesADeltaOfOneOverTheNumberOfExamplesWhereItSaysSoAndKeepsTheNumber) {
   Case c = accepted_case();
   c.policy.require_small_delta = true;
-  c.context.training_examples = 99999;
+  c.context.cost->training_examples = 99999;
   EXPECT_TRUE(reasons(c).empty());
-  c.context.training_examples = 100000;
+  c.context.cost->training_examples = 100000;
   expect_refused(c, "delta is one over the number of this site's training examples");
   EXPECT_EQ(reasons(c)[0].find("100000"), std::string::npos);
 }
@@ -83,14 +87,14 @@ TEST(Policy, RefusesADeltaOfOneOverTheNumberOfExamplesWhereItSaysSoAndKeepsTheNu
 TEST(Policy, RefusesAFixedNoiseThatCostsMoreThanAJobMayUse) {
   Case c = accepted_case();
   c.job.differential_privacy.noise_multiplier = 0.5;
-  c.context.job_epsilon = 9;
+  c.context.cost->job_epsilon = 9;
   expect_refused(c, "with the job's noise multiplier 0.5");
 }
 
 TEST(Policy, RefusesAJobThatOverdrawsTheLifetimeBudget) {
   Case c = accepted_case();
-  c.context.epsilon_spent = 5;
-  c.context.epsilon_after_job = 10.5;
+  c.context.cost->epsilon_spent = 5;
+  c.context.cost->epsilon_after_job = 10.5;
   expect_refused(c, "lifetime budget of epsilon 10");
 }
 
@@ -102,7 +106,7 @@ TEST(Policy, RefusesALargerDeltaThanItsOwn) {
 
 TEST(Policy, RefusesAnEpsilonThatIsNotANumber) {
   Case c = accepted_case();
-  c.context.epsilon_after_job = std::numeric_limits<double>::quiet_NaN();
+  c.context.cost->epsilon_after_job = std::numeric_limits<double>::quiet_NaN();
   expect_refused(c, "lifetime budget");
 }
 
@@ -115,7 +119,7 @@ TEST(Policy, RefusesLessNoiseThanItsFloor) {
 TEST(Policy, RefusesASmallerCohort) {
   Case c = accepted_case();
   c.policy.min_cohort = 5;
-  c.context.roster_participants = 9;
+  c.context.federation->participants = 9;
   expect_refused(c, "may have only 4 participants; this site takes part from 5");
 }
 
@@ -148,7 +152,7 @@ TEST(Policy, RefusesCohortsOfTheCoordinatorsChoiceOnADrawnRing) {
 
 TEST(Policy, RefusesAFederationThatIsTooSmall) {
   Case c = accepted_case();
-  c.context.roster_participants = 2;
+  c.context.federation->participants = 2;
   expect_refused(c, "the federation has 2 participants");
 }
 
@@ -169,8 +173,9 @@ TEST(Policy, RefusesProtectionAgainstFewerColluders) {
 TEST(Policy, RefusesAJobWithoutDifferentialPrivacy) {
   Case c = accepted_case();
   c.job.differential_privacy.enabled = false;
-  c.context.job_epsilon = c.context.epsilon_after_job = std::numeric_limits<double>::infinity();
-  c.context.noise_multiplier = 0;
+  c.context.cost->job_epsilon = c.context.cost->epsilon_after_job =
+      std::numeric_limits<double>::infinity();
+  c.context.cost->noise_multiplier = 0;
   expect_refused(c, "no differential privacy");
   c.policy.require_differential_privacy = false;
   EXPECT_TRUE(reasons(c).empty());
@@ -179,7 +184,8 @@ TEST(Policy, RefusesAJobWithoutDifferentialPrivacy) {
 TEST(Policy, RefusesAPrivateJobAfterANonPrivateOneOnTheSameData) {
   Case c = accepted_case();
   c.policy.require_differential_privacy = false;
-  c.context.epsilon_spent = c.context.epsilon_after_job = std::numeric_limits<double>::infinity();
+  c.context.cost->epsilon_spent = c.context.cost->epsilon_after_job =
+      std::numeric_limits<double>::infinity();
   expect_refused(c, "lifetime budget");
 }
 
@@ -189,8 +195,8 @@ Case noisy_case() {
   c.policy.max_participant_epsilon = 6;
   c.policy.min_participant_noise_multiplier = 1.5;
   c.job.distributed_privacy.enabled = true;
-  c.context.participant_epsilon_after_job = 6;
-  c.context.participant_noise_multiplier = 1.5;
+  c.context.cost->participant_epsilon_after_job = 6;
+  c.context.cost->participant_noise_multiplier = 1.5;
   return c;
 }
 
@@ -200,15 +206,15 @@ TEST(Policy, AcceptsNoiseInsideTheSumWithinItsLimits) {
 
 TEST(Policy, RefusesLessNoiseInsideTheSumThanItsFloor) {
   Case c = noisy_case();
-  c.context.participant_noise_multiplier = 1.25;
+  c.context.cost->participant_noise_multiplier = 1.25;
   expect_refused(c, "has the multiplier 1.25; this site requires at least 1.5");
 }
 
 TEST(Policy, RefusesAJobThatOverdrawsTheParticipantLevelBudget) {
   Case c = noisy_case();
-  c.context.participant_epsilon_after_job = 6.5;
+  c.context.cost->participant_epsilon_after_job = 6.5;
   expect_refused(c, "past its participant-level budget of epsilon 6");
-  c.context.participant_epsilon_after_job = std::numeric_limits<double>::infinity();
+  c.context.cost->participant_epsilon_after_job = std::numeric_limits<double>::infinity();
   expect_refused(c, "participant-level budget");
   c.policy.max_participant_epsilon = 0;
   EXPECT_TRUE(reasons(c).empty()) << "a site that keeps no such budget";
@@ -217,10 +223,13 @@ TEST(Policy, RefusesAJobThatOverdrawsTheParticipantLevelBudget) {
 TEST(Policy, RefusesAJobWithoutNoiseInsideTheSumWhereItRequiresSome) {
   Case c = noisy_case();
   c.job.distributed_privacy.enabled = false;
-  expect_refused(c, "no distributed_privacy");
+  EXPECT_EQ(reasons(c).size(), 2u) << "the budget and the floor";
   c.policy.max_participant_epsilon = 0;
   expect_refused(c, "no distributed_privacy");
+  c.policy.max_participant_epsilon = 6;
   c.policy.min_participant_noise_multiplier = 0;
+  expect_refused(c, "no distributed_privacy");
+  c.policy.max_participant_epsilon = 0;
   EXPECT_TRUE(reasons(c).empty());
 }
 
@@ -255,11 +264,10 @@ TEST(Policy, NamesEveryBrokenRule) {
 TEST(Policy, NeverSaysWhatFollowsFromTheNumberOfExamples) {
   Case c = accepted_case();
   c.policy.min_noise_multiplier = 3;
-  c.context = {.epsilon_spent = 777.25,
-               .epsilon_after_job = 778.25,
-               .job_epsilon = 779.25,
-               .noise_multiplier = 0.78125,
-               .roster_participants = 4};
+  c.context.cost = PrivacyCost{.epsilon_spent = 777.25,
+                               .epsilon_after_job = 778.25,
+                               .job_epsilon = 779.25,
+                               .noise_multiplier = 0.78125};
   ASSERT_EQ(reasons(c).size(), 3u);
   for (const std::string& reason : reasons(c)) {
     EXPECT_EQ(reason.find("77"), std::string::npos) << reason;
