@@ -149,7 +149,7 @@ TEST(OfferedJobs, AreKeptByTheirHashAndNotWithoutEnd) {
   }
   std::size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "offered"))
-    files += entry.is_regular_file() ? 1 : 0;
+    files += entry.is_regular_file() ? 1U : 0U;
   EXPECT_EQ(files, kMaxOfferedJobs);
 }
 

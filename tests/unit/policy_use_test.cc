@@ -211,8 +211,9 @@ TEST(PolicyUse, EveryKeyOfThePolicyIsJudged) {
     for (const Ruling& ruling : judge(c.policy, c.job, context))
       judged.insert("policy." + std::string(ruling.rule));
     for (const config::Field& field : config::fields_of(site))
-      if (field.path.starts_with("policy."))
+      if (field.path.starts_with("policy.")) {
         EXPECT_EQ(judged.erase(std::string(field.path)), 1u) << field.path;
+      }
     EXPECT_TRUE(judged.empty()) << *judged.begin() << " is no key of site.json";
   }
 }
@@ -223,6 +224,10 @@ using Random = std::mt19937_64;
 
 double between(Random& random, double low, double high) {
   return std::uniform_real_distribution<double>(low, high)(random);
+}
+
+std::uint32_t below(Random& random, std::uint32_t limit) {
+  return static_cast<std::uint32_t>(random() % limit);
 }
 
 bool coin(Random& random) {
@@ -287,8 +292,8 @@ std::map<std::string, std::function<void(config::SitePolicy&, Random&)>> tighten
       {"max_epsilon_per_job",
        [](auto& p, Random& r) { p.max_epsilon_per_job *= between(r, 0.3, 1); }},
       {"delta", [](auto& p, Random& r) { p.delta *= between(r, 0.3, 1); }},
-      {"min_cohort", [](auto& p, Random& r) { p.min_cohort += r() % 4; }},
-      {"max_colluders", [](auto& p, Random& r) { p.max_colluders += r() % 3; }},
+      {"min_cohort", [](auto& p, Random& r) { p.min_cohort += below(r, 4); }},
+      {"max_colluders", [](auto& p, Random& r) { p.max_colluders += below(r, 3); }},
       {"require_secure_aggregation", [](auto& p, Random&) { p.require_secure_aggregation = true; }},
       {"require_differential_privacy",
        [](auto& p, Random&) { p.require_differential_privacy = true; }},
@@ -314,8 +319,8 @@ std::map<std::string, std::function<void(config::SitePolicy&, Random&)>> tighten
        [=](auto& p, Random& r) {
          shorter(p.hours, coin(r) ? "Tue 09:00-11:00" : "Sat 00:00-24:00");
        }},
-      {"max_server_rounds", [](auto& p, Random& r) { p.max_server_rounds -= r() % 12; }},
-      {"max_round_s", [](auto& p, Random& r) { p.max_round_s -= r() % 200; }},
+      {"max_server_rounds", [](auto& p, Random& r) { p.max_server_rounds -= below(r, 12); }},
+      {"max_round_s", [](auto& p, Random& r) { p.max_round_s -= below(r, 200); }},
       {"max_run_hours", [](auto& p, Random& r) { lower(p.max_run_hours, between(r, 50, 300)); }},
       {"max_model_mb", [](auto& p, Random& r) { lower(p.max_model_mb, between(r, 10, 15)); }},
       {"max_update_mb", [](auto& p, Random& r) { lower(p.max_update_mb, between(r, 8, 11)); }},
@@ -330,7 +335,7 @@ TEST(PolicyUse, TighteningARuleNeverMakesARefusedJobWelcome) {
   const auto all = tightenings();
   std::map<std::string, int> stricter;
   std::map<Answer, int> before;
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < 600; ++i) {
     const Case loose = random_case(random);
     ++before[loose.answer()];
     for (const auto& [key, tighten] : all) {
@@ -341,13 +346,14 @@ TEST(PolicyUse, TighteningARuleNeverMakesARefusedJobWelcome) {
     }
   }
   for (const Answer answer : {Answer::kAccept, Answer::kNotNow, Answer::kRefuse})
-    EXPECT_GT(before[answer], 30) << "of " << static_cast<int>(answer);
+    EXPECT_GT(before[answer], 10) << "of " << static_cast<int>(answer);
   for (const auto& [key, tighten] : all)
     EXPECT_GT(stricter[key], 0) << key << " decided nothing";
   config::SiteConfig site;
   for (const config::Field& field : config::fields_of(site))
-    if (field.path.starts_with("policy."))
+    if (field.path.starts_with("policy.")) {
       EXPECT_TRUE(all.contains(std::string(field.path.substr(7)))) << field.path;
+    }
 }
 
 }  // namespace
