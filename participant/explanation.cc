@@ -99,7 +99,7 @@ std::string published(const ExplainedJob& e) {
       "What others would see\n"
       "  Everybody in the federation: the model after each round, and sums over all sites of a "
       "round of " +
-      list_of(run::metric_names(e.job), 6) +
+      list_of(run::metric_names(e.job), 3) +
       ",\n  counted on this site's evaluation split, which no statement protects; that this site "
       "takes part, and when.\n";
   if (e.job.differential_privacy.enabled)

@@ -161,8 +161,9 @@ TEST(PolicyCommand, AJobIsExplainedWithItsCostAndEveryRule) {
        {"To tell 7 classes of texts apart: AddToPlaylist", "family bert; all of it is trained",
         "The data set 'aurora': epsilon 0 spent so far", "of 8 for ever, at delta 1e-05",
         "Statement A, about one training example here", "No statement about this site as a whole",
-        "of rounds of at least 4 sites", "meets   allowed_coordinators", "meets   max_epsilon ",
-        "open    min_cohort", "This site would accept the job. What is marked open"})
+        "of rounds that begin with at least 4 sites", "meets   allowed_coordinators",
+        "meets   max_epsilon ", "open    min_cohort",
+        "This site would accept the job. What is marked open"})
     EXPECT_NE(sentences.text.find(part), std::string::npos) << part << "\n" << sentences.text;
   const Said refused = explain({"--set", "differential_privacy.target_epsilon=9", "--json"});
   EXPECT_EQ(refused.status, 3);
