@@ -44,6 +44,7 @@ Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator) {
   out.u8(job.differential_privacy.enabled ? 1 : 0);
   out.u8(job.distributed_privacy.enabled ? 1 : 0);
   out.u8(job.secure_aggregation.enabled ? 1 : 0);
+  out.u8(job.secure_aggregation.model_lineage ? 1 : 0);
   out.bytes(coordinator);
   return crypto::hash("SOTTO job kind", {out.view()});
 }

@@ -10,8 +10,9 @@
 namespace sotto::participant {
 
 /// H("SOTTO job kind") over the task with its labels, the model's configuration, the modules that
-/// are trained, what privacy and masking protect, and the coordinator's signing key. Rounds,
-/// learning rates, budgets and names are no part of it: the other rules of a policy bound those.
+/// are trained, what privacy, masking and model lineage protect, and the coordinator's signing key.
+/// Rounds, learning rates, budgets and names are no part of it: the other rules of a policy bound
+/// those.
 Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator);
 
 /// What is protected, as `kind_of` tells it apart: "one training example", "everything that one

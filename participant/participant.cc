@@ -222,10 +222,6 @@ struct Participant::Impl {
     return made;
   }
 
-  std::uint32_t roster_size() const {
-    return static_cast<std::uint32_t>(run::signers(options.roster).size());
-  }
-
   // ---- carrying out what the session asks for
 
   void apply(SessionOutput output) {

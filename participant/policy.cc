@@ -204,6 +204,11 @@ class Judge {
            {"require_differential_privacy", yes_no(dp),
             policy_.require_differential_privacy ? "required" : kAny},
            "the job has no differential privacy; this site requires it");
+    const bool lineage = masked && job_.secure_aggregation.model_lineage;
+    decide(lineage || !policy_.require_model_lineage,
+           {"require_model_lineage", yes_no(lineage),
+            policy_.require_model_lineage ? "required" : kAny},
+           "the job has no model_lineage; this site requires it");
     const std::string delta = text_of(job_.differential_privacy.target_delta);
     if (!policy_.require_small_delta || !dp)
       return meets({"require_small_delta", dp ? delta : kNotDone, kAny});

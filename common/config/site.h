@@ -23,6 +23,7 @@ struct SitePolicy {
   std::uint32_t max_colluders = 1;  // C: what the site wants protection against
   bool require_secure_aggregation = true;
   bool require_differential_privacy = true;
+  bool require_model_lineage = false;
   bool require_small_delta = false;  // below one over the number of training examples
   double min_noise_multiplier = 0;
   double max_participant_epsilon = 0;             // lifetime, of what is sent; 0 = not limited

@@ -29,6 +29,12 @@ std::vector<Field> policy_fields(SitePolicy& s) {
        {},
        "Refuse jobs without differential privacy. Where this is false the epsilon limits bind only "
        "the jobs that have it."},
+      {"policy.require_model_lineage",
+       &s.require_model_lineage,
+       kOptional,
+       {},
+       "Refuse jobs without secure_aggregation.model_lineage, in which the coordinator could send "
+       "weights of its own choice."},
       {"policy.require_small_delta",
        &s.require_small_delta,
        kOptional,

@@ -148,6 +148,14 @@ TEST(PolicyUse, LimitsOfTimeAndSizeHoldToTheirValue) {
   EXPECT_DOUBLE_EQ(longest_run_s(c.job), 3600 + 2 * 5 * 3900.0);
 }
 
+TEST(PolicyUse, WeightsOfTheCoordinatorsChoiceAreRefusedWhereLineageIsRequired) {
+  Case c = accepted_case();
+  c.policy.require_model_lineage = true;
+  expect_refused(c, "require_model_lineage", "the job has no model_lineage");
+  c.job.secure_aggregation.model_lineage = true;
+  EXPECT_EQ(c.answer(), Answer::kAccept);
+}
+
 TEST(PolicyUse, AnApprovalOfTheKindOrOfTheJobIsAskedFor) {
   Case c = accepted_case();
   c.policy.require_approval = "first_job_of_a_kind";
@@ -189,6 +197,7 @@ TEST(PolicyUse, AKindIsWhatIsLearntWithWhatForWhom) {
       [](auto& j) { j.lora = {.r = 4, .target_modules = {"query"}, .layers_to_transform = {0}}; },
       [](auto& j) { j.differential_privacy.enabled = false; },
       [](auto& j) { j.distributed_privacy.enabled = true; },
+      [](auto& j) { j.secure_aggregation.model_lineage = true; },
       [](auto& j) { j.secure_aggregation.enabled = false; }};
   std::set<Bytes32> kinds{kind, kind_of(c.job, {1})};
   for (const auto& change : changes) {
@@ -259,6 +268,7 @@ Case random_case(Random& random) {
   c.policy.max_round_s = pick<std::uint64_t>(random, {3900, 4000});
   if (coin(random)) c.policy.require_approval = "first_job_of_a_kind";
   c.job.secure_aggregation.enabled = random() % 8 != 0;
+  c.job.secure_aggregation.model_lineage = coin(random);
   c.job.differential_privacy.enabled = random() % 8 != 0;
   c.job.distributed_privacy.enabled = random() % 4 != 0;
   c.job.secure_aggregation.max_colluders = pick<std::uint32_t>(random, {1, 2});
@@ -297,6 +307,7 @@ std::map<std::string, std::function<void(config::SitePolicy&, Random&)>> tighten
       {"require_secure_aggregation", [](auto& p, Random&) { p.require_secure_aggregation = true; }},
       {"require_differential_privacy",
        [](auto& p, Random&) { p.require_differential_privacy = true; }},
+      {"require_model_lineage", [](auto& p, Random&) { p.require_model_lineage = true; }},
       {"require_small_delta", [](auto& p, Random&) { p.require_small_delta = true; }},
       {"min_noise_multiplier",
        [](auto& p, Random& r) { p.min_noise_multiplier += between(r, 0, 2); }},
