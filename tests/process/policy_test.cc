@@ -137,6 +137,29 @@ TEST(PolicyCommand, AJobWaitsForAPersonAndRunsOnceItIsApprovedWithoutARestart) {
     EXPECT_FALSE(entry["in_force"].get<bool>()) << entry;
 }
 
+TEST(PolicyCommand, ARunThatNeedsEverybodyWaitsForAnApprovalInsteadOfFailing) {
+  Federation f(3);
+  f.set_policy(3, "require_approval", "every_job");
+  std::vector<Child> members;
+  for (int m = 1; m <= 3; ++m)
+    members.push_back(f.start_member(m));
+  Child coordinator = f.start_coordinator();
+  ASSERT_TRUE(wait_until(
+      [&] { return f.coordinator_log().find("has to approve every job") != std::string::npos; },
+      seconds(60)))
+      << f.coordinator_log();
+  EXPECT_EQ(coordinator.wait(seconds(3)), std::nullopt) << f.coordinator_log();
+  EXPECT_TRUE(f.done_rounds().empty());
+  for (const auto& entry : fs::directory_iterator(f.site(3) / "offered-jobs"))
+    ASSERT_EQ(policy(f, {"approve", entry.path(), "--dir", f.site(3), "--by", "A. Officer",
+                         "--reason", "agreed", "--job-only"})
+                  .status,
+              0);
+  EXPECT_EQ(coordinator.wait(seconds(120)), 0) << f.coordinator_log();
+  for (auto& m : members)
+    EXPECT_EQ(m.wait(seconds(20)), 0);
+}
+
 TEST(PolicyCommand, AJobIsExplainedWithItsCostAndEveryRule) {
   const fs::path folder = fs::temp_directory_path() / ("sotto-explain-" + std::to_string(getpid()));
   fs::create_directories(folder);
