@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the protocol and the reader of model files with libFuzzer under ASan and UBSan (needs
+# Fuzzes the protocol and the readers of model and tokenizer files with libFuzzer under ASan and UBSan (needs
 # clang-14 and its runtime, which this script installs as root), from the seeds in tests/fuzz/corpus. What it finds goes to
 # build/fuzz/corpus/TARGET; an input that breaks something is left as build/fuzz/crash-*.
 #
@@ -8,6 +8,7 @@
 #             session  the participant under a coordinator that is the input
 #             round    the coordinator under participants that are the input
 #             safetensors  a model file and the index of its shards
+#             tokenizer    the files of a tokenizer and the texts that it cuts
 #             all      one after the other (default)
 #   SECONDS   for each target (default 180)
 # To run one input again: build/fuzz/tests/fuzz/TARGET_fuzz FILE
@@ -17,8 +18,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 [[ ${1:-} != -h && ${1:-} != --help ]] || { usage "$0" && exit 0; }
 case ${1:-all} in
-  all) targets=(wire session round safetensors) ;;
-  wire | session | round | safetensors) targets=("$1") ;;
+  all) targets=(wire session round safetensors tokenizer) ;;
+  wire | session | round | safetensors | tokenizer) targets=("$1") ;;
   *) die "unknown target $1 (see --help)" ;;
 esac
 seconds=${2:-180}

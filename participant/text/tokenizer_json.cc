@@ -217,6 +217,12 @@ Decoder decoder_of(const Json& step, const std::string& type, const std::string&
 
 // ---- the model
 
+std::int32_t id_of(const Json& id, const std::string& where) {
+  const std::int64_t value = id.is_number_integer() ? id.get<std::int64_t>() : -1;
+  if (value < 0 || value >= std::numeric_limits<std::int32_t>::max()) refuse(where, "is no id");
+  return static_cast<std::int32_t>(value);
+}
+
 Vocabulary vocabulary_of(const Json& model) {
   const auto at = model.find("vocab");
   if (at == model.end() || !at->is_object()) refuse("model.vocab", "is missing");
@@ -295,12 +301,11 @@ std::vector<AddedToken> added_of(const Json& root) {
   for (std::size_t i = 0; i < list->size(); ++i) {
     const Json& token = (*list)[i];
     const std::string where = "added_tokens[" + std::to_string(i) + "]";
-    const auto id = value_of<std::int64_t>(token, "id", -1, where);
-    if (id < 0 || id >= std::numeric_limits<std::int32_t>::max()) refuse(where + ".id", "is no id");
+    const std::int32_t id = id_of(value_of(token, "id", Json(), where), where + ".id");
     if (value_of(token, "single_word", false, where))
       refuse(where + ".single_word", "is not supported");
     out.push_back({.content = value_of<std::string>(token, "content", "", where),
-                   .id = static_cast<std::int32_t>(id),
+                   .id = id,
                    .special = value_of(token, "special", false, where),
                    .strips_left = value_of(token, "lstrip", false, where),
                    .strips_right = value_of(token, "rstrip", false, where)});
@@ -326,7 +331,7 @@ void frame_by_template(const Json& step, const std::string& where, TokenizerPart
     const Json ids = step.value("special_tokens", Json::object()).value(token, Json::object());
     if (!ids.contains("ids")) refuse(where + ".special_tokens", "has no \"" + token + "\"");
     for (const Json& id : ids["ids"])
-      (behind ? parts.after : parts.before).push_back(id.get<std::int32_t>());
+      (behind ? parts.after : parts.before).push_back(id_of(id, where + ".special_tokens"));
   }
 }
 
@@ -340,17 +345,29 @@ void frame_by(const Json& step, const std::string& type, const std::string& wher
     const auto at = step.find(key);
     if (at == step.end() || !at->is_array() || at->size() != 2 || !(*at)[1].is_number_integer())
       refuse(where + "." + key, "is not a token and its id");
-    (key == std::string_view("cls") ? parts.before : parts.after).push_back((*at)[1]);
+    (key == std::string_view("cls") ? parts.before : parts.after)
+        .push_back(id_of((*at)[1], where + "." + key));
   }
 }
 
 std::optional<std::int32_t> pad_of(const Json& root, const Tokenizer& tokenizer) {
   const auto padding = root.find("padding");
   if (padding != root.end() && padding->is_object() && padding->contains("pad_id"))
-    return (*padding)["pad_id"].get<std::int32_t>();
+    return id_of((*padding)["pad_id"], "padding.pad_id");
   for (const char* usual : {"[PAD]", "<pad>", "<|endoftext|>", "</s>", "<|end_of_text|>"})
     if (const auto id = tokenizer.find(usual)) return id;
   return std::nullopt;
+}
+
+/// What frames a text and what fills it up go to the model, so they must be tokens.
+void check_ids(const TokenizerParts& parts, std::int32_t size) {
+  const auto check = [size](std::int32_t id, const char* where) {
+    if (id >= size) refuse(where, "the id " + std::to_string(id) + " is no token's");
+  };
+  for (const auto* frame : {&parts.before, &parts.after})
+    for (const std::int32_t id : *frame)
+      check(id, "post_processor");
+  if (parts.pad) check(*parts.pad, "padding.pad_id");
 }
 
 TokenizerParts parts_of(const Json& root) {
@@ -382,7 +399,9 @@ Result<Tokenizer> parse_tokenizer_json(std::string_view json, const std::string&
   try {
     const Json root = Json::parse(json);
     TokenizerParts parts = parts_of(root);
-    parts.pad = pad_of(root, Tokenizer(parts));
+    const Tokenizer without_pad(parts);
+    parts.pad = pad_of(root, without_pad);
+    check_ids(parts, without_pad.size());
     return Tokenizer(std::move(parts));
   } catch (const Unusable& reason) {
     return Error{what + ": " + reason.where + ": " + reason.why};

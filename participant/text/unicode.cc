@@ -138,6 +138,8 @@ bool is_upper(char32_t c) {
 }
 
 struct Pattern::Compiled {
+  explicit Compiled(std::unique_ptr<icu::RegexPattern> r) : regex(std::move(r)) {}
+
   std::unique_ptr<icu::RegexPattern> regex;
 };
 
@@ -188,6 +190,9 @@ std::vector<Pattern::Piece> Pattern::cut(const std::string& text) const {
   const icu::UnicodeString all = from_utf8(text);
   UErrorCode status = U_ZERO_ERROR;
   const std::unique_ptr<icu::RegexMatcher> matcher(compiled_->regex->matcher(all, status));
+  // In steps of ICU's engine, some milliseconds' worth each: the same end on every machine.
+  constexpr std::int32_t kLongestMatch = 100;
+  if (U_SUCCESS(status)) matcher->setTimeLimit(kLongestMatch, status);
   std::vector<Piece> pieces;
   std::int32_t at = 0;
   const auto push = [&](std::int32_t end, bool match) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets into tests/fuzz/corpus: a body of every message for wire_fuzz (from
-tests/vectors/wire/frames.json), the vectors of safetensors_fuzz, and small programs for session_fuzz and round_fuzz. Files that are there already
-(found by fuzzing) stay.
+tests/vectors/wire/frames.json), the vectors of safetensors_fuzz, small tokenizers for tokenizer_fuzz, and small programs for session_fuzz
+and round_fuzz. Files that are there already (found by fuzzing) stay.
 
 A program is a list of operations, each a byte and its arguments; the tables are those at the end of the targets. In an
 argument 0 is the honest choice, and for a set it is everybody.
@@ -39,6 +39,69 @@ def safetensors():
     write("safetensors", "index", bytes([1]) + json.dumps(index).encode())
     write("safetensors", "index_outside", bytes([1]) + b'{"weight_map": {"a": "../a.safetensors"}}')
     write("safetensors", "index_twice", bytes([1]) + b'{"weight_map": {"a": "a.safetensors", "a": "b.safetensors"}}')
+
+
+TEXT = "Hello world, it's 123 \u4f60\u597d \u00e9 <s> a\u0301"
+
+
+def ids(*tokens):
+    return {token: i for i, token in enumerate(tokens)}
+
+
+def added(content, number, **more):
+    return {"id": number, "content": content, "special": True, **more}
+
+
+def sequence(members, *steps):
+    return {"type": "Sequence", members: list(steps)}
+
+
+def tokenizers():
+    byte_level = {
+        "added_tokens": [added("<|endoftext|>", 9, lstrip=True, rstrip=True)],
+        "normalizer": {"type": "NFC"},
+        "pre_tokenizer": sequence("pretokenizers", {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}|\\s+"}, "behavior": "Isolated"},
+                                  {"type": "Digits", "individual_digits": True}, {"type": "ByteLevel", "add_prefix_space": False}),
+        "post_processor": {"type": "ByteLevel"},
+        "decoder": {"type": "ByteLevel"},
+        "model": {"type": "BPE", "vocab": ids("H", "e", "l", "o", "w", "he", "ll", "llo", "1"), "ignore_merges": True,
+                  "merges": ["l l", ["ll", "o"]]}}
+    llama = {
+        "added_tokens": [added("<unk>", 0), added("<s>", 1), added("</s>", 2)],
+        "normalizer": sequence("normalizers", {"type": "Prepend", "prepend": "\u2581"},
+                               {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}),
+        "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}],
+                           "special_tokens": {"<s>": {"ids": [1]}}},
+        "decoder": sequence("decoders", {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+                            {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1}),
+        "padding": {"pad_id": 0},
+        "model": {"type": "BPE", "vocab": ids("<unk>", "<s>", "</s>", "<0xC3>", "<0xA9>", "\u2581", "a", "b", "ab", "\u2581a"),
+                  "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True, "merges": ["a b", "\u2581 a"]}}
+    bert = {
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": ids("[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "w", "##orld", "'", "it")}}
+    metaspace = dict(llama, normalizer=sequence("normalizers", {"type": "NFKC"}, {"type": "Lowercase"}, {"type": "StripAccents"}),
+                     pre_tokenizer=sequence("pretokenizers", {"type": "WhitespaceSplit"}, {"type": "Metaspace", "prepend_scheme": "always"}),
+                     decoder={"type": "Metaspace"})
+    for name, file in (("byte_level", byte_level), ("llama", llama), ("bert", bert), ("metaspace", metaspace)):
+        write("tokenizer", name, b"\0" + json.dumps(file, ensure_ascii=False).encode() + b"\0" + TEXT.encode())
+    write("tokenizer", "gpt2_files", b"\1" + json.dumps(ids("h", "e", "he", "<|endoftext|>")).encode() + b"\0#version: 0.2\nh e\n\0" +
+          TEXT.encode())
+    write("tokenizer", "bert_files", b'\2[PAD]\n[UNK]\n[CLS]\n[SEP]\nhello\n##lo\n\0{"do_lower_case": false}\0' + TEXT.encode())
+    # Found by fuzzing and reading.
+    write("tokenizer", "pad_outside", b"\0" + json.dumps(dict(bert, padding={"pad_id": -1})).encode() + b"\0a")
+    outside = dict(llama["post_processor"], special_tokens={"<s>": {"ids": [4294967297]}})
+    write("tokenizer", "frame_truncated", b"\0" + json.dumps(dict(llama, post_processor=outside)).encode() + b"\0a")
+    outside = dict(llama["post_processor"], special_tokens={"<s>": {"ids": [77]}})
+    write("tokenizer", "frame_outside", b"\0" + json.dumps(dict(llama, post_processor=outside)).encode() + b"\0a")
+    empty = {"type": "Replace", "pattern": {"String": ""}, "content": "x"}
+    write("tokenizer", "empty_literal", b"\0" + json.dumps(dict(llama, normalizer=empty)).encode() + b"\0a b")
+    backtracks = {"type": "Split", "pattern": {"Regex": "(?:a+)+$"}, "behavior": "Isolated"}
+    write("tokenizer", "backtracks", b"\0" + json.dumps(dict(llama, normalizer=None, pre_tokenizer=backtracks)).encode() + b"\0" +
+          b"a" * 40 + b"b")
 
 
 # ---- session_fuzz
@@ -150,5 +213,6 @@ def rounds():
 if __name__ == "__main__":
     wire()
     safetensors()
+    tokenizers()
     session()
     rounds()

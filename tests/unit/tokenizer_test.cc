@@ -187,6 +187,16 @@ TEST(Tokenizer, ALongWordTakesNoQuadraticTime) {
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(word)), word);
 }
 
+TEST(Tokenizer, AnExpressionThatBacktracksWithoutEndIsGivenUp) {
+  json file = base_of("llama");
+  file["normalizer"] = nullptr;
+  file["pre_tokenizer"] = {
+      {"type", "Split"}, {"pattern", {{"Regex", "(?:a+)+$"}}}, {"behavior", "Removed"}};
+  const Tokenizer tokenizer = parse_tokenizer_json(file.dump(), "").value();
+  EXPECT_EQ(tokenizer.encode("baaa"), tokenizer.encode("b"));
+  EXPECT_FALSE(tokenizer.encode(std::string(60, 'a') + "b").empty());  // else this runs for years
+}
+
 TEST(Tokenizer, WhatEndsInsideACharacterDecodesToReplacements) {
   const Tokenizer tokenizer = load_tokenizer(kVectors / "gpt2").value();
   Ids ids = tokenizer.encode("\xF0\x9F\x8C\x8D");
@@ -241,6 +251,15 @@ TEST(TokenizerFiles, WhatIsNotKnownIsRefusedByItsKey) {
   refused(with("/model/end_of_word_suffix", "</w>"), "model.end_of_word_suffix");
   refused(with("/added_tokens/0/id", -1), "added_tokens[0].id");
   refused(with("/added_tokens/0/single_word", true), "added_tokens[0].single_word");
+  refused(with("/padding", {{"pad_id", -1}}), "padding.pad_id: is no id");
+  refused(with("/padding", {{"pad_id", 512}}), "padding.pad_id: the id 512 is no token's");
+  const auto framed_by = [&](const json& id) {
+    return with("/post_processor",
+                {{"type", "BertProcessing"}, {"cls", {"<s>", id}}, {"sep", {"</s>", 2}}});
+  };
+  EXPECT_TRUE(parse_tokenizer_json(framed_by(1).dump(), "").ok());
+  refused(framed_by(std::int64_t{1} << 32), "post_processor.cls: is no id");
+  refused(framed_by(512), "post_processor: the id 512 is no token's");
   EXPECT_FALSE(parse_tokenizer_json("{", "tokenizer.json").ok());
   EXPECT_FALSE(parse_tokenizer_json("[1]", "tokenizer.json").ok());
 }
