@@ -44,6 +44,8 @@ struct SitePolicy {
 struct SiteResources {
   std::string device = "cpu";  // "cpu", "cuda"
   std::uint32_t threads = 1;
+  std::string precision = "float32";  // of training's matrix products: "float32", "bfloat16"
+  bool gradient_checkpointing = false;
 };
 
 struct SiteConfig {

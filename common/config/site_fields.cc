@@ -139,6 +139,17 @@ std::vector<Field> fields_of(SiteConfig& site) {
                    "Where training runs."},
                   {"resources.threads", &site.resources.threads, kOptional, from_to(1, 1024),
                    "Threads for training on the CPU."},
+                  {"resources.precision", &site.resources.precision, kOptional,
+                   one_of({"float32", "bfloat16"}),
+                   "Of the matrix products of training. Norms and sums of gradients, the model and "
+                   "its evaluation are float32 always. \"bfloat16\" is for GPUs; most CPUs are "
+                   "slower with it."},
+                  {"resources.gradient_checkpointing",
+                   &site.resources.gradient_checkpointing,
+                   kOptional,
+                   {},
+                   "Layers keep only what goes into them and are computed again on the way back: "
+                   "less memory, more time, the same update to the bit."},
               });
   return all;
 }

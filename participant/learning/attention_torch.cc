@@ -180,7 +180,7 @@ Tensor composed_attention(const AttentionInput& in) {
         hidden + at::ones({positions, seen}, in.mask.options()).triu(1 + seen - positions) * -1e9;
   const Tensor scores = at::matmul(split(in.query), split(shared(in.key, in)).transpose(2, 3)) *
                         (1 / std::sqrt(static_cast<double>(per_head)));
-  const Tensor weights = at::softmax(scores + hidden, 3);
+  const Tensor weights = at::softmax(scores + hidden, 3).to(in.value.scalar_type());
   return at::matmul(weights, split(shared(in.value, in)))
       .transpose(1, 2)
       .reshape({batch, positions, width});

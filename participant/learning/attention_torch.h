@@ -25,7 +25,8 @@ struct AttentionInput {
 /// but finite.
 at::Tensor attention(const AttentionInput& in);
 
-/// The same written out in torch operations: any device, and the oracle of the tests.
+/// The same written out in torch operations: any device, and the oracle of the tests. Of queries,
+/// keys and values in bfloat16 the products are too; the softmax is in float32.
 at::Tensor composed_attention(const AttentionInput& in);
 
 struct PositionRange {

@@ -33,9 +33,17 @@ Target kept(AutogradContext* ctx) {
           reinterpret_cast<const Parameter*>(ctx->saved_data["bias"].toInt())};
 }
 
-/// Sums over the positions, if there are any: [B,T,n] -> [B,n].
-Tensor per_example(const Tensor& x) {
-  return x.dim() == 3 ? x.sum(1) : x;
+/// Sums over the positions, if there are any: [B,T,n] -> [B,n], in the type of the gradient.
+Tensor per_example(const Tensor& x, at::ScalarType type) {
+  return x.dim() == 3 ? x.sum(1, /*keepdim=*/false, type) : x.to(type);
+}
+
+Tensor plain_linear(const Tensor& x, const Target& target, bool transposed) {
+  const auto type = x.scalar_type();
+  const Tensor& stored = target.weight->value;
+  const Tensor weight = (transposed ? stored.t() : stored).to(type);
+  return target.bias != nullptr ? at::linear(x, weight, target.bias->value.to(type))
+                                : at::linear(x, weight);
 }
 
 /// As at::linear has it, whichever way the weight is stored.
@@ -45,9 +53,7 @@ struct LinearFunction : Function<LinearFunction> {
     ctx->save_for_backward({x, weight});
     keep(ctx, target);
     ctx->saved_data["transposed"] = transposed;
-    const Tensor out_in = transposed ? weight.t() : weight;
-    return target.bias != nullptr ? at::linear(x, out_in, target.bias->value)
-                                  : at::linear(x, out_in);
+    return plain_linear(x, target, transposed);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
@@ -60,9 +66,11 @@ struct LinearFunction : Function<LinearFunction> {
       target.tape->linear(*target.weight, gy, saved[0]);
     else
       target.tape->linear(*target.weight, saved[0], gy);
-    if (target.bias != nullptr) target.tape->rows(*target.bias, per_example(gy));
-    const Tensor gx =
-        ctx->needs_input_grad(0) ? gy.matmul(transposed ? saved[1].t() : saved[1]) : Tensor();
+    if (target.bias != nullptr)
+      target.tape->rows(*target.bias, per_example(gy, saved[1].scalar_type()));
+    Tensor gx;
+    if (ctx->needs_input_grad(0))
+      gx = gy.matmul((transposed ? saved[1].t() : saved[1]).to(gy.scalar_type()));
     return {gx, Tensor(), Tensor(), Tensor()};
   }
 };
@@ -143,11 +151,9 @@ bool recorded(const Parameter& weight, const GradTape* tape) {
 }
 
 Tensor linear(const Tensor& x, const Target& target, bool transposed) {
-  const Tensor& weight = target.weight->value;
   if (recorded(*target.weight, target.tape))
-    return LinearFunction::apply(x, weight, target, transposed);
-  const Tensor out_in = transposed ? weight.t() : weight;
-  return target.bias != nullptr ? at::linear(x, out_in, target.bias->value) : at::linear(x, out_in);
+    return LinearFunction::apply(x, target.weight->value, target, transposed);
+  return plain_linear(x, target, transposed);
 }
 
 }  // namespace

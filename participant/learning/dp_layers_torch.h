@@ -9,7 +9,7 @@
 namespace sotto::learning {
 
 /// x [..., in] -> [..., out]; x has a batch dimension and at most one of positions. `bias` may be
-/// null.
+/// null. In x's own type: with x in bfloat16 the product is too, and so are y and its gradient.
 at::Tensor dp_linear(const at::Tensor& x, const Parameter& weight, const Parameter* bias,
                      GradTape* tape);
 /// The same with GPT-2's layout of the weight, [in, out].

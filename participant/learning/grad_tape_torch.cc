@@ -18,18 +18,35 @@ Tensor with_positions(const Tensor& x) {
   return x.dim() == 2 ? x.unsqueeze(1) : x;
 }
 
-Tensor gram(const Tensor& x) {
-  return batched_abt(x, x);
-}
-
 Tensor squares(const Tensor& x) {
   return inner_products(x, x);
 }
 
+/// What was computed in bfloat16 as float32, which is exact.
+Tensor widened(const Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
+}
+
 }  // namespace
 
+void GradTape::backward(const Tensor& loss) {
+  loss.backward({}, /*retain_graph=*/passes_ == Passes::kTwo);
+  if (passes_ == Passes::kTwo) loss_ = loss;
+}
+
 void GradTape::record(const Parameter& parameter, Use use) {
-  uses_[&parameter].push_back(std::move(use));
+  if (passes_ == Passes::kOne || (parameter.shared && factors_.empty())) {
+    uses_[&parameter].push_back(std::move(use));
+    return;
+  }
+  if (!parameter.shared) make_rows_where_small(use);
+  if (!factors_.empty()) {
+    add_scaled(use, factors_.at(&parameter), parameter.gradient);
+    return;
+  }
+  // Its cross term would be missing.
+  SOTTO_CHECK(norms_.emplace(&parameter, own_term(use)).second,
+              "a parameter that is not marked as shared is used twice");
 }
 
 void GradTape::linear(const Parameter& weight, const Tensor& input, const Tensor& gradient) {
@@ -48,7 +65,7 @@ void GradTape::rows(const Parameter& parameter, const Tensor& gradients) {
 std::vector<std::string> GradTape::unused(const std::vector<Parameter>& trainable) const {
   std::vector<std::string> names;
   for (const Parameter& p : trainable)
-    if (!uses_.contains(&p)) names.push_back(p.name);
+    if (!uses_.contains(&p) && !norms_.contains(&p)) names.push_back(p.name);
   return names;
 }
 
@@ -56,15 +73,18 @@ Tensor GradTape::squared_norms(const std::vector<Parameter>& trainable) {
   const at::NoGradGuard no_grad;
   SOTTO_CHECK(!trainable.empty() && unused(trainable).empty(), "norms of an unfinished tape");
   std::vector<Tensor> rows;
-  for (const Parameter& p : trainable)
-    rows.push_back(squared_norm(p, uses_.at(&p)));
+  for (const Parameter& p : trainable) {
+    const auto known = norms_.find(&p);
+    rows.push_back(known != norms_.end() ? known->second : squared_norm(uses_.at(&p)));
+  }
   return at::stack(rows);
 }
 
-Tensor GradTape::squared_norm(const Parameter& parameter, Uses& uses) {
+Tensor GradTape::squared_norm(Uses& uses) {
+  if (uses.size() == 1) make_rows_where_small(uses.front());
   Tensor sum;
-  for (Use& use : uses) {
-    const Tensor term = own_term(parameter, use, uses.size() == 1);
+  for (const Use& use : uses) {
+    const Tensor term = own_term(use);
     sum = sum.defined() ? sum + term : term;
   }
   // |x + y|^2 = |x|^2 + |y|^2 + 2<x, y>: without the last an example is under-clipped in silence.
@@ -74,21 +94,23 @@ Tensor GradTape::squared_norm(const Parameter& parameter, Uses& uses) {
   return sum;
 }
 
-Tensor GradTape::own_term(const Parameter& parameter, Use& use, bool only_use) {
+/// Makes the per-example gradient of a linear where it takes no more room than the two factors that
+/// it then replaces: it serves the norm and the sum, and saves the two Gram matrices.
+void GradTape::make_rows_where_small(Use& use) {
+  if (use.kind != Use::Kind::kLinear) return;
+  const auto positions = use.a.size(1), in = use.a.size(2), out = use.b.size(2);
+  if (positions == 1 || in * out > positions * (in + out)) return;
+  use.b = batched_atb(widened(use.b), widened(use.a)).flatten(1);
+  use.a = Tensor();
+  use.kind = Use::Kind::kRows;
+}
+
+Tensor GradTape::own_term(const Use& use) {
   if (use.kind == Use::Kind::kRows) return squares(use.b);
   if (use.kind == Use::Kind::kLookup) return lookup_squared_norms(use.a, use.b);
-  const auto positions = use.a.size(1);
-  if (positions == 1) return squares(use.a) * squares(use.b);  // rank one
-  const auto in = use.a.size(2), out = use.b.size(2);
-  // The per-example gradient is made where it takes little more room than the two factors that it
-  // then replaces: it serves the norm and the sum, and saves the two Gram matrices.
-  if (only_use && in * out <= 2 * positions * (in + out)) {
-    use.b = batched_atb(use.b, use.a).view({use.a.size(0), parameter.value.numel()});
-    use.a = Tensor();
-    use.kind = Use::Kind::kRows;
-    return squares(use.b);
-  }
-  return inner_products(gram(use.a), gram(use.b));
+  const Tensor a = widened(use.a), b = widened(use.b);
+  if (a.size(1) == 1) return squares(a) * squares(b);  // rank one
+  return product_squared_norms(a, b);
 }
 
 Tensor GradTape::cross_term(const Use& first, const Use& second) {
@@ -96,7 +118,8 @@ Tensor GradTape::cross_term(const Use& first, const Use& second) {
   if (first.kind == Kind::kRows && second.kind == Kind::kRows)
     return inner_products(first.b, second.b);
   if (first.kind == Kind::kLinear && second.kind == Kind::kLinear)
-    return inner_products(batched_abt(first.a, second.a), batched_abt(first.b, second.b));
+    return inner_products(batched_abt(widened(first.a), widened(second.a)),
+                          batched_abt(widened(first.b), widened(second.b)));
   if (first.kind == Kind::kLookup && second.kind == Kind::kLookup) {
     const Tensor same = first.a.unsqueeze(2).eq(second.a.unsqueeze(1));
     return inner_products(batched_abt(first.b, second.b), same.to(first.b.scalar_type()));
@@ -107,16 +130,25 @@ Tensor GradTape::cross_term(const Use& first, const Use& second) {
   // A tied embedding and head: the row of the head's gradient that each looked-up id picks.
   const Tensor picked =
       first.b.gather(2, second.a.unsqueeze(1).expand({-1, first.b.size(1), -1}));  // [B,S,T]
-  return inner_products(picked, batched_abt(first.a, second.b));
+  return inner_products(widened(picked), batched_abt(widened(first.a), second.b));
 }
 
 void GradTape::accumulate(const std::vector<Parameter>& trainable, const Tensor& factors) {
-  const at::NoGradGuard no_grad;
-  for (std::size_t p = 0; p < trainable.size(); ++p)
+  for (std::size_t p = 0; p < trainable.size(); ++p) {
+    const Tensor own = factors[static_cast<std::int64_t>(p)].to(trainable[p].value.scalar_type());
+    if (passes_ == Passes::kTwo) {
+      factors_.emplace(&trainable[p], own);
+      continue;
+    }
+    const at::NoGradGuard no_grad;
     for (const Use& use : uses_.at(&trainable[p]))
-      add_scaled(use, factors[static_cast<std::int64_t>(p)].to(use.b.scalar_type()),
-                 trainable[p].gradient);
+      add_scaled(use, own, trainable[p].gradient);
+  }
   uses_.clear();
+  if (passes_ == Passes::kTwo) loss_.backward();
+  norms_.clear();
+  factors_.clear();
+  loss_ = Tensor();
 }
 
 void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient) {
@@ -126,11 +158,11 @@ void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient
   }
   if (use.kind == Use::Kind::kLookup) return add_scaled_rows(gradient, use.a, use.b, factors);
   // Never scaled in place: residual branches share a gradient's storage.
-  const Tensor c = factors.view({-1, 1, 1});
-  const bool scale_input = use.a.size(2) <= use.b.size(2);
-  const Tensor a = scale_input ? use.a * c : use.a;
-  const Tensor b = scale_input ? use.b : use.b * c;
-  gradient.addmm_(b.flatten(0, 1).t(), a.flatten(0, 1));
+  const Tensor c = factors.view({-1, 1, 1}), a = widened(use.a), b = widened(use.b);
+  const bool scale_input = a.size(2) <= b.size(2);
+  const Tensor scaled_a = scale_input ? a * c : a;
+  const Tensor scaled_b = scale_input ? b : b * c;
+  gradient.addmm_(scaled_b.flatten(0, 1).t(), scaled_a.flatten(0, 1));
 }
 
 }  // namespace sotto::learning

@@ -20,10 +20,31 @@ using Sgemm = void(const char*, const char*, const int*, const int*, const int*,
                    const float*, const int*, const float*, const int*, const float*, float*,
                    const int*);
 
+using Ssyrk = void(const char*, const char*, const int*, const int*, const float*, const float*,
+                   const int*, const float*, float*, const int*);
+
 /// Found in the process rather than linked: torch brings its own BLAS, and not all export it.
 Sgemm* sgemm() {
   static auto* const found = reinterpret_cast<Sgemm*>(dlsym(RTLD_DEFAULT, "sgemm_"));
   return found;
+}
+
+Ssyrk* ssyrk() {
+  static auto* const found = reinterpret_cast<Ssyrk*>(dlsym(RTLD_DEFAULT, "ssyrk_"));
+  return found;
+}
+
+/// The triangle with column <= row of x x^T, x [positions, width], into `out` [positions,
+/// positions]. Symmetric, so half of a product's work will do.
+void half_gram(const float* x, std::int64_t positions, std::int64_t width, float* out) {
+  if (ssyrk() == nullptr) {
+    multiply({Gemm::Form::kABt, positions, positions, width, x, width, x, width, out, positions});
+    return;
+  }
+  const int n = static_cast<int>(positions), k = static_cast<int>(width);
+  const float one = 1, zero = 0;
+  // What is the upper triangle column by column is the lower one row by row.
+  ssyrk()("U", "T", &n, &k, &one, x, &k, &zero, out, &n);
 }
 
 /// Independent short sums that a compiler may keep in one vector register, then a double: float32
@@ -98,6 +119,27 @@ Tensor batched_abt(const Tensor& a, const Tensor& b) {
                            po = out.data_ptr<float>()](std::int64_t i) {
     multiply({Gemm::Form::kABt, s, t, width, pa + i * s * width, width, pb + i * t * width, width,
               po + i * s * t, t});
+  });
+  return out;
+}
+
+Tensor product_squared_norms(const Tensor& a, const Tensor& b) {
+  if (!has_direct_kernels(a) || !has_direct_kernels(b))
+    return inner_products(batched_abt(a, a), batched_abt(b, b));
+  const auto batch = a.size(0), positions = a.size(1), m = a.size(2), n = b.size(2);
+  SOTTO_CHECK(a.is_contiguous() && b.is_contiguous() && b.size(1) == positions, "shapes");
+  const Tensor out = doubles(batch);
+  for_each_example(batch, [&, pa = a.data_ptr<float>(), pb = b.data_ptr<float>(),
+                           po = out.data_ptr<double>()](std::int64_t i) {
+    std::vector<float> grams(static_cast<std::size_t>(2 * positions * positions));
+    float* first = grams.data();
+    float* second = first + positions * positions;
+    half_gram(pa + i * positions * m, positions, m, first);
+    half_gram(pb + i * positions * n, positions, n, second);
+    double sum = 0;
+    for (std::int64_t row = 0; row < positions; ++row, first += positions, second += positions)
+      sum += 2 * dot(first, second, row) + double{first[row]} * double{second[row]};
+    po[i] = sum;
   });
   return out;
 }

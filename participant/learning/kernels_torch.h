@@ -35,6 +35,10 @@ at::Tensor batched_atb(const at::Tensor& a, const at::Tensor& b);
 /// a b^T of each example: [B,S,d], [B,T,d] -> [B,S,T].
 at::Tensor batched_abt(const at::Tensor& a, const at::Tensor& b);
 
+/// Squared norm of each example's b^T a [n,m], without making it: of a [B,T,m], b [B,T,n] the sum
+/// of products of their Gram matrices. Double [B].
+at::Tensor product_squared_norms(const at::Tensor& a, const at::Tensor& b);
+
 /// [B, ...] -> double [B]: sums of products over everything but the first dimension.
 at::Tensor inner_products(const at::Tensor& a, const at::Tensor& b);
 

@@ -78,13 +78,14 @@ Status check_labels(const std::vector<Example>& examples, const config::JobConfi
 Result<at::Device> device_named(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
   if (name == "cuda" && at::hasCUDA()) return at::Device(at::kCUDA);
-  return Error{"the device " + name + " is not there"};
+  return Error{"resources.device is \"" + name + "\", which this machine does not have"};
 }
 
 struct Setup {
   config::JobConfig job;
   ModelSpec model;
   ModelModules modules;
+  config::SiteResources resources;
   at::Device device;
   std::int32_t pad;
   privacy::DpSgdSteps steps;
@@ -138,7 +139,7 @@ class TorchTrainer final : public LocalTrainer {
   Status private_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
   Status plain_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
   [[nodiscard]] std::string not_finite(const Tensor& finite) const;
-  std::optional<at::Generator> dropout(crypto::StreamRandom& random) const;
+  Pass training_pass(GradTape* tape, crypto::StreamRandom& random) const;
   void add_noise(double standard_deviation, crypto::StreamRandom& random);
   void pull_towards(const Tensor& start, double mu);
   Result<FlatUpdate> update_since(const FlatParameters& model) const;
@@ -165,10 +166,15 @@ Batch TorchTrainer::batch_of(std::span<const std::uint64_t> indices,
   return make_batch(rows, setup_.pad, setup_.device);
 }
 
-/// Seeded from `random` like everything else; nothing is drawn where there is no dropout.
-std::optional<at::Generator> TorchTrainer::dropout(crypto::StreamRandom& random) const {
-  if (setup_.model.lora.r == 0 || setup_.model.lora.dropout == 0) return std::nullopt;
-  return at::make_generator<at::CPUGeneratorImpl>(random.below(std::uint64_t{1} << 62U));
+/// Dropout is seeded from `random` like everything else; nothing is drawn where there is none.
+Pass TorchTrainer::training_pass(GradTape* tape, crypto::StreamRandom& random) const {
+  Pass pass{.tape = tape,
+            .precision = setup_.resources.precision == "bfloat16" ? Precision::kBfloat16
+                                                                  : Precision::kFloat32,
+            .recompute = setup_.resources.gradient_checkpointing};
+  if (setup_.model.lora.r > 0 && setup_.model.lora.dropout > 0)
+    pass.dropout = at::make_generator<at::CPUGeneratorImpl>(random.below(std::uint64_t{1} << 62U));
+  return pass;
 }
 
 Result<Tensor> TorchTrainer::losses_of(std::span<const std::uint64_t> chunk,
@@ -195,11 +201,13 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
   const std::vector<Parameter>& parameters = model_.parameters();
   for (const auto& chunk :
        physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
-    GradTape tape;
-    const Result<Tensor> losses = losses_of(chunk, {&tape, dropout(random)});
+    // With recomputed layers what one pass would keep of them is the larger part.
+    GradTape tape(setup_.resources.gradient_checkpointing ? GradTape::Passes::kTwo
+                                                          : GradTape::Passes::kOne);
+    const Result<Tensor> losses = losses_of(chunk, training_pass(&tape, random));
     if (!losses) return losses.error();
     const Tensor sum = losses->sum();
-    sum.backward();
+    tape.backward(sum);
     seen_.loss += sum.item<double>();
     if (const auto unused = tape.unused(parameters); !unused.empty())
       return Error{"the trainable parameter " + unused.front() +
@@ -228,7 +236,7 @@ Status TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw,
   const auto drawn = static_cast<double>(draw.size());
   for (const auto& chunk :
        physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
-    const Result<Tensor> losses = losses_of(chunk, {nullptr, dropout(random)});
+    const Result<Tensor> losses = losses_of(chunk, training_pass(nullptr, random));
     if (!losses) return losses.error();
     const Tensor sum = losses->sum();
     (sum / drawn).backward();
@@ -453,10 +461,10 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
 
   use_threads(resources.threads);
   const std::size_t longest = job.model.max_length;
-  auto trainer =
-      std::make_unique<TorchTrainer>(Setup{job, *model, *modules, *device, tokenizer->pad(), *steps,
-                                           tokenize(*tokenizer, examples.train, longest),
-                                           tokenize(*tokenizer, examples.evaluation, longest)});
+  auto trainer = std::make_unique<TorchTrainer>(
+      Setup{job, *model, *modules, resources, *device, tokenizer->pad(), *steps,
+            tokenize(*tokenizer, examples.train, longest),
+            tokenize(*tokenizer, examples.evaluation, longest)});
   if (model->lora.r > 0) {
     const Result<FlatParameters> frozen = frozen_parameters(*model, *modules, folder);
     if (!frozen) return frozen.error();

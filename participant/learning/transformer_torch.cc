@@ -6,10 +6,12 @@
 #include <numbers>
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
 
 #include "participant/learning/attention_torch.h"
 #include "participant/learning/dp_layers_torch.h"
+#include "participant/learning/recompute_torch.h"
 
 namespace sotto::learning {
 namespace {
@@ -89,6 +91,11 @@ Tensor activate(Activation activation, const Tensor& x) {
       break;
   }
   return at::silu(x);
+}
+
+/// As the factor of a product. Once for all products that it goes into: they share the copy.
+Tensor factor(const Tensor& x, const Pass& pass) {
+  return pass.precision == Precision::kBfloat16 ? x.to(at::kBFloat16) : x;
 }
 
 /// What a layer has kept with `more` behind it, kept in its turn.
@@ -188,7 +195,10 @@ void Transformer::wire_up(const ModelModules& modules) {
                        .down = linear(m.down)});
   final_norm_ = maybe_norm(modules.final_norm);
   pooler_ = maybe_linear(modules.pooler);
-  head_ = modules.head ? linear(*modules.head) : Linear{.weight = words_};  // tied
+  head_ = modules.head ? linear(*modules.head) : Linear{.weight = words_};
+  if (head_.weight == words_)  // tied
+    for (Parameter& p : parameters_)
+      p.shared |= &p == words_;
   if (spec_.config.family == Family::kLlama) rotations_ = rotary_frequencies(spec_.config);
 }
 
@@ -201,16 +211,18 @@ Status Transformer::load_frozen(const FlatParameters& parameters) {
 }
 
 Tensor Transformer::apply(const Linear& l, const Tensor& x, const Pass& pass) const {
-  const Tensor y = l.conv1d ? dp_conv1d(x, *l.weight, l.bias, pass.tape)
-                            : dp_linear(x, *l.weight, l.bias, pass.tape);
+  const Tensor in = factor(x, pass);
+  const Tensor y = (l.conv1d ? dp_conv1d(in, *l.weight, l.bias, pass.tape)
+                             : dp_linear(in, *l.weight, l.bias, pass.tape))
+                       .to(at::kFloat);
   if (l.lora_a == nullptr) return y;
-  Tensor in = x;
+  Tensor some = in;
   if (pass.dropout && spec_.lora.dropout > 0) {
     const double kept = 1 - spec_.lora.dropout;
-    in = x * (at::empty(x.sizes()).bernoulli_(kept, *pass.dropout) / kept).to(x.device());
+    some = in * (at::empty(x.sizes()).bernoulli_(kept, *pass.dropout) / kept).to(in.options());
   }
-  const Tensor low = dp_linear(in, *l.lora_a, nullptr, pass.tape);
-  return y + dp_linear(low, *l.lora_b, nullptr, pass.tape) * spec_.lora.scale();
+  const Tensor low = dp_linear(some, *l.lora_a, nullptr, pass.tape);
+  return y + dp_linear(low, *l.lora_b, nullptr, pass.tape).to(at::kFloat) * spec_.lora.scale();
 }
 
 Tensor Transformer::apply(const Norm& n, const Tensor& x, const Pass& pass) const {
@@ -233,15 +245,16 @@ Tensor Transformer::embed(const Batch& batch, const Pass& pass) const {
 Tensor Transformer::attend(const Layer& layer, const Tensor& x, const Batch& batch,
                            const Pass& pass) const {
   Tensor query, key, value;
+  const Tensor in = factor(x, pass);
   if (layer.query_key_value.weight != nullptr) {
-    const auto parts = apply(layer.query_key_value, x, pass).chunk(3, 2);
+    const auto parts = apply(layer.query_key_value, in, pass).chunk(3, 2);
     query = parts[0];
     key = parts[1];
     value = parts[2];
   } else {
-    query = apply(layer.query, x, pass);
-    key = apply(layer.key, x, pass);
-    value = apply(layer.value, x, pass);
+    query = apply(layer.query, in, pass);
+    key = apply(layer.key, in, pass);
+    value = apply(layer.value, in, pass);
   }
   if (!rotations_.empty()) {
     const std::int64_t first = pass.cache != nullptr ? pass.cache->positions : 0;
@@ -256,9 +269,9 @@ Tensor Transformer::attend(const Layer& layer, const Tensor& x, const Batch& bat
     value = extended(pass.cache->values, index, value);
     mask = at::ones({1, key.size(1)}, mask.options());
   }
-  const Tensor mixed = attention({.query = query,
-                                  .key = key,
-                                  .value = value,
+  const Tensor mixed = attention({.query = factor(query, pass),
+                                  .key = factor(key, pass),
+                                  .value = factor(value, pass),
                                   .mask = mask,
                                   .lengths = batch.lengths,
                                   .heads = spec_.config.num_attention_heads,
@@ -269,23 +282,36 @@ Tensor Transformer::attend(const Layer& layer, const Tensor& x, const Batch& bat
 
 Tensor Transformer::feed_forward(const Layer& layer, const Tensor& x, const Pass& pass) const {
   const Activation activation = spec_.config.activation;
+  const Tensor in = factor(x, pass);
   if (layer.gate.weight == nullptr)
-    return apply(layer.down, activate(activation, apply(layer.up, x, pass)), pass);
-  const Tensor gate = activate(activation, apply(layer.gate, x, pass));
-  return apply(layer.down, gate * apply(layer.up, x, pass), pass);
+    return apply(layer.down, activate(activation, apply(layer.up, in, pass)), pass);
+  const Tensor gate = activate(activation, apply(layer.gate, in, pass));
+  return apply(layer.down, gate * apply(layer.up, in, pass), pass);
 }
 
 /// BERT norms what a residual branch was added to, its successors what goes into the branch.
+Tensor Transformer::run(const Layer& l, const Tensor& x, const Batch& batch,
+                        const Pass& pass) const {
+  if (spec_.config.family == Family::kBert) {
+    const Tensor between = apply(l.attention_norm, x + attend(l, x, batch, pass), pass);
+    return apply(l.feed_forward_norm, between + feed_forward(l, between, pass), pass);
+  }
+  const Tensor between = x + attend(l, apply(l.attention_norm, x, pass), batch, pass);
+  return between + feed_forward(l, apply(l.feed_forward_norm, between, pass), pass);
+}
+
 Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
   Tensor x = embed(batch, pass);
   for (const Layer& l : layers_) {
-    if (spec_.config.family == Family::kBert) {
-      x = apply(l.attention_norm, x + attend(l, x, batch, pass), pass);
-      x = apply(l.feed_forward_norm, x + feed_forward(l, x, pass), pass);
-    } else {
-      x = x + attend(l, apply(l.attention_norm, x, pass), batch, pass);
-      x = x + feed_forward(l, apply(l.feed_forward_norm, x, pass), pass);
-    }
+    // A layer's chance comes from a seed of its own, so that it can be drawn again.
+    const std::uint64_t seed =
+        pass.dropout ? at::check_generator<at::CPUGeneratorImpl>(*pass.dropout)->random64() : 0;
+    const auto body = [this, &l, batch, pass, seed](const Tensor& in) {
+      Pass own = pass;
+      if (pass.dropout) own.dropout = at::make_generator<at::CPUGeneratorImpl>(seed);
+      return run(l, in, batch, own);
+    };
+    x = pass.recompute && at::GradMode::is_enabled() ? recomputed(x, body) : body(x);
   }
   if (pass.cache != nullptr) pass.cache->positions += batch.ids.size(1);
   return final_norm_.weight != nullptr ? apply(final_norm_, x, pass) : x;

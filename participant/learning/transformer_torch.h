@@ -27,6 +27,9 @@ struct KeyValueCache {
   std::int64_t positions = 0;
 };
 
+/// Of matrix products, those of linears and of attention; all else is float32.
+enum class Precision { kFloat32, kBfloat16 };
+
 /// How one forward pass runs.
 struct Pass {
   GradTape* tape = nullptr;  // where its backward pass records; null: gradients by autograd
@@ -34,6 +37,8 @@ struct Pass {
   /// The batch is one text that goes on from what is kept, and is kept there too; null: it is
   /// whole.
   KeyValueCache* cache = nullptr;
+  Precision precision = Precision::kFloat32;
+  bool recompute = false;  // layers keep nothing for the backward pass but what goes into them
 };
 
 class Transformer {
@@ -95,6 +100,8 @@ class Transformer {
   at::Tensor attend(const Layer& layer, const at::Tensor& x, const Batch& batch,
                     const Pass& pass) const;
   at::Tensor feed_forward(const Layer& layer, const at::Tensor& x, const Pass& pass) const;
+  at::Tensor run(const Layer& layer, const at::Tensor& x, const Batch& batch,
+                 const Pass& pass) const;
   at::Tensor hidden(const Batch& batch, const Pass& pass) const;
   at::Tensor pool(const at::Tensor& x, const Batch& batch, const Pass& pass) const;
   at::Tensor head(const at::Tensor& x, const Pass& pass) const;

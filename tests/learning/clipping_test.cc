@@ -52,7 +52,7 @@ class ClippingRules : public ::testing::TestWithParam<std::string> {
     const auto flush = [&] {
       if (chunk.empty()) return;
       GradTape tape;
-      (model_->losses(batch_of(chunk), {&tape}) * at::tensor(scales)).sum().backward();
+      tape.backward((model_->losses(batch_of(chunk), {&tape}) * at::tensor(scales)).sum());
       const Tensor norms = tape.squared_norms(model_->parameters());
       tape.accumulate(model_->parameters(), clipping.factors(norms));
       chunk.clear();

@@ -62,7 +62,7 @@ void expect_exact(Parameters& parameters, const Losses& losses) {
                          std::min(1.0, clip / norms[i].item<double>());
 
   GradTape tape;
-  losses(0, kExamples, &tape).sum().backward();
+  tape.backward(losses(0, kExamples, &tape).sum());
   for (const Parameter& p : parameters.all)
     EXPECT_EQ(p.gradient.abs().sum().item<double>(), 0) << "autograd itself wrote " << p.name;
   EXPECT_TRUE(tape.unused(parameters.all).empty());
@@ -142,7 +142,7 @@ TEST(GradTape, FrozenParametersStayOffIt) {
   const Tensor first = dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape);
   const Tensor second = dp_linear(first, p.all[1], nullptr, &tape);
   const Tensor third = dp_layer_norm(second, p.all[2], p.all[3], 1e-5, &tape);
-  (dp_rms_norm(third, p.all[2], 1e-5, &tape) * at::randn({4})).square().sum().backward();
+  tape.backward((dp_rms_norm(third, p.all[2], 1e-5, &tape) * at::randn({4})).square().sum());
   EXPECT_EQ(tape.unused(p.all), (std::vector<std::string>{"p0", "p2", "p3"}));
 }
 
@@ -229,17 +229,53 @@ TEST_P(GradTapeShapes, ResidualBranchesThatShareAGradientAreExact) {
   });
 }
 
+// What bfloat16 factors give is to be as exact as what float32 ones give, in both ways to a norm.
+TEST_P(GradTapeShapes, OfFactorsInBfloat16NormsAndSumsAreInFloat32) {
+  const auto positions = GetParam().positions;
+  Parameters p({{30, 20}, {30}}, at::kFloat);
+  const Tensor x = at::randn({kExamples, positions, 20}).to(at::kBFloat16);
+  const Tensor v = at::randn({kExamples, positions, 30}).to(at::kBFloat16);  // y's gradient
+  for (const auto passes : {GradTape::Passes::kOne, GradTape::Passes::kTwo}) {
+    for (const Parameter& parameter : p.all)
+      Tensor(parameter.gradient).zero_();
+    GradTape tape(passes);
+    tape.backward((dp_linear(x, p.all[0], &p.all[1], &tape) * v).sum());
+    const Tensor weights = at::bmm(v.to(at::kDouble).transpose(1, 2), x.to(at::kDouble));
+    const Tensor biases = v.to(at::kDouble).sum(1);
+    const Tensor norms = tape.squared_norms(p.all);
+    const Tensor expected = at::stack({weights.flatten(1).square().sum(1), biases.square().sum(1)});
+    EXPECT_LT(((norms - expected).abs() / expected).max().item<double>(), 6e-6);
+    const Tensor factors = at::rand({kExamples}, at::kDouble);
+    tape.accumulate(p.all, factors.expand({2, -1}));
+    const std::vector<Tensor> sums{(weights * factors.view({-1, 1, 1})).sum(0),
+                                   (biases * factors.view({-1, 1})).sum(0)};
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      EXPECT_EQ(p.all[i].gradient.scalar_type(), at::kFloat);
+      EXPECT_LT((p.all[i].gradient - sums[i]).abs().max().item<double>(),
+                2e-6 * sums[i].abs().max().item<double>());
+    }
+  }
+}
+
+TEST(GradTapeDeathTest, ASharedParameterMustBeMarkedWhereUsesAreNotKept) {
+  Parameters p({{4, 4}}, at::kFloat);
+  GradTape tape(GradTape::Passes::kTwo);
+  const Tensor once = dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape);
+  const Tensor loss = dp_linear(once, p.all[0], nullptr, &tape).sum();
+  EXPECT_DEATH(tape.backward(loss), "not marked as shared is used twice");
+}
+
 TEST(GradTape, NamesATrainableParameterThatTookNoPart) {
   Parameters p({{4, 4}, {4}}, at::kFloat);
   GradTape tape;
-  dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum().backward();
+  tape.backward(dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum());
   EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p1"});
 }
 
 TEST(GradTape, ForgetsWhatItAccumulated) {
   Parameters p({{4, 4}}, at::kFloat);
   GradTape tape;
-  dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum().backward();
+  tape.backward(dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum());
   tape.accumulate(p.all, clip_factors(tape.squared_norms(p.all)[0].sqrt(), 1.0, 1));
   EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p0"});
 }

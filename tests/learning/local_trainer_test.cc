@@ -7,6 +7,7 @@
 #include <set>
 #include <span>
 
+#include <ATen/Context.h>
 #include <gtest/gtest.h>
 
 #include "common/model/safetensors.h"
@@ -68,9 +69,7 @@ class LocalTrainerTest : public ::testing::Test {
   }
 
   [[nodiscard]] std::unique_ptr<LocalTrainer> trainer() const {
-    return LocalTrainer::create(job_, {.device = "cpu", .threads = 1},
-                                {toy_examples(60), toy_examples(30)})
-        .value();
+    return LocalTrainer::create(job_, resources_, {toy_examples(60), toy_examples(30)}).value();
   }
 
   [[nodiscard]] std::vector<float> trained(std::uint64_t seed) const {
@@ -125,6 +124,7 @@ class LocalTrainerTest : public ::testing::Test {
 
   std::filesystem::path folder_;
   config::JobConfig job_;
+  config::SiteResources resources_;
 };
 
 TEST_F(LocalTrainerTest, SameSeedGivesTheSameBytesAndAnotherSeedOthers) {
@@ -179,6 +179,31 @@ TEST_F(LocalTrainerTest, PhysicalBatchSizeDoesNotChangeWhatIsTrained) {
   const auto whole = trained(1);
   for (std::size_t i = 0; i < whole.size(); ++i)
     ASSERT_NEAR(split[i], whole[i], 2e-3) << i;
+}
+
+TEST_F(LocalTrainerTest, GradientCheckpointingChangesNoBitOfAnUpdate) {
+  for (const char* rule : {"flat", "per_layer", "none"}) {
+    job_.differential_privacy.enabled = rule != std::string("none");
+    job_.differential_privacy.clipping = rule;
+    resources_.gradient_checkpointing = false;
+    const auto kept = trained(1);
+    resources_.gradient_checkpointing = true;
+    EXPECT_EQ(trained(1), kept) << rule;
+  }
+}
+
+TEST_F(LocalTrainerTest, LearnsWithProductsInBfloat16) {
+  const auto exact = trained(1);
+  resources_.precision = "bfloat16";
+  EXPECT_NE(trained(1), exact);
+  EXPECT_GT(accuracy(), 0.9);
+}
+
+TEST_F(LocalTrainerTest, SaysWhichDeviceIsNotThere) {
+  if (at::hasCUDA()) GTEST_SKIP() << "this machine has a GPU";
+  const auto none = LocalTrainer::create(job_, {.device = "cuda"}, {toy_examples(4), {}});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().message, "resources.device is \"cuda\", which this machine does not have");
 }
 
 TEST_F(LocalTrainerTest, AnEmptyDrawStillAddsNoiseAndSteps) {

@@ -103,7 +103,7 @@ TEST_P(Lora, OnlyAdaptersAndTheHeadOfClassesAreTrainedAndSent) {
         << p.name;
   const auto model = adapted(far_from_the_start());
   GradTape tape;
-  model->losses(batch_of(texts_), {&tape}).sum().backward();
+  tape.backward(model->losses(batch_of(texts_), {&tape}).sum());
   EXPECT_TRUE(tape.unused(model->parameters()).empty());
 }
 
@@ -170,6 +170,31 @@ TEST_P(Lora, DropoutComesFromItsSeedAndOnlyWhileTraining) {
   const Tensor without = model->losses(batch_of(texts_), {});
   job_.lora.dropout = 0;
   EXPECT_TRUE(at::equal(without, adapted(far_from_the_start())->losses(batch_of(texts_), {})));
+}
+
+TEST_P(Lora, RecomputedLayersDrawTheSameDropout) {
+  job_.lora.dropout = 0.5;
+  job_.lora.layers_to_transform = {1};  // nothing is trained in the first layer
+  const auto model = adapted(far_from_the_start());
+  const auto gradient = [&](bool recompute, GradTape* tape) {
+    model->gradient().zero_();
+    const Pass pass{.tape = tape,
+                    .dropout = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{3}),
+                    .recompute = recompute};
+    const Tensor loss = model->losses(batch_of(texts_), pass).sum();
+    if (tape == nullptr) {
+      loss.backward();
+      return model->gradient().clone();
+    }
+    tape->backward(loss);
+    const Tensor norms = tape->squared_norms(model->parameters());
+    tape->accumulate(model->parameters(), 1 / norms.clamp_min(1e-3));
+    return model->gradient().clone();
+  };
+  GradTape one, two(GradTape::Passes::kTwo);
+  EXPECT_TRUE(at::equal(gradient(true, &two), gradient(false, &one)));
+  EXPECT_TRUE(at::equal(gradient(true, nullptr), gradient(false, nullptr)));
+  EXPECT_GT(model->gradient().abs().max().item<double>(), 0);
 }
 
 TEST_P(Lora, NeedsTheWeightsThatItAdapts) {

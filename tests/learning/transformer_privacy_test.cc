@@ -79,6 +79,30 @@ class PrivateTransformer : public ::testing::TestWithParam<Case> {
     }
   }
 
+  struct Released {
+    Tensor squared_norms, sum;
+  };
+
+  /// Of one step, clipped at the median norm.
+  [[nodiscard]] Released private_step(Pass pass, GradTape::Passes passes) const {
+    model_->gradient().zero_();
+    GradTape tape(passes);
+    pass.tape = &tape;
+    tape.backward(model_->losses(batch_of(texts_), pass).sum());
+    EXPECT_EQ(tape.unused(model_->parameters()), std::vector<std::string>{});
+    const Tensor squared = tape.squared_norms(model_->parameters());
+    const Tensor norms = squared.sum(0).sqrt();
+    tape.accumulate(model_->parameters(),
+                    (norms.median() / norms).clamp_max(1).expand({squared.size(0), -1}));
+    return {squared, model_->gradient().clone()};
+  }
+
+  [[nodiscard]] Tensor plain_gradient(const Pass& pass) const {
+    model_->gradient().zero_();
+    model_->losses(batch_of(texts_), pass).sum().backward();
+    return model_->gradient().clone();
+  }
+
   std::unique_ptr<Transformer> model_;
   std::vector<Sequence> texts_;
 };
@@ -128,7 +152,7 @@ TEST_P(PrivateTransformer, NormsAndClippedSumAreThoseOfALoopOverExamples) {
                      std::min(1.0, clip / std::max(norms[i].item<double>(), 1e-12));
 
   GradTape tape;
-  model_->losses(batch_of(texts_), {&tape}).sum().backward();
+  tape.backward(model_->losses(batch_of(texts_), {&tape}).sum());
   EXPECT_EQ(model_->gradient().abs().sum().item<double>(), 0) << "autograd itself wrote";
   EXPECT_EQ(tape.unused(model_->parameters()), std::vector<std::string>{});
   const Tensor found = tape.squared_norms(model_->parameters()).sum(0).sqrt();
@@ -143,6 +167,32 @@ TEST_P(PrivateTransformer, NormsAndClippedSumAreThoseOfALoopOverExamples) {
               1e-4 * scale + 1e-7)
         << model_->parameters()[p].name;
   }
+}
+
+TEST_P(PrivateTransformer, RecomputedLayersGiveTheSameToTheBit) {
+  const Pass recomputed{.recompute = true};
+  const Released expected = private_step({}, GradTape::Passes::kOne);
+  for (const auto passes : {GradTape::Passes::kOne, GradTape::Passes::kTwo}) {
+    const Released found = private_step(recomputed, passes);
+    EXPECT_TRUE(at::equal(found.squared_norms, expected.squared_norms));
+    EXPECT_TRUE(at::equal(found.sum, expected.sum));
+  }
+  EXPECT_TRUE(at::equal(plain_gradient(recomputed), plain_gradient({})));
+}
+
+// Bfloat16 has eight bits of mantissa: one rounding is 0.4 %.
+TEST_P(PrivateTransformer, ProductsInBfloat16ComeNearThoseInFloat32) {
+  const auto distance = [](const Tensor& a, const Tensor& b) {
+    return ((a - b).norm() / b.norm()).item<double>();
+  };
+  const Pass reduced{.precision = Precision::kBfloat16};
+  const Released expected = private_step({}, GradTape::Passes::kOne);
+  const Released found = private_step(reduced, GradTape::Passes::kOne);
+  const Tensor norms = expected.squared_norms.sum(0).sqrt();
+  EXPECT_LT(distance(found.squared_norms.sum(0).sqrt(), norms), 0.02);
+  EXPECT_LT(distance(found.sum, expected.sum), 0.04);
+  EXPECT_FALSE(at::equal(found.sum, expected.sum)) << "nothing was in bfloat16";
+  EXPECT_LT(distance(plain_gradient(reduced), plain_gradient({})), 0.04);
 }
 
 }  // namespace
