@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "common/crypto/secure_random.h"
@@ -14,47 +15,47 @@ namespace sotto::participant {
 
 namespace {
 
-/// Of calling no word an entity.
-double outside_accuracy(const learning::SiteExamples& examples) {
-  std::size_t outside = 0, words = 0;
-  for (const learning::Example& e : examples.evaluation) {
-    outside += static_cast<std::size_t>(std::count(e.tags.begin(), e.tags.end(), 0));
-    words += e.tags.size();
+/// By label, or by tag where words are tagged.
+Result<std::vector<std::size_t>> count_labels(const learning::Examples& examples,
+                                              const config::JobConfig& job) {
+  std::vector<std::size_t> counts(std::max<std::size_t>(job.classes().size(), 1), 0);
+  const auto reader = examples.source().reader(records::Purpose::kCheck);
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const auto example = reader->read(i);
+    if (!example.ok()) return example.error();
+    for (const std::int64_t tag : example->tags)
+      ++counts[static_cast<std::size_t>(tag)];
+    if (!job.is_token_classification()) ++counts[static_cast<std::size_t>(example->label)];
   }
-  return words == 0 ? 0 : static_cast<double>(outside) / static_cast<double>(words);
+  return counts;
 }
 
-double majority_accuracy(const learning::SiteExamples& examples, const config::JobConfig& job) {
-  if (job.is_token_classification()) return outside_accuracy(examples);
-  const std::size_t labels = job.task.labels.size();
-  if (labels == 0) return 0;  // texts without classes
-  std::vector<std::size_t> count(labels, 0);
-  for (const learning::Example& e : examples.train)
-    ++count[static_cast<std::size_t>(e.label)];
-  const auto most = std::max_element(count.begin(), count.end()) - count.begin();
-  const auto right = std::count_if(examples.evaluation.begin(), examples.evaluation.end(),
-                                   [most](const learning::Example& e) { return e.label == most; });
-  return examples.evaluation.empty()
-             ? 0
-             : static_cast<double>(right) / static_cast<double>(examples.evaluation.size());
-}
-
-Result<learning::SiteExamples> read_site(const config::JobConfig& job,
-                                         const config::SiteConfig& site) {
-  auto train = learning::read_examples(site.data.train, job);
+/// On the held-out split, of always answering what is most frequent in training; of calling no
+/// word an entity where words are tagged; 0 for texts without classes.
+Result<double> majority_accuracy(const learning::SiteExamples& examples,
+                                 const config::JobConfig& job) {
+  if (job.classes().empty()) return 0.0;
+  const auto train = count_labels(examples.train, job);
   if (!train.ok()) return train.error();
-  auto evaluation = learning::read_examples(site.data.evaluation, job);
+  const auto evaluation = count_labels(examples.evaluation, job);
   if (!evaluation.ok()) return evaluation.error();
-  return learning::SiteExamples{std::move(train).value(), std::move(evaluation).value()};
+  const auto most = job.is_token_classification()
+                        ? 0
+                        : std::max_element(train->begin(), train->end()) - train->begin();
+  const auto all = std::accumulate(evaluation->begin(), evaluation->end(), std::size_t{0});
+  const std::size_t right = (*evaluation)[static_cast<std::size_t>(most)];
+  return all == 0 ? 0 : static_cast<double>(right) / static_cast<double>(all);
 }
 
 }  // namespace
 
 Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
-                                privacy::PrivacyLedger& ledger) {
-  auto examples = read_site(job, site);
+                                SiteRecords& records, privacy::PrivacyLedger& ledger) {
+  auto examples = records.examples(job, site);
   if (!examples.ok()) return examples.error();
-  AloneResult result{.accuracy_majority = majority_accuracy(*examples, job),
+  const Result<double> majority = majority_accuracy(*examples, job);
+  if (!majority.ok()) return majority.error();
+  AloneResult result{.accuracy_majority = *majority,
                      .delta = job.differential_privacy.target_delta};
   auto trainer = learning::LocalTrainer::create(job, site.resources, std::move(examples).value());
   if (!trainer.ok()) return trainer.error();

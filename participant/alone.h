@@ -9,6 +9,7 @@
 #include "common/config/job.h"
 #include "common/config/site.h"
 #include "common/privacy/ledger.h"
+#include "participant/site_records.h"
 
 namespace sotto::participant {
 
@@ -25,6 +26,6 @@ struct AloneResult {
 
 /// The job's rounds and steps on the site's data alone, each round charged to the site's ledger.
 Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
-                                privacy::PrivacyLedger& ledger);
+                                SiteRecords& records, privacy::PrivacyLedger& ledger);
 
 }  // namespace sotto::participant

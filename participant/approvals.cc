@@ -58,6 +58,10 @@ run::AuditEvent event_of(std::string_view kind, const Approval& approval) {
 
 }  // namespace
 
+crypto::SigningKey approvals_key(const keystore::Keystore& keys) {
+  return crypto::SigningKey::from_seed(keys.data_key("approvals"));
+}
+
 Result<Approvals> Approvals::read(const std::filesystem::path& file, const crypto::VerifyKey& key) {
   Approvals out;
   std::error_code failed;

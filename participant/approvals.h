@@ -1,5 +1,5 @@
 // What people of this site agreed to: FOLDER/approvals.jsonl, append-only, in the format of the
-// audit log, so that each line is signed with the site's key and chained to the one before. The
+// audit log, so that each line is signed with a key of the site and chained to the one before. The
 // commands write it; a running participant reads it anew whenever it decides.
 #pragma once
 
@@ -13,11 +13,15 @@
 #include "common/base/result.h"
 #include "common/config/job.h"
 #include "common/crypto/sign.h"
+#include "common/keystore/keystore.h"
 #include "participant/policy.h"
 
 namespace sotto::participant {
 
 inline constexpr const char* kApprovalsFile = "approvals.jsonl";
+
+/// What the file is signed with: a key of the site's keystore that rotations leave as it is.
+crypto::SigningKey approvals_key(const keystore::Keystore& keys);
 
 /// Of a kind of job (job_kind.h) or of one job (its hash); which of the two a digest names follows
 /// from the hash's label.

@@ -122,8 +122,8 @@ std::string protections(const ExplainedJob& e) {
   const config::SecureAggregationSection& s = e.job.secure_aggregation;
   if (!s.enabled)
     return "What protects it\n  The coordinator sees each site's update: no secure aggregation.\n";
-  return "What protects it\n  Updates are masked: the coordinator sees sums, of rounds of at "
-         "least " +
+  return "What protects it\n  Updates are masked: the coordinator sees sums, of rounds that begin "
+         "with at least " +
          std::to_string(smallest_sum(e.job)) + " sites, even together with " +
          std::to_string(s.max_colluders) + " of them.\n";
 }

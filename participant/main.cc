@@ -28,7 +28,6 @@
 #include "participant/approvals.h"
 #include "participant/audit_command.h"
 #include "participant/command_line.h"
-#include "participant/data/partition.h"
 #include "participant/enrolment.h"
 #include "participant/enrolment_commands.h"
 #include "participant/generate_command.h"
@@ -39,7 +38,10 @@
 #include "participant/policy_command.h"
 #include "participant/preshared_keys.h"
 #include "participant/privacy_command.h"
+#include "participant/records_command.h"
 #include "participant/site_audit.h"
+#include "participant/site_records.h"
+#include "participant/split_command.h"
 #include "participant/table_command.h"
 
 namespace {
@@ -95,16 +97,18 @@ int run(const RunArguments& args) {
       participant::load_membership(args.dir, keys, unix_now());
   participant::require_all_uses(keys, membership);
   const config::Identity identity = keys.identity(membership.generation);
+  participant::SiteRecords records(args.dir, participant::records_key(keys));
   participant::ParticipantOptions options{
       .self = membership.self,
       .roster = membership.federation.roster,
       .site = config::load_site(site_file),
       .preshared =
           participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
-      .make_trainer = participant::trainer_from_files,
+      .make_trainer = participant::trainer_from_files(records),
       .unix_now = unix_now,
       .evidence = args.dir + "/evidence",
       .approvals = args.dir + "/" + participant::kApprovalsFile,
+      .approvals_key = participant::approvals_key(keys).verify_key(),
       .offered_jobs = args.dir + "/offered-jobs",
       .once = args.once,
       .drill = parse_drill(args.drill)};
@@ -128,6 +132,9 @@ int run(const RunArguments& args) {
   sotto::run::AuditLog audit = participant::open_audit(args.dir, keys, identity, unix_now());
   const auto write_down = [&](const sotto::run::AuditEvent& event) {
     stop_unless(audit.append(event, unix_now()));
+    if (event.kind != "run_ended") return;
+    if (const auto opened = participant::opens_event(records.counts()))
+      stop_unless(audit.append(*opened, unix_now()));
   };
   write_down({"policy", {{"site_hash", hash_of_file(site_file)}}});
   participant::Participant app(
@@ -215,6 +222,7 @@ void add_train_alone(CLI::App& app) {
   struct Arguments {
     std::string dir = ".", job, site, evaluation;
     std::vector<std::string> overrides;
+    sotto::command::UnlockOptions unlock;
     bool json = false;
   };
 
@@ -228,6 +236,7 @@ void add_train_alone(CLI::App& app) {
   sub->add_option("--evaluation", args->evaluation,
                   "Held-out examples to measure on instead of the site's own");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sotto::command::add_unlock_options(*sub, args->unlock);
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args] {
     const config::JobConfig job = config::load_job(args->job, args->overrides);
@@ -235,8 +244,12 @@ void add_train_alone(CLI::App& app) {
     if (!args->evaluation.empty()) site.data.evaluation = args->evaluation;
     auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
     learning::use_threads(site.resources.threads);
+    std::optional<sotto::crypto::Secret32> key;
+    if (participant::names_record_stores(site))
+      key = participant::records_key(sotto::command::open_keystore(args->dir, args->unlock));
+    participant::SiteRecords records(args->dir, std::move(key));
     const auto began = std::chrono::steady_clock::now();
-    const auto r = or_stop(participant::train_alone(job, site, ledger));
+    const auto r = or_stop(participant::train_alone(job, site, records, ledger));
     for (const std::string& line : r.warnings)
       std::fprintf(stderr, "warning: %s\n", line.c_str());
     const double wall_s =
@@ -249,6 +262,7 @@ void add_train_alone(CLI::App& app) {
                       {"accuracy_majority", r.accuracy_majority},
                       {"epsilon", finite(r.epsilon)},
                       {"delta", r.delta},
+                      {"records_opened", participant::by_purpose(records.counts())},
                       {"wall_s", wall_s}};
     print(args->json ? out.dump()
                      : "alone: accuracy " + std::to_string(100 * r.accuracy) + " %" +
@@ -259,65 +273,13 @@ void add_train_alone(CLI::App& app) {
   });
 }
 
-void write_examples(const std::filesystem::path& file,
-                    const std::vector<learning::Example>& examples, const config::JobConfig& job) {
-  const std::string text = learning::format_examples(examples, job);
-  if (auto s = sotto::journal::write_file_atomically(file, {sotto::view_of(text)},
-                                                     sotto::journal::FileAccess::kOwnerOnly);
-      !s.ok())
-    throw StartupError(s.error().message);
-}
-
-void add_data(CLI::App& app) {
-  struct Arguments {
-    std::string job, train, evaluation, out;
-    std::uint32_t participants = 4;
-    double dirichlet = 0.5;
-    std::uint64_t seed = 1;
-  };
-
-  auto args = std::make_shared<Arguments>();
+void add_data(CLI::App& app, int& exit_code) {
   CLI::App* sub = app.add_subcommand("data", "Prepare data sets");
   sub->require_subcommand(1);
   participant::add_table_commands(*sub);
   participant::add_masking_commands(*sub);
-  CLI::App* split =
-      sub->add_subcommand("split", "Cut one data set into shards for demonstration sites");
-  split->add_option("--job", args->job, "job.json, for its labels")->required();
-  split->add_option("--train", args->train,
-                    "Training examples; data/train.tsv beside the job unless given");
-  split->add_option("--evaluation", args->evaluation,
-                    "Held-out examples; data/test.tsv beside the job unless given");
-  split->add_option("--participants", args->participants, "How many shards")->capture_default_str();
-  split
-      ->add_option("--dirichlet", args->dirichlet,
-                   "Label skew: small = each sees mostly some labels")
-      ->capture_default_str();
-  split->add_option("--seed", args->seed, "Decides the cut")->capture_default_str();
-  split->add_option("--out", args->out, "Folder: site-01/train.tsv, site-01/eval.tsv, ...")
-      ->required();
-  split->callback([args] {
-    const config::JobConfig job = config::load_job(args->job);
-    const std::filesystem::path beside = std::filesystem::path(args->job).parent_path() / "data";
-    const auto read = [&](const std::string& given, const char* usual) {
-      return or_stop(learning::read_examples(
-          given.empty() ? beside / usual : std::filesystem::path(given), job));
-    };
-    const auto train =
-        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), learning::label_count(job),
-                                         args->participants, args->dirichlet, args->seed);
-    const auto evaluation = sotto::data::even_partition(read(args->evaluation, "test.tsv"),
-                                                        args->participants, args->seed + 1);
-    for (std::size_t i = 0; i < train.size(); ++i) {
-      const std::string number = std::to_string(i + 1);
-      const auto folder = std::filesystem::path(args->out) /
-                          ("site-" + std::string(number.size() < 2 ? "0" : "") + number);
-      std::filesystem::create_directories(folder);
-      write_examples(folder / "train.tsv", train[i], job);
-      write_examples(folder / "eval.tsv", evaluation[i], job);
-    }
-    print(args->out + ": " + std::to_string(train.size()) + " shards");
-  });
+  participant::add_records_commands(*sub, exit_code);
+  participant::add_split_command(*sub);
 }
 
 void add_ledger(CLI::App& app) {
@@ -387,7 +349,7 @@ int main(int argc, char** argv) {
   add_run(app, exit_code);
   add_model(app);
   add_train_alone(app);
-  add_data(app);
+  add_data(app, exit_code);
   add_ledger(app);
   add_config(app);
   participant::add_generate_command(app);

@@ -11,10 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/utf8.h"
-#include "common/config/secret_file.h"
 #include "common/crypto/secure_random.h"
 #include "common/journal/atomic_file.h"
 #include "participant/command_line.h"
+#include "participant/key_file.h"
 #include "participant/masking/masker.h"
 #include "participant/masking/plan.h"
 #include "participant/masking/sample.h"
@@ -45,26 +45,12 @@ std::string text_of(const std::string& file) {
 
 std::optional<crypto::Secret32> key_of(const std::string& file) {
   if (file.empty()) return std::nullopt;
-  constexpr std::size_t kDigits = 64;
-  const crypto::SecretCell text =
-      config::read_secret_file(file, "make one with: sotto-participant data mask-key " + file);
-  const BytesView view(text.data(), text.size());
-  auto key = view.size() == kDigits + 1 && view.back() == '\n'
-                 ? config::secret_from_hex(view.first(kDigits))
-                 : std::nullopt;
-  if (!key) throw StartupError(file + ":1:1: not a key: one line of 64 digits 0-9a-f is needed");
-  return key;
+  return read_key_file(file, "make one with: sotto-participant data mask-key " + file);
 }
 
 void make_key(const std::string& file) {
-  if (std::filesystem::exists(file))
-    throw StartupError(file + " is there already; with another key all pseudonyms would change");
   crypto::OsRandom random;
-  const crypto::Secret64 hex = config::secret_to_hex(crypto::Secret32::random(random));
-  if (auto s = journal::write_file_atomically(file, {BytesView(hex.expose()), view_of("\n")},
-                                              journal::FileAccess::kOwnerOnly);
-      !s.ok())
-    throw StartupError(s.error().message);
+  make_key_file(file, "with another key all pseudonyms would change", random);
   std::printf(
       "%s: keep it: who has it can try names and see which pseudonym they get, and without "
       "it new texts get other pseudonyms\n",

@@ -38,7 +38,7 @@ std::vector<Ruling> OfferJudge::judge_again(const config::JobConfig& job,
 
 Consent OfferJudge::consent(const config::JobConfig& job, std::uint64_t now) const {
   if (options_.site.policy.require_approval == "none" || options_.approvals.empty()) return {};
-  const auto approvals = Approvals::read(options_.approvals, signing_.verify_key());
+  const auto approvals = Approvals::read(options_.approvals, options_.approvals_key);
   if (approvals.ok())
     return consent_to(job, options_.roster.coordinator_signing_key, *approvals, now);
   if (observer_.on_warning) observer_.on_warning(approvals.error().message);

@@ -24,9 +24,11 @@
 
 namespace sotto::participant {
 
-/// The factory of the real programs: files named in site.json.
-Result<std::unique_ptr<learning::LocalTrainer>> trainer_from_files(const config::JobConfig& job,
-                                                                   const config::SiteConfig& site);
+class SiteRecords;
+
+/// The factory of the real programs: files and record stores named in site.json. `records` outlives
+/// it.
+TrainerFactory trainer_from_files(SiteRecords& records);
 
 struct ParticipantOptions {
   MemberId self{};
@@ -38,6 +40,7 @@ struct ParticipantOptions {
   std::function<std::uint64_t()> unix_now;
   std::filesystem::path evidence;      // folder for contradictions of others; empty: none is kept
   std::filesystem::path approvals;     // approvals.h; empty: nobody approved anything
+  crypto::VerifyKey approvals_key{};   // that they are signed with
   std::filesystem::path offered_jobs;  // folder for what waits for approval; empty: none is kept
   bool once = false;                   // finish with the first run's end (or refusal), for scripts
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/printable.h"
+#include "common/command/unlock.h"
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
@@ -23,6 +24,8 @@
 #include "participant/explanation.h"
 #include "participant/job_kind.h"
 #include "participant/participant.h"
+#include "participant/site_audit.h"
+#include "participant/site_records.h"
 
 namespace sotto::participant {
 
@@ -35,6 +38,7 @@ struct Arguments {
   std::string dir = ".", job, site, by, reason;
   std::vector<std::string> overrides;
   std::uint32_t days = 0;
+  command::UnlockOptions unlock;
   bool job_only = false;
   bool json = false;
 };
@@ -100,19 +104,22 @@ void explain(const Arguments& args, int& exit_code) {
   job.model.path = site.model_path.string();
   const LedgerCopy copy(args.dir + "/ledger.sqlite");
   const privacy::PrivacyLedger ledger = copy.open();
-  const TrainerFactory factory = trainer_from_files;
+  const bool joined = fs::exists(args.dir + "/pinned.json");
+  std::optional<keystore::Keystore> keys;
+  if (joined || names_record_stores(site)) keys = command::open_keystore(args.dir, args.unlock);
+  SiteRecords records(args.dir, keys ? std::optional(records_key(*keys)) : std::nullopt);
+  const TrainerFactory factory = trainer_from_files(records);
   const std::uint64_t now = unix_now();
   Surroundings around{
       .site = site, .make_trainer = factory, .ledger = ledger, .now = config::local_time(now)};
   std::optional<Bytes32> kind;
   // In a folder that joined no federation the rules about it stay open.
-  if (fs::exists(args.dir + "/pinned.json")) {
-    const config::Identity identity = config::load_identity(args.dir);
-    around.federation = facts_of(load_membership(args.dir, identity, now).federation.roster);
+  if (joined) {
+    around.federation = facts_of(load_membership(args.dir, *keys, now).federation.roster);
     const Bytes32& coordinator = around.federation->coordinator;
     kind = kind_of(job, coordinator);
-    const auto approvals =
-        or_stop(Approvals::read(args.dir + "/" + kApprovalsFile, identity.signing.verify_key()));
+    const auto approvals = or_stop(
+        Approvals::read(args.dir + "/" + kApprovalsFile, approvals_key(*keys).verify_key()));
     around.consent = consent_to(job, coordinator, approvals, now);
   }
   const Assessment found = assess(job, around, Depth::kWhole);
@@ -122,7 +129,7 @@ void explain(const Arguments& args, int& exit_code) {
 }
 
 /// What the command line names: a kind or a job by its digest, or a job.json with both of its.
-std::vector<Approval> named(const Arguments& args, const config::Identity& identity,
+std::vector<Approval> named(const Arguments& args, const Membership& membership,
                             std::uint64_t now) {
   Approval approval{.by = args.by, .reason = args.reason};
   if (args.days > 0) approval.expires_unix_s = now + std::uint64_t{args.days} * 86400;
@@ -132,7 +139,6 @@ std::vector<Approval> named(const Arguments& args, const config::Identity& ident
     return {approval};
   }
   const config::JobConfig job = config::load_job(args.job, args.overrides);
-  const Membership membership = load_membership(args.dir, identity, now);
   std::vector<Approval> out(2, approval);
   out[0].digest = job.hash;
   out[0].what = "the job '" + job.name + "'";
@@ -157,16 +163,18 @@ enum class Change { kApprove, kWithdraw };
 /// What a crash between the two files leaves is never an approval that nobody wrote down.
 void change(const Arguments& args, Change what) {
   const bool approves = what == Change::kApprove;
-  const config::Identity identity = config::load_identity(args.dir);
+  const auto keys = command::open_keystore(args.dir, args.unlock);
   const std::uint64_t now = unix_now();
+  const Membership membership = load_membership(args.dir, keys, now);
+  const crypto::SigningKey signing = approvals_key(keys);
   const fs::path file = fs::path(args.dir) / kApprovalsFile;
-  auto audit = or_stop(run::AuditLog::open(fs::path(args.dir) / run::kAuditFile, identity.signing));
-  for (const Approval& approval : named(args, identity, now)) {
+  auto audit = open_audit(args.dir, keys, keys.identity(membership.generation), now);
+  for (const Approval& approval : named(args, membership, now)) {
     if (approves) {
       stop_unless(audit.append(event_of("approval_given", approval), now));
-      stop_unless(approve(file, identity.signing, approval, now));
+      stop_unless(approve(file, signing, approval, now));
     } else {
-      stop_unless(withdraw(file, identity.signing, approval, now));
+      stop_unless(withdraw(file, signing, approval, now));
       stop_unless(audit.append(event_of("approval_withdrawn", approval), now));
     }
     print((approves ? "approved: " : "withdrawn: ") + approval.what + ", " +
@@ -177,9 +185,9 @@ void change(const Arguments& args, Change what) {
 }
 
 void list(const Arguments& args) {
-  const config::Identity identity = config::load_identity(args.dir);
-  const auto approvals =
-      or_stop(Approvals::read(fs::path(args.dir) / kApprovalsFile, identity.signing.verify_key()));
+  const auto keys = command::open_keystore(args.dir, args.unlock);
+  const auto approvals = or_stop(
+      Approvals::read(fs::path(args.dir) / kApprovalsFile, approvals_key(keys).verify_key()));
   json out = json::array();
   for (const ApprovalEntry& entry : approvals.entries(unix_now())) {
     const Approval& a = entry.approval;
@@ -209,6 +217,7 @@ CLI::App* add(CLI::App& policy, const std::shared_ptr<Arguments>& args, const ch
   CLI::App* sub = policy.add_subcommand(name, help);
   sub->add_option("--dir", args->dir, "Folder of this site's identity, ledger and approvals")
       ->capture_default_str();
+  command::add_unlock_options(*sub, args->unlock);
   return sub;
 }
 

@@ -10,6 +10,10 @@ namespace sotto::participant {
 
 using std::chrono::steady_clock;
 
+TimePoint steady_now() {
+  return std::chrono::time_point_cast<Duration>(steady_clock::now());
+}
+
 ProgressBar::ProgressBar(std::string what)
     : what_(std::move(what)),
       next_(steady_clock::now() + std::chrono::seconds(2)),

@@ -1,11 +1,15 @@
-// A bar on the terminal for work that takes longer than two seconds. Nothing is drawn where
-// standard error is no terminal.
+// What reads the clock for the participant's commands: a bar on the terminal for work that takes
+// longer than two seconds, nothing where standard error is no terminal; the age of opened records.
 #pragma once
 
 #include <chrono>
 #include <string>
 
+#include "common/base/ids.h"
+
 namespace sotto::participant {
+
+TimePoint steady_now();
 
 class ProgressBar {
  public:

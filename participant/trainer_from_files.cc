@@ -1,19 +1,18 @@
 #include <utility>
 
 #include "participant/participant.h"
+#include "participant/site_records.h"
 
 namespace sotto::participant {
 
-Result<std::unique_ptr<learning::LocalTrainer>> trainer_from_files(const config::JobConfig& job,
-                                                                   const config::SiteConfig& site) {
-  learning::SiteExamples examples;
-  for (auto [file, into] : {std::pair{&site.data.train, &examples.train},
-                            std::pair{&site.data.evaluation, &examples.evaluation}}) {
-    auto read = learning::read_examples(*file, job);
-    if (!read.ok()) return read.error();
-    *into = std::move(read).value();
-  }
-  return learning::LocalTrainer::create(job, site.resources, std::move(examples));
+TrainerFactory trainer_from_files(SiteRecords& records) {
+  return [&records](
+             const config::JobConfig& job,
+             const config::SiteConfig& site) -> Result<std::unique_ptr<learning::LocalTrainer>> {
+    auto examples = records.examples(job, site);
+    if (!examples.ok()) return examples.error();
+    return learning::LocalTrainer::create(job, site.resources, std::move(examples).value());
+  };
 }
 
 }  // namespace sotto::participant

@@ -124,7 +124,8 @@ std::vector<Field> fields_of(SiteConfig& site) {
        {},
        "The protected examples, relative to this file: a line each, label TAB text; for language "
        "modeling the text alone; for token classification a line a word, the word first and its "
-       "tag (IOB2) last, and an empty line after each sentence."},
+       "tag (IOB2) last, and an empty line after each sentence. Or a record store, as data import "
+       "makes one."},
       {"data.evaluation",
        &site.data.evaluation,
        kRequired,

@@ -3,21 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 #include <vector>
 
 #include <sodium.h>
 #include <spdlog/spdlog.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 #if defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
+
+#include "common/crypto/guarded_memory.h"
 
 namespace sotto::crypto {
 namespace {
@@ -67,7 +66,7 @@ class Arena {
  private:
   void grow(std::size_t size_class) {
     const std::size_t bytes =
-        std::min(kFirstSlab << std::min<std::size_t>(slabs_, 8), kLargestSlab);
+        std::min(kFirstSlab << std::min<std::size_t>(memory_.size(), 8), kLargestSlab);
     std::uint8_t* slab = map_slab(bytes);
     const std::size_t cells = bytes / cell_bytes(size_class);
     capacity_[size_class] += cells;
@@ -75,32 +74,27 @@ class Arena {
     free.reserve(capacity_[size_class]);
     for (std::size_t i = cells; i-- > 0;)
       free.push_back(slab + i * cell_bytes(size_class));
-    ++slabs_;
   }
 
   std::uint8_t* map_slab(std::size_t bytes) {
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    void* const whole =
-        ::mmap(nullptr, bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    SOTTO_CHECK(whole != MAP_FAILED, "no memory for secrets");
-    auto* const slab = static_cast<std::uint8_t*>(whole) + page;
-    SOTTO_CHECK(::mprotect(slab, bytes, PROT_READ | PROT_WRITE) == 0, "no memory for secrets");
-    ::madvise(slab, bytes, MADV_DONTDUMP);  // initialize_process() turns dumps off altogether
-    if (::mlock(slab, bytes) != 0 && !warned_) {
+    Result<GuardedMemory> slab = GuardedMemory::map(bytes);
+    SOTTO_CHECK(slab.ok(), "no memory for secrets");
+    if (!slab->is_locked() && !warned_) {
       warned_ = true;
       spdlog::warn(
           "not all secrets are locked against swapping (mlock: {}); raise the limit on locked "
           "memory "
           "(ulimit -l)",
-          std::strerror(errno));
+          std::strerror(slab->lock_error()));
     }
-    return slab;
+    memory_.push_back(std::move(slab).value());
+    return memory_.back().bytes().data();
   }
 
   std::mutex mutex_;  // secrets are made on the loop thread and on the pool
   std::array<std::vector<std::uint8_t*>, kClasses> free_;
   std::array<std::size_t, kClasses> capacity_{};
-  std::size_t slabs_ = 0;
+  std::vector<GuardedMemory> memory_;  // the slabs
   bool warned_ = false;
 };
 

@@ -20,6 +20,7 @@
 #include "participant/learning/metrics.h"
 #include "participant/learning/optimizer_torch.h"
 #include "participant/learning/pretrained.h"
+#include "participant/learning/tokenized_examples.h"
 #include "participant/learning/transformer_torch.h"
 #include "participant/text/tokenizer.h"
 
@@ -29,51 +30,6 @@ namespace {
 using at::Tensor;
 
 constexpr std::size_t kEvaluationBatch = 128;
-
-/// The first piece of a word bears its tag, as Hugging Face's examples have it.
-Sequence tagged_sequence(const text::Tokenizer& tokenizer, const Example& e,
-                         std::size_t max_length) {
-  text::TokenizedWords words = tokenizer.encode_words(e.words, max_length);
-  Sequence out{std::move(words.ids), e.label, {}};
-  for (std::size_t i = 0; i < e.words.size(); ++i)
-    out.words.push_back({e.tags[i], words.first_piece[i]});
-  return out;
-}
-
-std::vector<Sequence> tokenize(const text::Tokenizer& tokenizer,
-                               const std::vector<Example>& examples, std::size_t max_length) {
-  std::vector<Sequence> out;
-  out.reserve(examples.size());
-  for (const Example& e : examples)
-    out.push_back(e.words.empty() ? Sequence{tokenizer.encode_framed(e.text, max_length), e.label}
-                                  : tagged_sequence(tokenizer, e, max_length));
-  return out;
-}
-
-std::vector<std::size_t> lengths_of(const std::vector<Sequence>& sequences) {
-  std::vector<std::size_t> lengths;
-  for (const Sequence& s : sequences)
-    lengths.push_back(s.ids.size());
-  return lengths;
-}
-
-Status check_labels(const std::vector<Example>& examples, const config::JobConfig& job) {
-  const auto check = [](std::int64_t label, std::size_t labels) -> Status {
-    if (label >= 0 && static_cast<std::size_t>(label) < labels) return {};
-    return Error{"an example has label number " + std::to_string(label) + " of " +
-                 std::to_string(labels)};
-  };
-  const std::size_t labels = label_count(job), tags = job.classes().size();
-  for (const Example& e : examples) {
-    if (const Status ok = check(e.label, std::max<std::size_t>(labels, 1)); !ok) return ok;
-    if (job.is_token_classification() && (e.words.empty() || e.words.size() != e.tags.size()))
-      return Error{"a sentence has " + std::to_string(e.words.size()) + " words and " +
-                   std::to_string(e.tags.size()) + " tags"};
-    for (const std::int64_t tag : e.tags)
-      if (const Status ok = check(tag, tags); !ok) return ok;
-  }
-  return {};
-}
 
 Result<at::Device> device_named(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
@@ -89,9 +45,26 @@ struct Setup {
   at::Device device;
   std::int32_t pad;
   privacy::DpSgdSteps steps;
-  std::vector<Sequence> train, evaluation;
+  TokenizedExamples train, evaluation;
 
   [[nodiscard]] bool is_language_modeling() const { return job.is_language_modeling(); }
+};
+
+/// Records are open to a trainer while it trains, and to the thread that it trains on.
+class Loading {
+ public:
+  Loading(std::optional<TokenizedExamples::Loader>& slot, const TokenizedExamples& from)
+      : slot_(slot) {
+    slot_.emplace(from.loader(records::Purpose::kTrain));
+  }
+
+  ~Loading() { slot_.reset(); }
+
+  Loading(const Loading&) = delete;
+  Loading& operator=(const Loading&) = delete;
+
+ private:
+  std::optional<TokenizedExamples::Loader>& slot_;
 };
 
 class TorchTrainer final : public LocalTrainer {
@@ -102,8 +75,7 @@ class TorchTrainer final : public LocalTrainer {
         kept_{Optimizer(setup_.job.local_training),
               Clipping(setup_.job.differential_privacy, model_.parameters())},
         watch_(std::uint64_t{setup_.job.rounds.num_server_rounds} *
-               setup_.job.local_training.local_steps),
-        lengths_(lengths_of(setup_.train)) {}
+               setup_.job.local_training.local_steps) {}
 
   /// What LoRA leaves alone; once.
   Status load_frozen(const FlatParameters& frozen) { return model_.load_frozen(frozen); }
@@ -133,9 +105,9 @@ class TorchTrainer final : public LocalTrainer {
     std::vector<std::string> warnings{};
   };
 
-  Batch batch_of(std::span<const std::uint64_t> indices, const std::vector<Sequence>& from) const;
+  Result<Batch> batch_of(std::span<const std::uint64_t> indices);
   Status step(std::uint64_t global, crypto::StreamRandom& random);
-  Result<Tensor> losses_of(std::span<const std::uint64_t> chunk, const Pass& pass) const;
+  Result<Tensor> losses_of(std::span<const std::uint64_t> chunk, const Pass& pass);
   Status private_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
   Status plain_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
   [[nodiscard]] std::string not_finite(const Tensor& finite) const;
@@ -146,8 +118,10 @@ class TorchTrainer final : public LocalTrainer {
   [[nodiscard]] std::optional<std::string> parameters_at_rest() const;
   void count_classes(const Batch& batch, MetricCounts& counts) const;
   void count_tokens(const Batch& batch, MetricCounts& counts) const;
-  void count_words(std::span<const std::uint64_t> chunk, const Batch& batch,
+  void count_words(std::span<const Sequence* const> rows, const Batch& batch,
                    MetricCounts& counts) const;
+  Status count(std::span<const std::uint64_t> chunk, TokenizedExamples::Loader& loader,
+               MetricCounts& counts) const;
 
   Setup setup_;
   Transformer model_;
@@ -155,15 +129,13 @@ class TorchTrainer final : public LocalTrainer {
   std::optional<Carried> newest_;  // of the newest update
   Seen seen_;
   LossWatch watch_;
-  std::vector<std::size_t> lengths_;
+  std::optional<TokenizedExamples::Loader> loader_;  // while training, of its thread
 };
 
-Batch TorchTrainer::batch_of(std::span<const std::uint64_t> indices,
-                             const std::vector<Sequence>& from) const {
-  std::vector<const Sequence*> rows;
-  for (const std::uint64_t i : indices)
-    rows.push_back(&from[i]);
-  return make_batch(rows, setup_.pad, setup_.device);
+Result<Batch> TorchTrainer::batch_of(std::span<const std::uint64_t> indices) {
+  const Result<std::vector<const Sequence*>> rows = loader_->read(indices);
+  if (!rows) return rows.error();
+  return make_batch(*rows, setup_.pad, setup_.device);
 }
 
 /// Dropout is seeded from `random` like everything else; nothing is drawn where there is none.
@@ -177,9 +149,10 @@ Pass TorchTrainer::training_pass(GradTape* tape, crypto::StreamRandom& random) c
   return pass;
 }
 
-Result<Tensor> TorchTrainer::losses_of(std::span<const std::uint64_t> chunk,
-                                       const Pass& pass) const {
-  const Tensor losses = model_.losses(batch_of(chunk, setup_.train), pass);
+Result<Tensor> TorchTrainer::losses_of(std::span<const std::uint64_t> chunk, const Pass& pass) {
+  const Result<Batch> batch = batch_of(chunk);
+  if (!batch) return batch.error();
+  const Tensor losses = model_.losses(*batch, pass);
   if (!losses.isfinite().all().item<bool>()) return Error{"the loss of an example is not finite"};
   return losses;
 }
@@ -199,8 +172,8 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
                                       crypto::StreamRandom& random) {
   Clipping& clipping = newest_->clipping;
   const std::vector<Parameter>& parameters = model_.parameters();
-  for (const auto& chunk :
-       physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
+  for (const auto& chunk : physical_batches(draw, setup_.train.lengths(),
+                                            setup_.job.local_training.physical_batch_size)) {
     // With recomputed layers what one pass would keep of them is the larger part.
     GradTape tape(setup_.resources.gradient_checkpointing ? GradTape::Passes::kTwo
                                                           : GradTape::Passes::kOne);
@@ -234,8 +207,8 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
 Status TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw,
                                     crypto::StreamRandom& random) {
   const auto drawn = static_cast<double>(draw.size());
-  for (const auto& chunk :
-       physical_batches(draw, lengths_, setup_.job.local_training.physical_batch_size)) {
+  for (const auto& chunk : physical_batches(draw, setup_.train.lengths(),
+                                            setup_.job.local_training.physical_batch_size)) {
     const Result<Tensor> losses = losses_of(chunk, training_pass(nullptr, random));
     if (!losses) return losses.error();
     const Tensor sum = losses->sum();
@@ -295,6 +268,7 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
   const config::LocalTrainingSection& settings = setup_.job.local_training;
   if (server_round == 0) return Error{"server rounds count from 1"};
   if (const Status loaded = model_.load(model); !loaded) return loaded.error();
+  const Loading loading(loader_, setup_.train);
   newest_.emplace(Carried{kept_.optimizer.clone(), kept_.clipping});
   seen_ = {.had_gradient = std::vector<bool>(model_.parameters().size(), false)};
   try {
@@ -392,20 +366,34 @@ void TorchTrainer::count_tokens(const Batch& batch, MetricCounts& counts) const 
 }
 
 /// A word that the model did not see is no entity to it.
-void TorchTrainer::count_words(std::span<const std::uint64_t> chunk, const Batch& batch,
+void TorchTrainer::count_words(std::span<const Sequence* const> rows, const Batch& batch,
                                MetricCounts& counts) const {
   const Tensor logits = model_.logits(batch, {});
   const Tensor losses = tag_losses(logits, batch).to(at::kDouble).sum(1).cpu();
   const Tensor likeliest = logits.argmax(2).cpu().contiguous();
   const auto* row = likeliest.data_ptr<std::int64_t>();
-  for (std::size_t i = 0; i < chunk.size(); ++i, row += likeliest.size(1)) {
+  for (std::size_t i = 0; i < rows.size(); ++i, row += likeliest.size(1)) {
     std::vector<std::int64_t> said, right;
-    for (const TaggedWord& word : setup_.evaluation[chunk[i]].words) {
+    for (const TaggedWord& word : rows[i]->words) {
       right.push_back(word.tag);
       said.push_back(word.at ? row[*word.at] : 0);
     }
     counts.add_sentence(said, right, losses[static_cast<std::int64_t>(i)].item<double>());
   }
+}
+
+Status TorchTrainer::count(std::span<const std::uint64_t> chunk, TokenizedExamples::Loader& loader,
+                           MetricCounts& counts) const {
+  const Result<std::vector<const Sequence*>> rows = loader.read(chunk);
+  if (!rows) return rows.error();
+  const Batch batch = make_batch(*rows, setup_.pad, setup_.device);
+  if (setup_.is_language_modeling())
+    count_tokens(batch, counts);
+  else if (setup_.job.is_token_classification())
+    count_words(*rows, batch, counts);
+  else
+    count_classes(batch, counts);
+  return {};
 }
 
 Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& model) {
@@ -418,15 +406,9 @@ Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& 
                                   : kEvaluationBatch;
   try {
     const at::NoGradGuard no_grad;
-    for (const auto& chunk : physical_batches(all, lengths_of(setup_.evaluation), at_once)) {
-      const Batch batch = batch_of(chunk, setup_.evaluation);
-      if (setup_.is_language_modeling())
-        count_tokens(batch, counts);
-      else if (setup_.job.is_token_classification())
-        count_words(chunk, batch, counts);
-      else
-        count_classes(batch, counts);
-    }
+    auto loader = setup_.evaluation.loader(records::Purpose::kEvaluate);
+    for (const auto& chunk : physical_batches(all, setup_.evaluation.lengths(), at_once))
+      if (const Status counted = count(chunk, loader, counts); !counted) return counted.error();
   } catch (const c10::Error& e) {
     return Error{"torch: " + std::string(e.what_without_backtrace())};
   }
@@ -444,7 +426,7 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   Result<ModelModules> modules = modules_of(*model);
   if (!modules) return modules.error();
   const TransformerConfig& shape = model->config;
-  const Result<text::Tokenizer> tokenizer = text::load_tokenizer(folder);
+  Result<text::Tokenizer> tokenizer = text::load_tokenizer(folder);
   if (!tokenizer) return tokenizer.error();
   if (tokenizer->size() > shape.vocab_size)
     return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer->size()) +
@@ -452,19 +434,20 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   if (job.model.max_length < 2 || job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +
                  std::to_string(shape.max_position_embeddings) + " positions"};
-  for (const auto* part : {&examples.train, &examples.evaluation})
-    if (const Status ok = check_labels(*part, job); !ok) return ok.error();
   const Result<privacy::DpSgdSteps> steps = dp_steps_per_round(job, examples.train.size());
   if (!steps) return steps.error();
   const Result<at::Device> device = device_named(resources.device);
   if (!device) return device.error();
 
   use_threads(resources.threads);
-  const std::size_t longest = job.model.max_length;
+  const auto shared = std::make_shared<const text::Tokenizer>(std::move(tokenizer).value());
+  auto train = TokenizedExamples::create(shared, std::move(examples.train), job);
+  if (!train) return train.error();
+  auto evaluation = TokenizedExamples::create(shared, std::move(examples.evaluation), job);
+  if (!evaluation) return evaluation.error();
   auto trainer = std::make_unique<TorchTrainer>(
-      Setup{job, *model, *modules, resources, *device, tokenizer->pad(), *steps,
-            tokenize(*tokenizer, examples.train, longest),
-            tokenize(*tokenizer, examples.evaluation, longest)});
+      Setup{job, *model, *modules, resources, *device, shared->pad(), *steps,
+            std::move(train).value(), std::move(evaluation).value()});
   if (model->lora.r > 0) {
     const Result<FlatParameters> frozen = frozen_parameters(*model, *modules, folder);
     if (!frozen) return frozen.error();

@@ -15,13 +15,13 @@
 #include "common/model/flat_parameters.h"
 #include "common/model/update.h"
 #include "common/privacy/accountant.h"
-#include "participant/data/examples.h"
+#include "participant/data/example_source.h"
 
 namespace sotto::learning {
 
 struct SiteExamples {
-  std::vector<Example> train;
-  std::vector<Example> evaluation;
+  Examples train;
+  Examples evaluation;
 };
 
 /// The privacy parameters that training on this many examples runs with (noise calibrated when the
@@ -48,8 +48,8 @@ struct TrainedUpdate {
 
 class LocalTrainer {
  public:
-  /// Tokenizes once; with LoRA loads the base model's weights. Errors: bad model folder, data,
-  /// labels.
+  /// Looks at all examples; with LoRA loads the base model's weights. Errors: bad model folder,
+  /// data, labels.
   static Result<std::unique_ptr<LocalTrainer>> create(const config::JobConfig& job,
                                                       const config::SiteResources& resources,
                                                       SiteExamples examples);
@@ -57,9 +57,9 @@ class LocalTrainer {
 
   /// Runs local_steps DP-SGD steps of server round `server_round` (from 1) starting at `model`.
   /// Noise and sampling come from `random` alone. An Error that names step and parameter when a
-  /// loss, a gradient or the update is not finite, the update is zero or a trainable parameter has
-  /// no gradient. Begins with what the last update that was kept left (optimizer moments, adaptive
-  /// clipping norm).
+  /// loss, a gradient or the update is not finite, the update is zero, a trainable parameter has no
+  /// gradient, or an example cannot be opened. Examples are opened on the calling thread. Begins
+  /// with what the last update that was kept left (optimizer moments, adaptive clipping norm).
   virtual Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
                                       crypto::SecureRandom& random,
                                       const std::function<void(TrainingProgress)>& progress) = 0;

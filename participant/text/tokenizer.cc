@@ -105,7 +105,7 @@ std::vector<std::int32_t> Tokenizer::encode_framed(std::string_view text,
   return ids;
 }
 
-TokenizedWords Tokenizer::encode_words(std::span<const std::string> words,
+TokenizedWords Tokenizer::encode_words(std::span<const std::string_view> words,
                                        std::size_t max_length) const {
   SOTTO_CHECK(max_length >= frame(), "no room for the frame of a text");
   // Byte-level vocabularies have tokens of their own for a word behind a blank; where the blank
@@ -116,8 +116,9 @@ TokenizedWords Tokenizer::encode_words(std::span<const std::string> words,
   const std::string blank = encode("a a") == twice ? "" : " ";
   const std::size_t room = max_length - parts_.after.size();
   TokenizedWords out{.ids = parts_.before, .first_piece = {}};
-  for (const std::string& word : words) {
-    const std::vector<std::int32_t> pieces = encode(out.first_piece.empty() ? word : blank + word);
+  for (const std::string_view word : words) {
+    const std::vector<std::int32_t> pieces =
+        out.first_piece.empty() ? encode(word) : encode(blank + std::string(word));
     const bool seen = !pieces.empty() && out.ids.size() < room;
     out.first_piece.push_back(seen ? std::optional(out.ids.size()) : std::nullopt);
     const std::size_t taken = std::min(pieces.size(), room - out.ids.size());

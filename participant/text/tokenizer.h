@@ -54,7 +54,7 @@ class Tokenizer {
   [[nodiscard]] std::vector<std::int32_t> encode_framed(std::string_view text,
                                                         std::size_t max_length) const;
   /// Each word as in a running text with a blank before it; cut like encode_framed.
-  [[nodiscard]] TokenizedWords encode_words(std::span<const std::string> words,
+  [[nodiscard]] TokenizedWords encode_words(std::span<const std::string_view> words,
                                             std::size_t max_length) const;
   /// Special tokens left out. What a model says may end inside a character: such bytes are U+FFFD.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids) const;

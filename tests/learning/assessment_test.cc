@@ -131,6 +131,7 @@ class SiteWorld {
                                .make_trainer = factory_,
                                .unix_now = [this] { return now; },
                                .approvals = approvals(),
+                               .approvals_key = signing_.verify_key(),
                                .offered_jobs = folder_ / "offered"};
     ParticipantObserver observer{
         .on_note = {}, .on_warning = {}, .on_audit = [this](const run::AuditEvent& event) {

@@ -73,10 +73,9 @@ class PrivacyAudit : public ::testing::Test {
 
   std::unique_ptr<LocalTrainer> trainer(double noise, bool with_canary) {
     job_.differential_privacy.noise_multiplier = noise;
-    SiteExamples examples;
-    examples.train.push_back({"plain", 0});
-    if (with_canary) examples.train.push_back({"canary", 1});
-    return LocalTrainer::create(job_, {}, examples).value();
+    std::vector<Example> train{{"plain", 0}};
+    if (with_canary) train.push_back({"canary", 1});
+    return LocalTrainer::create(job_, {}, {std::move(train), {}}).value();
   }
 
   /// What the site really does, where it claims noise of one clipping norm kClip.

@@ -209,7 +209,9 @@ TEST_F(TokenTrainer, TheLossOfASentenceIsTheMeanOverItsWords) {
                            .physical_batch_size = 4,
                            .optimizer = "sgd",
                            .learning_rate = 1};
-    const auto t = LocalTrainer::create(job_, {.device = "cpu", .threads = 1}, {{e}, {e}}).value();
+    const auto t = LocalTrainer::create(job_, {.device = "cpu", .threads = 1},
+                                        {std::vector{e}, std::vector{e}})
+                       .value();
     crypto::StreamRandom random(1);
     const FlatUpdate update =
         t->train(initial_model(job_).value(), 1, random, nullptr).value().update;
@@ -249,10 +251,10 @@ TEST(TokenizedWords, AreCutAsInTheRunningText) {
        {vectors / "gpt2", fs::path(SOTTO_SOURCE_DIR "/configs/tinyshakespeare/model"),
         fs::path(SOTTO_SOURCE_DIR "/configs/quickstart/model")}) {
     const text::Tokenizer tokenizer = text::load_tokenizer(folder).value();
-    const std::vector<std::string> words{"Once", "Gateshead", "'s", "a", "new", "York"};
+    const std::vector<std::string_view> words{"Once", "Gateshead", "'s", "a", "new", "York"};
     std::string running;
-    for (const std::string& word : words)
-      running += (running.empty() ? "" : " ") + word;
+    for (const std::string_view word : words)
+      running += (running.empty() ? "" : " ") + std::string(word);
     const text::TokenizedWords cut = tokenizer.encode_words(words, 100);
     EXPECT_EQ(cut.ids, tokenizer.encode_framed(running, 100)) << folder;
     ASSERT_EQ(cut.first_piece.size(), words.size());

@@ -1,0 +1,61 @@
+#include "participant/known_stores.h"
+
+#include <string>
+#include <variant>
+
+#include "common/config/json_tree.h"
+#include "common/journal/atomic_file.h"
+
+namespace sotto::participant {
+namespace {
+
+using config::Json;
+
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
+
+Result<Json> read(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return Json{Json::Object{}};
+  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  if (!bytes) return bytes.error();
+  config::JsonDocument document = config::read_json(std::string(bytes->begin(), bytes->end()));
+  if (!document.errors.empty())
+    return Error{file.string() + ": " + document.errors.front().where + ": " +
+                 document.errors.front().what};
+  if (document.root.object() == nullptr) return Error{file.string() + ": $: no object"};
+  return std::move(document.root);
+}
+
+std::string place_of(const std::filesystem::path& store) {
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(store, ignored).string();
+}
+
+}  // namespace
+
+KnownStores::KnownStores(const std::filesystem::path& folder) : file_(folder / "stores.json") {}
+
+Status KnownStores::remember(const std::filesystem::path& store, const Bytes32& id) const {
+  Result<Json> known = read(file_);
+  if (!known) return known.error();
+  (*known)[place_of(store)] = Json{to_hex(id)};
+  return journal::write_file_atomically(file_, {view_of(config::pretty_text(*known))},
+                                        journal::FileAccess::kOwnerOnly);
+}
+
+Status KnownStores::check(const std::filesystem::path& store, const Bytes32& id) const {
+  const Result<Json> known = read(file_);
+  if (!known) return known.error();
+  const Json* const entry = known->find(place_of(store));
+  const std::string remedy = "; where it is the right one: sotto-participant data adopt " +
+                             store.string() + " --dir " + file_.parent_path().string();
+  if (entry == nullptr)
+    return Error{store.string() + ": this site imported no record store to this place" + remedy};
+  const auto* const expected = std::get_if<std::string>(&entry->value);
+  if (expected == nullptr || *expected != to_hex(id))
+    return Error{store.string() +
+                 ": not the record store that was imported here last: an older one, put back?" +
+                 remedy};
+  return {};
+}
+
+}  // namespace sotto::participant

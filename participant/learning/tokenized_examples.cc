@@ -1,0 +1,150 @@
+#include "participant/learning/tokenized_examples.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/base/bytes.h"
+#include "common/base/check.h"
+#include "common/crypto/sealed_record.h"
+#include "common/crypto/secure_random.h"
+
+namespace sotto::learning {
+namespace {
+
+Status check_labels(const ExampleView& e, const config::JobConfig& job) {
+  const auto check = [](std::int64_t label, std::size_t labels) -> Status {
+    if (label >= 0 && static_cast<std::size_t>(label) < labels) return {};
+    return Error{"an example has label number " + std::to_string(label) + " of " +
+                 std::to_string(labels)};
+  };
+  if (const Status ok = check(e.label, std::max<std::size_t>(label_count(job), 1)); !ok) return ok;
+  if (job.is_token_classification() && (e.words.empty() || e.words.size() != e.tags.size()))
+    return Error{"a sentence has " + std::to_string(e.words.size()) + " words and " +
+                 std::to_string(e.tags.size()) + " tags"};
+  for (const std::int64_t tag : e.tags)
+    if (const Status ok = check(tag, job.classes().size()); !ok) return ok;
+  return {};
+}
+
+/// label || u32 ids || ids || (tag || 1 + place of its first piece, or 0) for every word
+Bytes bytes_of(const Sequence& sequence) {
+  ByteWriter out;
+  out.reserve(12 + 4 * sequence.ids.size() + 16 * sequence.words.size());
+  out.u64(static_cast<std::uint64_t>(sequence.label));
+  out.u32(static_cast<std::uint32_t>(sequence.ids.size()));
+  for (const std::int32_t id : sequence.ids)
+    out.u32(static_cast<std::uint32_t>(id));
+  for (const TaggedWord& word : sequence.words) {
+    out.u64(static_cast<std::uint64_t>(word.tag));
+    out.u64(word.at ? *word.at + 1 : 0);
+  }
+  return out.take();
+}
+
+Sequence sequence_of(BytesView bytes) {
+  ByteReader in(bytes);
+  Sequence out{.ids = {}, .label = static_cast<std::int64_t>(in.u64())};
+  out.ids.resize(in.u32());
+  for (std::int32_t& id : out.ids)
+    id = static_cast<std::int32_t>(in.u32());
+  while (in.ok() && in.remaining() > 0) {
+    TaggedWord word{.tag = static_cast<std::int64_t>(in.u64())};
+    if (const std::uint64_t at = in.u64(); at > 0) word.at = at - 1;
+    out.words.push_back(word);
+  }
+  SOTTO_CHECK(in.finished(), "we sealed a sequence of another form");
+  return out;
+}
+
+void wipe_ids(Sequence& sequence) {
+  crypto::wipe({reinterpret_cast<std::uint8_t*>(sequence.ids.data()),
+                sequence.ids.size() * sizeof(std::int32_t)});
+}
+
+Bytes place_of(std::uint64_t index) {
+  ByteWriter out;
+  out.u64(index);
+  return out.take();
+}
+
+}  // namespace
+
+/// The first piece of a word bears its tag, as Hugging Face's examples have it.
+Sequence TokenizedExamples::tokenize(const ExampleView& e) const {
+  if (e.words.empty()) return {tokenizer_->encode_framed(e.text, max_length_), e.label};
+  text::TokenizedWords words = tokenizer_->encode_words(e.words, max_length_);
+  Sequence out{std::move(words.ids), e.label, {}};
+  for (std::size_t i = 0; i < e.words.size(); ++i)
+    out.words.push_back({e.tags[i], words.first_piece[i]});
+  return out;
+}
+
+Result<TokenizedExamples> TokenizedExamples::create(
+    std::shared_ptr<const text::Tokenizer> tokenizer, Examples examples,
+    const config::JobConfig& job) {
+  TokenizedExamples out(std::move(tokenizer), std::move(examples), job.model.max_length);
+  const ExampleSource& source = out.examples_.source();
+  const auto reader = source.reader(records::Purpose::kCheck);
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    const Result<ExampleView> example = reader->read(i);
+    if (!example) return example.error();
+    if (const Status fits = check_labels(*example, job); !fits) return fits.error();
+    out.keep(out.tokenize(*example));
+  }
+  return out;
+}
+
+void TokenizedExamples::keep(Sequence sequence) {
+  lengths_.push_back(sequence.ids.size());
+  if (examples_.source().is_plain()) {
+    kept_.push_back(std::move(sequence));
+    return;
+  }
+  crypto::OsRandom random;
+  if (sealed_.empty()) key_ = crypto::Secret32::random(random);
+  Bytes bytes = bytes_of(sequence);
+  sealed_.push_back(crypto::seal_record(key_, bytes, place_of(sealed_.size()), random));
+  crypto::wipe(bytes);
+  wipe_ids(sequence);
+}
+
+TokenizedExamples::Loader TokenizedExamples::loader(records::Purpose purpose) const {
+  const ExampleSource& source = examples_.source();
+  return {*this, source.is_plain() ? nullptr : source.reader(purpose)};
+}
+
+Result<std::vector<const Sequence*>> TokenizedExamples::Loader::read(
+    std::span<const std::uint64_t> indices) {
+  forget();
+  std::vector<const Sequence*> rows;
+  if (reader_ == nullptr) {
+    for (const std::uint64_t i : indices)
+      rows.push_back(&from_->kept_[i]);
+    return rows;
+  }
+  for (const std::uint64_t i : indices) {
+    if (const Status allowed = reader_->use(); !allowed) return allowed.error();
+    const Bytes& sealed = from_->sealed_[i];
+    Bytes bytes(sealed.size() - crypto::kRecordOverhead);
+    SOTTO_CHECK(crypto::open_record(from_->key_, sealed, place_of(i), bytes),
+                "what this process sealed was changed in its memory");
+    opened_.push_back(sequence_of(bytes));
+    crypto::wipe(bytes);
+  }
+  for (const Sequence& sequence : opened_)
+    rows.push_back(&sequence);
+  return rows;
+}
+
+TokenizedExamples::Loader::~Loader() {
+  forget();
+}
+
+void TokenizedExamples::Loader::forget() {
+  for (Sequence& sequence : opened_)
+    wipe_ids(sequence);
+  opened_.clear();
+}
+
+}  // namespace sotto::learning
