@@ -168,7 +168,8 @@ void change(const Arguments& args, Change what) {
   const Membership membership = load_membership(args.dir, keys, now);
   const crypto::SigningKey signing = approvals_key(keys);
   const fs::path file = fs::path(args.dir) / kApprovalsFile;
-  auto audit = open_audit(args.dir, keys, keys.identity(membership.generation), now);
+  const config::Identity identity = keys.identity(membership.generation);
+  auto audit = open_audit(args.dir, keys, identity, now);
   for (const Approval& approval : named(args, membership, now)) {
     if (approves) {
       stop_unless(audit.append(event_of("approval_given", approval), now));

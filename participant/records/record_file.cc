@@ -121,7 +121,7 @@ Result<RecordFile> RecordFile::open(const std::filesystem::path& file,
   out.id_ = id;
   if (fields.array<32>() != key_check(out.key_))
     return error(
-        "sealed under another key than the site's key of records, or its first bytes were "
+        "sealed under the keys of another keystore, or its first bytes were "
         "changed; nothing in it can be read without its own key");
   const std::uint64_t directory = fields.u64();
   if (directory < crypto::kRecordOverhead + kDirectoryFixed || directory > size - kHeaderBytes)

@@ -95,7 +95,7 @@ class CoordinatorBench {
       answer_next();
     ledger_.time("optimizer_checkpoint", [&] {
       coordinator::RoundRecord record{.server_round = 1, .status = "done"};
-      training_.accept(RoundNumber::of(1, 0), *outcome_->sum, record);
+      training_.accept(RoundNumber::of(1, 0), *outcome_, record);
     });
     ledger_.time("next_offer", [&] {
       (void)machine_->close(folder_.checkpoint.model.hash(), now_);

@@ -63,8 +63,8 @@ void use(const Tokenizer& tokenizer, std::string_view text) {
   const std::vector<std::int32_t> framed = tokenizer.encode_framed(text, longest);
   true_or_abort(are_tokens(tokenizer, framed));
   true_or_abort(framed.size() == tokenizer.frame() + std::min(ids.size(), kRoom));
-  const std::vector<std::string> words{std::string(text.substr(0, text.size() / 2)), "a",
-                                       std::string(text.substr(text.size() / 2))};
+  const std::vector<std::string_view> words{text.substr(0, text.size() / 2), "a",
+                                            text.substr(text.size() / 2)};
   const auto cut = tokenizer.encode_words(words, longest);
   true_or_abort(cut.ids.size() <= longest && are_tokens(tokenizer, cut.ids));
   true_or_abort(cut.first_piece.size() == words.size());

@@ -35,17 +35,17 @@ Bytes secret_text(crypto::SecureRandom& random) {
 struct RecordsImage : testing::Test {
   /// In the child: a key, a store under it, and the same texts in a plain file.
   Plan make_store() {
-    crypto::OsRandom random;
-    Plan plan;
-    const crypto::Secret32 key = crypto::Secret32::random(random);
-    plan.draws[0].scalars.push_back(masked(key.expose()));
-    records::RecordWriter writer(records::Kind::kTexts, key, random);
+    crypto::OsRandom from;
+    Plan made;
+    const crypto::Secret32 sealing = crypto::Secret32::random(from);
+    made.draws[0].scalars.push_back(masked(sealing.expose()));
+    records::RecordWriter writer(records::Kind::kTexts, sealing, from);
     std::ofstream plain(folder / "plain.txt", std::ios::binary);
     for (std::size_t i = 0; i < kRecords; ++i) {
-      const Bytes text = secret_text(random);
+      const Bytes text = secret_text(from);
       const std::span<const std::uint8_t> view(text);
       for (const std::size_t half : {0U, 32U})
-        plan.needles.push_back(
+        made.needles.push_back(
             {"text " + std::to_string(i), masked(view.subspan(half).first<32>())});
       plain.write(reinterpret_cast<const char*>(text.data()), 64);
       plain << '\n';
@@ -55,7 +55,7 @@ struct RecordsImage : testing::Test {
     }
     plain.close();
     SOTTO_CHECK(writer.write(folder / "store").ok(), "the child writes its store");
-    return plan;
+    return made;
   }
 
   [[nodiscard]] std::unique_ptr<SecureRecordStore> open(Duration time_to_live) const {

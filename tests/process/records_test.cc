@@ -53,6 +53,10 @@ class Records : public testing::Test {
                            .c_str()) == 0;
   }
 
+  void make_keys() const {
+    ASSERT_TRUE(participant("init --name site --dir " + at("keys"))) << err();
+  }
+
   [[nodiscard]] std::string out() const { return text_of(folder_ / "out"); }
 
   [[nodiscard]] std::string err() const { return text_of(folder_ / "err"); }
@@ -78,19 +82,18 @@ TEST_F(Records, TheWorkedExampleRunsAsItIsWritten) {
     ASSERT_TRUE(participant(command)) << line << "\n" << err();
     ++count;
   }
-  EXPECT_EQ(count, 5U);
+  EXPECT_EQ(count, 6U);
   const json result = json::parse(out());
   const json opened = result.at("records_opened");
   EXPECT_GT(opened.at("train"), 1000);
   EXPECT_GT(opened.at("evaluate"), 0);
   EXPECT_GT(opened.at("check"), 0);
   EXPECT_GT(result.at("accuracy"), result.at("accuracy_majority"));
-  EXPECT_EQ(fs::status(runs + "/records.key").permissions(),
-            fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_EQ(text_of(runs + "/train.sotto-records").find("playlist"), std::string::npos);
 }
 
 TEST_F(Records, ATableIsImportedAndCheckedByCommand) {
+  make_keys();
   std::ofstream(folder_ / "t.csv") << "id,intent,text\n1,A,\"first, secret\"\n2,B,second\n";
   const std::string import = "data import " + at("t.csv") + " --text text --label intent --dir " +
                              at("keys") + " --out " + at("t.sotto-records");
@@ -113,9 +116,10 @@ TEST_F(Records, ATableIsImportedAndCheckedByCommand) {
   EXPECT_FALSE(participant("data verify " + store));
   EXPECT_EQ(err(), at("t.sotto-records") +
                        ": record 2: fails authentication: the file was damaged or changed\n");
-  fs::remove(at("keys/records.key"));
+  fs::remove(at("keys/keystore.json"));
   EXPECT_FALSE(participant("data show " + store));
-  EXPECT_NE(err().find("the site has no key of records"), std::string::npos);
+  EXPECT_NE(err().find("keystore.json"), std::string::npos) << err();
+  make_keys();
   std::ofstream(folder_ / "x.csv") << "text\nx\n";
   ASSERT_TRUE(participant("data import " + at("x.csv") + " --text text --dir " + at("keys") +
                           " --out " + at("x.sotto-records")));
@@ -124,6 +128,7 @@ TEST_F(Records, ATableIsImportedAndCheckedByCommand) {
 }
 
 TEST_F(Records, AnOlderStoreThatIsPutBackIsRefusedUntilItIsAdopted) {
+  make_keys();
   std::ofstream(folder_ / "t.txt") << "one\n";
   const std::string store = at("t.sotto-records"), keys = " --dir " + at("keys");
   const std::string import = "data import --format lines " + at("t.txt") + keys + " --out " + store;
@@ -141,6 +146,7 @@ TEST_F(Records, AnOlderStoreThatIsPutBackIsRefusedUntilItIsAdopted) {
 }
 
 TEST_F(Records, WrongInputIsOneLineWithItsPlaceAndLeavesWhatWasThere) {
+  make_keys();
   const std::string bad = "A\tfirst\nA\tsecret";
   std::ofstream(folder_ / "bad.tsv") << bad;
   std::ofstream(folder_ / "out.sotto-records") << "what was there\n";

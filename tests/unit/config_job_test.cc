@@ -247,7 +247,7 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
           R"("min_available_participants":4,"num_server_rounds":20,"phase_timeout_s":60,)"
           R"("training_timeout_s":3600},"secure_aggregation":{)"
           R"("cohort_size":0,"enabled":true,"expected_dropout_percent":10,"full_graph_max":256,)"
-          R"("max_colluders":1,"max_update_norm":100,)"
+          R"("max_colluders":1,"max_update_norm":100,"model_lineage":false,)"
           R"("quantization_bits":16,"value_range":1},"seed":0,"server_optimizer":{)"
           R"("beta1":0.9,"beta2":0.99,"learning_rate":1,"tau":0.001,"type":"fedavg"},)"
           R"("stopping":{"max_wall_time_s":0,"metric":"loss","min_improvement":0,"patience":0,)"
