@@ -34,8 +34,8 @@ class MaskedUpdate {
   Bytes32 hash_y_;
 };
 
-/// hash_y = H("SA1 y", h || id || hashes of its pieces) over the packed lanes. `packed` has exactly the
-/// lanes' bytes.
+/// hash_y = H("SA1 y", h || id || hashes of its pieces) over the packed lanes. `packed` has exactly
+/// the lanes' bytes.
 Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::LaneSpec> lanes,
                        BytesView packed);
 /// Sum of packed_bytes() of the lanes.
