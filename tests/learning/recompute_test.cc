@@ -1,7 +1,5 @@
 // What activation checkpointing is for: the memory of a step. Its results are compared where steps
 // are (PrivateTransformer, Lora, LocalTrainerTest).
-#include "participant/learning/recompute_torch.h"
-
 #include <algorithm>
 
 #include <ATen/ATen.h>
@@ -9,6 +7,7 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 
+#include "participant/learning/recompute_torch.h"
 #include "tests/learning/transformer_fixture.h"
 
 namespace sotto::learning {
@@ -72,13 +71,13 @@ class Recomputation : public ::testing::Test {
     model_ = std::make_unique<Transformer>(spec, modules, at::kCPU);
     ASSERT_TRUE(
         model_->load(random_parameters(spec, trainable_layout(modules, spec.lora), 1)).ok());
-    for (std::int32_t i = 0; i < 16; ++i) texts_.push_back({std::vector<std::int32_t>(64, i), i % 2});
+    for (std::int32_t i = 0; i < 16; ++i)
+      texts_.push_back({std::vector<std::int32_t>(64, i), i % 2});
   }
 
   double plain_peak(bool recompute) {
-    return peak_bytes_of([&] {
-      model_->losses(batch_of(texts_), {.recompute = recompute}).sum().backward();
-    });
+    return peak_bytes_of(
+        [&] { model_->losses(batch_of(texts_), {.recompute = recompute}).sum().backward(); });
   }
 
   double private_peak(bool recompute, GradTape::Passes passes) {

@@ -59,7 +59,7 @@ class Attack {
   void run() {
     const net::Federation keys(1);
     boost::asio::io_context loop;
-    const config::Identity insider = 
+    const config::Identity insider =
         keystore::Keystore::open(federation_.site(member_), keystore::Nothing{}).identity(1);
     const auto roster =
         config::load_federation(federation_.folder() / "coordinator" / "federation.json").roster;

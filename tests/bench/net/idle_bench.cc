@@ -47,13 +47,11 @@ class Federation {
     coordinator::init(home(), own, {.name = "bench", .endpoint = kEndpoint});
     std::vector<config::Card> cards;
     for (std::uint32_t i = 1; i <= kMembers + 1; ++i) {
-      members_.push_back(
-          keystore::Keystore::make("m" + std::to_string(i), random_).identity(1));
+      members_.push_back(keystore::Keystore::make("m" + std::to_string(i), random_).identity(1));
       cards.push_back(config::card_of(members_.back()));
     }
     const auto now = static_cast<std::uint64_t>(std::time(nullptr));
-    roster_ =
-        coordinator::enroll(home(), own, cards, {.now_unix_s = now, .for_s = 86400}).roster;
+    roster_ = coordinator::enroll(home(), own, cards, {.now_unix_s = now, .for_s = 86400}).roster;
     const FlatParameters model{{{"w", {1000}}}, std::vector<float>(1000, 0.5F)};
     SOTTO_CHECK(write_safetensors(folder_ / "model.safetensors", model, {}).ok(), "no model");
   }
