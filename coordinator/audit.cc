@@ -1,13 +1,8 @@
 #include "coordinator/audit.h"
 
-#include <cstdio>
-#include <memory>
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
-#include "common/run/audit_check.h"
 #include "common/run/evidence_folder.h"
 
 namespace sotto::coordinator {
@@ -96,45 +91,6 @@ void RunAudit::round(const RoundRecord& r, std::uint64_t unix_seconds) {
 
 void RunAudit::note(const std::string& line, std::uint64_t unix_seconds) {
   if (line.starts_with(run::kEvidenceLine)) append({"evidence", {{"finding", line}}}, unix_seconds);
-}
-
-void add_audit_command(CLI::App& app, int& exit_code) {
-  struct Arguments {
-    run::AuditParty party;
-    std::string folder = ".", federation;
-    std::vector<std::string> heads;
-    bool json = false;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("audit", "The signed log of what this party did");
-  sub->require_subcommand(1);
-  CLI::App* verify = sub->add_subcommand(
-      "verify",
-      "Check every line of FOLDER/audit.jsonl and name what was changed, dropped, moved, "
-      "repeated or cut; exit code 3 when anything was");
-  verify
-      ->add_option("folder", args->folder,
-                   "Folder with audit.jsonl, or the log of older keys itself")
-      ->capture_default_str();
-  verify->add_option("--federation", args->federation,
-                     "federation.json with the party's key, instead of the folder's keystore");
-  verify->add_option("--member", args->party.member,
-                     "Whose log it is, by name in --federation; the coordinator's unless given");
-  verify
-      ->add_option("--head", args->heads,
-                   "A head of this log that another party kept, as this command prints it")
-      ->allow_extra_args(false);
-  verify->add_flag("--json", args->json, "One JSON object");
-  verify->callback([args, &exit_code] {
-    args->party.log = run::audit_file(args->folder);
-    args->party.federation = args->federation;
-    const std::string file = args->party.log.string();
-    const auto report = run::check_audit_file(file, run::audit_key(args->party), args->heads);
-    std::printf("%s\n",
-                (args->json ? run::to_json(report, file) : run::describe(report, file)).c_str());
-    if (!report.whole()) exit_code = 3;
-  });
 }
 
 }  // namespace sotto::coordinator

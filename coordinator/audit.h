@@ -1,4 +1,4 @@
-// What the coordinator's commands put into its audit log, and `sotto-coordinator audit`.
+// What the coordinator's commands put into its audit log.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,6 @@
 #include "common/config/job.h"
 #include "common/run/audit_log.h"
 #include "coordinator/run_report.h"
-
-namespace CLI {
-class App;
-}
 
 namespace sotto::coordinator {
 
@@ -49,7 +45,5 @@ class RunAudit {
   std::map<MemberId, MemberStatus> answers_;
   bool ended_ = false;
 };
-
-void add_audit_command(CLI::App& app, int& exit_code);
 
 }  // namespace sotto::coordinator

@@ -9,6 +9,8 @@
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include "common/command/audit.h"
+#include "common/command/command_line.h"
 #include "common/command/unlock.h"
 #include "common/config/identity.h"
 #include "common/config/parse.h"
@@ -29,22 +31,15 @@
 
 namespace {
 
+using sotto::command::print;
+using sotto::command::unix_now;
+
 using namespace std::string_literals;
 namespace config = sotto::config;
 namespace coordinator = sotto::coordinator;
 using sotto::StartupError;
 
 constexpr std::uint64_t kMaxMetrics = std::uint64_t{256} << 20;
-
-std::uint64_t unix_now() {
-  return static_cast<std::uint64_t>(std::time(nullptr));
-}
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (!text.ends_with('\n')) std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
 
 /// One line that is rewritten on a terminal; a line a round elsewhere.
 class Console {
@@ -410,7 +405,7 @@ int main(int argc, char** argv) {
   add_report(app);
   add_evidence(app, exit_code);
   add_config(app);
-  coordinator::add_audit_command(app, exit_code);
+  sotto::command::add_audit_command(app, exit_code);
   try {
     sotto::crypto::initialize_process();
     app.parse(argc, argv);

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/base/result.h"
+#include "common/command/command_line.h"
 #include "common/command/keys.h"
 #include "common/command/unlock.h"
 #include "common/config/parse.h"
@@ -20,23 +21,16 @@ namespace sotto::coordinator {
 
 namespace {
 
+using command::print;
+using command::unix_now;
+
 using keystore::Keystore;
 using keystore::SealedBy;
 
 const command::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
 
-std::uint64_t unix_now() {
-  return static_cast<std::uint64_t>(std::time(nullptr));
-}
-
 Validity a_year() {
   return {.now_unix_s = unix_now(), .for_s = std::uint64_t{365} * 86400};
-}
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
 }
 
 void add_init(CLI::App& app) {

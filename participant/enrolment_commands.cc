@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/base/result.h"
+#include "common/command/command_line.h"
 #include "common/command/unlock.h"
 #include "common/crypto/secure_random.h"
 #include "participant/enrolment.h"
@@ -18,20 +19,13 @@ namespace sotto::participant {
 
 namespace {
 
+using command::print;
+using command::unix_now;
+
 using keystore::Keystore;
 using keystore::SealedBy;
 
 const command::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
-
-std::uint64_t unix_now() {
-  return static_cast<std::uint64_t>(std::time(nullptr));
-}
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
 
 void add_init(CLI::App& app) {
   struct Arguments {

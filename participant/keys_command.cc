@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/base/result.h"
+#include "common/command/command_line.h"
 #include "common/command/keys.h"
 #include "common/command/unlock.h"
 #include "common/config/parse.h"
@@ -19,6 +20,9 @@ namespace sotto::participant {
 
 namespace {
 
+using command::print;
+using command::unix_now;
+
 using keystore::Keystore;
 using keystore::Rotation;
 
@@ -29,16 +33,6 @@ struct KeysArguments {
   bool revoked = false;
   std::uint32_t generation = 0;
 };
-
-std::uint64_t unix_now() {
-  return static_cast<std::uint64_t>(std::time(nullptr));
-}
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
 
 void begin_rotation(const KeysArguments& args, Keystore& keys) {
   const Rotation which = args.only == "signing"     ? Rotation::kSigning

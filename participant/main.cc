@@ -13,6 +13,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/command/audit.h"
+#include "common/command/command_line.h"
 #include "common/command/unlock.h"
 #include "common/config/identity.h"
 #include "common/config/parse.h"
@@ -26,8 +28,6 @@
 #include "common/run/saved_model.h"
 #include "participant/alone.h"
 #include "participant/approvals.h"
-#include "participant/audit_command.h"
-#include "participant/command_line.h"
 #include "participant/enrolment.h"
 #include "participant/enrolment_commands.h"
 #include "participant/generate_command.h"
@@ -45,6 +45,11 @@
 #include "participant/table_command.h"
 
 namespace {
+
+using sotto::command::or_stop;
+using sotto::command::print;
+using sotto::command::stop_unless;
+using sotto::command::unix_now;
 
 namespace config = sotto::config;
 namespace participant = sotto::participant;
@@ -354,7 +359,7 @@ int main(int argc, char** argv) {
   add_config(app);
   participant::add_generate_command(app);
   participant::add_privacy_command(app);
-  participant::add_audit_command(app, exit_code);
+  sotto::command::add_audit_command(app, exit_code);
   participant::add_policy_commands(app, exit_code);
   try {
     learning::prepare_blas_or_reexec(argc, argv);

@@ -11,9 +11,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/utf8.h"
+#include "common/command/command_line.h"
 #include "common/crypto/secure_random.h"
 #include "common/journal/atomic_file.h"
-#include "participant/command_line.h"
 #include "participant/key_file.h"
 #include "participant/masking/masker.h"
 #include "participant/masking/plan.h"
@@ -24,6 +24,8 @@
 namespace sotto::participant {
 
 namespace {
+
+using command::or_stop;
 
 using masking::MaskedText;
 using masking::Masker;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/printable.h"
+#include "common/command/command_line.h"
 #include "common/command/unlock.h"
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
@@ -19,7 +20,6 @@
 #include "common/run/plan.h"
 #include "participant/approvals.h"
 #include "participant/assessment.h"
-#include "participant/command_line.h"
 #include "participant/enrolment.h"
 #include "participant/explanation.h"
 #include "participant/job_kind.h"
@@ -30,6 +30,11 @@
 namespace sotto::participant {
 
 namespace {
+
+using command::or_stop;
+using command::print;
+using command::stop_unless;
+using command::unix_now;
 
 namespace fs = std::filesystem;
 using nlohmann::json;

@@ -10,16 +10,18 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/command/command_line.h"
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
 #include "common/privacy/selection.h"
-#include "participant/command_line.h"
 #include "participant/learning/local_trainer.h"
 #include "participant/privacy_questions.h"
 
 namespace sotto::participant {
 
 namespace {
+
+using command::or_stop;
 
 using nlohmann::json;
 

@@ -10,9 +10,9 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/command/command_line.h"
 #include "common/command/unlock.h"
 #include "common/config/parse.h"
-#include "participant/command_line.h"
 #include "participant/progress_clock.h"
 #include "participant/records/import.h"
 #include "participant/records/record_file.h"
@@ -21,6 +21,8 @@
 namespace sotto::participant {
 
 namespace {
+
+using command::or_stop;
 
 namespace fs = std::filesystem;
 using nlohmann::json;

@@ -8,14 +8,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include "common/command/command_line.h"
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
-#include "participant/command_line.h"
 #include "participant/data/partition.h"
 
 namespace sotto::participant {
 
 namespace {
+
+using command::or_stop;
 
 void write_examples(const std::filesystem::path& file,
                     const std::vector<learning::Example>& examples, const config::JobConfig& job) {

@@ -9,18 +9,20 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/command/command_line.h"
 #include "common/journal/atomic_file.h"
 #include "participant/anonymisation/findings.h"
 #include "participant/anonymisation/full_domain.h"
 #include "participant/anonymisation/mondrian.h"
 #include "participant/anonymisation/plan.h"
 #include "participant/anonymisation/release.h"
-#include "participant/command_line.h"
 #include "participant/progress_clock.h"
 
 namespace sotto::participant {
 
 namespace {
+
+using command::or_stop;
 
 using nlohmann::json;
 using table::Table;

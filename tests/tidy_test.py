@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "common/secagg": "base crypto model privacy codec wire",
     "common/keystore": "base crypto journal config",
     "common/run": "base crypto model journal privacy codec wire secagg config keystore",
-    "common/command": "base crypto journal config keystore",
+    "common/command": "base crypto journal config keystore run",
     "common/net": "base crypto wire",
     "common/sim": "base crypto wire",
     "coordinator/round": "base crypto model privacy codec wire secagg coordinator/round_uploads coordinator/round_state coordinator/sum_store coordinator/upload_store",

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/result.h"
+#include "common/command/command_line.h"
 #include "common/command/unlock.h"
 #include "common/config/parse.h"
 #include "common/config/secret_file.h"
@@ -26,12 +27,6 @@ using keystore::SealedBy;
 
 const SealNames kNewNames{"--seal-by", "--new-passphrase-file", "--new-key-file"};
 const SealNames kBackupNames{"--backup-by", "--backup-passphrase-file", "--backup-key-file"};
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
 
 std::string sealed_text(const Description& is) {
   switch (is.sealed_by) {

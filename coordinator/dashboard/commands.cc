@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/base/result.h"
+#include "common/command/command_line.h"
 #include "common/journal/atomic_file.h"
 #include "coordinator/dashboard/control_client.h"
 #include "coordinator/run_report.h"
@@ -21,6 +22,8 @@
 namespace sotto::coordinator::dashboard {
 
 namespace {
+
+using command::print;
 
 using nlohmann::json;
 
@@ -33,12 +36,6 @@ struct Arguments {
   bool watch = false;
   bool now = false;
 };
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (!text.ends_with('\n')) std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
 
 /// No terminal does what a text says.
 std::string harmless(std::string text) {

@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/command/command_line.h"
 #include "common/config/parse.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/secret.h"
@@ -26,6 +27,8 @@
 #include "participant/simulation/simulation.h"
 
 namespace {
+
+using sotto::command::or_stop;
 
 namespace config = sotto::config;
 namespace coordinator = sotto::coordinator;
@@ -44,12 +47,6 @@ struct Arguments {
   unsigned threads = 2;
   bool json = false;
 };
-
-template <class T>
-T or_stop(sotto::Result<T> result) {
-  if (!result.ok()) throw StartupError(result.error().message);
-  return std::move(result).value();
-}
 
 /// A virtual site: what a real participant process owns.
 struct Site {

@@ -1,6 +1,7 @@
-// What the commands of sotto-participant have in common.
+// What the commands of both programs have in common.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <string>
@@ -8,7 +9,7 @@
 
 #include "common/base/result.h"
 
-namespace sotto::participant {
+namespace sotto::command {
 
 /// The value, or the one line with which the program ends.
 template <class T>
@@ -21,9 +22,10 @@ inline void stop_unless(const Status& done) {
   if (!done.ok()) throw StartupError(done.error().message);
 }
 
+/// Ends with one new line.
 inline void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
+  if (!text.ends_with('\n')) std::fputc('\n', stdout);
   std::fflush(stdout);
 }
 
@@ -31,4 +33,4 @@ inline std::uint64_t unix_now() {
   return static_cast<std::uint64_t>(std::time(nullptr));
 }
 
-}  // namespace sotto::participant
+}  // namespace sotto::command

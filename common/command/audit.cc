@@ -1,16 +1,15 @@
-#include "participant/audit_command.h"
+#include "common/command/audit.h"
 
-#include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "common/command/command_line.h"
 #include "common/run/audit_check.h"
 
-namespace sotto::participant {
+namespace sotto::command {
 
 void add_audit_command(CLI::App& app, int& exit_code) {
   struct Arguments {
@@ -45,10 +44,9 @@ void add_audit_command(CLI::App& app, int& exit_code) {
     args->party.federation = args->federation;
     const std::string file = args->party.log.string();
     const auto report = run::check_audit_file(file, run::audit_key(args->party), args->heads);
-    std::printf("%s\n",
-                (args->json ? run::to_json(report, file) : run::describe(report, file)).c_str());
+    print(args->json ? run::to_json(report, file) : run::describe(report, file));
     if (!report.whole()) exit_code = 3;
   });
 }
 
-}  // namespace sotto::participant
+}  // namespace sotto::command
