@@ -55,10 +55,6 @@ namespace config = sotto::config;
 namespace participant = sotto::participant;
 namespace learning = sotto::learning;
 using nlohmann::json;
-using participant::or_stop;
-using participant::print;
-using participant::stop_unless;
-using participant::unix_now;
 using sotto::StartupError;
 
 /// JSON has no infinity: null says that there is no bound.
