@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "common/base/check.h"
+#include "common/base/large_pages.h"
 #include "common/codec/packing.h"
 
 namespace sotto::codec {
@@ -17,15 +18,10 @@ std::uint64_t low_mask(unsigned bits) {
   return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
 }
 
-template <class Word>
-std::vector<Word> zeros(std::uint64_t length) {
-  return std::vector<Word>(length);
-}
-
 RingVector::Words zero_words(const LaneSpec& spec) {
-  if (spec.word_bits == 16) return zeros<std::uint16_t>(spec.length);
-  if (spec.word_bits == 32) return zeros<std::uint32_t>(spec.length);
-  return zeros<std::uint64_t>(spec.length);
+  if (spec.word_bits == 16) return large_vector<std::uint16_t>(spec.length);
+  if (spec.word_bits == 32) return large_vector<std::uint32_t>(spec.length);
+  return large_vector<std::uint64_t>(spec.length);
 }
 
 BytesView packed_chunk(const LaneSpec& spec, BytesView packed, std::uint64_t chunk) {
@@ -128,7 +124,7 @@ void RingVector::pack_into(std::span<std::uint8_t> out) const {
 }
 
 Bytes RingVector::pack() const {
-  Bytes out(spec_.packed_bytes());
+  Bytes out = large_vector<std::uint8_t>(spec_.packed_bytes());
   pack_into(out);
   return out;
 }
@@ -170,7 +166,7 @@ Bytes RingUpdate::pack() const {
   std::uint64_t total = 0;
   for (const RingVector& lane : lanes)
     total += lane.spec().packed_bytes();
-  Bytes out(total);
+  Bytes out = large_vector<std::uint8_t>(total);
   std::span<std::uint8_t> rest(out);
   for (const RingVector& lane : lanes) {
     lane.pack_into(rest.first(lane.spec().packed_bytes()));

@@ -1,0 +1,19 @@
+#include "common/base/large_pages.h"
+
+#include <cstdint>
+#include <memory>
+
+#include <sys/mman.h>
+
+namespace sotto {
+
+void ask_for_large_pages(void* begin, std::size_t bytes) {
+  constexpr std::size_t kLargePage = std::size_t{2} << 20;
+  std::size_t room = bytes;
+  void* inside = std::align(kLargePage, kLargePage, begin, room);
+  if (inside == nullptr) return;  // not one whole page in it
+  // What a refusal means is written in the header: nothing.
+  static_cast<void>(::madvise(inside, room / kLargePage * kLargePage, MADV_HUGEPAGE));
+}
+
+}  // namespace sotto
