@@ -162,5 +162,21 @@ TEST(PretrainedBert, GoogleNamesOfTheNormsAreKnown) {
   EXPECT_EQ(with_pretrained(start, modules, folder)->values, old.values);
 }
 
+TEST(PretrainedBert, TheBankingExampleTakesAllButItsHeadFromItsEncoder) {
+  const fs::path folder = SOTTO_SOURCE_DIR "/configs/banking/model";
+  const ModelSpec spec = classifier_spec(folder, 77);
+  const ModelModules modules = modules_of(spec).value();
+  const FlatParameters start = random_parameters(spec, trainable_layout(modules, {}), 4);
+  const FlatParameters taken = with_pretrained(start, modules, folder).value();
+  std::size_t at = 0;
+  for (const ParameterShape& p : start.layout) {
+    const auto begin = start.values.begin() + static_cast<std::ptrdiff_t>(at);
+    at += p.count();
+    const bool same = std::equal(begin, start.values.begin() + static_cast<std::ptrdiff_t>(at),
+                                 taken.values.begin() + (begin - start.values.begin()));
+    EXPECT_EQ(same, p.name.starts_with("classifier.")) << p.name;
+  }
+}
+
 }  // namespace
 }  // namespace sotto::learning
