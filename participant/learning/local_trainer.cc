@@ -15,6 +15,7 @@
 #include "participant/learning/batches.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/clipping_torch.h"
+#include "participant/learning/heap.h"
 #include "participant/learning/job_model.h"
 #include "participant/learning/loss_watch.h"
 #include "participant/learning/metrics.h"
@@ -441,6 +442,7 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   if (!device) return device.error();
 
   use_threads(resources.threads);
+  give_large_blocks_own_pages();
   const auto shared = std::make_shared<const text::Tokenizer>(std::move(tokenizer).value());
   auto train = TokenizedExamples::create(shared, std::move(examples.train), job);
   if (!train) return train.error();
