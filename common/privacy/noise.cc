@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "common/base/check.h"
+#include "common/base/vector_targets.h"
 
 namespace sotto::privacy {
 
@@ -22,7 +23,7 @@ struct Pair {
 
 /// -2 log(u) for u = word / 2^32, 0 < u < 1, relative error below 3e-7. log(1 + f) is the
 /// atanh series in s = f / (2 + f), |s| <= 0.172.
-inline float minus_two_log(float word) {
+SOTTO_INLINE float minus_two_log(float word) {
   const auto bits = std::bit_cast<std::uint32_t>(word);
   // mantissa in [sqrt(1/2), sqrt(2)), so that f is small on both sides of 1
   const std::uint32_t shifted = bits - 0x3f3504f3U;
@@ -37,7 +38,7 @@ inline float minus_two_log(float word) {
 
 /// cos and sin of 2 pi turn / 2^32: the nearest quarter turn by its two bits, the rest by
 /// polynomials on [-pi/4, pi/4].
-inline Pair cos_sin(std::uint32_t turn) {
+SOTTO_INLINE Pair cos_sin(std::uint32_t turn) {
   const std::uint32_t quarter = (turn + 0x20000000U) >> 30;
   const auto rest = static_cast<std::int32_t>(turn - (quarter << 30));
   const float x = static_cast<float>(rest) * (std::numbers::pi_v<float> * 0x1p-31F);
@@ -65,20 +66,39 @@ inline float radius_word(std::uint32_t word, crypto::StreamRandom& random) {
   return static_cast<float>(static_cast<double>(word) + fine * 0x1p-32);
 }
 
-/// 2 * kPairs independent N(0, 1) (Box and Muller).
+/// Box and Muller: kPairs radius words and as many turns to 2 * kPairs samples.
+SOTTO_INLINE void pairs_loop(const float* __restrict radius, const std::uint32_t* __restrict turns,
+                             float* __restrict out) {
+  for (std::size_t i = 0; i < kPairs; ++i) {
+    // Words near 2^32 round up to it, where the radius is 0; never below.
+    const float r = std::sqrt(std::max(minus_two_log(radius[i]), 0.0F));
+    const Pair direction = cos_sin(turns[i]);
+    out[i] = r * direction.first;
+    out[kPairs + i] = r * direction.second;
+  }
+}
+
+void pairs_baseline(const float* radius, const std::uint32_t* turns, float* out) {
+  pairs_loop(radius, turns, out);
+}
+
+SOTTO_AVX2 void pairs_avx2(const float* radius, const std::uint32_t* turns, float* out) {
+  pairs_loop(radius, turns, out);
+}
+
+SOTTO_AVX512 void pairs_avx512(const float* radius, const std::uint32_t* turns, float* out) {
+  pairs_loop(radius, turns, out);
+}
+
+/// 2 * kPairs independent N(0, 1).
 void fill_normal(std::span<float, 2 * kPairs> out, crypto::StreamRandom& random) {
+  static const auto to_pairs = widest(pairs_baseline, pairs_avx2, pairs_avx512);
   std::array<std::uint32_t, 2 * kPairs> words;
   random.fill({reinterpret_cast<std::uint8_t*>(words.data()), sizeof(words)});
   std::array<float, kPairs> radius;
   for (std::size_t i = 0; i < kPairs; ++i)
     radius[i] = radius_word(words[i], random);
-  for (std::size_t i = 0; i < kPairs; ++i) {
-    // Words near 2^32 round up to it, where the radius is 0; never below.
-    const float r = std::sqrt(std::max(minus_two_log(radius[i]), 0.0F));
-    const Pair direction = cos_sin(words[kPairs + i]);
-    out[i] = r * direction.first;
-    out[kPairs + i] = r * direction.second;
-  }
+  to_pairs(radius.data(), words.data() + kPairs, out.data());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -19,16 +20,15 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-/// One head of one example: where its n x e matrices and its n x n weights lie.
+/// One head of one example: where its n x e matrices lie.
 struct Head {
   std::int64_t positions;  // n: the example's own length
   std::int64_t offset;     // of the first element in the [B,T,d] tensors
-  std::int64_t weights;    // of the first weight in the ragged vector of all heads
 };
 
 struct Plan {
   std::vector<Head> heads;
-  std::int64_t width = 0, per_head = 0, weights = 0;  // d, e, total of n^2
+  std::int64_t width = 0, per_head = 0, longest = 0;  // d, e, largest n
   float scale = 1;
   bool causal = false;
 
@@ -46,69 +46,63 @@ Plan plan_of(const Tensor& like, const std::vector<std::int64_t>& lengths, std::
   plan.width = width;
   plan.causal = causal;
   plan.per_head = width / heads;
+  plan.longest = positions;
   plan.scale = 1 / std::sqrt(static_cast<float>(plan.per_head));
   for (std::size_t i = 0; i < lengths.size(); ++i)
     for (std::int64_t h = 0; h < heads; ++h) {
       const auto first = static_cast<std::int64_t>(i) * positions * width + h * plan.per_head;
-      plan.heads.push_back({lengths[i], first, plan.weights});
-      plan.weights += lengths[i] * lengths[i];
+      plan.heads.push_back({lengths[i], first});
     }
   return plan;
 }
 
+/// Runs work(head, scratch) for each head; `scratch` holds `matrices` times n x n floats.
 template <class Work>
-void for_each_head(const Plan& plan, Work work) {
+void for_each_head(const Plan& plan, std::int64_t matrices, Work work) {
   at::parallel_for(0, static_cast<std::int64_t>(plan.heads.size()), 8,
                    [&](std::int64_t begin, std::int64_t end) {
+                     const Tensor scratch = at::empty({matrices * plan.longest * plan.longest});
                      for (std::int64_t i = begin; i < end; ++i)
-                       work(plan.heads[static_cast<std::size_t>(i)]);
+                       work(plan.heads[static_cast<std::size_t>(i)], scratch.data_ptr<float>());
                    });
 }
 
-/// Scores of a head, each row shifted so that its largest is 0.
-void shifted_scores(const Plan& plan, const Head& head, const float* query, const float* key,
-                    float* weights) {
+/// The attention weights of a head [n,n], into `weights`: a softmax over what each position sees.
+void weigh(const Plan& plan, const Head& head, const float* query, const float* key,
+           float* weights) {
   const auto n = head.positions;
-  float* s = weights + head.weights;
   multiply({Gemm::Form::kABt, n, n, plan.per_head, query + head.offset, plan.width,
-            key + head.offset, plan.width, s, n, plan.scale});
-  for (std::int64_t row = 0; row < n; ++row, s += n) {
-    const std::int64_t seen = plan.seen(row, n);
-    const float largest = *std::max_element(s, s + seen);
-    for (std::int64_t j = 0; j < seen; ++j)
-      s[j] -= largest;
-    std::fill(s + seen, s + n, -std::numeric_limits<float>::infinity());  // exp() makes it 0
-  }
-}
-
-void mix_values(const Plan& plan, const Head& head, const float* value, float* weights,
-                float* out) {
-  const auto n = head.positions;
-  float* w = weights + head.weights;
+            key + head.offset, plan.width, weights, n, plan.scale});
   for (std::int64_t row = 0; row < n; ++row) {
-    float sum = 0;
-    for (std::int64_t j = 0; j < n; ++j)
-      sum += w[row * n + j];
-    for (std::int64_t j = 0; j < n; ++j)
-      w[row * n + j] /= sum;
+    float* w = weights + row * n;
+    const std::int64_t seen = plan.seen(row, n);
+    const float largest = *std::max_element(w, w + seen);
+    for (std::int64_t j = 0; j < seen; ++j)
+      w[j] -= largest;
+    std::fill(w + seen, w + n, -std::numeric_limits<float>::infinity());  // exp() makes it 0
   }
-  multiply({Gemm::Form::kAB, n, plan.per_head, n, w, n, value + head.offset, plan.width,
-            out + head.offset, plan.width});
+  at::from_blob(weights, {n * n}).exp_();
+  for (std::int64_t row = 0; row < n; ++row) {
+    float* w = weights + row * n;
+    const float sum = std::accumulate(w, w + n, 0.0F);
+    for (std::int64_t j = 0; j < n; ++j)
+      w[j] /= sum;
+  }
 }
 
 struct Saved {
-  const float *query, *key, *value, *weights, *gy;
+  const float *query, *key, *value, *gy;
 };
 
 struct Gradients {
   float *query, *key, *value;
 };
 
-void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gradients& out) {
+/// `w` and `s` hold n x n floats each.
+void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gradients& out,
+                   float* w, float* s) {
   const auto n = head.positions, e = plan.per_head, d = plan.width, o = head.offset;
-  const float* w = in.weights + head.weights;
-  std::vector<float> scores(static_cast<std::size_t>(n * n));
-  float* s = scores.data();
+  weigh(plan, head, in.query, in.key, w);
   multiply({Gemm::Form::kAtB, n, e, n, w, n, in.gy + o, d, out.value + o, d});
   multiply({Gemm::Form::kABt, n, n, e, in.gy + o, d, in.value + o, d, s, n});
   for (std::int64_t row = 0; row < n; ++row) {  // softmax: s = w * (s - <w, s>)
@@ -122,21 +116,23 @@ void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gr
   multiply({Gemm::Form::kAtB, n, e, n, s, n, in.query + o, d, out.key + o, d, plan.scale});
 }
 
-/// Example by example over its own length: padding costs nothing.
+/// Example by example over its own length: padding costs nothing. The weights, which grow with the
+/// square of the length, are made again on the way back: a few percent of a layer's time.
 struct AttentionFunction : Function<AttentionFunction> {
   static Tensor forward(AutogradContext* ctx, const Tensor& query, const Tensor& key,
                         const Tensor& value, const std::vector<std::int64_t>& lengths,
                         std::int64_t heads, bool causal) {
     const Plan plan = plan_of(query, lengths, heads, causal);
-    const Tensor weights = at::empty({plan.weights}, query.options());
     const Tensor out = at::zeros_like(query);
-    auto* w = weights.data_ptr<float>();
-    for_each_head(plan, [&, q = query.data_ptr<float>(), k = key.data_ptr<float>()](
-                            const Head& head) { shifted_scores(plan, head, q, k, w); });
-    weights.exp_();
-    for_each_head(plan, [&, v = value.data_ptr<float>(), y = out.data_ptr<float>()](
-                            const Head& head) { mix_values(plan, head, v, w, y); });
-    ctx->save_for_backward({query, key, value, weights});
+    for_each_head(
+        plan, 1,
+        [&, q = query.data_ptr<float>(), k = key.data_ptr<float>(), v = value.data_ptr<float>(),
+         y = out.data_ptr<float>()](const Head& head, float* weights) {
+          const auto n = head.positions, e = plan.per_head, d = plan.width;
+          weigh(plan, head, q, k, weights);
+          multiply({Gemm::Form::kAB, n, e, n, weights, n, v + head.offset, d, y + head.offset, d});
+        });
+    ctx->save_for_backward({query, key, value});
     ctx->saved_data["lengths"] = lengths;
     ctx->saved_data["heads"] = heads;
     ctx->saved_data["causal"] = causal;
@@ -150,9 +146,11 @@ struct AttentionFunction : Function<AttentionFunction> {
                               ctx->saved_data["heads"].toInt(), ctx->saved_data["causal"].toBool());
     const Tensor query = at::zeros_like(gy), key = at::zeros_like(gy), value = at::zeros_like(gy);
     const Saved in{saved[0].data_ptr<float>(), saved[1].data_ptr<float>(),
-                   saved[2].data_ptr<float>(), saved[3].data_ptr<float>(), gy.data_ptr<float>()};
+                   saved[2].data_ptr<float>(), gy.data_ptr<float>()};
     const Gradients out{query.data_ptr<float>(), key.data_ptr<float>(), value.data_ptr<float>()};
-    for_each_head(plan, [&](const Head& head) { head_backward(plan, head, in, out); });
+    for_each_head(plan, 2, [&](const Head& head, float* scratch) {
+      head_backward(plan, head, in, out, scratch, scratch + head.positions * head.positions);
+    });
     return {query, key, value, Tensor(), Tensor(), Tensor()};
   }
 };

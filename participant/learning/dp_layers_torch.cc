@@ -46,6 +46,22 @@ Tensor plain_linear(const Tensor& x, const Target& target, bool transposed) {
                                 : at::linear(x, weight);
 }
 
+/// Onto the tape: `gy` is the gradient of y = x w^T + b.
+void record_linear(const Target& target, const Tensor& x, const Tensor& gy, bool transposed) {
+  // The gradient of [in, out] is that of [out, in] with the two factors changed over.
+  if (transposed)
+    target.tape->linear(*target.weight, gy, x);
+  else
+    target.tape->linear(*target.weight, x, gy);
+  if (target.bias != nullptr)
+    target.tape->rows(*target.bias, per_example(gy, target.weight->value.scalar_type()));
+}
+
+/// A new tensor.
+Tensor gradient_of_input(const Tensor& gy, const Tensor& weight, bool transposed) {
+  return gy.matmul((transposed ? weight.t() : weight).to(gy.scalar_type()));
+}
+
 /// As at::linear has it, whichever way the weight is stored.
 struct LinearFunction : Function<LinearFunction> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, Target target,
@@ -58,20 +74,42 @@ struct LinearFunction : Function<LinearFunction> {
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const variable_list saved = ctx->get_saved_variables();
-    const Target target = kept(ctx);
     const bool transposed = ctx->saved_data["transposed"].toBool();
     const Tensor gy = gradients[0].contiguous();
-    // The gradient of [in, out] is that of [out, in] with the two factors changed over.
-    if (transposed)
-      target.tape->linear(*target.weight, gy, saved[0]);
-    else
-      target.tape->linear(*target.weight, saved[0], gy);
-    if (target.bias != nullptr)
-      target.tape->rows(*target.bias, per_example(gy, saved[1].scalar_type()));
+    record_linear(kept(ctx), saved[0], gy, transposed);
     Tensor gx;
-    if (ctx->needs_input_grad(0))
-      gx = gy.matmul((transposed ? saved[1].t() : saved[1]).to(gy.scalar_type()));
+    if (ctx->needs_input_grad(0)) gx = gradient_of_input(gy, saved[1], transposed);
     return {gx, Tensor(), Tensor(), Tensor()};
+  }
+};
+
+/// What at::gelu calls it.
+const char* approximation(Gelu gelu) {
+  return gelu == Gelu::kTanh ? "tanh" : "none";
+}
+
+/// A gelu and the linear behind it. As two functions they would hold three tensors of the wide
+/// layer on the way back, beside what the tape keeps.
+struct GeluLinearFunction : Function<GeluLinearFunction> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, Gelu gelu,
+                        Target target, bool transposed) {
+    const Tensor active = at::gelu(x, approximation(gelu));
+    ctx->save_for_backward({x, active, weight});
+    keep(ctx, target);
+    ctx->saved_data["transposed"] = transposed;
+    ctx->saved_data["tanh"] = gelu == Gelu::kTanh;
+    return plain_linear(active, target, transposed);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
+    const variable_list saved = ctx->get_saved_variables();
+    const bool transposed = ctx->saved_data["transposed"].toBool();
+    const Gelu gelu = ctx->saved_data["tanh"].toBool() ? Gelu::kTanh : Gelu::kExact;
+    const Tensor gy = gradients[0].contiguous();
+    record_linear(kept(ctx), saved[1], gy, transposed);
+    Tensor gx = gradient_of_input(gy, saved[2], transposed);  // new, so it may be written to
+    at::gelu_backward_out(gx, gx, saved[0], approximation(gelu));
+    return {gx, Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -156,6 +194,12 @@ Tensor linear(const Tensor& x, const Target& target, bool transposed) {
   return plain_linear(x, target, transposed);
 }
 
+Tensor gelu_linear(const Tensor& x, Gelu gelu, const Target& target, bool transposed) {
+  if (recorded(*target.weight, target.tape))
+    return GeluLinearFunction::apply(x, target.weight->value, gelu, target, transposed);
+  return plain_linear(at::gelu(x, approximation(gelu)), target, transposed);
+}
+
 }  // namespace
 
 Tensor dp_linear(const Tensor& x, const Parameter& weight, const Parameter* bias, GradTape* tape) {
@@ -164,6 +208,16 @@ Tensor dp_linear(const Tensor& x, const Parameter& weight, const Parameter* bias
 
 Tensor dp_conv1d(const Tensor& x, const Parameter& weight, const Parameter* bias, GradTape* tape) {
   return linear(x, {tape, &weight, bias}, /*transposed=*/true);
+}
+
+Tensor dp_gelu_linear(const Tensor& x, Gelu gelu, const Parameter& weight, const Parameter* bias,
+                      GradTape* tape) {
+  return gelu_linear(x, gelu, {tape, &weight, bias}, /*transposed=*/false);
+}
+
+Tensor dp_gelu_conv1d(const Tensor& x, Gelu gelu, const Parameter& weight, const Parameter* bias,
+                      GradTape* tape) {
+  return gelu_linear(x, gelu, {tape, &weight, bias}, /*transposed=*/true);
 }
 
 Tensor dp_embedding(const Tensor& ids, const Parameter& weight, GradTape* tape) {

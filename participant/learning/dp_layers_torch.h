@@ -15,6 +15,15 @@ at::Tensor dp_linear(const at::Tensor& x, const Parameter& weight, const Paramet
 /// The same with GPT-2's layout of the weight, [in, out].
 at::Tensor dp_conv1d(const at::Tensor& x, const Parameter& weight, const Parameter* bias,
                      GradTape* tape);
+
+enum class Gelu { kExact, kTanh };
+
+/// dp_linear(gelu(x)) and dp_conv1d(gelu(x)) in less memory.
+at::Tensor dp_gelu_linear(const at::Tensor& x, Gelu gelu, const Parameter& weight,
+                          const Parameter* bias, GradTape* tape);
+at::Tensor dp_gelu_conv1d(const at::Tensor& x, Gelu gelu, const Parameter& weight,
+                          const Parameter* bias, GradTape* tape);
+
 /// ids int64 [B,T] -> [B,T,width].
 at::Tensor dp_embedding(const at::Tensor& ids, const Parameter& weight, GradTape* tape);
 /// Over the last dimension of x [B,T,width] or [B,width].

@@ -1,5 +1,6 @@
 #include "participant/learning/grad_tape_torch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -94,12 +95,13 @@ Tensor GradTape::squared_norm(Uses& uses) {
   return sum;
 }
 
-/// Makes the per-example gradient of a linear where it takes no more room than the two factors that
-/// it then replaces: it serves the norm and the sum, and saves the two Gram matrices.
+/// Makes the per-example gradient of a linear where it takes no more room than the larger of the
+/// two factors that it then replaces: it serves the norm and the sum, and saves the two Gram
+/// matrices. The other factor may be held by other uses too, as the input of query, key and value.
 void GradTape::make_rows_where_small(Use& use) {
   if (use.kind != Use::Kind::kLinear) return;
   const auto positions = use.a.size(1), in = use.a.size(2), out = use.b.size(2);
-  if (positions == 1 || in * out > positions * (in + out)) return;
+  if (positions == 1 || std::min(in, out) > positions) return;
   use.b = batched_atb(widened(use.b), widened(use.a)).flatten(1);
   use.a = Tensor();
   use.kind = Use::Kind::kRows;
@@ -143,6 +145,7 @@ void GradTape::accumulate(const std::vector<Parameter>& trainable, const Tensor&
     const at::NoGradGuard no_grad;
     for (const Use& use : uses_.at(&trainable[p]))
       add_scaled(use, own, trainable[p].gradient);
+    uses_.erase(&trainable[p]);
   }
   uses_.clear();
   if (passes_ == Passes::kTwo) loss_.backward();

@@ -33,6 +33,8 @@ class GradTape {
 
   explicit GradTape(Passes passes = Passes::kOne) : passes_(passes) {}
 
+  [[nodiscard]] Passes passes() const { return passes_; }
+
   /// The backward pass of the sum of per-example losses.
   void backward(const at::Tensor& loss);
 

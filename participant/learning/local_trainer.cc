@@ -15,6 +15,7 @@
 #include "participant/learning/batches.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/clipping_torch.h"
+#include "participant/learning/heap.h"
 #include "participant/learning/job_model.h"
 #include "participant/learning/loss_watch.h"
 #include "participant/learning/metrics.h"
@@ -344,7 +345,7 @@ Result<FlatUpdate> TorchTrainer::update_since(const FlatParameters& model) const
 
 void TorchTrainer::count_classes(const Batch& batch, MetricCounts& counts) const {
   const Tensor logits = model_.logits(batch, {});
-  const Tensor losses = at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::None).cpu();
+  const Tensor losses = cross_entropies(logits, batch.labels, Logits::kKept).cpu();
   const Tensor predicted = logits.argmax(1).cpu(), labels = batch.labels.cpu();
   for (std::int64_t row = 0; row < labels.size(0); ++row)
     counts.add(labels[row].item<std::int64_t>(), predicted[row].item<std::int64_t>(),
@@ -353,7 +354,8 @@ void TorchTrainer::count_classes(const Batch& batch, MetricCounts& counts) const
 
 void TorchTrainer::count_tokens(const Batch& batch, MetricCounts& counts) const {
   const Tensor logits = model_.logits(batch, {});
-  const Tensor losses = next_token_losses(logits, batch).to(at::kDouble).sum(1).cpu();
+  const Tensor losses =
+      next_token_losses(logits, batch, Logits::kKept).to(at::kDouble).sum(1).cpu();
   const Tensor right = logits.argmax(2).slice(1, 0, -1).eq(batch.ids.slice(1, 1)) *
                        batch.mask.slice(1, 1).to(at::kBool);
   const Tensor correct = right.sum(1).cpu();
@@ -369,7 +371,7 @@ void TorchTrainer::count_tokens(const Batch& batch, MetricCounts& counts) const 
 void TorchTrainer::count_words(std::span<const Sequence* const> rows, const Batch& batch,
                                MetricCounts& counts) const {
   const Tensor logits = model_.logits(batch, {});
-  const Tensor losses = tag_losses(logits, batch).to(at::kDouble).sum(1).cpu();
+  const Tensor losses = tag_losses(logits, batch, Logits::kKept).to(at::kDouble).sum(1).cpu();
   const Tensor likeliest = logits.argmax(2).cpu().contiguous();
   const auto* row = likeliest.data_ptr<std::int64_t>();
   for (std::size_t i = 0; i < rows.size(); ++i, row += likeliest.size(1)) {
@@ -440,6 +442,7 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   if (!device) return device.error();
 
   use_threads(resources.threads);
+  give_large_blocks_own_pages();
   const auto shared = std::make_shared<const text::Tokenizer>(std::move(tokenizer).value());
   auto train = TokenizedExamples::create(shared, std::move(examples.train), job);
   if (!train) return train.error();

@@ -106,10 +106,9 @@ Tensor extended(std::vector<Tensor>& kept, std::size_t layer, const Tensor& more
 }
 
 /// Cross entropy of each target [B,T]; 0 where it is kNoTag.
-Tensor losses_at(const Tensor& logits, const Tensor& targets) {
+Tensor losses_at(const Tensor& logits, const Tensor& targets, Logits after) {
   const auto rows = logits.size(0), positions = logits.size(1);
-  return at::cross_entropy_loss(logits.reshape({rows * positions, -1}), targets.reshape({-1}), {},
-                                at::Reduction::None, kNoTag)
+  return cross_entropies(logits.reshape({rows * positions, -1}), targets.reshape({-1}), after)
       .view({rows, positions});
 }
 
@@ -225,6 +224,15 @@ Tensor Transformer::apply(const Linear& l, const Tensor& x, const Pass& pass) co
   return y + dp_linear(low, *l.lora_b, nullptr, pass.tape).to(at::kFloat) * spec_.lora.scale();
 }
 
+Tensor Transformer::apply(const Linear& l, Activation activation, const Tensor& x,
+                          const Pass& pass) const {
+  const bool alone = l.lora_a == nullptr && pass.precision == Precision::kFloat32;
+  if (!alone || activation == Activation::kSilu) return apply(l, activate(activation, x), pass);
+  const Gelu gelu = activation == Activation::kGeluTanh ? Gelu::kTanh : Gelu::kExact;
+  return l.conv1d ? dp_gelu_conv1d(x, gelu, *l.weight, l.bias, pass.tape)
+                  : dp_gelu_linear(x, gelu, *l.weight, l.bias, pass.tape);
+}
+
 Tensor Transformer::apply(const Norm& n, const Tensor& x, const Pass& pass) const {
   const double eps = spec_.config.norm_eps;
   return n.bias != nullptr ? dp_layer_norm(x, *n.weight, *n.bias, eps, pass.tape)
@@ -284,7 +292,7 @@ Tensor Transformer::feed_forward(const Layer& layer, const Tensor& x, const Pass
   const Activation activation = spec_.config.activation;
   const Tensor in = factor(x, pass);
   if (layer.gate.weight == nullptr)
-    return apply(layer.down, activate(activation, apply(layer.up, in, pass)), pass);
+    return apply(layer.down, activation, apply(layer.up, in, pass), pass);
   const Tensor gate = activate(activation, apply(layer.gate, in, pass));
   return apply(layer.down, gate * apply(layer.up, in, pass), pass);
 }
@@ -347,25 +355,27 @@ Tensor Transformer::next_token_logits(const Batch& batch, const Pass& pass) cons
 }
 
 Tensor Transformer::losses(const Batch& batch, const Pass& pass) const {
+  const bool once = pass.tape == nullptr || pass.tape->passes() == GradTape::Passes::kOne;
+  const Logits after = once ? Logits::kConsumed : Logits::kKept;
   if (spec_.head.kind == ModelHead::Kind::kClassification)
-    return at::cross_entropy_loss(logits(batch, pass), batch.labels, {}, at::Reduction::None);
+    return cross_entropies(logits(batch, pass), batch.labels, after);
   if (spec_.head.kind == ModelHead::Kind::kTokenClassification)
-    return tag_losses(logits(batch, pass), batch).sum(1) /
+    return tag_losses(logits(batch, pass), batch, after).sum(1) /
            batch.labels.ne(kNoTag).sum(1).clamp_min(1);
-  const Tensor tokens = next_token_losses(logits(batch, pass), batch);
+  const Tensor tokens = next_token_losses(logits(batch, pass), batch, after);
   return tokens.sum(1) / (batch.mask.sum(1) - 1);
 }
 
-Tensor next_token_losses(const Tensor& logits, const Batch& batch) {
+Tensor next_token_losses(const Tensor& logits, const Batch& batch, Logits after) {
   const auto positions = logits.size(1);
   const Tensor targets = at::full({logits.size(0), positions}, kNoTag, batch.ids.options());
   const Tensor next = batch.mask.slice(1, 1).to(at::kBool);
   targets.slice(1, 0, positions - 1).copy_(at::where(next, batch.ids.slice(1, 1), kNoTag));
-  return losses_at(logits, targets);
+  return losses_at(logits, targets, after);
 }
 
-Tensor tag_losses(const Tensor& logits, const Batch& batch) {
-  return losses_at(logits, batch.labels);
+Tensor tag_losses(const Tensor& logits, const Batch& batch, Logits after) {
+  return losses_at(logits, batch.labels, after);
 }
 
 }  // namespace sotto::learning

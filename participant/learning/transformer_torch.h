@@ -15,6 +15,7 @@
 
 #include "common/base/result.h"
 #include "participant/learning/batch_torch.h"
+#include "participant/learning/cross_entropy_torch.h"
 #include "participant/learning/grad_tape_torch.h"
 #include "participant/learning/model_modules.h"
 
@@ -95,6 +96,9 @@ class Transformer {
   [[nodiscard]] Norm norm(const Module& module) const;
 
   at::Tensor apply(const Linear& linear, const at::Tensor& x, const Pass& pass) const;
+  /// Of the activation of x.
+  at::Tensor apply(const Linear& linear, TransformerConfig::Activation activation,
+                   const at::Tensor& x, const Pass& pass) const;
   at::Tensor apply(const Norm& norm, const at::Tensor& x, const Pass& pass) const;
   at::Tensor embed(const Batch& batch, const Pass& pass) const;
   at::Tensor attend(const Layer& layer, const at::Tensor& x, const Batch& batch,
@@ -119,10 +123,10 @@ class Transformer {
 
 /// Cross entropy of each token given those before it [B,T], from a language model's logits
 /// [B,T,vocabulary]: at [i,t] that of token t + 1; 0 where there is none.
-at::Tensor next_token_losses(const at::Tensor& logits, const Batch& batch);
+at::Tensor next_token_losses(const at::Tensor& logits, const Batch& batch, Logits after);
 
 /// Cross entropy of each tagged token [B,T] from logits [B,T,labels]; 0 where there is no tag.
-at::Tensor tag_losses(const at::Tensor& logits, const Batch& batch);
+at::Tensor tag_losses(const at::Tensor& logits, const Batch& batch, Logits after);
 
 /// Radians a position of each pair of a head's elements.
 std::vector<double> rotary_frequencies(const TransformerConfig& config);

@@ -62,6 +62,8 @@ void expect_exact(Parameters& parameters, const Losses& losses) {
                          std::min(1.0, clip / norms[i].item<double>());
 
   GradTape tape;
+  for (const Parameter& p : parameters.all)
+    Tensor(p.gradient).zero_();
   tape.backward(losses(0, kExamples, &tape).sum());
   for (const Parameter& p : parameters.all)
     EXPECT_EQ(p.gradient.abs().sum().item<double>(), 0) << "autograd itself wrote " << p.name;
@@ -99,8 +101,8 @@ class GradTapeShapes : public ::testing::TestWithParam<Shape> {
 /// float32 with the direct kernels, in double with torch's operations.
 INSTANTIATE_TEST_SUITE_P(Positions, GradTapeShapes,
                          ::testing::Values(Shape{1, at::kFloat}, Shape{3, at::kFloat},
-                                           Shape{40, at::kFloat}, Shape{1, at::kDouble},
-                                           Shape{3, at::kDouble}, Shape{40, at::kDouble}));
+                                           Shape{60, at::kFloat}, Shape{1, at::kDouble},
+                                           Shape{3, at::kDouble}, Shape{60, at::kDouble}));
 
 TEST_P(GradTapeShapes, LinearWithBiasIsExact) {
   const auto positions = GetParam().positions;
@@ -122,6 +124,34 @@ TEST_P(GradTapeShapes, Conv1dIsExact) {
         .flatten(1)
         .sum(1);
   });
+}
+
+// The gradients that come in belong to the other branches too; what the linear got is read again by
+// the clipped sum.
+TEST_P(GradTapeShapes, GeluAndLinearOnAResidualBranchAreExact) {
+  const auto positions = GetParam().positions;
+  Parameters p({{24, 8}, {8, 24}, {8}, {24, 8}, {8}}, GetParam().type);
+  const Tensor x = normal({kExamples, positions, 8}), v = normal({kExamples, positions, 8});
+  for (const Gelu gelu : {Gelu::kExact, Gelu::kTanh})
+    expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
+      const Tensor in = x.slice(0, i, j);
+      const Tensor wide = dp_linear(in, p.all[0], nullptr, tape);
+      const Tensor some = dp_gelu_linear(wide, gelu, p.all[1], &p.all[2], tape);
+      const Tensor others = dp_gelu_conv1d(wide, gelu, p.all[3], &p.all[4], tape);
+      return ((in + some + others + wide.slice(2, 0, 8)) * v.slice(0, i, j)).flatten(1).sum(1);
+    });
+}
+
+TEST_P(GradTapeShapes, GeluAndLinearAreTheTwoInARow) {
+  Parameters p({{6, 8}, {6}}, GetParam().type);
+  const Tensor x = normal({kExamples, GetParam().positions, 8});
+  GradTape tape;
+  for (GradTape* on : {&tape, static_cast<GradTape*>(nullptr)}) {
+    EXPECT_TRUE(at::equal(dp_gelu_linear(x, Gelu::kExact, p.all[0], &p.all[1], on),
+                          at::linear(at::gelu(x), p.all[0].value, p.all[1].value)));
+    EXPECT_TRUE(at::equal(dp_gelu_linear(x, Gelu::kTanh, p.all[0], &p.all[1], on),
+                          at::linear(at::gelu(x, "tanh"), p.all[0].value, p.all[1].value)));
+  }
 }
 
 TEST_P(GradTapeShapes, RmsNormIsExact) {

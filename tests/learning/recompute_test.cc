@@ -1,56 +1,16 @@
 // What activation checkpointing is for: the memory of a step. Its results are compared where steps
 // are (PrivateTransformer, Lora, LocalTrainerTest).
-#include <algorithm>
-
 #include <ATen/ATen.h>
-#include <c10/core/Allocator.h>
-#include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 
 #include "participant/learning/recompute_torch.h"
+#include "tests/learning/peak_memory.h"
 #include "tests/learning/transformer_fixture.h"
 
 namespace sotto::learning {
 namespace {
 
 using at::Tensor;
-using Reporting = c10::MemoryReportingInfoBase;
-
-template <class T>
-struct TotalOf;
-
-template <class Total>
-struct TotalOf<void (Reporting::*)(void*, std::int64_t, Total, Total, c10::Device)> {
-  using type = Total;
-};
-
-/// A signed number in torch 1.13, an unsigned one in later versions.
-using Total = TotalOf<decltype(&Reporting::reportMemoryUsage)>::type;
-
-/// What the tensors that were made since take at most.
-class PeakMemory final : public Reporting {
- public:
-  void reportMemoryUsage(void* /*ptr*/, std::int64_t change, Total /*allocated*/,
-                         Total /*reserved*/, c10::Device /*device*/) override {
-    now_ += change;
-    peak_ = std::max(peak_, now_);
-  }
-
-  [[nodiscard]] bool memoryProfilingEnabled() const override { return true; }
-
-  [[nodiscard]] double bytes() const { return static_cast<double>(peak_); }
-
- private:
-  std::int64_t now_ = 0, peak_ = 0;
-};
-
-template <class Work>
-double peak_bytes_of(Work work) {
-  const auto memory = std::make_shared<PeakMemory>();
-  const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, memory);
-  work();
-  return memory->bytes();
-}
 
 class Recomputation : public ::testing::Test {
  protected:

@@ -1,0 +1,13 @@
+#include "participant/learning/heap.h"
+
+#include <malloc.h>
+
+namespace sotto::learning {
+
+void give_large_blocks_own_pages() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);  // a fixed one does not grow either
+#endif
+}
+
+}  // namespace sotto::learning
