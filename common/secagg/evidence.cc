@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "common/crypto/shamir.h"
 #include "common/secagg/masking.h"
+#include "common/secagg/preshared.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 
@@ -14,9 +16,10 @@ namespace {
 constexpr std::string_view kMagic = "SOTTO EVIDENCE 1";
 constexpr std::uint32_t kMaxMessages = 1U << 15;
 
-/// The round as its messages are checked: h and who signs with which key.
+/// The round as its messages are checked: h, t and who signs with which key.
 struct Book {
   Bytes32 h{};
+  std::size_t t = 0;
   crypto::VerifyKey coordinator{};
   Cohort cohort;
 
@@ -205,32 +208,68 @@ Result<Finding> wrong_share(const Book& book, const Evidence& e) {
                      " committed to"};
 }
 
-Result<Finding> inconsistent_dealer(const Book& book, const Evidence& e) {
-  const std::size_t t = e.header.t;
-  const auto* m1 = e.messages.empty() ? nullptr : std::get_if<wire::Advertise>(&e.messages[0]);
-  if (m1 == nullptr || !is_signed(book, *m1) || e.messages.size() != 1 + 2 * t)
-    return flawed("it needs a dealer's M1 and t shares");
+struct OpenedSecret {
+  wire::ShareKind kind{};
+  crypto::Secret32 secret;
+};
+
+/// What t holders revealed of a dealer's secret: for each the entry of M3 and the M9 that fits it.
+Result<OpenedSecret> opened(const Book& book, MemberId dealer,
+                            std::span<const wire::Message> entries_and_answers) {
   std::vector<std::uint32_t> points;
   std::vector<Bytes32> shares;
   std::optional<wire::ShareKind> kind;
-  for (std::size_t i = 1; i < e.messages.size(); i += 2) {
-    const auto* share = share_of_entry(book, e.messages[i], e.messages[i + 1]);
-    if (share == nullptr || share->dealer != m1->id || share->kind != kind.value_or(share->kind) ||
-        !fits(book, std::get<wire::Shares>(e.messages[i]), *share))
+  for (std::size_t i = 0; i < entries_and_answers.size(); i += 2) {
+    const wire::Message& entry = entries_and_answers[i];
+    const wire::Message& answer = entries_and_answers[i + 1];
+    const auto* share = share_of_entry(book, entry, answer);
+    if (share == nullptr || share->dealer != dealer || share->kind != kind.value_or(share->kind) ||
+        !fits(book, std::get<wire::Shares>(entry), *share))
       return flawed("a share is not one that the dealer committed to");
     kind = share->kind;
-    const MemberId holder = std::get<wire::UnmaskResponse>(e.messages[i + 1]).id;
+    const MemberId holder = std::get<wire::UnmaskResponse>(answer).id;
     points.push_back(*book.cohort.index_of(holder) + 1);
     shares.push_back(share->share);
   }
   auto reconstructor = crypto::Reconstructor::create(points);
   if (!reconstructor.ok()) return reconstructor.error();
-  const crypto::Secret32 secret = reconstructor->reconstruct(shares);
-  const bool good = *kind == wire::ShareKind::kSelfMask
-                        ? commit_self_seed(book.h, m1->id, secret) == m1->cm_b
-                        : mask_agreement_key(secret, book.h, m1->id).public_key() == m1->pk_mask;
-  if (good) return flawed("the shares give what the dealer committed to");
+  return OpenedSecret{.kind = *kind, .secret = reconstructor->reconstruct(shares)};
+}
+
+bool is_committed(const Book& book, const wire::Advertise& m1, const OpenedSecret& opened) {
+  return opened.kind == wire::ShareKind::kSelfMask
+             ? commit_self_seed(book.h, m1.id, opened.secret) == m1.cm_b
+             : mask_agreement_key(opened.secret, book.h, m1.id).public_key() == m1.pk_mask;
+}
+
+Result<Finding> inconsistent_dealer(const Book& book, const Evidence& e) {
+  const auto* m1 = e.messages.empty() ? nullptr : std::get_if<wire::Advertise>(&e.messages[0]);
+  if (m1 == nullptr || !is_signed(book, *m1) || e.messages.size() != 1 + 2 * book.t)
+    return flawed("it needs a dealer's M1 and t shares");
+  const auto secret = opened(book, m1->id, std::span(e.messages).subspan(1));
+  if (!secret.ok()) return secret.error();
+  if (is_committed(book, *m1, *secret))
+    return flawed("the shares give what the dealer committed to");
   return Finding{m1->id, "Shares: t of them do not give what its Advertise committed to"};
+}
+
+Result<Finding> closed_escrow(const Book& book, const Evidence& e) {
+  if (e.messages.size() != 2 + 2 * book.t) return flawed("it needs t shares");
+  const auto* m1 = std::get_if<wire::Advertise>(&e.messages[0]);
+  const auto* m3 = m1 != nullptr ? std::get_if<wire::Shares>(&e.messages[1]) : nullptr;
+  if (m3 == nullptr || m3->id != m1->id || !is_signed(book, *m1) || !is_signed(book, *m3) ||
+      !m3->entries[0].escrow)
+    return flawed("it needs a dealer's M1 and an entry of it with an escrow");
+  const auto r = opened(book, m1->id, std::span(e.messages).subspan(2));
+  if (!r.ok()) return r.error();
+  if (r->kind != wire::ShareKind::kMaskKey || !is_committed(book, *m1, *r))
+    return flawed("the shares do not give the dealer's mask key");
+  const wire::ShareEntry& entry = m3->entries[0];
+  if (open_escrow(*entry.escrow, {.h = book.h, .dealer = m1->id, .holder = entry.to}, r->secret))
+    return flawed("the escrow opens");
+  return Finding{m1->id, "Shares: what it put in escrow for member " +
+                             std::to_string(raw(entry.to)) +
+                             " is not the pre-shared value that it committed to"};
 }
 
 /// The cohort with the roster's keys, in the order of its indexes.
@@ -259,6 +298,7 @@ Result<Finding> check_evidence(const Evidence& e, const EvidenceRoster& roster) 
   auto cohort = cohort_of(e, roster);
   if (!cohort.ok()) return cohort.error();
   const Book book{.h = header_hash(e.header),
+                  .t = e.header.t,
                   .coordinator = roster.coordinator,
                   .cohort = std::move(cohort).value()};
   switch (e.kind) {
@@ -272,6 +312,8 @@ Result<Finding> check_evidence(const Evidence& e, const EvidenceRoster& roster) 
       return wrong_share(book, e);
     case EvidenceKind::kInconsistentDealer:
       return inconsistent_dealer(book, e);
+    case EvidenceKind::kClosedEscrow:
+      return closed_escrow(book, e);
   }
   return flawed("its kind is unknown");
 }

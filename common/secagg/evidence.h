@@ -25,7 +25,10 @@ enum class EvidenceKind : std::uint8_t {
   kWrongShare = 4,
   /// A dealer's M1, then for t holders the entry of M3 and an M9 that fits it; together they do not
   /// give what the M1 committed to.
-  kInconsistentDealer = 5
+  kInconsistentDealer = 5,
+  /// A dealer's M1, an entry of M3 with an escrow, then shares as above that give r of the M1: the
+  /// escrow does not open under it.
+  kClosedEscrow = 6
 };
 
 struct Evidence {

@@ -121,7 +121,8 @@ class Server {
   /// What a message that was rejected proves against its sender, together with what it sent before.
   [[nodiscard]] std::vector<Evidence> evidence_against(MemberId member,
                                                        const wire::Message& rejected) const;
-  /// When open() fails: dealers whose good shares do not give what they committed to.
+  /// When open() fails: dealers whose good shares do not give what they committed to, or whose
+  /// escrow they do not open.
   [[nodiscard]] std::vector<Evidence> evidence_against_dealers() const;
 
  private:

@@ -1,5 +1,6 @@
 // What a rejected message proves against its sender (docs/secure-aggregation.md, "Evidence").
 #include "common/crypto/shamir.h"
+#include "common/secagg/preshared.h"
 #include "common/secagg/server_state.h"
 
 namespace sotto::secagg {
@@ -46,23 +47,50 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
   return found;
 }
 
+/// `first`, then what the first t holders revealed of a dealer's secret, beside its entries for
+/// them.
+Evidence Server::State::evidence_of_shares(EvidenceKind kind, std::uint32_t dealer,
+                                           std::vector<wire::Message> first) const {
+  Evidence e{.kind = kind, .header = header, .cohort = cohort.ids(), .messages = std::move(first)};
+  for (const HeldShare& held : std::span(shares[dealer]).first(header.t)) {
+    e.messages.emplace_back(wire::Shares{cohort.at(dealer).id, {entry(dealer, held.holder)}});
+    e.messages.emplace_back(*sent[held.holder].m9);
+  }
+  return e;
+}
+
+/// A survivor for whom a dealer that is gone put something else in escrow than it committed to; its
+/// shares give r.
+std::optional<std::uint32_t> Server::State::closed_escrow(std::uint32_t dealer) const {
+  const auto reconstructor = crypto::Reconstructor::create(first_points(dealer));
+  SOTTO_CHECK(reconstructor.ok(), "holders are distinct");
+  const crypto::Secret32 r = reconstructor->reconstruct(first_shares(dealer));
+  for (std::uint32_t survivor : intersection(graph.neighbours(dealer), *s)) {
+    const auto& escrow = entry(dealer, survivor).escrow;
+    const EscrowPlace place{
+        .h = h, .dealer = cohort.at(dealer).id, .holder = cohort.at(survivor).id};
+    if (escrow && !open_escrow(*escrow, place, r)) return survivor;
+  }
+  return std::nullopt;
+}
+
 std::vector<Evidence> Server::evidence_against_dealers() const {
   const State& state = *state_;
   std::vector<Evidence> found;
+  const auto keep = [&](Evidence e) {
+    const bool convicts = check_evidence(e, state.evidence_roster()).ok();
+    if (convicts) found.push_back(std::move(e));
+    return convicts;
+  };
   for (std::uint32_t dealer : u2()) {
-    const auto& held = state.shares[dealer];
-    if (held.size() < state.header.t) continue;
-    Evidence e{.kind = EvidenceKind::kInconsistentDealer,
-               .header = state.header,
-               .cohort = state.cohort.ids(),
-               .messages = {*state.sent[dealer].m1}};
-    for (std::uint32_t i = 0; i < state.header.t; ++i) {
-      const std::uint32_t holder = held[i].holder;
-      e.messages.emplace_back(
-          wire::Shares{state.cohort.at(dealer).id, {state.entry(dealer, holder)}});
-      e.messages.emplace_back(*state.sent[holder].m9);
-    }
-    if (check_evidence(e, state.evidence_roster()).ok()) found.push_back(std::move(e));
+    if (state.shares[dealer].size() < state.header.t) continue;
+    const wire::Advertise& m1 = *state.sent[dealer].m1;
+    if (keep(state.evidence_of_shares(EvidenceKind::kInconsistentDealer, dealer, {m1})) ||
+        contains(s(), dealer))
+      continue;
+    if (const auto survivor = state.closed_escrow(dealer))
+      keep(state.evidence_of_shares(EvidenceKind::kClosedEscrow, dealer,
+                                    {m1, wire::Shares{m1.id, {state.entry(dealer, *survivor)}}}));
   }
   return found;
 }

@@ -128,18 +128,27 @@ Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Sec
   return {};
 }
 
+std::vector<std::uint32_t> Server::State::first_points(std::uint32_t dealer) const {
+  std::vector<std::uint32_t> points;
+  for (const HeldShare& held : std::span(shares[dealer]).first(header.t))
+    points.push_back(held.holder + 1);
+  return points;
+}
+
+std::vector<Bytes32> Server::State::first_shares(std::uint32_t dealer) const {
+  std::vector<Bytes32> values;
+  for (const HeldShare& held : std::span(shares[dealer]).first(header.t))
+    values.push_back(held.share);
+  return values;
+}
+
 /// Of these dealers, in order; Lagrange coefficients once for each set of responders.
 Result<std::vector<MaskSeed>> Server::State::seeds_of(
     std::span<const std::uint32_t> dealers) const {
   std::map<std::vector<std::uint32_t>, crypto::Reconstructor> reconstructors;  // by points
   std::vector<MaskSeed> seeds;
   for (std::uint32_t dealer : dealers) {
-    std::vector<std::uint32_t> points;
-    std::vector<Bytes32> values;
-    for (const HeldShare& held : std::span(shares[dealer]).first(header.t)) {
-      points.push_back(held.holder + 1);
-      values.push_back(held.share);
-    }
+    std::vector<std::uint32_t> points = first_points(dealer);
     auto at = reconstructors.find(points);
     if (at == reconstructors.end()) {
       auto made = crypto::Reconstructor::create(points);
@@ -148,7 +157,7 @@ Result<std::vector<MaskSeed>> Server::State::seeds_of(
       if (header.graph == wire::Graph::kCirculant) reconstructors.clear();
       at = reconstructors.emplace(points, std::move(made).value()).first;
     }
-    const crypto::Secret32 secret = at->second.reconstruct(values);
+    const crypto::Secret32 secret = at->second.reconstruct(first_shares(dealer));
     const Status added = contains(*s, dealer) ? add_self_mask(dealer, secret, seeds)
                                               : add_pairwise_masks(dealer, secret, seeds);
     if (!added.ok()) return added.error();

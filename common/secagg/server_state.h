@@ -106,7 +106,13 @@ struct Server::State {
     return entries[static_cast<std::size_t>(std::ranges::lower_bound(to, holder) - to.begin())];
   }
 
+  /// Evaluation points of the first t good shares of a dealer's secret, and the shares.
+  [[nodiscard]] std::vector<std::uint32_t> first_points(std::uint32_t dealer) const;
+  [[nodiscard]] std::vector<Bytes32> first_shares(std::uint32_t dealer) const;
   [[nodiscard]] EvidenceRoster evidence_roster() const;
+  [[nodiscard]] Evidence evidence_of_shares(EvidenceKind kind, std::uint32_t dealer,
+                                            std::vector<wire::Message> first) const;
+  [[nodiscard]] std::optional<std::uint32_t> closed_escrow(std::uint32_t dealer) const;
   [[nodiscard]] wire::UnmaskRequest endorsement_of(std::uint32_t from) const;
   Verdict check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
   Verdict check_shares(const wire::Shares& m3, std::uint32_t from) const;

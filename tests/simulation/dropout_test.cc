@@ -122,6 +122,8 @@ TEST(Dropouts, AllGoneAfterTheUploadReleasesNothing) {
   world.run();
   EXPECT_TRUE(world.failures().empty()) << world.report();
   EXPECT_EQ(world.rounds()[0].status, RoundStatus::kLost);
+  EXPECT_FALSE(world.rounds()[0].sum.has_value());
+  EXPECT_EQ(world.checker().shares_revealed(world.rounds()[0].round), 0U);
   EXPECT_EQ(world.rounds()[1].status, RoundStatus::kDone) << world.report();
 }
 

@@ -138,7 +138,7 @@ class World {
   void restore_links();
   void finish_round(coordinator::RoundOutcome outcome);
   void check_sum(const RoundRecord& record);
-  void check_ledger(RoundNumber round);
+  void check_ledger(const Site& one, RoundNumber round);
   [[nodiscard]] Duration longest_round() const;
 
   std::uint64_t seed_;

@@ -339,12 +339,6 @@ TEST(Circulant, WitnessesAloneBurn) {
 // ---- evidence
 
 struct CirculantEvidence : ::testing::Test {
-  CirculantEvidence() {
-    for (std::uint32_t i = 0; i < 48; ++i)
-      known.members.push_back({round.id(i), round.keys[i].verify_key()});
-    std::ranges::sort(known.members, {}, &CohortMember::id);
-  }
-
   void SetUp() override {
     ASSERT_TRUE(round.advertise(round.all()).ok());
     for (std::uint32_t i : round.all()) {
@@ -374,9 +368,7 @@ struct CirculantEvidence : ::testing::Test {
 
   SparseRound round{{.n = 48, .C = 1, .k = 8, .t = 5, .q = 1}};
   std::vector<wire::Shares> dealt;
-  EvidenceRoster known{.roster_hash = round.header.roster_hash,
-                       .coordinator = round.coordinator.verify_key(),
-                       .members = {}};
+  EvidenceRoster known = round.evidence_roster();
 };
 
 TEST_F(CirculantEvidence, AWrongShareConvictsItsHolder) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/secagg/evidence.h"
+#include "common/secagg/preshared.h"
 #include "common/secagg/server.h"
 #include "tests/unit/scripted_members.h"
 
@@ -170,6 +171,82 @@ TEST_F(EvidenceTest, DealerWhoseMaskKeyIsAnother) {
     e.messages.emplace_back(members.unmask(holder, all, s));
   }
   convicts({e}, id(1), "do not give");
+}
+
+// ---- what is in escrow, checked when a dealer is gone (2.5)
+
+struct EscrowEvidence : EvidenceTest {
+  /// The dealer's entry for member 4, with an escrow.
+  wire::Shares entry_with_escrow(bool opens) {
+    wire::ShareEntry entry = members.shares(1, all).entries[4];
+    const EscrowPlace place{.h = members.h, .dealer = id(1), .holder = id(4)};
+    const auto masking = crypto::Secret32::random(members.random);
+    entry.escrow = make_escrow(place, masking, members.members[1].r);
+    if (!opens) entry.escrow->sealed[0] ^= 1;
+    sign_share_entry(members.members[1].signing, members.h, id(1), entry);
+    return {id(1), {entry}};
+  }
+
+  /// Its M1, the entry, and what three holders answered about dealer 1 when `s` survived.
+  [[nodiscard]] Evidence evidence(const wire::Shares& entry, const IndexSet& s) const {
+    Evidence e{.kind = EvidenceKind::kClosedEscrow,
+               .header = members.header,
+               .cohort = {},
+               .messages = {members.members[1].m1, entry}};
+    for (std::uint32_t i : all)
+      e.cohort.push_back(id(i));
+    for (std::uint32_t holder : {0U, 2U, 3U}) {
+      e.messages.emplace_back(wire::Shares{id(1), {members.shares(1, all).entries[holder]}});
+      e.messages.emplace_back(members.unmask(holder, all, s));
+    }
+    return e;
+  }
+
+  void proves_nothing(const Evidence& e, const std::string& why) const {
+    const auto finding = check_evidence(e, roster());
+    ASSERT_FALSE(finding.ok()) << finding->rule;
+    EXPECT_NE(finding.error().message.find(why), std::string::npos) << finding.error().message;
+  }
+
+  const IndexSet others{0, 2, 3, 4};
+};
+
+TEST_F(EscrowEvidence, DealerWhoseEscrowDoesNotOpen) {
+  convicts({evidence(entry_with_escrow(false), others)}, id(1), "in escrow for member");
+}
+
+TEST_F(EscrowEvidence, AnHonestDealerIsNotConvicted) {
+  proves_nothing(evidence(entry_with_escrow(true), others), "the escrow opens");
+  proves_nothing(evidence({id(1), {members.shares(1, all).entries[4]}}, others),
+                 "an entry of it with an escrow");
+  // An escrow opens under r alone: shares of b say nothing about it.
+  proves_nothing(evidence(entry_with_escrow(true), all), "do not give the dealer's mask key");
+  // Under what the shares of another polynomial give, nobody's escrow opens.
+  Evidence e = evidence(entry_with_escrow(true), others);
+  members.members[1].r_shares[0] = crypto::random_scalar(members.random);
+  e.messages[2] = wire::Shares{id(1), {members.shares(1, all).entries[0]}};
+  e.messages[3] = members.unmask(0, all, others);
+  proves_nothing(e, "do not give the dealer's mask key");
+}
+
+TEST_F(EscrowEvidence, AChangedOneProvesNothing) {
+  const Evidence good = evidence(entry_with_escrow(false), others);
+  Evidence e = good;
+  std::get<wire::Shares>(e.messages[1]).entries[0].escrow->sealed[1] ^= 1;  // not signed anew
+  proves_nothing(e, "an entry of it with an escrow");
+  e = good;
+  std::get<wire::Shares>(e.messages[1]).id = id(2);
+  proves_nothing(e, "an entry of it with an escrow");
+  e = good;
+  std::get<wire::UnmaskResponse>(e.messages[3]).shares[1].share[0] ^= 1;
+  proves_nothing(e, "not one that the dealer committed to");
+  e = good;
+  e.messages.resize(6);
+  proves_nothing(e, "it needs t shares");
+  e = good;
+  e.messages[4] = e.messages[2];
+  e.messages[5] = e.messages[3];
+  proves_nothing(e, "for the same point");
 }
 
 // ---- the coordinator

@@ -24,6 +24,7 @@ TEST(PresharedKeys, MasksOfDropoutsComeOffTheSum) {
   ASSERT_TRUE(round.upload(round.but({5, 6, 30})).ok());
   round.endorse(round.server->s());
   round.unmask(round.server->s());
+  EXPECT_TRUE(round.server->evidence_against_dealers().empty());
   round.expect_exact_sum();
 }
 
@@ -149,7 +150,7 @@ TEST(PresharedKeys, ChangeTheMasksOfTheirPairAlone) {
     EXPECT_EQ(seeds[0][i].secret.equals(seeds[1][i].secret), i != 1) << i;
 }
 
-TEST(PresharedKeys, AnEscrowThatDoesNotOpenNamesItsDealer) {
+TEST(PresharedKeys, AnEscrowThatDoesNotOpenConvictsItsDealer) {
   SparseRound round{{.n = 16, .C = 1, .k = 8, .t = 3, .q = 4, .keyed = 1}};
   constexpr std::uint32_t kDealer = 3;
   ASSERT_TRUE(round.advertise(round.all()).ok());
@@ -164,13 +165,19 @@ TEST(PresharedKeys, AnEscrowThatDoesNotOpenNamesItsDealer) {
   }
   ASSERT_TRUE(round.server->fix_v().ok());
   ASSERT_TRUE(round.check(round.all()).ok());
-  ASSERT_TRUE(round.upload(round.but({kDealer})).ok());
+  ASSERT_TRUE(round.upload(round.but({kDealer, 9})).ok());
   round.endorse(round.server->s());
   round.unmask(round.server->s());
   const auto job = round.server->open();
   ASSERT_FALSE(job.ok());
   EXPECT_EQ(job.error().message, "member " + std::to_string(raw(round.id(kDealer))) +
                                      " dealt another pre-shared value than it committed to");
+  const auto found = round.server->evidence_against_dealers();
+  ASSERT_EQ(found.size(), 1U);
+  const auto finding = check_evidence(found[0], round.evidence_roster());
+  ASSERT_TRUE(finding.ok()) << finding.error().message;
+  EXPECT_EQ(finding->guilty, round.id(kDealer));
+  EXPECT_NE(finding->rule.find("in escrow"), std::string::npos) << finding->rule;
 }
 
 }  // namespace

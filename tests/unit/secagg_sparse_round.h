@@ -3,6 +3,7 @@
 // is refused is offer_check's claim.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <vector>
@@ -76,6 +77,14 @@ struct SparseRound {
   }
 
   [[nodiscard]] MemberId id(std::uint32_t index) const { return cohort->at(index).id; }
+
+  [[nodiscard]] EvidenceRoster evidence_roster() const {
+    EvidenceRoster roster{.roster_hash = header.roster_hash,
+                          .coordinator = coordinator.verify_key(),
+                          .members = cohort->members()};
+    std::ranges::sort(roster.members, {}, &CohortMember::id);
+    return roster;
+  }
 
   [[nodiscard]] IndexSet all() const { return but({}); }
 

@@ -12,8 +12,10 @@ namespace sotto {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "sotto-test-XXXXXX").string();
+  TemporaryDirectory() : TemporaryDirectory(std::filesystem::temp_directory_path()) {}
+
+  explicit TemporaryDirectory(const std::filesystem::path& parent) {
+    std::string name = (parent / "sotto-test-XXXXXX").string();
     SOTTO_CHECK(::mkdtemp(name.data()) != nullptr, "no temporary directory");
     path_ = name;
   }
