@@ -200,14 +200,11 @@ Masker with_model(std::vector<std::string> texts) {
 }
 
 TEST(NamesModel, WhatEitherFinderSeesOfANameIsHidden) {
-  // The dictionary alone: "Anna".
-  EXPECT_EQ(masked(with_model({}), "ask Anna \u0141ajkowska \u2192 now"),
-            "ask [NAME] \u0141ajkowska \u2192 now");
-  for (const char* more : {"Anna \u0141ajkowska", "nna \u0141ajkowska", "\u0141ajkowska"})
-    EXPECT_EQ(masked(with_model({more}), "\u00BBAnna \u0141ajkowska\u00AB \u2192 now"),
-              std::string(more).starts_with("\u0141") ? "\u00BB[NAME] [NAME]\u00AB \u2192 now"
-                                                      : "\u00BB[NAME]\u00AB \u2192 now")
-        << more;
+  const std::string text = "\u00BBAnna \u0142ajkowska\u00AB \u2192 now";
+  EXPECT_EQ(masked(with_model({}), text), "\u00BB[NAME] \u0142ajkowska\u00AB \u2192 now");
+  for (const char* more : {"Anna \u0142ajkowska", "nna \u0142ajkowska"})
+    EXPECT_EQ(masked(with_model({more}), text), "\u00BB[NAME]\u00AB \u2192 now") << more;
+  EXPECT_EQ(masked(with_model({"\u0142ajkowska"}), text), "\u00BB[NAME] [NAME]\u00AB \u2192 now");
   // A part of what the dictionary found, one in front of it, and one that bridges two of its own.
   EXPECT_EQ(masked(with_model({"Ann"}), "Anna Kowalska"), "[NAME]");
   EXPECT_EQ(masked(with_model({"Xyzzy"}), "Xyzzy asked Anna"), "[NAME] asked [NAME]");
