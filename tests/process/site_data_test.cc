@@ -139,9 +139,9 @@ TEST_F(SiteData, AModelOfNamesIsScoredBesideTheRulesAlone) {
   EXPECT_EQ(rules.at("all").at("right"), 38);
   EXPECT_EQ(rules.at("kinds").at("name").at("right"), 13);
   EXPECT_EQ(scores.at("kinds").at("name").at("marked"), 25);
-  EXPECT_EQ(scores.at("kinds").at("name").at("found"), 0);
-  EXPECT_EQ(scores.at("kinds").at("name").at("right"), 0);
-  EXPECT_EQ(scores.at("kinds").at("name").at("covered"), 0);
+  EXPECT_EQ(scores.at("kinds").at("name").at("found"), 22);
+  EXPECT_EQ(scores.at("kinds").at("name").at("right"), 13);
+  EXPECT_EQ(scores.at("kinds").at("name").at("covered"), 15);
 }
 
 TEST_F(SiteData, AModelOfNamesThatIsNoneIsOneLineAndNothingIsWritten) {
