@@ -15,9 +15,11 @@
 #include "common/crypto/secure_random.h"
 #include "common/journal/atomic_file.h"
 #include "participant/key_file.h"
+#include "participant/learning/blas.h"
 #include "participant/masking/masker.h"
 #include "participant/masking/plan.h"
 #include "participant/masking/sample.h"
+#include "participant/names_model.h"
 #include "participant/progress_clock.h"
 #include "participant/table/table.h"
 
@@ -48,6 +50,15 @@ std::string text_of(const std::string& file) {
 std::optional<crypto::Secret32> key_of(const std::string& file) {
   if (file.empty()) return std::nullopt;
   return read_key_file(file, "make one with: sotto-participant data mask-key " + file);
+}
+
+Masker masker_of(masking::MaskPlan plan, std::optional<crypto::Secret32> key) {
+  std::unique_ptr<masking::SpanFinder> names_model;
+  if (plan.names_model) {
+    learning::use_threads(1);
+    names_model = open_names_model(*plan.names_model);
+  }
+  return or_stop(Masker::make(std::move(plan), std::move(key), std::move(names_model)));
 }
 
 void make_key(const std::string& file) {
@@ -118,7 +129,7 @@ void mask(const Arguments& args) {
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
     throw StartupError("--out is the file that is read; the original is never overwritten");
-  const Masker masker = or_stop(Masker::make(masking::load_mask_plan(args.plan), key_of(args.key)));
+  const Masker masker = masker_of(masking::load_mask_plan(args.plan), key_of(args.key));
   const MaskedText masked = args.columns.empty() ? mask_text(masker, text_of(args.file), args.file)
                                                  : mask_columns(masker, args);
   if (auto s = journal::write_file_atomically(args.out, {view_of(masked.text)},
@@ -144,29 +155,50 @@ void print_score(const std::string& name, const Score& s) {
               100 * s.precision(), 100 * s.recall());
 }
 
-void score(const Arguments& args) {
-  // Nothing is replaced, so no pseudonym needs a real key.
-  const Masker masker =
-      or_stop(Masker::make(masking::load_mask_plan(args.plan), crypto::Secret32()));
-  const auto scores = or_stop(masking::score(masker, text_of(args.file), args.file));
-  if (args.json) {
-    json kinds = json::object();
-    for (const auto& [kind, s] : scores.by_kind)
-      kinds[kind] = json_of(s);
-    std::printf("%s\n",
-                json{{"lines", scores.lines}, {"all", json_of(scores.all)}, {"kinds", kinds}}
-                    .dump()
-                    .c_str());
-    return;
-  }
-  std::printf("%s: %zu texts; right is the same kind with the same ends\n", args.file.c_str(),
-              scores.lines);
+json json_of(const masking::Scores& scores) {
+  json kinds = json::object();
+  for (const auto& [kind, s] : scores.by_kind)
+    kinds[kind] = json_of(s);
+  return {{"lines", scores.lines}, {"all", json_of(scores.all)}, {"kinds", kinds}};
+}
+
+void print_scores(const masking::Scores& scores) {
   std::printf("  %-10s %7s %7s %11s %9s\n", "", "marked", "found", "precision", "recall");
   for (const auto& [kind, s] : scores.by_kind)
     print_score(kind, s);
   print_score("all", scores.all);
   std::printf("  %zu of %zu marked ones hidden whole, as whatever kind\n", scores.all.covered,
               scores.all.marked);
+}
+
+masking::Scores scores_of(masking::MaskPlan plan, const Arguments& args) {
+  // Nothing is replaced, so no pseudonym needs a real key.
+  const Masker masker = masker_of(std::move(plan), crypto::Secret32());
+  return or_stop(masking::score(masker, text_of(args.file), args.file));
+}
+
+/// With a model of names also what the rules do without it.
+void score(const Arguments& args) {
+  const masking::MaskPlan plan = masking::load_mask_plan(args.plan);
+  const masking::Scores scores = scores_of(plan, args);
+  std::optional<masking::Scores> without_model;
+  if (plan.names_model) {
+    masking::MaskPlan rules = plan;
+    rules.names_model.reset();
+    without_model = scores_of(std::move(rules), args);
+  }
+  if (args.json) {
+    json out = json_of(scores);
+    if (without_model) out["without_names_model"] = json_of(*without_model);
+    std::printf("%s\n", out.dump().c_str());
+    return;
+  }
+  std::printf("%s: %zu texts; right is the same kind with the same ends\n", args.file.c_str(),
+              scores.lines);
+  print_scores(scores);
+  if (!without_model) return;
+  std::printf("without names_model\n");
+  print_scores(*without_model);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/base/check.h"
+
 namespace sotto {
 
 namespace {
@@ -110,6 +112,9 @@ Status Checkpoint::add(const std::filesystem::path& file) {
   if (!mapped.ok()) return mapped.error();
   auto tensors = parse_safetensors(mapped->bytes());
   if (!tensors.ok()) return Error{file.string() + ": " + tensors.error().message};
+  auto notes = safetensors_metadata(mapped->bytes());
+  SOTTO_CHECK(notes.ok(), "the header was read a moment ago");
+  metadata_.merge(std::move(notes).value());
   files_.push_back(std::move(mapped).value());
   for (TensorView& tensor : *tensors) {
     const std::string name = tensor.name;

@@ -31,11 +31,15 @@ class Checkpoint {
     return tensors_;
   }
 
+  /// What the writers of the files noted in them; of two notes of one name that of the first file.
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
  private:
   Status add(const std::filesystem::path& file);
 
   std::vector<journal::MappedFile> files_;
   std::map<std::string, TensorView, std::less<>> tensors_;
+  std::map<std::string, std::string> metadata_;
 };
 
 }  // namespace sotto

@@ -48,11 +48,16 @@ struct TensorEntry {
   std::optional<std::vector<std::uint64_t>> offsets;
 };
 
+struct Header {
+  std::vector<TensorEntry> entries;
+  std::map<std::string, std::string> metadata;
+};
+
 /// Takes the header apart as it is parsed: depth, key and type are known at every token, so nothing
 /// deeper or larger than the format allows is ever built.
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  [[nodiscard]] std::vector<TensorEntry> take_entries() { return std::move(entries_); }
+  [[nodiscard]] Header take() { return std::move(header_); }
 
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
@@ -61,7 +66,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (++depth_ == 2) {
       metadata_ = tensor_name_ == kMetadataKey;
       if (!metadata_)
-        entries_.push_back({.name = tensor_name_, .dtype = {}, .shape = {}, .offsets = {}});
+        header_.entries.push_back({.name = tensor_name_, .dtype = {}, .shape = {}, .offsets = {}});
       fields_.clear();
     }
     return true;
@@ -88,7 +93,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool start_array(std::size_t) override {
     if (depth_ != 2 || in_array_ || metadata_ || key_ == "dtype") return unexpected("an array");
     in_array_ = true;
-    (key_ == "shape" ? entries_.back().shape : entries_.back().offsets).emplace();
+    list().emplace();
     return true;
   }
 
@@ -99,15 +104,14 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool string(std::string& text) override {
     if (depth_ != 2 || in_array_ || (!metadata_ && key_ != "dtype")) return unexpected("a string");
-    if (!metadata_) entries_.back().dtype = text;
+    (metadata_ ? header_.metadata[key_] : header_.entries.back().dtype) = text;
     return true;
   }
 
   bool number_unsigned(std::uint64_t number) override {
     if (!in_array_) return unexpected("a number");
-    auto& list = *(key_ == "shape" ? entries_.back().shape : entries_.back().offsets);
-    list.push_back(number);
-    return list.size() <= 8 || fail("more than 8 dimensions");
+    list()->push_back(number);
+    return list()->size() <= 8 || fail("more than 8 dimensions");
   }
 
   bool number_integer(std::int64_t) override { return unexpected("a negative number"); }
@@ -126,6 +130,11 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
+  std::optional<std::vector<std::uint64_t>>& list() {
+    TensorEntry& entry = header_.entries.back();
+    return key_ == "shape" ? entry.shape : entry.offsets;
+  }
+
   bool unexpected(const std::string& what) { return fail(what + " where none belongs"); }
 
   bool fail(const std::string& what) {
@@ -133,7 +142,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     return false;
   }
 
-  std::vector<TensorEntry> entries_;
+  Header header_;
   std::set<std::string> names_;
   std::set<std::string> fields_;
   std::string tensor_name_;
@@ -195,11 +204,21 @@ Result<std::vector<TensorView>> views_of(const std::vector<TensorEntry>& entries
   return views;
 }
 
-Result<std::vector<TensorEntry>> parse_header(std::string_view header) {
+/// The bytes between the length of the header and the data.
+Result<BytesView> header_in(BytesView file) {
+  if (file.size() < 8) return Error{"shorter than eight bytes"};
+  const std::uint64_t bytes = ByteReader(file).u64();
+  if (bytes > kMaxHeaderBytes || bytes > file.size() - 8)
+    return Error{"the header length " + std::to_string(bytes) + " is past the end or the limit"};
+  return file.subspan(8, bytes);
+}
+
+Result<Header> parse_header(BytesView header) {
   if (header.empty() || header.front() != '{') return Error{"the header does not begin with {"};
   HeaderReader reader;
-  if (!nlohmann::json::sax_parse(header, &reader)) return Error{"header: " + reader.problem()};
-  return reader.take_entries();
+  if (!nlohmann::json::sax_parse(header.begin(), header.end(), &reader))
+    return Error{"header: " + reader.problem()};
+  return reader.take();
 }
 
 template <class Word, class Convert>
@@ -248,15 +267,19 @@ std::string make_header(const FlatParameters& parameters,
 }  // namespace
 
 Result<std::vector<TensorView>> parse_safetensors(BytesView file) {
-  if (file.size() < 8) return Error{"shorter than eight bytes"};
-  const std::uint64_t header_bytes = ByteReader(file).u64();
-  if (header_bytes > kMaxHeaderBytes || header_bytes > file.size() - 8)
-    return Error{"the header length " + std::to_string(header_bytes) +
-                 " is past the end or the limit"};
-  const BytesView header = file.subspan(8, header_bytes);
-  const auto entries = parse_header({reinterpret_cast<const char*>(header.data()), header.size()});
-  if (!entries.ok()) return entries.error();
-  return views_of(*entries, file.subspan(8 + header_bytes));
+  const Result<BytesView> bytes = header_in(file);
+  if (!bytes.ok()) return bytes.error();
+  const Result<Header> header = parse_header(*bytes);
+  if (!header.ok()) return header.error();
+  return views_of(header->entries, file.subspan(8 + bytes->size()));
+}
+
+Result<std::map<std::string, std::string>> safetensors_metadata(BytesView file) {
+  const Result<BytesView> bytes = header_in(file);
+  if (!bytes.ok()) return bytes.error();
+  Result<Header> header = parse_header(*bytes);
+  if (!header.ok()) return header.error();
+  return std::move(header->metadata);
 }
 
 Result<std::vector<float>> floats_of(const TensorView& tensor) {

@@ -24,6 +24,9 @@ struct TensorView {
 /// the tensor or the field; nothing is allocated beyond the header's size.
 Result<std::vector<TensorView>> parse_safetensors(BytesView file);
 
+/// What the file's writer noted beside the tensors, `__metadata__`; empty where there is nothing.
+Result<std::map<std::string, std::string>> safetensors_metadata(BytesView file);
+
 /// A tensor's values. F32, F16 and BF16 convert without loss; every other type is an Error naming
 /// tensor and type.
 Result<std::vector<float>> floats_of(const TensorView& tensor);

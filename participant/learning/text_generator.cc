@@ -8,9 +8,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "participant/learning/pretrained.h"
+#include "participant/learning/model_folder.h"
 #include "participant/learning/transformer_torch.h"
-#include "participant/text/tokenizer.h"
 
 namespace sotto::learning {
 namespace {
@@ -104,26 +103,11 @@ Result<std::optional<std::string>> TorchGenerator::next(crypto::StreamRandom& ra
 }  // namespace
 
 Result<std::unique_ptr<TextGenerator>> TextGenerator::open(const std::filesystem::path& folder) {
-  Result<TransformerConfig> config = load_transformer_config(folder);
-  if (!config) return config.error();
-  ModelSpec spec{.config = *config, .head = {.kind = ModelHead::Kind::kLanguageModel}};
-  const Result<ModelModules> modules = modules_of(spec);
-  if (!modules) return Error{folder.string() + ": " + modules.error().message};
-  Result<text::Tokenizer> tokenizer = text::load_tokenizer(folder);
-  if (!tokenizer) return tokenizer.error();
-  if (tokenizer->size() > config->vocab_size)
-    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer->size()) +
-                 " tokens, config.json's vocab_size is " + std::to_string(config->vocab_size)};
-  FlatParameters shapes{trainable_layout(*modules, {}), {}};
-  std::size_t total = 0;
-  for (const ParameterShape& p : shapes.layout)
-    total += p.count();
-  shapes.values.resize(total);
-  const Result<FlatParameters> weights = with_pretrained(std::move(shapes), *modules, folder);
-  if (!weights) return weights.error();
-  auto generator =
-      std::make_unique<TorchGenerator>(std::move(spec), *modules, std::move(tokenizer).value());
-  if (const Status loaded = generator->load(*weights); !loaded) return loaded.error();
+  Result<ModelFolder> opened = open_model_folder(folder, {.kind = ModelHead::Kind::kLanguageModel});
+  if (!opened) return opened.error();
+  auto generator = std::make_unique<TorchGenerator>(std::move(opened->spec), opened->modules,
+                                                    std::move(opened->tokenizer));
+  if (const Status loaded = generator->load(opened->weights); !loaded) return loaded.error();
   return std::unique_ptr<TextGenerator>(std::move(generator));
 }
 

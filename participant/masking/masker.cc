@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include <re2/re2.h>
 
@@ -79,19 +80,80 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-/// Takes findings in the order of their kinds and leaves out what overlaps one that was taken.
-Findings without_overlaps(Findings found, std::size_t length) {
-  std::ranges::stable_sort(found, {}, &Finding::kind);
-  std::vector<bool> taken(length, false);
-  Findings kept;
-  for (const Finding& f : found) {
+/// The bytes of a line that were found.
+class Taken {
+ public:
+  explicit Taken(std::size_t length) : bytes_(length, false) {}
+
+  [[nodiscard]] bool overlaps(const Finding& f) const {
     // Findings are of at most a few hundred bytes but for an URL, which comes first and once.
-    const auto begin = taken.begin() + static_cast<std::ptrdiff_t>(f.begin);
-    const auto end = taken.begin() + static_cast<std::ptrdiff_t>(f.end);
-    if (std::find(begin, end, true) != end) continue;
-    std::fill(begin, end, true);
-    kept.push_back(f);
+    return std::find(at(f.begin), at(f.end), true) != at(f.end);
   }
+
+  [[nodiscard]] bool has(std::size_t byte) const { return bytes_[byte]; }
+
+  void take(const Finding& f) {
+    std::fill(bytes_.begin() + static_cast<std::ptrdiff_t>(f.begin),
+              bytes_.begin() + static_cast<std::ptrdiff_t>(f.end), true);
+  }
+
+ private:
+  [[nodiscard]] std::vector<bool>::const_iterator at(std::size_t byte) const {
+    return bytes_.begin() + static_cast<std::ptrdiff_t>(byte);
+  }
+
+  std::vector<bool> bytes_;
+};
+
+/// The words of a name that nothing else has taken.
+Findings rest_of(const Finding& name, const Taken& taken, std::string_view line) {
+  Findings rest;
+  for (std::size_t at = name.begin; at < name.end; ++at) {
+    if (taken.has(at) || !is_word(line[at])) continue;
+    std::size_t end = at;
+    while (end < name.end && !taken.has(end))
+      ++end;
+    while (!is_word(line[end - 1]))
+      --end;
+    rest.push_back({at, end, Kind::kName});
+    at = end;
+  }
+  return rest;
+}
+
+/// Names that nothing else has taken a part of, or what is left of them; those that overlap each
+/// other are one, so that what either finder saw is hidden.
+Findings united_names(std::span<const Finding> found, const Taken& taken, std::string_view line) {
+  Findings names;
+  for (const Finding& f : found) {
+    const Findings rest = taken.overlaps(f) ? rest_of(f, taken, line) : Findings{f};
+    names.insert(names.end(), rest.begin(), rest.end());
+  }
+  std::ranges::sort(names, {}, &Finding::begin);
+  Findings united;
+  for (const Finding& f : names) {
+    if (!united.empty() && f.begin < united.back().end)
+      united.back().end = std::max(united.back().end, f.end);
+    else
+      united.push_back(f);
+  }
+  return united;
+}
+
+/// Takes findings in the order of their kinds and leaves out what overlaps one that was taken;
+/// names come last.
+Findings without_overlaps(Findings found, std::string_view line) {
+  std::ranges::stable_sort(found, {}, &Finding::kind);
+  const auto first_name = std::ranges::find(found, Kind::kName, &Finding::kind);
+  Taken taken(line.size());
+  Findings kept;
+  for (auto f = found.begin(); f != first_name; ++f) {
+    if (taken.overlaps(*f)) continue;
+    taken.take(*f);
+    kept.push_back(*f);
+  }
+  const Findings names = united_names({first_name, found.end()}, taken, line);
+  kept.insert(kept.end(), names.begin(), names.end());
   std::ranges::sort(kept, {}, &Finding::begin);
   return kept;
 }
@@ -105,10 +167,14 @@ Masker::Masker(Masker&&) noexcept = default;
 Masker& Masker::operator=(Masker&&) noexcept = default;
 Masker::~Masker() = default;
 
-Result<Masker> Masker::make(MaskPlan plan, std::optional<crypto::Secret32> key) {
+Result<Masker> Masker::make(MaskPlan plan, std::optional<crypto::Secret32> key,
+                            std::unique_ptr<SpanFinder> names_model) {
   if (plan.needs_key() && !key)
     return Error{"the plan asks for pseudonyms, which need the site's key: give --key"};
+  if (plan.names_model && names_model == nullptr)
+    return Error{"the plan asks for a model of names, and none was opened"};
   Masker out(std::move(plan), std::move(key));
+  out.names_model_ = std::move(names_model);
   if (!out.plan_.names.empty()) {
     auto names = NameFinder::read(out.plan_.names);
     if (!names) return names.error();
@@ -127,7 +193,7 @@ Result<Masker> Masker::make(MaskPlan plan, std::optional<crypto::Secret32> key) 
   return out;
 }
 
-Findings Masker::find(std::string_view text) const {
+Result<Findings> Masker::find(std::string_view text) const {
   const Line line(text);
   Findings all = patterns_->find(line);
   const auto add = [&all](Findings more) { all.insert(all.end(), more.begin(), more.end()); };
@@ -142,7 +208,13 @@ Findings Masker::find(std::string_view text) const {
   add(find_phones(line));
   add(find_hosts(line));
   if (names_) add(names_->find(text));
-  return without_overlaps(std::move(all), text.size());
+  if (names_model_ != nullptr) {
+    const auto spans = names_model_->find(text);
+    if (!spans) return spans.error();
+    for (const Span& span : *spans)
+      all.push_back({span.begin, span.end, Kind::kName});
+  }
+  return without_overlaps(std::move(all), text);
 }
 
 Result<MaskedText> Masker::mask(std::string_view text, const std::string& name) const {
@@ -154,8 +226,10 @@ Result<MaskedText> Masker::mask(std::string_view text, const std::string& name) 
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
+    const Result<Findings> found = find(line);
+    if (!found) return found.error();
     std::size_t done = 0;
-    for (const Finding& f : find(line)) {
+    for (const Finding& f : *found) {
       ++out.counts[name_of(f)];
       out.text += line.substr(done, f.begin - done);
       out.text += replacement(f, line.substr(f.begin, f.end - f.begin));

@@ -15,6 +15,7 @@
 #include "participant/masking/finding.h"
 #include "participant/masking/names.h"
 #include "participant/masking/plan.h"
+#include "participant/masking/span_finder.h"
 
 namespace sotto::masking {
 
@@ -23,21 +24,26 @@ struct MaskedText {
   std::map<std::string, std::uint64_t> counts;  // what was found, by kind or pattern
 };
 
-/// One thread: it holds the site's key. Linear in the length of the text, whatever the text.
+/// One thread: it holds the site's key. Without a model of names linear in the length of the text,
+/// whatever the text.
 class Masker {
  public:
-  /// An Error when the plan asks for pseudonyms and there is no key, and for a dictionary that
-  /// cannot be read.
-  static Result<Masker> make(MaskPlan plan, std::optional<crypto::Secret32> key);
+  /// `names_model` is what the plan's names_model stands for, null where it has none. An Error when
+  /// the plan asks for pseudonyms and there is no key, or for a model and there is none, and for a
+  /// dictionary that cannot be read.
+  static Result<Masker> make(MaskPlan plan, std::optional<crypto::Secret32> key,
+                             std::unique_ptr<SpanFinder> names_model);
 
   Masker(Masker&&) noexcept;
   Masker& operator=(Masker&&) noexcept;
   ~Masker();
 
-  /// Everything found in a line, in order, none overlapping, kept kinds too.
-  [[nodiscard]] Findings find(std::string_view line) const;
+  /// Everything found in a line, in order, none overlapping, kept kinds too. A name is what the
+  /// dictionary or the model finds, from the first to the last byte where both find a part of it.
+  /// An Error when the model cannot say.
+  [[nodiscard]] Result<Findings> find(std::string_view line) const;
   /// Line by line; what is between findings stays byte for byte. An Error "NAME:LINE:COLUMN: ..."
-  /// where the text is not UTF-8.
+  /// where the text is not UTF-8, or as find().
   [[nodiscard]] Result<MaskedText> mask(std::string_view text, const std::string& name) const;
 
   /// "email", or the name of the pattern.
@@ -55,6 +61,7 @@ class Masker {
   MaskPlan plan_;
   std::optional<crypto::Secret32> key_;
   std::optional<NameFinder> names_;
+  std::unique_ptr<SpanFinder> names_model_;
   std::unique_ptr<const Patterns> patterns_;
 };
 

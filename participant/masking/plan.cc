@@ -17,6 +17,8 @@ using config::Json;
 using config::Mistakes;
 using config::Presence;
 
+constexpr std::size_t kMaxNameLabels = 1000;
+
 constexpr std::array<std::string_view, 5> kActions = {"keep", "remove", "placeholder", "pseudonym",
                                                       "generalise"};
 
@@ -79,6 +81,19 @@ void read_patterns(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
   }
 }
 
+void read_names_model(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
+  NamesModelPlan model;
+  config::read_fields(json,
+                      {{"path", &model.path, Presence::kRequired, {}, ""},
+                       {"labels",
+                        &model.labels,
+                        Presence::kRequired,
+                        {.min_items = 1, .max_items = kMaxNameLabels},
+                        ""}},
+                      "names_model.", mistakes);
+  plan.names_model = std::move(model);
+}
+
 }  // namespace
 
 bool MaskPlan::needs_key() const {
@@ -114,8 +129,12 @@ config::Parsed<MaskPlan> parse_mask_plan(std::string_view json, std::string_view
   if (const Json* actions = document.root.find("actions")) read_actions(*actions, plan, mistakes);
   if (const Json* patterns = document.root.find("patterns"))
     read_patterns(*patterns, plan, mistakes);
+  if (const Json* model = document.root.find("names_model"))
+    read_names_model(*model, plan, mistakes);
   auto& members = std::get<Json::Object>(document.root.value);
-  std::erase_if(members, [](const auto& m) { return m.key == "actions" || m.key == "patterns"; });
+  std::erase_if(members, [](const auto& m) {
+    return m.key == "actions" || m.key == "patterns" || m.key == "names_model";
+  });
   config::read_fields(document.root, {{"names", &plan.names, Presence::kOptional, {}, ""}}, {},
                       mistakes);
   if (!mistakes.lines().empty()) return config::ConfigErrors{mistakes.lines()};
@@ -130,8 +149,11 @@ MaskPlan load_mask_plan(const std::filesystem::path& file) {
   if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
     throw StartupError(errors->joined());
   MaskPlan plan = std::get<MaskPlan>(std::move(parsed));
-  if (!plan.names.empty() && plan.names.is_relative())
-    plan.names = (file.parent_path() / plan.names).lexically_normal();
+  const auto from_here = [&file](std::filesystem::path& path) {
+    if (!path.empty() && path.is_relative()) path = (file.parent_path() / path).lexically_normal();
+  };
+  from_here(plan.names);
+  if (plan.names_model) from_here(plan.names_model->path);
   return plan;
 }
 

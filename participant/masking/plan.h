@@ -3,6 +3,7 @@
 
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +31,17 @@ struct PatternPlan {
 
 inline constexpr std::size_t kMaxPatternBytes = 256;
 
+/// A model of token classification that looks for names too, and which of its labels are names.
+struct NamesModelPlan {
+  std::filesystem::path path;  // its folder
+  std::vector<std::string> labels;
+};
+
 struct MaskPlan {
   /// By Kind; kPattern's is not used. A placeholder unless the plan says otherwise.
   std::array<Action, 12> actions{};
   std::filesystem::path names;  // dictionary; empty = names are not looked for
+  std::optional<NamesModelPlan> names_model;
   std::vector<PatternPlan> patterns;
 
   MaskPlan() { actions.fill(Action::kPlaceholder); }
@@ -48,7 +56,7 @@ struct MaskPlan {
 
 /// All mistakes at once. A pattern that is no RE2 expression is one.
 config::Parsed<MaskPlan> parse_mask_plan(std::string_view json, std::string_view file_name);
-/// The same from a file; the dictionary is beside it. Throws StartupError.
+/// The same from a file; the paths of dictionary and model begin there. Throws StartupError.
 MaskPlan load_mask_plan(const std::filesystem::path& file);
 
 }  // namespace sotto::masking

@@ -40,8 +40,7 @@ Result<MarkedLine> unmarked(std::string_view line) {
   return out;
 }
 
-void judge(const Masker& masker, const MarkedLine& line, Scores& scores) {
-  const Findings findings = masker.find(line.text);
+void judge(const Masker& masker, const MarkedLine& line, const Findings& findings, Scores& scores) {
   const auto count = [&](const std::string& kind, std::size_t Score::*what) {
     ++(scores.by_kind[kind].*what);
     ++(scores.all.*what);
@@ -90,7 +89,9 @@ Result<Scores> score(const Masker& masker, std::string_view sample, const std::s
                      ":1: marks a kind that there is not: " + m.kind};
     }
     ++scores.lines;
-    judge(masker, *read, scores);
+    const Result<Findings> findings = masker.find(read->text);
+    if (!findings) return findings.error();
+    judge(masker, *read, *findings, scores);
   }
   if (scores.lines == 0) return Error{name + ":1:1: holds no text"};
   return scores;

@@ -35,7 +35,7 @@ struct Scores {
 
 /// A sample has a text a line, marked "<email>anna@example.org</email>"; lines that begin with "#"
 /// are comments. A kind is one of kKinds or a pattern of the plan. An Error names line and column
-/// of a mark that is never closed or of another kind.
+/// of a mark that is never closed or of another kind, or says what Masker::find() does.
 Result<Scores> score(const Masker& masker, std::string_view sample, const std::string& name);
 
 }  // namespace sotto::masking

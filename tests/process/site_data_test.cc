@@ -1,4 +1,5 @@
 // `sotto-participant data check | anonymise | mask | mask-score | mask-key` as a site runs them.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -126,6 +127,40 @@ TEST_F(SiteData, TheShippedSamplesAreScoredByOneCommand) {
   const json scores = json::parse(out());
   EXPECT_EQ(scores.at("all").at("marked"), 50);
   EXPECT_EQ(scores.at("all").at("right"), 38);
+  EXPECT_FALSE(scores.contains("without_names_model"));
+}
+
+// The figures of docs/site.md.
+TEST_F(SiteData, AModelOfNamesIsScoredBesideTheRulesAlone) {
+  ASSERT_TRUE(data("mask-score " + config("masking/held_out.txt") + " --plan " +
+                   config("masking/mask-with-model.json") + " --json"))
+      << err();
+  const json scores = json::parse(out()), rules = scores.at("without_names_model");
+  EXPECT_EQ(rules.at("all").at("right"), 38);
+  EXPECT_EQ(rules.at("kinds").at("name").at("right"), 13);
+  EXPECT_EQ(scores.at("kinds").at("name").at("marked"), 25);
+  EXPECT_EQ(scores.at("kinds").at("name").at("found"), 22);
+  EXPECT_EQ(scores.at("kinds").at("name").at("right"), 13);
+  EXPECT_EQ(scores.at("kinds").at("name").at("covered"), 15);
+}
+
+TEST_F(SiteData, AModelOfNamesThatIsNoneIsOneLineAndNothingIsWritten) {
+  std::ofstream(folder_ / "texts.txt") << "hello Anna\n";
+  const auto refused = [&](const std::string& model, const std::string& label) {
+    std::ofstream(folder_ / "mask.json")
+        << json{{"names_model", {{"path", model}, {"labels", {label}}}}};
+    EXPECT_FALSE(
+        data("mask " + at("texts.txt") + " --plan " + at("mask.json") + " --out " + at("m.txt")));
+    EXPECT_EQ(std::ranges::count(err(), '\n'), 1) << err();
+    EXPECT_FALSE(fs::exists(folder_ / "m.txt"));
+    return err();
+  };
+  const auto holds = [](const std::string& text, const char* what) {
+    EXPECT_NE(text.find(what), std::string::npos) << text << "\nlacks\n" << what;
+  };
+  holds(refused("no-such-folder", "PER"), "no-such-folder/model.safetensors: cannot be opened");
+  holds(refused(config("ner/model"), "NAME"), "has no label NAME; it has PER, LOC, ORG");
+  holds(refused(config("tinyshakespeare/model"), "PER"), "no model of token classification");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ std::string errors_of(std::string_view json) {
 }
 
 Masker masker_of(std::string_view json, std::uint8_t fill = 1) {
-  return Masker::make(plan_of(json), key(fill)).value();
+  return Masker::make(plan_of(json), key(fill), nullptr).value();
 }
 
 std::string masked(const Masker& masker, const std::string& text) {
@@ -72,7 +73,7 @@ TEST(Masking, PseudonymsAreTheSameWithinASiteAndUnlinkableAcross) {
   EXPECT_NE(masked(there, "a@b.org"), one);
   EXPECT_EQ(masked(here, "+44 20 7946 0958"), masked(here, "0044-20-7946-0958"));
   EXPECT_EQ(masked(here, "GB29NWBK60161331926819"), masked(here, "GB29 NWBK 6016 1331 9268 19"));
-  EXPECT_FALSE(Masker::make(plan_of(json), std::nullopt).ok()) << "no key, no pseudonyms";
+  EXPECT_FALSE(Masker::make(plan_of(json), std::nullopt, nullptr).ok()) << "no key, no pseudonyms";
 }
 
 TEST(Masking, EqualBytesUnderTwoKindsHaveUnequalPseudonyms) {
@@ -118,6 +119,11 @@ TEST(Masking, MistakesInAPlanAreNamedWithTheirPath) {
       {R"({"patterns": {"ID": {"regex": "x("}}})", "$.patterns.ID.regex: not a regular expression"},
       {R"({"patterns": {"ID": {"regex": "x*"}}})", "$.patterns.ID.regex: this matches nothing"},
       {R"({"pattern": {}})", "$.pattern: unknown key"},
+      {R"({"names_model": "m"})", "$.names_model"},
+      {R"({"names_model": {"path": "m"}})", "$.names_model.labels"},
+      {R"({"names_model": {"path": "m", "labels": []}})", "$.names_model.labels"},
+      {R"({"names_model": {"labels": ["PER"]}})", "$.names_model.path"},
+      {R"({"names_model": {"path": "m", "label": ["PER"]}})", "$.names_model.label: unknown key"},
       {"[]", "an object is needed"},
   };
   for (const auto& [json, expected] : cases)
@@ -166,10 +172,76 @@ TEST(Names, ALineOfNoKnownKindIsNamed) {
       0U);
 }
 
+/// Finds these texts wherever they stand first; or cannot say.
+class FixedFinder final : public SpanFinder {
+ public:
+  explicit FixedFinder(std::vector<std::string> texts) : texts_(std::move(texts)) {}
+
+  Result<std::vector<Span>> find(std::string_view line) override {
+    if (line == "broken") return Error{"cannot say"};
+    std::vector<Span> out;
+    for (const std::string& text : texts_)
+      if (const std::size_t at = line.find(text); at != std::string_view::npos)
+        out.push_back({at, at + text.size()});
+    return out;
+  }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+Masker with_model(std::vector<std::string> texts) {
+  MaskPlan plan = plan_of(R"({"names_model": {"path": "m", "labels": ["PER"]},
+                  "patterns": {"ID": {"regex": "C-[0-9]{3}"}}})");
+  plan.names = kExample / "names.txt";
+  return Masker::make(std::move(plan), std::nullopt,
+                      std::make_unique<FixedFinder>(std::move(texts)))
+      .value();
+}
+
+TEST(NamesModel, WhatEitherFinderSeesOfANameIsHidden) {
+  const std::string text = "\u00BBAnna \u0142ajkowska\u00AB \u2192 now";
+  EXPECT_EQ(masked(with_model({}), text), "\u00BB[NAME] \u0142ajkowska\u00AB \u2192 now");
+  for (const char* more : {"Anna \u0142ajkowska", "nna \u0142ajkowska"})
+    EXPECT_EQ(masked(with_model({more}), text), "\u00BB[NAME]\u00AB \u2192 now") << more;
+  EXPECT_EQ(masked(with_model({"\u0142ajkowska"}), text), "\u00BB[NAME] [NAME]\u00AB \u2192 now");
+  // A part of what the dictionary found, one in front of it, and one that bridges two of its own.
+  EXPECT_EQ(masked(with_model({"Ann"}), "Anna Kowalska"), "[NAME]");
+  EXPECT_EQ(masked(with_model({"Xyzzy"}), "Xyzzy asked Anna"), "[NAME] asked [NAME]");
+  EXPECT_EQ(masked(with_model({"nna or Be"}), "Anna or Ben"), "[NAME]");
+}
+
+TEST(NamesModel, WhatHasAFormGoesBeforeANameWhoseOtherWordsStayHidden) {
+  EXPECT_EQ(masked(with_model({"Anna a@b.org"}), "Anna a@b.org"), "[NAME] [EMAIL]");
+  EXPECT_EQ(masked(with_model({"Qux, C-123 \u0141aj \u2192"}), "Qux, C-123 \u0141aj \u2192."),
+            "[NAME], [ID] [NAME].");
+  EXPECT_EQ(masked(with_model({"a@b"}), "a@b.org"), "[EMAIL]");
+}
+
+TEST(NamesModel, OneThatCannotSayStopsTheMaskingAndTheScore) {
+  EXPECT_EQ(with_model({}).mask("fine\nbroken\n", "t.txt").error().message, "cannot say");
+  EXPECT_EQ(score(with_model({}), "broken\n", "s.txt").error().message, "cannot say");
+}
+
+TEST(NamesModel, APlanThatAsksForOneIsNotCarriedOutWithout) {
+  const MaskPlan plan = plan_of(R"({"names_model": {"path": "m", "labels": ["PER"]}})");
+  const auto made = Masker::make(plan, std::nullopt, nullptr);
+  ASSERT_FALSE(made.ok());
+  EXPECT_NE(made.error().message.find("model of names"), std::string::npos);
+}
+
+TEST(NamesModel, ItsFolderIsBesideThePlan) {
+  const MaskPlan plan = load_mask_plan(kExample / "mask-with-model.json");
+  ASSERT_TRUE(plan.names_model.has_value());
+  EXPECT_EQ(plan.names_model->path, std::filesystem::path(SOTTO_SOURCE_DIR) / "configs/ner/model");
+  EXPECT_EQ(plan.names_model->labels, std::vector<std::string>{"PER"});
+}
+
 Scores scores_of(const char* file) {
   std::ifstream in(kExample / file);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
-  const Masker masker = Masker::make(load_mask_plan(kExample / "mask.json"), key(0)).value();
+  const Masker masker =
+      Masker::make(load_mask_plan(kExample / "mask.json"), key(0), nullptr).value();
   return score(masker, text, file).value();
 }
 

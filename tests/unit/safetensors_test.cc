@@ -104,6 +104,16 @@ TEST(Safetensors, TensorsAreViewsOfTheFileAndNotCopies) {
   EXPECT_EQ(tensors[1].data.data() + tensors[1].data.size(), bytes.data() + bytes.size());
 }
 
+TEST(Safetensors, WhatItsWriterNotedIsRead) {
+  const auto notes = [](const char* seed) {
+    return safetensors_metadata(journal::read_file(kSeeds / seed, 1000).value());
+  };
+  EXPECT_EQ(notes("ok_two_meta.safetensors").value(),
+            (std::map<std::string, std::string>{{"format", "pt"}}));
+  EXPECT_TRUE(notes("ok_one_f32.safetensors").value().empty());
+  EXPECT_FALSE(notes("bad_metadata_not_string.safetensors").ok());
+}
+
 TEST(Safetensors, WellFormedSeedsLoad) {
   EXPECT_TRUE(loaded("ok_empty").layout.empty());
   EXPECT_EQ(loaded("ok_one_f32").values, (std::vector<float>{1, 2, 3, 4}));
