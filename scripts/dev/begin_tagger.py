@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""First and last step of the weights of configs/ner/model: what pretraining begins with, and how its result is stored.
+"""What the pretraining of configs/ner/model begins with.
 
-Usage: scripts/dev/tagger_weights.py begin CONFIG.json OUT.safetensors
-       scripts/dev/tagger_weights.py halve IN.safetensors OUT.safetensors
-`begin` writes weights in which words are random and positions are sines and cosines, and in which each head of the first layer
-looks at one neighbour, one or two words before or behind, as do two heads of the others: from random attention a model
-of this size learns from a few thousand sentences what a word means, but not what stands around it. All of it is trained afterwards.
-The same config.json gives the same file. `halve` rounds F32 to F16 and keeps what is noted beside the tensors.
+Usage: scripts/dev/begin_tagger.py CONFIG.json OUT.safetensors
+Words are random and positions are sines and cosines, and each head of the first layer looks at one neighbour, one or
+two words before or behind, as do two heads of the others: from random attention a model of this size learns from a
+few thousand sentences what a word means, but not what stands around it. All of it is trained afterwards.
+The same config.json gives the same file.
 """
 import json
 import math
@@ -15,29 +14,11 @@ import struct
 import sys
 from pathlib import Path
 
+from halve_weights import write
+
 NEIGHBOURS = (-1, 1, -2, 2)  # of a first layer's heads
 SHARPNESS = 1.4  # how much of a head's attention its neighbour gets at first
 WORD_DEVIATION = 0.7  # as large as a sine: neither words nor positions drown in their sum
-
-
-def read(path):
-    """(notes, {name: (dtype, shape, bytes)})"""
-    raw = path.read_bytes()
-    (length,) = struct.unpack_from("<Q", raw)
-    header = json.loads(raw[8 : 8 + length])
-    notes = header.pop("__metadata__", {})
-    data = raw[8 + length :]
-    return notes, {name: (t["dtype"], t["shape"], data[slice(*t["data_offsets"])]) for name, t in header.items()}
-
-
-def write(path, notes, tensors):
-    header, data = {"__metadata__": notes}, b""
-    for name, (dtype, shape, values) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
-        data += values
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 class Beginning:
@@ -113,21 +94,11 @@ class Beginning:
         return self.tensors
 
 
-def halved(tensor):
-    dtype, shape, values = tensor
-    assert dtype == "F32", dtype
-    floats = struct.unpack(f"<{len(values) // 4}f", values)
-    return "F16", shape, struct.pack(f"<{len(floats)}e", *floats)
-
-
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("begin", "halve"):
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    source, out = Path(sys.argv[2]), Path(sys.argv[3])
-    if sys.argv[1] == "begin":
-        return write(out, {"format": "pt"}, Beginning(json.loads(source.read_text(encoding="utf-8"))).all())
-    notes, tensors = read(source)
-    write(out, notes, {name: halved(tensor) for name, tensor in tensors.items()})
+    config, out = map(Path, sys.argv[1:])
+    write(out, {"format": "pt"}, Beginning(json.loads(config.read_text(encoding="utf-8"))).all())
 
 
 if __name__ == "__main__":
