@@ -1,5 +1,5 @@
 // Which seeds a test over many histories runs. SOTTO_SEED=n: that one; SOTTO_SEEDS=n: the first n;
-// SOTTO_SEEDS=a-b: those from a to b (by hand, 100,000 in all).
+// SOTTO_SEEDS=a-b: those from a to b, for long runs by hand.
 #pragma once
 
 #include <cstdint>
