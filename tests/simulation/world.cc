@@ -23,13 +23,6 @@ bool is_training_upload(const wire::Message& message) {
   return std::holds_alternative<wire::UploadHeader>(message);
 }
 
-codec::RingUpdate copy_of(const codec::RingUpdate& update) {
-  codec::RingUpdate copy;
-  for (const auto& lane : update.lanes)
-    copy.lanes.push_back(lane.clone());
-  return copy;
-}
-
 }  // namespace
 
 World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
@@ -362,7 +355,7 @@ void World::carry_out(coordinator::RoundOutput output) {
   }
   if (output.sum) {
     codec::RingUpdate sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
-    opened_ = copy_of(sum);
+    opened_ = sum.clone();
     carry_out(machine_->summed(std::move(sum), clock_.now()));
     return;
   }
@@ -383,9 +376,12 @@ void World::finish_round(coordinator::RoundOutcome outcome) {
   check_sum(record);
   check_ledger(round_);
   if (record.took > longest_round()) checker_.fail("the round outlived its deadlines");
-  if (outcome.published) sums_->keep(agreement_.run, *outcome.published);
-  if (record.status == wire::RoundStatus::kDone && !record.sum->mean.empty())
-    model_.values = optimizer_.step(std::move(model_.values), record.sum->mean);
+  if (outcome.published) {
+    outcome.published->packed = record.sum->sum.pack();
+    sums_->keep(agreement_.run, *outcome.published);
+  }
+  if (record.status == wire::RoundStatus::kDone && record.sum->scale.values > 0)
+    model_.values = codec::step_by_mean(optimizer_, std::move(model_.values), *record.sum);
   records_.push_back(std::move(record));
   round_over_ = true;
   // A round that the checker ended is not over for the machine and cannot be closed.
