@@ -14,11 +14,15 @@ namespace {
 constexpr std::uint32_t kFormat = 2;
 constexpr std::string_view kLabel = "SOTTO checkpoint";
 
-/// A checkpoint's file but for the digest at its end: the model's values, most of it, are not
+constexpr std::string_view kFileName = "checkpoint.bin";
+
+/// A checkpoint's file but for the digest at its end: values and moments, most of it, are not
 /// copied.
 struct EncodedCheckpoint {
   Bytes before;
   BytesView values;
+  Bytes between;
+  ServerOptimizer::EncodedState optimizer;
   Bytes after;
 };
 
@@ -32,9 +36,11 @@ EncodedCheckpoint encode(const Checkpoint& c) {
   before.u64(std::bit_cast<std::uint64_t>(c.wall_s));
   before.u64(model.size());
   before.bytes(model.head);
+  ServerOptimizer::EncodedState optimizer = c.optimizer.encode_state();
+  ByteWriter between;
+  between.u64(optimizer.size());
+  between.bytes(optimizer.head);
   ByteWriter after;
-  after.u64(c.optimizer_state.size());
-  after.bytes(c.optimizer_state);
   after.u8(c.best.known ? 1 : 0);
   after.u64(std::bit_cast<std::uint64_t>(c.best.value));
   after.u64(c.best.evaluated_round);
@@ -43,7 +49,11 @@ EncodedCheckpoint encode(const Checkpoint& c) {
   after.u64(early.trained_rounds);
   after.u32(static_cast<std::uint32_t>(early.reason.size()));
   after.bytes(view_of(early.reason));
-  return {.before = before.take(), .values = model.values, .after = after.take()};
+  return {.before = before.take(),
+          .values = model.values,
+          .between = between.take(),
+          .optimizer = std::move(optimizer),
+          .after = after.take()};
 }
 
 /// Since format 2.
@@ -58,27 +68,50 @@ void decode_stopping(ByteReader& in, Checkpoint& c) {
   if (ended) c.early_end = std::move(early);
 }
 
-Result<Checkpoint> decode(BytesView bytes) {
+/// The file but for its digest, which is right.
+Result<BytesView> body_of(BytesView bytes) {
   if (bytes.size() < 32) return Error{"it is cut short"};
   const BytesView body = bytes.first(bytes.size() - 32);
   const Bytes32 digest = crypto::hash(kLabel, {body});
   if (!std::equal(digest.begin(), digest.end(), bytes.end() - 32))
     return Error{"its checksum does not fit"};
-  ByteReader in(body);
+  return body;
+}
+
+/// Up to the model.
+Result<std::uint32_t> decode_head(ByteReader& in, Checkpoint& c) {
   const std::uint32_t format = in.u32();
   if (format < 1 || format > kFormat) return Error{"it was written by another version"};
-  Checkpoint c;
   c.run = in.array<32>();
   c.job_hash = in.array<32>();
   c.finished_rounds = in.u64();
   c.wall_s = std::bit_cast<double>(in.u64());
-  auto model = decode_parameters(in.bytes(in.u64()));
-  if (!model.ok()) return model.error();
-  c.model = std::move(model).value();
-  const BytesView state = in.bytes(in.u64());
-  c.optimizer_state.assign(state.begin(), state.end());
-  if (format >= 2) decode_stopping(in, c);
+  return format;
+}
+
+Result<Checkpoint> decode(const journal::MappedFile& file,
+                          const CheckpointStore::Expected& expected) {
+  const auto body = body_of(file.bytes());
+  if (!body.ok()) return body.error();
+  file.forget_pages();
+  ByteReader in(*body);
+  Checkpoint c;
+  const auto format = decode_head(in, c);
+  if (!format.ok()) return format.error();
+  if (c.job_hash != expected.job_hash) return c;  // the rest would not fit this job
+  const BytesView model = in.bytes(in.u64());
+  // The moments first: two vectors at most lie in the file and in memory at once.
+  auto optimizer = ServerOptimizer::restored(expected.optimizer, in.bytes(in.u64()));
+  if (!optimizer.ok()) return optimizer.error();
+  c.optimizer = std::move(optimizer).value();
+  if (*format >= 2) decode_stopping(in, c);
   if (!in.finished()) return Error{"its length does not fit"};
+  file.forget_pages();
+  auto parameters = decode_parameters(model);
+  if (!parameters.ok()) return parameters.error();
+  c.model = std::move(parameters).value();
+  if (c.optimizer.parameters() != c.model.values.size())
+    return Error{"its optimizer is of another model"};
   return c;
 }
 
@@ -88,7 +121,7 @@ struct CheckpointStore::Impl {
   std::filesystem::path folder;
   journal::LockFile lock;
 
-  [[nodiscard]] std::filesystem::path checkpoint() const { return folder / "checkpoint.bin"; }
+  [[nodiscard]] std::filesystem::path checkpoint() const { return folder / kFileName; }
 
   [[nodiscard]] std::filesystem::path offered() const { return folder / "offered.bin"; }
 };
@@ -109,25 +142,31 @@ Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folde
   return CheckpointStore(std::unique_ptr<Impl>(new Impl{folder, std::move(lock).value()}));
 }
 
-Result<std::optional<Checkpoint>> CheckpointStore::load() const {
-  if (!std::filesystem::exists(impl_->checkpoint())) return std::optional<Checkpoint>{};
-  const std::string where = impl_->checkpoint().string();
+Result<std::optional<Checkpoint>> CheckpointStore::load(const Expected& expected) const {
+  if (!holds_run(impl_->folder)) return std::optional<Checkpoint>{};
   auto file = journal::MappedFile::open(impl_->checkpoint());
   if (!file.ok()) return file.error();
-  auto decoded = decode(file->bytes());
-  if (!decoded.ok()) {
-    return Error{where + " cannot be used: " + decoded.error().message +
+  auto decoded = decode(*file, expected);
+  if (!decoded.ok())
+    return Error{impl_->checkpoint().string() + " cannot be used: " + decoded.error().message +
                  ". Restore it from a backup, or start a new run in another folder"};
-  }
+  if (decoded->job_hash != expected.job_hash)
+    return Error{impl_->folder.string() +
+                 " holds a run of another job (or of this job before it was changed): choose "
+                 "another --out"};
   return std::optional<Checkpoint>(std::move(decoded).value());
 }
 
 Status CheckpointStore::save(const Checkpoint& checkpoint) {
   const EncodedCheckpoint out = encode(checkpoint);
-  const Bytes32 digest = crypto::hash(kLabel, {out.before, out.values, out.after});
-  return journal::write_file_atomically(impl_->checkpoint(),
-                                        {out.before, out.values, out.after, digest},
-                                        journal::FileAccess::kOwnerOnly);
+  const Bytes32 digest =
+      crypto::hash(kLabel, {out.before, out.values, out.between, out.optimizer.first_moment,
+                            out.optimizer.second_moment, out.after});
+  return journal::write_file_atomically(
+      impl_->checkpoint(),
+      {out.before, out.values, out.between, out.optimizer.first_moment, out.optimizer.second_moment,
+       out.after, digest},
+      journal::FileAccess::kOwnerOnly);
 }
 
 Result<RoundNumber> CheckpointStore::last_offered() const {
@@ -148,25 +187,25 @@ Status CheckpointStore::save_offered(RoundNumber round) {
                                         journal::FileAccess::kOwnerOnly);
 }
 
+bool holds_run(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / kFileName);
+}
+
 OpenedRun open_run(const std::filesystem::path& folder, NewRun begin,
                    crypto::SecureRandom& random) {
   auto store = CheckpointStore::open(folder);
   if (!store.ok()) throw StartupError(store.error().message);
-  auto found = store->load();
+  auto found = store->load({.job_hash = begin.job_hash, .optimizer = begin.optimizer});
   if (!found.ok()) throw StartupError(found.error().message);
   OpenedRun run{.store = std::move(store).value(), .checkpoint = {}, .resumed = found->has_value()};
   if (run.resumed) {
     run.checkpoint = std::move(**found);
-    if (run.checkpoint.job_hash != begin.job_hash)
-      throw StartupError(folder.string() +
-                         " holds a run of another job (or of this job before it was changed): "
-                         "choose another --out");
     return run;
   }
   random.fill(run.checkpoint.run);
   run.checkpoint.job_hash = begin.job_hash;
+  run.checkpoint.optimizer = ServerOptimizer(begin.optimizer, begin.model.values.size());
   run.checkpoint.model = std::move(begin.model);
-  run.checkpoint.optimizer_state = std::move(begin.optimizer_state);
   if (Status saved = run.store.save(run.checkpoint); !saved.ok())
     throw StartupError("cannot save the checkpoint: " + saved.error().message);
   return run;

@@ -11,6 +11,7 @@
 #include "common/base/result.h"
 #include "common/crypto/secure_random.h"
 #include "common/model/flat_parameters.h"
+#include "common/model/server_optimizer.h"
 #include "coordinator/stopping.h"
 
 namespace sotto::coordinator {
@@ -20,7 +21,7 @@ struct Checkpoint {
   Bytes32 job_hash{};
   std::uint64_t finished_rounds = 0;  // server rounds whose result is in the model
   FlatParameters model;
-  Bytes optimizer_state;
+  ServerOptimizer optimizer{{}, 0};
   BestSoFar best;                     // of the metric that `stopping` names
   std::optional<EarlyEnd> early_end;  // finished_rounds is then the job's number of rounds
   double wall_s = 0;                  // spent on the run so far, over all its processes
@@ -35,8 +36,16 @@ class CheckpointStore {
   CheckpointStore& operator=(CheckpointStore&&) noexcept;
   ~CheckpointStore();
 
-  /// nullopt: a new run. A damaged or foreign file is an Error that names it and what to do.
-  [[nodiscard]] Result<std::optional<Checkpoint>> load() const;
+  /// What the caller knows of its run.
+  struct Expected {
+    Bytes32 job_hash{};
+    ServerOptimizerSpec optimizer;
+  };
+
+  /// nullopt: a new run. A damaged file, or that of a run of another job, is an Error that says
+  /// what to do. The file's pages are given back as they are read: what is in memory is the
+  /// checkpoint.
+  [[nodiscard]] Result<std::optional<Checkpoint>> load(const Expected& expected) const;
   Status save(const Checkpoint& checkpoint);
 
   /// The last round number whose offer may have left; 0 at first.
@@ -53,7 +62,7 @@ class CheckpointStore {
 struct NewRun {
   Bytes32 job_hash{};
   FlatParameters model;
-  Bytes optimizer_state;
+  ServerOptimizerSpec optimizer;
 };
 
 struct OpenedRun {
@@ -61,6 +70,9 @@ struct OpenedRun {
   Checkpoint checkpoint;
   bool resumed = false;
 };
+
+/// The folder holds a run: its model is there, and no first one is needed.
+bool holds_run(const std::filesystem::path& folder);
 
 /// The run that `folder` holds, else the new one, saved there under a name drawn from `random`.
 /// Throws StartupError when the folder is of another job, damaged, in use or cannot be written.

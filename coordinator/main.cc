@@ -21,6 +21,7 @@
 #include "common/run/evidence_folder.h"
 #include "common/run/saved_model.h"
 #include "coordinator/audit.h"
+#include "coordinator/checkpoint.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/dashboard/commands.h"
 #include "coordinator/dashboard/server.h"
@@ -186,6 +187,18 @@ class Showing {
   std::optional<coordinator::dashboard::Server> server_;
 };
 
+sotto::FlatParameters initial_model(const RunArguments& args, const config::JobConfig& job) {
+  const char* usual = job.lora.r > 0 ? sotto::run::kAdapterFile : "model.safetensors";
+  auto model = sotto::run::load_parameters(args.initial_model.empty() ? job.model.path + "/" + usual
+                                                                      : args.initial_model);
+  if (!model.ok()) {
+    throw StartupError("the initial model: " + model.error().message +
+                       " (make one with: sotto-participant model init --job " + args.job +
+                       " --out FOLDER)");
+  }
+  return std::move(model).value();
+}
+
 int run(const RunArguments& args) {
   const config::FederationConfig federation =
       config::load_federation(args.dir + "/federation.json"s);
@@ -204,16 +217,7 @@ int run(const RunArguments& args) {
       .threads = args.threads,
       .keep = args.keep,
       .drill = args.drill};
-  const char* usual = options.job.lora.r > 0 ? sotto::run::kAdapterFile : "model.safetensors";
-  const std::string initial =
-      args.initial_model.empty() ? options.job.model.path + "/" + usual : args.initial_model;
-  auto model = sotto::run::load_parameters(initial);
-  if (!model.ok()) {
-    throw StartupError("the initial model: " + model.error().message +
-                       " (make one with: sotto-participant model init --job " + args.job +
-                       " --out FOLDER)");
-  }
-  options.initial_model = std::move(model).value();
+  if (!coordinator::holds_run(args.out)) options.initial_model = initial_model(args, options.job);
 
   auto address = coordinator::dashboard::open_address(args.dashboard);
   sotto::crypto::OsRandom random;

@@ -26,10 +26,13 @@ void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_
   }
   out_.open(file, std::ios::app);
   if (!out_) throw StartupError("cannot write " + file.string());
+  file_ = file;
 }
 
 void MetricsLog::append(const RoundRecord& record) {
   out_ << to_json(record) << '\n' << std::flush;
+  // A round that is in the checkpoint but not here would be missing for ever.
+  if (!out_) throw StartupError("cannot write " + file_.string() + ": the disk is full or broken");
 }
 
 }  // namespace sotto::coordinator

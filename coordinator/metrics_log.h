@@ -14,10 +14,12 @@ class MetricsLog {
   /// Drops what a crash left ahead of the checkpoint: lines of done rounds after `finished_rounds`,
   /// and a torn last line. Throws StartupError when the file cannot be written.
   void open(const std::filesystem::path& file, std::uint64_t finished_rounds);
-  /// Before the checkpoint that finishes the record's round is saved.
+  /// Before the checkpoint that finishes the record's round is saved. Throws StartupError when it
+  /// cannot be written.
   void append(const RoundRecord& record);
 
  private:
+  std::filesystem::path file_;
   std::ofstream out_;
 };
 

@@ -29,9 +29,14 @@ std::filesystem::path PublishedSums::file_of(std::uint64_t server_round) const {
   return folder_ / fmt::format("{:06}.sum", server_round);
 }
 
-Status PublishedSums::keep(const secagg::PublishedSum& sum) {
-  const std::uint64_t round = sum.server_round;
-  if (Status written = journal::write_file_atomically(file_of(round), {secagg::encode(sum)},
+Status PublishedSums::keep(const secagg::PublishedSum& head, const codec::RingUpdate& sum) {
+  const std::uint64_t round = head.server_round;
+  codec::PackedParts parts(sum);
+  Bytes first = secagg::encode(head);
+  const auto next_part = [&, at_head = true]() mutable {
+    return std::exchange(at_head, false) ? BytesView(first) : parts.next();
+  };
+  if (Status written = journal::write_file_atomically(file_of(round), next_part,
                                                       journal::FileAccess::kOwnerOnly);
       !written.ok())
     return written;

@@ -22,7 +22,7 @@ class PublishedSums final : public SumStore {
 
   /// Durable when it returns OK. Of a round whose checkpoint was lost a second one takes the
   /// place of the first.
-  Status keep(const secagg::PublishedSum& sum);
+  Status keep(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
   Result<BytesView> find(const Bytes32& blob) override;
 
  private:

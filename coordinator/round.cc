@@ -324,39 +324,6 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
              message);
 }
 
-void RoundStateMachine::State::receive_upload(MemberId from, const wire::BlobData& data,
-                                              TimePoint now) {
-  auto* upload = in<UploadPhase>();
-  if (!upload) return judge(from, "BlobData", Verdict::ignored("late"));
-  const auto taken = upload->collector.accept(from, data, now);
-  if (!taken.ok()) return lose_member(from, taken.error().message);
-  if (!taken->fresh) return;
-  const std::uint32_t index = *server.cohort().index_of(from);
-  if (Status kept = plan.uploads->write(index, data.offset, data.data); !kept.ok()) {
-    out.store_failed = kept.error().message;
-    return;
-  }
-  if (taken->whole) add_upload(from);
-}
-
-void RoundStateMachine::State::add_upload(MemberId from) {
-  const std::uint32_t index = *server.cohort().index_of(from);
-  const auto packed = plan.uploads->read(index);
-  if (!packed.ok()) {
-    out.store_failed = packed.error().message;
-    return;
-  }
-  Status counted = server.check_upload(from, *packed);
-  // S is all complete uploads, so what is added here before S is fixed belongs to the sum over S.
-  if (counted.ok()) counted = masked_sum.add_packed(*packed);
-  if (!counted.ok()) return lose_member(from, "M5: " + counted.error().message);
-  const std::string bytes = std::to_string(packed->size());
-  plan.uploads->added(index);
-  server.upload_complete(from);
-  out.facts.emplace_back(UploadWhole{from});
-  event(RoundEvent::Kind::kUploadProgress, from, bytes + " bytes");
-}
-
 void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
   Result<BytesView> sum = plan.sums ? plan.sums->find(request.blob) : BytesView();
   if (!sum.ok()) {
@@ -437,10 +404,9 @@ RoundOutput RoundStateMachine::member_connected(MemberId member, TimePoint now) 
 RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
   State& state = *state_;
   SOTTO_CHECK(state.summing(), "a sum is handed back once, after it was asked for");
-  // First, while the mean does not take its part of the memory yet.
   const Bytes32 hash = secagg::hash_of_sum(state.server.h(), sum);
   auto decoded = codec::decode_sum(state.plan.encoding, state.plan.header.lanes, state.server.h(),
-                                   sum, state.survivors);
+                                   std::move(sum), state.survivors);
   if (decoded.ok()) {
     state.aggregate_hash = hash;
     state.finish(wire::RoundStatus::kDone, "");
@@ -451,7 +417,7 @@ RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
                                .h = state.server.h(),
                                .size = {.n = state.plan.header.n, .C = state.plan.header.C},
                                .survivors = state.survivors,
-                               .packed = sum.pack()};
+                               .packed = {}};
   } else {
     state.finish(wire::RoundStatus::kLost, decoded.error().message);
   }

@@ -109,7 +109,8 @@ struct RoundOutcome {
   wire::RoundStatus status{};
   std::string reason;                    // why not done
   std::optional<codec::DecodedSum> sum;  // when done
-  /// With model lineage: to be kept in the SumStore before the round is closed.
+  /// With model lineage: to be kept in the SumStore before the round is closed. Its packed lanes
+  /// are those of `sum`, which are not copied.
   std::optional<secagg::PublishedSum> published{};
   std::vector<MemberId> survivors;  // S
   Bytes32 aggregate_hash{};

@@ -152,7 +152,13 @@ Status RoundJournal::begin(const AttemptBegun& attempt) {
   if (!opened.ok()) return opened.error();
   if (!opened->records.empty()) return Error{"cannot replace " + log_file_.string()};
   log_.emplace(std::move(opened->log));
-  return log_->append(encode(attempt));
+  return write(encode(attempt));
+}
+
+Status RoundJournal::write(BytesView record) {
+  if (Status written = log_->append(record); !written.ok())
+    return Error{"cannot write " + log_file_.string() + ": " + written.error().message};
+  return {};
 }
 
 void RoundJournal::append(const std::vector<RoundFact>& facts) {
@@ -171,7 +177,7 @@ Status RoundJournal::commit() {
   for (auto at = pending_.begin(); at != pending_.end(); ++at) {
     batch.insert(batch.end(), at->begin(), at->end());
     if (batch.size() < kBatchBytes && std::next(at) != pending_.end()) continue;
-    if (Status written = log_->append(batch); !written.ok()) return written;
+    if (Status written = write(batch); !written.ok()) return written;
     batch.clear();
   }
   pending_.clear();

@@ -54,6 +54,8 @@ class RoundJournal {
                std::shared_ptr<UploadSpool> spool)
       : log_file_(std::move(log_file)), log_(std::move(log)), spool_(std::move(spool)) {}
 
+  Status write(BytesView record);
+
   std::filesystem::path log_file_;
   std::optional<journal::AppendLog> log_;
   std::shared_ptr<UploadSpool> spool_;

@@ -1,5 +1,6 @@
-// Inside of RoundStateMachine, shared by round.cc (from the offer to the sum) and round_burn.cc
-// (the way out when there is no sum). Not for anybody else.
+// Inside of RoundStateMachine, shared by round.cc (from the offer to the sum), round_intake.cc
+// (uploads), round_burn.cc (the way out when there is no sum) and round_resume.cc. Not for anybody
+// else.
 #pragma once
 
 #include <algorithm>
@@ -152,7 +153,11 @@ struct RoundStateMachine::State {
   void keep_evidence(MemberId from, const wire::Message& rejected);
   void receive(MemberId from, const wire::Message& message, TimePoint now);
   void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
-  /// Its last range came, or it is in the store from before.
+  /// Every part of an upload in its order; false when the store failed.
+  template <class Use>
+  bool read_upload(std::uint32_t index, Use use);
+  /// Its last range came, or it is in the store from before. Read twice, because nothing of it may
+  /// be in the sum before all of it is what its header signed, and it is never whole in memory.
   void add_upload(MemberId from);
   void serve_model(MemberId to, const wire::BlobRequest& request);
   void lose_member(MemberId member, std::string why);

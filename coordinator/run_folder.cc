@@ -19,11 +19,11 @@ constexpr Duration kLongestWait{1000};
 RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
                      FlatParameters model, crypto::SecureRandom& random, Drill drill)
     : path_(std::move(folder)), drill_(drill) {
-  Bytes state = ServerOptimizer(run::optimizer_spec(job.server_optimizer), model.values.size())
-                    .encode_state();
-  OpenedRun run = open_run(
-      path_, {.job_hash = job.hash, .model = std::move(model), .optimizer_state = std::move(state)},
-      random);
+  OpenedRun run = open_run(path_,
+                           {.job_hash = job.hash,
+                            .model = std::move(model),
+                            .optimizer = run::optimizer_spec(job.server_optimizer)},
+                           random);
   store_.emplace(std::move(run.store));
   checkpoint = std::move(run.checkpoint);
   resumed_ = run.resumed;
@@ -54,9 +54,9 @@ void RunFolder::open_sums(const config::JobConfig& job) {
   sums_ = std::make_shared<PublishedSums>(std::move(opened).value());
 }
 
-void RunFolder::publish(const secagg::PublishedSum& sum) {
+void RunFolder::publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum) {
   drill_moment();
-  must(sums_->keep(sum));
+  must(sums_->keep(head, sum));
 }
 
 std::string RunFolder::cannot_write(const std::string& why) const {

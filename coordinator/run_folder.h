@@ -64,7 +64,7 @@ class RunFolder {
   [[nodiscard]] const std::shared_ptr<PublishedSums>& sums() const { return sums_; }
 
   /// Durable before it returns, and before the checkpoint that it led to.
-  void publish(const secagg::PublishedSum& sum);
+  void publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
 
   /// Durable before it returns; of a job with noise inside its sums.
   void charge_noise(RoundNumber round, const privacy::NoisyRounds& noise);

@@ -22,15 +22,7 @@ std::string folder_of_round(std::uint64_t round) {
 
 TrainingProgress::TrainingProgress(const config::JobConfig& job, RunFolder& folder,
                                    std::uint32_t keep)
-    : job_(job),
-      folder_(folder),
-      keep_(keep),
-      epsilon_(public_epsilon(job)),
-      optimizer_(run::optimizer_spec(job.server_optimizer), folder.checkpoint.model.values.size()),
-      stopping_(job) {
-  if (Status s = optimizer_.restore_state(folder_.checkpoint.optimizer_state); !s.ok())
-    throw StartupError(folder_.path().string() + ": " + s.error().message);
-}
+    : job_(job), folder_(folder), keep_(keep), epsilon_(public_epsilon(job)), stopping_(job) {}
 
 bool TrainingProgress::complete() const {
   return folder_.checkpoint.finished_rounds > job_.rounds.num_server_rounds;
@@ -61,10 +53,9 @@ void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, Ro
   record.evaluated_round = trained_rounds();
   if (stopping_.improves(*evaluation_, record.evaluated_round, c.best) && keep_ > 0)
     keep_model("best");
-  if (outcome.published) folder_.publish(*outcome.published);
+  if (outcome.published) folder_.publish(*outcome.published, sum.sum);
   if (!record.closing_evaluation) {
-    c.model.values = optimizer_.step(std::move(c.model.values), sum.mean);
-    c.optimizer_state = optimizer_.encode_state();
+    c.model.values = codec::step_by_mean(c.optimizer, std::move(c.model.values), sum);
     if (keep_ > 0) keep_model(folder_of_round(round.server_round()));
   }
   c.finished_rounds = round.server_round();

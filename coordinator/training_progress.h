@@ -7,7 +7,6 @@
 #include <string>
 
 #include "common/config/job.h"
-#include "common/model/server_optimizer.h"
 #include "common/run/public_epsilon.h"
 #include "coordinator/round.h"
 #include "coordinator/run_folder.h"
@@ -19,7 +18,7 @@ namespace sotto::coordinator {
 class TrainingProgress {
  public:
   /// `job` and `folder` outlive it. Of the last `keep` rounds the model is kept, and the best one;
-  /// with 0 none is. Throws StartupError.
+  /// with 0 none is.
   TrainingProgress(const config::JobConfig& job, RunFolder& folder, std::uint32_t keep);
 
   /// A round has its sum: fills `record` in, writes it, steps the model, saves the checkpoint.
@@ -48,7 +47,6 @@ class TrainingProgress {
   RunFolder& folder_;
   std::uint32_t keep_;
   run::PublicEpsilon epsilon_;
-  ServerOptimizer optimizer_;
   StoppingRules stopping_;
   std::optional<run::Evaluation> evaluation_;
 };

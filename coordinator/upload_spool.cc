@@ -1,7 +1,6 @@
 #include "coordinator/upload_spool.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace sotto::coordinator {
@@ -10,16 +9,6 @@ Result<std::unique_ptr<UploadSpool>> UploadSpool::open(const std::filesystem::pa
   journal::FileDescriptor handle(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!handle.is_open()) return journal::system_error("cannot open " + file.string());
   return std::unique_ptr<UploadSpool>(new UploadSpool(file, std::move(handle)));
-}
-
-UploadSpool::~UploadSpool() {
-  unmap();
-}
-
-void UploadSpool::unmap() {
-  if (mapped_.empty()) return;
-  ::munmap(const_cast<std::uint8_t*>(mapped_.data()), mapped_.size());
-  mapped_ = {};
 }
 
 Error UploadSpool::failed(const std::string& what) const {
@@ -43,18 +32,17 @@ Status UploadSpool::write(std::uint32_t member, std::uint64_t offset, BytesView 
   return {};
 }
 
-Result<BytesView> UploadSpool::read(std::uint32_t member) {
-  unmap();
-  void* start = ::mmap(nullptr, upload_bytes_, PROT_READ, MAP_SHARED, file_.get(),
-                       static_cast<off_t>(place_of(member)));
-  if (start == MAP_FAILED) return failed(journal::system_error("mmap").message);
-  ::madvise(start, upload_bytes_, MADV_SEQUENTIAL);
-  mapped_ = {static_cast<const std::uint8_t*>(start), upload_bytes_};
-  return mapped_;
+Result<BytesView> UploadSpool::read(std::uint32_t member, std::uint64_t offset,
+                                    std::uint64_t bytes) {
+  // Not mapped: a mapped upload would count as memory, as much as a vector.
+  part_.resize(bytes);
+  const auto read = journal::read_at(file_, part_, place_of(member) + offset);
+  if (!read.ok()) return failed(read.error().message);
+  if (*read != bytes) return failed("it was cut short");
+  return BytesView(part_);
 }
 
 void UploadSpool::added(std::uint32_t member) {
-  unmap();
   // The disk begins now, so that the one sync that is waited for finds little left to do.
   ::sync_file_range(file_.get(), static_cast<off_t>(place_of(member)),
                     static_cast<off_t>(upload_bytes_), SYNC_FILE_RANGE_WRITE);
@@ -68,7 +56,6 @@ Status UploadSpool::sync() {
 }
 
 Status UploadSpool::clear() {
-  unmap();
   unsynced_ = false;
   if (::ftruncate(file_.get(), 0) != 0) return failed(journal::system_error("ftruncate").message);
   return {};

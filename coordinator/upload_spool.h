@@ -12,11 +12,10 @@ class UploadSpool final : public UploadStore {
  public:
   /// Creates `file` when it is missing; only its owner may read it.
   static Result<std::unique_ptr<UploadSpool>> open(const std::filesystem::path& file);
-  ~UploadSpool() override;
 
   Status begin(std::uint32_t members, std::uint64_t upload_bytes) override;
   Status write(std::uint32_t member, std::uint64_t offset, BytesView bytes) override;
-  Result<BytesView> read(std::uint32_t member) override;
+  Result<BytesView> read(std::uint32_t member, std::uint64_t offset, std::uint64_t bytes) override;
   void added(std::uint32_t member) override;
 
   /// What was written is durable when it returns OK. Costs nothing when nothing was.
@@ -30,7 +29,6 @@ class UploadSpool final : public UploadStore {
 
   [[nodiscard]] std::uint64_t place_of(std::uint32_t member) const { return member * stride_; }
 
-  void unmap();
   [[nodiscard]] Error failed(const std::string& what) const;
 
   std::filesystem::path path_;
@@ -38,7 +36,7 @@ class UploadSpool final : public UploadStore {
   std::uint64_t upload_bytes_ = 0;
   std::uint64_t stride_ = 0;  // upload_bytes_ in whole pages
   bool unsynced_ = false;
-  BytesView mapped_;  // the upload that was read last
+  Bytes part_;  // that was read last
 };
 
 }  // namespace sotto::coordinator

@@ -1,5 +1,5 @@
 // Where masked uploads of an attempt lie until its sum is open: written range by range as they
-// come, read whole once to be added. The round machine holds no more than its one sum; that a
+// come, read in parts to be added. The round machine holds no more than its one sum; that a
 // deployment keeps them on disk (upload_spool.h) is what lets a restarted coordinator go on without
 // asking for them again. One thread.
 #pragma once
@@ -21,9 +21,10 @@ class UploadStore {
   virtual Status begin(std::uint32_t members, std::uint64_t upload_bytes) = 0;
   /// An Error is the coordinator's own: its disk is full or broken.
   virtual Status write(std::uint32_t member, std::uint64_t offset, BytesView bytes) = 0;
-  /// All upload_bytes, good until the next call of any kind; ranges that were never written are
-  /// anything.
-  virtual Result<BytesView> read(std::uint32_t member) = 0;
+  /// `bytes` of an upload from `offset` on, inside it; good until the next call of any kind. Ranges
+  /// that were never written are anything.
+  virtual Result<BytesView> read(std::uint32_t member, std::uint64_t offset,
+                                 std::uint64_t bytes) = 0;
   /// The upload is in the sum: it is read again only by a process that begins anew.
   virtual void added(std::uint32_t member) = 0;
 };
@@ -43,7 +44,10 @@ class UploadsInMemory final : public UploadStore {
     return {};
   }
 
-  Result<BytesView> read(std::uint32_t member) override { return BytesView(uploads_[member]); }
+  Result<BytesView> read(std::uint32_t member, std::uint64_t offset, std::uint64_t bytes) override {
+    uploads_[member].resize(upload_bytes_);
+    return BytesView(uploads_[member]).subspan(offset, bytes);
+  }
 
   void added(std::uint32_t member) override { uploads_.erase(member); }
 

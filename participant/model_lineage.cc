@@ -34,7 +34,7 @@ void ModelLineage::signed_sum(std::uint64_t server_round, const Bytes32& aggrega
   signed_ = SignedSum{.server_round = server_round, .hash = aggregate_hash};
 }
 
-Result<std::vector<float>> ModelLineage::mean_of(const secagg::PublishedSum& published) const {
+Result<codec::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) const {
   const secagg::RoundSize& size = published.size;
   if (published.server_round != next_round_)
     return Error{"it is the sum of server round " + std::to_string(published.server_round)};
@@ -51,26 +51,25 @@ Result<std::vector<float>> ModelLineage::mean_of(const secagg::PublishedSum& pub
   const auto lanes = codec::lane_specs(encoding->spec, model_->values.size(), size.n);
   auto sum = codec::RingUpdate::zeros(lanes);
   if (Status fits = sum.add_packed(published.packed); !fits.ok()) return fits.error();
+  published.packed = {};  // as big as the sum
   if (signed_ && signed_->server_round == next_round_ &&
       signed_->hash != secagg::hash_of_sum(published.h, sum))
     return Error{"it is not the sum that the coordinator signed at the end of the round"};
-  auto decoded = codec::decode_sum(encoding->spec, lanes, published.h, sum, published.survivors);
-  if (!decoded.ok()) return decoded.error();
-  return std::move(decoded->mean);
+  return codec::decode_sum(encoding->spec, lanes, published.h, std::move(sum), published.survivors);
 }
 
-Status ModelLineage::advance(BytesView published) {
+Status ModelLineage::advance(Bytes published) {
   const auto refused = [&](const Error& why) {
     return Error{"the sum of server round " + std::to_string(next_round_) +
                  " is not accepted: " + why.message};
   };
-  const auto sum = secagg::decode_published_sum(published);
+  auto read = secagg::decode_published_sum(std::move(published));
+  if (!read.ok()) return refused(read.error());
+  const auto sum = decode(std::move(read).value());
   if (!sum.ok()) return refused(sum.error());
-  const auto mean = mean_of(*sum);
-  if (!mean.ok()) return refused(mean.error());
   // The trainer may still hold the present one.
   auto next = std::make_shared<FlatParameters>(*model_);
-  next->values = optimizer_.step(std::move(next->values), *mean);
+  next->values = codec::step_by_mean(optimizer_, std::move(next->values), *sum);
   hash_ = next->hash();
   model_ = std::move(next);
   ++next_round_;

@@ -55,10 +55,10 @@ class ModelLineage {
   /// The next model from the wanted sum. An Error, and the model stays, when it is not the sum of
   /// `next_round` in every respect that a member can tell: size, thresholds, check words, count,
   /// and the hash that was signed.
-  Status advance(BytesView published);
+  Status advance(Bytes published);
 
  private:
-  [[nodiscard]] Result<std::vector<float>> mean_of(const secagg::PublishedSum& published) const;
+  [[nodiscard]] Result<codec::DecodedSum> decode(secagg::PublishedSum published) const;
 
   SumRules rules_;
   ServerOptimizer optimizer_;

@@ -167,9 +167,9 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
   if (Status taken = fetching->blob.accept(data); !taken.ok())
     return leave("the model could not be fetched", taken.error().message);
   if (!fetching->blob.complete()) return;
-  const Bytes bytes = fetching->blob.take();
+  Bytes bytes = fetching->blob.take();
   if (lineage) {
-    if (Status followed = lineage->advance(bytes); !followed.ok())
+    if (Status followed = lineage->advance(std::move(bytes)); !followed.ok())
       return leave("a sum of an earlier round is not accepted", followed.error().message);
     return get_model();
   }

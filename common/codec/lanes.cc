@@ -14,10 +14,6 @@ constexpr std::uint64_t kMaxLength = std::uint64_t{1} << 40;
 constexpr std::uint64_t kMinChunkBytes = 16;
 constexpr std::uint64_t kMaxChunkBytes = std::uint64_t{1} << 26;
 
-std::uint64_t low_mask(unsigned bits) {
-  return bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
-}
-
 RingVector::Words zero_words(const LaneSpec& spec) {
   if (spec.word_bits == 16) return large_vector<std::uint16_t>(spec.length);
   if (spec.word_bits == 32) return large_vector<std::uint32_t>(spec.length);
@@ -64,6 +60,10 @@ RingVector::RingVector(const LaneSpec& spec) : spec_(spec) {
   words_ = zero_words(spec);
 }
 
+std::uint64_t RingVector::low_mask() const {
+  return spec_.bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << spec_.bits) - 1;
+}
+
 RingVector RingVector::clone() const {
   RingVector copy(spec_);
   copy.words_ = words_;
@@ -73,12 +73,12 @@ RingVector RingVector::clone() const {
 std::uint64_t RingVector::at(std::uint64_t i) const {
   SOTTO_CHECK(i < spec_.length, "word beyond the lane");
   return std::visit([&](const auto& words) { return std::uint64_t{words[i]}; }, words_) &
-         low_mask(spec_.bits);
+         low_mask();
 }
 
 void RingVector::set(std::uint64_t i, std::uint64_t value) {
   SOTTO_CHECK(i < spec_.length, "word beyond the lane");
-  const std::uint64_t kept = value & low_mask(spec_.bits);
+  const std::uint64_t kept = value & low_mask();
   std::visit([&](auto& words) { words[i] = static_cast<std::decay_t<decltype(words[i])>>(kept); },
              words_);
 }
@@ -100,9 +100,21 @@ void RingVector::reduce() {
   std::visit(
       [&](auto& words) {
         using Word = typename std::decay_t<decltype(words)>::value_type;
-        const auto mask = static_cast<Word>(low_mask(spec_.bits));
+        const auto mask = static_cast<Word>(low_mask());
         for (Word& word : words)
           word = static_cast<Word>(word & mask);
+      },
+      words_);
+}
+
+void RingVector::pack_chunk(std::uint64_t chunk, std::span<std::uint8_t> out) const {
+  SOTTO_CHECK(out.size() == spec_.packed_chunk_bytes(chunk), "room for exactly the packed chunk");
+  std::visit(
+      [&](const auto& words) {
+        using Word = typename std::decay_t<decltype(words)>::value_type;
+        pack_words(std::span<const Word>(words).subspan(chunk * spec_.chunk_words,
+                                                        spec_.words_in_chunk(chunk)),
+                   spec_.bits, out);
       },
       words_);
 }
@@ -111,14 +123,7 @@ void RingVector::pack_into(std::span<std::uint8_t> out) const {
   SOTTO_CHECK(out.size() == spec_.packed_bytes(), "room for exactly the packed lane");
   for (std::uint64_t chunk = 0; chunk < spec_.chunk_count(); ++chunk) {
     const std::size_t bytes = spec_.packed_chunk_bytes(chunk);
-    std::visit(
-        [&](const auto& words) {
-          using Word = typename std::decay_t<decltype(words)>::value_type;
-          pack_words(std::span<const Word>(words).subspan(chunk * spec_.chunk_words,
-                                                          spec_.words_in_chunk(chunk)),
-                     spec_.bits, out.first(bytes));
-        },
-        words_);
+    pack_chunk(chunk, out.first(bytes));
     out = out.subspan(bytes);
   }
 }
@@ -129,29 +134,56 @@ Bytes RingVector::pack() const {
   return out;
 }
 
+Status check_packed_chunk(const LaneSpec& spec, std::uint64_t chunk, BytesView packed) {
+  if (packed.size() != spec.packed_chunk_bytes(chunk))
+    return Error{"chunk " + std::to_string(chunk) + " of a packed lane has " +
+                 std::to_string(packed.size()) + " bytes"};
+  if (!spare_bits_zero(spec.words_in_chunk(chunk), spec.bits, packed))
+    return Error{"spare bits behind chunk " + std::to_string(chunk) +
+                 " of a packed lane are not zero"};
+  return {};
+}
+
 Status check_packed(const LaneSpec& spec, BytesView packed) {
   SOTTO_CHECK(spec.valid(), "packed words of an invalid lane");
   if (packed.size() != spec.packed_bytes())
     return Error{"a packed lane has " + std::to_string(packed.size()) + " bytes, expected " +
                  std::to_string(spec.packed_bytes())};
   for (std::uint64_t chunk = 0; chunk < spec.chunk_count(); ++chunk)
-    if (!spare_bits_zero(spec.words_in_chunk(chunk), spec.bits, packed_chunk(spec, packed, chunk)))
-      return Error{"spare bits behind chunk " + std::to_string(chunk) +
-                   " of a packed lane are not zero"};
+    if (Status fits = check_packed_chunk(spec, chunk, packed_chunk(spec, packed, chunk));
+        !fits.ok())
+      return fits;
   return {};
+}
+
+std::vector<PackedChunk> packed_chunks(std::span<const LaneSpec> lanes) {
+  std::vector<PackedChunk> out;
+  std::uint64_t offset = 0;
+  for (std::size_t lane = 0; lane < lanes.size(); ++lane)
+    for (std::uint64_t chunk = 0; chunk < lanes[lane].chunk_count(); ++chunk) {
+      const std::uint64_t bytes = lanes[lane].packed_chunk_bytes(chunk);
+      out.push_back({.lane = lane, .chunk = chunk, .offset = offset, .bytes = bytes});
+      offset += bytes;
+    }
+  return out;
+}
+
+void RingVector::add_packed_chunk(std::uint64_t chunk, BytesView packed) {
+  SOTTO_CHECK(check_packed_chunk(spec_, chunk, packed).ok(), "a packed chunk was checked");
+  std::visit(
+      [&](auto& words) {
+        using Word = typename std::decay_t<decltype(words)>::value_type;
+        add_packed_words(
+            packed, spec_.bits,
+            std::span<Word>(words).subspan(chunk * spec_.chunk_words, spec_.words_in_chunk(chunk)));
+      },
+      words_);
 }
 
 Status RingVector::add_packed(BytesView packed) {
   if (Status fits = check_packed(spec_, packed); !fits.ok()) return fits;
   for (std::uint64_t chunk = 0; chunk < spec_.chunk_count(); ++chunk)
-    std::visit(
-        [&](auto& words) {
-          using Word = typename std::decay_t<decltype(words)>::value_type;
-          add_packed_words(packed_chunk(spec_, packed, chunk), spec_.bits,
-                           std::span<Word>(words).subspan(chunk * spec_.chunk_words,
-                                                          spec_.words_in_chunk(chunk)));
-        },
-        words_);
+    add_packed_chunk(chunk, packed_chunk(spec_, packed, chunk));
   return {};
 }
 
@@ -159,6 +191,20 @@ RingUpdate RingUpdate::zeros(std::span<const LaneSpec> lanes) {
   RingUpdate out;
   for (const LaneSpec& lane : lanes)
     out.lanes.emplace_back(lane);
+  return out;
+}
+
+RingUpdate RingUpdate::clone() const {
+  RingUpdate copy;
+  for (const RingVector& lane : lanes)
+    copy.lanes.push_back(lane.clone());
+  return copy;
+}
+
+std::vector<LaneSpec> RingUpdate::specs() const {
+  std::vector<LaneSpec> out;
+  for (const RingVector& lane : lanes)
+    out.push_back(lane.spec());
   return out;
 }
 
@@ -187,6 +233,14 @@ Status RingUpdate::add_packed(BytesView packed) {
   for (std::size_t i = 0; i < lanes.size(); ++i)
     SOTTO_CHECK(lanes[i].add_packed(parts[i]).ok(), "checked above");
   return {};
+}
+
+BytesView PackedParts::next() {
+  if (done_ == chunks_.size()) return {};
+  const PackedChunk& chunk = chunks_[done_++];
+  part_.resize(chunk.bytes);
+  update_->lanes[chunk.lane].pack_chunk(chunk.chunk, part_);
+  return part_;
 }
 
 }  // namespace sotto::codec

@@ -55,6 +55,9 @@ class RingVector {
 
   [[nodiscard]] const LaneSpec& spec() const { return spec_; }
 
+  /// The `bits` bits of a word that count.
+  [[nodiscard]] std::uint64_t low_mask() const;
+
   [[nodiscard]] std::uint64_t at(std::uint64_t i) const;  // the low `bits` bits
   void set(std::uint64_t i, std::uint64_t value);         // keeps the low `bits` bits
 
@@ -70,10 +73,13 @@ class RingVector {
   /// Keeps the low `bits` bits of every word.
   void reduce();
 
-  /// The packed lane, chunk after chunk, bit 0 of word 0 first, spare bits zero. `out` has
-  /// spec().packed_bytes().
+  /// A chunk packed, bit 0 of word 0 first, spare bits zero. `out` has packed_chunk_bytes(chunk).
+  void pack_chunk(std::uint64_t chunk, std::span<std::uint8_t> out) const;
+  /// The packed lane, chunk after chunk. `out` has spec().packed_bytes().
   void pack_into(std::span<std::uint8_t> out) const;
   [[nodiscard]] Bytes pack() const;
+  /// The chunk += a packed one that check_packed_chunk() finds good (SOTTO_CHECK), wrapping.
+  void add_packed_chunk(std::uint64_t chunk, BytesView packed);
   /// this += the packed lane, wrapping. An Error, and nothing added, when the length is not exactly
   /// packed_bytes() or a spare bit is set.
   Status add_packed(BytesView packed);
@@ -85,17 +91,49 @@ class RingVector {
 
 /// An Error when `packed` is not exactly packed_bytes() long or a spare bit is set.
 Status check_packed(const LaneSpec& spec, BytesView packed);
+/// The same of one chunk.
+Status check_packed_chunk(const LaneSpec& spec, std::uint64_t chunk, BytesView packed);
+
+/// Where a chunk lies in the packed lanes of an update.
+struct PackedChunk {
+  std::size_t lane = 0;
+  std::uint64_t chunk = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// All of them, in their order: what is packed can be read and added without being whole.
+std::vector<PackedChunk> packed_chunks(std::span<const LaneSpec> lanes);
 
 /// All lanes of one participant before masking, or of a sum.
 struct RingUpdate {
   std::vector<RingVector> lanes;
 
   static RingUpdate zeros(std::span<const LaneSpec> lanes);
+  [[nodiscard]] RingUpdate clone() const;
+  [[nodiscard]] std::vector<LaneSpec> specs() const;
   /// The packed lanes, one after the other.
   [[nodiscard]] Bytes pack() const;
   /// this += what pack() made of another one. An Error, and nothing added, when a length does not
   /// fit or a spare bit is set.
   Status add_packed(BytesView packed);
+};
+
+/// What RingUpdate::pack() makes, in parts of a chunk each: for sums that are too big to lie in
+/// memory twice. `update` outlives it and stays as it is.
+class PackedParts {
+ public:
+  explicit PackedParts(const RingUpdate& update)
+      : update_(&update), chunks_(packed_chunks(update.specs())) {}
+
+  /// Good until the next call; empty behind the last one.
+  BytesView next();
+
+ private:
+  const RingUpdate* update_;
+  std::vector<PackedChunk> chunks_;
+  std::size_t done_ = 0;
+  Bytes part_;
 };
 
 }  // namespace sotto::codec

@@ -17,7 +17,6 @@ constexpr std::size_t kBlock = 4096;
 
 /// The coordinates that one input is spread over at least: the smallest block of the rotation.
 double smallest_block(const NoisyEncoding& noise) {
-  constexpr std::uint64_t kRotationBlock = std::uint64_t{1} << 20;
   const std::uint64_t last = noise.round.dimension % kRotationBlock;
   return static_cast<double>(last == 0 ? kRotationBlock : last);
 }
@@ -46,6 +45,10 @@ std::uint64_t round_by_coins(std::span<const float> values, double steps_per_uni
   }
   crypto::wipe(coin_bytes);
   return squared_norm;
+}
+
+std::vector<float> rotate_and_drop(ClippedUpdate update, const Bytes32& header_hash) {
+  return rotate(update.values(), header_hash);
 }
 
 }  // namespace
@@ -94,7 +97,7 @@ Result<std::vector<std::int32_t>> round_within(std::span<const float> values, do
 }
 
 Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane,
-                                const Bytes32& header_hash, const ClippedUpdate& update,
+                                const Bytes32& header_hash, ClippedUpdate update,
                                 crypto::SecureRandom& random) {
   if (update.values().size() != noise.values)
     return Error{"the update has " + std::to_string(update.values().size()) +
@@ -104,9 +107,12 @@ Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane
   auto sampler = privacy::DiscreteNoise::create(noise.round.mechanism, noise.round.variance);
   if (!sampler.ok()) return sampler.error();
   crypto::StreamRandom stream(random);  // fresh and local, never a shared seed (3.1 step 5)
-  const auto codes = round_within(rotate(update.values(), header_hash), noise.steps_per_unit,
-                                  noise.round.squared_sensitivity, stream);
+  // Of update, rotated, codes and words no more than two are there at once.
+  std::vector<float> rotated = rotate_and_drop(std::move(update), header_hash);
+  const auto codes =
+      round_within(rotated, noise.steps_per_unit, noise.round.squared_sensitivity, stream);
   if (!codes.ok()) return codes.error();
+  rotated = {};
   RingVector out(lane);
   std::visit(
       [&](auto& words) {
@@ -124,21 +130,20 @@ Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane
   return out;
 }
 
-std::vector<float> decode_noisy(const NoisyEncoding& noise, const RingVector& sum,
-                                const Bytes32& header_hash, std::uint64_t count) {
+void decode_noisy_block(const NoisyEncoding& noise, const RingVector& sum, const NoisyBlock& block,
+                        std::span<float> out) {
   const unsigned unused = 64U - sum.spec().bits;
-  const double unit = 1 / (noise.steps_per_unit * static_cast<double>(count));
-  std::vector<float> rotated(sum.spec().length);
+  const double unit = 1 / (noise.steps_per_unit * static_cast<double>(block.count));
   std::visit(
       [&](const auto& words) {
-        for (std::size_t i = 0; i < words.size(); ++i) {
+        for (std::size_t i = 0; i < out.size(); ++i) {
           const auto lifted =
-              static_cast<std::int64_t>(std::uint64_t{words[i]} << unused) >> unused;
-          rotated[i] = static_cast<float>(static_cast<double>(lifted) * unit);
+              static_cast<std::int64_t>(std::uint64_t{words[block.first + i]} << unused) >> unused;
+          out[i] = static_cast<float>(static_cast<double>(lifted) * unit);
         }
       },
       sum.words());
-  return rotate_back(std::move(rotated), noise.values, header_hash);
+  rotate_block_back(out, block.first, block.header_hash);
 }
 
 }  // namespace sotto::codec

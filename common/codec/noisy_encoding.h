@@ -48,11 +48,19 @@ Result<std::vector<std::int32_t>> round_within(std::span<const float> values, do
 /// An Error when the update is not bounded by the clipping norm or does not fit the lane. Every
 /// vector that leaves here had a squared norm of at most round.squared_sensitivity before noise.
 Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane,
-                                const Bytes32& header_hash, const ClippedUpdate& update,
+                                const Bytes32& header_hash, ClippedUpdate update,
                                 crypto::SecureRandom& random);
 
-/// The mean of `count` updates from their sum, wrapped where the sum was.
-std::vector<float> decode_noisy(const NoisyEncoding& noise, const RingVector& sum,
-                                const Bytes32& header_hash, std::uint64_t count);
+/// Which block of the rotation, and of which sum.
+struct NoisyBlock {
+  std::uint64_t first = 0;  // of its values, a multiple of kRotationBlock
+  Bytes32 header_hash{};
+  std::uint64_t count = 1;  // updates in the sum
+};
+
+/// A block of the mean from its sum, wrapped where the sum was, into `out`, which has the block's
+/// length; behind the mean's own values lies what the rotation padded.
+void decode_noisy_block(const NoisyEncoding& noise, const RingVector& sum, const NoisyBlock& block,
+                        std::span<float> out);
 
 }  // namespace sotto::codec

@@ -204,29 +204,29 @@ Result<DecodedSum> decode_counters(const EncodingSpec& spec, const RingVector& l
   return out;
 }
 
-/// Weighted mean of the offset codes' sum (3.1 step 9). Every conforming code is in [1, 2^q - 1].
-Result<std::vector<float>> decode_mean(const EncodingSpec& spec, const RingVector& lane,
-                                       const DecodedSum& counters) {
-  const double largest = 2.0 * code_limit(spec) + 1.0;
-  const auto count = static_cast<double>(counters.count);
-  const double offset = count * (code_limit(spec) + 1.0);
-  const double unit = static_cast<double>(spec.max_weight) /
-                      (steps_per_unit(spec) * static_cast<double>(counters.weight));
-  const std::uint64_t mask =
-      lane.spec().bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << lane.spec().bits) - 1;
-  std::vector<float> mean(lane.spec().length);
+MeanScale mean_scale(const EncodingSpec& spec, std::uint64_t values, const DecodedSum& counters) {
+  return {.values = values,
+          .offset = static_cast<double>(counters.count) * (code_limit(spec) + 1.0),
+          .unit = static_cast<double>(spec.max_weight) /
+                  (steps_per_unit(spec) * static_cast<double>(counters.weight))};
+}
+
+/// Every conforming code is in [1, 2^q - 1] (3.1 step 9).
+Status check_range(const EncodingSpec& spec, const RingVector& lane, std::uint64_t count) {
+  const auto least = static_cast<double>(count);
+  const double most = least * (2.0 * code_limit(spec) + 1.0);
+  const std::uint64_t mask = lane.low_mask();
   bool in_range = true;
   std::visit(
       [&](const auto& words) {
-        for (std::size_t i = 0; i < words.size(); ++i) {
-          const auto sum = static_cast<double>(words[i] & mask);
-          in_range &= sum >= count && sum <= count * largest;
-          mean[i] = static_cast<float>((sum - offset) * unit);
+        for (const auto word : words) {
+          const auto sum = static_cast<double>(word & mask);
+          in_range &= sum >= least && sum <= most;
         }
       },
       lane.words());
   if (!in_range) return Error{"a word of the sum is outside what its participants can produce"};
-  return mean;
+  return {};
 }
 
 Status check_sum_fits(std::span<const LaneSpec> lanes, const RingUpdate& sum) {
@@ -308,34 +308,38 @@ Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> la
   RingUpdate out;
   if (update) {
     Result<RingVector> lane =
-        spec.noise ? encode_noisy(*spec.noise, lanes[0], header_hash, *update, random)
+        spec.noise ? encode_noisy(*spec.noise, lanes[0], header_hash, *std::move(update), random)
                    : update_lane(spec, lanes[0], *update, counters.weight, random);
     if (!lane.ok()) return lane.error();
     out.lanes.push_back(std::move(lane).value());
   }
   out.lanes.push_back(std::move(counted).value());
-  if (update) out.lanes.push_back(check_lane(out.lanes[0], lanes[2], header_hash));
+  if (order->has_update) out.lanes.push_back(check_lane(out.lanes[0], lanes[2], header_hash));
   return out;
 }
 
 Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
-                              const Bytes32& header_hash, const RingUpdate& sum,
-                              std::uint32_t survivors) {
+                              const Bytes32& header_hash, RingUpdate sum, std::uint32_t survivors) {
   const Result<LaneOrder> order = check_lanes(spec, lanes);
   if (!order.ok()) return order.error();
   if (Status fits = check_sum_fits(lanes, sum); !fits.ok()) return fits.error();
   if (survivors < 1 || survivors > kMaxParticipants)
     return Error{"the number of survivors is out of range"};
   Result<DecodedSum> decoded = decode_counters(spec, sum.lanes[order->counters], survivors);
-  if (!decoded.ok() || !order->has_update) return decoded;
-  if (Status intact = check_check_words(sum, header_hash); !intact.ok()) return intact.error();
-  if (spec.noise) {
-    decoded->mean = decode_noisy(*spec.noise, sum.lanes[0], header_hash, decoded->count);
-    return decoded;
+  if (!decoded.ok()) return decoded;
+  if (order->has_update) {
+    if (Status intact = check_check_words(sum, header_hash); !intact.ok()) return intact.error();
+    const RingVector& update = sum.lanes[0];
+    if (spec.noise) {
+      decoded->scale = {
+          .values = spec.noise->values, .noise = spec.noise, .header_hash = header_hash};
+    } else if (Status fits = check_range(spec, update, decoded->count); !fits.ok()) {
+      return fits.error();
+    } else {
+      decoded->scale = mean_scale(spec, update.spec().length, *decoded);
+    }
   }
-  Result<std::vector<float>> mean = decode_mean(spec, sum.lanes[0], decoded.value());
-  if (!mean.ok()) return mean.error();
-  decoded->mean = std::move(mean).value();
+  decoded->sum = std::move(sum);
   return decoded;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/codec/decoded_sum.h"
 #include "common/codec/lanes.h"
 #include "common/codec/noisy_encoding.h"
 #include "common/crypto/hash.h"
@@ -57,17 +58,10 @@ Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> la
                           const Bytes32& header_hash, std::optional<ClippedUpdate> update,
                           const Counters& counters, crypto::SecureRandom& random);
 
-struct DecodedSum {
-  std::vector<float> mean;             // weighted mean of the updates; empty in an evaluation round
-  std::uint64_t count = 0;             // participants in the sum
-  std::uint64_t weight = 0;            // sum of weights
-  std::vector<std::uint64_t> metrics;  // sums
-};
-
-/// Checks sentinels, count == survivors, check words and weight range, then decodes. An Error
-/// means: discard the round's result.
+/// Checks sentinels, count == survivors, check words, weight range and that every word can be a sum
+/// of conforming inputs, before anything of the mean is read. An Error means: discard the round's
+/// result.
 Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
-                              const Bytes32& header_hash, const RingUpdate& sum,
-                              std::uint32_t survivors);
+                              const Bytes32& header_hash, RingUpdate sum, std::uint32_t survivors);
 
 }  // namespace sotto::codec

@@ -12,7 +12,7 @@ namespace sotto::codec {
 
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 20;
+constexpr std::size_t kBlock = kRotationBlock;
 constexpr std::size_t kInCache = std::size_t{1} << 12;  // floats: half of a 32 KiB cache
 constexpr std::size_t kVector = 16;                     // floats that one step of a loop takes
 constexpr std::size_t kSignBytes = 4096;                // of the stream at a time
@@ -131,17 +131,10 @@ std::vector<float> rotate(std::span<const float> values, const Bytes32& header_h
   return out;
 }
 
-std::vector<float> rotate_back(std::vector<float> rotated, std::uint64_t values,
-                               const Bytes32& header_hash) {
-  SOTTO_CHECK(rotated.size() == rotated_length(values), "a rotated vector of another length");
-  const crypto::Secret32 key = sign_key(header_hash);
-  for (std::size_t at = 0; at < rotated.size(); at += kBlock) {
-    const auto block = std::span(rotated).subspan(at, std::min(kBlock, rotated.size() - at));
-    transform(block);
-    apply_signs(block, at, key, orthonormal_scale(block.size()));
-  }
-  rotated.resize(values);
-  return rotated;
+void rotate_block_back(std::span<float> block, std::uint64_t first, const Bytes32& header_hash) {
+  SOTTO_CHECK(first % kBlock == 0 && block.size() <= kBlock, "a block of the rotation");
+  transform(block);
+  apply_signs(block, first, sign_key(header_hash), orthonormal_scale(block.size()));
 }
 
 }  // namespace sotto::codec

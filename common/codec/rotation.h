@@ -12,6 +12,8 @@
 
 namespace sotto::codec {
 
+inline constexpr std::uint64_t kRotationBlock = std::uint64_t{1} << 20;
+
 /// The length after padding (m'), for at least one value.
 std::uint64_t rotated_length(std::uint64_t values);
 
@@ -19,8 +21,8 @@ std::uint64_t rotated_length(std::uint64_t values);
 /// it is within float rounding; rotated_length(values.size()) values.
 std::vector<float> rotate(std::span<const float> values, const Bytes32& header_hash);
 
-/// The inverse: the first `values` of what was rotated. `rotated` has rotated_length(values).
-std::vector<float> rotate_back(std::vector<float> rotated, std::uint64_t values,
-                               const Bytes32& header_hash);
+/// The inverse, in place, of one block of what was rotated: `first` is its place there, a multiple
+/// of kRotationBlock.
+void rotate_block_back(std::span<float> block, std::uint64_t first, const Bytes32& header_hash);
 
 }  // namespace sotto::codec

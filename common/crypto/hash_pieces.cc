@@ -185,13 +185,14 @@ SOTTO_AVX512 std::size_t hash_avx512(const First& first, std::span<const Input> 
 
 }  // namespace
 
-std::vector<Bytes32> hash_pieces(std::string_view label, BytesView head, BytesView bytes) {
+std::vector<Bytes32> hash_pieces(std::string_view label, BytesView head, BytesView bytes,
+                                 std::uint64_t first) {
   SOTTO_CHECK(head.size() + sizeof(std::uint64_t) < kBlock, "a head fits in one block");
   std::vector<Input> pieces;
   for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
     ByteWriter place;
     place.bytes(head);
-    place.u64(pieces.size());
+    place.u64(first + pieces.size());
     pieces.push_back({.head = place.take(),
                       .body = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at))});
   }
@@ -202,6 +203,37 @@ std::vector<Bytes32> hash_pieces(std::string_view label, BytesView head, BytesVi
   for (; done < pieces.size(); ++done)
     out[done] = hash(label, {pieces[done].head, pieces[done].body});
   return out;
+}
+
+PiecedHasher::PiecedHasher(const Labels& labels, Bytes head)
+    : piece_label_(labels.piece), head_(std::move(head)), whole_(labels.whole) {
+  whole_.update(head_);
+}
+
+void PiecedHasher::hash_now(BytesView pieces) {
+  const std::vector<Bytes32> hashes = hash_pieces(piece_label_, head_, pieces, pieces_);
+  for (const Bytes32& hash : hashes)
+    whole_.update(hash);
+  pieces_ += hashes.size();
+}
+
+void PiecedHasher::update(BytesView part) {
+  if (!begun_.empty()) {
+    const std::size_t missing = std::min(kPieceBytes - begun_.size(), part.size());
+    begun_.insert(begun_.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(missing));
+    part = part.subspan(missing);
+    if (begun_.size() < kPieceBytes) return;
+    hash_now(begun_);
+    begun_.clear();
+  }
+  const std::size_t whole = part.size() / kPieceBytes * kPieceBytes;
+  hash_now(part.first(whole));
+  begun_.assign(part.begin() + static_cast<std::ptrdiff_t>(whole), part.end());
+}
+
+Bytes32 PiecedHasher::finish() {
+  hash_now(begun_);
+  return whole_.finish();
 }
 
 }  // namespace sotto::crypto

@@ -20,9 +20,9 @@ Error file_error(std::string_view what, const std::filesystem::path& file) {
   return system_error(std::string(what) + " " + file.string());
 }
 
-Status write_and_sync(const FileDescriptor& out, std::initializer_list<BytesView> parts) {
+Status write_and_sync(const FileDescriptor& out, const std::function<BytesView()>& next_part) {
   std::uint64_t at = 0;
-  for (const BytesView part : parts) {
+  for (BytesView part = next_part(); !part.empty(); part = next_part()) {
     if (Status written = write_all_at(out, part, at); !written.ok()) return written;
     at += part.size();
   }
@@ -85,13 +85,24 @@ Status sync_directory(const std::filesystem::path& directory) {
 
 Status write_file_atomically(const std::filesystem::path& file,
                              std::initializer_list<BytesView> parts, FileAccess access) {
+  const auto* next = parts.begin();
+  const auto next_part = [&] {
+    while (next != parts.end() && next->empty())
+      ++next;
+    return next == parts.end() ? BytesView() : *next++;
+  };
+  return write_file_atomically(file, next_part, access);
+}
+
+Status write_file_atomically(const std::filesystem::path& file,
+                             const std::function<BytesView()>& next_part, FileAccess access) {
   Temporary temporary(file.string() + ".tmp-XXXXXX");
   FileDescriptor out(::mkostemp(temporary.path.data(), O_CLOEXEC));  // mode 0600
   if (!out.is_open()) {
     temporary.renamed = true;  // there is none to remove
     return file_error("cannot create a file beside", file);
   }
-  if (Status written = write_and_sync(out, parts); !written.ok())
+  if (Status written = write_and_sync(out, next_part); !written.ok())
     return Error{"cannot write " + file.string() + ": " + written.error().message};
   if (access == FileAccess::kEveryoneReads && ::fchmod(out.get(), 0644) != 0)
     return file_error("cannot set the mode of", file);

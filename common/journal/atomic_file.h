@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 
 #include "common/base/bytes.h"
@@ -19,6 +20,10 @@ enum class FileAccess { kOwnerOnly, kEveryoneReads };
 /// left.
 Status write_file_atomically(const std::filesystem::path& file,
                              std::initializer_list<BytesView> parts, FileAccess access);
+
+/// The same of parts that are made one after the other, until an empty one.
+Status write_file_atomically(const std::filesystem::path& file,
+                             const std::function<BytesView()>& next_part, FileAccess access);
 
 /// The whole of a regular file. An Error when it is missing or longer than max_bytes.
 Result<Bytes> read_file(const std::filesystem::path& file, std::uint64_t max_bytes);

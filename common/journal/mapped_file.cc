@@ -41,6 +41,11 @@ MappedFile::~MappedFile() {
   unmap();
 }
 
+void MappedFile::forget_pages() const {
+  if (bytes_.empty()) return;
+  ::madvise(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+}
+
 void MappedFile::unmap() {
   if (bytes_.empty()) return;
   ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());

@@ -24,6 +24,10 @@ class MappedFile {
 
   [[nodiscard]] BytesView bytes() const { return bytes_; }
 
+  /// Pages that were touched no longer count as this process's memory; they come again when they
+  /// are. For files as big as the memory that they are read into.
+  void forget_pages() const;
+
  private:
   explicit MappedFile(BytesView bytes) : bytes_(bytes) {}
 

@@ -222,14 +222,12 @@ Result<Header> parse_header(BytesView header) {
 }
 
 template <class Word, class Convert>
-std::vector<float> converted(BytesView data, Convert convert) {
-  std::vector<float> out(data.size() / sizeof(Word));
-  for (std::size_t i = 0; i < out.size(); ++i) {
+void append_converted(std::vector<float>& out, BytesView data, Convert convert) {
+  for (std::size_t at = 0; at + sizeof(Word) <= data.size(); at += sizeof(Word)) {
     Word word;  // any address: the data need not be aligned
-    std::memcpy(&word, data.data() + i * sizeof word, sizeof word);
-    out[i] = convert(word);
+    std::memcpy(&word, data.data() + at, sizeof word);
+    out.push_back(convert(word));
   }
-  return out;
 }
 
 float float_of_bf16(std::uint16_t bits) {
@@ -246,6 +244,21 @@ float float_of_f16(std::uint16_t bits) {
   }
   const std::uint32_t wide = exponent == 0x1FU ? 0xFFU : exponent + 127 - 15;
   return std::bit_cast<float>(sign | wide << 23U | fraction << 13U);
+}
+
+/// As floats_of(), behind what is in `out` already.
+Status append_floats(std::vector<float>& out, const TensorView& tensor) {
+  out.reserve(out.size() + *element_count(tensor.shape));
+  if (tensor.dtype == "F32")
+    append_converted<float>(out, tensor.data, [](float value) { return value; });
+  else if (tensor.dtype == "BF16")
+    append_converted<std::uint16_t>(out, tensor.data, float_of_bf16);
+  else if (tensor.dtype == "F16")
+    append_converted<std::uint16_t>(out, tensor.data, float_of_f16);
+  else
+    return bad_tensor(tensor.name,
+                      "its type is " + tensor.dtype + "; only F32, F16 and BF16 hold weights");
+  return {};
 }
 
 std::string make_header(const FlatParameters& parameters,
@@ -283,12 +296,9 @@ Result<std::map<std::string, std::string>> safetensors_metadata(BytesView file) 
 }
 
 Result<std::vector<float>> floats_of(const TensorView& tensor) {
-  if (tensor.dtype == "F32")
-    return converted<float>(tensor.data, [](float value) { return value; });
-  if (tensor.dtype == "BF16") return converted<std::uint16_t>(tensor.data, float_of_bf16);
-  if (tensor.dtype == "F16") return converted<std::uint16_t>(tensor.data, float_of_f16);
-  return bad_tensor(tensor.name,
-                    "its type is " + tensor.dtype + "; only F32, F16 and BF16 hold weights");
+  std::vector<float> out;
+  if (Status read = append_floats(out, tensor); !read.ok()) return read.error();
+  return out;
 }
 
 Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
@@ -298,11 +308,15 @@ Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
   const auto tensors = parse_safetensors(mapped->bytes());
   if (!tensors.ok()) return refused(tensors.error().message);
   FlatParameters out;
+  std::uint64_t total = 0;
+  for (const TensorView& tensor : *tensors)
+    total += *element_count(tensor.shape);
+  out.values.reserve(total);  // big models lie in memory once, and beside them one tensor's pages
   for (const TensorView& tensor : *tensors) {
-    const Result<std::vector<float>> values = floats_of(tensor);
-    if (!values.ok()) return refused(values.error().message);
+    if (Status read = append_floats(out.values, tensor); !read.ok())
+      return refused(read.error().message);
     out.layout.push_back({tensor.name, tensor.shape});
-    out.values.insert(out.values.end(), values->begin(), values->end());
+    mapped->forget_pages();
   }
   return out;
 }

@@ -1,8 +1,10 @@
 #include "common/model/server_optimizer.h"
 
-#include <bit>
 #include <cmath>
-#include <utility>
+#include <cstring>
+
+#include "common/base/check.h"
+#include "common/model/flat_parameters.h"
 
 namespace sotto {
 
@@ -10,19 +12,11 @@ namespace {
 
 constexpr std::uint32_t kStateVersion = 1;
 
-void write(ByteWriter& out, const std::vector<float>& values) {
-  for (float value : values)
-    out.u32(std::bit_cast<std::uint32_t>(value));
-}
-
 /// False when a value is not finite.
 bool read(ByteReader& in, std::vector<float>& values) {
-  bool finite = true;
-  for (float& value : values) {
-    value = std::bit_cast<float>(in.u32());
-    finite = finite && std::isfinite(value);
-  }
-  return finite;
+  const BytesView bytes = in.bytes(4 * values.size());
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return !first_non_finite(values);
 }
 
 }  // namespace
@@ -34,53 +28,52 @@ ServerOptimizer::ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t pa
   second_moment_.assign(parameters, static_cast<float>(spec.tau * spec.tau));
 }
 
-std::vector<float> ServerOptimizer::step(std::vector<float> model,
-                                         std::span<const float> mean_update) {
-  SOTTO_CHECK(model.size() == parameters_ && mean_update.size() == parameters_,
-              "model and update have the optimizer's size");
+void ServerOptimizer::step(std::span<float> model, std::size_t first,
+                           std::span<const float> mean_update) {
+  SOTTO_CHECK(model.size() == mean_update.size() && first <= parameters_ &&
+                  model.size() <= parameters_ - first,
+              "a part of the model and of the update");
   const bool adam = spec_.type == ServerOptimizerSpec::Type::kFedAdam;
-  for (std::size_t i = 0; i < parameters_; ++i) {
+  for (std::size_t i = 0; i < model.size(); ++i) {
     const double d = static_cast<double>(mean_update[i]);
     double direction = d;
     if (adam) {
-      const double m = spec_.beta1 * static_cast<double>(first_moment_[i]) + (1 - spec_.beta1) * d;
-      const double v =
-          spec_.beta2 * static_cast<double>(second_moment_[i]) + (1 - spec_.beta2) * d * d;
-      first_moment_[i] = static_cast<float>(m);
-      second_moment_[i] = static_cast<float>(v);
+      float& first_moment = first_moment_[first + i];
+      float& second_moment = second_moment_[first + i];
+      const double m = spec_.beta1 * static_cast<double>(first_moment) + (1 - spec_.beta1) * d;
+      const double v = spec_.beta2 * static_cast<double>(second_moment) + (1 - spec_.beta2) * d * d;
+      first_moment = static_cast<float>(m);
+      second_moment = static_cast<float>(v);
       direction = m / (std::sqrt(v) + spec_.tau);
     }
     model[i] = static_cast<float>(static_cast<double>(model[i]) + spec_.learning_rate * direction);
   }
-  return model;
 }
 
-Bytes ServerOptimizer::encode_state() const {
-  ByteWriter out;
-  out.reserve(16 + 8 * first_moment_.size());
-  out.u32(kStateVersion);
-  out.u32(static_cast<std::uint32_t>(spec_.type));
-  out.u64(parameters_);
-  write(out, first_moment_);
-  write(out, second_moment_);
-  return out.take();
+ServerOptimizer::EncodedState ServerOptimizer::encode_state() const {
+  ByteWriter head;
+  head.u32(kStateVersion);
+  head.u32(static_cast<std::uint32_t>(spec_.type));
+  head.u64(parameters_);
+  return {.head = head.take(),
+          .first_moment = bytes_of(first_moment_),
+          .second_moment = bytes_of(second_moment_)};
 }
 
-Status ServerOptimizer::restore_state(BytesView state) {
+Result<ServerOptimizer> ServerOptimizer::restored(const ServerOptimizerSpec& spec,
+                                                  BytesView state) {
   ByteReader in(state);
-  const bool same = in.u32() == kStateVersion &&
-                    in.u32() == static_cast<std::uint32_t>(spec_.type) && in.u64() == parameters_;
-  if (!in.ok() || !same)
-    return Error{"the saved optimizer state is of another optimizer or another model"};
-  if (in.remaining() != 4 * (first_moment_.size() + second_moment_.size()))
+  const bool same = in.u32() == kStateVersion && in.u32() == static_cast<std::uint32_t>(spec.type);
+  const std::uint64_t parameters = in.u64();
+  if (!in.ok() || !same || parameters > kMaxElements)
+    return Error{"the saved optimizer state is of another optimizer"};
+  const std::uint64_t moments = spec.type == ServerOptimizerSpec::Type::kFedAdam ? 2 : 0;
+  if (in.remaining() != 4 * moments * parameters)
     return Error{"the saved optimizer state is cut short or too long"};
-  std::vector<float> first(first_moment_.size());
-  std::vector<float> second(second_moment_.size());
-  if (!read(in, first) || !read(in, second))
+  ServerOptimizer out(spec, parameters);
+  if (!read(in, out.first_moment_) || !read(in, out.second_moment_))
     return Error{"the saved optimizer state holds a value that is not finite"};
-  first_moment_ = std::move(first);
-  second_moment_ = std::move(second);
-  return {};
+  return out;
 }
 
 }  // namespace sotto

@@ -27,16 +27,31 @@ class ServerOptimizer {
  public:
   ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t parameters);
 
-  /// The next model. Both vectors have `parameters` values (SOTTO_CHECK).
+  /// Takes a part of the model, whose first value is the model's value `first`, to the next model,
+  /// in place. Every part once a round, in any order; what comes out does not depend on how the
+  /// model was cut. `mean_update` has the part's length (SOTTO_CHECK).
   ///   FedAvg   x += lr d
   ///   FedAdam  m = b1 m + (1 - b1) d;  v = b2 v + (1 - b2) d^2;  x += lr m / (sqrt(v) + tau),
   ///            m = 0 and v = tau^2 before the first round
-  std::vector<float> step(std::vector<float> model, std::span<const float> mean_update);
+  void step(std::span<float> model, std::size_t first, std::span<const float> mean_update);
 
-  /// The moments, for a checkpoint: restored, the next step is the same to the bit.
-  [[nodiscard]] Bytes encode_state() const;
-  /// An Error when the bytes are another optimizer's or another model's; then nothing changes.
-  Status restore_state(BytesView state);
+  /// The moments, for a checkpoint: restored, the next step is the same to the bit. Two pieces of
+  /// memory are the optimizer's own, not copied: good until it changes or goes.
+  struct EncodedState {
+    Bytes head;
+    BytesView first_moment;
+    BytesView second_moment;
+
+    [[nodiscard]] std::uint64_t size() const {
+      return head.size() + first_moment.size() + second_moment.size();
+    }
+  };
+
+  [[nodiscard]] EncodedState encode_state() const;
+  /// An Error when the bytes are another optimizer's.
+  static Result<ServerOptimizer> restored(const ServerOptimizerSpec& spec, BytesView state);
+
+  [[nodiscard]] std::size_t parameters() const { return parameters_; }
 
  private:
   ServerOptimizerSpec spec_;

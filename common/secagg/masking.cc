@@ -6,7 +6,6 @@
 
 #include "common/base/check.h"
 #include "common/crypto/hash.h"
-#include "common/crypto/hash_pieces.h"
 
 namespace sotto::secagg {
 namespace {
@@ -77,12 +76,13 @@ std::uint64_t upload_bytes(std::span<const codec::LaneSpec> lanes) {
 Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::LaneSpec> lanes,
                        BytesView packed) {
   SOTTO_CHECK(packed.size() == upload_bytes(lanes), "an upload has exactly its lanes' bytes");
-  const Bytes owner = h_and_id(h, id);
-  crypto::Hasher whole("SA1 y");
-  whole.update(owner);
-  for (const Bytes32& piece : crypto::hash_pieces("SA1 ypc", owner, packed))
-    whole.update(piece);
-  return whole.finish();
+  crypto::PiecedHasher hasher = upload_hasher(h, id);
+  hasher.update(packed);
+  return hasher.finish();
+}
+
+crypto::PiecedHasher upload_hasher(const Bytes32& h, MemberId id) {
+  return crypto::PiecedHasher({.whole = "SA1 y", .piece = "SA1 ypc"}, h_and_id(h, id));
 }
 
 crypto::AgreementKey mask_agreement_key(const crypto::Secret32& r, const Bytes32& h, MemberId id) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/codec/lanes.h"
+#include "common/crypto/hash_pieces.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/mask_stream.h"
 #include "common/crypto/secret.h"
@@ -38,6 +39,8 @@ class MaskedUpdate {
 /// the lanes' bytes.
 Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::LaneSpec> lanes,
                        BytesView packed);
+/// The same of an upload that comes part by part.
+crypto::PiecedHasher upload_hasher(const Bytes32& h, MemberId id);
 /// Sum of packed_bytes() of the lanes.
 std::uint64_t upload_bytes(std::span<const codec::LaneSpec> lanes);
 

@@ -23,7 +23,7 @@ Bytes encode(const PublishedSum& sum) {
   return out.take();
 }
 
-Result<PublishedSum> decode_published_sum(BytesView bytes) {
+Result<PublishedSum> decode_published_sum(Bytes bytes) {
   ByteReader in(bytes);
   PublishedSum sum;
   sum.server_round = in.u64();
@@ -32,8 +32,8 @@ Result<PublishedSum> decode_published_sum(BytesView bytes) {
   sum.size.C = in.u32();
   sum.survivors = in.u32();
   if (!in.ok()) return Error{"the sum of a round is cut short"};
-  const BytesView packed = in.bytes(in.remaining());
-  sum.packed.assign(packed.begin(), packed.end());
+  bytes.erase(bytes.begin(), bytes.begin() + kPublishedSumHeadBytes);  // big: not copied
+  sum.packed = std::move(bytes);
   return sum;
 }
 

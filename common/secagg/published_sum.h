@@ -27,7 +27,7 @@ Bytes32 published_sum_blob(const RunId& run, std::uint64_t server_round);
 /// u64 server round || h || u32 n || u32 C || u32 survivors || packed.
 Bytes encode(const PublishedSum& sum);
 /// Only the form is checked. An Error when the bytes are fewer than a sum has.
-Result<PublishedSum> decode_published_sum(BytesView bytes);
+Result<PublishedSum> decode_published_sum(Bytes bytes);
 
 /// Beside `packed`.
 inline constexpr std::uint64_t kPublishedSumHeadBytes = 52;

@@ -253,12 +253,16 @@ Verdict Server::accept(const wire::UploadHeader& m5) {
 }
 
 Status Server::check_upload(MemberId id, BytesView packed) const {
+  const auto& lanes = state_->header.lanes;
+  if (packed.size() != upload_bytes(lanes)) return Error{"the upload has another length"};
+  return check_upload(id, hash_of_upload(state_->h, id, lanes, packed));
+}
+
+Status Server::check_upload(MemberId id, const Bytes32& hash_y) const {
   const State& state = *state_;
   const auto from = state.cohort.index_of(id);
   SOTTO_CHECK(from && state.sent[*from].m5, "an upload follows its accepted header");
-  const auto& lanes = state.header.lanes;
-  if (packed.size() != upload_bytes(lanes)) return Error{"the upload has another length"};
-  if (hash_of_upload(state.h, id, lanes, packed) != state.sent[*from].m5->hash_y)
+  if (hash_y != state.sent[*from].m5->hash_y)
     return Error{"the upload does not have the hash that its header signs"};
   return {};
 }

@@ -91,6 +91,8 @@ class Server {
   /// Checks length and hash_y; an Error: the upload does not count. The caller adds the lanes to
   /// the sum, which checks the padding.
   Status check_upload(MemberId id, BytesView packed) const;
+  /// Of an upload that is never in one place, with the length of its lanes: upload_hasher().
+  Status check_upload(MemberId id, const Bytes32& hash_y) const;
   void upload_complete(MemberId id);
   [[nodiscard]] const IndexSet& uploaded() const;
 

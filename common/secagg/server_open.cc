@@ -18,11 +18,12 @@ codec::RingUpdate SumJob::run(codec::RingUpdate masked_sum, unsigned threads) &&
 }
 
 Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum) {
-  crypto::Hasher whole("SOTTO aggregate");
-  whole.update(h);
-  for (const Bytes32& piece : crypto::hash_pieces("SA1 spc", h, sum.pack()))
-    whole.update(piece);
-  return whole.finish();
+  crypto::PiecedHasher hasher({.whole = "SOTTO aggregate", .piece = "SA1 spc"},
+                              Bytes(h.begin(), h.end()));
+  codec::PackedParts parts(sum);
+  for (BytesView part = parts.next(); !part.empty(); part = parts.next())
+    hasher.update(part);
+  return hasher.finish();
 }
 
 /// What is wrong with the answer as a whole; null when nothing is. A list with a share of the wrong

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -64,6 +65,19 @@ double cpu_seconds_of(Work work) {
   const double start = cpu_seconds();
   work();
   return cpu_seconds() - start;
+}
+
+/// Takes `--name N` off the command line; `usual` without it.
+inline std::uint64_t take_number(int& argc, char** argv, std::string_view name,
+                                 std::uint64_t usual) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (argv[i] != name) continue;
+    const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
+    std::copy(argv + i + 2, argv + argc + 1, argv + i);
+    argc -= 2;
+    return value;
+  }
+  return usual;
 }
 
 struct Figure {

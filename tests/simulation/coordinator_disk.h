@@ -56,9 +56,10 @@ class CoordinatorDisk {
       return {};
     }
 
-    Result<BytesView> read(std::uint32_t member) override {
+    Result<BytesView> read(std::uint32_t member, std::uint64_t offset,
+                           std::uint64_t bytes) override {
       written[member].resize(upload_bytes);
-      return BytesView(written[member]);
+      return BytesView(written[member]).subspan(offset, bytes);
     }
 
     void added(std::uint32_t) override {}

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/simulation/world.h"
+#include "tests/unit/whole_mean.h"
 
 namespace sotto::sim {
 namespace {
@@ -49,9 +50,10 @@ std::vector<double> clipped_mean(World& world, const RoundRecord& round) {
 double noise_in(const RoundRecord& round, const std::vector<double>& expected,
                 const codec::NoisyEncoding& encoding) {
   const double steps = encoding.steps_per_unit * static_cast<double>(round.survivors.size());
+  const std::vector<float> mean = codec::whole_mean(*round.sum);
   double squares = 0;
   for (std::size_t i = 0; i < expected.size(); ++i)
-    squares += std::pow((double{round.sum->mean[i]} - expected[i]) * steps, 2);
+    squares += std::pow((double{mean[i]} - expected[i]) * steps, 2);
   return squares / static_cast<double>(expected.size());
 }
 
@@ -100,9 +102,10 @@ TEST(NoisyRounds, ADropoutLeavesTheMeanOfTheOthers) {
   const RoundRecord& round = world.rounds()[0];
   ASSERT_EQ(round.survivors.size(), 7U) << world.report();
   const std::vector<double> expected = clipped_mean(world, round);
+  const std::vector<float> mean = codec::whole_mean(*round.sum);
   double product = 0, square = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    product += expected[i] * double{round.sum->mean[i]};
+    product += expected[i] * double{mean[i]};
     square += expected[i] * expected[i];
   }
   // The projection's deviation is that of one word of the mean over the length of the mean.

@@ -21,13 +21,6 @@ FlatUpdate invented_update(std::uint64_t seed, RoundNumber round, std::uint64_t 
   return FlatUpdate(std::move(update));
 }
 
-codec::RingUpdate copy_of(const codec::RingUpdate& update) {
-  codec::RingUpdate copy;
-  for (const auto& lane : update.lanes)
-    copy.lanes.push_back(lane.clone());
-  return copy;
-}
-
 }  // namespace
 
 Site::Site(Setup setup, crypto::SigningKey signing)
@@ -106,7 +99,7 @@ participant::SessionOutput Site::mask(participant::MaskRequest request, TimePoin
     input.update.emplace(trained_update(trained_));
   codec::RingUpdate plain =
       participant::encode_upload(request, std::move(input), 100.0, rounding).value();
-  inputs_.insert_or_assign(request.round, copy_of(plain));
+  inputs_.insert_or_assign(request.round, plain.clone());
   input_ids_.insert_or_assign(request.round, request.input);
   std::optional<privacy::NoisyRounds> noise;
   if (request.encoding.noise) noise = request.encoding.noise->round;

@@ -29,13 +29,6 @@ std::filesystem::path memory_or_disk() {
   return std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
 }
 
-codec::RingUpdate copy_of(const codec::RingUpdate& update) {
-  codec::RingUpdate copy;
-  for (const auto& lane : update.lanes)
-    copy.lanes.push_back(lane.clone());
-  return copy;
-}
-
 }  // namespace
 
 World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
@@ -369,7 +362,7 @@ void World::carry_out(coordinator::RoundOutput output) {
   }
   if (output.sum) {
     codec::RingUpdate sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
-    opened_ = copy_of(sum);
+    opened_ = sum.clone();
     carry_out(machine_->summed(std::move(sum), clock_.now()));
     return;
   }
@@ -391,9 +384,12 @@ void World::finish_round(coordinator::RoundOutcome outcome) {
   for (const auto& one : sites_)
     check_ledger(*one, round_);
   if (record.took > longest_round()) checker_.fail("the round outlived its deadlines");
-  if (outcome.published) sums_->keep(agreement_.run, *outcome.published);
-  if (record.status == wire::RoundStatus::kDone && !record.sum->mean.empty())
-    model_.values = optimizer_.step(std::move(model_.values), record.sum->mean);
+  if (outcome.published) {
+    outcome.published->packed = record.sum->sum.pack();
+    sums_->keep(agreement_.run, *outcome.published);
+  }
+  if (record.status == wire::RoundStatus::kDone && record.sum->scale.values > 0)
+    model_.values = codec::step_by_mean(optimizer_, std::move(model_.values), *record.sum);
   records_.push_back(std::move(record));
   round_over_ = true;
   // A round that the checker ended is not over for the machine and cannot be closed.

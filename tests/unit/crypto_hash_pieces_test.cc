@@ -30,7 +30,7 @@ TEST(HashPieces, AreTheHashesOfThePiecesOneByOne) {
     for (std::size_t rest : {std::size_t{0}, std::size_t{1}, std::size_t{127}, kPieceBytes - 1}) {
       const Bytes bytes = some_bytes(whole_pieces * kPieceBytes + rest);
       const Bytes head = some_bytes(36);
-      EXPECT_EQ(hash_pieces("SA1 ypc", head, bytes), one_by_one("SA1 ypc", head, bytes))
+      EXPECT_EQ(hash_pieces("SA1 ypc", head, bytes, 0), one_by_one("SA1 ypc", head, bytes))
           << whole_pieces << " " << rest;
     }
 }
@@ -38,17 +38,34 @@ TEST(HashPieces, AreTheHashesOfThePiecesOneByOne) {
 TEST(HashPieces, WithAHeadOfAnyLength) {
   const Bytes bytes = some_bytes(9 * kPieceBytes);
   for (std::size_t head : {0U, 1U, 7U, 8U, 56U, 119U})
-    EXPECT_EQ(hash_pieces("l", some_bytes(head), bytes), one_by_one("l", some_bytes(head), bytes))
+    EXPECT_EQ(hash_pieces("l", some_bytes(head), bytes, 0),
+              one_by_one("l", some_bytes(head), bytes))
         << head;
-  EXPECT_DEATH(hash_pieces("l", some_bytes(120), bytes), "fits in one block");
+  EXPECT_DEATH(hash_pieces("l", some_bytes(120), bytes, 0), "fits in one block");
+}
+
+TEST(PiecedHasher, WherePartsAreCutMakesNoDifference) {
+  const Bytes bytes = some_bytes(5 * kPieceBytes + 77), head = some_bytes(36);
+  Hasher expected("whole");
+  expected.update(head);
+  for (const Bytes32& piece : one_by_one("piece", head, bytes))
+    expected.update(piece);
+  const Bytes32 hash = expected.finish();
+  for (const std::size_t step : {std::size_t{100}, kPieceBytes - 1, kPieceBytes, kPieceBytes + 1,
+                                 3 * kPieceBytes, bytes.size()}) {
+    PiecedHasher hasher({.whole = "whole", .piece = "piece"}, head);
+    for (std::size_t at = 0; at < bytes.size(); at += step)
+      hasher.update(BytesView(bytes).subspan(at, std::min(step, bytes.size() - at)));
+    EXPECT_EQ(hasher.finish(), hash) << step;
+  }
 }
 
 TEST(HashPieces, EveryByteCounts) {
   Bytes bytes = some_bytes(8 * kPieceBytes);
-  const auto before = hash_pieces("l", {}, bytes);
+  const auto before = hash_pieces("l", {}, bytes, 0);
   for (std::size_t at = 0; at < bytes.size(); at += 509) {
     bytes[at] ^= 1;
-    const auto after = hash_pieces("l", {}, bytes);
+    const auto after = hash_pieces("l", {}, bytes, 0);
     for (std::size_t piece = 0; piece < 8; ++piece)
       EXPECT_EQ(before[piece] == after[piece], piece != at / kPieceBytes) << at;
     bytes[at] ^= 1;

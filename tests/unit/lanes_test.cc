@@ -53,6 +53,51 @@ std::uint8_t ring_for(int bits) {
   return bits <= 16 ? 16 : bits <= 32 ? 32 : 64;
 }
 
+RingUpdate three_lanes(crypto::StreamRandom& random) {
+  RingUpdate out;
+  for (const auto& [bits, length] : {std::pair{13, 100U}, {64, 5U}, {13, 7U}}) {
+    out.lanes.push_back(random_vector({.word_bits = ring_for(bits),
+                                       .bits = static_cast<std::uint8_t>(bits),
+                                       .length = length,
+                                       .chunk_words = 16},
+                                      random));
+    out.lanes.back().reduce();
+  }
+  return out;
+}
+
+TEST(PackedParts, AreTheWholePackedUpdateAndAddedChunkByChunkGiveItBack) {
+  crypto::StreamRandom random(4);
+  const RingUpdate update = three_lanes(random);
+  const Bytes whole = update.pack();
+  Bytes joined;
+  PackedParts parts(update);
+  for (BytesView part = parts.next(); !part.empty(); part = parts.next()) {
+    EXPECT_LE(part.size(), 16U * 8) << "a chunk at a time";
+    joined.insert(joined.end(), part.begin(), part.end());
+  }
+  EXPECT_EQ(joined, whole);
+  RingUpdate read = RingUpdate::zeros(update.specs());
+  for (const PackedChunk& chunk : packed_chunks(update.specs())) {
+    const BytesView packed = BytesView(whole).subspan(chunk.offset, chunk.bytes);
+    ASSERT_TRUE(check_packed_chunk(update.specs()[chunk.lane], chunk.chunk, packed).ok());
+    read.lanes[chunk.lane].add_packed_chunk(chunk.chunk, packed);
+  }
+  EXPECT_EQ(read.pack(), whole);
+}
+
+TEST(PackedParts, AChunkOfAnotherLengthOrWithASpareBitIsRefused) {
+  const LaneSpec lane{.word_bits = 16, .bits = 13, .length = 21, .chunk_words = 16};
+  const Bytes last(lane.packed_chunk_bytes(1), 0);  // five words, 65 bits
+  EXPECT_TRUE(check_packed_chunk(lane, 1, last).ok());
+  EXPECT_FALSE(check_packed_chunk(lane, 0, last).ok());
+  Bytes spare = last;
+  spare.back() = 0x80;
+  EXPECT_FALSE(check_packed_chunk(lane, 1, spare).ok());
+  RingVector sum(lane);
+  EXPECT_DEATH(sum.add_packed_chunk(1, spare), "was checked");
+}
+
 TEST(RingVector, PacksTheBytesOfTheIndependentImplementation) {
   for (const auto& row : vectors("packed_lanes")) {
     const Bytes bytes = words_of(row).pack();

@@ -199,9 +199,10 @@ TEST(UploadSpool, KeepsUploadsApartAndOverAProcess) {
   const auto same = [](BytesView read, const Bytes& written) {
     return std::equal(read.begin(), read.end(), written.begin(), written.end());
   };
-  EXPECT_TRUE(same(spool->read(0).value(), one));
-  EXPECT_TRUE(same(spool->read(2).value(), two));
-  EXPECT_TRUE(same(spool->read(1).value(), Bytes(10000, 0)));
+  EXPECT_TRUE(same(spool->read(0, 0, 10000).value(), one));
+  EXPECT_TRUE(same(spool->read(2, 0, 10000).value(), two));
+  EXPECT_TRUE(same(spool->read(2, 4000, 1500).value(), Bytes(1500, 2)));
+  EXPECT_TRUE(same(spool->read(1, 0, 10000).value(), Bytes(10000, 0)));
   ASSERT_TRUE(spool->clear().ok());
   EXPECT_EQ(std::filesystem::file_size(folder / "spool"), 0U);
 }

@@ -31,11 +31,12 @@ struct SessionLineage : SessionTest {
                       .ok());
     }
     out.packed = sum.pack();
-    const auto mean =
-        codec::decode_sum(agreement.encoding, others.header.lanes, out.h, sum, out.survivors)
-            .value()
-            .mean;
-    next_model.values = ServerOptimizer({}, model.values.size()).step(model.values, mean);
+    ServerOptimizer optimizer({}, model.values.size());
+    next_model.values =
+        codec::step_by_mean(optimizer, model.values,
+                            codec::decode_sum(agreement.encoding, others.header.lanes, out.h,
+                                              std::move(sum), out.survivors)
+                                .value());
     return out;
   }
 
