@@ -16,9 +16,10 @@ struct Json {
   using Array = std::vector<Json>;
   using Object = std::vector<JsonMember>;  // in the order of the text, keys distinct
 
+  /// null at first. No initializer says so: Clang would then need a whole JsonMember here.
   std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array,
                Object>
-      value = nullptr;
+      value;
 
   [[nodiscard]] const Object* object() const { return std::get_if<Object>(&value); }
 
