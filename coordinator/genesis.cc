@@ -62,7 +62,7 @@ void RunGenesis::begin(std::vector<MemberId> active, TimePoint now, GenesisOutpu
     return;
   }
   ++attempts_;
-  attempt_.emplace();
+  attempt_.emplace(Attempt{});  // Clang finds no emplace() for a class nested in this one
   random_->fill(attempt_->name);
   attempt_->active = std::move(active);
   attempt_->deadline = now + phase_;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/base/check.h"
+#include "common/privacy/fixed_size_sampling.h"
 #include "common/privacy/rdp_conversion.h"
 #include "common/privacy/subsampled_gaussian.h"
 
@@ -36,12 +37,16 @@ const std::array<double, kOrders>& order_table() {
   return table;
 }
 
+Status check_noise(double multiplier) {
+  if (!(multiplier > 0) || !std::isfinite(multiplier))
+    return Error{"the noise multiplier must be positive and finite"};
+  return {};
+}
+
 Status check_steps(const DpSgdSteps& steps) {
   if (!(steps.sampling_rate > 0 && steps.sampling_rate <= 1))
     return Error{"the sampling rate must be in (0, 1]"};
-  if (!(steps.noise_multiplier > 0) || !std::isfinite(steps.noise_multiplier))
-    return Error{"the noise multiplier must be positive and finite"};
-  return {};
+  return check_noise(steps.noise_multiplier);
 }
 
 double epsilon_of_curve(std::span<const double> rdp, double delta) {
@@ -56,24 +61,32 @@ double epsilon_of_curve(std::span<const double> rdp, double delta) {
 
 RdpAccountant::RdpAccountant() : rdp_(kOrders, 0.0) {}
 
+void RdpAccountant::add_repeated(std::span<const double> one, std::uint64_t times) {
+  for (std::size_t i = 0; i < kOrders; ++i)
+    rdp_[i] += static_cast<double>(times) * one[i];
+}
+
 Status RdpAccountant::add(const DpSgdSteps& steps) {
   if (Status fits = check_steps(steps); !fits.ok()) return fits;
   if (steps.steps == 0) return {};
-  const std::vector<double> one =
-      subsampled_gaussian_rdp(steps.sampling_rate, steps.noise_multiplier, order_table());
-  for (std::size_t i = 0; i < kOrders; ++i)
-    rdp_[i] += static_cast<double>(steps.steps) * one[i];
+  add_repeated(subsampled_gaussian_rdp(steps.sampling_rate, steps.noise_multiplier, order_table()),
+               steps.steps);
+  return {};
+}
+
+Status RdpAccountant::add(const FixedSizeSteps& steps) {
+  if (!(steps.fraction > 0 && steps.fraction < 1)) return Error{"the fraction must be in (0, 1)"};
+  if (Status fits = check_noise(steps.noise_multiplier); !fits.ok()) return fits;
+  add_repeated(fixed_size_gaussian_rdp(steps.fraction, steps.noise_multiplier, order_table()),
+               steps.steps);
   return {};
 }
 
 Status RdpAccountant::add(const NoisyRounds& rounds) {
   if (Status fits = check(rounds); !fits.ok()) return fits;
-  const auto count = static_cast<double>(rounds.rounds);
-  const std::vector<double> one = noisy_round_rdp(rounds, order_table());
-  for (std::size_t i = 0; i < kOrders; ++i)
-    rdp_[i] += count * one[i];
-  distance_ +=
-      count * rounds.unknown_noises * static_cast<double>(rounds.dimension) * kSamplerDistance;
+  add_repeated(noisy_round_rdp(rounds, order_table()), rounds.rounds);
+  distance_ += static_cast<double>(rounds.rounds) * rounds.unknown_noises *
+               static_cast<double>(rounds.dimension) * kSamplerDistance;
   return {};
 }
 

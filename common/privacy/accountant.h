@@ -22,12 +22,21 @@ struct DpSgdSteps {
   std::uint64_t steps = 0;
 };
 
+/// Steps on batches of a fixed size, drawn without replacement; one record is replaced. What other
+/// frameworks' loaders do, no job: see fixed_size_sampling.h.
+struct FixedSizeSteps {
+  double fraction = 0;          // batch / records, (0, 1)
+  double noise_multiplier = 0;  // over what one replaced record moves the sum by
+  std::uint64_t steps = 0;
+};
+
 /// RDP of a composition at fixed orders. Add parts in any order, then ask for epsilon.
 class RdpAccountant {
  public:
   RdpAccountant();
   /// An Error when a parameter is out of range; then nothing was added.
   Status add(const DpSgdSteps& steps);
+  Status add(const FixedSizeSteps& steps);
   Status add(const NoisyRounds& rounds);
   /// The least epsilon over the orders at 0 < delta < 1; +infinity when no order is finite. What
   /// the samplers of noisy rounds fall short of their distribution is taken off delta.
@@ -36,6 +45,8 @@ class RdpAccountant {
   [[nodiscard]] std::span<const double> rdp() const;
 
  private:
+  void add_repeated(std::span<const double> one, std::uint64_t times);
+
   std::vector<double> rdp_;
   double distance_ = 0;  // total variation between the noise that is drawn and that accounted for
 };

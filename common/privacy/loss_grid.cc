@@ -117,7 +117,8 @@ Status check(const Mechanism& mechanism) {
   const auto fits = [&](const auto& m) -> Status {
     using M = std::decay_t<decltype(m)>;
     double width = 0;
-    if constexpr (std::is_same_v<M, SampledGaussian> || std::is_same_v<M, ReplacedExample>)
+    if constexpr (std::is_same_v<M, SampledGaussian> || std::is_same_v<M, ReplacedExample> ||
+                  std::is_same_v<M, TruncatedBatch>)
       width = m.noise_multiplier;
     else if constexpr (std::is_same_v<M, SampledLaplace>)
       width = m.scale;
@@ -129,6 +130,9 @@ Status check(const Mechanism& mechanism) {
       if (!rate_fits(m.rate)) return Error{"the sampling rate must be in (0, 1]"};
     if constexpr (requires { m.examples; })
       if (m.examples < 1 || m.examples > 64) return Error{"a person has 1 to 64 examples"};
+    if constexpr (requires { m.largest_batch; })
+      if (m.records < 1 || m.largest_batch < 1)
+        return Error{"a truncated batch needs records and room for one"};
     if constexpr (requires { m.sensitivity; })
       if (m.sensitivity < 1) return Error{"the sensitivity must be positive"};
     if constexpr (std::is_same_v<M, DiscreteGaussian>)
@@ -154,6 +158,10 @@ Result<LossGrids> discretise(const Mechanism& mechanism, double interval, double
 
     Result<LossGrids> operator()(const ReplacedExample& m) const {
       return discretise_with(ReplacedLoss(m), interval, tail);
+    }
+
+    Result<LossGrids> operator()(const TruncatedBatch& m) const {
+      return discretise_with(TruncatedLoss(m), interval, tail);
     }
 
     Result<LossGrids> operator()(const SampledLaplace& m) const {

@@ -158,6 +158,56 @@ LossRange ReplacedLoss::range(double tail) const {
   return {-high, high};
 }
 
+// ---- truncated batches
+
+namespace {
+
+/// P(Binomial(n, rate) > k), relative precision in the tail.
+double binomial_above(double n, double rate, double k) {
+  if (k >= n) return 0;
+  if (rate == 1) return 1;
+  double sum = 0;
+  for (double i = k + 1; i <= n; ++i) {
+    const double term = std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) +
+                                 i * std::log(rate) + (n - i) * std::log1p(-rate));
+    sum += term;
+    if (i > n * rate && term < 1e-18 * sum) break;
+  }
+  return std::min(sum, 1.0);
+}
+
+/// P(the record is in | the others fill the batch): as often as any record is in a batch that was
+/// cut, over how often there is one to fill.
+double share_of_full(const TruncatedBatch& m, double full) {
+  if (full == 0) return m.rate;
+  const double cut = binomial_above(m.records, m.rate, m.largest_batch);
+  return std::min(1.0, cut * m.largest_batch / full / m.records);
+}
+
+}  // namespace
+
+TruncatedLoss::TruncatedLoss(const TruncatedBatch& mechanism)
+    : full_(binomial_above(mechanism.records - 1.0, mechanism.rate, mechanism.largest_batch - 1.0)),
+      taken_(share_of_full(mechanism, full_)),
+      open_loss_({.rate = mechanism.rate, .noise_multiplier = mechanism.noise_multiplier}),
+      full_loss_({.rate = taken_, .noise_multiplier = mechanism.noise_multiplier / 2}) {}
+
+LossTails TruncatedLoss::above(double loss) {
+  LossTails out = open_loss_.above(loss);
+  const LossTails full = full_loss_.above(loss);
+  for (const auto side :
+       {&LossTails::p_below, &LossTails::p_above, &LossTails::q_below, &LossTails::q_above})
+    out.*side = (1 - full_) * (out.*side) + full_ * (full.*side);
+  return out;
+}
+
+LossRange TruncatedLoss::range(double tail) const {
+  LossRange out = open_loss_.range(tail);
+  if (full_ <= tail) return out;
+  const LossRange full = full_loss_.range(std::min(0.1, tail / full_));
+  return {std::min(out.low, full.low), std::max(out.high, full.high)};
+}
+
 // ---- Laplace
 
 LaplaceLoss::LaplaceLoss(const SampledLaplace& mechanism)

@@ -57,6 +57,21 @@ class ReplacedLoss {
   double sigma_;
 };
 
+/// The first where the others leave room in the batch, the second where they fill it; whoever looks
+/// is told which.
+class TruncatedLoss {
+ public:
+  explicit TruncatedLoss(const TruncatedBatch& mechanism);
+  [[nodiscard]] LossTails above(double loss);
+  [[nodiscard]] LossRange range(double tail) const;
+
+ private:
+  double full_;   // how often the others fill the batch
+  double taken_;  // how often the record is in a full batch
+  GaussianLoss open_loss_;
+  ReplacedLoss full_loss_;
+};
+
 class LaplaceLoss {
  public:
   explicit LaplaceLoss(const SampledLaplace& mechanism);

@@ -26,6 +26,17 @@ struct ReplacedExample {
   bool operator==(const ReplacedExample&) const = default;
 };
 
+/// Poisson-sampled, then cut at random to `largest_batch` of `records`: what a loader with a limit
+/// does. One record is blanked. Costs more, not less: in a full batch a record takes another's
+/// place. (As published with table h of tests/vectors/dp; no job cuts a batch.)
+struct TruncatedBatch {
+  double rate = 1;
+  double noise_multiplier = 0;
+  std::uint32_t records = 0;        // at least 1
+  std::uint32_t largest_batch = 0;  // at least 1
+  bool operator==(const TruncatedBatch&) const = default;
+};
+
 struct SampledLaplace {
   double rate = 1;
   double scale = 0;  // over the L1 sensitivity
@@ -46,8 +57,8 @@ struct DiscreteGaussian {
   bool operator==(const DiscreteGaussian&) const = default;
 };
 
-using Mechanism = std::variant<SampledGaussian, ReplacedExample, SampledLaplace, DiscreteLaplace,
-                               DiscreteGaussian>;
+using Mechanism = std::variant<SampledGaussian, ReplacedExample, TruncatedBatch, SampledLaplace,
+                               DiscreteLaplace, DiscreteGaussian>;
 
 /// An Error where a parameter is out of range or no number can carry its privacy loss.
 Status check(const Mechanism& mechanism);

@@ -167,12 +167,43 @@ TEST(PldAccountant, EqualsTheTableForAPersonWithManyExamplesAndForReplacement) {
   EXPECT_EQ(seen, 14U);
 }
 
+TEST(PldAccountant, EqualsTheTableForTruncatedBatches) {
+  std::size_t seen = 0;
+  for (const auto& row : rows("h_userlevel_adjacency_tuning")) {
+    if (row["kind"] != "truncated_poisson") continue;
+    const TruncatedBatch cut{.rate = row["q"],
+                             .noise_multiplier = row["sigma"],
+                             .records = row["N"],
+                             .largest_batch = row["max_batch"]};
+    const double reference = row["eps"];
+    EXPECT_NEAR(accountant(cut, row["T"]).epsilon_at(1e-4, row["delta"]), reference,
+                1e-4 * reference)
+        << row;
+    EXPECT_NEAR(accountant(cut, row["T"]).epsilon(row["delta"]), reference, 1e-3 * reference)
+        << row;
+    ++seen;
+  }
+  EXPECT_EQ(seen, 2U);
+}
+
+TEST(PldAccountant, ATruncatedBatchCostsMoreAndOneThatNeverFillsCostsTheSame) {
+  const auto epsilon = [](std::uint32_t largest_batch) {
+    const TruncatedBatch cut{
+        .rate = 0.1, .noise_multiplier = 2, .records = 1000, .largest_batch = largest_batch};
+    return accountant(cut, 100).epsilon_at(1e-3, 1e-5);
+  };
+  EXPECT_EQ(epsilon(1000), gaussian(0.1, 2, 100).epsilon_at(1e-3, 1e-5));
+  EXPECT_GT(epsilon(130), epsilon(1000) * 1.02);
+  EXPECT_GT(epsilon(110), epsilon(130) * 1.1);
+}
+
 const std::vector<Mechanism>& one_of_each() {
   static const std::vector<Mechanism> all = {
       SampledGaussian{.rate = 0.03, .noise_multiplier = 1.1},
       SampledGaussian{.rate = 1, .noise_multiplier = 9},
       SampledGaussian{.rate = 0.02, .noise_multiplier = 2, .examples = 3},
       ReplacedExample{.rate = 0.03, .noise_multiplier = 1.1},
+      TruncatedBatch{.rate = 0.03, .noise_multiplier = 1.1, .records = 1000, .largest_batch = 40},
       SampledLaplace{.rate = 0.1, .scale = 2},
       SampledLaplace{.rate = 1, .scale = 10},
       DiscreteLaplace{.decay = 0.1, .sensitivity = 2},
@@ -284,6 +315,8 @@ TEST(PldAccountant, RefusesParametersOutOfRange) {
     EXPECT_FALSE(out.add(DiscreteGaussian{.sigma = width}, 1).ok());
   }
   EXPECT_FALSE(out.add(SampledGaussian{.noise_multiplier = 1, .examples = 0}, 1).ok());
+  EXPECT_FALSE(out.add(TruncatedBatch{.noise_multiplier = 1, .largest_batch = 1}, 1).ok());
+  EXPECT_FALSE(out.add(TruncatedBatch{.noise_multiplier = 1, .records = 1}, 1).ok());
   EXPECT_FALSE(out.add(DiscreteLaplace{.decay = 1, .sensitivity = 0}, 1).ok());
   EXPECT_EQ(out.epsilon(1e-5), 0) << "nothing was added";
 }
