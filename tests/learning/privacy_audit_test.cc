@@ -1,8 +1,10 @@
 // Proof by attack (docs/privacy.md; Nasr et al. 2023): whoever sees the released updates of the
 // real trainer must not tell a site with a canary from one without better than the noise allows.
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -41,6 +43,12 @@ double upper_bound(std::uint64_t seen, std::uint64_t n) {
     (binomial_cdf(seen, n, middle) > 5e-4 ? low : high) = middle;
   }
   return high;
+}
+
+/// SOTTO_AUDIT_TRIES for a sharper attack by hand: 100000 take some minutes a test.
+std::uint64_t tries_or(std::uint64_t unless_said) {
+  const char* said = std::getenv("SOTTO_AUDIT_TRIES");
+  return said == nullptr ? unless_said : std::strtoull(said, nullptr, 10);
 }
 
 class PrivacyAudit : public ::testing::Test {
@@ -111,8 +119,11 @@ class PrivacyAudit : public ::testing::Test {
     };
     const std::uint64_t false_positives = count_above(false);
     const std::uint64_t false_negatives = tries - count_above(true);
-    return normal_quantile(1 - upper_bound(false_positives, tries)) -
-           normal_quantile(upper_bound(false_negatives, tries));
+    const double mu = normal_quantile(1 - upper_bound(false_positives, tries)) -
+                      normal_quantile(upper_bound(false_negatives, tries));
+    RecordProperty("mu", std::to_string(mu));
+    std::cout << "proven mu at " << tries << " tries: " << mu << "\n";
+    return mu;
   }
 
   std::filesystem::path folder_;
@@ -123,8 +134,7 @@ class PrivacyAudit : public ::testing::Test {
 
 // Expected of correct noise: about 0.91 (docs/privacy.md).
 TEST_F(PrivacyAudit, TheAttackFindsNoMoreThanTheNoiseAllowsAndIsNotBlind) {
-  const double mu = proven_mu({}, 10000);
-  RecordProperty("mu", std::to_string(mu));
+  const double mu = proven_mu({}, tries_or(10000));
   EXPECT_LT(mu, 1.0);
   EXPECT_GT(mu, 0.9);
 }
@@ -132,19 +142,19 @@ TEST_F(PrivacyAudit, TheAttackFindsNoMoreThanTheNoiseAllowsAndIsNotBlind) {
 // The mutants that the gate must catch, at expected mu of 1.05, 1.25, 1.7 and 1.7: tries enough for
 // three standard deviations above 1.
 TEST_F(PrivacyAudit, TheAttackCatchesNoiseATenthTooSmall) {
-  EXPECT_GT(proven_mu({.noise = 0.9}, 20000), 1.0);
+  EXPECT_GT(proven_mu({.noise = 0.9}, tries_or(20000)), 1.0);
 }
 
 TEST_F(PrivacyAudit, TheAttackCatchesHalfTheVariance) {
-  EXPECT_GT(proven_mu({.noise = 0.7071}, 2500), 1.0);
+  EXPECT_GT(proven_mu({.noise = 0.7071}, tries_or(2500)), 1.0);
 }
 
 TEST_F(PrivacyAudit, TheAttackCatchesHalfTheNoise) {
-  EXPECT_GT(proven_mu({.noise = 0.5}, 1000), 1.0);
+  EXPECT_GT(proven_mu({.noise = 0.5}, tries_or(1000)), 1.0);
 }
 
 TEST_F(PrivacyAudit, TheAttackCatchesAClipTwiceAsLarge) {
-  EXPECT_GT(proven_mu({.clipping_norm = 2}, 1000), 1.0);
+  EXPECT_GT(proven_mu({.clipping_norm = 2}, tries_or(1000)), 1.0);
 }
 
 }  // namespace
