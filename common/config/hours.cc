@@ -43,7 +43,7 @@ std::vector<std::uint32_t> days(std::string_view text) {
     const auto first = day(part.substr(0, dash));
     const auto last = dash == std::string_view::npos ? first : day(part.substr(dash + 1));
     if (!first || !last) return {};
-    for (std::uint32_t d = *first;; d = (d + 1) % kDays.size()) {
+    for (std::uint32_t d = *first;; d = (d + 1) % std::uint32_t{kDays.size()}) {
       out.push_back(d);
       if (d == *last) break;
     }

@@ -354,7 +354,7 @@ Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& f
     case Format::kLabelled:
       return open_lines<PlainSource>(std::move(bytes).value(), file.string(), plan);
   }
-  SOTTO_CHECK(false, "a format without a reader");
+  return Error{file.string() + ": a format without a reader"};
 }
 
 }  // namespace sotto::records

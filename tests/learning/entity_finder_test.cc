@@ -14,6 +14,7 @@
 #include "common/model/safetensors.h"
 #include "participant/learning/model_modules.h"
 #include "participant/learning/text_windows.h"
+#include "tests/learning/own_folder.h"
 
 namespace sotto::learning {
 namespace {
@@ -84,10 +85,7 @@ TEST(TextWindows, ATextThatFitsIsOneWindow) {
 class FoundEntities : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(SOTTO_BINARY_DIR) / "learning_test" /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
+    folder_ = own_folder();
     std::ofstream vocabulary(folder_ / "vocab.txt");
     vocabulary << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n";
     for (const auto& [word, tag] : words_)

@@ -11,6 +11,7 @@
 
 #include "participant/learning/text_generator.h"
 #include "participant/text/tokenizer.h"
+#include "tests/learning/own_folder.h"
 #include "tests/learning/transformer_fixture.h"
 
 namespace sotto::learning {
@@ -129,10 +130,7 @@ TEST(Generation, PiecesAreTheWholeTextAndHoldNoHalfCharacter) {
 
 /// A copy of the model whose config says something else.
 fs::path changed_stories(const std::string& key, const json& value) {
-  const fs::path folder = fs::path(SOTTO_BINARY_DIR) / "learning_test" /
-                          ::testing::UnitTest::GetInstance()->current_test_info()->name();
-  fs::remove_all(folder);
-  fs::create_directories(folder);
+  const fs::path folder = own_folder();
   for (const char* file : {"model.safetensors", "tokenizer.json"})
     fs::copy_file(kStories / file, folder / file);
   std::ifstream in(kStories / "config.json");

@@ -9,6 +9,7 @@
 #include "common/run/plan.h"
 #include "common/run/saved_model.h"
 #include "participant/learning/local_trainer.h"
+#include "tests/learning/own_folder.h"
 
 namespace sotto::learning {
 namespace {
@@ -31,10 +32,7 @@ std::vector<Example> toy_texts(std::size_t count) {
 class LanguageTrainer : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(SOTTO_BINARY_DIR) / "learning_test" /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
+    folder_ = own_folder();
     std::ofstream(folder_ / "vocab.txt")
         << "[PAD]\n[UNK]\n[CLS]\n[SEP]\none\ntwo\nthree\nfour\nfive\n";
     std::ofstream(folder_ / "config.json")

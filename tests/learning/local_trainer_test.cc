@@ -15,6 +15,7 @@
 #include "common/run/saved_model.h"
 #include "participant/learning/batches.h"
 #include "participant/text/steps.h"
+#include "tests/learning/own_folder.h"
 
 namespace sotto::learning {
 namespace {
@@ -37,10 +38,7 @@ std::vector<Example> toy_examples(std::size_t count) {
 class LocalTrainerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(SOTTO_BINARY_DIR) / "learning_test" /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
+    folder_ = own_folder();
     std::set<std::string> words;
     for (const Example& e : toy_examples(60))
       for (std::string& word : text::bert_words(e.text))

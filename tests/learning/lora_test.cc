@@ -10,6 +10,7 @@
 #include "common/run/saved_model.h"
 #include "participant/learning/job_model.h"
 #include "participant/learning/local_trainer.h"
+#include "tests/learning/own_folder.h"
 #include "tests/learning/transformer_fixture.h"
 
 namespace sotto::learning {
@@ -29,11 +30,7 @@ struct Family {
 class Lora : public ::testing::TestWithParam<Family> {
  protected:
   void SetUp() override {
-    std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::replace(name.begin(), name.end(), '/', '_');
-    folder_ = fs::path(SOTTO_BINARY_DIR) / "learning_test" / ("Lora_" + name);
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
+    folder_ = own_folder();
     fs::copy(kVectors / GetParam().folder, folder_ / "model");
     std::ofstream(folder_ / "model/vocab.txt") << "[PAD]\n";
     job_.name = "adapt";

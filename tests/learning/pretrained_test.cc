@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/model/safetensors.h"
+#include "tests/learning/own_folder.h"
 #include "tests/learning/transformer_fixture.h"
 
 namespace sotto::learning {
@@ -15,12 +16,7 @@ using nlohmann::json;
 
 class ModelFolder : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(SOTTO_BINARY_DIR) / "learning_test" /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
+  void SetUp() override { folder_ = own_folder(); }
 
   /// A fixture's config.json with some keys replaced (null: taken out), and why it is refused.
   std::string refusal(const std::string& fixture, const json& changes) {

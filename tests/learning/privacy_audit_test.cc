@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "participant/learning/local_trainer.h"
+#include "tests/learning/own_folder.h"
 
 namespace sotto::learning {
 namespace {
@@ -54,9 +55,7 @@ std::uint64_t tries_or(std::uint64_t unless_said) {
 class PrivacyAudit : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(SOTTO_BINARY_DIR) / "learning_test" /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::create_directories(folder_);
+    folder_ = own_folder();
     std::ofstream(folder_ / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n[SEP]\nplain\ncanary\n";
     std::ofstream(folder_ / "config.json")
         << R"({"vocab_size": 6, "hidden_size": 4, "num_hidden_layers": 1,)"

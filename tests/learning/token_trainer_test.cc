@@ -10,6 +10,7 @@
 #include "common/run/saved_model.h"
 #include "participant/learning/local_trainer.h"
 #include "participant/text/tokenizer.h"
+#include "tests/learning/own_folder.h"
 
 namespace sotto::learning {
 namespace {
@@ -83,10 +84,7 @@ std::vector<Example> toy_sentences(std::size_t count) {
 class TokenTrainer : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(SOTTO_BINARY_DIR) / "learning_test" /
-              ::testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
+    folder_ = own_folder();
     std::ofstream(folder_ / "vocab.txt")
         << "[PAD]\n[UNK]\n[CLS]\n[SEP]\nsay\nin\na\n##da\nbob\ncyd\no\n##s\n##lo\nrome\n";
     std::ofstream(folder_ / "config.json")
