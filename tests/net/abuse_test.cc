@@ -136,7 +136,8 @@ TEST(Abuse, WhatAMemberFloodsWaitsAtItsOwnEnd) {
 #else
   constexpr double kQuarantine = 0;
 #endif
-  EXPECT_LT(resident_mib() - before, 250 + kQuarantine) << "at both ends, which are one process here";
+  EXPECT_LT(resident_mib() - before, 250 + kQuarantine)
+      << "at both ends, which are one process here";
   // Now it runs and the flood with it: the honest member is served beside it.
   for (int i = 0; i < 20; ++i) {
     zmq_send(two.socket, frame.data(), frame.size(), ZMQ_DONTWAIT);
