@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kSeeds = 20;
 constexpr int kRequestsASeed = 60;
-constexpr std::size_t kHeldOpen = 100;  // more than the door has places
+constexpr std::size_t kHeldOpen = 300;  // far more than the door has places
 
 /// Orders come without a token here, so that none of them may ever be carried out.
 const std::string kRecorded[] = {
@@ -112,8 +112,11 @@ TEST(DashboardServer, BentRequestsNeitherStopNorFillNorCommandIt) {
       if (manner == 1 || held.size() > kHeldOpen) held.pop_front();
     }
     ASSERT_EQ(status_of(run.get("/api/status", kBearer)), "200") << "an honest client is served";
-    // A place may be given on while its connection closes.
-    ASSERT_LE(open_files(), files + held.size() + ServerLimits{}.connections + 4);
+    // A place is given on while its connection closes, so there may be some more for a moment.
+    const std::size_t most = files + held.size() + ServerLimits{}.connections;
+    for (int wait = 0; wait < 100 && open_files() > most; ++wait)
+      std::this_thread::sleep_for(milliseconds(20));
+    ASSERT_LE(open_files(), most);
   }
   EXPECT_EQ(run.asked, 0) << "an order without a token";
   EXPECT_LT(resident_mib() - memory, 32);
