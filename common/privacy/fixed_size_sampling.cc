@@ -6,6 +6,8 @@
 #include <map>
 #include <numbers>
 
+#include "common/privacy/log_space.h"
+
 namespace sotto::privacy {
 
 namespace {
@@ -15,11 +17,6 @@ namespace {
 constexpr int kLargestMoment = 256;
 /// Against us: more than the rounding and quadrature below, relative to an expectation.
 constexpr double kSlack = 1e-9;
-
-double log_add(double a, double b) {
-  const auto [low, high] = std::minmax(a, b);
-  return high + std::log1p(std::exp(low - high));
-}
 
 double log_choose(int n, int k) {
   return std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0);

@@ -6,6 +6,8 @@
 #include <numbers>
 #include <optional>
 
+#include "common/privacy/log_space.h"
+
 namespace sotto::privacy {
 
 namespace {
@@ -19,12 +21,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Relative slack on A - 1, against us: more than all rounding below.
 constexpr double kTolerance = 1e-10;
-
-/// log(exp(a) + exp(b)).
-double log_add(double a, double b) {
-  const auto [low, high] = std::minmax(a, b);
-  return low == -kInfinity ? high : high + std::log1p(std::exp(low - high));
-}
 
 /// log(exp(x) - 1), x > 0.
 double log_expm1(double x) {

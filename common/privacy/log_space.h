@@ -1,0 +1,17 @@
+// Sums of numbers that are kept as their logarithms, because they would overflow.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace sotto::privacy {
+
+/// log(exp(a) + exp(b)); -infinity is the logarithm of nothing.
+inline double log_add(double a, double b) {
+  const auto [low, high] = std::minmax(a, b);
+  return low == -std::numeric_limits<double>::infinity() ? high
+                                                         : high + std::log1p(std::exp(low - high));
+}
+
+}  // namespace sotto::privacy
