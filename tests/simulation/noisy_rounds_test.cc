@@ -136,7 +136,8 @@ TEST(NoisyRounds, EveryLedgerSaysWhatTheAccountantSays) {
   EXPECT_EQ(noise.unknown_noises, 5U) << "six survivors at least, less one colluder";
   for (std::uint32_t i = 0; i < 6; ++i) {
     EXPECT_NEAR(spent_by(world, world.site(id(i))), epsilon_of(noise, 3), 1e-9);
-    for (const auto& entry : world.ledger().entries(world.site(id(i)).dataset(), kDelta).value())
+    const auto entries = world.ledger().entries(world.site(id(i)).dataset(), kDelta).value();
+    for (const auto& entry : entries)
       EXPECT_EQ(entry.charge.noise, noise);
   }
 }
@@ -156,9 +157,11 @@ TEST(NoisyRounds, ADrawnCohortOnTheRingHasTheNoiseOfItsOwnSize) {
   EXPECT_EQ(header.s_min, 20U) << "22 less a tenth";
   for (const RoundRecord& round : world.rounds()) {
     ASSERT_EQ(round.status, RoundStatus::kDone) << world.report();
-    for (MemberId member : round.survivors)
-      for (const auto& entry : world.ledger().entries(world.site(member).dataset(), kDelta).value())
+    for (MemberId member : round.survivors) {
+      const auto entries = world.ledger().entries(world.site(member).dataset(), kDelta).value();
+      for (const auto& entry : entries)
         EXPECT_EQ(entry.charge.noise->unknown_noises, 20U - header.C);
+    }
   }
 }
 
