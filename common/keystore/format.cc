@@ -222,6 +222,7 @@ std::string_view name(SealedBy seal) {
       return "key_file";
   }
   SOTTO_CHECK(false, "no such seal");
+  return {};
 }
 
 std::string_view name(KeyUse use) {
