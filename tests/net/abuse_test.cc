@@ -131,12 +131,12 @@ TEST(Abuse, WhatAMemberFloodsWaitsAtItsOwnEnd) {
       usleep(1000);
   }
   EXPECT_LT(taken, 200U) << "the flooder was not held back";
-#ifdef __SANITIZE_ADDRESS__
-  constexpr double kQuarantine = 256;  // what ASan keeps of blocks that were freed
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr double kSanitizer = 256;  // the quarantine of freed blocks, or the shadow of memory
 #else
-  constexpr double kQuarantine = 0;
+  constexpr double kSanitizer = 0;
 #endif
-  EXPECT_LT(resident_mib() - before, 250 + kQuarantine)
+  EXPECT_LT(resident_mib() - before, 250 + kSanitizer)
       << "at both ends, which are one process here";
   // Now it runs and the flood with it: the honest member is served beside it.
   for (int i = 0; i < 20; ++i) {
