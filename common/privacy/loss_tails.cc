@@ -179,8 +179,8 @@ double binomial_above(double n, double rate, double k) {
 /// P(the record is in | the others fill the batch): as often as any record is in a batch that was
 /// cut, over how often there is one to fill.
 double share_of_full(const TruncatedBatch& m, double full) {
-  if (full == 0) return m.rate;
   const double cut = binomial_above(m.records, m.rate, m.largest_batch);
+  if (full == 0 || cut == 0) return m.rate;  // too rare for a number: no matter
   return std::min(1.0, cut * m.largest_batch / full / m.records);
 }
 
