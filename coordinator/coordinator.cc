@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/printable.h"
 #include "common/run/evidence_folder.h"
-#include "common/run/job_answer.h"
 #include "common/run/plan.h"
 #include "common/run/saved_model.h"
 #include "common/secagg/transcript.h"
@@ -68,6 +66,10 @@ struct Coordinator::Impl {
   }
 
   void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
+    if (hello.protocol != wire::kProtocol)
+      return say(members.blame(peer, "speaks protocol " + std::to_string(hello.protocol) +
+                                         ", this coordinator protocol " +
+                                         std::to_string(wire::kProtocol)));
     const bool returned = members.heard(peer, now);
     if (ended) return send_finished(peer);
     if (members.accepted(peer) && hello.run == folder.checkpoint.run) {
@@ -87,17 +89,14 @@ struct Coordinator::Impl {
       return say(members.blame(peer, "an answer to the job that does not verify; ignored"));
     }
     const bool had_accepted = members.accepted(peer);
-    if (!members.answered(peer, reply)) return;
-    const bool later = reply.reason.starts_with(run::kNotNow);
-    const std::string said = members.name_of(peer) + (reply.accepted ? " accepts the job"
-                                                      : later ? " does not take part in the job "
-                                                      : had_accepted ? " withdraws from the job: "
-                                                                     : " refuses the job: ");
-    note(said + printable(reply.reason));
-    if (had_accepted && !reply.accepted && !later && training.stopping().when_budget_spent())
-      withdrawn = said + printable(reply.reason);
-    if (genesis && reply.accepted) apply(genesis->connected(peer));
-    if (machine && reply.accepted) apply(machine->member_connected(peer, host.now()));
+    const auto line = members.answered(peer, reply);
+    if (!line) return;
+    note(*line);
+    const bool accepts = reply.answer == wire::JobAnswer::kAccept;
+    if (had_accepted && reply.answer == wire::JobAnswer::kDecline)
+      withdrawn = training.stopping().when_budget_spent();
+    if (genesis && accepts) apply(genesis->connected(peer));
+    if (machine && accepts) apply(machine->member_connected(peer, host.now()));
     beat();
   }
 
@@ -126,12 +125,12 @@ struct Coordinator::Impl {
 
   void gather(TimePoint now) {
     if (folder.standing_pause.holds()) return gather_until.reset();
-    if (withdrawn) training.end_early(*std::exchange(withdrawn, std::nullopt));
+    if (std::exchange(withdrawn, false)) training.end_early("a participant withdrew from the job");
     const std::size_t needed = std::max<std::size_t>(job().rounds.min_available_participants, 2);
     if (members.size() - members.refused() < needed) {
       if (!training.early_end().empty()) return complete();  // nobody is left to evaluate it
-      return fail("too few members accept the job (" + std::to_string(needed) +
-                  " needed): " + members.refusals());
+      note("declined: " + members.refusals());
+      return fail("too few members accept the job (" + std::to_string(needed) + " needed)");
     }
     std::vector<MemberId> ready = members.ready();
     if (ready.size() < needed) {
@@ -282,8 +281,9 @@ struct Coordinator::Impl {
     close_round(record, now);
     if (failed_attempts >= job().rounds.attempts_per_round) {
       return fail("round " + std::to_string(round.server_round()) + " was lost " +
-                  std::to_string(failed_attempts) + " times, last: " + record.status +
-                  ". Nothing was released in a lost round; the same command resumes the run");
+                  std::to_string(failed_attempts) +
+                  " times (metrics.jsonl has the reasons). Nothing was released in a lost round; "
+                  "the same command resumes the run");
     }
     if (training.complete()) return complete();
     if (stop_after_round) return stop();
@@ -403,7 +403,7 @@ struct Coordinator::Impl {
   std::string detail;
   bool ended = false;
   bool stop_after_round = false;
-  std::optional<std::string> withdrawn;  // a member, where that ends the run
+  bool withdrawn = false;  // a member, where that ends the run
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
   TimePoint reported;
@@ -442,6 +442,8 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
   const TimePoint now = self.host.now();
   auto decoded = wire::decode(frame);
   self.say(self.members.came(peer, decoded, now));
+  // A program that speaks another protocol learns from this frame's version which one we speak.
+  if (wire::is_of_another_protocol(frame)) self.send(peer, {}, wire::Hello{});
   if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
   if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) {
     self.on_hello(peer, *hello, now);

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "common/base/printable.h"
-#include "common/run/job_answer.h"
 
 namespace sotto::coordinator {
 
@@ -16,6 +15,18 @@ constexpr Duration kSilence{20000};
 
 /// A second. An upload at a gigabyte a second is half of it.
 constexpr std::uint32_t kMostFrames = 10000;
+
+MemberState state_after(wire::JobAnswer answer) {
+  switch (answer) {
+    case wire::JobAnswer::kAccept:
+      return MemberState::kAccepted;
+    case wire::JobAnswer::kPostpone:
+      return MemberState::kOffered;
+    case wire::JobAnswer::kDecline:
+      return MemberState::kRefused;
+  }
+  return MemberState::kRefused;
+}
 
 }  // namespace
 
@@ -81,17 +92,32 @@ void Members::offered(MemberId id) {
   if (state == MemberState::kAbsent) state = MemberState::kOffered;
 }
 
-bool Members::answered(MemberId id, const wire::JobReply& reply) {
-  MemberStatus& status = members_.at(id).status;
-  const bool later = reply.reason.starts_with(run::kNotNow);
-  const MemberState state = reply.accepted ? MemberState::kAccepted
-                            : later        ? MemberState::kOffered
-                                           : MemberState::kRefused;
+std::optional<std::string> Members::answered(MemberId id, const wire::JobReply& reply) {
+  Member& member = members_.at(id);
+  MemberStatus& status = member.status;
+  member.evaluation_examples = reply.evaluation_examples;
+  const MemberState state = state_after(reply.answer);
   const std::string reason = printable(reply.reason);  // a peer's words: shown to people
-  if (status.state == state && status.reason == reason) return false;
+  if (status.state == state && status.reason == reason) return std::nullopt;
+  const bool had_accepted = status.state == MemberState::kAccepted;
   status.state = state;
   status.reason = reason;
-  return true;
+  return status.name +
+         (state == MemberState::kAccepted  ? " accepts the job"
+          : state == MemberState::kOffered ? " postpones the job: "
+          : had_accepted                   ? " withdraws from the job: "
+                                           : " declines the job: ") +
+         reason;
+}
+
+std::optional<std::uint64_t> Members::declared_evaluation(const std::vector<MemberId>& of) const {
+  std::uint64_t sum = 0;
+  for (MemberId id : of) {
+    const auto found = members_.find(id);
+    if (found == members_.end() || !found->second.evaluation_examples) return std::nullopt;
+    sum += *found->second.evaluation_examples;
+  }
+  return sum;
 }
 
 std::vector<MemberId> Members::take_lost(TimePoint now) {

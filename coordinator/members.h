@@ -51,8 +51,12 @@ class Members {
   bool heard(MemberId id, TimePoint now);
   [[nodiscard]] bool accepted(MemberId id) const;
   void offered(MemberId id);
-  /// An answer whose signature was checked. True when it changes something.
-  bool answered(MemberId id, const wire::JobReply& reply);
+  /// An answer whose signature was checked. A line for the log when it changes something.
+  std::optional<std::string> answered(MemberId id, const wire::JobReply& reply);
+  /// The sum of what these members declared as the sizes of their evaluation splits. Nothing while
+  /// one of them has not answered to the job since this process began.
+  [[nodiscard]] std::optional<std::uint64_t> declared_evaluation(
+      const std::vector<MemberId>& of) const;
 
   /// A frame came from the member that the transport names. A line for the log when it is wrong:
   /// it does not decode, names another sender, or is one of more than anybody's work needs.
@@ -81,6 +85,7 @@ class Members {
  private:
   struct Member {
     MemberStatus status;
+    std::optional<std::uint64_t> evaluation_examples;  // of its newest answer
     std::optional<TimePoint> last_hello;
     TimePoint second_began;  // of the frames that are counted
     std::uint32_t frames = 0;

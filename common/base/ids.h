@@ -43,4 +43,7 @@ struct RoundNumber {
 using Duration = std::chrono::milliseconds;
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
+/// The largest number of examples that a site may declare, in its configuration and on the wire.
+inline constexpr std::uint64_t kMaxDeclaredExamples = std::uint64_t{1} << 40;
+
 }  // namespace sotto

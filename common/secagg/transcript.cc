@@ -32,6 +32,11 @@ class Signed {
     return *this;
   }
 
+  Signed& u32(std::uint32_t v) {
+    out_.u32(v);
+    return *this;
+  }
+
   Signed& u64(std::uint64_t v) {
     out_.u64(v);
     return *this;
@@ -174,7 +179,14 @@ Signed job_offer_bytes(const wire::JobOffer& m) {
 
 Signed job_reply_bytes(const wire::JobReply& m) {
   Signed out("SOTTO sig reply");
-  out.bytes(m.run).bytes(m.job_hash).id(m.id).u8(m.accepted ? 1 : 0).bytes(view_of(m.reason));
+  out.bytes(m.run)
+      .bytes(m.job_hash)
+      .id(m.id)
+      .u8(static_cast<std::uint8_t>(m.answer))
+      .u64(m.training_examples)
+      .u64(m.evaluation_examples)
+      .u32(m.least_sum)
+      .bytes(view_of(m.reason));
   return out;
 }
 

@@ -232,7 +232,10 @@ void layout(Io& io, typename Io::template Ref<JobReply> m, const Limits& limits)
   io.array(m.run);
   io.array(m.job_hash);
   io.id(m.id);
-  io.flag(m.accepted);
+  io.enumeration(m.answer, JobAnswer::kDecline, JobAnswer::kPostpone, "job answer");
+  io.u64_at_most(m.training_examples, limits.examples, "declared training examples");
+  io.u64_at_most(m.evaluation_examples, limits.examples, "declared evaluation examples");
+  io.u32(m.least_sum);
   io.text(m.reason, limits.reason_bytes, "reason bytes");
   io.array(m.signature);
 }
@@ -351,6 +354,12 @@ Bytes encode(MemberId sender, RoundNumber round, const Message& message) {
   return frame.take();
 }
 
+bool is_of_another_protocol(BytesView frame) {
+  ByteReader head(frame);
+  const std::uint16_t version = head.u16();
+  return head.ok() && version != kWireVersion;
+}
+
 Result<Decoded> decode(BytesView frame, const Limits& limits) {
   ByteReader head(frame);
   const std::uint16_t version = head.u16();
@@ -360,8 +369,9 @@ Result<Decoded> decode(BytesView frame, const Limits& limits) {
   const std::uint64_t length = head.u64();
   if (!head.ok()) return Error{"a frame ends inside its header"};
   if (version != kWireVersion)
-    return Error{"a frame has wire version " + std::to_string(version) + ", this program speaks " +
-                 std::to_string(kWireVersion)};
+    return Error{"a frame has protocol " + std::to_string(version) +
+                 ", this program speaks protocol " + std::to_string(kWireVersion) +
+                 ": both sides need versions of Sotto that speak the same"};
   if (length != head.remaining())
     return Error{"a frame says " + std::to_string(length) + " bytes of body and has " +
                  std::to_string(head.remaining())};

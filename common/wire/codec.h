@@ -11,7 +11,7 @@
 
 namespace sotto::wire {
 
-inline constexpr std::uint16_t kWireVersion = 1;
+inline constexpr std::uint16_t kWireVersion = kProtocol;
 inline constexpr std::size_t kFrameHeaderBytes = 24;
 
 /// Maxima of everything counted on the wire. A larger count is refused before anything is
@@ -23,6 +23,7 @@ struct Limits {
   std::uint64_t lane_words = std::uint64_t{1} << 32;
   std::uint32_t job_bytes = 1 << 20;
   std::uint32_t reason_bytes = 4096;
+  std::uint64_t examples = kMaxDeclaredExamples;
   std::uint32_t blob_chunk_bytes = 1 << 20;
   std::uint64_t blob_bytes = std::uint64_t{1} << 36;
 };
@@ -35,6 +36,10 @@ struct Decoded {
 
 Bytes encode(MemberId sender, RoundNumber round, const Message& message);
 Result<Decoded> decode(BytesView frame, const Limits& limits = {});
+
+/// True for a frame whose version names another protocol than ours. What decode() answers to it
+/// names both.
+bool is_of_another_protocol(BytesView frame);
 
 /// Canonical header bytes (what h hashes: no deadlines), and back.
 Bytes header_bytes(const RoundHeader& header);

@@ -258,9 +258,13 @@ struct GenesisProof {
 
 // ---- around the rounds
 
+/// The protocol that this program speaks: the version of every frame, and what a Hello carries. Two
+/// programs with different protocols do not work together; each logs which one the other speaks.
+inline constexpr std::uint16_t kProtocol = 2;
+
 /// First message on every connection, and again every few seconds: the sender is there.
 struct Hello {  // P to C
-  std::uint32_t protocol = 1;
+  std::uint32_t protocol = kProtocol;
   RunId run{};  // the run that the sender has agreed to; zero: none, a job offer is welcome
   bool operator==(const Hello&) const = default;
 };
@@ -272,12 +276,24 @@ struct JobOffer {  // C to P; signed "SOTTO sig job" over run, H("SOTTO job", jo
   bool operator==(const JobOffer&) const = default;
 };
 
-struct JobReply {  // P to C; signed "SOTTO sig reply" over run, job hash, id, accepted, reason
+enum class JobAnswer : std::uint8_t {
+  kDecline = 0,
+  kAccept = 1,
+  kPostpone =
+      2  // time or a person of the site may turn it into kAccept; the site says so by itself
+};
+
+/// A site's answer to a job offer. Every field is a function of the job, the site's policy, its
+/// declared sizes and its ledger, never of the records themselves.
+struct JobReply {  // P to C; signed "SOTTO sig reply" over all fields before the signature
   RunId run{};
   Bytes32 job_hash{};
   MemberId id{};
-  bool accepted = false;
-  std::string reason;  // why not; empty when accepted
+  JobAnswer answer = JobAnswer::kDecline;
+  std::uint64_t training_examples = 0;    // that the site declares; 0: it declares none
+  std::uint64_t evaluation_examples = 0;  // that it declares: it evaluates at most so many
+  std::uint32_t least_sum = 0;            // fewest updates in a sum that the site takes part in
+  std::string reason;                     // why not, for people; empty when accepted
   crypto::Signature signature{};
   bool operator==(const JobReply&) const = default;
 };

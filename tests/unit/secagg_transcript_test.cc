@@ -150,13 +150,18 @@ TEST_F(Transcript, JobMessagesCoverEveryField) {
   wire::JobReply reply{.run = {1},
                        .job_hash = {2},
                        .id = MemberId{4},
-                       .accepted = false,
+                       .answer = wire::JobAnswer::kDecline,
+                       .training_examples = 3500,
+                       .evaluation_examples = 200,
+                       .least_sum = 4,
                        .reason = "no",
                        .signature = {}};
   sign_job_reply(key, reply);
   every_change_is_noticed<wire::JobReply>(
       reply, [&](const auto& x) { return verify_job_reply(public_key, x); },
-      {[](auto& x) { x.accepted = true; }, [](auto& x) { x.reason = "yes"; },
+      {[](auto& x) { x.answer = wire::JobAnswer::kPostpone; },
+       [](auto& x) { x.training_examples = 3501; }, [](auto& x) { x.evaluation_examples = 0; },
+       [](auto& x) { x.least_sum = 3; }, [](auto& x) { x.reason = "yes"; },
        [](auto& x) { x.id = MemberId{5}; }, [](auto& x) { x.job_hash[0] ^= 1; }});
   wire::RunFinished finished{
       .run = {1}, .completed = true, .model_hash = {2}, .reason = "", .signature = {}};

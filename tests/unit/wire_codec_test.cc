@@ -193,7 +193,7 @@ TEST(WireCodec, CountsThatTheFrameCannotHoldAreRefused) {
   const std::vector<Case> cases = {
       {KeyList{}, 66},       {Shares{}, 4},          {ShareForward{}, 66},   {UnmaskRequest{}, 1},
       {UnmaskRequest{}, 69}, {BurnCertificate{}, 1}, {UnmaskResponse{}, 68}, {JobOffer{}, 32},
-      {JobReply{}, 69},      {LeaveRound{}, 0},      {BlobData{}, 48},       {RunFinished{}, 65}};
+      {JobReply{}, 89},      {LeaveRound{}, 0},      {BlobData{}, 48},       {RunFinished{}, 65}};
   for (const Case& c : cases) {
     Bytes frame = frame_of(c.message);
     ASSERT_TRUE(decode(frame, limits).ok());
@@ -209,7 +209,7 @@ TEST(WireCodec, EnumeratorsOutOfRangeAreRefused) {
   EXPECT_NE(error_with(sample<Offer>(), 209, 2).find("mask generator"), std::string::npos);
   EXPECT_NE(error_with(sample<Offer>(), 211 + 2, 0).find("lane codec"), std::string::npos);
   EXPECT_NE(error_with(sample<Offer>(), 211 + 2, 4).find("lane codec"), std::string::npos);
-  EXPECT_NE(error_with(sample<JobReply>(), 68, 2).find("yes/no"), std::string::npos);
+  EXPECT_NE(error_with(sample<JobReply>(), 68, 3).find("job answer"), std::string::npos);
   EXPECT_NE(error_with(sample<RunFinished>(), 32, 255).find("yes/no"), std::string::npos);
 }
 

@@ -139,8 +139,10 @@ class Members {
 
   void agree(std::uint32_t id, const wire::JobOffer& offer) {
     run_ = offer.run;
-    wire::JobReply reply{
-        .run = offer.run, .job_hash = job_.hash, .id = MemberId{id}, .accepted = true};
+    wire::JobReply reply{.run = offer.run,
+                         .job_hash = job_.hash,
+                         .id = MemberId{id},
+                         .answer = wire::JobAnswer::kAccept};
     secagg::sign_job_reply(enrolled_.member(id).signing, reply);
     say(id, reply, {});
   }

@@ -77,7 +77,7 @@ class Crowd {
     wire::JobReply reply{.run = offer->run,
                          .job_hash = crypto::hash("SOTTO job", {view_of(offer->job)}),
                          .id = MemberId{id},
-                         .accepted = true};
+                         .answer = wire::JobAnswer::kAccept};
     secagg::sign_job_reply(federation_.member(id).signing, reply);
     say(id, reply);
     ++agreed_;

@@ -93,9 +93,9 @@ BODIES = {
     "BurnRequest": (6, u8(1) + HEADER + sig(0x61)),
     "BurnVote": (7, u8(1) + u32(4) + sig(0x62)),
     "BurnCertificate": (8, u8(1) + u32(2) + u32(1) + sig(0x63) + u32(4) + sig(0x64)),
-    "Hello": (32, u32(1) + h32(0x5A)),
+    "Hello": (32, u32(2) + h32(0x5A)),
     "JobOffer": (33, h32(0x3B) + text('{"rounds":3}') + sig(0x3C)),
-    "JobReply": (34, h32(0x3D) + h32(0x3E) + u32(2) + u8(0) + text("epsilon is above our policy") + sig(0x3F)),
+    "JobReply": (34, h32(0x3D) + h32(0x3E) + u32(2) + u8(2) + u64(3500) + u64(200) + u32(4) + text("epsilon is above our policy") + sig(0x3F)),
     "LeaveRound": (35, text("disk full")),
     "BlobRequest": (36, h32(0x4A) + u64(262144) + u32(65536)),
     "BlobData": (37, h32(0x4B) + u64(262149) + u64(262144) + u32(5) + fill(0x4C, 5)),
@@ -107,7 +107,7 @@ BODIES = {
     "GenesisProof": (52, h32(0x70) + u32(1) + GENESIS_ENTRY + u32(1) + GENESIS_REVEAL),
 }
 
-frames = {name: (u16(1) + u16(kind) + u32(2) + u64(RUN_ROUND) + u64(len(body)) + body).hex()
+frames = {name: (u16(2) + u16(kind) + u32(2) + u64(RUN_ROUND) + u64(len(body)) + body).hex()
           for name, (kind, body) in BODIES.items()}
 frames["header"] = HEADER.hex()
 Path(__file__).with_name("frames.json").write_text(json.dumps(frames, indent=1) + "\n")
