@@ -23,6 +23,7 @@ Result<std::vector<std::size_t>> count_labels(const learning::Examples& examples
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const auto example = reader->read(i);
     if (!example.ok()) return example.error();
+    if (!example->misfit.empty()) continue;
     for (const std::int64_t tag : example->tags)
       ++counts[static_cast<std::size_t>(tag)];
     if (!job.is_token_classification()) ++counts[static_cast<std::size_t>(example->label)];
@@ -51,6 +52,7 @@ Result<double> majority_accuracy(const learning::SiteExamples& examples,
 
 Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
                                 SiteRecords& records, privacy::PrivacyLedger& ledger) {
+  if (const auto missing = undeclared(site.data, job)) return Error{missing->detail};
   auto examples = records.examples(job, site);
   if (!examples.ok()) return examples.error();
   const Result<double> majority = majority_accuracy(*examples, job);
@@ -66,7 +68,9 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   RunId run{};
   random.fill(run);
   const SiteAccount account = account_of(site, job, run, (*trainer)->steps_per_round());
-  result.warnings = delta_warnings(site.policy, job, (*trainer)->training_examples());
+  result.warnings = (*trainer)->data_warnings();
+  for (std::string& line : delta_warnings(site.policy, job, (*trainer)->training_examples()))
+    result.warnings.push_back(std::move(line));
   for (std::uint64_t r = 1; r <= job.rounds.num_server_rounds; ++r) {
     auto trained = (*trainer)->train(*model, r, random, [](learning::TrainingProgress) {});
     const std::string place = "round " + std::to_string(r) + ": ";

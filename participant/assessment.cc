@@ -1,6 +1,7 @@
 #include "participant/assessment.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/config/model_files.h"
@@ -59,7 +60,7 @@ class Look {
 
   Assessment take() {
     // Rules that need no file come first, so that a job that is refused opens none.
-    if (judged() && masked() && model() && judged() && data() && judged())
+    if (judged() && masked() && declared() && model() && judged() && data() && judged())
       answer(Answer::kAccept, {});
     return std::move(out_);
   }
@@ -81,17 +82,25 @@ class Look {
     return found == Answer::kAccept || answer(found, reasons_of(out_.rulings));
   }
 
-  /// What lies behind it cannot be looked at, however deep the look is.
-  bool stopped_by(const Error& obstacle) {
+  /// What lies behind it cannot be looked at, however deep the look is. What was found in files or
+  /// data stays here.
+  bool stopped_by(const Error& obstacle, std::string reason = std::string(kFilesDoNotFit)) {
     out_.obstacle = obstacle.message;
-    answer(Answer::kRefuse, obstacle.message);
+    answer(Answer::kDecline, std::move(reason));
     return false;
+  }
+
+  bool declared() {
+    const auto missing = undeclared(around_.site.data, job_);
+    if (!missing) return true;
+    out_.obstacle = missing->detail;
+    return answer(Answer::kDecline, missing->reason);
   }
 
   bool masked() {
     if (job_.secure_aggregation.enabled) return true;
     out_.obstacle = "this participant sends updates through secure aggregation only";
-    return answer(Answer::kRefuse, *out_.obstacle);
+    return answer(Answer::kDecline, *out_.obstacle);
   }
 
   bool model() {
@@ -103,9 +112,9 @@ class Look {
     if (!initial.ok()) return stopped_by(initial.error());
     const std::uint64_t values = initial->values.size();
     auto noise = run::noise_terms(job_, values);
-    if (!noise.ok()) return stopped_by(noise.error());
+    if (!noise.ok()) return stopped_by(noise.error(), noise.error().message);
     const auto update = update_bytes(job_, *noise, values, around_.federation);
-    if (!update.ok()) return stopped_by(update.error());
+    if (!update.ok()) return stopped_by(update.error(), update.error().message);
     out_.context.model = ModelFacts{.family = std::move(family).value(),
                                     .modules = modules_of(initial->layout),
                                     .model_mb = 4 * static_cast<double>(values) / kMegabyte,
@@ -123,7 +132,9 @@ class Look {
     auto cost = cost_of(around_.ledger, out_.account, job_, out_.noise);
     if (!cost.ok()) return stopped_by(cost.error());
     cost->training_examples = out_.trainer->training_examples();
-    out_.warnings = delta_warnings(around_.site.policy, job_, cost->training_examples);
+    out_.warnings = out_.trainer->data_warnings();
+    std::ranges::move(delta_warnings(around_.site.policy, job_, cost->training_examples),
+                      std::back_inserter(out_.warnings));
     out_.context.cost = std::move(cost).value();
     return true;
   }

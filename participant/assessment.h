@@ -45,7 +45,8 @@ enum class Depth : std::uint8_t {
 
 struct Assessment {
   Answer answer = Answer::kAccept;
-  std::string reason;  // for both sides; empty when accepted
+  std::string reason;  // for both sides, of the job, the policy, declared sizes and the ledger
+                       // alone; empty when accepted
   /// Of every key of the policy, as far as was looked.
   std::vector<Ruling> rulings;
   /// What stood in the way beside the policy: other files than the job's, data that do not fit.

@@ -161,10 +161,10 @@ std::string verdict(const ExplainedJob& e) {
     case Answer::kAccept:
       out += "This site would accept the job";
       break;
-    case Answer::kNotNow:
+    case Answer::kPostpone:
       out += "This site would not take part now: " + a.reason;
       break;
-    case Answer::kRefuse:
+    case Answer::kDecline:
       out += "This site would refuse the job: " + a.reason;
       break;
   }
@@ -196,10 +196,10 @@ std::string_view name(Answer answer) {
   switch (answer) {
     case Answer::kAccept:
       return "accept";
-    case Answer::kNotNow:
-      return "not_now";
-    case Answer::kRefuse:
-      return "refuse";
+    case Answer::kPostpone:
+      return "postpone";
+    case Answer::kDecline:
+      return "decline";
   }
   return "";
 }

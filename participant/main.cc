@@ -28,6 +28,7 @@
 #include "common/run/saved_model.h"
 #include "participant/alone.h"
 #include "participant/approvals.h"
+#include "participant/count_command.h"
 #include "participant/enrolment.h"
 #include "participant/enrolment_commands.h"
 #include "participant/generate_command.h"
@@ -111,6 +112,7 @@ int run(const RunArguments& args) {
       .approvals = args.dir + "/" + participant::kApprovalsFile,
       .approvals_key = participant::approvals_key(keys).verify_key(),
       .offered_jobs = args.dir + "/offered-jobs",
+      .judged_jobs = args.dir + "/judged-jobs.txt",
       .once = args.once,
       .drill = parse_drill(args.drill)};
   const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
@@ -281,6 +283,7 @@ void add_data(CLI::App& app, int& exit_code) {
   participant::add_masking_commands(*sub);
   participant::add_records_commands(*sub, exit_code);
   participant::add_split_command(*sub);
+  participant::add_count_command(*sub);
 }
 
 void add_ledger(CLI::App& app) {

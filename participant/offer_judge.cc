@@ -10,10 +10,22 @@ namespace sotto::participant {
 
 OfferJudge::OfferJudge(const ParticipantOptions& options, const crypto::SigningKey& signing,
                        const privacy::PrivacyLedger& ledger, const ParticipantObserver& observer)
-    : options_(options), signing_(signing), ledger_(ledger), observer_(observer) {}
+    : options_(options),
+      signing_(signing),
+      ledger_(ledger),
+      observer_(observer),
+      judged_(options.judged_jobs, options.site.policy.max_jobs_judged_per_day) {}
 
-Assessment OfferJudge::assess(const config::JobConfig& job, const RunId& run) const {
+Assessment OfferJudge::assess(const config::JobConfig& job, const RunId& run) {
   const std::uint64_t now = options_.unix_now();
+  const Result<bool> admitted = judged_.admit(job.hash, now);
+  if (!admitted.ok() && observer_.on_warning) observer_.on_warning(admitted.error().message);
+  if (!admitted.ok() || !*admitted) {
+    Assessment later;
+    later.answer = Answer::kPostpone;
+    later.reason = "this site has judged as many jobs as it does in a day";
+    return later;
+  }
   const auto participants = static_cast<std::uint32_t>(run::signers(options_.roster).size());
   return participant::assess(
       job,

@@ -11,6 +11,7 @@
 #include "common/crypto/sign.h"
 #include "common/privacy/ledger.h"
 #include "participant/assessment.h"
+#include "participant/judged_jobs.h"
 #include "participant/participant.h"
 
 namespace sotto::participant {
@@ -21,7 +22,8 @@ class OfferJudge {
   OfferJudge(const ParticipantOptions& options, const crypto::SigningKey& signing,
              const privacy::PrivacyLedger& ledger, const ParticipantObserver& observer);
 
-  [[nodiscard]] Assessment assess(const config::JobConfig& job, const RunId& run) const;
+  /// Looks at no file of a job beyond policy.max_jobs_judged_per_day, which is postponed.
+  [[nodiscard]] Assessment assess(const config::JobConfig& job, const RunId& run);
   /// The policy once more, for a job that was accepted in `context`: clock and approvals are as
   /// they are now, the rest as it was then.
   [[nodiscard]] std::vector<Ruling> judge_again(const config::JobConfig& job,
@@ -37,6 +39,7 @@ class OfferJudge {
   const crypto::SigningKey& signing_;
   const privacy::PrivacyLedger& ledger_;
   const ParticipantObserver& observer_;
+  JudgedJobs judged_;
   Bytes32 asked_about_{};  // hash of the job that people were told of last
 };
 

@@ -42,6 +42,7 @@ struct ParticipantOptions {
   std::filesystem::path approvals;     // approvals.h; empty: nobody approved anything
   crypto::VerifyKey approvals_key{};   // that they are signed with
   std::filesystem::path offered_jobs;  // folder for what waits for approval; empty: none is kept
+  std::filesystem::path judged_jobs;   // judged_jobs.h; empty: in memory alone
   bool once = false;                   // finish with the first run's end (or refusal), for scripts
 
   /// A failure drill: the process kills itself with -9 just before this message of this server

@@ -89,6 +89,7 @@ class Judge {
     hours();
     rounds();
     sizes();
+    answers();
     approval();
     return std::move(rulings_);
   }
@@ -117,8 +118,8 @@ class Judge {
                         std::move(values.allowed), std::move(reason)});
   }
 
-  // The site's own epsilon, its spending and a calibrated noise multiplier follow from its number
-  // of examples, so the sentences name only what the job and the policy say.
+  // The verdicts follow from declared sizes alone. The sentences name what the job and the policy
+  // say; the ledger's figures are this site's own affair.
   void epsilons() {
     const config::DifferentialPrivacySection& dp = job_.differential_privacy;
     const std::string lifetime = "at most " + text_of(policy_.max_epsilon);
@@ -375,6 +376,13 @@ class Judge {
             "a round of the job sends " + short_text(context_.model->update_mb) + " MB");
   }
 
+  void answers() {
+    meets({"max_jobs_judged_per_day", "", text_of(std::uint64_t{policy_.max_jobs_judged_per_day})});
+    const std::uint32_t every = std::max(job_.rounds.answer_every_s, policy_.answer_every_s);
+    meets({"answer_every_s",
+           every == 0 ? "at once" : "every " + text_of(std::uint64_t{every}) + " s", kAny});
+  }
+
   void approval() {
     const std::string& required = policy_.require_approval;
     if (required == "none") return meets({"require_approval", "", required});
@@ -404,8 +412,8 @@ std::vector<Ruling> judge(const config::SitePolicy& policy, const config::JobCon
 Answer answer_of(const std::vector<Ruling>& rulings) {
   Answer answer = Answer::kAccept;
   for (const Ruling& ruling : rulings) {
-    if (ruling.verdict == Verdict::kBreaks) return Answer::kRefuse;
-    if (ruling.verdict == Verdict::kNotNow) answer = Answer::kNotNow;
+    if (ruling.verdict == Verdict::kBreaks) return Answer::kDecline;
+    if (ruling.verdict == Verdict::kNotNow) answer = Answer::kPostpone;
   }
   return answer;
 }
@@ -416,6 +424,23 @@ std::string reasons_of(const std::vector<Ruling>& rulings) {
     if (!r.reason.empty())
       out += (out.empty() ? "" : "; ") + r.reason + " (policy." + std::string(r.rule) + ")";
   return out;
+}
+
+std::optional<Undeclared> undeclared(const config::SiteData& data, const config::JobConfig& job) {
+  if (job.differential_privacy.enabled && data.training_examples == 0)
+    return Undeclared{
+        "this site declares no number of training examples, which jobs with differential privacy "
+        "need",
+        "site.json declares no number of training examples; add the line \"training_examples\": N "
+        "under \"data\", where N is about the number that `sotto-participant data count` prints. "
+        "It "
+        "may be rounded, it becomes public, and it stays as it is when records come and go"};
+  for (const std::string& label : data.labels)
+    if (!job.task.labels.empty() && !contains(job.task.labels, label))
+      return Undeclared{
+          "the job does not name the label " + label + ", which this site declares",
+          "data.labels of site.json has \"" + label + "\", which the job does not name"};
+  return std::nullopt;
 }
 
 std::vector<std::string> delta_warnings(const config::SitePolicy& policy,

@@ -11,6 +11,7 @@
 #include "common/config/hours.h"
 #include "common/config/job.h"
 #include "common/config/site.h"
+#include "common/wire/messages.h"
 
 namespace sotto::participant {
 
@@ -35,7 +36,7 @@ struct PrivacyCost {
   double participant_epsilon_spent = 0;      // of everything sent, at the policy's delta
   double participant_epsilon_after_job = 0;  // likewise
   double participant_noise_multiplier = 0;   // inside the smallest sum
-  std::uint64_t training_examples = 0;
+  std::uint64_t training_examples = 0;       // as the site declares
 };
 
 /// Who offers the job.
@@ -60,6 +61,21 @@ struct JobContext {
   std::optional<PrivacyCost> cost{};
 };
 
+/// What site.json does not declare and the job needs.
+struct Undeclared {
+  std::string reason;  // for both sides
+  std::string detail;  // for this site's people: the line to add
+};
+
+/// Nothing where a job can be judged: one with differential privacy needs data.training_examples,
+/// and one with labels has to name all of data.labels. Looks at no record.
+std::optional<Undeclared> undeclared(const config::SiteData& data, const config::JobConfig& job);
+
+/// What the other side reads where a file or a record of this site stands in the way: one sentence
+/// for all of it, because what differs would tell what is in the data.
+inline constexpr std::string_view kFilesDoNotFit =
+    "this site's files do not fit the job; its own log says why";
+
 enum class Verdict : std::uint8_t {
   kMeets,
   kOpen,    // cannot be told from what is known
@@ -73,25 +89,24 @@ struct Ruling {
   Verdict verdict{};
   std::string asked;    // what the job has, for this site's people alone
   std::string allowed;  // what the policy says
-  std::string reason;   // of kNotNow and kBreaks: a sentence with both, fit for the other side. It
-                        // never says how many examples the site has (with policy.
-                        // require_small_delta the refusal itself bounds it)
+  std::string reason;   // of kNotNow and kBreaks: a sentence with both, fit for the other side: of
+                        // the job, the policy, the declared sizes and the ledger
 };
 
 /// Every key of the policy at least once, in the order of site.json's reference.
 std::vector<Ruling> judge(const config::SitePolicy& policy, const config::JobConfig& job,
                           const JobContext& context);
 
-enum class Answer : std::uint8_t { kAccept, kNotNow, kRefuse };
+using Answer = wire::JobAnswer;
 
 /// Open rules stand in nobody's way: they are judged again when what they need is known.
 Answer answer_of(const std::vector<Ruling>& rulings);
 /// The reasons of all that is broken, each with its rule, as one line.
 std::string reasons_of(const std::vector<Ruling>& rulings);
 
-/// For the site's people alone, with the number of examples: a sentence for each delta, the job's
-/// and the lifetime's, that is one over that number or more. Such a statement would hold for
-/// handing out whole examples.
+/// For the site's people alone, with the declared number of examples: a sentence for each delta,
+/// the job's and the lifetime's, that is one over that number or more. Such a statement would hold
+/// for handing out whole examples.
 std::vector<std::string> delta_warnings(const config::SitePolicy& policy,
                                         const config::JobConfig& job,
                                         std::uint64_t training_examples);

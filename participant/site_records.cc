@@ -42,9 +42,10 @@ SiteRecords::SiteRecords(const std::filesystem::path& folder, std::optional<cryp
     : key_(std::move(key)), known_(folder), counted_(std::make_shared<Counted>()) {}
 
 Result<learning::Examples> SiteRecords::read(const std::filesystem::path& file,
-                                             const config::JobConfig& job) {
+                                             const config::JobConfig& job,
+                                             const std::vector<std::string>& declared_labels) {
   if (!records::is_record_store(file)) {
-    auto plain = learning::read_examples(file, job);
+    auto plain = learning::read_fitting_examples(file, job, declared_labels);
     if (!plain) return plain.error();
     return learning::Examples(std::move(plain).value());
   }
@@ -65,16 +66,19 @@ Result<learning::Examples> SiteRecords::read(const std::filesystem::path& file,
     const std::lock_guard lock(counted_->mutex);
     counted_->alive.push_back(store.get());
   }
-  return learning::stored_examples(store, job);
+  return learning::stored_examples(store, job, declared_labels);
 }
 
 Result<learning::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
                                                      const config::SiteConfig& site) {
-  auto train = read(site.data.train, job);
+  auto train = read(site.data.train, job, site.data.labels);
   if (!train) return train.error();
-  auto evaluation = read(site.data.evaluation, job);
+  auto evaluation = read(site.data.evaluation, job, site.data.labels);
   if (!evaluation) return evaluation.error();
-  return learning::SiteExamples{std::move(train).value(), std::move(evaluation).value()};
+  return learning::SiteExamples{.train = std::move(train).value(),
+                                .evaluation = std::move(evaluation).value(),
+                                .training_examples = site.data.training_examples,
+                                .evaluation_examples = site.data.evaluation_examples};
 }
 
 OpenCounts SiteRecords::counts() const {

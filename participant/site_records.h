@@ -28,8 +28,9 @@ class SiteRecords {
   /// `folder`: of the site's keys. Without a key stores are refused, and plain files are read.
   SiteRecords(const std::filesystem::path& folder, std::optional<crypto::Secret32> key);
 
-  /// The examples of site.json. An Error names the file, the line or the record; also where another
-  /// store lies in the place of the one that was imported.
+  /// The examples of site.json with its declared sizes; records that do not fit the job are left
+  /// out. An Error names the file, for this site's people; also where another store lies in the
+  /// place of the one that was imported.
   Result<learning::SiteExamples> examples(const config::JobConfig& job,
                                           const config::SiteConfig& site);
 
@@ -37,7 +38,8 @@ class SiteRecords {
   [[nodiscard]] records::OpenCounts counts() const;
 
  private:
-  Result<learning::Examples> read(const std::filesystem::path& file, const config::JobConfig& job);
+  Result<learning::Examples> read(const std::filesystem::path& file, const config::JobConfig& job,
+                                  const std::vector<std::string>& declared_labels);
 
   struct Counted;
   std::optional<crypto::Secret32> key_;

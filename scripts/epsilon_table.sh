@@ -65,20 +65,22 @@ federation() {  # EXAMPLE EPSILON SEED
 
 alone() {  # EXAMPLE EPSILON SEED SITE
   local example=$SOTTO_ROOT/configs/$1 result=$out/$1/$2/alone-$3-$4.json
-  local site=$out/$1/$2/alone-$3-$4 options
+  local site=$out/$1/$2/alone-$3-$4 options examples
   [[ ! -f $result ]] || return 0
   mapfile -t options < <(privacy_of "$2")
   rm -rf "$site" && mkdir -p "$site"
-  python3 - "$2" "$4" "$example" "$task" >"$site/site.json" <<'PY'
+  examples=$("$bin/participant/sotto-participant" data count --job "$example/job.json" --json "$example/data/shards/$4/train.tsv")
+  python3 - "$2" "$4" "$example" "$task" "$examples" >"$site/site.json" <<'PY'
 import json, sys
-epsilon, site, example, task = sys.argv[1:]
+epsilon, site, example, task, counted = sys.argv[1:]
 private = epsilon != "none"
 budget = float(epsilon) * 1.001 if private else 1000
 print(json.dumps({
     "label": "demonstration baseline",
     "model": {"path": f"{example}/model"},
     "data": {"dataset_id": site, "train": f"{example}/data/shards/{site}/train.tsv",
-             "evaluation": f"{example}/data/shards/{site}/eval.tsv"},
+             "evaluation": f"{example}/data/shards/{site}/eval.tsv",
+             "training_examples": json.loads(counted)["examples"]},
     "policy": {"max_epsilon": budget, "max_epsilon_per_job": budget,
                "require_differential_privacy": private, "allowed_tasks": [task]},
     "resources": {"device": "cpu", "threads": 1}}))

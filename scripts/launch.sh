@@ -72,6 +72,9 @@ done
 # A demonstration site agrees to the job as it stands.
 read -r task epsilon delta rounds < <("$coordinator" config show "$job" "${overrides[@]}" task.type differential_privacy.target_epsilon differential_privacy.target_delta rounds.num_server_rounds | xargs)
 
+# A demonstration site declares the true sizes of its files.
+count() { "$participant" data count --job "$job" --json "$1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["examples"])'; }
+
 write_site() {  # NAME
   cat >"$out/sites/$1/site.json" <<JSON
 {
@@ -79,7 +82,9 @@ write_site() {  # NAME
   "data": {
     "dataset_id": $(json_string "$1"),
     "train": $(json_string "$(realpath "$shards/$1/train.tsv")"),
-    "evaluation": $(json_string "$(realpath "$shards/$1/eval.tsv")")
+    "evaluation": $(json_string "$(realpath "$shards/$1/eval.tsv")"),
+    "training_examples": $(count "$shards/$1/train.tsv"),
+    "evaluation_examples": $(count "$shards/$1/eval.tsv")
   },
   "model": {"path": $(json_string "$model_path")},
   "policy": {

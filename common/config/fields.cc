@@ -66,6 +66,10 @@ std::vector<Field> rounds_fields(RoundsSection& s) {
        "Seconds that training and upload together may last."},
       {"rounds.attempts_per_round", &s.attempts_per_round, kOptional, from_to(1, 1000),
        "How often a lost round is tried again before the run stops."},
+      {"rounds.answer_every_s", &s.answer_every_s, kOptional, from_to(0, 86400),
+       "Participants finish training, and answer the job, at multiples of so many seconds after "
+       "they began, so that the time of an answer does not tell how long the data took. Choose it "
+       "longer than training takes anywhere. 0: they answer at once."},
   };
 }
 

@@ -34,6 +34,7 @@ struct RoundsSection {
   std::uint32_t phase_timeout_s = 60;            // advertise, share, check, endorse, unmask: each
   std::uint32_t training_timeout_s = 3600;       // the upload phase, training included
   std::uint32_t attempts_per_round = 5;
+  std::uint32_t answer_every_s = 0;  // participants answer at multiples of it; 0 = at once
 };
 
 struct SecureAggregationSection {

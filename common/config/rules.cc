@@ -220,6 +220,10 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
          "policy.require_secure_aggregation"},
         "policy.require_secure_aggregation",
         "the noise that this policy asks for protects inside a masked sum only; set it to true");
+  const config::SiteData& data = site.data;
+  for (std::size_t i = 0; i < data.labels.size(); ++i)
+    if (std::count(data.labels.begin(), data.labels.end(), data.labels[i]) > 1)
+      mistakes.add("data.labels[" + std::to_string(i) + "]", "is there twice");
   if (site.data.train == site.data.evaluation)
     mistakes.add_unless_bad({"data.train", "data.evaluation"}, "data.evaluation",
                             "the same file as data.train; evaluation is outside the privacy "

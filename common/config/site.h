@@ -13,6 +13,13 @@ struct SiteData {
   std::string dataset_id;            // identity of the protected data in the ledger, for ever
   std::filesystem::path train;       // label TAB text
   std::filesystem::path evaluation;  // the declared evaluation split: outside the privacy statement
+  // The size of `train` as this site declares it: public, and the only number of examples that
+  // sampling rate, divisor, calibration and answers follow from. 0: not declared.
+  std::uint64_t training_examples = 0;
+  // Of `evaluation`: at most so many are evaluated. 0: as many as the file has, which is then
+  // public.
+  std::uint64_t evaluation_examples = 0;
+  std::vector<std::string> labels;  // that the records may have; empty: not declared
 };
 
 struct SitePolicy {
@@ -38,6 +45,8 @@ struct SitePolicy {
   double max_run_hours = 0;               // by the job's own time limits; 0 = not limited
   double max_model_mb = 0;                // fetched for a round, in 10^6 bytes; 0 = not limited
   double max_update_mb = 0;               // sent in a round, likewise
+  std::uint32_t max_jobs_judged_per_day = 20;  // different ones
+  std::uint32_t answer_every_s = 0;            // answers leave at multiples of it; 0 = at once
   std::string require_approval = "none";  // "none", "first_job_of_a_kind", "every_job"
 };
 

@@ -1,4 +1,5 @@
 // The keys of site.json.
+#include "common/base/ids.h"
 #include "common/config/field_limits.h"
 
 namespace sotto::config {
@@ -91,6 +92,12 @@ std::vector<Field> use_fields(SitePolicy& s) {
        "Megabytes (10^6 bytes) of parameters that may be fetched for a round. 0 = not limited."},
       {"policy.max_update_mb", &s.max_update_mb, kOptional, from_to(0, 1e9),
        "Megabytes that may be sent for a round. 0 = not limited."},
+      {"policy.max_jobs_judged_per_day", &s.max_jobs_judged_per_day, kOptional, from_to(1, 100000),
+       "Different jobs that this site judges in 24 hours; further ones are postponed without a "
+       "look. Each judgement is in the audit log."},
+      {"policy.answer_every_s", &s.answer_every_s, kOptional, from_to(0, 86400),
+       "As rounds.answer_every_s of a job; the longer of the two holds. 0: only where the job asks "
+       "for it."},
       {"policy.require_approval", &s.require_approval, kOptional,
        one_of({"none", "first_job_of_a_kind", "every_job"}),
        "Whether a person of this site agrees before anything is trained: to each new kind of job "
@@ -132,6 +139,22 @@ std::vector<Field> fields_of(SiteConfig& site) {
        {},
        "The declared evaluation split in the same form. It is outside the privacy statement: no "
        "protected example may be in it."},
+      {"data.training_examples", &site.data.training_examples, kOptional,
+       from_to(0, static_cast<double>(kMaxDeclaredExamples)),
+       "The number of training examples that this site declares; it may be rounded, it is public, "
+       "and it is the only one that sampling rate, calibration and answers follow from. Jobs with "
+       "differential privacy need it. Leave it as it is when records come and go: the privacy "
+       "statement is about records beside a fixed declared size."},
+      {"data.evaluation_examples", &site.data.evaluation_examples, kOptional,
+       from_to(0, static_cast<double>(kMaxDeclaredExamples)),
+       "The declared size of the evaluation split, also public: at most so many of its examples "
+       "are "
+       "evaluated. 0: as many as the file has."},
+      {"data.labels", &site.data.labels, kOptional, items(0, 10000),
+       "The labels (for token classification the kinds of entities) that the records may have, "
+       "also public. A job that does not name all of them is declined, and records with another "
+       "label are skipped with a warning in this site's log. Not given: records whose label the "
+       "job does not name are skipped."},
   };
   append(all, policy_fields(site.policy));
   append(all, use_fields(site.policy));

@@ -1,11 +1,11 @@
 #include "participant/data/example_source.h"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "common/base/check.h"
+#include "participant/data/class_index.h"
 
 namespace sotto::learning {
 namespace {
@@ -34,24 +34,25 @@ class PlainReader final : public ExampleReader {
 
 class PlainSource final : public ExampleSource {
  public:
-  explicit PlainSource(std::vector<Example> examples) : examples_(std::move(examples)) {}
+  explicit PlainSource(FittingExamples fitting) : fitting_(std::move(fitting)) {}
 
-  [[nodiscard]] std::size_t size() const override { return examples_.size(); }
+  [[nodiscard]] std::size_t size() const override { return fitting_.examples.size(); }
 
   [[nodiscard]] std::unique_ptr<ExampleReader> reader(records::Purpose /*all*/) const override {
-    return std::make_unique<PlainReader>(examples_);
+    return std::make_unique<PlainReader>(fitting_.examples);
   }
 
   [[nodiscard]] bool is_plain() const override { return true; }
 
+  [[nodiscard]] const LeftOut& left_out() const override { return fitting_.left_out; }
+
  private:
-  std::vector<Example> examples_;
+  FittingExamples fitting_;
 };
 
 class StoredReader final : public ExampleReader {
  public:
-  StoredReader(SecureRecordStore& store, const std::vector<std::string>& classes,
-               records::Purpose purpose)
+  StoredReader(SecureRecordStore& store, const ClassIndex& classes, records::Purpose purpose)
       : store_(store), classes_(classes), capability_(store.grant(purpose)) {}
 
   Result<ExampleView> read(std::size_t index) override {
@@ -61,38 +62,30 @@ class StoredReader final : public ExampleReader {
     opened_.emplace(std::move(record).value());
     const auto fields = records::fields_of(opened_->bytes(), store_.kind());
     SOTTO_CHECK(fields.has_value(), "we sealed a record of another kind");
-    const auto wrong = [&](const char* what) { return error_at(index, what); };
     if (store_.kind() == Kind::kTexts) return ExampleView{fields->front()};
-    if (store_.kind() == Kind::kTaggedWords) return sentence(*fields, wrong);
-    const std::optional<std::int64_t> label = class_of(fields->front());
-    if (!label) return wrong("has a label that the job does not name; it names ");
+    if (store_.kind() == Kind::kTaggedWords) return sentence(*fields, index);
+    const std::optional<std::int64_t> label = classes_.find(fields->front());
+    if (!label) return misfit(index, "has a label that the job does not name; it names ");
     return ExampleView{fields->back(), *label};
   }
 
   Status use() override { return store_.count_use(capability_); }
 
  private:
-  [[nodiscard]] Error error_at(std::size_t index, const char* what) const {
-    std::string names;
-    for (const std::string& name : classes_)
-      names += (names.empty() ? "" : ", ") + name;
-    return {store_.name() + ": record " + std::to_string(index + 1) + " " + what + names};
+  [[nodiscard]] ExampleView misfit(std::size_t index, const char* what) const {
+    ExampleView out;
+    out.misfit =
+        store_.name() + ": record " + std::to_string(index + 1) + " " + what + classes_.list();
+    return out;
   }
 
-  [[nodiscard]] std::optional<std::int64_t> class_of(std::string_view name) const {
-    const auto found = std::ranges::find(classes_, name);
-    if (found == classes_.end()) return std::nullopt;
-    return found - classes_.begin();
-  }
-
-  template <class Wrong>
-  Result<ExampleView> sentence(const std::vector<std::string_view>& fields, const Wrong& wrong) {
+  ExampleView sentence(const std::vector<std::string_view>& fields, std::size_t index) {
     words_.clear();
     tags_.clear();
     ExampleView out;
     for (std::size_t i = 0; i < fields.size(); i += 2) {
-      const std::optional<std::int64_t> tag = class_of(fields[i + 1]);
-      if (!tag) return wrong("has a word whose tag the job does not have; it has ");
+      const std::optional<std::int64_t> tag = classes_.find(fields[i + 1]);
+      if (!tag) return misfit(index, "has a word whose tag the job does not have; it has ");
       words_.push_back(fields[i]);
       tags_.push_back(*tag);
       if (out.label == 0 && *tag > 0) out.label = (*tag + 1) / 2;
@@ -103,7 +96,7 @@ class StoredReader final : public ExampleReader {
   }
 
   SecureRecordStore& store_;
-  const std::vector<std::string>& classes_;
+  const ClassIndex& classes_;
   Capability capability_;
   std::optional<OpenedRecord> opened_;
   std::vector<std::string_view> words_;
@@ -112,7 +105,7 @@ class StoredReader final : public ExampleReader {
 
 class StoredSource final : public ExampleSource {
  public:
-  StoredSource(std::shared_ptr<SecureRecordStore> store, std::vector<std::string> classes)
+  StoredSource(std::shared_ptr<SecureRecordStore> store, ClassIndex classes)
       : store_(std::move(store)), classes_(std::move(classes)) {}
 
   [[nodiscard]] std::size_t size() const override { return store_->count(); }
@@ -123,9 +116,12 @@ class StoredSource final : public ExampleSource {
 
   [[nodiscard]] bool is_plain() const override { return false; }
 
+  [[nodiscard]] const LeftOut& left_out() const override { return none_; }
+
  private:
   std::shared_ptr<SecureRecordStore> store_;
-  std::vector<std::string> classes_;
+  ClassIndex classes_;
+  LeftOut none_;
 };
 
 Kind kind_for(const config::JobConfig& job) {
@@ -135,16 +131,18 @@ Kind kind_for(const config::JobConfig& job) {
 
 }  // namespace
 
-Examples::Examples(std::vector<Example> plain)
+Examples::Examples(std::vector<Example> plain) : Examples(FittingExamples{std::move(plain)}) {}
+
+Examples::Examples(FittingExamples plain)
     : source_(std::make_shared<PlainSource>(std::move(plain))) {}
 
 Result<Examples> stored_examples(std::shared_ptr<records::SecureRecordStore> store,
-                                 const config::JobConfig& job) {
+                                 const config::JobConfig& job,
+                                 const std::vector<std::string>& declared) {
   if (store->kind() != kind_for(job))
     return Error{store->name() + ": holds " + std::string(records::name_of(store->kind())) +
                  "; the job needs " + std::string(records::name_of(kind_for(job)))};
-  if (store->count() == 0) return Error{store->name() + ": holds no example"};
-  return Examples(std::make_shared<StoredSource>(std::move(store), job.classes()));
+  return Examples(std::make_shared<StoredSource>(std::move(store), ClassIndex(job, declared)));
 }
 
 }  // namespace sotto::learning

@@ -20,6 +20,9 @@ struct ExampleView {
   std::int64_t label = 0;
   std::span<const std::string_view> words{};
   std::span<const std::int64_t> tags{};
+  /// Why the record is no example of the job, with its place; then the rest is empty. Empty: it is
+  /// one.
+  std::string misfit{};
 };
 
 /// Reads for one purpose, on the thread that asked for it.
@@ -42,6 +45,8 @@ class ExampleSource {
   [[nodiscard]] virtual std::unique_ptr<ExampleReader> reader(records::Purpose purpose) const = 0;
   /// They lie open in ordinary memory anyway: what is made of them may be kept there too.
   [[nodiscard]] virtual bool is_plain() const = 0;
+  /// What was left out when the source was made.
+  [[nodiscard]] virtual const LeftOut& left_out() const = 0;
 };
 
 /// The examples of one split; copies share them.
@@ -51,6 +56,7 @@ class Examples {
   Examples() : Examples(std::vector<Example>{}) {}
 
   Examples(std::vector<Example> plain);  // NOLINT(google-explicit-constructor): a vector is one
+  explicit Examples(FittingExamples plain);
 
   explicit Examples(std::shared_ptr<const ExampleSource> source) : source_(std::move(source)) {}
 
@@ -63,9 +69,10 @@ class Examples {
 };
 
 /// A store's records as the job's examples: labels and tags become indexes when a record is read,
-/// and a record that does not fit the job is an Error then. An Error here where the store holds
-/// another kind of records than the job needs, or none.
+/// and one that does not fit the job or `declared` (the site's data.labels) is read as a misfit. An
+/// Error where the store holds another kind of records than the job needs.
 Result<Examples> stored_examples(std::shared_ptr<records::SecureRecordStore> store,
-                                 const config::JobConfig& job);
+                                 const config::JobConfig& job,
+                                 const std::vector<std::string>& declared = {});
 
 }  // namespace sotto::learning

@@ -3,21 +3,16 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "common/base/utf8.h"
+#include "participant/data/class_index.h"
 
 namespace sotto::learning {
 namespace {
 
 constexpr std::string_view kBlanks = " \t";
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names)
-    out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
 
 /// Takes lines off the front of a file, numbered from 1. Only the line feed ends a line: U+0085 and
 /// U+2028 occur inside real texts.
@@ -45,7 +40,7 @@ class Lines {
 };
 
 /// The message names what is wrong, never the record itself.
-Result<Example> parse_line(std::string_view line, const std::vector<std::string>& labels) {
+Result<Example> parse_line(std::string_view line, const ClassIndex& labels) {
   if (!is_utf8(line)) return Error{"is not UTF-8"};
   if (labels.empty()) {
     if (line.find_first_not_of(kBlanks) == std::string_view::npos) return Error{"has no text"};
@@ -53,16 +48,15 @@ Result<Example> parse_line(std::string_view line, const std::vector<std::string>
   }
   const std::size_t tab = line.find('\t');
   if (tab == std::string_view::npos) return Error{"has no tab between label and text"};
-  const auto label = std::find(labels.begin(), labels.end(), line.substr(0, tab));
-  if (label == labels.end())
-    return Error{"has a label that the job does not name; it names " + joined(labels)};
+  const std::optional<std::int64_t> label = labels.find(line.substr(0, tab));
+  if (!label) return Error{"has a label that the job does not name; it names " + labels.list()};
   const std::string_view text = line.substr(tab + 1);
   if (text.find_first_not_of(kBlanks) == std::string_view::npos) return Error{"has no text"};
-  return Example{std::string(text), label - labels.begin()};
+  return Example{std::string(text), *label};
 }
 
 /// Adds the word and the tag of a line to a sentence.
-Status add_word(std::string_view line, const std::vector<std::string>& tags, Example& sentence) {
+Status add_word(std::string_view line, const ClassIndex& tags, Example& sentence) {
   if (!is_utf8(line)) return Error{"is not UTF-8"};
   const std::string_view parting =
       line.find('\t') == std::string_view::npos ? kBlanks : std::string_view("\t");
@@ -70,9 +64,9 @@ Status add_word(std::string_view line, const std::vector<std::string>& tags, Exa
   if (first == std::string_view::npos) return Error{"has one column; a word and its tag make two"};
   const std::string_view word = line.substr(0, first);
   if (word.find_first_not_of(kBlanks) == std::string_view::npos) return Error{"has no word"};
-  const auto found = std::find(tags.begin(), tags.end(), line.substr(last + 1));
-  if (found == tags.end()) return Error{"ends in no tag of the job, which has " + joined(tags)};
-  const std::int64_t tag = found - tags.begin();  // O, B of 0, I of 0, B of 1, I of 1, ...
+  const std::optional<std::int64_t> found = tags.find(line.substr(last + 1));
+  if (!found) return Error{"ends in no tag of the job, which has " + tags.list()};
+  const std::int64_t tag = *found;  // O, B of 0, I of 0, B of 1, I of 1, ...
   const std::int64_t before = sentence.tags.empty() ? 0 : sentence.tags.back();
   const bool goes_on = tag > 0 && tag % 2 == 0;
   if (goes_on && before != tag && before != tag - 1)
@@ -87,24 +81,52 @@ Error at_line(const std::string& name, std::size_t number, const Error& error) {
   return {name + ":" + std::to_string(number) + ": the line " + error.message};
 }
 
-Result<std::vector<Example>> parse_sentences(std::string_view bytes, const std::string& name,
-                                             const std::vector<std::string>& tags) {
-  std::vector<Example> sentences;
+/// Hands every example, or what is wrong with a record and where, to `take`.
+template <class Take>
+void for_each_sentence(std::string_view bytes, const std::string& name, const ClassIndex& tags,
+                       const Take& take) {
   Example sentence;
+  std::optional<Error> wrong;  // the first mistake of the sentence under way
   const auto finish = [&] {
-    if (!sentence.words.empty()) sentences.push_back(std::exchange(sentence, {}));
+    Example done = std::exchange(sentence, {});
+    if (auto found = std::exchange(wrong, std::nullopt))
+      take(Result<Example>(*found));
+    else if (!done.words.empty())
+      take(Result<Example>(std::move(done)));
   };
   for (Lines lines(bytes); !lines.done();) {
     const std::string_view line = lines.next();
     if (line.starts_with("-DOCSTART-")) continue;
-    if (line.find_first_not_of(kBlanks) == std::string_view::npos)
+    if (line.find_first_not_of(kBlanks) == std::string_view::npos) {
       finish();
-    else if (const Status added = add_word(line, tags, sentence); !added)
-      return at_line(name, lines.number(), added.error());
+    } else if (!wrong) {
+      if (const Status added = add_word(line, tags, sentence); !added)
+        wrong = at_line(name, lines.number(), added.error());
+    }
   }
   finish();
-  if (sentences.empty()) return Error{name + ": holds no example"};
-  return sentences;
+}
+
+template <class Take>
+void for_each_example(std::string_view bytes, const std::string& name, const config::JobConfig& job,
+                      const std::vector<std::string>& declared, const Take& take) {
+  const ClassIndex classes(job, declared);
+  if (job.is_token_classification()) return for_each_sentence(bytes, name, classes, take);
+  for (Lines lines(bytes); !lines.done();) {
+    const std::string_view line = lines.next();
+    if (line.empty()) continue;
+    Result<Example> example = parse_line(line, classes);
+    take(example.ok() ? std::move(example)
+                      : Result<Example>(at_line(name, lines.number(), example.error())));
+  }
+}
+
+Result<std::string> bytes_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return Error{file.string() + ": cannot be read"};
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (in.bad()) return Error{file.string() + ": cannot be read"};
+  return bytes;
 }
 
 }  // namespace
@@ -115,26 +137,43 @@ std::size_t label_count(const config::JobConfig& job) {
 
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
                                             const config::JobConfig& job) {
-  if (job.is_token_classification()) return parse_sentences(bytes, name, job.classes());
   std::vector<Example> examples;
-  for (Lines lines(bytes); !lines.done();) {
-    const std::string_view line = lines.next();
-    if (line.empty()) continue;
-    Result<Example> example = parse_line(line, job.task.labels);
-    if (!example) return at_line(name, lines.number(), example.error());
-    examples.push_back(std::move(example).value());
-  }
+  std::optional<Error> first;
+  for_each_example(bytes, name, job, {}, [&](Result<Example> example) {
+    if (!example.ok() && !first) first = example.error();
+    if (example.ok()) examples.push_back(std::move(example).value());
+  });
+  if (first) return *first;
   if (examples.empty()) return Error{name + ": holds no example"};
   return examples;
 }
 
 Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
                                            const config::JobConfig& job) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return Error{file.string() + ": cannot be read"};
-  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) return Error{file.string() + ": cannot be read"};
-  return parse_examples(bytes, file.string(), job);
+  const auto bytes = bytes_of(file);
+  if (!bytes.ok()) return bytes.error();
+  return parse_examples(*bytes, file.string(), job);
+}
+
+FittingExamples fitting_examples(std::string_view bytes, const std::string& name,
+                                 const config::JobConfig& job,
+                                 const std::vector<std::string>& declared) {
+  FittingExamples out;
+  for_each_example(bytes, name, job, declared, [&](Result<Example> example) {
+    if (example.ok())
+      out.examples.push_back(std::move(example).value());
+    else
+      out.left_out.add(example.error().message);
+  });
+  return out;
+}
+
+Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
+                                              const config::JobConfig& job,
+                                              const std::vector<std::string>& declared) {
+  const auto bytes = bytes_of(file);
+  if (!bytes.ok()) return bytes.error();
+  return fitting_examples(*bytes, file.string(), job, declared);
 }
 
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job) {

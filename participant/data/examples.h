@@ -9,6 +9,7 @@
 
 #include "common/base/result.h"
 #include "common/config/job.h"
+#include "participant/data/left_out.h"
 
 namespace sotto::learning {
 
@@ -21,9 +22,27 @@ struct Example {
   std::vector<std::int64_t> tags{};  // the job's classes()
 };
 
-/// "label TAB text" lines, UTF-8; where the job has no labels a line is a text. For token
-/// classification a line a word as in CoNLL's files: the word in its first column, the tag in its
-/// last, columns parted by tabs, or by blanks where a line has no tab; an empty line ends a
+/// What of a file fits a job.
+struct FittingExamples {
+  std::vector<Example> examples;
+  LeftOut left_out{};
+};
+
+/// What a site trains and evaluates on: as read_examples(), but what does not fit - a line that is
+/// malformed, a label that the job does not name or that is not in `declared` (the site's
+/// data.labels) - is left out, of token classification the whole sentence. An Error only where the
+/// file cannot be read: the answer to a job must not depend on single records.
+Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
+                                              const config::JobConfig& job,
+                                              const std::vector<std::string>& declared);
+/// The same from bytes in memory; `name` stands in the messages.
+FittingExamples fitting_examples(std::string_view bytes, const std::string& name,
+                                 const config::JobConfig& job,
+                                 const std::vector<std::string>& declared);
+
+/// For tools. "label TAB text" lines, UTF-8; where the job has no labels a line is a text. For
+/// token classification a line a word as in CoNLL's files: the word in its first column, the tag in
+/// its last, columns parted by tabs, or by blanks where a line has no tab; an empty line ends a
 /// sentence, and a line that begins with -DOCSTART- is left out. Tags are IOB2: an "I-" that goes
 /// on with nothing is an Error. Errors name file and line: unknown label, missing tab, bad
 /// encoding. They never show the record.

@@ -47,6 +47,7 @@ struct Setup {
   std::int32_t pad;
   privacy::DpSgdSteps steps;
   TokenizedExamples train, evaluation;
+  std::uint64_t training_examples, evaluation_examples;  // as declared
 
   [[nodiscard]] bool is_language_modeling() const { return job.is_language_modeling(); }
 };
@@ -89,7 +90,15 @@ class TorchTrainer final : public LocalTrainer {
 
   [[nodiscard]] const privacy::DpSgdSteps& steps_per_round() const override { return setup_.steps; }
 
-  [[nodiscard]] std::uint64_t training_examples() const override { return setup_.train.size(); }
+  [[nodiscard]] std::uint64_t training_examples() const override {
+    return setup_.training_examples;
+  }
+
+  [[nodiscard]] std::uint64_t evaluation_examples() const override {
+    return setup_.evaluation_examples;
+  }
+
+  [[nodiscard]] std::vector<std::string> data_warnings() const override;
 
  private:
   /// What the steps of one round hand on to those of the next.
@@ -198,7 +207,7 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
   }
   const double multiplier = setup_.steps.noise_multiplier;
   add_noise(clipping.noise_deviation(multiplier), random);  // once for the whole draw, empty or not
-  const double expected = setup_.steps.sampling_rate * static_cast<double>(setup_.train.size());
+  const double expected = setup_.steps.sampling_rate * static_cast<double>(setup_.training_examples);
   clipping.finish({.noise_multiplier = multiplier, .expected_size = expected}, random);
   const at::NoGradGuard no_grad;
   model_.gradient().div_(expected);
@@ -295,6 +304,24 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
   Result<FlatUpdate> update = update_since(model);
   if (!update) return update.error();
   return TrainedUpdate{std::move(update).value(), setup_.steps, std::move(seen_.warnings)};
+}
+
+std::vector<std::string> TorchTrainer::data_warnings() const {
+  std::vector<std::string> out;
+  const auto add = [&out](std::string line) {
+    if (!line.empty()) out.push_back(std::move(line));
+  };
+  add(setup_.train.left_out().warning("training records"));
+  add(setup_.evaluation.left_out().warning("evaluation records"));
+  if (setup_.train.size() == 0)
+    add("no training record fits the job, so this site sends noise alone");
+  const auto examples = static_cast<double>(setup_.train.size()),
+             declared = static_cast<double>(setup_.training_examples);
+  if (examples > 1.5 * declared || declared > 1.5 * examples)
+    add("this site declares " + std::to_string(setup_.training_examples) +
+        " training examples and has " + std::to_string(setup_.train.size()) +
+        ": sampling and step sizes follow the declared number");
+  return out;
 }
 
 void TorchTrainer::keep() {
@@ -401,7 +428,8 @@ Status TorchTrainer::count(std::span<const std::uint64_t> chunk, TokenizedExampl
 Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& model) {
   if (const Status loaded = model_.load(model); !loaded) return loaded.error();
   MetricCounts counts(setup_.job.task.labels.size());
-  std::vector<std::uint64_t> all(setup_.evaluation.size());
+  std::vector<std::uint64_t> all(
+      std::min<std::uint64_t>(setup_.evaluation.size(), setup_.evaluation_examples));
   std::iota(all.begin(), all.end(), 0U);
   const std::size_t at_once = setup_.is_language_modeling()
                                   ? setup_.job.local_training.physical_batch_size
@@ -436,8 +464,6 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   if (job.model.max_length < 2 || job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +
                  std::to_string(shape.max_position_embeddings) + " positions"};
-  const Result<privacy::DpSgdSteps> steps = dp_steps_per_round(job, examples.train.size());
-  if (!steps) return steps.error();
   const Result<at::Device> device = device_named(resources.device);
   if (!device) return device.error();
 
@@ -448,9 +474,17 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   if (!train) return train.error();
   auto evaluation = TokenizedExamples::create(shared, std::move(examples.evaluation), job);
   if (!evaluation) return evaluation.error();
+  const auto declared = [](std::uint64_t size, const Result<TokenizedExamples>& from) {
+    return size > 0 ? size : std::uint64_t{from->size()};
+  };
+  const std::uint64_t training_examples = declared(examples.training_examples, train);
+  const Result<privacy::DpSgdSteps> steps = dp_steps_per_round(job, training_examples);
+  if (!steps) return steps.error();
+  const std::uint64_t evaluation_examples = declared(examples.evaluation_examples, evaluation);
   auto trainer = std::make_unique<TorchTrainer>(
       Setup{job, *model, *modules, resources, *device, shared->pad(), *steps,
-            std::move(train).value(), std::move(evaluation).value()});
+            std::move(train).value(), std::move(evaluation).value(), training_examples,
+            evaluation_examples});
   if (model->lora.r > 0) {
     const Result<FlatParameters> frozen = frozen_parameters(*model, *modules, folder);
     if (!frozen) return frozen.error();

@@ -19,13 +19,18 @@
 
 namespace sotto::learning {
 
+/// What a site brings to a job. The declared sizes are public and need not be the true ones; with
+/// differential privacy everything that leaves the site follows from them (docs/privacy.md). 0: the
+/// true size.
 struct SiteExamples {
   Examples train;
   Examples evaluation;
+  std::uint64_t training_examples = 0;
+  std::uint64_t evaluation_examples = 0;  // at most so many are evaluated
 };
 
-/// The privacy parameters that training on this many examples runs with (noise calibrated when the
-/// job leaves it open). Without DP: noise 0.
+/// The privacy parameters that training on a declared number of examples runs with (noise
+/// calibrated when the job leaves it open). Without DP: noise 0.
 Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
                                                std::uint64_t examples);
 
@@ -48,8 +53,8 @@ struct TrainedUpdate {
 
 class LocalTrainer {
  public:
-  /// Looks at all examples; with LoRA loads the base model's weights. Errors: bad model folder,
-  /// data, labels.
+  /// Looks at all examples and leaves out those that do not fit; with LoRA loads the base model's
+  /// weights. Errors: a bad model folder, a record that cannot be opened.
   static Result<std::unique_ptr<LocalTrainer>> create(const config::JobConfig& job,
                                                       const config::SiteResources& resources,
                                                       SiteExamples examples);
@@ -73,8 +78,14 @@ class LocalTrainer {
 
   [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;
 
-  /// The site's secret.
+  /// As declared: N of the sampling rate, the divisor and the calibration.
   [[nodiscard]] virtual std::uint64_t training_examples() const = 0;
+
+  /// As declared: evaluate() counts at most so many.
+  [[nodiscard]] virtual std::uint64_t evaluation_examples() const = 0;
+
+  /// For the site's people alone: which records were left out, and what else they should know.
+  [[nodiscard]] virtual std::vector<std::string> data_warnings() const = 0;
 };
 
 }  // namespace sotto::learning

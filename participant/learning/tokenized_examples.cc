@@ -85,10 +85,15 @@ Result<TokenizedExamples> TokenizedExamples::create(
     const config::JobConfig& job) {
   TokenizedExamples out(std::move(tokenizer), std::move(examples), job.model.max_length);
   const ExampleSource& source = out.examples_.source();
+  out.left_out_ = source.left_out();
   const auto reader = source.reader(records::Purpose::kCheck);
   for (std::size_t i = 0; i < source.size(); ++i) {
     const Result<ExampleView> example = reader->read(i);
     if (!example) return example.error();
+    if (!example->misfit.empty()) {
+      out.left_out_.add(example->misfit);
+      continue;
+    }
     if (const Status fits = check_labels(*example, job); !fits) return fits.error();
     out.keep(out.tokenize(*example));
   }

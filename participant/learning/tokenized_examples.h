@@ -21,11 +21,16 @@ namespace sotto::learning {
 /// Immutable; any thread.
 class TokenizedExamples {
  public:
-  /// Looks at every example once. An Error where one does not fit the job or cannot be opened.
+  /// Looks at every example once and leaves out those that do not fit the job. An Error where a
+  /// record cannot be opened.
   static Result<TokenizedExamples> create(std::shared_ptr<const text::Tokenizer> tokenizer,
                                           Examples examples, const config::JobConfig& job);
 
-  [[nodiscard]] std::size_t size() const { return examples_.size(); }
+  /// Of those that fit.
+  [[nodiscard]] std::size_t size() const { return lengths_.size(); }
+
+  /// By the source and here.
+  [[nodiscard]] const LeftOut& left_out() const { return left_out_; }
 
   /// Ids of each.
   [[nodiscard]] const std::vector<std::size_t>& lengths() const { return lengths_; }
@@ -45,6 +50,7 @@ class TokenizedExamples {
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   Examples examples_;
   std::size_t max_length_;
+  LeftOut left_out_;
   std::vector<std::size_t> lengths_;
   std::vector<Sequence> kept_;  // of plain examples
   crypto::Secret32 key_;

@@ -168,6 +168,8 @@ class Federation {
   config::SiteConfig site_config(std::size_t i) const {
     config::SiteConfig site;
     site.data.dataset_id = "virtual-" + std::to_string(i + 1);
+    site.data.training_examples = sites_[i]->examples.train.size();
+    site.data.evaluation_examples = sites_[i]->examples.evaluation.size();
     site.model_path = job_.model.path;
     site.policy.delta = job_.differential_privacy.target_delta;
     site.policy.require_differential_privacy = job_.differential_privacy.enabled;

@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "common/config/parse.h"
-#include "common/run/job_answer.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 #include "participant/approvals.h"
@@ -48,6 +47,10 @@ class PricedTrainer final : public learning::LocalTrainer {
 
   [[nodiscard]] std::uint64_t training_examples() const override { return examples_; }
 
+  [[nodiscard]] std::uint64_t evaluation_examples() const override { return 1; }
+
+  [[nodiscard]] std::vector<std::string> data_warnings() const override { return {}; }
+
  private:
   privacy::DpSgdSteps steps_;
   std::uint64_t examples_;
@@ -56,9 +59,10 @@ class PricedTrainer final : public learning::LocalTrainer {
 /// Keeps what the participant sends.
 class ListeningHost final : public Host {
  public:
-  [[nodiscard]] TimePoint now() const override { return {}; }
+  [[nodiscard]] TimePoint now() const override { return time; }
 
   bool send(MemberId, Bytes frame) override {
+    ++frames;
     auto decoded = wire::decode(frame);
     EXPECT_TRUE(decoded.ok());
     if (const auto* reply = std::get_if<wire::JobReply>(&decoded->message))
@@ -67,14 +71,15 @@ class ListeningHost final : public Host {
     return true;
   }
 
-  void wake_at(TimePoint) override {}
+  void wake_at(TimePoint at) override { wake = at; }
 
   void compute(std::function<void()>, std::function<void()>) override {}
 
   void finish(int) override {}
 
+  TimePoint time{}, wake{};
   std::vector<wire::JobReply> replies;
-  int left = 0;
+  int left = 0, frames = 0;
 };
 
 bool coin(Random& random) {
@@ -99,8 +104,11 @@ class SiteWorld {
                i == 1 ? signing_.verify_key() : crypto::SigningKey::generate(random_).verify_key(),
            .transport_key = {static_cast<std::uint8_t>(i)},
            .name = "site-" + std::to_string(i)});
-    factory_ = [](const config::JobConfig& job,
-                  const config::SiteConfig&) -> Result<std::unique_ptr<learning::LocalTrainer>> {
+    factory_ = [this](
+                   const config::JobConfig& job,
+                   const config::SiteConfig&) -> Result<std::unique_ptr<learning::LocalTrainer>> {
+      ++trainers;
+      if (broken) return *broken;
       const auto steps = learning::dp_steps_per_round(job, 2000);
       if (!steps.ok()) return steps.error();
       return std::unique_ptr<learning::LocalTrainer>(new PricedTrainer(*steps, 2000));
@@ -134,9 +142,9 @@ class SiteWorld {
                                .approvals_key = signing_.verify_key(),
                                .offered_jobs = folder_ / "offered"};
     ParticipantObserver observer{
-        .on_note = {}, .on_warning = {}, .on_audit = [this](const run::AuditEvent& event) {
-          audited.push_back(event.kind);
-        }};
+        .on_note = {},
+        .on_warning = [this](const std::string& line) { warnings.push_back(line); },
+        .on_audit = [this](const run::AuditEvent& event) { audited.push_back(event.kind); }};
     return std::make_unique<Participant>(std::move(options), host, signing_, random_, guard_,
                                          geneses_, ledger_, std::move(observer));
   }
@@ -161,7 +169,9 @@ class SiteWorld {
 
   std::uint64_t now = kNow;
   ListeningHost host;
-  std::vector<std::string> audited;
+  std::vector<std::string> audited, warnings;
+  std::optional<Error> broken;  // what making a trainer fails with
+  int trainers = 0;             // that were asked for
 
  private:
   TemporaryDirectory folder_;
@@ -185,6 +195,7 @@ config::SiteConfig open_site() {
   config::SiteConfig site;
   site.model_path = kConfigs / "quickstart/model";
   site.data.dataset_id = "ward-7";
+  site.data.training_examples = 500;
   site.policy.max_epsilon = site.policy.max_epsilon_per_job = 1000;
   site.policy.allowed_tasks = {"sequence_classification"};
   return site;
@@ -238,18 +249,16 @@ TEST(Assessment, WhatIsExplainedIsWhatAParticipantAnswers) {
     world.offer(*app, job);
     ASSERT_EQ(world.host.replies.size(), 1u);
     const wire::JobReply& reply = world.host.replies.front();
-    const bool later = reply.reason.starts_with(run::kNotNow);
     ++seen[explained.answer];
-    EXPECT_EQ(reply.accepted, explained.answer == Answer::kAccept) << explained.reason;
-    EXPECT_EQ(later, explained.answer == Answer::kNotNow) << explained.reason;
-    EXPECT_EQ(later ? reply.reason.substr(run::kNotNow.size()) : reply.reason, explained.reason);
+    EXPECT_EQ(reply.answer, explained.answer) << explained.reason;
+    EXPECT_EQ(reply.reason, explained.reason);
     const ExplainedJob text{.job = here, .site = site, .assessment = explained};
     const auto object = to_json(text);
     ASSERT_TRUE(object.ok());
     EXPECT_EQ(nlohmann::json::parse(*object)["answer"], name(explained.answer));
     EXPECT_TRUE(describe(text).ok());
   }
-  for (const Answer answer : {Answer::kAccept, Answer::kNotNow, Answer::kRefuse})
+  for (const Answer answer : {Answer::kAccept, Answer::kPostpone, Answer::kDecline})
     EXPECT_GT(seen[answer], 10) << name(answer);
 }
 
@@ -277,27 +286,27 @@ TEST(Assessment, AnAcceptedJobStandsOnlyWithinTheHoursAndWhileItIsApproved) {
   const auto app = world.participant(site);
   const auto newest = [&] { return world.host.replies.back(); };
   world.offer(*app, job);
-  EXPECT_TRUE(newest().reason.starts_with("not now: a person at this site"));
+  EXPECT_TRUE(newest().reason.starts_with("a person at this site"));
   world.offer(*app, job);
   EXPECT_EQ(world.audited, std::vector<std::string>{"job_postponed"}) << "once for both";
   world.approve_job(job, world.kind(job));
   world.offer(*app, job);
-  EXPECT_TRUE(newest().accepted) << newest().reason;
+  EXPECT_TRUE(newest().answer == Answer::kAccept) << newest().reason;
 
   world.now += 59;  // still 22:59
   app->on_connected();
-  EXPECT_TRUE(newest().accepted);
+  EXPECT_TRUE(newest().answer == Answer::kAccept);
   world.now += 1;
   app->on_connected();
-  EXPECT_FALSE(newest().accepted);
+  EXPECT_NE(newest().answer, Answer::kAccept);
   EXPECT_TRUE(newest().reason.ends_with("next from Mon 22:00 (policy.hours)")) << newest().reason;
   world.now -= 60;
   app->on_connected();
-  EXPECT_TRUE(newest().accepted) << "by itself";
+  EXPECT_TRUE(newest().answer == Answer::kAccept) << "by itself";
 
   world.withdraw_job(world.kind(job));
   app->on_connected();
-  EXPECT_FALSE(newest().accepted);
+  EXPECT_NE(newest().answer, Answer::kAccept);
   wire::Offer round;
   round.header.round = RoundNumber::of(1, 0);
   app->on_frame(kCoordinatorId, wire::encode(kCoordinatorId, round.header.round, round));
@@ -305,6 +314,93 @@ TEST(Assessment, AnAcceptedJobStandsOnlyWithinTheHoursAndWhileItIsApproved) {
   EXPECT_EQ(world.audited,
             (std::vector<std::string>{"job_postponed", "job_accepted", "job_postponed",
                                       "job_accepted", "job_postponed"}));
+}
+
+TEST(Answers, WhatWasFoundInFilesIsOneSentenceAndItsDetailStaysHere) {
+  SiteWorld world(4);
+  const auto app = world.participant(open_site());
+  for (const char* detail : {"/srv/ward/train.tsv:112: the line has a label",
+                             "/srv/ward/train.sotto-records: holds texts"}) {
+    world.broken = Error{detail};
+    world.offer(*app, job_with({}));
+    EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
+    EXPECT_EQ(world.host.replies.back().reason, kFilesDoNotFit);
+    EXPECT_EQ(world.warnings.back(), detail);
+  }
+}
+
+TEST(Answers, ASiteThatDeclaresNoSizeDeclinesAndNamesTheLineToAdd) {
+  SiteWorld world(5);
+  config::SiteConfig site = open_site();
+  site.data.training_examples = 0;
+  const auto app = world.participant(site);
+  world.offer(*app, job_with({}));
+  EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
+  EXPECT_NE(world.warnings.back().find("\"training_examples\": N"), std::string::npos);
+  EXPECT_EQ(world.trainers, 0) << "no record is looked at";
+}
+
+TEST(Answers, ADeclaredLabelThatTheJobDoesNotNameIsRefusedWithoutALookAtRecords) {
+  SiteWorld world(6);
+  config::SiteConfig site = open_site();
+  site.data.labels = {"PlayMusic", "Other"};
+  const auto app = world.participant(site);
+  world.offer(*app, job_with({}));
+  EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
+  EXPECT_NE(world.host.replies.back().reason.find("Other"), std::string::npos);
+  EXPECT_EQ(world.trainers, 0);
+}
+
+TEST(Answers, CarryTheDeclaredSizesAndTheLeastSum) {
+  SiteWorld world(7);
+  config::SiteConfig site = open_site();
+  site.policy.min_cohort = 4;
+  const auto app = world.participant(site);
+  world.offer(*app, job_with({}));
+  const wire::JobReply& reply = world.host.replies.back();
+  EXPECT_EQ(reply.answer, Answer::kAccept) << reply.reason;
+  EXPECT_EQ(reply.training_examples, 500U);
+  EXPECT_EQ(reply.evaluation_examples, 1U) << "the trainer's";
+  EXPECT_EQ(reply.least_sum, 4U);
+}
+
+TEST(Answers, MoreDifferentJobsThanADayAllowsArePostponedWithoutALook) {
+  SiteWorld world(8);
+  config::SiteConfig site = open_site();
+  site.policy.max_jobs_judged_per_day = 3;
+  const auto app = world.participant(site);
+  world.broken = Error{"no"};
+  const auto job = [](int i) { return job_with({"seed=" + std::to_string(i)}); };
+  for (int i = 0; i < 3; ++i)
+    world.offer(*app, job(i));
+  EXPECT_EQ(world.trainers, 3);
+  world.offer(*app, job(3));
+  EXPECT_EQ(world.trainers, 3);
+  EXPECT_EQ(world.host.replies.back().answer, Answer::kPostpone);
+  world.offer(*app, job(1));
+  EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline) << "judged before";
+  world.now += 86400;
+  world.offer(*app, job(3));
+  EXPECT_EQ(world.trainers, 5);
+}
+
+TEST(Answers, LeaveAtFixedTimesWhereTheSiteOrTheJobAsksForIt) {
+  for (const bool by_job : {false, true}) {
+    SiteWorld world(9);
+    config::SiteConfig site = open_site();
+    if (!by_job) site.policy.answer_every_s = 60;
+    const auto app = world.participant(site);
+    world.host.time = TimePoint{Duration(7000)};
+    app->start();
+    const int hellos = world.host.frames;
+    world.offer(*app, by_job ? job_with({"rounds.answer_every_s=60"}) : job_with({}));
+    EXPECT_EQ(world.host.frames, hellos) << "nothing leaves before";
+    EXPECT_EQ(world.host.wake, TimePoint{Duration(67000)});
+    world.host.time = world.host.wake;
+    app->on_wake();
+    ASSERT_EQ(world.host.replies.size(), 1U);
+    EXPECT_EQ(world.host.replies.back().answer, Answer::kAccept) << world.host.replies[0].reason;
+  }
 }
 
 }  // namespace

@@ -439,5 +439,41 @@ TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
   EXPECT_FALSE(read_examples("/nonexistent/file.tsv", kJob).ok());
 }
 
+TEST(Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
+  const std::string bytes =
+      "colour\tred\nno tab secret\nanimal\tsecret\nnumber\tone\ncolour\tsecret \xE9\n";
+  const FittingExamples found = fitting_examples(bytes, "f", kJob, {});
+  ASSERT_EQ(found.examples.size(), 2U);
+  EXPECT_EQ(found.examples[1].text, "one");
+  EXPECT_EQ(found.left_out.count, 3U);
+  const std::string said = found.left_out.warning("records");
+  for (const char* place : {"f:2:", "f:3:", "f:5:"})
+    EXPECT_NE(said.find(place), std::string::npos) << said;
+  EXPECT_EQ(said.find("secret"), std::string::npos) << said;
+  EXPECT_TRUE(fitting_examples("", "f", kJob, {}).examples.empty());
+  EXPECT_FALSE(read_fitting_examples("/nonexistent/file.tsv", kJob, {}).ok());
+}
+
+TEST(Examples, ALabelThatTheSiteDoesNotDeclareIsLeftOut) {
+  const FittingExamples found =
+      fitting_examples("colour\tred\nnumber\tone\n", "f", kJob, {"colour"});
+  ASSERT_EQ(found.examples.size(), 1U);
+  EXPECT_EQ(found.examples[0].text, "red");
+  EXPECT_EQ(found.left_out.count, 1U);
+}
+
+TEST(Examples, OfTaggedWordsTheWholeSentenceIsLeftOut) {
+  config::JobConfig job;
+  job.task = {.type = "token_classification", .labels = {"PER", "LOC"}};
+  const std::string bytes = "Ann B-PER\nleft O\n\nParis B-LOC\n\nx B-ORG\ny O\n\nBob B-PER\n";
+  const FittingExamples all = fitting_examples(bytes, "f", job, {});
+  ASSERT_EQ(all.examples.size(), 3U);
+  EXPECT_EQ(all.left_out.count, 1U);
+  const FittingExamples people = fitting_examples(bytes, "f", job, {"PER"});
+  ASSERT_EQ(people.examples.size(), 2U);
+  EXPECT_EQ(people.examples[1].words.front(), "Bob");
+  EXPECT_EQ(people.left_out.count, 2U);
+}
+
 }  // namespace
 }  // namespace sotto::learning

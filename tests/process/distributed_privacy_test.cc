@@ -131,7 +131,7 @@ TEST(DistributedPrivacy, ASiteThatRequiresMoreNoiseRefusesAndSaysWhy) {
   EXPECT_EQ(coordinator.wait(seconds(60)), 3);
   const std::string why =
       "the noise inside the job's sums has the multiplier 2; this site requires at least 3";
-  EXPECT_NE(f.coordinator_log().find("site-2 refuses the job: " + why), std::string::npos)
+  EXPECT_NE(f.coordinator_log().find("site-2 declines the job: " + why), std::string::npos)
       << f.coordinator_log();
   EXPECT_NE(f.member_log(2).find(why), std::string::npos) << f.member_log(2);
   EXPECT_EQ(f.ledger(2)["entries"], 0);
@@ -143,7 +143,7 @@ TEST(DistributedPrivacy, ASiteWithABudgetForWhatItSendsRefusesAJobWithoutNoise) 
   auto members = start_members(f, 1, 3);
   Child coordinator = f.start_coordinator();
   EXPECT_EQ(coordinator.wait(seconds(60)), 3);
-  EXPECT_NE(f.coordinator_log().find("site-3 refuses the job: the job has no distributed_privacy"),
+  EXPECT_NE(f.coordinator_log().find("site-3 declines the job: the job has no distributed_privacy"),
             std::string::npos)
       << f.coordinator_log();
 }

@@ -197,18 +197,21 @@ void Federation::make_site(int member, const std::vector<std::string>& train,
   };
   deal(train, 200, site(member) / "train.tsv");
   deal(evaluation, 40, site(member) / "eval.tsv");
-  const json config = {
-      {"label", "test"},
-      {"data",
-       {{"dataset_id", member_name(member)}, {"train", "train.tsv"}, {"evaluation", "eval.tsv"}}},
-      {"model", {{"path", (folder_ / "model").string()}}},
-      {"policy",
-       {{"max_epsilon", 1000},
-        {"max_epsilon_per_job", 1000},
-        {"delta", 1e-5},
-        {"allowed_tasks", {"sequence_classification"}},
-        {"max_server_rounds", 1000}}},
-      {"resources", {{"device", "cpu"}, {"threads", 1}}}};
+  const json config = {{"label", "test"},
+                       {"data",
+                        {{"dataset_id", member_name(member)},
+                         {"train", "train.tsv"},
+                         {"evaluation", "eval.tsv"},
+                         {"training_examples", 200},
+                         {"evaluation_examples", 40}}},
+                       {"model", {{"path", (folder_ / "model").string()}}},
+                       {"policy",
+                        {{"max_epsilon", 1000},
+                         {"max_epsilon_per_job", 1000},
+                         {"delta", 1e-5},
+                         {"allowed_tasks", {"sequence_classification"}},
+                         {"max_server_rounds", 1000}}},
+                       {"resources", {{"device", "cpu"}, {"threads", 1}}}};
   std::ofstream(site(member) / "site.json") << config.dump(2);
 }
 

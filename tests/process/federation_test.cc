@@ -227,10 +227,10 @@ TEST(Federation, AJobBeyondASitesPolicyIsRefusedWithTheReasonOnBothSides) {
   auto members = start_members(f, 1, 3);
   Child coordinator = f.start_coordinator();
   EXPECT_EQ(coordinator.wait(seconds(60)), 3);
-  EXPECT_NE(f.coordinator_log().find("site-2 refuses the job"), std::string::npos)
+  EXPECT_NE(f.coordinator_log().find("site-2 declines the job"), std::string::npos)
       << f.coordinator_log();
   EXPECT_NE(f.coordinator_log().find("epsilon"), std::string::npos) << f.coordinator_log();
-  EXPECT_NE(f.member_log(2).find("refused the job"), std::string::npos) << f.member_log(2);
+  EXPECT_NE(f.member_log(2).find("declined the job"), std::string::npos) << f.member_log(2);
   EXPECT_TRUE(f.done_rounds().empty());
   EXPECT_EQ(f.ledger(2)["entries"], 0);
 }
@@ -252,7 +252,7 @@ TEST(Federation, ASpentBudgetRefusesTheNextRunOfTheSameSite) {
   auto members = start_members(f, 1, 3);
   Child coordinator = f.start_coordinator();
   EXPECT_EQ(coordinator.wait(seconds(60)), 3) << f.coordinator_log();
-  EXPECT_NE(f.coordinator_log().find("site-1 refuses the job"), std::string::npos)
+  EXPECT_NE(f.coordinator_log().find("site-1 declines the job"), std::string::npos)
       << f.coordinator_log();
   EXPECT_EQ(f.ledger(1)["epsilon"], spent);
 }

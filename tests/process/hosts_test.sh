@@ -55,7 +55,7 @@ for n in 1 2 3; do
   cat >"$work/$n/site.json" <<JSON
 {
   "label": "test",
-  "data": {"dataset_id": "host-$n", "train": "train.tsv", "evaluation": "eval.tsv"},
+  "data": {"dataset_id": "host-$n", "train": "train.tsv", "evaluation": "eval.tsv", "training_examples": 190},
   "model": {"path": "$work/model"},
   "policy": {"max_epsilon": 1000, "max_epsilon_per_job": 1000, "delta": 1e-5, "allowed_tasks": ["sequence_classification"]},
   "resources": {"device": "cpu", "threads": 1}

@@ -77,7 +77,7 @@ TEST(PolicyCommand, AJobWaitsForAPersonAndRunsOnceItIsApprovedWithoutARestart) {
   ASSERT_TRUE(wait_until(
       [&] { return f.member_log(4).find("policy approve") != std::string::npos; }, seconds(30)))
       << f.member_log(4);
-  EXPECT_NE(f.coordinator_log().find("not now: a person at this site has to approve"),
+  EXPECT_NE(f.coordinator_log().find("postpones the job: a person at this site has to approve"),
             std::string::npos)
       << f.coordinator_log();
   EXPECT_EQ(audited(f, 4, "job_postponed"), 1U) << "once, not with every offer";
@@ -90,7 +90,7 @@ TEST(PolicyCommand, AJobWaitsForAPersonAndRunsOnceItIsApprovedWithoutARestart) {
   const Said waiting = policy(f, {"explain", offered, "--dir", f.site(4), "--json"});
   ASSERT_EQ(waiting.status, 3) << waiting.text;
   const json explained = json::parse(waiting.text);
-  EXPECT_EQ(explained["answer"], "not_now");
+  EXPECT_EQ(explained["answer"], "postpone");
   EXPECT_EQ(explained["cost"]["epsilon_spent"], 0);
   EXPECT_EQ(f.site(4) / "offered-jobs" / (explained["job_hash"].get<std::string>() + ".json"),
             offered);
@@ -191,7 +191,7 @@ TEST(PolicyCommand, AJobIsExplainedWithItsCostAndEveryRule) {
   const Said refused = explain({"--set", "differential_privacy.target_epsilon=9", "--json"});
   EXPECT_EQ(refused.status, 3);
   const json answer = json::parse(refused.text);
-  EXPECT_EQ(answer["answer"], "refuse");
+  EXPECT_EQ(answer["answer"], "decline");
   EXPECT_EQ(answer["reason"],
             "the job asks for epsilon 9; this site allows at most 8 a job "
             "(policy.max_epsilon_per_job)");

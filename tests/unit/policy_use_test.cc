@@ -49,7 +49,7 @@ Case accepted_case() {
 
 /// Refused for one reason, which names the rule and holds the part.
 void expect_refused(const Case& c, const std::string& rule, const std::string& part) {
-  EXPECT_EQ(c.answer(), Answer::kRefuse);
+  EXPECT_EQ(c.answer(), Answer::kDecline);
   const std::string reasons = c.reasons();
   EXPECT_NE(reasons.find(part), std::string::npos) << reasons;
   EXPECT_TRUE(reasons.ends_with("(policy." + rule + ")")) << reasons;
@@ -77,7 +77,7 @@ TEST(PolicyUse, ADigestIsJudgedBeforeAnyFileIsRead) {
   c.context.model.reset();
   c.context.cost.reset();
   c.policy.allowed_models = {std::string(64, '0')};
-  EXPECT_EQ(c.answer(), Answer::kRefuse);
+  EXPECT_EQ(c.answer(), Answer::kDecline);
   c.policy.allowed_models.push_back("bert");
   EXPECT_EQ(c.answer(), Answer::kAccept) << "open until the model's family is known";
 }
@@ -101,7 +101,7 @@ TEST(PolicyUse, OnlyAllowedModulesAreTrainedAndSent) {
                  "allows only value, classifier");
   c.policy.allowed_modules = {"adapters", "classifier"};
   c.context.model->modules.front() = "bert.encoder.layer.0.attention.self.query";
-  EXPECT_EQ(c.answer(), Answer::kRefuse) << "the module itself is no adapter";
+  EXPECT_EQ(c.answer(), Answer::kDecline) << "the module itself is no adapter";
 }
 
 TEST(PolicyUse, OnlyAllowedCoordinatorsAreWorkedFor) {
@@ -119,12 +119,12 @@ TEST(PolicyUse, OutsideItsHoursASiteTakesNoPartForNow) {
   c.policy.hours = {"Mon-Fri 09:00-10:01"};
   EXPECT_EQ(c.answer(), Answer::kAccept);
   c.policy.hours = {"Mon-Fri 09:00-10:00"};
-  EXPECT_EQ(c.answer(), Answer::kNotNow);
+  EXPECT_EQ(c.answer(), Answer::kPostpone);
   EXPECT_EQ(c.reasons(),
             "this site trains only Mon-Fri 09:00-10:00 of its local time, next from Wed 09:00 "
             "(policy.hours)");
   c.policy.max_server_rounds = 1;
-  EXPECT_EQ(c.answer(), Answer::kRefuse) << "what is refused for good says so";
+  EXPECT_EQ(c.answer(), Answer::kDecline) << "what is refused for good says so";
 }
 
 TEST(PolicyUse, LimitsOfTimeAndSizeHoldToTheirValue) {
@@ -159,13 +159,13 @@ TEST(PolicyUse, WeightsOfTheCoordinatorsChoiceAreRefusedWhereLineageIsRequired) 
 TEST(PolicyUse, AnApprovalOfTheKindOrOfTheJobIsAskedFor) {
   Case c = accepted_case();
   c.policy.require_approval = "first_job_of_a_kind";
-  EXPECT_EQ(c.answer(), Answer::kNotNow);
+  EXPECT_EQ(c.answer(), Answer::kPostpone);
   EXPECT_NE(c.reasons().find("a person at this site has to approve the first job of a kind"),
             std::string::npos);
   c.context.consent->to_kind = true;
   EXPECT_EQ(c.answer(), Answer::kAccept);
   c.policy.require_approval = "every_job";
-  EXPECT_EQ(c.answer(), Answer::kNotNow) << "its kind is not enough";
+  EXPECT_EQ(c.answer(), Answer::kPostpone) << "its kind is not enough";
   c.context.consent->to_job = true;
   EXPECT_EQ(c.answer(), Answer::kAccept);
   c.context.consent->to_kind = false;
@@ -356,7 +356,7 @@ TEST(PolicyUse, TighteningARuleNeverMakesARefusedJobWelcome) {
       stricter[key] += tight.answer() > loose.answer() ? 1 : 0;
     }
   }
-  for (const Answer answer : {Answer::kAccept, Answer::kNotNow, Answer::kRefuse})
+  for (const Answer answer : {Answer::kAccept, Answer::kPostpone, Answer::kDecline})
     EXPECT_GT(before[answer], 10) << "of " << static_cast<int>(answer);
   for (const auto& [key, tighten] : all)
     EXPECT_GT(stricter[key], 0) << key << " decided nothing";
