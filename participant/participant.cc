@@ -232,7 +232,11 @@ void Participant::on_frame(MemberId peer, BytesView frame) {
   Impl& self = *impl_;
   if (peer != kCoordinatorId) return;
   auto decoded = wire::decode(frame);
-  if (!decoded.ok()) return self.note("a frame that does not decode: " + decoded.error().message);
+  if (!decoded.ok()) {
+    const std::string line = "a frame that does not decode: " + decoded.error().message;
+    if (self.undecodable.again(line)) self.note(line);
+    return;
+  }
   if (const auto* offer = std::get_if<wire::JobOffer>(&decoded->message))
     return self.on_job_offer(*offer);
   if (const auto* finished = std::get_if<wire::RunFinished>(&decoded->message))

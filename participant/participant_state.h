@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/repeats.h"
 #include "common/wire/codec.h"
 #include "participant/held_answers.h"
 #include "participant/offer_judge.h"
@@ -34,7 +35,7 @@ struct Run {
   std::optional<learning::TrainedUpdate> trained;
   std::vector<std::uint64_t> metrics;
 
-  std::vector<ParameterShape> layout;  // of the job's model
+  std::vector<ParameterShape> layout;         // of the job's model
   HeldAnswers held{Duration(0)};              // the end of a computation
   std::optional<TrainRequest> next_training;  // while the worker has the trainer
   std::optional<MaskRequest> next_masking;
@@ -144,9 +145,10 @@ struct Participant::Impl {
 
   std::shared_ptr<Run> run;
   HeldAnswers offers{Duration(0)};  // the answer to a job offer
-  wire::JobReply said;  // the newest answer to an offer
-  bool busy = false;    // a worker has the trainer or the update
-  bool heard = false;   // an offer came, or it was said that none comes
+  wire::JobReply said;              // the newest answer to an offer
+  bool busy = false;                // a worker has the trainer or the update
+  Repeats undecodable;              // frames, by what is wrong with them
+  bool heard = false;               // an offer came, or it was said that none comes
   TimePoint started;
   TimePoint next_hello;
   std::optional<TimePoint> session_wake;

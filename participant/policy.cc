@@ -438,7 +438,7 @@ std::optional<Undeclared> undeclared(const config::SiteData& data, const config:
   for (const std::string& label : data.labels)
     if (!job.task.labels.empty() && !contains(job.task.labels, label))
       return Undeclared{
-          "the job does not name the label " + label + ", which this site declares",
+          "the job does not name all labels that this site declares",
           "data.labels of site.json has \"" + label + "\", which the job does not name"};
   return std::nullopt;
 }

@@ -142,7 +142,7 @@ class SiteWorld {
                                .approvals_key = signing_.verify_key(),
                                .offered_jobs = folder_ / "offered"};
     ParticipantObserver observer{
-        .on_note = {},
+        .on_note = [this](const std::string& line) { notes.push_back(line); },
         .on_warning = [this](const std::string& line) { warnings.push_back(line); },
         .on_audit = [this](const run::AuditEvent& event) { audited.push_back(event.kind); }};
     return std::make_unique<Participant>(std::move(options), host, signing_, random_, guard_,
@@ -169,7 +169,7 @@ class SiteWorld {
 
   std::uint64_t now = kNow;
   ListeningHost host;
-  std::vector<std::string> audited, warnings;
+  std::vector<std::string> audited, warnings, notes;
   std::optional<Error> broken;  // what making a trainer fails with
   int trainers = 0;             // that were asked for
 
@@ -401,6 +401,34 @@ TEST(Answers, LeaveAtFixedTimesWhereTheSiteOrTheJobAsksForIt) {
     ASSERT_EQ(world.host.replies.size(), 1U);
     EXPECT_EQ(world.host.replies.back().answer, Answer::kAccept) << world.host.replies[0].reason;
   }
+}
+
+TEST(Answers, AFrameOfAnotherProtocolIsNamedWithBothNumbersAndNotAnswered) {
+  SiteWorld world(10);
+  const auto app = world.participant(open_site());
+  app->start();
+  const int before = world.host.frames;
+  Bytes frame = wire::encode(kCoordinatorId, {}, wire::JobOffer{});
+  frame[0] = 1;
+  for (int i = 0; i < 50; ++i)
+    app->on_frame(kCoordinatorId, frame);
+  EXPECT_EQ(world.host.frames, before);
+  ASSERT_FALSE(world.notes.empty());
+  EXPECT_LT(world.notes.size(), 10U);
+  EXPECT_NE(world.notes[0].find("protocol 1"), std::string::npos) << world.notes[0];
+  EXPECT_NE(world.notes[0].find("protocol 2"), std::string::npos) << world.notes[0];
+}
+
+TEST(Answers, ACoordinatorThatOffersNothingIsMentionedOnce) {
+  SiteWorld world(11);
+  const auto app = world.participant(open_site());
+  app->start();
+  for (int i = 0; i < 20; ++i) {
+    world.host.time += Duration(5000);
+    app->on_wake();
+  }
+  ASSERT_EQ(world.warnings.size(), 1U);
+  EXPECT_NE(world.warnings[0].find("speak another protocol"), std::string::npos);
 }
 
 }  // namespace

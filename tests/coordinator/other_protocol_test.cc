@@ -1,0 +1,135 @@
+// What a coordinator does with a program that speaks another protocol.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "common/config/parse.h"
+#include "common/secagg/transcript.h"
+#include "common/wire/codec.h"
+#include "coordinator/coordinator.h"
+#include "tests/unit/temporary_directory.h"
+
+namespace sotto::coordinator {
+namespace {
+
+constexpr MemberId kMember{1};
+
+/// A frame of ours as a program of another protocol sends it.
+Bytes of_protocol(std::uint8_t protocol, Bytes frame) {
+  frame[0] = protocol;
+  return frame;
+}
+
+class SendingHost final : public Host {
+ public:
+  [[nodiscard]] TimePoint now() const override { return {}; }
+
+  bool send(MemberId, Bytes frame) override {
+    sent.push_back(std::move(frame));
+    return true;
+  }
+
+  void wake_at(TimePoint) override {}
+
+  void compute(std::function<void()>, std::function<void()>) override {}
+
+  void finish(int) override {}
+
+  std::vector<Bytes> sent;
+};
+
+class OtherProtocol : public ::testing::Test {
+ protected:
+  OtherProtocol() {
+    roster.coordinator_signing_key = signing.verify_key();
+    for (std::uint32_t i = 1; i <= 3; ++i)
+      roster.members.push_back({.id = MemberId{i},
+                                .signing_key = crypto::SigningKey::generate(random).verify_key(),
+                                .transport_key = {static_cast<std::uint8_t>(i)},
+                                .name = "site-" + std::to_string(i)});
+    app.emplace(CoordinatorOptions{.roster = roster,
+                                   .job = config::load_job(std::filesystem::path(SOTTO_SOURCE_DIR) /
+                                                           "configs/quickstart/job.json"),
+                                   .folder = folder / "run",
+                                   .initial_model = {.layout = {{"w", {2}}}, .values = {1, 2}}},
+                host, signing, random,
+                CoordinatorObserver{.on_status = {},
+                                    .on_round = {},
+                                    .on_note = [this](const std::string& n) { log.push_back(n); }});
+    app->start();
+    host.sent.clear();
+    log.clear();
+  }
+
+  TemporaryDirectory folder;
+  crypto::StreamRandom random{7};
+  crypto::SigningKey signing = crypto::SigningKey::generate(random);
+  config::Roster roster;
+  SendingHost host;
+  std::vector<std::string> log;
+  std::optional<Coordinator> app;
+};
+
+TEST_F(OtherProtocol, AnOlderMemberIsNamedWithBothNumbersAndLearnsOurs) {
+  const Bytes hello = of_protocol(1, wire::encode(kMember, {}, wire::Hello{.protocol = 1}));
+  app->on_frame(kMember, hello);
+  ASSERT_EQ(log.size(), 1U);
+  EXPECT_NE(log[0].find("site-1"), std::string::npos) << log[0];
+  EXPECT_NE(log[0].find("protocol 1"), std::string::npos) << log[0];
+  EXPECT_NE(log[0].find("protocol 2"), std::string::npos) << log[0];
+  ASSERT_EQ(host.sent.size(), 1U) << "a Hello, and no job is offered";
+  EXPECT_TRUE(std::holds_alternative<wire::Hello>(wire::decode(host.sent[0])->message));
+  EXPECT_EQ(host.sent[0][0], 2) << "its version is what an older program logs";
+  for (int i = 0; i < 100; ++i)
+    app->on_frame(kMember, hello);
+  EXPECT_LT(log.size(), 10U) << "a repetition is not logged each time";
+}
+
+TEST_F(OtherProtocol, AHelloThatNamesAnotherProtocolThanItsFrameIsOfferedNothing) {
+  app->on_frame(kMember, wire::encode(kMember, {}, wire::Hello{.protocol = 3}));
+  ASSERT_EQ(log.size(), 1U);
+  EXPECT_NE(log[0].find("speaks protocol 3"), std::string::npos) << log[0];
+  EXPECT_TRUE(host.sent.empty());
+}
+
+TEST_F(OtherProtocol, AMemberOfOursIsOfferedTheJob) {
+  app->on_frame(kMember, wire::encode(kMember, {}, wire::Hello{}));
+  ASSERT_EQ(host.sent.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<wire::JobOffer>(wire::decode(host.sent[0])->message));
+}
+
+/// What a member said of itself is its own and the operator's affair.
+TEST_F(OtherProtocol, ReasonsOfOneMemberAreNotForwardedToOthers) {
+  crypto::StreamRandom again(7);
+  static_cast<void>(crypto::SigningKey::generate(again));  // the coordinator's
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    const auto key = crypto::SigningKey::generate(again);
+    app->on_frame(MemberId{i}, wire::encode(MemberId{i}, {}, wire::Hello{}));
+    const auto offer = std::get<wire::JobOffer>(wire::decode(host.sent.back())->message);
+    wire::JobReply reply{.run = offer.run,
+                         .job_hash = crypto::hash("SOTTO job", {view_of(offer.job)}),
+                         .id = MemberId{i},
+                         .answer = wire::JobAnswer::kDecline,
+                         .reason = "a secret of site " + std::to_string(i)};
+    secagg::sign_job_reply(key, reply);
+    app->on_frame(MemberId{i}, wire::encode(MemberId{i}, {}, reply));
+  }
+  int ends = 0;
+  for (const Bytes& frame : host.sent) {
+    const auto decoded = wire::decode(frame);
+    if (const auto* end = std::get_if<wire::RunFinished>(&decoded->message)) {
+      ++ends;
+      EXPECT_EQ(end->reason.find("secret"), std::string::npos) << end->reason;
+    }
+  }
+  EXPECT_GE(ends, 3);
+  bool told = false;
+  for (const std::string& line : log)
+    told |= line.find("a secret of site 1") != std::string::npos;
+  EXPECT_TRUE(told) << "the operator reads it";
+}
+
+}  // namespace
+}  // namespace sotto::coordinator
