@@ -102,7 +102,7 @@ struct Participant::Impl {
 
   void apply(SessionOutput output);
 
-  /// `why` goes to the coordinator: nothing that depends on data.
+  /// The round is left, which the coordinator sees: never for a reason that depends on data.
   void leave(RoundNumber round, const Error& why);
 
   /// The site could not compute or encode, for a reason that may lie in its data. To say so would

@@ -115,9 +115,9 @@ class ParticipantSession {
   /// flight.
   SessionOutput reconnected(TimePoint now);
   /// The driver's training or evaluation is done (the result stays with the driver until
-  /// MaskRequest). An Error: the driver does not begin it, and the round is left; the coordinator
-  /// reads the message, so it must not depend on data. A computation that fails after it looked at
-  /// data is never reported here.
+  /// MaskRequest). An Error: the driver does not begin it, and the round is left; its message stays
+  /// here. That the site leaves is seen, so a computation that fails after it looked at data is
+  /// never reported as an Error.
   SessionOutput computed(RoundNumber round, Status outcome, TimePoint now);
   /// The masked update is charged and may leave: only a Released one can.
   SessionOutput masked(RoundNumber round, Result<privacy::Released<secagg::MaskedUpdate>> released,

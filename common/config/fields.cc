@@ -143,7 +143,7 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
        "multiplier. At 10 the gradients' noise grows by 0.13 %, at 1 by 15 %."},
       {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
        "Noise in units of clipping_norm. 0: each site computes what target_epsilon needs for its "
-       "own number of examples."},
+       "declared number of examples."},
   };
 }
 
@@ -179,7 +179,8 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
        "Optimizer steps a round."},
       {"local_training.expected_batch_size", &s.expected_batch_size, kOptional,
        from_to(0, 10000000),
-       "Expected number of examples in a step; the sampling rate follows from the site's size. "
+       "Expected number of examples in a step; the sampling rate follows from the site's declared "
+       "size. "
        "Exactly one of this and sampling_rate is set (0 = not set)."},
       {"local_training.sampling_rate", &s.sampling_rate, kOptional, from_to(0, 1),
        "Probability of each example to be in a step. Exactly one of this and expected_batch_size "

@@ -40,9 +40,9 @@ std::vector<Field> policy_fields(SitePolicy& s) {
        &s.require_small_delta,
        kOptional,
        {},
-       "Refuse jobs whose delta is one over the number of training examples here or more, which "
-       "else is a warning in this site's log. The refusal tells the coordinator so much about that "
-       "number."},
+       "Refuse jobs whose delta is one over data.training_examples or more, which else is a "
+       "warning "
+       "in this site's log."},
       {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
        "Least noise in units of the clipping norm; 0 = whatever the budget needs."},
       {"policy.max_participant_epsilon", &s.max_participant_epsilon, kOptional, from_to(0, 1e6),

@@ -243,7 +243,7 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
       R"("lora":{"alpha":16,"dropout":0,"layers_to_transform":[],"r":0,"target_modules":[]},)"
       R"("model":{"config_hash":")" +
           zeros + R"(","max_length":32,"vocab_hash":")" + zeros + R"(","weights_hash":")" + zeros +
-          R"("},"name":"intents","rounds":{"attempts_per_round":5,"fraction_train":1,)"
+          R"("},"name":"intents","rounds":{"answer_every_s":0,"attempts_per_round":5,"fraction_train":1,)"
           R"("min_available_participants":4,"num_server_rounds":20,"phase_timeout_s":60,)"
           R"("training_timeout_s":3600},"secure_aggregation":{)"
           R"("cohort_size":0,"enabled":true,"expected_dropout_percent":10,"full_graph_max":256,)"

@@ -121,8 +121,12 @@ TEST(WireCodec, TrailingByteIsRefused) {
 
 TEST(WireCodec, OtherVersionAndUnknownTypeAreRefused) {
   Bytes frame = frame_of(Hello{});
-  frame[0] = 2;
-  EXPECT_FALSE(decode(frame).ok());
+  EXPECT_FALSE(is_of_another_protocol(frame));
+  for (const int other : {0, 1, 3}) {
+    frame[0] = static_cast<std::uint8_t>(other);
+    EXPECT_FALSE(decode(frame).ok());
+    EXPECT_TRUE(is_of_another_protocol(frame));
+  }
   for (std::uint32_t type = 0; type < 65536; ++type) {
     if (type <= 12 || (type >= 32 && type <= 38)) continue;
     Bytes other = frame_of(Hello{});
