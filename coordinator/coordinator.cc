@@ -66,10 +66,7 @@ struct Coordinator::Impl {
   }
 
   void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
-    if (hello.protocol != wire::kProtocol)
-      return say(members.blame(peer, "speaks protocol " + std::to_string(hello.protocol) +
-                                         ", this coordinator protocol " +
-                                         std::to_string(wire::kProtocol)));
+    if (hello.protocol != wire::kProtocol) return say(members.speaks(peer, hello.protocol));
     const bool returned = members.heard(peer, now);
     if (ended) return send_finished(peer);
     if (members.accepted(peer) && hello.run == folder.checkpoint.run) {
@@ -129,8 +126,9 @@ struct Coordinator::Impl {
     const std::size_t needed = std::max<std::size_t>(job().rounds.min_available_participants, 2);
     if (members.size() - members.refused() < needed) {
       if (!training.early_end().empty()) return complete();  // nobody is left to evaluate it
-      note("declined: " + members.refusals());
-      return fail("too few members accept the job (" + std::to_string(needed) + " needed)");
+      const std::string why =
+          "too few members accept the job (" + std::to_string(needed) + " needed)";
+      return fail(why + ": " + members.refusals(), why);
     }
     std::vector<MemberId> ready = members.ready();
     if (ready.size() < needed) {
@@ -280,10 +278,11 @@ struct Coordinator::Impl {
     members.forget_silent(cohort, outcome.survivors);
     close_round(record, now);
     if (failed_attempts >= job().rounds.attempts_per_round) {
-      return fail("round " + std::to_string(round.server_round()) + " was lost " +
-                  std::to_string(failed_attempts) +
-                  " times (metrics.jsonl has the reasons). Nothing was released in a lost round; "
-                  "the same command resumes the run");
+      const std::string why = "round " + std::to_string(round.server_round()) + " was lost " +
+                              std::to_string(failed_attempts) + " times";
+      return fail(why + ", last: " + record.status +
+                      ". Nothing was released in a lost round; the same command resumes the run",
+                  why);
     }
     if (training.complete()) return complete();
     if (stop_after_round) return stop();
@@ -307,7 +306,7 @@ struct Coordinator::Impl {
     wire::RunFinished m{.run = folder.checkpoint.run,
                         .completed = state == "finished",
                         .model_hash = folder.checkpoint.model.hash(),
-                        .reason = detail};
+                        .reason = told.value_or(detail)};
     secagg::sign_run_finished(signing, m);
     send(peer, {}, m);
   }
@@ -334,8 +333,10 @@ struct Coordinator::Impl {
     end("stopped", "stopped by the operator; the same command resumes the run", RunEnd::kStopped);
   }
 
-  void fail(const std::string& why) {
+  /// Members are told `public_why` where it is given: never what one of them said.
+  void fail(const std::string& why, std::optional<std::string> public_why = std::nullopt) {
     note("the run stops: " + why);
+    told = std::move(public_why);
     end("failed", why, RunEnd::kFailed);
   }
 
@@ -400,7 +401,8 @@ struct Coordinator::Impl {
   TimePoint started;
 
   std::string state = "gathering";
-  std::string detail;
+  std::string detail;               // for the operator
+  std::optional<std::string> told;  // members, in its place
   bool ended = false;
   bool stop_after_round = false;
   bool withdrawn = false;  // a member, where that ends the run

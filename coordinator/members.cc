@@ -83,6 +83,11 @@ std::optional<std::string> Members::blame(MemberId id, const std::string& misdee
   return *count == 1 ? line : line + " (" + std::to_string(*count) + " times so far)";
 }
 
+std::optional<std::string> Members::speaks(MemberId id, std::uint32_t protocol) {
+  return blame(id, "speaks protocol " + std::to_string(protocol) + ", this coordinator protocol " +
+                       std::to_string(wire::kProtocol));
+}
+
 bool Members::accepted(MemberId id) const {
   return members_.at(id).status.state == MemberState::kAccepted;
 }

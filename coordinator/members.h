@@ -64,6 +64,9 @@ class Members {
   /// Counts a misdeed. A line for the log at the 1st, 2nd, 4th, 8th ... time of the same one.
   std::optional<std::string> blame(MemberId id, const std::string& misdeed);
 
+  /// A Hello names another protocol than ours: blames the member.
+  std::optional<std::string> speaks(MemberId id, std::uint32_t protocol);
+
   /// The member could not be reached just now; take_lost() reports it.
   void unreachable(MemberId id) { unreachable_.insert(id); }
 

@@ -347,7 +347,8 @@ TEST(Answers, ADeclaredLabelThatTheJobDoesNotNameIsRefusedWithoutALookAtRecords)
   const auto app = world.participant(site);
   world.offer(*app, job_with({}));
   EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
-  EXPECT_NE(world.host.replies.back().reason.find("Other"), std::string::npos);
+  EXPECT_EQ(world.host.replies.back().reason.find("Other"), std::string::npos);
+  EXPECT_NE(world.warnings.back().find("Other"), std::string::npos) << "the site's people read it";
   EXPECT_EQ(world.trainers, 0);
 }
 
