@@ -2,104 +2,88 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
-#include <limits>
-#include <numbers>
 
+#include "common/base/bytes.h"
 #include "common/base/check.h"
-#include "common/base/vector_targets.h"
+#include "common/crypto/mask_stream.h"
+#include "common/crypto/secret.h"
+#include "common/privacy/gaussian_block.h"
+#include "common/privacy/gaussian_exact.h"
 
 namespace sotto::privacy {
 
 namespace {
 
-constexpr std::size_t kPairs = 1024;  // a block: 8 KiB of stream, 2048 samples
+// Of one key, AES-256-CTR: lane 0 has the first 32 bits of all uniforms, a block of pairs after
+// another; lane 1 has two blocks of the cipher for each pair, the further bits of its radius and of
+// its angle.
+constexpr std::uint32_t kFirstBits = 0;
+constexpr std::uint32_t kFurtherBits = 1;
+constexpr std::size_t kCipherBlock = 16;
+constexpr std::size_t kBlockValues = 2 * kGaussianPairs;
+/// A key is good for 2^28 blocks of a lane, which is 2^27 pairs.
+constexpr std::size_t kValuesPerKey = std::size_t{1} << 28;
 
-struct Pair {
-  float first;
-  float second;
-};
-
-/// -2 log(u) for u = word / 2^32, 0 < u < 1, relative error below 3e-7. log(1 + f) is the
-/// atanh series in s = f / (2 + f), |s| <= 0.172.
-SOTTO_INLINE float minus_two_log(float word) {
-  const auto bits = std::bit_cast<std::uint32_t>(word);
-  // mantissa in [sqrt(1/2), sqrt(2)), so that f is small on both sides of 1
-  const std::uint32_t shifted = bits - 0x3f3504f3U;
-  const auto exponent = static_cast<float>(static_cast<std::int32_t>(shifted) >> 23);
-  const float f = std::bit_cast<float>((shifted & 0x007fffffU) + 0x3f3504f3U) - 1.0F;
-  const float s = f / (2.0F + f);
-  const float s2 = s * s;
-  const float series =
-      2.0F * s * (1.0F + s2 * (1.0F / 3 + s2 * (1.0F / 5 + s2 * (1.0F / 7 + s2 * (1.0F / 9)))));
-  return -2.0F * (series + (exponent - 32.0F) * std::numbers::ln2_v<float>);
+template <class T>
+std::span<std::uint8_t> raw_bytes(T& object) {
+  return {reinterpret_cast<std::uint8_t*>(&object), sizeof object};
 }
 
-/// cos and sin of 2 pi turn / 2^32: the nearest quarter turn by its two bits, the rest by
-/// polynomials on [-pi/4, pi/4].
-SOTTO_INLINE Pair cos_sin(std::uint32_t turn) {
-  const std::uint32_t quarter = (turn + 0x20000000U) >> 30;
-  const auto rest = static_cast<std::int32_t>(turn - (quarter << 30));
-  const float x = static_cast<float>(rest) * (std::numbers::pi_v<float> * 0x1p-31F);
-  const float x2 = x * x;
-  const float sine =
-      x *
-      (1.0F + x2 * (-1.0F / 6 + x2 * (1.0F / 120 + x2 * (-1.0F / 5040 + x2 * (1.0F / 362880)))));
-  const float cosine =
-      1.0F + x2 * (-0.5F + x2 * (1.0F / 24 + x2 * (-1.0F / 720 + x2 * (1.0F / 40320))));
-  const bool swap = (quarter & 1U) != 0;
-  const float c = swap ? sine : cosine;
-  const float s = swap ? cosine : sine;
-  const std::uint32_t c_sign = ((quarter + 1U) & 2U) << 30;  // quarters 1 and 2
-  const std::uint32_t s_sign = (quarter & 2U) << 30;         // quarters 2 and 3
-  return {std::bit_cast<float>(std::bit_cast<std::uint32_t>(c) ^ c_sign),
-          std::bit_cast<float>(std::bit_cast<std::uint32_t>(s) ^ s_sign)};
+Uint128 with_further_bits(std::uint32_t first, std::span<const std::uint8_t, kCipherBlock> bytes) {
+  ByteReader reader(bytes);
+  const std::uint64_t high = reader.u64();
+  const std::uint64_t low = reader.u64();
+  return Uint128{first} << 96 | (Uint128{high} << 64 | low) >> 32;
 }
 
-/// The uniform of the radius, in units of 2^-32. In the lowest 2^-16 of its range, where the
-/// tail of the Gaussian is made, 32 more bits refine it: the tail ends beyond 9.4 standard
-/// deviations.
-inline float radius_word(std::uint32_t word, crypto::StreamRandom& random) {
-  if (word >= 0x10000U) return static_cast<float>(word);
-  const double fine = static_cast<double>(random.next_u64() >> 32) + 0.5;
-  return static_cast<float>(static_cast<double>(word) + fine * 0x1p-32);
-}
+/// The noise of up to 2^28 values under one key.
+class KeyedNoise {
+ public:
+  KeyedNoise(const NoiseGrid& grid, crypto::StreamRandom& random)
+      : grid_(grid), key_(crypto::Secret32::random(random)) {}
 
-/// Box and Muller: kPairs radius words and as many turns to 2 * kPairs samples.
-SOTTO_INLINE void pairs_loop(const float* __restrict radius, const std::uint32_t* __restrict turns,
-                             float* __restrict out) {
-  for (std::size_t i = 0; i < kPairs; ++i) {
-    // Words near 2^32 round up to it, where the radius is 0; never below.
-    const float r = std::sqrt(std::max(minus_two_log(radius[i]), 0.0F));
-    const Pair direction = cos_sin(turns[i]);
-    out[i] = r * direction.first;
-    out[kPairs + i] = r * direction.second;
+  ~KeyedNoise() { crypto::wipe(raw_bytes(block_)); }
+
+  KeyedNoise(const KeyedNoise&) = delete;
+  KeyedNoise& operator=(const KeyedNoise&) = delete;
+
+  void add_to(std::span<float> values) {
+    for (std::size_t at = 0; at < values.size(); at += kBlockValues)
+      add_block(values.subspan(at, std::min(kBlockValues, values.size() - at)), at / kBlockValues);
   }
-}
 
-void pairs_baseline(const float* radius, const std::uint32_t* turns, float* out) {
-  pairs_loop(radius, turns, out);
-}
+ private:
+  void add_block(std::span<float> values, std::uint64_t index) {
+    constexpr std::uint64_t kBlocks = sizeof(block_.words) / kCipherBlock;
+    crypto::keystream(key_, kFirstBits, index * kBlocks, raw_bytes(block_.words));
+    std::ranges::copy(values, block_.values.begin());
+    std::fill(block_.values.begin() + static_cast<std::ptrdiff_t>(values.size()),
+              block_.values.end(), 0.0F);
+    if (loop_(block_, grid_))
+      for (std::size_t i = 0; i < kGaussianPairs; ++i)
+        if (block_.undecided[i] != 0) decide(i, index * kGaussianPairs + i);
+    std::copy_n(block_.noisy.begin(), values.size(), values.begin());
+  }
 
-SOTTO_AVX2 void pairs_avx2(const float* radius, const std::uint32_t* turns, float* out) {
-  pairs_loop(radius, turns, out);
-}
+  /// Pair i of the block, the `index`th under this key, from all of its bits.
+  void decide(std::size_t i, std::uint64_t index) {
+    std::array<std::uint8_t, 2 * kCipherBlock> further;
+    crypto::keystream(key_, kFurtherBits, 2 * index, further);
+    const std::span<const std::uint8_t, 2 * kCipherBlock> bytes(further);
+    const NormalPair normal = exact_normal_pair(
+        {.radius = with_further_bits(block_.words[i], bytes.first<kCipherBlock>()),
+         .angle = with_further_bits(block_.words[kGaussianPairs + i], bytes.last<kCipherBlock>())});
+    block_.noisy[i] = round_to_grid(block_.values[i], normal.first, grid_);
+    block_.noisy[kGaussianPairs + i] =
+        round_to_grid(block_.values[kGaussianPairs + i], normal.second, grid_);
+  }
 
-SOTTO_AVX512 void pairs_avx512(const float* radius, const std::uint32_t* turns, float* out) {
-  pairs_loop(radius, turns, out);
-}
-
-/// 2 * kPairs independent N(0, 1).
-void fill_normal(std::span<float, 2 * kPairs> out, crypto::StreamRandom& random) {
-  static const auto to_pairs = widest(pairs_baseline, pairs_avx2, pairs_avx512);
-  std::array<std::uint32_t, 2 * kPairs> words;
-  random.fill({reinterpret_cast<std::uint8_t*>(words.data()), sizeof(words)});
-  std::array<float, kPairs> radius;
-  for (std::size_t i = 0; i < kPairs; ++i)
-    radius[i] = radius_word(words[i], random);
-  to_pairs(radius.data(), words.data() + kPairs, out.data());
-}
+  NoiseGrid grid_;
+  GaussianLoop loop_ = gaussian_loop();
+  crypto::Secret32 key_;
+  GaussianBlock block_;
+};
 
 }  // namespace
 
@@ -107,16 +91,10 @@ void add_gaussian_noise(std::span<float> out, double standard_deviation,
                         crypto::StreamRandom& random) {
   SOTTO_CHECK(standard_deviation >= 0 && standard_deviation < 1e30,
               "a standard deviation is not negative and below 1e30");
-  auto scale = static_cast<float>(standard_deviation);
-  if (double{scale} < standard_deviation)  // never less noise than was accounted
-    scale = std::nextafter(scale, std::numeric_limits<float>::infinity());
-  std::array<float, 2 * kPairs> normal;
-  for (std::size_t at = 0; at < out.size(); at += normal.size()) {
-    fill_normal(normal, random);
-    const std::size_t count = std::min(normal.size(), out.size() - at);
-    for (std::size_t i = 0; i < count; ++i)
-      out[at + i] += scale * normal[i];
-  }
+  if (standard_deviation == 0) return;
+  const NoiseGrid grid = noise_grid(standard_deviation);
+  for (std::size_t at = 0; at < out.size(); at += kValuesPerKey)
+    KeyedNoise(grid, random).add_to(out.subspan(at, std::min(kValuesPerKey, out.size() - at)));
 }
 
 std::vector<std::uint64_t> poisson_sample(std::uint64_t population, double rate,
