@@ -16,6 +16,9 @@ namespace sotto::privacy {
 /// privacy. The total variation from it is below 2^-95 a value, which covers everything but the
 /// generator (docs/privacy.md, "Noise on a grid"). Beyond 2^24 g the multiple is rounded to float.
 ///
+/// What is to be protected must be in `out`: noise added to zeros, and to the values afterwards,
+/// would leave their last bits in the sum.
+///
 /// Draws one key of 32 bytes from `random` for every 2^28 values or part of them. A result depends
 /// on the key, the index of its value and the value alone, and is the same on every machine. With a
 /// standard deviation of 0 values stay as they are and nothing is drawn. One thread.

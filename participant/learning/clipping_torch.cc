@@ -66,15 +66,17 @@ double Clipping::noise_deviation(double noise_multiplier) const {
 
 void Clipping::finish(const Step& step, crypto::StreamRandom& random) {
   if (!is_adaptive()) return;
-  std::array<float, 1> noise{};
+  // The count goes through the function, and is no sum of itself and a noise made apart: that would
+  // keep the count's last bits. A count of up to 2^23 examples is exact in float.
+  std::array<float, 1> noisy{static_cast<float>(count_)};
   privacy::add_gaussian_noise(
-      noise,
+      noisy,
       privacy::adaptive_noise(step.noise_multiplier, settings_.count_noise_multiplier)
           .count_deviation,
       random);
   norm_ = privacy::next_clipping_norm({.norm = norm_,
                                        .first_norm = settings_.clipping_norm,
-                                       .noisy_count = count_ + double{noise[0]},
+                                       .noisy_count = double{noisy[0]},
                                        .expected_size = step.expected_size,
                                        .quantile = settings_.clipping_quantile,
                                        .rate = settings_.clipping_rate});

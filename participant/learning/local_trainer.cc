@@ -239,14 +239,12 @@ Status TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw,
 void TorchTrainer::add_noise(double standard_deviation, crypto::StreamRandom& random) {
   const at::NoGradGuard no_grad;
   const Tensor& gradient = model_.gradient();
-  const auto count = static_cast<std::size_t>(gradient.numel());
-  if (gradient.is_cpu()) {
-    privacy::add_gaussian_noise({gradient.data_ptr<float>(), count}, standard_deviation, random);
-    return;
-  }
-  const Tensor noise = at::zeros(gradient.sizes());
-  privacy::add_gaussian_noise({noise.data_ptr<float>(), count}, standard_deviation, random);
-  gradient.add_(noise.to(gradient.device()));
+  // The sum itself goes through the function: noise that is made apart and added afterwards would
+  // leave the sum's last bits in the result.
+  const Tensor sum = gradient.cpu();  // the gradient's own memory where it is on the CPU already
+  privacy::add_gaussian_noise({sum.data_ptr<float>(), static_cast<std::size_t>(sum.numel())},
+                              standard_deviation, random);
+  if (!gradient.is_cpu()) gradient.copy_(sum);
 }
 
 /// FedProx (Li et al. 2020): the gradient of mu / 2 |values - start|^2. Of released values alone,
@@ -481,10 +479,9 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   const Result<privacy::DpSgdSteps> steps = dp_steps_per_round(job, training_examples);
   if (!steps) return steps.error();
   const std::uint64_t evaluation_examples = declared(examples.evaluation_examples, evaluation);
-  auto trainer = std::make_unique<TorchTrainer>(
-      Setup{job, *model, *modules, resources, *device, shared->pad(), *steps,
-            std::move(train).value(), std::move(evaluation).value(), training_examples,
-            evaluation_examples});
+  auto trainer = std::make_unique<TorchTrainer>(Setup{
+      job, *model, *modules, resources, *device, shared->pad(), *steps, std::move(train).value(),
+      std::move(evaluation).value(), training_examples, evaluation_examples});
   if (model->lora.r > 0) {
     const Result<FlatParameters> frozen = frozen_parameters(*model, *modules, folder);
     if (!frozen) return frozen.error();

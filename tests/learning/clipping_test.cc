@@ -172,6 +172,25 @@ TEST(AdaptiveClipping, TheCountIsReleasedWithTheNoiseThatIsAccounted) {
   EXPECT_NEAR(deviation, 10, 0.6);  // 2 * 5
 }
 
+// The noise of a count is on a grid. Were it added to the count, instead of the two rounded to the
+// grid together, the count's own fraction would be seen: here, every released count would be half an
+// integer with an odd number of examples and an integer with an even one.
+TEST(AdaptiveClipping, TheReleasedCountDoesNotShowTheLastBitsOfTheCount) {
+  const config::DifferentialPrivacySection settings{.clipping_norm = 1,
+                                                    .clipping = "adaptive",
+                                                    .clipping_rate = 0.1,
+                                                    .count_noise_multiplier = 100};
+  crypto::StreamRandom random(7);
+  for (const std::int64_t examples : {10, 11})
+    for (int i = 0; i < 50; ++i) {
+      Clipping clipping(settings, some_parameters());
+      clipping.factors(at::full({6, examples}, 100.0, at::kDouble));
+      clipping.finish({.noise_multiplier = 1, .expected_size = 1000}, random);
+      const double count = -(std::log(clipping.norm()) / 0.1) * 1000;
+      EXPECT_NEAR(count, std::round(count), 1e-6) << examples;  // 100 / 64 or more: a grid of 1
+    }
+}
+
 TEST(ClippingRule, NeverLetsAContributionExceedTheNorm) {
   Clipping clipping({.clipping_norm = 1}, some_parameters());
   const Tensor norms = at::rand({10000}, at::kDouble) * 10;
