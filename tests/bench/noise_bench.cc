@@ -1,5 +1,6 @@
-// Distributed noise and the rotation at one participant, against AES-256-CTR in the same run: no
-// sampler of 128-bit precision can be faster than its random bits.
+// The noise of DP-SGD against plain Box and Muller in float32, and distributed noise and the
+// rotation at one participant against AES-256-CTR in the same run: no sampler of 128-bit precision
+// can be faster than its random bits.
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -7,7 +8,11 @@
 #include "common/codec/rotation.h"
 #include "common/crypto/mask_stream.h"
 #include "common/privacy/discrete_noise.h"
+#include "common/privacy/gaussian_block.h"
+#include "common/privacy/gaussian_exact.h"
+#include "common/privacy/noise.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/float_box_muller.h"
 
 namespace sotto::bench {
 namespace {
@@ -34,6 +39,60 @@ void noise(const Report& report, const std::string& name, privacy::NoiseMechanis
               .floor = kValues / aes});
 }
 
+double nanoseconds_each(double seconds, std::size_t count) {
+  return seconds * 1e9 / static_cast<double>(count);
+}
+
+void gaussian(const Report& report) {
+  crypto::StreamRandom random(1);
+  std::vector<float> values(kValues);
+  const auto [grid, plain] = medians_of(
+      kRuns,
+      [&] { return cpu_seconds_of([&] { privacy::add_gaussian_noise(values, 1, random); }); },
+      [&] { return cpu_seconds_of([&] { float_box_muller::add_noise(values, 1, random); }); });
+  report.add({.name = "gaussian_on_a_grid",
+              .metric = "cpu_per_value",
+              .value = nanoseconds_each(grid, kValues),
+              .unit = "ns",
+              .baseline = nanoseconds_each(plain, kValues)});
+}
+
+/// The loops of this processor without the random bits, and a pair from all of its bits.
+void gaussian_parts(const Report& report) {
+  constexpr int kTurns = 100;
+  const privacy::NoiseGrid grid = privacy::noise_grid(1);
+  crypto::StreamRandom random(1);
+  static privacy::GaussianBlock block;
+  random.fill({reinterpret_cast<std::uint8_t*>(block.words.data()), sizeof block.words});
+  std::size_t loop_number = 0;
+  for (const privacy::GaussianLoop loop : privacy::gaussian_loops()) {
+    const double seconds = median_of(kRuns, [&] {
+      return cpu_seconds_of([&] {
+        for (int i = 0; i < kTurns; ++i)
+          loop(block, grid);
+      });
+    });
+    report.add({.name = "gaussian_loop_" + std::to_string(loop_number++),
+                .metric = "cpu_per_value",
+                .value = nanoseconds_each(seconds, 2 * kTurns * privacy::kGaussianPairs),
+                .unit = "ns"});
+  }
+  double sum = 0;
+  const double exact = median_of(kRuns, [&] {
+    return cpu_seconds_of([&] {
+      for (int i = 0; i < kTurns; ++i)
+        sum += static_cast<double>(
+            privacy::exact_normal_pair({.radius = random.next_u64(), .angle = random.next_u64()})
+                .first);
+    });
+  });
+  SOTTO_CHECK(sum != 0, "no pair was made");
+  report.add({.name = "gaussian_exact_pair",
+              .metric = "cpu_per_pair",
+              .value = nanoseconds_each(exact, kTurns),
+              .unit = "ns"});
+}
+
 void rotation(const Report& report) {
   constexpr std::size_t kBlock = std::size_t{1} << 20;
   const std::vector<float> values(kBlock, 1.0F);
@@ -52,6 +111,8 @@ void rotation(const Report& report) {
 int main(int argc, char** argv) {
   using sotto::privacy::NoiseMechanism;
   const sotto::bench::Report report("noise", argc, argv);
+  sotto::bench::gaussian(report);
+  sotto::bench::gaussian_parts(report);
   for (const std::uint64_t sigma : {2U, 16U, 364U, 4096U})
     sotto::bench::noise(report, "discrete_gaussian", NoiseMechanism::kDiscreteGaussian, sigma);
   for (const std::uint64_t sigma : {2U, 40U})

@@ -16,6 +16,7 @@
 #include "participant/learning/optimizer_torch.h"
 #include "participant/learning/transformer_torch.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/float_box_muller.h"
 
 namespace sotto::bench {
 namespace {
@@ -68,12 +69,26 @@ class Step {
     SOTTO_CHECK(tape.unused(model_.parameters()).empty(), "a parameter took no part");
     const at::Tensor norms = tape.squared_norms(model_.parameters());
     tape.accumulate(model_.parameters(), clipping_.factors(norms));
+    noise();
     const at::Tensor& gradient = model_.gradient();
-    privacy::add_gaussian_noise(
-        {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0, random_);
     gradient.div_(static_cast<double>(texts_.size()));
     optimizer_.step(model_.values(), gradient, kRate);
   }
+
+  /// The noise of one step alone.
+  void noise() {
+    const at::Tensor& gradient = model_.gradient();
+    privacy::add_gaussian_noise(
+        {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0, random_);
+  }
+
+  void plain_noise() {
+    const at::Tensor& gradient = model_.gradient();
+    float_box_muller::add_noise(
+        {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0F, random_);
+  }
+
+  [[nodiscard]] double parameters() { return static_cast<double>(model_.gradient().numel()); }
 
  private:
   static constexpr double kRate = 1e-4;
@@ -126,6 +141,23 @@ double peak_mib_of(Work work) {
   return rise;
 }
 
+/// What of a private step is noise; the baseline is plain Box and Muller in float32.
+void noise(const Report& report, const std::string& name, Step& step, double private_seconds) {
+  const auto [grid, plain] = medians_of(
+      kRuns, [&] { return cpu_seconds_of([&] { step.noise(); }); },
+      [&] { return cpu_seconds_of([&] { step.plain_noise(); }); });
+  report.add({.name = name,
+              .metric = "noise_cpu_per_value",
+              .value = grid * 1e9 / step.parameters(),
+              .unit = "ns",
+              .baseline = plain * 1e9 / step.parameters()});
+  report.add({.name = name,
+              .metric = "noise_share_of_step",
+              .value = 100 * grid / private_seconds,
+              .unit = "%",
+              .baseline = 100 * plain / (private_seconds - grid + plain)});
+}
+
 void compare(const Report& report, const Case& c) {
   Step step(c);
   const double plain_mib = peak_mib_of([&] { step.plain(false); });
@@ -159,6 +191,7 @@ void compare(const Report& report, const Case& c) {
   time("time_ratio", seconds[1]);
   time("plain_recomputed_time_ratio", seconds[2]);
   time("recomputed_time_ratio", seconds[3]);
+  noise(report, c.name, step, seconds[1]);
 }
 
 using learning::TransformerConfig;
