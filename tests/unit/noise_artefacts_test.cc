@@ -167,7 +167,7 @@ Hits exact_hits(float value, float wanted, std::uint64_t seed, std::size_t count
 // which it was known. A value on no grid is never released; one on the grid comes back as often as
 // without the canary, and in both values of a pair as often as independence says.
 TEST(NoiseArtefacts, NoValueComesBackWithoutNoise) {
-  constexpr std::size_t kCount = std::size_t{1} << 28;
+  constexpr std::size_t kCount = std::size_t{1} << 27;
   constexpr float kOffGrid = 0x1.234p-11F;
   EXPECT_EQ(exact_hits(kOffGrid, kOffGrid, 20, kCount).single, 0);
 }
