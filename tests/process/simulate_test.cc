@@ -76,6 +76,20 @@ TEST_F(Simulate, EverySitesWarningsAreSaidWithItsNameAndTheRound) {
     EXPECT_NE(log.find(line), std::string::npos) << line << "\n" << log;
 }
 
+TEST_F(Simulate, WithFixedAnswerTimesEveryUploadLeavesOnTheGridWhateverTrainingTook) {
+  const fs::path out = folder_ / "timed";
+  EXPECT_EQ(run({SOTTO_BINARY_DIR "/participant/sotto-simulate", Federation::job(),
+                 "--participants", "4", "--out", out, "--set", "rounds.num_server_rounds=2",
+                 "--set", "rounds.answer_every_s=30"},
+                folder_ / "log"),
+            0);
+  std::ifstream metrics(out / "metrics.jsonl");
+  int rounds = 0;
+  for (std::string line; std::getline(metrics, line); ++rounds)
+    EXPECT_NEAR(json::parse(line)["phase_s"]["Upload"].get<double>(), 30, 0.1) << line;
+  EXPECT_EQ(rounds, 3) << "two rounds and the closing evaluation";
+}
+
 TEST_F(Simulate, AboveFullGraphMaxTheRunBeginsWithAGenesisAndItsRoundsAreOnTheRing) {
   const fs::path out = folder_ / "ring";
   EXPECT_EQ(
