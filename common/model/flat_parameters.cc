@@ -1,5 +1,6 @@
 #include "common/model/flat_parameters.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -103,6 +104,22 @@ std::size_t ParameterShape::count() const {
 
 Bytes32 FlatParameters::hash() const {
   return crypto::hash("SOTTO model", {encode_layout(*this), bytes_of(values)});
+}
+
+Status check_values(const FlatParameters& parameters) {
+  const auto bad = std::ranges::find_if_not(
+      parameters.values, [](float v) { return std::abs(v) <= kMaxParameterMagnitude; });
+  if (bad == parameters.values.end()) return {};
+  const auto place = static_cast<std::uint64_t>(bad - parameters.values.begin());
+  std::string where = "value " + std::to_string(place);
+  std::uint64_t end = 0;
+  for (const ParameterShape& p : parameters.layout) {
+    end += element_count(p.shape).value_or(0);
+    if (place >= end) continue;
+    where = "a value of " + p.name;
+    break;
+  }
+  return Error{where + (std::isfinite(*bad) ? " has a magnitude above 2^20" : " is not finite")};
 }
 
 EncodedParameters encode_without_copy(const FlatParameters& parameters) {

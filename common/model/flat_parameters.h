@@ -22,6 +22,10 @@ std::optional<std::size_t> first_non_finite(std::span<const float> values);
 /// The memory of `values` (little-endian IEEE 754), not copied.
 BytesView bytes_of(std::span<const float> values);
 
+/// The largest magnitude of a value of a model that a site computes with. With larger ones the
+/// products of a few layers overflow float32.
+inline constexpr float kMaxParameterMagnitude = 1 << 20;
+
 struct ParameterShape {
   std::string name;                 // as in the model's safetensors file
   std::vector<std::int64_t> shape;  // row-major
@@ -39,6 +43,10 @@ struct FlatParameters {
   /// BLAKE2b-256, label "SOTTO model", over layout and values: the model_hash of a round header.
   [[nodiscard]] Bytes32 hash() const;
 };
+
+/// An Error that names the parameter of the first value that is not finite or whose magnitude is
+/// above kMaxParameterMagnitude. The values fill the layout, or the place alone is named.
+Status check_values(const FlatParameters& parameters);
 
 /// Canonical bytes for the download of a round's model; decode checks every length and refuses
 /// non-finite values.

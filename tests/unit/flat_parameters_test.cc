@@ -1,5 +1,6 @@
 #include "common/model/flat_parameters.h"
 
+#include <cmath>
 #include <limits>
 
 #include <gtest/gtest.h>
@@ -47,6 +48,23 @@ TEST(FlatParameters, EveryTruncationIsRefused) {
   Bytes longer = bytes;
   longer.push_back(0);
   EXPECT_FALSE(decode_parameters(longer).ok());
+}
+
+TEST(FlatParameters, ValuesUpToTheLargestMagnitudeAreChecked) {
+  FlatParameters parameters = example();
+  parameters.values[1] = kMaxParameterMagnitude;
+  parameters.values[5] = -kMaxParameterMagnitude;
+  EXPECT_TRUE(check_values(parameters).ok());
+  parameters.values[5] = std::nextafter(-kMaxParameterMagnitude, -2e6F);
+  EXPECT_EQ(check_values(parameters).error().message,
+            "a value of layer.bias has a magnitude above 2^20");
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    parameters.values[5] = bad;
+    EXPECT_EQ(check_values(parameters).error().message, "a value of layer.bias is not finite");
+  }
+  parameters.layout.clear();
+  EXPECT_EQ(check_values(parameters).error().message, "value 5 is not finite");
 }
 
 TEST(FlatParameters, RefusesNonFiniteValues) {
