@@ -40,21 +40,23 @@ Clipping::Clipping(const config::DifferentialPrivacySection& settings,
   group_of_ = at::tensor(group_of, at::kLong);
 }
 
-Tensor Clipping::factors(const Tensor& squared_norms) {
-  constexpr double kShrink = 1 - 4e-6;  // above the relative error of a norm from float32 sums
+Tensor Clipping::factors(const Tensor& squared_bounds) {
+  constexpr double kShrink = 1 - 4e-6;  // for the rounding of the factor and of what it scales
   constexpr double kStability = 0.01;   // AUTO-S's gamma
   const at::NoGradGuard no_grad;
-  const Tensor group_of = group_of_.to(squared_norms.device());
-  const Tensor norms = at::zeros({groups_, squared_norms.size(1)}, squared_norms.options())
-                           .index_add_(0, group_of, squared_norms)
-                           .clamp_min_(0)
+  const Tensor group_of = group_of_.to(squared_bounds.device());
+  const Tensor usable = squared_bounds.isfinite().all(0);  // [B]
+  const Tensor norms = at::zeros({groups_, squared_bounds.size(1)}, squared_bounds.options())
+                           .index_add_(0, group_of, squared_bounds)
                            .sqrt_();
   const double bound = norm_ / std::sqrt(static_cast<double>(groups_)) * kShrink;
-  const Tensor of_groups = settings_.clipping == "automatic"
-                               ? bound / (norms + kStability)
-                               : (bound / norms.clamp_min(1e-30)).clamp_max(1.0);
+  const Tensor of_groups =
+      (settings_.clipping == "automatic" ? bound / (norms + kStability)
+                                         : (bound / norms.clamp_min(1e-30)).clamp_max(1.0))
+          .masked_fill(usable.logical_not().unsqueeze(0), 0);
   if (is_adaptive())
-    count_ += norms.le(norm_).sum().item<double>() - static_cast<double>(norms.size(1)) / 2;
+    count_ += norms.le(norm_).logical_and(usable).sum().item<double>() -
+              static_cast<double>(norms.size(1)) / 2;
   return of_groups.to(at::kFloat).index_select(0, group_of);
 }
 

@@ -25,10 +25,11 @@ class Clipping {
   Clipping(const config::DifferentialPrivacySection& settings,
            const std::vector<Parameter>& trainable);
 
-  /// From GradTape's squared norms [P,B], which are finite, a factor for each parameter and
-  /// example, float32 [P,B]. Shrunk by what float32 can have lost in a norm, so that no example's
-  /// contribution exceeds norm(). Takes the examples into the count of this step.
-  at::Tensor factors(const at::Tensor& squared_norms);
+  /// From upper bounds of the squared norms [P,B], GradTape's `bound`, a factor for each parameter
+  /// and example, float32 [P,B], with which no example's contribution exceeds norm(). An example of
+  /// which a bound is not finite gets a factor of zero for every parameter; all others get more
+  /// than zero unless a norm is beyond float32. Takes the examples into the count of this step.
+  at::Tensor factors(const at::Tensor& squared_bounds);
 
   /// C: what one example can change the sum of gradients by, in this step.
   [[nodiscard]] double norm() const { return norm_; }

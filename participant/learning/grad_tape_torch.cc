@@ -1,6 +1,7 @@
 #include "participant/learning/grad_tape_torch.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -23,6 +24,17 @@ Tensor squares(const Tensor& x) {
   return inner_products(x, x);
 }
 
+/// Half the distance from 1 to the next number.
+double rounding_unit(const Tensor& x) {
+  return x.scalar_type() == at::kDouble ? std::ldexp(1, -53) : std::ldexp(1, -24);
+}
+
+/// A bound on the norm's error where `additions` roundings follow each other. The reach is itself a
+/// float32 figure, hence the hundredth.
+Tensor error_of(const Tensor& reach, double additions, double unit) {
+  return reach * (1.01 * std::sqrt(additions * unit));
+}
+
 /// What was computed in bfloat16 as float32, which is exact.
 Tensor widened(const Tensor& x) {
   return x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
@@ -42,7 +54,7 @@ void GradTape::record(const Parameter& parameter, Use use) {
   }
   if (!parameter.shared) make_rows_where_small(use);
   if (!factors_.empty()) {
-    add_scaled(use, factors_.at(&parameter), parameter.gradient);
+    add_scaled(without_left_out(std::move(use)), factors_.at(&parameter), parameter.gradient);
     return;
   }
   // Its cross term would be missing.
@@ -70,28 +82,34 @@ std::vector<std::string> GradTape::unused(const std::vector<Parameter>& trainabl
   return names;
 }
 
-Tensor GradTape::squared_norms(const std::vector<Parameter>& trainable) {
+SquaredNorms GradTape::squared_norms(const std::vector<Parameter>& trainable) {
   const at::NoGradGuard no_grad;
   SOTTO_CHECK(!trainable.empty() && unused(trainable).empty(), "norms of an unfinished tape");
-  std::vector<Tensor> rows;
+  std::vector<Tensor> estimates, bounds;
   for (const Parameter& p : trainable) {
     const auto known = norms_.find(&p);
-    rows.push_back(known != norms_.end() ? known->second : squared_norm(uses_.at(&p)));
+    const Norm norm = known != norms_.end() ? known->second : norm_of(uses_.at(&p));
+    estimates.push_back(norm.square);
+    bounds.push_back(at::maximum(norm.square.clamp_min(0) + norm.error.square(),
+                                 (norm.reach * kLeastShare).square()));
   }
-  return at::stack(rows);
+  return {at::stack(estimates), at::stack(bounds)};
 }
 
-Tensor GradTape::squared_norm(Uses& uses) {
+GradTape::Norm GradTape::norm_of(Uses& uses) {
   if (uses.size() == 1) make_rows_where_small(uses.front());
-  Tensor sum;
+  Norm sum;
   for (const Use& use : uses) {
-    const Tensor term = own_term(use);
-    sum = sum.defined() ? sum + term : term;
+    const Norm term = own_term(use);
+    sum = sum.square.defined()
+              ? Norm{sum.square + term.square, sum.reach + term.reach, sum.error + term.error}
+              : term;
   }
   // |x + y|^2 = |x|^2 + |y|^2 + 2<x, y>: without the last an example is under-clipped in silence.
+  // The error of <x, y> is at most the product of the errors of x and y.
   for (std::size_t i = 0; i < uses.size(); ++i)
     for (std::size_t j = i + 1; j < uses.size(); ++j)
-      sum = sum + 2 * cross_term(uses[i], uses[j]);
+      sum.square = sum.square + 2 * cross_term(uses[i], uses[j]);
   return sum;
 }
 
@@ -107,12 +125,20 @@ void GradTape::make_rows_where_small(Use& use) {
   use.kind = Use::Kind::kRows;
 }
 
-Tensor GradTape::own_term(const Use& use) {
-  if (use.kind == Use::Kind::kRows) return squares(use.b);
-  if (use.kind == Use::Kind::kLookup) return lookup_squared_norms(use.a, use.b);
+GradTape::Norm GradTape::own_term(const Use& use) {
+  const double unit = rounding_unit(use.b);
+  if (use.kind == Use::Kind::kRows) {
+    const Tensor square = squares(use.b), norm = square.sqrt();
+    return {square, norm, error_of(norm, kDotAdditions, unit)};
+  }
+  const auto of = [unit](const CancellingNorms& norms, double additions) {
+    return Norm{norms.squares, norms.reach,
+                error_of(norms.reach, additions + kDotAdditions, unit) + norms.underflow};
+  };
+  if (use.kind == Use::Kind::kLookup)
+    return of(lookup_norms(use.a, use.b), gram_additions(use.b.size(2)));
   const Tensor a = widened(use.a), b = widened(use.b);
-  if (a.size(1) == 1) return squares(a) * squares(b);  // rank one
-  return product_squared_norms(a, b);
+  return of(product_norms(a, b), gram_additions(a.size(2)) + gram_additions(b.size(2)));
 }
 
 Tensor GradTape::cross_term(const Use& first, const Use& second) {
@@ -136,6 +162,8 @@ Tensor GradTape::cross_term(const Use& first, const Use& second) {
 }
 
 void GradTape::accumulate(const std::vector<Parameter>& trainable, const Tensor& factors) {
+  left_out_ = factors.eq(0).any(0);
+  if (!left_out_.any().item<bool>()) left_out_ = Tensor();
   for (std::size_t p = 0; p < trainable.size(); ++p) {
     const Tensor own = factors[static_cast<std::int64_t>(p)].to(trainable[p].value.scalar_type());
     if (passes_ == Passes::kTwo) {
@@ -143,15 +171,30 @@ void GradTape::accumulate(const std::vector<Parameter>& trainable, const Tensor&
       continue;
     }
     const at::NoGradGuard no_grad;
-    for (const Use& use : uses_.at(&trainable[p]))
-      add_scaled(use, own, trainable[p].gradient);
+    for (Use& use : uses_.at(&trainable[p]))
+      add_scaled(without_left_out(std::move(use)), own, trainable[p].gradient);
     uses_.erase(&trainable[p]);
   }
   uses_.clear();
   if (passes_ == Passes::kTwo) loss_.backward();
   norms_.clear();
   factors_.clear();
+  left_out_ = Tensor();
   loss_ = Tensor();
+}
+
+/// Zeros in place of what was recorded: zero times infinity is not zero. Copies, because residual
+/// branches share a gradient's storage.
+GradTape::Use GradTape::without_left_out(Use use) const {
+  if (!left_out_.defined()) return use;
+  const auto cleared = [this](const Tensor& x) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+    shape.front() = x.size(0);
+    return x.masked_fill(left_out_.view(shape), 0);
+  };
+  if (use.kind == Use::Kind::kLinear) use.a = cleared(use.a);
+  use.b = cleared(use.b);
+  return use;
 }
 
 void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient) {

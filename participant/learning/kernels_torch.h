@@ -32,19 +32,38 @@ void multiply(const Gemm& gemm);
 
 /// a^T b of each example: [B,T,m], [B,T,n] -> [B,m,n].
 at::Tensor batched_atb(const at::Tensor& a, const at::Tensor& b);
-/// a b^T of each example: [B,S,d], [B,T,d] -> [B,S,T].
+/// a b^T of each example: [B,S,d], [B,T,d] -> [B,S,T]. The width d is summed in blocks, so that few
+/// additions follow each other: see gram_additions().
 at::Tensor batched_abt(const at::Tensor& a, const at::Tensor& b);
 
-/// Squared norm of each example's b^T a [n,m], without making it: of a [B,T,m], b [B,T,n] the sum
-/// of products of their Gram matrices. Double [B].
-at::Tensor product_squared_norms(const at::Tensor& a, const at::Tensor& b);
+/// The rounding error of an element a_s . b_t of batched_abt() is at most gram_additions(d) * u
+/// |a_s||b_t|, u being half the distance from 1 to the next number, whatever order the BLAS sums
+/// in.
+double gram_additions(std::int64_t width);
+/// The same of a sum of products by inner_products(), in terms of the sum of their magnitudes.
+inline constexpr double kDotAdditions = 33;
+
+/// A squared norm that was computed by a sum of products whose terms may cancel, and what bounds
+/// its rounding error. Each is double [B].
+struct CancellingNorms {
+  at::Tensor squares;    // as summed: by rounding it may be below zero
+  at::Tensor reach;      // a bound on the norm that knows nothing of signs: the sum of the norms of
+                         // the terms
+  at::Tensor underflow;  // what products below the smallest number can have lost of the norm
+};
+
+/// Of each example's b^T a [n,m], without making it: of a [B,T,m], b [B,T,n] the sum of products of
+/// their Gram matrices. The reach is the sum over the positions of |a_t||b_t|, the relative error
+/// (gram_additions(m) + gram_additions(n) + kDotAdditions) u of its square.
+CancellingNorms product_norms(const at::Tensor& a, const at::Tensor& b);
 
 /// [B, ...] -> double [B]: sums of products over everything but the first dimension.
 at::Tensor inner_products(const at::Tensor& a, const at::Tensor& b);
 
-/// Squared norm of each example's gradient of a lookup table: of the rows of `b` [B,T,d], those
-/// with equal ids [B,T] summed first. Double [B].
-at::Tensor lookup_squared_norms(const at::Tensor& ids, const at::Tensor& b);
+/// Of each example's gradient of a lookup table: of the rows of `b` [B,T,d], those with equal ids
+/// [B,T] summed first. The relative error is (gram_additions(d) + kDotAdditions) u of the square of
+/// the reach.
+CancellingNorms lookup_norms(const at::Tensor& ids, const at::Tensor& b);
 /// table[ids[i,t]] += factors[i] * b[i,t].
 void add_scaled_rows(const at::Tensor& table, const at::Tensor& ids, const at::Tensor& b,
                      const at::Tensor& factors);

@@ -195,15 +195,15 @@ Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
     if (const auto unused = tape.unused(parameters); !unused.empty())
       return Error{"the trainable parameter " + unused.front() +
                    " took no part in the loss: its noise would be released without a gradient"};
-    const Tensor norms = tape.squared_norms(parameters);
-    if (const Tensor finite = norms.isfinite(); !finite.all().item<bool>())
+    const SquaredNorms norms = tape.squared_norms(parameters);
+    if (const Tensor finite = norms.bound.isfinite(); !finite.all().item<bool>())
       return Error{"the gradient of " + not_finite(finite) +
                    " is not finite for an example; lower the learning rate"};
-    const Tensor any = norms.gt(0).any(1).cpu();
+    const Tensor any = norms.estimate.gt(0).any(1).cpu();
     for (std::size_t p = 0; p < parameters.size(); ++p)
       if (!seen_.had_gradient[p] && any[static_cast<std::int64_t>(p)].item<bool>())
         seen_.had_gradient[p] = true;
-    tape.accumulate(parameters, clipping.factors(norms));
+    tape.accumulate(parameters, clipping.factors(norms.bound));
   }
   const double multiplier = setup_.steps.noise_multiplier;
   add_noise(clipping.noise_deviation(multiplier), random);  // once for the whole draw, empty or not

@@ -53,8 +53,8 @@ class ClippingRules : public ::testing::TestWithParam<std::string> {
       if (chunk.empty()) return;
       GradTape tape;
       tape.backward((model_->losses(batch_of(chunk), {&tape}) * at::tensor(scales)).sum());
-      const Tensor norms = tape.squared_norms(model_->parameters());
-      tape.accumulate(model_->parameters(), clipping.factors(norms));
+      const SquaredNorms norms = tape.squared_norms(model_->parameters());
+      tape.accumulate(model_->parameters(), clipping.factors(norms.bound));
       chunk.clear();
       scales.clear();
     };

@@ -69,8 +69,8 @@ class StepMemory : public ::testing::TestWithParam<Case> {
     return peak_bytes_of([&] {
       GradTape tape;
       tape.backward(model_->losses(batch_of(texts_), {.tape = &tape}).sum());
-      const Tensor norms = tape.squared_norms(model_->parameters());
-      tape.accumulate(model_->parameters(), at::ones_like(norms));
+      const SquaredNorms norms = tape.squared_norms(model_->parameters());
+      tape.accumulate(model_->parameters(), at::ones_like(norms.bound));
     });
   }
 

@@ -67,8 +67,8 @@ class Step {
     learning::GradTape tape(recompute ? Passes::kTwo : Passes::kOne);
     tape.backward(model_.losses(batch(), {.tape = &tape, .recompute = recompute}).sum());
     SOTTO_CHECK(tape.unused(model_.parameters()).empty(), "a parameter took no part");
-    const at::Tensor norms = tape.squared_norms(model_.parameters());
-    tape.accumulate(model_.parameters(), clipping_.factors(norms));
+    const learning::SquaredNorms norms = tape.squared_norms(model_.parameters());
+    tape.accumulate(model_.parameters(), clipping_.factors(norms.bound));
     noise();
     const at::Tensor& gradient = model_.gradient();
     gradient.div_(static_cast<double>(texts_.size()));
