@@ -49,7 +49,7 @@ Plan plan_of(const Tensor& like, const std::vector<std::int64_t>& lengths, std::
   plan.longest = positions;
   plan.scale = 1 / std::sqrt(static_cast<float>(plan.per_head));
   for (std::size_t i = 0; i < lengths.size(); ++i)
-    for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::int64_t h = 0; lengths[i] > 0 && h < heads; ++h) {
       const auto first = static_cast<std::int64_t>(i) * positions * width + h * plan.per_head;
       plan.heads.push_back({lengths[i], first});
     }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -12,9 +12,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include "common/privacy/noise.h"
-#include "participant/learning/batches.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/clipping_torch.h"
+#include "participant/learning/draw_gradient_torch.h"
+#include "participant/learning/evaluation_torch.h"
 #include "participant/learning/heap.h"
 #include "participant/learning/job_model.h"
 #include "participant/learning/loss_watch.h"
@@ -29,8 +30,6 @@ namespace sotto::learning {
 namespace {
 
 using at::Tensor;
-
-constexpr std::size_t kEvaluationBatch = 128;
 
 Result<at::Device> device_named(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
@@ -48,8 +47,6 @@ struct Setup {
   privacy::DpSgdSteps steps;
   TokenizedExamples train, evaluation;
   std::uint64_t training_examples, evaluation_examples;  // as declared
-
-  [[nodiscard]] bool is_language_modeling() const { return job.is_language_modeling(); }
 };
 
 /// Records are open to a trainer while it trains, and to the thread that it trains on.
@@ -69,6 +66,16 @@ class Loading {
   std::optional<TokenizedExamples::Loader>& slot_;
 };
 
+/// Up to eight names, and how many more there are. Empty where there are none.
+std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t kNamed = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i)
+    text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > kNamed) text += " and " + std::to_string(names.size() - kNamed) + " more";
+  return text;
+}
+
 class TorchTrainer final : public LocalTrainer {
  public:
   explicit TorchTrainer(Setup setup)
@@ -81,6 +88,10 @@ class TorchTrainer final : public LocalTrainer {
 
   /// What LoRA leaves alone; once.
   Status load_frozen(const FlatParameters& frozen) { return model_.load_frozen(frozen); }
+
+  /// With privacy every trainable parameter gets noise, so each must take part in the loss. That
+  /// depends on the model's structure alone, so it is found out on a text of no site.
+  Status check_every_parameter_is_used();
 
   Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
                               crypto::SecureRandom& random,
@@ -109,29 +120,24 @@ class TorchTrainer final : public LocalTrainer {
 
   /// What was seen of the steps of one round.
   struct Seen {
-    double loss = 0;  // sum over the examples of the newest step
     bool any_example = false;
     std::vector<bool> had_gradient{};  // parameters
+    /// Of examples that contributed nothing: how many, and of the first its step and the reason.
+    std::uint64_t not_finite = 0, failed = 0;
+    std::string first_not_finite{}, first_failed{};
     std::vector<std::string> warnings{};
   };
 
-  Result<Batch> batch_of(std::span<const std::uint64_t> indices);
-  Status step(std::uint64_t global, crypto::StreamRandom& random);
-  Result<Tensor> losses_of(std::span<const std::uint64_t> chunk, const Pass& pass);
-  Status private_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
-  Status plain_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
-  [[nodiscard]] std::string not_finite(const Tensor& finite) const;
-  Pass training_pass(GradTape* tape, crypto::StreamRandom& random) const;
+  [[nodiscard]] DrawPlan plan(crypto::StreamRandom& random);
+  void step(std::uint64_t global, crypto::StreamRandom& random);
+  DrawOutcome private_gradient(std::span<const std::uint64_t> draw, crypto::StreamRandom& random);
+  void note(std::uint64_t global, const DrawOutcome& outcome);
+  Pass training_pass(crypto::StreamRandom& random) const;
   void add_noise(double standard_deviation, crypto::StreamRandom& random);
   void pull_towards(const Tensor& start, double mu);
-  Result<FlatUpdate> update_since(const FlatParameters& model) const;
-  [[nodiscard]] std::optional<std::string> parameters_at_rest() const;
-  void count_classes(const Batch& batch, MetricCounts& counts) const;
-  void count_tokens(const Batch& batch, MetricCounts& counts) const;
-  void count_words(std::span<const Sequence* const> rows, const Batch& batch,
-                   MetricCounts& counts) const;
-  Status count(std::span<const std::uint64_t> chunk, TokenizedExamples::Loader& loader,
-               MetricCounts& counts) const;
+  FlatUpdate update_since(const FlatParameters& model);
+  void warn_of_what_was_left_out();
+  void warn_of_parameters_at_rest();
 
   Setup setup_;
   Transformer model_;
@@ -142,16 +148,39 @@ class TorchTrainer final : public LocalTrainer {
   std::optional<TokenizedExamples::Loader> loader_;  // while training, of its thread
 };
 
-Result<Batch> TorchTrainer::batch_of(std::span<const std::uint64_t> indices) {
-  const Result<std::vector<const Sequence*>> rows = loader_->read(indices);
-  if (!rows) return rows.error();
-  return make_batch(*rows, setup_.pad, setup_.device);
+Status TorchTrainer::check_every_parameter_is_used() {
+  if (!setup_.job.differential_privacy.enabled) return {};
+  Sequence text{{0, 0}, 0, {}};
+  if (setup_.job.is_token_classification()) text.words.push_back({0, 0});
+  const Sequence* row = &text;
+  try {
+    GradTape tape;
+    const Batch batch = make_batch({&row, 1}, setup_.pad, setup_.device);
+    tape.backward(model_.losses(batch, {.tape = &tape}).sum());
+    if (const auto unused = tape.unused(model_.parameters()); !unused.empty())
+      return Error{"the trainable parameter " + unused.front() +
+                   " takes no part in the loss: its noise would be released without a gradient"};
+  } catch (const std::exception& e) {
+    return Error{"a first pass through the model fails: " + std::string(e.what())};
+  }
+  return {};
+}
+
+DrawPlan TorchTrainer::plan(crypto::StreamRandom& random) {
+  return {.model = model_,
+          .lengths = setup_.train.lengths(),
+          .batch_size = setup_.job.local_training.physical_batch_size,
+          .read = [this](std::span<const std::uint64_t> indices) -> Result<Batch> {
+            const Result<std::vector<const Sequence*>> rows = loader_->read(indices);
+            if (!rows) return rows.error();
+            return make_batch(*rows, setup_.pad, setup_.device);
+          },
+          .new_pass = [this, &random] { return training_pass(random); }};
 }
 
 /// Dropout is seeded from `random` like everything else; nothing is drawn where there is none.
-Pass TorchTrainer::training_pass(GradTape* tape, crypto::StreamRandom& random) const {
-  Pass pass{.tape = tape,
-            .precision = setup_.resources.precision == "bfloat16" ? Precision::kBfloat16
+Pass TorchTrainer::training_pass(crypto::StreamRandom& random) const {
+  Pass pass{.precision = setup_.resources.precision == "bfloat16" ? Precision::kBfloat16
                                                                   : Precision::kFloat32,
             .recompute = setup_.resources.gradient_checkpointing};
   if (setup_.model.lora.r > 0 && setup_.model.lora.dropout > 0)
@@ -159,81 +188,35 @@ Pass TorchTrainer::training_pass(GradTape* tape, crypto::StreamRandom& random) c
   return pass;
 }
 
-Result<Tensor> TorchTrainer::losses_of(std::span<const std::uint64_t> chunk, const Pass& pass) {
-  const Result<Batch> batch = batch_of(chunk);
-  if (!batch) return batch.error();
-  const Tensor losses = model_.losses(*batch, pass);
-  if (!losses.isfinite().all().item<bool>()) return Error{"the loss of an example is not finite"};
-  return losses;
-}
-
-/// The parameter nearest to the loss whose row of `finite` [P,...] is not all true: that one was
-/// the first on the way back.
-std::string TorchTrainer::not_finite(const Tensor& finite) const {
-  const std::vector<Parameter>& parameters = model_.parameters();
-  for (std::size_t p = parameters.size(); p-- > 0;)
-    if (!finite[static_cast<std::int64_t>(p)].all().item<bool>()) return parameters[p].name;
-  return {};
-}
-
 /// The noisy sum of clipped gradients over a constant, the expected batch size: the drawn size
-/// would tell how many were drawn.
-Status TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
-                                      crypto::StreamRandom& random) {
+/// would tell how many were drawn. Noise and division are the same whatever became of the draw.
+DrawOutcome TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
+                                           crypto::StreamRandom& random) {
   Clipping& clipping = newest_->clipping;
-  const std::vector<Parameter>& parameters = model_.parameters();
-  for (const auto& chunk : physical_batches(draw, setup_.train.lengths(),
-                                            setup_.job.local_training.physical_batch_size)) {
-    // With recomputed layers what one pass would keep of them is the larger part.
-    GradTape tape(setup_.resources.gradient_checkpointing ? GradTape::Passes::kTwo
-                                                          : GradTape::Passes::kOne);
-    const Result<Tensor> losses = losses_of(chunk, training_pass(&tape, random));
-    if (!losses) return losses.error();
-    const Tensor sum = losses->sum();
-    tape.backward(sum);
-    seen_.loss += sum.item<double>();
-    if (const auto unused = tape.unused(parameters); !unused.empty())
-      return Error{"the trainable parameter " + unused.front() +
-                   " took no part in the loss: its noise would be released without a gradient"};
-    const SquaredNorms norms = tape.squared_norms(parameters);
-    if (const Tensor finite = norms.bound.isfinite(); !finite.all().item<bool>())
-      return Error{"the gradient of " + not_finite(finite) +
-                   " is not finite for an example; lower the learning rate"};
-    const Tensor any = norms.estimate.gt(0).any(1).cpu();
-    for (std::size_t p = 0; p < parameters.size(); ++p)
-      if (!seen_.had_gradient[p] && any[static_cast<std::int64_t>(p)].item<bool>())
-        seen_.had_gradient[p] = true;
-    tape.accumulate(parameters, clipping.factors(norms.bound));
+  const Clipping before = clipping;
+  const Tensor& gradient = model_.gradient();
+  DrawOutcome outcome;
+  const auto leave_out_all = [&](const std::string& reason) {
+    gradient.zero_();
+    clipping = before;
+    outcome = {.failed = draw.size(), .reason = reason};
+  };
+  try {
+    outcome = add_clipped(plan(random), draw, clipping);
+    // Finite bounds make a finite sum; should they ever not, the step is noise alone.
+    if (!std::isfinite(gradient.sum(at::kDouble).item<double>()))
+      leave_out_all("the sum of clipped gradients is not finite");
+  } catch (const std::exception& e) {
+    leave_out_all(e.what());
   }
   const double multiplier = setup_.steps.noise_multiplier;
   add_noise(clipping.noise_deviation(multiplier), random);  // once for the whole draw, empty or not
-  const double expected = setup_.steps.sampling_rate * static_cast<double>(setup_.training_examples);
+  const double expected =
+      setup_.steps.sampling_rate * static_cast<double>(setup_.training_examples);
   clipping.finish({.noise_multiplier = multiplier, .expected_size = expected}, random);
   const at::NoGradGuard no_grad;
-  model_.gradient().div_(expected);
-  return {};
-}
-
-Status TorchTrainer::plain_gradient(std::span<const std::uint64_t> draw,
-                                    crypto::StreamRandom& random) {
-  const auto drawn = static_cast<double>(draw.size());
-  for (const auto& chunk : physical_batches(draw, setup_.train.lengths(),
-                                            setup_.job.local_training.physical_batch_size)) {
-    const Result<Tensor> losses = losses_of(chunk, training_pass(nullptr, random));
-    if (!losses) return losses.error();
-    const Tensor sum = losses->sum();
-    (sum / drawn).backward();
-    seen_.loss += sum.item<double>();
-  }
-  const std::vector<Parameter>& parameters = model_.parameters();
-  for (std::size_t p = parameters.size(); p-- > 0;) {
-    const Tensor& gradient = parameters[p].gradient;
-    if (!gradient.isfinite().all().item<bool>())
-      return Error{"the gradient of " + parameters[p].name +
-                   " is not finite; lower the learning rate"};
-    if (!seen_.had_gradient[p] && gradient.ne(0).any().item<bool>()) seen_.had_gradient[p] = true;
-  }
-  return {};
+  gradient.div_(expected);
+  return outcome;
 }
 
 void TorchTrainer::add_noise(double standard_deviation, crypto::StreamRandom& random) {
@@ -256,18 +239,33 @@ void TorchTrainer::pull_towards(const Tensor& start, double mu) {
 }
 
 /// The gradient of one step, into the model's; `global` counts the run's steps.
-Status TorchTrainer::step(std::uint64_t global, crypto::StreamRandom& random) {
+void TorchTrainer::step(std::uint64_t global, crypto::StreamRandom& random) {
   const auto draw =
       privacy::poisson_sample(setup_.train.size(), setup_.steps.sampling_rate, random);
   model_.gradient().zero_();
-  seen_.loss = 0;
-  const Status done = setup_.job.differential_privacy.enabled ? private_gradient(draw, random)
-                                                              : plain_gradient(draw, random);
-  if (!done || draw.empty()) return done;
+  const DrawOutcome outcome = setup_.job.differential_privacy.enabled
+                                  ? private_gradient(draw, random)
+                                  : add_plain(plan(random), draw);
+  note(global, outcome);
+}
+
+/// For the site's own log.
+void TorchTrainer::note(std::uint64_t global, const DrawOutcome& outcome) {
+  const std::string step =
+      "step " + std::to_string(global % setup_.job.local_training.local_steps + 1);
+  if (seen_.not_finite == 0 && outcome.not_finite > 0)
+    seen_.first_not_finite =
+        outcome.parameter.empty() ? step : step + ", there of " + outcome.parameter;
+  if (seen_.failed == 0 && outcome.failed > 0)
+    seen_.first_failed = step + ": " + outcome.reason.substr(0, outcome.reason.find('\n'));
+  seen_.not_finite += outcome.not_finite;
+  seen_.failed += outcome.failed;
+  for (std::size_t p = 0; p < outcome.had_gradient.size(); ++p)
+    seen_.had_gradient[p] = seen_.had_gradient[p] || outcome.had_gradient[p];
+  if (outcome.computed == 0) return;
   seen_.any_example = true;
-  if (auto finding = watch_.add(global, seen_.loss / static_cast<double>(draw.size())))
+  if (auto finding = watch_.add(global, outcome.loss / static_cast<double>(outcome.computed)))
     seen_.warnings.push_back(std::move(*finding));
-  return {};
 }
 
 Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint64_t server_round,
@@ -275,6 +273,7 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
                                           const std::function<void(TrainingProgress)>& progress) {
   const config::LocalTrainingSection& settings = setup_.job.local_training;
   if (server_round == 0) return Error{"server rounds count from 1"};
+  if (const Status fits = check_values(model); !fits) return fits.error();
   if (const Status loaded = model_.load(model); !loaded) return loaded.error();
   const Loading loading(loader_, setup_.train);
   newest_.emplace(Carried{kept_.optimizer.clone(), kept_.clipping});
@@ -285,23 +284,20 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
     const auto total = std::uint64_t{setup_.job.rounds.num_server_rounds} * settings.local_steps;
     for (std::uint32_t i = 0; i < settings.local_steps; ++i) {
       const std::uint64_t global = (server_round - 1) * settings.local_steps + i;
-      if (const Status done = step(global, stream); !done)
-        return Error{"step " + std::to_string(i + 1) + " of " +
-                     std::to_string(settings.local_steps) + ": " + done.error().message};
+      step(global, stream);
       pull_towards(start, settings.proximal_mu);
       newest_->optimizer.step(model_.values(), model_.gradient(),
                               scheduled_rate(settings, std::min(global, total - 1), total));
       if (progress) progress({i + 1, settings.local_steps});
     }
-  } catch (const c10::Error& e) {
-    return Error{"torch: " + std::string(e.what_without_backtrace())};
+    warn_of_what_was_left_out();
+    // Adapters begin with B at zero, so in a run's first step A has no gradient.
+    if (server_round > 1 || settings.local_steps > 1) warn_of_parameters_at_rest();
+    FlatUpdate update = update_since(model);
+    return TrainedUpdate{std::move(update), setup_.steps, std::move(seen_.warnings)};
+  } catch (const std::exception& e) {
+    return Error{"torch: " + std::string(e.what())};
   }
-  // Adapters begin with B at zero, so in a run's first step A has no gradient.
-  if (server_round > 1 || settings.local_steps > 1)
-    if (auto finding = parameters_at_rest()) seen_.warnings.push_back(std::move(*finding));
-  Result<FlatUpdate> update = update_since(model);
-  if (!update) return update.error();
-  return TrainedUpdate{std::move(update).value(), setup_.steps, std::move(seen_.warnings)};
 }
 
 std::vector<std::string> TorchTrainer::data_warnings() const {
@@ -327,120 +323,75 @@ void TorchTrainer::keep() {
   newest_.reset();
 }
 
+void TorchTrainer::warn_of_what_was_left_out() {
+  const auto examples = [](std::uint64_t count) {
+    return std::to_string(count) + (count == 1 ? " drawn example" : " drawn examples") +
+           " contributed nothing: ";
+  };
+  if (seen_.not_finite > 0)
+    seen_.warnings.push_back(examples(seen_.not_finite) +
+                             "the loss or the gradient was not finite (first in " +
+                             seen_.first_not_finite + "); a lower learning rate may help");
+  if (seen_.failed > 0)
+    seen_.warnings.push_back(examples(seen_.failed) + "opening or computing failed (first in " +
+                             seen_.first_failed + ")");
+}
+
 /// Noise moves every parameter, and some optimizers move one without a gradient: only the gradient
 /// says whether it learns.
-std::optional<std::string> TorchTrainer::parameters_at_rest() const {
-  constexpr std::size_t kNamed = 8;
+void TorchTrainer::warn_of_parameters_at_rest() {
   const std::vector<Parameter>& parameters = model_.parameters();
-  std::string names;
-  std::size_t count = 0;
+  std::vector<std::string> names;
   for (std::size_t p = 0; p < parameters.size(); ++p)
-    if (!seen_.had_gradient[p] && ++count <= kNamed)
-      names += (names.empty() ? "" : ", ") + parameters[p].name;
-  if (count == 0 || !seen_.any_example) return std::nullopt;
-  if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
-  return "the gradient was zero in every step of the round, so that nothing is learnt, of " + names;
+    if (!seen_.had_gradient[p]) names.push_back(parameters[p].name);
+  if (!names.empty() && seen_.any_example)
+    seen_.warnings.push_back(
+        "the gradient was zero in every step of the round, so that nothing is learnt, of " +
+        listed(names));
 }
 
 /// In the order of the model's own layout. People have lost weeks to runs that reported epsilon
-/// while the weights stood still, so an update that did not move is an error.
-Result<FlatUpdate> TorchTrainer::update_since(const FlatParameters& model) const {
+/// while the weights stood still, so an update that did not move is told to the site's people.
+FlatUpdate TorchTrainer::update_since(const FlatParameters& model) {
   std::map<std::string, Tensor> trained;
   for (const Parameter& p : model_.parameters())
     trained[p.name] = p.value.detach().cpu().contiguous();
   FlatUpdate update(std::vector<float>(model.values.size()));
-  bool any_moved = false;
+  std::vector<std::string> still, not_finite;
   std::size_t at = 0;
   for (const ParameterShape& p : model.layout) {
     const auto* now = trained.at(p.name).data_ptr<float>();
-    bool moved = false;
+    bool moved = false, finite = true;
     for (std::size_t i = 0; i < p.count(); ++i, ++at) {
-      update.values[at] = now[i] - model.values[at];
-      if (!std::isfinite(update.values[at]))
-        return Error{"training made a value of " + p.name + " that is not finite"};
-      moved |= update.values[at] != 0;
+      const float change = now[i] - model.values[at];
+      if (std::isfinite(change)) update.values[at] = change;
+      finite = finite && std::isfinite(change);
+      moved |= change != 0;
     }
-    if (setup_.job.differential_privacy.enabled && !moved)
-      return Error{"training did not move the parameter " + p.name};
-    any_moved |= moved;
+    if (!finite) not_finite.push_back(p.name);
+    if (!moved) still.push_back(p.name);
   }
-  if (!any_moved) return Error{"training did not move the model: the update is zero"};
+  if (!not_finite.empty())
+    seen_.warnings.push_back(
+        "training made values that are not finite, which are sent as zero, of " +
+        listed(not_finite));
+  if (still.size() == model.layout.size())
+    seen_.warnings.push_back("training did not move the model: the update is zero");
+  else if (setup_.job.differential_privacy.enabled && !still.empty())
+    seen_.warnings.push_back("training did not move " + listed(still));
   return update;
 }
 
-void TorchTrainer::count_classes(const Batch& batch, MetricCounts& counts) const {
-  const Tensor logits = model_.logits(batch, {});
-  const Tensor losses = cross_entropies(logits, batch.labels, Logits::kKept).cpu();
-  const Tensor predicted = logits.argmax(1).cpu(), labels = batch.labels.cpu();
-  for (std::int64_t row = 0; row < labels.size(0); ++row)
-    counts.add(labels[row].item<std::int64_t>(), predicted[row].item<std::int64_t>(),
-               losses[row].item<double>());
-}
-
-void TorchTrainer::count_tokens(const Batch& batch, MetricCounts& counts) const {
-  const Tensor logits = model_.logits(batch, {});
-  const Tensor losses =
-      next_token_losses(logits, batch, Logits::kKept).to(at::kDouble).sum(1).cpu();
-  const Tensor right = logits.argmax(2).slice(1, 0, -1).eq(batch.ids.slice(1, 1)) *
-                       batch.mask.slice(1, 1).to(at::kBool);
-  const Tensor correct = right.sum(1).cpu();
-  for (std::size_t i = 0; i < batch.lengths.size(); ++i) {
-    const auto row = static_cast<std::int64_t>(i);
-    counts.add_text({.tokens = static_cast<std::uint64_t>(batch.lengths[i] - 1),
-                     .correct = static_cast<std::uint64_t>(correct[row].item<std::int64_t>()),
-                     .loss = losses[row].item<double>()});
-  }
-}
-
-/// A word that the model did not see is no entity to it.
-void TorchTrainer::count_words(std::span<const Sequence* const> rows, const Batch& batch,
-                               MetricCounts& counts) const {
-  const Tensor logits = model_.logits(batch, {});
-  const Tensor losses = tag_losses(logits, batch, Logits::kKept).to(at::kDouble).sum(1).cpu();
-  const Tensor likeliest = logits.argmax(2).cpu().contiguous();
-  const auto* row = likeliest.data_ptr<std::int64_t>();
-  for (std::size_t i = 0; i < rows.size(); ++i, row += likeliest.size(1)) {
-    std::vector<std::int64_t> said, right;
-    for (const TaggedWord& word : rows[i]->words) {
-      right.push_back(word.tag);
-      said.push_back(word.at ? row[*word.at] : 0);
-    }
-    counts.add_sentence(said, right, losses[static_cast<std::int64_t>(i)].item<double>());
-  }
-}
-
-Status TorchTrainer::count(std::span<const std::uint64_t> chunk, TokenizedExamples::Loader& loader,
-                           MetricCounts& counts) const {
-  const Result<std::vector<const Sequence*>> rows = loader.read(chunk);
-  if (!rows) return rows.error();
-  const Batch batch = make_batch(*rows, setup_.pad, setup_.device);
-  if (setup_.is_language_modeling())
-    count_tokens(batch, counts);
-  else if (setup_.job.is_token_classification())
-    count_words(*rows, batch, counts);
-  else
-    count_classes(batch, counts);
-  return {};
-}
-
 Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& model) {
+  if (const Status fits = check_values(model); !fits) return fits.error();
   if (const Status loaded = model_.load(model); !loaded) return loaded.error();
-  MetricCounts counts(setup_.job.task.labels.size());
-  std::vector<std::uint64_t> all(
-      std::min<std::uint64_t>(setup_.evaluation.size(), setup_.evaluation_examples));
-  std::iota(all.begin(), all.end(), 0U);
-  const std::size_t at_once = setup_.is_language_modeling()
-                                  ? setup_.job.local_training.physical_batch_size
-                                  : kEvaluationBatch;
-  try {
-    const at::NoGradGuard no_grad;
-    auto loader = setup_.evaluation.loader(records::Purpose::kEvaluate);
-    for (const auto& chunk : physical_batches(all, setup_.evaluation.lengths(), at_once))
-      if (const Status counted = count(chunk, loader, counts); !counted) return counted.error();
-  } catch (const c10::Error& e) {
-    return Error{"torch: " + std::string(e.what_without_backtrace())};
-  }
-  return counts.counts();
+  return evaluate_examples({.model = model_,
+                            .examples = setup_.evaluation,
+                            .job = setup_.job,
+                            .most = setup_.evaluation_examples,
+                            .pad = setup_.pad,
+                            .device = setup_.device})
+      .counts();
 }
 
 }  // namespace
@@ -487,6 +438,7 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
     if (!frozen) return frozen.error();
     if (const Status loaded = trainer->load_frozen(*frozen); !loaded) return loaded.error();
   }
+  if (const Status used = trainer->check_every_parameter_is_used(); !used) return used.error();
   return std::unique_ptr<LocalTrainer>(std::move(trainer));
 }
 

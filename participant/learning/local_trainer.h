@@ -44,27 +44,35 @@ struct TrainingProgress {
 };
 
 struct TrainedUpdate {
-  FlatUpdate update;          // local parameters minus the round's model
+  FlatUpdate update;          // local parameters minus the round's model; all values are finite
   privacy::DpSgdSteps spent;  // what really ran; steps = local_steps
-  /// For the site's people alone: what looks as if training were in vain, a sentence each, with the
-  /// step or the parameter.
+  /// For the site's own log alone, because they depend on its data: examples that contributed
+  /// nothing and why, and what looks as if training were in vain. A sentence each, with the step or
+  /// the parameter.
   std::vector<std::string> warnings{};
 };
 
 class LocalTrainer {
  public:
   /// Looks at all examples and leaves out those that do not fit; with LoRA loads the base model's
-  /// weights. Errors: a bad model folder, a record that cannot be opened.
+  /// weights. Errors: a bad model folder, a record that cannot be opened; with differential privacy
+  /// a trainable parameter that takes no part in the loss.
   static Result<std::unique_ptr<LocalTrainer>> create(const config::JobConfig& job,
                                                       const config::SiteResources& resources,
                                                       SiteExamples examples);
   virtual ~LocalTrainer() = default;
 
   /// Runs local_steps DP-SGD steps of server round `server_round` (from 1) starting at `model`.
-  /// Noise and sampling come from `random` alone. An Error that names step and parameter when a
-  /// loss, a gradient or the update is not finite, the update is zero, a trainable parameter has no
-  /// gradient, or an example cannot be opened. Examples are opened on the calling thread. Begins
+  /// Noise and sampling come from `random` alone. Examples are opened on the calling thread. Begins
   /// with what the last update that was kept left (optimizer moments, adaptive clipping norm).
+  ///
+  /// Whether there is an update does not depend on the site's examples. An example whose loss or
+  /// gradient is not finite, or that cannot be opened or computed (a torch exception, memory),
+  /// contributes a gradient of zero, and the others of its batch contribute as without it. A sum of
+  /// gradients that is not finite, or that cannot be made, becomes zero, so that the step is noise
+  /// alone. A value of the update that is not finite becomes zero. All of this is told in
+  /// `warnings`. Errors: the model has another layout than the job's, check_values() refuses it,
+  /// `server_round` is 0, or torch fails where no example is looked at (noise, optimizer).
   virtual Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
                                       crypto::SecureRandom& random,
                                       const std::function<void(TrainingProgress)>& progress) = 0;
@@ -73,7 +81,10 @@ class LocalTrainer {
   /// steps left here. Without this call it does not, because nobody accounts for them.
   virtual void keep() = 0;
 
-  /// Counts on the evaluation split, in the order of run::metric_names().
+  /// Counts on the evaluation split, in the order of run::metric_names(). An example whose loss is
+  /// not finite, or that cannot be computed, counts as wrong with the largest loss
+  /// (participant/learning/metrics.h); one that cannot be opened is left out. Errors: as those of
+  /// train().
   virtual Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) = 0;
 
   [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;

@@ -8,6 +8,10 @@
 
 namespace sotto::learning {
 
+/// The most that one example, one word or one predicted token adds to the sum of losses, so that a
+/// diverged model does not overflow it: with 2^28 of them the counter stays below 2^48.
+inline constexpr double kLargestLoss = 1000;
+
 /// Counts in the order of run::metric_names() (common/run/plan.h): of examples; of tagged words and
 /// the entities that they make; or, where there are no labels, of predicted tokens.
 class MetricCounts {
@@ -20,6 +24,9 @@ class MetricCounts {
   };
 
   explicit MetricCounts(std::size_t labels) : counts_(kPerLabel + 3 * labels, 0) {}
+
+  // A loss that is not finite means that the model gave no answer: the example then counts as wrong
+  // whatever else is said of it, with the largest loss.
 
   /// One example: its label, what the model said, and its cross entropy.
   void add(std::int64_t label, std::int64_t predicted, double loss);

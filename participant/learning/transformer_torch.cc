@@ -113,7 +113,7 @@ Tensor losses_at(const Tensor& logits, const Tensor& targets, Logits after) {
 }
 
 Tensor last_tokens(const Tensor& x, const Batch& batch) {
-  const Tensor last = at::tensor(batch.lengths, at::kLong).to(x.device()) - 1;
+  const Tensor last = (at::tensor(batch.lengths, at::kLong).to(x.device()) - 1).clamp_min_(0);
   return x.gather(1, last.view({-1, 1, 1}).expand({-1, 1, x.size(2)})).squeeze(1);
 }
 
@@ -334,7 +334,7 @@ Tensor Transformer::pool(const Tensor& x, const Batch& batch, const Pass& pass) 
     case Pooling::kMean:
       break;
   }
-  const Tensor share = batch.mask / batch.mask.sum(1, /*keepdim=*/true);  // [B,T]
+  const Tensor share = batch.mask / batch.mask.sum(1, /*keepdim=*/true).clamp_min(1);  // [B,T]
   return (x * share.unsqueeze(2)).sum(1);
 }
 
@@ -363,7 +363,7 @@ Tensor Transformer::losses(const Batch& batch, const Pass& pass) const {
     return tag_losses(logits(batch, pass), batch, after).sum(1) /
            batch.labels.ne(kNoTag).sum(1).clamp_min(1);
   const Tensor tokens = next_token_losses(logits(batch, pass), batch, after);
-  return tokens.sum(1) / (batch.mask.sum(1) - 1);
+  return tokens.sum(1) / (batch.mask.sum(1) - 1).clamp_min(1);
 }
 
 Tensor next_token_losses(const Tensor& logits, const Batch& batch, Logits after) {

@@ -61,8 +61,8 @@ class Transformer {
   /// Language model: of the token after each text's last one [B, vocabulary].
   at::Tensor next_token_logits(const Batch& batch, const Pass& pass) const;
   /// Loss of each example [B]. Classification: cross entropy. Of tokens: the mean over its own
-  /// tagged ones, 0 where there are none. Language model: the mean of its own tokens' cross
-  /// entropies, each text at least two tokens long.
+  /// tagged ones, 0 where there are none. Language model: the mean over its own tokens but the
+  /// first, 0 where there is no other.
   at::Tensor losses(const Batch& batch, const Pass& pass) const;
 
   [[nodiscard]] const std::vector<Parameter>& parameters() const { return parameters_; }
