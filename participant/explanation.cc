@@ -8,6 +8,7 @@
 #include "common/config/model_files.h"
 #include "common/privacy/accountant.h"
 #include "common/run/plan.h"
+#include "common/run/privacy_statement.h"
 #include "participant/job_kind.h"
 
 namespace sotto::participant {
@@ -95,27 +96,17 @@ Result<std::string> cost(const ExplainedJob& e) {
 }
 
 std::string published(const ExplainedJob& e) {
-  std::string out =
-      "What others would see\n"
-      "  Everybody in the federation: the model after each round, and sums over all sites of a "
-      "round of " +
-      list_of(run::metric_names(e.job), 3) +
-      ",\n  counted on this site's evaluation split, which no statement protects; that this site "
-      "takes part, and when.\n";
-  if (e.job.differential_privacy.enabled)
-    out +=
-        "  Statement A, about one training example here: it holds against all others together, "
-        "whether masks hold or not.\n";
-  else
-    out += "  No statement about a training example.\n";
-  if (e.job.distributed_privacy.enabled)
-    out +=
-        "  Statement B, about everything that this site sends: it holds against the coordinator "
-        "with " +
-        std::to_string(e.job.secure_aggregation.max_colluders) + " other sites.\n";
-  else
-    out += "  No statement about this site as a whole.\n";
-  return out;
+  return "What others would see\n"
+         "  Everybody in the federation: the model after each round, and sums over all sites of a "
+         "round of " +
+         list_of(run::metric_names(e.job), 3) +
+         ",\n  counted on this site's evaluation split; that this site takes part, and when.\n";
+}
+
+std::vector<run::StatementParagraph> statement(const ExplainedJob& e) {
+  run::StatementFacts facts{.answer_every_s = e.site.policy.answer_every_s};
+  if (e.site.data.training_examples > 0) facts.declared_examples = e.site.data.training_examples;
+  return run::privacy_statement(e.job, facts);
 }
 
 std::string protections(const ExplainedJob& e) {
@@ -223,7 +214,8 @@ Result<std::string> describe(const ExplainedJob& e) {
   if (!spent.ok()) return spent.error();
   return "The job '" + e.job.name + "', hash " + to_hex(e.job.hash) +
          (e.kind ? "\nIts kind for approvals: " + to_hex(*e.kind) : "") + "\n\n" + learning(e) +
-         "\n" + *spent + "\n" + published(e) + "\n" + protections(e) + "\n" + duration(e) + "\n" +
+         "\n" + *spent + "\n" + published(e) + "\n" + protections(e) +
+         "\nThe privacy statement\n\n" + run::to_text(statement(e)) + "\n" + duration(e) + "\n" +
          rules(e.assessment) + "\n" + verdict(e);
 }
 
@@ -247,6 +239,7 @@ Result<std::string> to_json(const ExplainedJob& e) {
               {"warnings", a.warnings},
               {"task", e.job.task.type},
               {"protects", protected_unit(e.job)},
+              {"privacy_statement", json::parse(run::to_json(statement(e)))},
               {"metrics", run::metric_names(e.job)},
               {"model_digest", to_hex(config::model_digest(e.job.model))},
               {"model", nullptr},

@@ -14,6 +14,7 @@
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
 #include "common/privacy/selection.h"
+#include "common/run/privacy_statement.h"
 #include "participant/learning/local_trainer.h"
 #include "participant/privacy_questions.h"
 
@@ -65,14 +66,13 @@ void answer_batch() {
   }
 }
 
-PrivacyQuestion question_of_job(Arguments& args) {
-  const config::JobConfig job = config::load_job(args.job, args.overrides);
+PrivacyQuestion question_of_job(const config::JobConfig& job, Arguments& args) {
   if (!job.differential_privacy.enabled)
     throw StartupError(args.job + ": differential_privacy.enabled is false: no epsilon bounds it");
   if (args.examples == 0 && job.local_training.sampling_rate <= 0)
     throw StartupError(args.job +
                        ": local_training.expected_batch_size is set, so that the sampling rate "
-                       "follows from the site's number of examples: give --examples");
+                       "follows from the declared number of examples: give --examples");
   args.delta = job.differential_privacy.target_delta;
   privacy::DpSgdSteps steps =
       or_stop(learning::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
@@ -103,31 +103,58 @@ std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpS
       privacy::epsilon_of_selection(one_try, {.law = law, .mean = args.tries}, args.delta));
 }
 
-void print_json(const Arguments& args, const PrivacyAnswer& found, double epsilon_rdp) {
+/// Of the job; of a run that only the options name what holds for every job.
+std::vector<run::StatementParagraph> statement_of(const std::optional<config::JobConfig>& job,
+                                                  const Arguments& args) {
+  if (!job) return {{"The privacy statement", std::string(run::general_privacy_statement())}};
+  run::StatementFacts facts;
+  if (args.examples > 0) facts.declared_examples = args.examples;
+  return run::privacy_statement(*job, facts);
+}
+
+struct Answered {
+  PrivacyAnswer found;
+  double epsilon_rdp = 0;
+  std::vector<run::StatementParagraph> statement;
+};
+
+void print_json(const Arguments& args, const Answered& answered) {
+  const PrivacyAnswer& found = answered.found;
   const auto finite = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
   const std::optional<double> tries = epsilon_of_tries(args, found.parts[0]);
-  const privacy::DpSgdSteps& run = found.parts[0];
+  const privacy::DpSgdSteps& steps = found.parts[0];
   std::printf("%s\n", json{{"epsilon", finite(found.epsilon)},
-                           {"epsilon_rdp", finite(epsilon_rdp)},
+                           {"epsilon_rdp", finite(answered.epsilon_rdp)},
                            {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
                            {"delta", args.delta},
                            {"adjacency", "add or remove one example"},
                            {"accountant", args.accountant},
-                           {"sampling_rate", run.sampling_rate},
-                           {"noise_multiplier", run.noise_multiplier},
-                           {"steps", run.steps}}
+                           {"sampling_rate", steps.sampling_rate},
+                           {"noise_multiplier", steps.noise_multiplier},
+                           {"steps", steps.steps},
+                           {"privacy_statement", json::parse(run::to_json(answered.statement))}}
                           .dump()
                           .c_str());
 }
 
-void run(Arguments args) {
+Answered answers_of(const PrivacyQuestion& question, const std::optional<config::JobConfig>& job,
+                    const Arguments& args) {
+  const PrivacyAnswer found = or_stop(answer(question));
+  return {.found = found,
+          .epsilon_rdp =
+              or_stop(privacy::epsilon_of(found.parts, args.delta, privacy::Accounting::kRdp)),
+          .statement = statement_of(job, args)};
+}
+
+void run_command(Arguments args) {
   if (args.batch) return answer_batch();
-  PrivacyQuestion question = args.job.empty() ? question_of_flags(args) : question_of_job(args);
+  std::optional<config::JobConfig> job;
+  if (!args.job.empty()) job = config::load_job(args.job, args.overrides);
+  PrivacyQuestion question = job ? question_of_job(*job, args) : question_of_flags(args);
   question.accounting =
       args.accountant == "rdp" ? privacy::Accounting::kRdp : privacy::Accounting::kPld;
-  const PrivacyAnswer found = or_stop(answer(question));
-  const double epsilon_rdp =
-      or_stop(privacy::epsilon_of(found.parts, args.delta, privacy::Accounting::kRdp));
+  const Answered answered = answers_of(question, job, args);
+  const PrivacyAnswer& found = answered.found;
   if (args.examples > 0 && args.delta * static_cast<double>(args.examples) >= 1)
     std::fprintf(stderr,
                  "warning: delta %s is not below one over the number of examples: a mechanism that "
@@ -140,7 +167,7 @@ void run(Arguments args) {
         !written.ok())
       throw StartupError(written.error().message);
   }
-  if (args.json) return print_json(args, found, epsilon_rdp);
+  if (args.json) return print_json(args, answered);
   const privacy::DpSgdSteps& steps = found.parts[0];
   const std::optional<double> tries = epsilon_of_tries(args, steps);
   std::printf(
@@ -149,12 +176,13 @@ void run(Arguments args) {
       "  by Rényi divergence alone: %s\n",
       shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
       shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
-      shown(epsilon_rdp).c_str());
+      shown(answered.epsilon_rdp).c_str());
   if (tries)
     std::printf("  the best of a %s number of tries, %s on average: epsilon %s\n",
                 args.tries_law.c_str(), shown(args.tries).c_str(), shown(*tries).c_str());
   if (args.plot.empty())
     std::printf("%s", plot_text(or_stop(curve(found, args.delta, 48))).c_str());
+  std::printf("\n%s", run::to_text(answered.statement).c_str());
 }
 
 }  // namespace
@@ -167,9 +195,10 @@ void add_privacy_command(CLI::App& app) {
       "to adding or removing one example. Nothing is charged");
   sub->add_option("job", args->job, "job.json; or the run in the options below");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
-  sub->add_option("--examples", args->examples,
-                  "The site's number of training examples: for a job with expected_batch_size, and "
-                  "to warn where delta is too large for it");
+  sub->add_option(
+      "--examples", args->examples,
+      "The declared number of training examples: for a job with expected_batch_size, and "
+      "to warn where delta is too large for it");
   sub->add_option("--sampling-rate", args->sampling_rate, "Poisson sampling rate, in (0, 1]");
   sub->add_option("--noise-multiplier", args->noise_multiplier,
                   "Standard deviation of the noise over the clipping norm");
@@ -194,7 +223,7 @@ void add_privacy_command(CLI::App& app) {
       "One JSON object a line from standard input, answers in order: {\"accountant\", "
       "\"sampling_rate\", \"noise_multiplier\", \"steps\", \"delta\"}, \"parts\" for a list "
       "of runs, \"target_epsilon\" instead of the noise multiplier");
-  sub->callback([args] { run(*args); });
+  sub->callback([args] { run_command(*args); });
 }
 
 }  // namespace sotto::participant

@@ -6,6 +6,32 @@
 
 namespace sotto::run {
 
+Result<std::optional<privacy::DpSgdSteps>> steps_of_all_rounds(
+    const config::JobConfig& job, std::optional<std::uint64_t> declared_examples) {
+  using Steps = std::optional<privacy::DpSgdSteps>;
+  const config::DifferentialPrivacySection& dp = job.differential_privacy;
+  const config::LocalTrainingSection& training = job.local_training;
+  if (!dp.enabled) return Steps{};
+  double rate = training.sampling_rate;
+  if (rate <= 0 && declared_examples && *declared_examples > 0)
+    rate = std::min(1.0, static_cast<double>(training.expected_batch_size) /
+                             static_cast<double>(*declared_examples));
+  if (rate <= 0) return Steps{};
+  privacy::DpSgdSteps out{
+      .sampling_rate = rate,
+      .noise_multiplier = dp.noise_multiplier,
+      .steps = std::uint64_t{job.rounds.num_server_rounds} * training.local_steps};
+  if (out.noise_multiplier > 0) return Steps(out);
+  const auto calibrated = privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
+                                                               .delta = dp.target_delta,
+                                                               .sampling_rate = rate,
+                                                               .steps = out.steps},
+                                                              privacy::Accounting::kPld);
+  if (!calibrated.ok()) return calibrated.error();
+  out.noise_multiplier = *calibrated;
+  return Steps(out);
+}
+
 Result<PublicEpsilon> PublicEpsilon::of(const config::JobConfig& job) {
   const config::DifferentialPrivacySection& dp = job.differential_privacy;
   PublicEpsilon out;
@@ -15,18 +41,10 @@ Result<PublicEpsilon> PublicEpsilon::of(const config::JobConfig& job) {
   out.sampling_rate_ = job.local_training.sampling_rate;
   out.steps_per_round_ = job.local_training.local_steps;
   out.training_rounds_ = job.rounds.num_server_rounds;
-  out.noise_multiplier_ = dp.noise_multiplier;
-  if (dp.noise_multiplier > 0) return out;
-  out.target_ = dp.target_epsilon;
-  if (out.sampling_rate_ <= 0) return out;
-  auto calibrated =
-      privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
-                                           .delta = dp.target_delta,
-                                           .sampling_rate = out.sampling_rate_,
-                                           .steps = out.steps_per_round_ * out.training_rounds_},
-                                          privacy::Accounting::kPld);
-  if (!calibrated.ok()) return calibrated.error();
-  out.noise_multiplier_ = *calibrated;
+  if (dp.noise_multiplier <= 0) out.target_ = dp.target_epsilon;
+  const auto steps = steps_of_all_rounds(job, std::nullopt);
+  if (!steps.ok()) return steps.error();
+  if (*steps) out.noise_multiplier_ = (*steps)->noise_multiplier;
   return out;
 }
 

@@ -6,8 +6,15 @@
 
 #include "common/base/result.h"
 #include "common/config/job.h"
+#include "common/privacy/accountant.h"
 
 namespace sotto::run {
+
+/// The DP-SGD steps of all rounds of the job at a site whose data set has the declared size; with a
+/// sampling rate in the job that size is not needed. Nothing without differential privacy, or where
+/// the sampling rate is not known. An Error when no noise multiplier reaches the job's target.
+Result<std::optional<privacy::DpSgdSteps>> steps_of_all_rounds(
+    const config::JobConfig& job, std::optional<std::uint64_t> declared_examples);
 
 /// Example-level epsilon at the job's delta after so many server rounds. With a sampling rate in
 /// the job the same for every site; with a batch size and calibrated noise no site spends more than
