@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/run/evidence_folder.h"
+#include "common/run/privacy_statement.h"
 
 namespace sotto::coordinator {
 
@@ -48,6 +49,7 @@ void RunAudit::append(const run::AuditEvent& event, std::uint64_t unix_seconds) 
 
 void RunAudit::started(const config::JobConfig& job, const config::Roster& roster, bool resumed,
                        std::uint64_t unix_seconds) {
+  statement_ = run::statement_audit_fields(job);
   append({resumed ? "run_resumed" : "run_started",
           {{"job", job.name},
            {"job_hash", to_hex(job.hash)},
@@ -60,8 +62,11 @@ void RunAudit::status(const RunStatus& status, std::uint64_t unix_seconds) {
   for (const MemberStatus& m : status.members) {
     const MemberStatus& known = answers_[m.id];
     if (m.state == known.state && m.reason == known.reason) continue;
-    if (m.state == MemberState::kAccepted)
-      append({"job_accepted", {{"member", m.name}}}, unix_seconds);
+    if (m.state == MemberState::kAccepted) {
+      run::AuditEvent accepted{"job_accepted", {{"member", m.name}}};
+      accepted.fields.insert(accepted.fields.end(), statement_.begin(), statement_.end());
+      append(accepted, unix_seconds);
+    }
     if (m.state == MemberState::kOffered && !m.reason.empty())
       append({"job_postponed", {{"member", m.name}, {"reason", m.reason}}}, unix_seconds);
     if (m.state == MemberState::kRefused)

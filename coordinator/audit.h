@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/base/ids.h"
 #include "common/config/federation.h"
@@ -30,6 +32,7 @@ class RunAudit {
   /// `signing` outlives it.
   RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing);
 
+  /// Before status(): an acceptance is written down with this job's privacy statement.
   void started(const config::JobConfig& job, const config::Roster& roster, bool resumed,
                std::uint64_t unix_seconds);
   /// Answers to the job that are new, and the end of the run.
@@ -42,6 +45,7 @@ class RunAudit {
   void append(const run::AuditEvent& event, std::uint64_t unix_seconds);
 
   run::AuditLog log_;
+  std::vector<std::pair<std::string, std::string>> statement_;  // of privacy, for an acceptance
   std::map<MemberId, MemberStatus> answers_;
   bool ended_ = false;
 };

@@ -5,13 +5,17 @@
 #include <map>
 #include <sstream>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/result.h"
+#include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
 #include "common/run/plan.h"
+#include "common/run/privacy_statement.h"
 #include "coordinator/round.h"
 #include "coordinator/run_report.h"
 
@@ -43,6 +47,13 @@ json parse(const std::string& text, const std::filesystem::path& file, std::size
         fmt::format("{}:{}: not JSON; the run may still be writing it", file.string(), line));
   }
   return value;
+}
+
+config::JobConfig job_of(const std::filesystem::path& file) {
+  auto parsed = config::parse_job(read_text(file), file.string());
+  if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
+    throw StartupError(errors->joined());
+  return std::get<config::JobConfig>(std::move(parsed));
 }
 
 /// The done rounds of metrics.jsonl, in order; a round that was lost and tried again appears once.
@@ -115,34 +126,36 @@ void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledger
   }
 }
 
-/// Statement A, apart from the example-level one; null everywhere without noise inside the sum.
-void add_participant_level(json& summary, const json& job, const std::vector<json>& rounds) {
+/// The guarantee for a participant as a whole; null everywhere without noise inside the sum.
+void add_participant_level(json& summary, const config::JobConfig& job,
+                           const std::vector<json>& rounds) {
   for (const char* key :
        {"participant_epsilon", "participant_delta", "participant_privacy_statement", "noise"})
     summary[key] = nullptr;
-  const json asked = job.value("distributed_privacy", json::object());
-  if (!asked.value("enabled", false)) return;
-  summary["participant_delta"] = asked.at("target_delta");
+  if (!job.distributed_privacy.enabled) return;
+  summary["participant_delta"] = job.distributed_privacy.target_delta;
   for (const json& round : rounds) {
     if (round.contains("noise")) summary["noise"] = round["noise"];
     if (round.contains("participant_epsilon"))
       summary["participant_epsilon"] = round["participant_epsilon"];
   }
-  summary["participant_privacy_statement"] = fmt::format(
-      "Participant-level differential privacy of everything that one participant sent, against its "
-      "having sent zero, from the noise of the others inside the masked sums: against the "
-      "coordinator together with at most {} other participants and everybody who sees the models, "
-      "without trust in the coordinator. That a participant took part is visible. The sums over "
-      "the declared evaluation splits are outside this statement. It stands beside the "
-      "example-level one and is not added to it.",
-      job.at("secure_aggregation").value("max_colluders", 0));
+  summary["participant_privacy_statement"] = run::participant_statement(job).text;
+}
+
+/// What the statement says of a run besides its job.
+run::StatementFacts facts_of(const std::vector<json>& rounds) {
+  run::StatementFacts facts;
+  for (const json& round : rounds)
+    if (const json epsilon = round.value("epsilon", json()); epsilon.is_number())
+      facts.epsilon_spent = epsilon.get<double>();
+  return facts;
 }
 
 json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
                const std::vector<json>& non_private) {
-  const json job = parse(read_text(inputs.run / "job.json"), inputs.run / "job.json", 1);
+  const config::JobConfig job = job_of(inputs.run / "job.json");
   const json evaluation = last_evaluation(rounds);
-  json summary = {{"job", job.value("name", "")},
+  json summary = {{"job", job.name},
                   {"accuracy", evaluation.value("accuracy", 0.0)},
                   {"macro_f1", evaluation.value("macro_f1", 0.0)},
                   {"perplexity", evaluation.value("perplexity", json())},
@@ -153,7 +166,7 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
                   {"held_out_examples", evaluation.value("examples", 0)},
                   {"accuracy_non_private", nullptr},
                   {"macro_f1_non_private", nullptr},
-                  {"delta", job.at("differential_privacy").value("target_delta", 0.0)},
+                  {"delta", job.differential_privacy.target_delta},
                   {"participants", rounds.back().value("cohort", 0)},
                   {"wall_s", rounds.back().value("wall_s", 0.0)}};
   std::map<std::string, double> phases;
@@ -182,15 +195,7 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
   add_epsilon(summary, inputs.ledgers);
   add_participant_level(summary, job, rounds);
   summary["privacy_statement"] =
-      job.at("differential_privacy").value("enabled", false)
-          ? "Example-level differential privacy of each participant's training data, adding or "
-            "removing one example, against "
-            "everybody outside that participant, even if secure aggregation fails. The declared "
-            "evaluation split is outside this "
-            "statement; only sums over the survivors are seen of it."
-      : job.value("distributed_privacy", json::object()).value("enabled", false)
-          ? "No example-level differential privacy."
-          : "No differential privacy: a baseline.";
+      json::parse(run::to_json(run::privacy_statement(job, facts_of(rounds))));
   return summary;
 }
 

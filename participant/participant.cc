@@ -8,6 +8,7 @@
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
 #include "common/run/plan.h"
+#include "common/run/privacy_statement.h"
 #include "common/secagg/transcript.h"
 #include "participant/job_kind.h"
 #include "participant/participant_state.h"
@@ -109,22 +110,32 @@ void Participant::Impl::answer(wire::JobReply reply, const Bytes32& kind) {
   const bool accepts = reply.answer == Answer::kAccept;
   const bool later = reply.answer == Answer::kPostpone;
   if (said.run != reply.run || said.answer != reply.answer || said.reason != reply.reason) {
-    audit({accepts ? "job_accepted"
-           : later ? "job_postponed"
-                   : "job_refused",
-           {{"job_hash", to_hex(reply.job_hash)},
-            {"run", to_hex(reply.run)},
-            {"kind", to_hex(kind)},
-            {"training_examples", std::to_string(reply.training_examples)},
-            {"evaluation_examples", std::to_string(reply.evaluation_examples)},
-            {"least_sum", std::to_string(reply.least_sum)},
-            {"reason", reply.reason}}});
+    audit_answer(reply, kind);
     if (!accepts) note((later ? "postponed the job: " : "declined the job: ") + reply.reason);
   }
   said = reply;
   if (run) run->reply = reply;
   send({}, reply);
   if (!accepts && !later && options.once) host.finish(3);
+}
+
+void Participant::Impl::audit_answer(const wire::JobReply& reply, const Bytes32& kind) {
+  if (!observer.on_audit) return;  // the statement takes time
+  const bool accepts = reply.answer == Answer::kAccept;
+  run::AuditEvent event{accepts                             ? "job_accepted"
+                        : reply.answer == Answer::kPostpone ? "job_postponed"
+                                                            : "job_refused",
+                        {{"job_hash", to_hex(reply.job_hash)},
+                         {"run", to_hex(reply.run)},
+                         {"kind", to_hex(kind)},
+                         {"training_examples", std::to_string(reply.training_examples)},
+                         {"evaluation_examples", std::to_string(reply.evaluation_examples)},
+                         {"least_sum", std::to_string(reply.least_sum)},
+                         {"reason", reply.reason}}};
+  if (accepts)
+    for (auto& field : run::statement_audit_fields(run->job))
+      event.fields.push_back(std::move(field));
+  audit(event);
 }
 
 void Participant::Impl::look_again() {

@@ -92,6 +92,9 @@ struct Participant::Impl {
   /// Signs and sends it; what is new in it is written down first, as what left the site.
   void answer(wire::JobReply reply, const Bytes32& kind);
 
+  /// An acceptance with the privacy statement of its job.
+  void audit_answer(const wire::JobReply& reply, const Bytes32& kind);
+
   /// Hours pass and people change their minds while a run goes on.
   void look_again();
 

@@ -1,9 +1,12 @@
 // The audit logs of a whole federation, checked by the commands and against each other.
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include <gtest/gtest.h>
 
+#include "common/config/parse.h"
+#include "common/run/privacy_statement.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {
@@ -20,6 +23,20 @@ std::multimap<std::string, json> entries(const std::filesystem::path& folder) {
     out.emplace(entry["kind"], entry["fields"]);
   }
   return out;
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// Whoever wrote the log accepted a job, and wrote these fields down with it.
+void expect_statement(const std::multimap<std::string, json>& log,
+                      const std::vector<std::pair<std::string, std::string>>& statement) {
+  const auto accepted = log.find("job_accepted");
+  ASSERT_NE(accepted, log.end());
+  for (const auto& [key, value] : statement)
+    EXPECT_EQ(accepted->second[key], value) << key;
 }
 
 struct Verified {
@@ -73,6 +90,9 @@ TEST(Audit, EveryPartysLogOfARunVerifiesAndTheyAgree) {
   EXPECT_EQ(said.count("job_refused"), 1U);
   EXPECT_EQ(said.find("job_refused")->second["member"], "site-3");
   EXPECT_EQ(said.count("sum_released"), f.done_rounds().size());
+  const auto job = config::parse_job(text_of(f.run_folder() / "job.json"), "job.json");
+  const auto statement = run::statement_audit_fields(std::get<config::JobConfig>(job));
+  expect_statement(said, statement);
   EXPECT_EQ(said.count("run_ended"), 2U);
   const std::string roster = said.find("roster_signed")->second["hash"];
   for (int m = 1; m <= 3; ++m) {
@@ -80,6 +100,7 @@ TEST(Audit, EveryPartysLogOfARunVerifiesAndTheyAgree) {
     EXPECT_EQ(site.find("roster_pinned")->second["hash"], roster);
     EXPECT_GE(site.count("policy"), 1U) << "the first process may have ended before its turn";
     EXPECT_EQ(site.count("job_refused"), m == 3 ? 1U : 0U);
+    expect_statement(site, statement);  // the same as the coordinator's
     EXPECT_EQ(site.count("update_released"), f.ledger(m)["entries"].get<std::size_t>())
         << "what is charged is written down";
     EXPECT_GE(site.count("run_ended"), 1U);
