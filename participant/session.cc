@@ -185,6 +185,10 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
 }
 
 void ParticipantSession::State::begin_computing(std::shared_ptr<const FlatParameters> model) {
+  // Before any record is looked at, so that it tells nothing about one.
+  if (Status usable = check_values(*model); !usable.ok())
+    return leave("the model has values that this site does not compute with",
+                 usable.error().message);
   round->work = Computing{};
   input.reset();  // the driver's memory is for one
   const RoundNumber number = round->header.round;

@@ -91,6 +91,23 @@ TEST_F(SessionFailure, AModelOfAnotherSizeIsNotTrainedOn) {
   EXPECT_TRUE(has_event(out, Kind::kRoundLeft, "6 values, the job 5"));
 }
 
+TEST_F(SessionFailure, AModelWithAValueBeyondTheBoundIsRefusedBeforeAnyRecordIsLookedAt) {
+  model.values[3] = 1.5F * kMaxParameterMagnitude;
+  others.header.model_hash = model.hash();
+  others.join();
+  const SessionOutput out = serve_model(offer());
+  EXPECT_FALSE(out.train);
+  EXPECT_EQ(sent<wire::LeaveRound>(out).size(), 1U);
+  EXPECT_TRUE(has_event(out, Kind::kRoundLeft, "magnitude above 2^20"));
+}
+
+TEST_F(SessionFailure, AModelAtTheBoundIsTrainedOn) {
+  model.values[3] = -kMaxParameterMagnitude;
+  others.header.model_hash = model.hash();
+  others.join();
+  EXPECT_TRUE(serve_model(offer()).train);
+}
+
 TEST_F(SessionFailure, LeavesWhenTheCoordinatorDoesNotHaveTheModel) {
   const auto request = sent<wire::BlobRequest>(offer()).at(0);
   const SessionOutput out = deliver(wire::absent(request));
@@ -98,7 +115,7 @@ TEST_F(SessionFailure, LeavesWhenTheCoordinatorDoesNotHaveTheModel) {
   EXPECT_FALSE(session->current_round());
 }
 
-TEST_F(SessionFailure, AFailedComputationLeavesWithoutSayingWhy) {
+TEST_F(SessionFailure, AComputationThatIsNotBegunLeavesWithoutSayingWhy) {
   serve_model(offer());
   const SessionOutput out =
       session->computed(others.header.round, Error{"patient 17 is malformed"}, now);
