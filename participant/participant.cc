@@ -69,18 +69,17 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed)) {
     reply.job_hash = crypto::hash("SOTTO job", {view_of(offer.job)});
     reply.reason = errors->joined();
-    return answer(std::move(reply), {}, nullptr);
+    return answer({.reply = std::move(reply)});
   }
   config::JobConfig job = std::get<config::JobConfig>(std::move(parsed));
   job.model.path = options.site.model_path.string();
   reply.job_hash = job.hash;
   const Bytes32 kind = kind_of(job, options.roster.coordinator_signing_key);
   Assessment found = judge.assess(job, offer.run);
-  for (const std::string& line : found.warnings)
-    warn(line);
+  std::vector<std::string> details = found.warnings;
   reply.answer = found.answer;
   reply.reason = found.reason;
-  if (found.obstacle) warn(*found.obstacle);
+  if (found.obstacle) details.push_back(*found.obstacle);
   std::shared_ptr<Run> agreed;
   if (reply.answer == Answer::kPostpone) judge.ask(job, found.rulings);
   offers = HeldAnswers(answer_every(job));
@@ -90,7 +89,8 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   }
   // Until then no Hello tells that the look has ended.
   next_hello = std::max(next_hello, offers.due(began, host.now()));
-  offers.hold(began, host.now(), [this, reply, kind, agreed] { answer(reply, kind, agreed); });
+  offers.hold(began, host.now(),
+              [this, next = OfferAnswer{reply, kind, details, agreed}] { answer(next); });
   schedule();
 }
 
@@ -98,40 +98,46 @@ Duration Participant::Impl::answer_every(const config::JobConfig& job) const {
   return std::chrono::seconds(std::max(job.rounds.answer_every_s, policy().answer_every_s));
 }
 
-void Participant::Impl::answer(wire::JobReply reply, const Bytes32& kind,
-                               std::shared_ptr<Run> agreed) {
-  if (agreed) run = std::move(agreed);
-  answer(std::move(reply), kind);
-}
-
-void Participant::Impl::answer(wire::JobReply reply, const Bytes32& kind) {
+void Participant::Impl::answer(OfferAnswer next) {
+  if (next.agreed) run = std::move(next.agreed);
+  wire::JobReply& reply = next.reply;
   reply.reason.resize(std::min(reply.reason.size(), kMaxReason));
   secagg::sign_job_reply(signing, reply);
   const bool accepts = reply.answer == Answer::kAccept;
   const bool later = reply.answer == Answer::kPostpone;
   if (said.run != reply.run || said.answer != reply.answer || said.reason != reply.reason) {
-    audit_answer(reply, kind);
+    audit_answer(next);
     if (!accepts) note((later ? "postponed the job: " : "declined the job: ") + reply.reason);
   }
+  // The offer comes again every few seconds; what is the same is not logged again.
+  if (said.run != reply.run || said_details != next.details)
+    for (const std::string& line : next.details)
+      warn(line);
   said = reply;
+  said_details = std::move(next.details);
   if (run) run->reply = reply;
   send({}, reply);
   if (!accepts && !later && options.once) host.finish(3);
 }
 
-void Participant::Impl::audit_answer(const wire::JobReply& reply, const Bytes32& kind) {
+void Participant::Impl::audit_answer(const OfferAnswer& next) {
   if (!observer.on_audit) return;  // the statement takes time
+  const wire::JobReply& reply = next.reply;
   const bool accepts = reply.answer == Answer::kAccept;
   run::AuditEvent event{accepts                             ? "job_accepted"
                         : reply.answer == Answer::kPostpone ? "job_postponed"
                                                             : "job_refused",
                         {{"job_hash", to_hex(reply.job_hash)},
                          {"run", to_hex(reply.run)},
-                         {"kind", to_hex(kind)},
+                         {"kind", to_hex(next.kind)},
                          {"training_examples", std::to_string(reply.training_examples)},
                          {"evaluation_examples", std::to_string(reply.evaluation_examples)},
                          {"least_sum", std::to_string(reply.least_sum)},
                          {"reason", reply.reason}}};
+  std::string details;
+  for (const std::string& line : next.details)
+    details += (details.empty() ? "" : "; ") + line;
+  if (!details.empty()) event.fields.emplace_back("not_sent", std::move(details));
   if (accepts)
     for (auto& field : run::statement_audit_fields(run->job))
       event.fields.push_back(std::move(field));
@@ -147,7 +153,8 @@ void Participant::Impl::look_again() {
   reply.answer = stands ? Answer::kAccept : Answer::kPostpone;
   reply.reason = stands ? "" : reasons_of(rulings);
   if (!stands) judge.ask(run->job, rulings);
-  answer(std::move(reply), kind_of(run->job, options.roster.coordinator_signing_key));
+  answer({.reply = std::move(reply),
+          .kind = kind_of(run->job, options.roster.coordinator_signing_key)});
   if (stands) note("takes part in the job again");
 }
 

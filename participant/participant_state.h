@@ -43,6 +43,14 @@ struct Run {
   [[nodiscard]] bool accepts() const { return reply.answer == Answer::kAccept; }
 };
 
+/// An answer to a job offer, and what stays here of it.
+struct OfferAnswer {
+  wire::JobReply reply;
+  Bytes32 kind{};
+  std::vector<std::string> details{};  // for this site's people: log and audit log
+  std::shared_ptr<Run> agreed{};       // where the site agrees to a new run
+};
+
 struct Participant::Impl {
   Impl(ParticipantOptions o, Host& h, const crypto::SigningKey& s, crypto::SecureRandom& r,
        Guard& g, GenesisLog& gl, privacy::PrivacyLedger& l, ParticipantObserver obs)
@@ -86,14 +94,11 @@ struct Participant::Impl {
 
   Duration answer_every(const config::JobConfig& job) const;
 
-  /// Takes up the run, where the site agreed to it, and answers the offer.
-  void answer(wire::JobReply reply, const Bytes32& kind, std::shared_ptr<Run> agreed);
+  /// Takes up the run, where the site agreed to it, signs the reply and sends it. What is new in it
+  /// is written down first, as what left the site.
+  void answer(OfferAnswer next);
 
-  /// Signs and sends it; what is new in it is written down first, as what left the site.
-  void answer(wire::JobReply reply, const Bytes32& kind);
-
-  /// An acceptance with the privacy statement of its job.
-  void audit_answer(const wire::JobReply& reply, const Bytes32& kind);
+  void audit_answer(const OfferAnswer& next);
 
   /// Hours pass and people change their minds while a run goes on.
   void look_again();
@@ -148,10 +153,11 @@ struct Participant::Impl {
 
   std::shared_ptr<Run> run;
   HeldAnswers offers{Duration(0)};  // the answer to a job offer
-  wire::JobReply said;              // the newest answer to an offer
-  bool busy = false;                // a worker has the trainer or the update
-  Repeats undecodable;              // frames, by what is wrong with them
-  bool heard = false;               // an offer came, or it was said that none comes
+  std::vector<std::string> said_details;
+  wire::JobReply said;  // the newest answer to an offer
+  bool busy = false;    // a worker has the trainer or the update
+  Repeats undecodable;  // frames, by what is wrong with them
+  bool heard = false;   // an offer came, or it was said that none comes
   TimePoint started;
   TimePoint next_hello;
   std::optional<TimePoint> session_wake;
