@@ -144,7 +144,12 @@ class SiteWorld {
     ParticipantObserver observer{
         .on_note = [this](const std::string& line) { notes.push_back(line); },
         .on_warning = [this](const std::string& line) { warnings.push_back(line); },
-        .on_audit = [this](const run::AuditEvent& event) { audited.push_back(event.kind); }};
+        .on_audit =
+            [this](const run::AuditEvent& event) {
+              audited.push_back(event.kind);
+              for (const auto& [name, text] : event.fields)
+                if (name == "not_sent") not_sent.push_back(text);
+            }};
     return std::make_unique<Participant>(std::move(options), host, signing_, random_, guard_,
                                          geneses_, ledger_, std::move(observer));
   }
@@ -169,7 +174,7 @@ class SiteWorld {
 
   std::uint64_t now = kNow;
   ListeningHost host;
-  std::vector<std::string> audited, warnings, notes;
+  std::vector<std::string> audited, not_sent, warnings, notes;
   std::optional<Error> broken;  // what making a trainer fails with
   int trainers = 0;             // that were asked for
 
@@ -326,7 +331,12 @@ TEST(Answers, WhatWasFoundInFilesIsOneSentenceAndItsDetailStaysHere) {
     EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
     EXPECT_EQ(world.host.replies.back().reason, kFilesDoNotFit);
     EXPECT_EQ(world.warnings.back(), detail);
+    world.offer(*app, job_with({}));
   }
+  EXPECT_EQ(world.warnings.size(), 2U) << "the same again is not logged again";
+  EXPECT_EQ(world.not_sent,
+            std::vector<std::string>{"/srv/ward/train.tsv:112: the line has a label"})
+      << "in the audit log, once for an answer";
 }
 
 TEST(Answers, ASiteThatDeclaresNoSizeDeclinesAndNamesTheLineToAdd) {
