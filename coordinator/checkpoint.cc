@@ -115,6 +115,24 @@ Result<Checkpoint> decode(const journal::MappedFile& file,
   return c;
 }
 
+/// A file that holds one number; 0 where there is none.
+Result<std::uint64_t> read_number(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return std::uint64_t{0};
+  auto bytes = journal::read_file(file, 64);
+  if (!bytes.ok()) return bytes.error();
+  ByteReader in(*bytes);
+  const std::uint64_t number = in.u64();
+  if (!in.finished())
+    return Error{file.string() + " is damaged: start a new run in another folder"};
+  return number;
+}
+
+Status write_number(const std::filesystem::path& file, std::uint64_t number) {
+  ByteWriter out;
+  out.u64(number);
+  return journal::write_file_atomically(file, {out.view()}, journal::FileAccess::kOwnerOnly);
+}
+
 }  // namespace
 
 struct CheckpointStore::Impl {
@@ -124,6 +142,8 @@ struct CheckpointStore::Impl {
   [[nodiscard]] std::filesystem::path checkpoint() const { return folder / kFileName; }
 
   [[nodiscard]] std::filesystem::path offered() const { return folder / "offered.bin"; }
+
+  [[nodiscard]] std::filesystem::path counted() const { return folder / "counted.bin"; }
 };
 
 CheckpointStore::CheckpointStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -170,21 +190,21 @@ Status CheckpointStore::save(const Checkpoint& checkpoint) {
 }
 
 Result<RoundNumber> CheckpointStore::last_offered() const {
-  if (!std::filesystem::exists(impl_->offered())) return RoundNumber{};
-  auto bytes = journal::read_file(impl_->offered(), 64);
-  if (!bytes.ok()) return bytes.error();
-  ByteReader in(*bytes);
-  const RoundNumber round{in.u64()};
-  if (!in.finished())
-    return Error{impl_->offered().string() + " is damaged: start a new run in another folder"};
-  return round;
+  const auto number = read_number(impl_->offered());
+  if (!number.ok()) return number.error();
+  return RoundNumber{*number};
 }
 
 Status CheckpointStore::save_offered(RoundNumber round) {
-  ByteWriter out;
-  out.u64(round.value);
-  return journal::write_file_atomically(impl_->offered(), {out.view()},
-                                        journal::FileAccess::kOwnerOnly);
+  return write_number(impl_->offered(), round.value);
+}
+
+Result<std::uint64_t> CheckpointStore::counted_round() const {
+  return read_number(impl_->counted());
+}
+
+Status CheckpointStore::save_counted(std::uint64_t server_round) {
+  return write_number(impl_->counted(), server_round);
 }
 
 bool holds_run(const std::filesystem::path& folder) {

@@ -52,6 +52,10 @@ class CheckpointStore {
   [[nodiscard]] Result<RoundNumber> last_offered() const;
   Status save_offered(RoundNumber round);
 
+  /// The last server round of which a sum may have been certified; 0 at first.
+  [[nodiscard]] Result<std::uint64_t> counted_round() const;
+  Status save_counted(std::uint64_t server_round);
+
  private:
   struct Impl;
   explicit CheckpointStore(std::unique_ptr<Impl> impl);

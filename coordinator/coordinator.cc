@@ -22,9 +22,7 @@ namespace {
 
 /// Between two looks at who is there while gathering, and between two status reports of a round.
 constexpr Duration kBeat{250};
-constexpr Duration kRestingReport{1000};
-constexpr Duration kStatusFile{1000};
-constexpr Duration kRestingStatusFile{5000};
+constexpr Duration kRestingReport{1000}, kStatusFile{1000}, kRestingStatusFile{5000};
 /// Before a lost round is tried again, so that members that were cut off can return.
 constexpr Duration kRetryPause{1000};
 
@@ -156,11 +154,15 @@ struct Coordinator::Impl {
     gather_until.reset();
     auto number = folder.next_attempt();
     if (!number.ok()) return fail(number.error().message);
-    auto plan = plan_of(*number, members_of_round(job(), genesis, ready, random));
+    if (training.closing_evaluation_is_lost()) return complete();
+    const EvaluationCounters counters = folder.counters_of(*number);
+    auto plan = plan_of(*number, members_of_round(job(), genesis, ready, random), counters);
     if (!plan.ok()) return fail(plan.error().message);
     folder.begin_attempt({.run = plan->header.run,
                           .round = *number,
+                          .counters = counters,
                           .cohort = plan->cohort,
+                          .declared = members.declared_sizes(plan->cohort),
                           .header_hash = secagg::header_hash(plan->header)});
     begin_attempt(std::move(*plan), now);
     apply(machine->start(now));
@@ -169,9 +171,10 @@ struct Coordinator::Impl {
       if (machine && !std::ranges::binary_search(ready, id)) lose(id, now);
   }
 
-  Result<RoundPlan> plan_of(RoundNumber number, const RoundMembers& who) {
+  Result<RoundPlan> plan_of(RoundNumber number, const RoundMembers& who,
+                            EvaluationCounters counters) {
     auto plan = make_round_plan(job(), options.roster, folder.checkpoint.run, number, who,
-                                folder.checkpoint.model);
+                                folder.checkpoint.model, counters);
     if (!plan.ok()) return plan;
     plan->threads = options.threads;
     plan->uploads = folder.uploads();
@@ -198,12 +201,14 @@ struct Coordinator::Impl {
       note("round " + label(begun.round) + " cannot go on after the restart: " + why +
            ". It is tried again under a new number");
     };
-    auto plan = plan_of(begun.round, genesis && genesis->genesis()
-                                         ? members_of_round(job(), genesis, {}, random)
-                                         : RoundMembers(begun.cohort));
+    auto plan = plan_of(begun.round,
+                        genesis && genesis->genesis() ? members_of_round(job(), genesis, {}, random)
+                                                      : RoundMembers(begun.cohort),
+                        begun.counters);
     if (!plan.ok()) return give_up(plan.error().message);
     if (secagg::header_hash(plan->header) != begun.header_hash)
       return give_up("this program, roster or job plans it otherwise");
+    members.remember_sizes(begun.cohort, begun.declared);
     begin_attempt(std::move(*plan), now);
     auto resumed = machine->resume(attempt.facts, now);
     if (!resumed.ok()) return give_up(resumed.error().message);
@@ -215,9 +220,8 @@ struct Coordinator::Impl {
   void apply(RoundOutput output) {
     const TimePoint now = host.now();
     for (const RoundEvent& event : output.events) {
-      // Before M4U leaves, on which updates follow.
-      if (event.kind == RoundEvent::Kind::kPhase && event.phase == Phase::kUpload && round_noise)
-        folder.charge_noise(round, round_noise->round);
+      if (event.kind == RoundEvent::Kind::kPhase)
+        folder.enter_phase(event.phase, round, round_noise);  // before its message leaves
       board.on_event(event, now);
       say(line_for_log(event, round, members));
     }
@@ -257,6 +261,7 @@ struct Coordinator::Impl {
         .status = outcome.status == wire::RoundStatus::kDone ? "done" : outcome.reason,
         .cohort = static_cast<std::uint32_t>(cohort.size()),
         .survivors = static_cast<std::uint32_t>(outcome.survivors.size()),
+        .declared_evaluation_examples = members.declared_evaluation(outcome.survivors).value_or(0),
         .phase_s = board.end(now),
         .upload_bytes = outcome.upload_bytes,
         .values = folder.checkpoint.model.values.size(),
@@ -269,22 +274,16 @@ struct Coordinator::Impl {
       if (!training.early_end().empty() && !record.closing_evaluation)
         note("training ends after round " + label(round) + ": " + training.early_end());
     } else {
-      folder.metrics.append(record);
-      folder.drop_attempt();
+      training.lose(outcome.status, record);
       ++failed_attempts;
       not_before = now + kRetryPause;
       note("round " + label(round) + " has no sum: " + outcome.reason);
     }
     members.forget_silent(cohort, outcome.survivors);
     close_round(record, now);
-    if (failed_attempts >= job().rounds.attempts_per_round) {
-      const std::string why = "round " + std::to_string(round.server_round()) + " was lost " +
-                              std::to_string(failed_attempts) + " times";
-      return fail(why + ", last: " + record.status +
-                      ". Nothing was released in a lost round; the same command resumes the run",
-                  why);
-    }
-    if (training.complete()) return complete();
+    if (training.complete() || training.closing_evaluation_is_lost()) return complete();
+    if (failed_attempts >= job().rounds.attempts_per_round)
+      return fail(lost_too_often(record, failed_attempts), lost_too_often(round, failed_attempts));
     if (stop_after_round) return stop();
     if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
   }

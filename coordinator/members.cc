@@ -100,7 +100,9 @@ void Members::offered(MemberId id) {
 std::optional<std::string> Members::answered(MemberId id, const wire::JobReply& reply) {
   Member& member = members_.at(id);
   MemberStatus& status = member.status;
-  member.evaluation_examples = reply.evaluation_examples;
+  // One that withdraws in the middle of a round is still in its sum, with what it had declared.
+  if (reply.answer == wire::JobAnswer::kAccept)
+    member.evaluation_examples = reply.evaluation_examples;
   const MemberState state = state_after(reply.answer);
   const std::string reason = printable(reply.reason);  // a peer's words: shown to people
   if (status.state == state && status.reason == reason) return std::nullopt;
@@ -123,6 +125,22 @@ std::optional<std::uint64_t> Members::declared_evaluation(const std::vector<Memb
     sum += *found->second.evaluation_examples;
   }
   return sum;
+}
+
+std::vector<std::uint64_t> Members::declared_sizes(const std::vector<MemberId>& of) const {
+  std::vector<std::uint64_t> sizes;
+  for (MemberId id : of)
+    sizes.push_back(declared_evaluation({id}).value_or(0));
+  return sizes;
+}
+
+void Members::remember_sizes(const std::vector<MemberId>& of,
+                             const std::vector<std::uint64_t>& sizes) {
+  for (std::size_t i = 0; i < std::min(of.size(), sizes.size()); ++i) {
+    const auto found = members_.find(of[i]);
+    if (found == members_.end() || found->second.evaluation_examples) continue;
+    found->second.evaluation_examples = sizes[i];
+  }
 }
 
 std::vector<MemberId> Members::take_lost(TimePoint now) {

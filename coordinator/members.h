@@ -57,6 +57,10 @@ class Members {
   /// one of them has not answered to the job since this process began.
   [[nodiscard]] std::optional<std::uint64_t> declared_evaluation(
       const std::vector<MemberId>& of) const;
+  /// The same of each, 0 for one that has not answered; and back, over a restart, for those that
+  /// have not answered since.
+  [[nodiscard]] std::vector<std::uint64_t> declared_sizes(const std::vector<MemberId>& of) const;
+  void remember_sizes(const std::vector<MemberId>& of, const std::vector<std::uint64_t>& sizes);
 
   /// A frame came from the member that the transport names. A line for the log when it is wrong:
   /// it does not decode, names another sender, or is one of more than anybody's work needs.

@@ -70,10 +70,11 @@ std::vector<json> done_rounds(const std::filesystem::path& run) {
   return rounds;
 }
 
-/// The last evaluation there is: of the final model, when the run is complete.
-json last_evaluation(const std::vector<json>& rounds) {
+/// The last round that has an evaluation: of the final model, when the run is complete and its
+/// closing evaluation was neither lost nor void.
+json last_evaluated(const std::vector<json>& rounds) {
   for (auto r = rounds.rbegin(); r != rounds.rend(); ++r) {
-    if (r->contains("evaluation")) return (*r)["evaluation"];
+    if (r->contains("evaluation")) return *r;
   }
   return json::object();
 }
@@ -154,21 +155,25 @@ run::StatementFacts facts_of(const std::vector<json>& rounds) {
 json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
                const std::vector<json>& non_private) {
   const config::JobConfig job = job_of(inputs.run / "job.json");
-  const json evaluation = last_evaluation(rounds);
-  json summary = {{"job", job.name},
-                  {"accuracy", evaluation.value("accuracy", 0.0)},
-                  {"macro_f1", evaluation.value("macro_f1", 0.0)},
-                  {"perplexity", evaluation.value("perplexity", json())},
-                  {"perplexity_non_private", nullptr},
-                  {"entities", evaluation.value("entities", json())},
-                  {"entity_f1", entity_f1(evaluation)},
-                  {"entity_f1_non_private", nullptr},
-                  {"held_out_examples", evaluation.value("examples", 0)},
-                  {"accuracy_non_private", nullptr},
-                  {"macro_f1_non_private", nullptr},
-                  {"delta", job.differential_privacy.target_delta},
-                  {"participants", rounds.back().value("cohort", 0)},
-                  {"wall_s", rounds.back().value("wall_s", 0.0)}};
+  const json evaluated = last_evaluated(rounds);
+  const json evaluation = evaluated.value("evaluation", json::object());
+  json summary = {
+      {"job", job.name},
+      {"accuracy", evaluation.value("accuracy", json())},
+      {"macro_f1", evaluation.value("macro_f1", json())},
+      {"perplexity", evaluation.value("perplexity", json())},
+      {"perplexity_non_private", nullptr},
+      {"entities", evaluation.value("entities", json())},
+      {"entity_f1", entity_f1(evaluation)},
+      {"entity_f1_non_private", nullptr},
+      {"declared_evaluation_examples", evaluated.value("declared_evaluation_examples", 0)},
+      {"closing_evaluation", evaluated.value("closing_evaluation", false)},
+      {"evaluated_round", evaluated.value("evaluated_round", json())},
+      {"accuracy_non_private", nullptr},
+      {"macro_f1_non_private", nullptr},
+      {"delta", job.differential_privacy.target_delta},
+      {"participants", rounds.back().value("cohort", 0)},
+      {"wall_s", rounds.back().value("wall_s", 0.0)}};
   std::map<std::string, double> phases;
   double upload = 0, values = 0;
   std::size_t training_rounds = 0;
@@ -185,9 +190,9 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
   summary["upload_bytes"] = upload;
   summary["upload_bytes_per_value"] = values > 0 ? upload / values : 0;
   if (!non_private.empty()) {
-    const json e = last_evaluation(non_private);
-    summary["accuracy_non_private"] = e.value("accuracy", 0.0);
-    summary["macro_f1_non_private"] = e.value("macro_f1", 0.0);
+    const json e = last_evaluated(non_private).value("evaluation", json::object());
+    summary["accuracy_non_private"] = e.value("accuracy", json());
+    summary["macro_f1_non_private"] = e.value("macro_f1", json());
     summary["perplexity_non_private"] = e.value("perplexity", json());
     summary["entity_f1_non_private"] = entity_f1(e);
   }
@@ -214,13 +219,13 @@ std::string bounded(const json& epsilon) {
 /// What stands beside the accuracy: it depends on the task.
 struct Figure {
   std::string key;
-  const char *title, *counted;  // what was held out
+  const char* title;
 };
 
 Figure figure_of(const json& s) {
-  if (!s["perplexity"].is_null()) return {"perplexity", "perplexity", "tokens"};
-  if (!s["entities"].is_null()) return {"entity_f1", "entity F1", "words"};
-  return {"macro_f1", "macro F1", "examples"};
+  if (!s["perplexity"].is_null()) return {"perplexity", "perplexity"};
+  if (!s["entities"].is_null()) return {"entity_f1", "entity F1"};
+  return {"macro_f1", "macro F1"};
 }
 
 run::EntityScore score_of(const json& s) {
@@ -244,10 +249,14 @@ run::EntityReport entities_of(const json& s) {
 std::string make_table(const json& s) {
   const Figure figure = figure_of(s);
   const bool language = figure.key == "perplexity";
-  std::string out =
-      fmt::format("{}: {} participants, {} rounds, {:.0f} s, {} held-out {}\n\n",
-                  s["job"].get<std::string>(), s["participants"].get<int>(), s["rounds"].get<int>(),
-                  s["wall_s"].get<double>(), s["held_out_examples"].get<int>(), figure.counted);
+  std::string out = fmt::format(
+      "{}: {} participants, {} rounds, {:.0f} s, {} held-out examples declared\n\n",
+      s["job"].get<std::string>(), s["participants"].get<int>(), s["rounds"].get<int>(),
+      s["wall_s"].get<double>(), s["declared_evaluation_examples"].get<std::uint64_t>());
+  if (!s["closing_evaluation"].get<bool>() && !s["evaluated_round"].is_null())
+    out += fmt::format(
+        "  There is no closing evaluation; the figures are of the model after round {}.\n\n",
+        s["evaluated_round"].get<std::uint64_t>());
   out += fmt::format("  {:<46}{:>10}{:>12}\n", "held-out", "accuracy", figure.title);
   const auto row = [&](const char* what, const std::string& which) {
     const json &accuracy = s["accuracy" + which], second = s.value(figure.key + which, json());
@@ -259,7 +268,8 @@ std::string make_table(const json& s) {
   row("federation without differential privacy", "_non_private");
   row("each participant alone, same privacy (mean)", "_alone");
   if (!language) row("majority class of each participant (mean)", "_majority");
-  if (!s["entities"].is_null()) out += "\n" + entity_table(entities_of(s["entities"])) + "\n";
+  if (!s["entities"].is_null() && s["closing_evaluation"].get<bool>())
+    out += "\n" + entity_table(entities_of(s["entities"])) + "\n";
   if (!s["epsilon"].empty()) {
     out += fmt::format("\n  privacy spent ({}, delta {:g})\n", s.value("adjacency", ""),
                        s["delta"].get<double>());

@@ -26,6 +26,11 @@
 
 namespace sotto::coordinator {
 
+/// Whether an attempt sums the counters of an evaluation beside its update. One at a server round
+/// at which the sum of an earlier attempt may have been opened does not: members that endorsed that
+/// sum join no other with counters (docs/secure-aggregation.md, 2.7).
+enum class EvaluationCounters : std::uint8_t { kSummed, kLeftOut };
+
 struct RoundPlan {
   wire::RoundHeader header;  // complete, hashes and thresholds included
   wire::Deadlines deadline_ms{};

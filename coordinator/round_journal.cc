@@ -9,7 +9,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 
 enum class FactKind : std::uint8_t { kHeard = 1, kLeft, kUploadWhole, kDecided, kEndedWithoutSum };
@@ -20,9 +20,12 @@ Bytes encode(const AttemptBegun& attempt) {
   out.bytes(attempt.run);
   out.u64(attempt.round.value);
   out.bytes(attempt.header_hash);
+  out.u8(static_cast<std::uint8_t>(attempt.counters));
   out.u32(static_cast<std::uint32_t>(attempt.cohort.size()));
   for (MemberId member : attempt.cohort)
     out.u32(raw(member));
+  for (std::size_t i = 0; i < attempt.cohort.size(); ++i)
+    out.u64(i < attempt.declared.size() ? attempt.declared[i] : 0);
   return out.take();
 }
 
@@ -33,10 +36,15 @@ Result<AttemptBegun> decode_begun(BytesView record) {
   attempt.run = in.array<32>();
   attempt.round = RoundNumber{in.u64()};
   attempt.header_hash = in.array<32>();
+  attempt.counters = static_cast<EvaluationCounters>(in.u8());
   const std::uint32_t members = in.u32();
-  if (in.remaining() != std::size_t{4} * members) return Error{"its first record is damaged"};
+  if (attempt.counters > EvaluationCounters::kLeftOut ||
+      in.remaining() != std::size_t{12} * members)
+    return Error{"its first record is damaged"};
   for (std::uint32_t i = 0; i < members; ++i)
     attempt.cohort.push_back(MemberId{in.u32()});
+  for (std::uint32_t i = 0; i < members; ++i)
+    attempt.declared.push_back(in.u64());
   return attempt;
 }
 

@@ -18,8 +18,12 @@ namespace sotto::coordinator {
 struct AttemptBegun {
   RunId run{};
   RoundNumber round;
+  EvaluationCounters counters = EvaluationCounters::kSummed;
   std::vector<MemberId> cohort;  // ascending
-  Bytes32 header_hash{};         // the plan that is made again must be the one that was offered
+  /// Of each of the cohort, what it had declared as the size of its evaluation split; 0, or no
+  /// more elements, where it had not answered.
+  std::vector<std::uint64_t> declared{};
+  Bytes32 header_hash{};  // the plan that is made again must be the one that was offered
 };
 
 struct UnfinishedAttempt {

@@ -24,7 +24,7 @@ wire::Deadlines deadlines_of(const config::RoundsSection& rounds) {
 
 Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Roster& roster,
                                   const RunId& run, RoundNumber round, const RoundMembers& who,
-                                  const FlatParameters& model) {
+                                  const FlatParameters& model, EvaluationCounters counters) {
   const std::uint64_t values = model.values.size();
   const auto noise = run::noise_terms(job, values);
   if (!noise.ok()) return noise.error();
@@ -55,7 +55,9 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
   auto encoding = secagg::round_encoding(run::encoding_of(job), *noise, run::graph_rules(job),
                                          {.n = n, .C = colluders});
   if (!encoding.ok()) return encoding.error();
-  plan.encoding = std::move(encoding->spec);
+  plan.encoding = counters == EvaluationCounters::kSummed
+                      ? std::move(encoding->spec)
+                      : codec::without_metrics(std::move(encoding->spec));
   plan.header = {.run = run,
                  .round = round,
                  .roster_hash = roster.hash(),

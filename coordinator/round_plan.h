@@ -21,7 +21,7 @@ using RoundMembers = std::variant<std::vector<MemberId>, secagg::CohortDraw>;
 /// values of `model`.
 Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Roster& roster,
                                   const RunId& run, RoundNumber round, const RoundMembers& who,
-                                  const FlatParameters& model);
+                                  const FlatParameters& model, EvaluationCounters counters);
 
 /// The number after `last_offered` for server round `server_round`: its first attempt, or the next
 /// one.

@@ -27,6 +27,9 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
   store_.emplace(std::move(run.store));
   checkpoint = std::move(run.checkpoint);
   resumed_ = run.resumed;
+  auto counted = store_->counted_round();
+  if (!counted.ok()) throw StartupError(counted.error().message);
+  counted_round_ = *counted;
   at_start_ = {.finished_rounds = checkpoint.finished_rounds, .wall_s = checkpoint.wall_s};
   write_resolved_job(job, path_);
   metrics.open(path_ / "metrics.jsonl", checkpoint.finished_rounds);
@@ -94,6 +97,22 @@ void RunFolder::begin_attempt(const AttemptBegun& attempt) {
   drill_moment();
 }
 
+void RunFolder::enter_phase(Phase phase, RoundNumber round,
+                            const std::optional<codec::NoisyEncoding>& noise) {
+  if (phase == Phase::kUpload && noise) must(noise_account_->charge(round, noise->round));
+  if (phase != Phase::kEndorse || was_counted(round.server_round())) return;
+  drill_moment();
+  must(store_->save_counted(round.server_round()));
+  drill_moment();
+  counted_round_ = round.server_round();
+}
+
+void RunFolder::count_again(std::uint64_t server_round) {
+  if (counted_round_ != server_round) return;
+  must(store_->save_counted(0));
+  counted_round_ = 0;
+}
+
 void RunFolder::keep(const std::vector<RoundFact>& facts, bool decided) {
   journal_->append(facts);
   if (!decided) return;
@@ -107,10 +126,6 @@ void RunFolder::commit_waiting(TimePoint now) {
   if (!journal_->has_uncommitted()) return;
   if (!waiting_since_) waiting_since_ = now;
   if (now - *waiting_since_ >= kLongestWait) keep({}, true);
-}
-
-void RunFolder::charge_noise(RoundNumber round, const privacy::NoisyRounds& noise) {
-  must(noise_account_->charge(round, noise));
 }
 
 std::optional<double> RunFolder::participant_epsilon(double delta) const {

@@ -47,6 +47,28 @@ class RunFolder {
   [[nodiscard]] Result<RoundNumber> next_attempt() const;
   void begin_attempt(const AttemptBegun& attempt);
 
+  /// What an attempt does to the run when it enters a phase, durable before it returns, and before
+  /// the phase's first message leaves. With M4U, on which updates follow, their noise is charged,
+  /// where the job has noise inside its sums and the round trains. With M6, on which a certificate
+  /// follows, its server round was counted.
+  void enter_phase(Phase phase, RoundNumber round,
+                   const std::optional<codec::NoisyEncoding>& noise);
+
+  /// The sum of an attempt at that server round may have been certified, in this process or an
+  /// earlier one: no later attempt sums its counters again.
+  [[nodiscard]] bool was_counted(std::uint64_t server_round) const {
+    return counted_round_ == server_round;
+  }
+
+  /// Of an attempt that is to begin.
+  [[nodiscard]] EvaluationCounters counters_of(RoundNumber round) const {
+    return was_counted(round.server_round()) ? EvaluationCounters::kLeftOut
+                                             : EvaluationCounters::kSummed;
+  }
+
+  /// A burn certificate says that it never was opened.
+  void count_again(std::uint64_t server_round);
+
   /// Kept; durable now when something that follows from them is about to leave.
   void keep(const std::vector<RoundFact>& facts, bool decided);
   /// Makes durable what has waited for longer than a second.
@@ -66,8 +88,6 @@ class RunFolder {
   /// Durable before it returns, and before the checkpoint that it led to.
   void publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
 
-  /// Durable before it returns; of a job with noise inside its sums.
-  void charge_noise(RoundNumber round, const privacy::NoisyRounds& noise);
   /// What the run's sums cost a participant so far, of such a job.
   [[nodiscard]] std::optional<double> participant_epsilon(double delta) const;
 
@@ -86,6 +106,7 @@ class RunFolder {
   bool resumed_ = false;
   AtStart at_start_;
   std::optional<CheckpointStore> store_;
+  std::uint64_t counted_round_ = 0;  // the newest that was counted; 0: none
   std::optional<NoiseAccount> noise_account_;
   std::optional<RoundJournal> journal_;
   std::shared_ptr<PublishedSums> sums_;

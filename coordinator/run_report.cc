@@ -15,29 +15,32 @@ namespace {
 
 using nlohmann::json;
 
-json as_json(const run::EntityScore& s) {
-  return {{"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}, {"support", s.support}};
+/// Numbers of evaluated things are told once a run, of the closing evaluation: from those of two
+/// rounds anybody could read what a member has that was in one of them alone.
+enum class Counts : std::uint8_t { kLeftOut, kTold };
+
+json as_json(const run::EntityScore& s, Counts counts) {
+  json out = {{"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
+  if (counts == Counts::kTold) out["support"] = s.support;
+  return out;
 }
 
-json as_json(const run::EntityReport& r) {
+json as_json(const run::EntityReport& r, Counts counts) {
   json labels = json::array();  // in the job's order, which an object would lose
   for (const auto& [label, score] : r.labels) {
-    labels.push_back(as_json(score));
+    labels.push_back(as_json(score, counts));
     labels.back()["label"] = label;
   }
   return {{"labels", labels},
-          {"micro", as_json(r.micro)},
-          {"macro", as_json(r.macro)},
-          {"weighted", as_json(r.weighted)}};
+          {"micro", as_json(r.micro, counts)},
+          {"macro", as_json(r.macro, counts)},
+          {"weighted", as_json(r.weighted, counts)}};
 }
 
-json as_json(const run::Evaluation& e) {
-  json out = {{"examples", e.examples},
-              {"accuracy", e.accuracy},
-              {"loss", e.loss},
-              {"macro_f1", e.macro_f1}};
+json as_json(const run::Evaluation& e, Counts counts = Counts::kLeftOut) {
+  json out = {{"accuracy", e.accuracy}, {"loss", e.loss}, {"macro_f1", e.macro_f1}};
   if (e.perplexity > 0) out["perplexity"] = e.perplexity;
-  if (e.entities) out["entities"] = as_json(*e.entities);
+  if (e.entities) out["entities"] = as_json(*e.entities, counts);
   return out;
 }
 
@@ -140,8 +143,11 @@ std::string to_json(const RoundRecord& r) {
   // The metric belongs to the model that the round began with.
   if (r.evaluation) {
     out["evaluated_round"] = r.evaluated_round;
-    out["evaluation"] = as_json(*r.evaluation);
+    out["declared_evaluation_examples"] = r.declared_evaluation_examples;
+    out["evaluation"] =
+        as_json(*r.evaluation, r.closing_evaluation ? Counts::kTold : Counts::kLeftOut);
   }
+  if (!r.no_evaluation.empty()) out["no_evaluation"] = r.no_evaluation;
   if (r.epsilon) out["epsilon"] = *r.epsilon;
   if (r.participant_epsilon) out["participant_epsilon"] = finite(*r.participant_epsilon);
   if (r.noise) out["noise"] = as_json(*r.noise);
@@ -232,6 +238,7 @@ std::string round_line(const RoundRecord& r, const RunStatus& s) {
     line += fmt::format(" · held-out {} (after round {})", quality(as_json(*r.evaluation)),
                         r.server_round - 1);
   }
+  if (!r.no_evaluation.empty()) line += " · no evaluation (" + r.no_evaluation + ")";
   if (r.epsilon) line += fmt::format(" · epsilon {:.2f}", *r.epsilon);
   if (r.participant_epsilon)
     line += fmt::format(" · participant epsilon {:.2f}", *r.participant_epsilon);
@@ -297,6 +304,16 @@ std::string value_at(const std::string& object, const std::string& path) {
   if (!parsed.contains(at)) throw StartupError("no key " + path + " in the job");
   const json& value = parsed.at(at);
   return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string lost_too_often(RoundNumber round, std::uint32_t attempts) {
+  return fmt::format("round {} was lost {} times", round.server_round(), attempts);
+}
+
+std::string lost_too_often(const RoundRecord& last, std::uint32_t attempts) {
+  return lost_too_often(RoundNumber::of(last.server_round, 0), attempts) +
+         ", last: " + last.status +
+         ". Nothing was released in a lost round; the same command resumes the run";
 }
 
 std::string label(RoundNumber round) {

@@ -33,7 +33,11 @@ struct RoundRecord {
   /// Of the model that the round started from, summed over the survivors' declared evaluation
   /// splits.
   std::optional<run::Evaluation> evaluation;
+  std::string no_evaluation;          // why a done round has none
   std::uint64_t evaluated_round = 0;  // the round after which the model was that
+  /// What the survivors declared as the sizes of their evaluation splits: public, and all that is
+  /// shown instead of the number of examples that were evaluated.
+  std::uint64_t declared_evaluation_examples = 0;
   std::map<std::string, double> phase_s;
   std::uint64_t upload_bytes = 0;  // all survivors' masked vectors
   std::uint64_t values = 0;        // floats in an update
@@ -129,6 +133,11 @@ std::string describe_status(const std::string& status_json);
 /// The value at "a.b" of a JSON object, strings without quotes. Throws StartupError when there is
 /// none.
 std::string value_at(const std::string& object, const std::string& path);
+
+/// Why the run ends after so many attempts at a round, one after the other, without a sum.
+std::string lost_too_often(RoundNumber round, std::uint32_t attempts);
+/// The same for the coordinator's people, with why the last of them had none.
+std::string lost_too_often(const RoundRecord& last, std::uint32_t attempts);
 
 /// "3", or "3 (attempt 2)".
 std::string label(RoundNumber round);

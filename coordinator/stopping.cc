@@ -26,7 +26,6 @@ bool StoppingRules::reaches_target(double value) const {
 
 bool StoppingRules::improves(const run::Evaluation& evaluation, std::uint64_t evaluated_round,
                              BestSoFar& best) const {
-  if (evaluation.examples == 0) return false;
   const double value = value_of(evaluation, section_.metric);
   const double gain = less_is_better() ? best.value - value : value - best.value;
   if (best.known && !(gain > 0 && gain >= section_.min_improvement)) return false;
@@ -34,17 +33,25 @@ bool StoppingRules::improves(const run::Evaluation& evaluation, std::uint64_t ev
   return true;
 }
 
-std::optional<std::string> StoppingRules::after_round(const run::Evaluation& evaluation,
-                                                      std::uint64_t evaluated_round,
-                                                      const BestSoFar& best, double wall_s) const {
+std::optional<std::string> StoppingRules::after_evaluation(const run::Evaluation& evaluation,
+                                                           std::uint64_t evaluated_round,
+                                                           const BestSoFar& best) const {
   const double value = value_of(evaluation, section_.metric);
-  if (evaluation.examples > 0 && reaches_target(value))
+  if (reaches_target(value))
     return fmt::format("{} is {:.4g} after round {}; the target was {:.4g}", section_.metric, value,
                        evaluated_round, section_.target);
   if (section_.patience > 0 && best.known &&
       evaluated_round >= best.evaluated_round + section_.patience)
     return fmt::format("{} has not improved on {:.4g}, of round {}, for {} rounds", section_.metric,
                        best.value, best.evaluated_round, section_.patience);
+  return std::nullopt;
+}
+
+std::optional<std::string> StoppingRules::after_round(
+    const std::optional<run::Evaluation>& evaluation, std::uint64_t evaluated_round,
+    const BestSoFar& best, double wall_s) const {
+  if (evaluation)
+    if (auto why = after_evaluation(*evaluation, evaluated_round, best)) return why;
   if (section_.max_wall_time_s > 0 && wall_s >= section_.max_wall_time_s)
     return fmt::format("the run has taken {:.0f} s; stopping.max_wall_time_s is {}", wall_s,
                        section_.max_wall_time_s);

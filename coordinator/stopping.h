@@ -36,16 +36,20 @@ class StoppingRules {
                 BestSoFar& best) const;
 
   /// The rule that ends the run after a round; nothing while it goes on. `best` as improves() left
-  /// it, `evaluation` of the model that the round began with.
-  [[nodiscard]] std::optional<std::string> after_round(const run::Evaluation& evaluation,
-                                                       std::uint64_t evaluated_round,
-                                                       const BestSoFar& best, double wall_s) const;
+  /// it, `evaluation` of the model that the round began with. After a round without an evaluation,
+  /// or with a void one, neither target nor patience ends the run.
+  [[nodiscard]] std::optional<std::string> after_round(
+      const std::optional<run::Evaluation>& evaluation, std::uint64_t evaluated_round,
+      const BestSoFar& best, double wall_s) const;
 
   [[nodiscard]] bool when_budget_spent() const { return section_.when_budget_spent; }
 
  private:
   [[nodiscard]] bool less_is_better() const;
   [[nodiscard]] bool reaches_target(double value) const;
+  [[nodiscard]] std::optional<std::string> after_evaluation(const run::Evaluation& evaluation,
+                                                            std::uint64_t evaluated_round,
+                                                            const BestSoFar& best) const;
 
   config::StoppingSection section_;
 };

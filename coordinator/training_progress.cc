@@ -6,6 +6,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "common/run/evaluation_bounds.h"
 #include "common/run/saved_model.h"
 #include "coordinator/job_terms.h"
 #include "coordinator/round_plan.h"
@@ -48,10 +49,8 @@ std::string TrainingProgress::early_end() const {
 void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, RoundRecord& record) {
   Checkpoint& c = folder_.checkpoint;
   const codec::DecodedSum& sum = outcome.sum.value();
-  evaluation_ = run::summarise(job_, sum.metrics);
-  record.evaluation = evaluation_;
-  record.evaluated_round = trained_rounds();
-  if (stopping_.improves(*evaluation_, record.evaluated_round, c.best) && keep_ > 0)
+  read_evaluation(sum.metrics, record);
+  if (evaluation_ && stopping_.improves(*evaluation_, record.evaluated_round, c.best) && keep_ > 0)
     keep_model("best");
   if (outcome.published) folder_.publish(*outcome.published, sum.sum);
   if (!record.closing_evaluation) {
@@ -61,7 +60,7 @@ void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, Ro
   c.finished_rounds = round.server_round();
   c.wall_s = record.wall_s;
   if (!record.closing_evaluation && !complete())
-    if (auto why = stopping_.after_round(*evaluation_, record.evaluated_round, c.best, c.wall_s))
+    if (auto why = stopping_.after_round(evaluation_, record.evaluated_round, c.best, c.wall_s))
       c.early_end = EarlyEnd{.trained_rounds = trained_rounds(), .reason = std::move(*why)};
   if (c.early_end && !record.closing_evaluation) c.finished_rounds = job_.rounds.num_server_rounds;
   record.epsilon = epsilon();
@@ -69,6 +68,41 @@ void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, Ro
   // The result is durable before anybody hears of it (docs/secure-aggregation.md, 2.7, rule 1).
   folder_.finish_attempt();
   drop_old_models();
+}
+
+void TrainingProgress::read_evaluation(const std::vector<std::uint64_t>& metrics,
+                                       RoundRecord& record) {
+  auto read = run::read_counters(job_, metrics, record.declared_evaluation_examples);
+  evaluation_.reset();
+  if (read.ok())
+    evaluation_ = std::move(read).value();
+  else
+    record.no_evaluation = read.error().message;
+  record.evaluation = evaluation_;
+  record.evaluated_round = trained_rounds();
+}
+
+void TrainingProgress::lose(wire::RoundStatus how, const RoundRecord& record) {
+  folder_.metrics.append(record);
+  folder_.drop_attempt();
+  // Nobody saw its counters, and a closing evaluation is nothing without them.
+  if (record.closing_evaluation && how == wire::RoundStatus::kBurnt)
+    folder_.count_again(record.server_round);
+}
+
+bool TrainingProgress::closing_evaluation_is_lost() {
+  Checkpoint& c = folder_.checkpoint;
+  const std::uint64_t closing = job_.rounds.num_server_rounds + 1;
+  if (c.finished_rounds + 1 != closing || !folder_.was_counted(closing)) return false;
+  EarlyEnd end = c.early_end.value_or(EarlyEnd{.trained_rounds = trained_rounds(), .reason = {}});
+  end.reason += std::string(end.reason.empty() ? "" : "; ") +
+                "there is no closing evaluation: its sum was certified and then lost, and no "
+                "member gives the same counters twice";
+  c.early_end = std::move(end);
+  c.finished_rounds = closing;
+  evaluation_.reset();
+  folder_.finish_attempt();
+  return true;
 }
 
 void TrainingProgress::end_early(const std::string& reason) {

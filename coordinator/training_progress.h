@@ -21,25 +21,35 @@ class TrainingProgress {
   /// with 0 none is.
   TrainingProgress(const config::JobConfig& job, RunFolder& folder, std::uint32_t keep);
 
-  /// A round has its sum: fills `record` in, writes it, steps the model, saves the checkpoint.
+  /// A round has its sum: fills `record` in, writes it, steps the model, saves the checkpoint. What
+  /// its counters say is believed within record.declared_evaluation_examples; a round whose
+  /// counters are void, or that carried none, has no evaluation and is otherwise as any other.
   void accept(RoundNumber round, const RoundOutcome& outcome, RoundRecord& record);
+  /// An attempt ended without a sum.
+  void lose(wire::RoundStatus how, const RoundRecord& record);
+  /// An attempt at the closing evaluation ended without a sum although one may have been opened,
+  /// and no member gives its counters a second time. The run is then complete without them, and
+  /// early_end() says so, durably.
+  bool closing_evaluation_is_lost();
   /// No further round trains: the closing evaluation is next.
   void end_early(const std::string& reason);
 
   [[nodiscard]] bool complete() const;  // the closing evaluation is done
   [[nodiscard]] std::uint64_t trained_rounds() const;
 
-  /// Of the newest finished round's sum.
+  /// Of the newest finished round's sum; nothing where that one has none.
   [[nodiscard]] const std::optional<run::Evaluation>& evaluation() const { return evaluation_; }
 
   /// Example-level, at the job's delta.
   [[nodiscard]] std::optional<double> epsilon() const;
-  /// Why training ended before its last round; empty when it did not.
+  /// Why training ended before its last round, or the run without its closing evaluation; empty
+  /// when neither is the case.
   [[nodiscard]] std::string early_end() const;
 
   [[nodiscard]] const StoppingRules& stopping() const { return stopping_; }
 
  private:
+  void read_evaluation(const std::vector<std::uint64_t>& metrics, RoundRecord& record);
   void keep_model(const std::string& name) const;
   void drop_old_models() const;
 

@@ -153,21 +153,42 @@ Status GuardState::allows(const GuardRecord& record) const {
 
 void GuardState::apply(const GuardRecord& record) {
   SOTTO_CHECK(allows(record).ok(), "only an allowed record is applied");
-  if (record.step == GuardStep::kFreed) return void(left_.erase(record.input));
+  if (record.step == GuardStep::kFreed) {
+    left_.erase(record.input);
+    std::erase_if(endorsed_, [&](const Endorsed& e) { return e.h == record.h; });
+    return;
+  }
   if (holds(record)) return;
+  if (record.step == GuardStep::kEndorsed) keep_endorsed(record);
   if (record.step == GuardStep::kUploaded && record.input != InputId{})
     left_.emplace(record.input, record.h);
   if (record.step == GuardStep::kJoined) {
     std::erase_if(last_, [&](const Round& round) { return round.run == record.run; });
+    std::erase_if(endorsed_, [&](const Endorsed& e) {
+      return e.run == record.run && e.server_round < record.round.server_round();
+    });
     last_.push_back({.run = record.run, .round = record.round, .closed = false, .steps = {}});
   }
   const auto at = std::ranges::find(last_, record.run, &Round::run);
   at->steps.push_back(record);
 }
 
+void GuardState::keep_endorsed(const GuardRecord& record) {
+  endorsed_.push_back(
+      {.run = record.run, .server_round = record.round.server_round(), .h = record.h});
+}
+
+bool GuardState::may_be_open(const RunId& run, std::uint64_t server_round) const {
+  return std::ranges::any_of(
+      endorsed_, [&](const Endorsed& e) { return e.run == run && e.server_round == server_round; });
+}
+
 void GuardState::close_newest_rounds() {
-  for (Round& round : last_)
+  for (Round& round : last_) {
+    if (!round.closed && find(round.steps, GuardStep::kUploaded))
+      keep_endorsed(round.steps.front());
     round.closed = true;
+  }
 }
 
 struct Guard::Impl {

@@ -56,11 +56,18 @@ class GuardState {
   /// It left the site, and no burn certificate has freed it: it is never submitted again.
   [[nodiscard]] bool is_locked(const InputId& input) const { return left_.contains(input); }
 
+  /// This member endorsed survivors in an attempt at that server round of the run, and has no burn
+  /// certificate for it: the attempt's sum may have been opened, with this member's share or
+  /// without. The newest server round of the run that it joined is the only one that is remembered;
+  /// older ones cannot be joined any more.
+  [[nodiscard]] bool may_be_open(const RunId& run, std::uint64_t server_round) const;
+
   /// Greatest round of the run that was ever joined; 0 if none.
   [[nodiscard]] RoundNumber last_round(const RunId& run) const;
   /// A record was lost and may have been any step of any newest round: nothing more is allowed in
-  /// those. (A lost kJoined cannot be told: its M1 had not left, since that waits for fsync, and
-  /// its secrets are gone; joining that round with fresh keys releases nothing twice.)
+  /// those, and those with an upload count as endorsed. (A lost kJoined cannot be told: its M1 had
+  /// not left, since that waits for fsync, and its secrets are gone; joining that round with fresh
+  /// keys releases nothing twice.)
   void close_newest_rounds();
 
  private:
@@ -71,11 +78,20 @@ class GuardState {
     std::vector<GuardRecord> steps;
   };
 
+  /// An attempt that was endorsed.
+  struct Endorsed {
+    RunId run{};
+    std::uint64_t server_round = 0;
+    Bytes32 h{};
+  };
+
   [[nodiscard]] const Round* newest(const RunId& run) const;
+  void keep_endorsed(const GuardRecord& record);
   [[nodiscard]] Status allows_freeing(const GuardRecord& record) const;
 
   std::vector<Round> last_;          // the newest round of each run: older ones are closed
   std::map<InputId, Bytes32> left_;  // locked inputs, with the h they left under
+  std::vector<Endorsed> endorsed_;   // of the newest server round of each run
 };
 
 class Guard {

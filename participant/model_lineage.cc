@@ -48,14 +48,19 @@ Result<codec::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) c
   if (published.survivors > size.n || published.survivors < s_min)
     return Error{"it is of " + std::to_string(published.survivors) + " members; a sum has " +
                  std::to_string(s_min) + " to " + std::to_string(size.n)};
-  const auto lanes = codec::lane_specs(encoding->spec, model_->values.size(), size.n);
+  codec::EncodingSpec spec = encoding->spec;
+  auto lanes = codec::lane_specs(spec, model_->values.size(), size.n);
+  if (published.packed.size() < secagg::upload_bytes(lanes)) {  // of an attempt without counters
+    spec = codec::without_metrics(std::move(spec));
+    lanes = codec::lane_specs(spec, model_->values.size(), size.n);
+  }
   auto sum = codec::RingUpdate::zeros(lanes);
   if (Status fits = sum.add_packed(published.packed); !fits.ok()) return fits.error();
   published.packed = {};  // as big as the sum
   if (signed_ && signed_->server_round == next_round_ &&
       signed_->hash != secagg::hash_of_sum(published.h, sum))
     return Error{"it is not the sum that the coordinator signed at the end of the round"};
-  return codec::decode_sum(encoding->spec, lanes, published.h, std::move(sum), published.survivors);
+  return codec::decode_sum(spec, lanes, published.h, std::move(sum), published.survivors);
 }
 
 Status ModelLineage::advance(Bytes published) {

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "common/run/evaluation_bounds.h"
 #include "common/run/evidence_folder.h"
 #include "common/run/plan.h"
 #include "common/secagg/transcript.h"
@@ -107,6 +108,11 @@ void Participant::Impl::start_training(TrainRequest request) {
       },
       [this, work] {
         run->metrics = std::move(work->metrics);
+        if (!run->metrics.empty())
+          if (Status kept =
+                  run::keep_to_bounds(run->job, run->metrics, run->trainer->evaluation_examples());
+              !kept.ok())
+            warn("its evaluation counts as nothing: " + kept.error().message);
         run->trained = std::move(work->trained);
         if (run->trained)
           for (const std::string& line : run->trained->warnings)

@@ -105,6 +105,9 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
   auto encoding = secagg::round_encoding(agreement.encoding, agreement.noise, agreement.graph,
                                          {.n = m0.header.n, .C = m0.header.C});
   if (!encoding.ok()) return reject(number, "Offer: " + encoding.error().message);
+  encoding->spec = codec::encoding_for(encoding->spec, m0.header.lanes);
+  if (Status once = counts_once(number, encoding->spec); !once.ok())
+    return reject(number, "Offer: " + once.error().message);
   const std::uint64_t values = is_evaluation(number) ? 0 : agreement.parameters;
   const secagg::LocalRules rules{.roster_hash = agreement.roster_hash,
                                  .run = agreement.run,
@@ -120,6 +123,21 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
   if (!cohort.ok()) return reject(number, cohort.error().message);
   if (round) close(Kind::kRoundClosed, "a later round was offered");
   join(m0, std::move(encoding->spec), std::move(cohort).value(), now);
+}
+
+Status ParticipantSession::State::counts_once(RoundNumber number,
+                                              const codec::EncodingSpec& encoding) const {
+  if (encoding.metrics.empty()) {
+    if (is_evaluation(number) && !agreement.encoding.metrics.empty())
+      return Error{"a closing evaluation without counters"};
+    return {};
+  }
+  if (guard.may_be_open(agreement.run, number.server_round()))
+    return Error{
+        "it asks for the counters of this server round again; this site endorsed the sum of an "
+        "earlier attempt, and the difference of two sums would be the counters of those who are "
+        "in one of them alone"};
+  return {};
 }
 
 void ParticipantSession::State::join(const wire::Offer& m0, codec::EncodingSpec encoding,

@@ -203,6 +203,8 @@ struct ParticipantSession::State {
   void expire(TimePoint now);
   void dispatch(const wire::Envelope& envelope, TimePoint now);
   void on_offer(const wire::Offer& m0, TimePoint now);
+  /// An Error when this attempt would give the evaluation counters of a server round a second time.
+  [[nodiscard]] Status counts_once(RoundNumber number, const codec::EncodingSpec& encoding) const;
   void join(const wire::Offer& m0, codec::EncodingSpec encoding, secagg::Cohort cohort,
             TimePoint now);
   /// Asks for what is missing to the round's model, or begins to compute. May leave the round.

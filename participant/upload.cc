@@ -16,6 +16,7 @@ Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput in
     if (!bounded.ok()) return bounded.error();
     clipped.emplace(std::move(bounded).value());
   }
+  if (encoding.metrics.empty()) input.counters.metrics.clear();  // an attempt without counters
   return codec::encode(encoding, request.job.lanes, request.h, std::move(clipped), input.counters,
                        random);
 }

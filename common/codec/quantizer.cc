@@ -196,11 +196,8 @@ Result<DecodedSum> decode_counters(const EncodingSpec& spec, const RingVector& l
   out.weight = lane.at(kWeightWord);
   if (out.weight < out.count || out.weight > out.count * spec.max_weight)
     return Error{"the sum of weights is out of range"};
-  for (std::size_t i = 0; i < spec.metrics.size(); ++i) {
+  for (std::size_t i = 0; i < spec.metrics.size(); ++i)
     out.metrics.push_back(lane.at(kFirstMetric + i));
-    if (out.metrics.back() > out.count * (kMetricLimit - 1))
-      return Error{"the sum of metric " + spec.metrics[i] + " is out of range"};
-  }
   return out;
 }
 
@@ -253,6 +250,18 @@ std::uint8_t sum_bits(std::uint32_t n, std::uint32_t quantization_bits) {
   SOTTO_CHECK(quantization_bits >= 1 && quantization_bits <= 32, "quantization bits out of range");
   const std::uint64_t largest_sum = n * ((std::uint64_t{1} << quantization_bits) - 1);
   return static_cast<std::uint8_t>(std::bit_width(largest_sum));
+}
+
+EncodingSpec without_metrics(EncodingSpec spec) {
+  spec.metrics.clear();
+  return spec;
+}
+
+EncodingSpec encoding_for(const EncodingSpec& spec, std::span<const LaneSpec> lanes) {
+  const bool has_room = std::ranges::any_of(lanes, [](const LaneSpec& lane) {
+    return lane.kind == LaneKind::kCounters && lane.length > kFirstMetric + kSentinels;
+  });
+  return has_room ? spec : without_metrics(spec);
 }
 
 std::vector<LaneSpec> lane_specs(const EncodingSpec& spec, std::uint64_t values, std::uint32_t n) {

@@ -36,6 +36,15 @@ struct EncodingSpec {
 /// b for n participants: bit length of n * (2^q - 1).
 std::uint8_t sum_bits(std::uint32_t n, std::uint32_t quantization_bits);
 
+/// The same for an attempt without counters: lane 1 then has only the count and the weight. Such an
+/// attempt is what remains when an earlier one at its server round was certified
+/// (docs/secure-aggregation.md, 2.7).
+EncodingSpec without_metrics(EncodingSpec spec);
+
+/// What a round with these lanes is encoded by: `spec`, or without_metrics() of it where lane 1 has
+/// no room for metrics. Says nothing about the other lanes: encode() and decode_sum() check them.
+EncodingSpec encoding_for(const EncodingSpec& spec, std::span<const LaneSpec> lanes);
+
 /// The lanes for a vector of `values` floats (0 = evaluation round: counters only) and n
 /// participants.
 std::vector<LaneSpec> lane_specs(const EncodingSpec& spec, std::uint64_t values, std::uint32_t n);
@@ -58,9 +67,11 @@ Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> la
                           const Bytes32& header_hash, std::optional<ClippedUpdate> update,
                           const Counters& counters, crypto::SecureRandom& random);
 
-/// Checks sentinels, count == survivors, check words, weight range and that every word can be a sum
-/// of conforming inputs, before anything of the mean is read. An Error means: discard the round's
-/// result.
+/// Checks sentinels, count == survivors, check words, weight range and that every word of the
+/// update can be a sum of conforming inputs, before anything of the mean is read. An Error means:
+/// discard the round's result. The metrics are handed out as they are, modulo 2^64: whether they
+/// can be counted is for run::read_counters() to say, because wrong ones are no reason to lose an
+/// update.
 Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
                               const Bytes32& header_hash, RingUpdate sum, std::uint32_t survivors);
 

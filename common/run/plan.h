@@ -23,7 +23,7 @@ namespace sotto::run {
 /// "tokens", "correct" (the likeliest token was the right one), "loss_milli". For token
 /// classification "words", "correct" (the tag was the right one), "loss_milli", and per label the
 /// same three of entities, whose words must all be right. Only their sums over the survivors are
-/// ever seen.
+/// ever seen. How large they can be: evaluation_bounds.h.
 std::vector<std::string> metric_names(const config::JobConfig& job);
 
 /// How well entities are found. 0 where nothing was said or nothing was there.

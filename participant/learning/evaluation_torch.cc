@@ -38,7 +38,7 @@ class Evaluation {
   explicit Evaluation(const EvaluationPlan& plan)
       : plan_(plan),
         loader_(plan.examples.loader(records::Purpose::kEvaluate)),
-        counts_(plan.job.task.labels.size()) {}
+        counts_(plan.job.task.labels.size(), plan.job.model.max_length) {}
 
   MetricCounts run() {
     std::vector<std::uint64_t> all(std::min<std::uint64_t>(plan_.examples.size(), plan_.most));

@@ -42,6 +42,9 @@ void MetricCounts::add_text(const Text& text) {
 
 void MetricCounts::add_sentence(std::span<const std::int64_t> said,
                                 std::span<const std::int64_t> right, double loss) {
+  const std::size_t words = std::min(right.size(), most_words_);
+  said = said.first(words);
+  right = right.first(words);
   const bool answered = std::isfinite(loss);
   const std::vector<std::int64_t> none(right.size(), 0);
   std::vector<EntityCounts> entities((counts_.size() - kPerLabel) / 3);

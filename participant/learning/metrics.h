@@ -6,14 +6,17 @@
 #include <span>
 #include <vector>
 
+#include "common/config/evaluation_limits.h"
+
 namespace sotto::learning {
 
-/// The most that one example, one word or one predicted token adds to the sum of losses, so that a
-/// diverged model does not overflow it: with 2^28 of them the counter stays below 2^48.
-inline constexpr double kLargestLoss = 1000;
+/// The most that one example, one word or one predicted token adds to the sum of losses.
+inline constexpr double kLargestLoss = config::kMostLoss;
 
 /// Counts in the order of run::metric_names() (common/run/plan.h): of examples; of tagged words and
-/// the entities that they make; or, where there are no labels, of predicted tokens.
+/// the entities that they make; or, where there are no labels, of predicted tokens. What is added
+/// stays within run::check_counters() (common/run/evaluation_bounds.h), whatever the model said: a
+/// loss that is too large, or not a number, counts as the largest one.
 class MetricCounts {
  public:
   /// What a language model made of one text.
@@ -23,7 +26,9 @@ class MetricCounts {
     double loss = 0;            // sum of their cross entropies
   };
 
-  explicit MetricCounts(std::size_t labels) : counts_(kPerLabel + 3 * labels, 0) {}
+  /// `most_words` are counted of a sentence, its first ones; only token classification needs it.
+  explicit MetricCounts(std::size_t labels, std::size_t most_words = SIZE_MAX)
+      : counts_(kPerLabel + 3 * labels, 0), most_words_(most_words) {}
 
   // A loss that is not finite means that the model gave no answer: the example then counts as wrong
   // whatever else is said of it, with the largest loss.
@@ -44,6 +49,7 @@ class MetricCounts {
   static constexpr std::size_t kExamples = 0, kCorrect = 1, kLoss = 2, kPerLabel = 3;
 
   std::vector<std::uint64_t> counts_;
+  std::size_t most_words_;
   double loss_ = 0;
 };
 

@@ -123,14 +123,17 @@ secagg::RoundEncoding World::round_encoding(RoundNumber round) const {
 }
 
 codec::EncodingSpec World::encoding(RoundNumber round) const {
-  return round_encoding(round).spec;
+  codec::EncodingSpec spec = round_encoding(round).spec;
+  const auto first = certified_.find(round.server_round());
+  const bool counts = first == certified_.end() || round <= first->second;
+  return counts ? spec : codec::without_metrics(std::move(spec));
 }
 
 wire::RoundHeader World::header(RoundNumber round) const {
   const secagg::Cohort members = cohort(round);
   const auto parameters =
       secagg::graph_parameters(members.size(), colluders(), agreement_.graph).value();
-  const secagg::RoundEncoding encoding = round_encoding(round);
+  const codec::EncodingSpec spec = encoding(round);
   wire::RoundHeader header;
   header.run = agreement_.run;
   header.round = round;
@@ -143,12 +146,12 @@ wire::RoundHeader World::header(RoundNumber round) const {
   header.q = parameters.q;
   header.t = parameters.thresholds.t;
   header.Q = parameters.thresholds.Q;
-  header.s_min = encoding.s_min;
+  header.s_min = round_encoding(round).s_min;
   header.witnesses = parameters.thresholds.witnesses;
   header.model_hash = model_.hash();
   header.config_hash = agreement_.config_hash;
   header.lanes =
-      codec::lane_specs(encoding.spec, training_round(round_index_) ? config_.values : 0, header.n);
+      codec::lane_specs(spec, training_round(round_index_) ? config_.values : 0, header.n);
   return header;
 }
 
@@ -349,8 +352,13 @@ void World::keep(coordinator::RoundOutput& output) {
 
 void World::carry_out(coordinator::RoundOutput output) {
   coordinator_wake_ = output.wake_at;
-  for (const auto& event : output.events)
-    rejections_ += event.kind == coordinator::RoundEvent::Kind::kRejected;
+  for (const auto& event : output.events) {
+    if (event.kind == coordinator::RoundEvent::Kind::kRejected)
+      ++rejections_;
+    else if (event.kind == coordinator::RoundEvent::Kind::kPhase &&
+             event.phase == coordinator::Phase::kEndorse)
+      certified_.emplace(round_.server_round(), round_);
+  }
   const bool matters = !output.facts.empty() || output.decided;
   if (matters && killed_now()) return;
   keep(output);

@@ -170,6 +170,9 @@ class World {
   TimePoint round_began_;
   std::uint64_t rejections_ = 0;
   std::optional<codec::RingUpdate> opened_;
+  /// The first attempt at a server round whose sum may have been certified: later ones carry no
+  /// counters.
+  std::map<std::uint64_t, RoundNumber> certified_;
   bool round_over_ = false;
   std::vector<RoundRecord> records_;
 };

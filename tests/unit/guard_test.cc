@@ -126,6 +126,57 @@ TEST(GuardState, AClosedRoundAllowsNothingAndALaterOneOpens) {
   EXPECT_TRUE(state.allows(joined(2)).ok());
 }
 
+// ---- counters once a server round
+
+GuardRecord of_attempt(GuardStep step, RoundNumber round, std::uint8_t h) {
+  return {.run = kRun, .round = round, .step = step, .h = {h}, .input = {h}};
+}
+
+constexpr RoundNumber kFirst = RoundNumber::of(1, 0), kSecond = RoundNumber::of(1, 1);
+
+GuardState after_first_attempt(std::initializer_list<GuardStep> steps) {
+  std::vector<GuardRecord> records;
+  for (GuardStep step : steps)
+    records.push_back(of_attempt(step, kFirst, 1));
+  return after(records);
+}
+
+TEST(GuardState, AnEndorsedSumMayBeOpenWhateverWasJoinedSince) {
+  using enum GuardStep;
+  EXPECT_FALSE(after_first_attempt({kJoined, kUploaded}).may_be_open(kRun, 1));
+  GuardState state = after_first_attempt({kJoined, kUploaded, kEndorsed});
+  EXPECT_TRUE(state.may_be_open(kRun, 1)) << "others may unmask without this member";
+  EXPECT_FALSE(state.may_be_open(kRun, 2));
+  EXPECT_FALSE(state.may_be_open(kOtherRun, 1));
+  state.apply(of_attempt(kJoined, kSecond, 2));
+  state.apply(of_attempt(kJoined, RoundNumber::of(1, 2), 3));
+  EXPECT_TRUE(state.may_be_open(kRun, 1));
+  state.apply(of_attempt(kJoined, RoundNumber::of(2, 0), 4));
+  EXPECT_FALSE(state.may_be_open(kRun, 1)) << "a round that cannot be joined is forgotten";
+}
+
+TEST(GuardState, ABurnCertificateSaysThatAnEndorsedSumWasNeverOpened) {
+  using enum GuardStep;
+  GuardState state = after_first_attempt({kJoined, kUploaded, kEndorsed});
+  state.apply(of_attempt(kJoined, kSecond, 2));
+  state.apply(of_attempt(kUploaded, kSecond, 2));
+  state.apply(of_attempt(kEndorsed, kSecond, 2));
+  state.apply(of_attempt(kFreed, kFirst, 1));
+  EXPECT_TRUE(state.may_be_open(kRun, 1)) << "the second one may";
+  state.apply(of_attempt(kFreed, kSecond, 2));
+  EXPECT_FALSE(state.may_be_open(kRun, 1));
+}
+
+TEST(GuardState, ALostRecordMayHaveBeenAnEndorsement) {
+  using enum GuardStep;
+  GuardState uploaded_only = after_first_attempt({kJoined, kUploaded});
+  uploaded_only.close_newest_rounds();
+  EXPECT_TRUE(uploaded_only.may_be_open(kRun, 1));
+  GuardState joined_only = after_first_attempt({kJoined});
+  joined_only.close_newest_rounds();
+  EXPECT_FALSE(joined_only.may_be_open(kRun, 1)) << "nothing was uploaded, so nothing is in a sum";
+}
+
 // ---- inputs
 
 GuardRecord uploaded_input(std::uint64_t round, std::uint8_t input) {

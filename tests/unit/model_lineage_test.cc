@@ -43,24 +43,24 @@ struct Lineage : ::testing::TestWithParam<bool> {
   }
 
   /// The sum of a round of all members; the coordinator's model follows it.
-  secagg::PublishedSum sum_of(std::uint64_t server_round) {
+  secagg::PublishedSum sum_of(std::uint64_t server_round, bool with_counters = true) {
     secagg::PublishedSum out{.server_round = server_round,
                              .h = {},
                              .size = {.n = kMembers, .C = 1},
                              .survivors = kMembers,
                              .packed = {}};
     out.h.fill(static_cast<std::uint8_t>(server_round));
-    const auto spec =
-        secagg::round_encoding(rules.encoding, rules.noise, rules.graph, out.size)->spec;
+    auto spec = secagg::round_encoding(rules.encoding, rules.noise, rules.graph, out.size)->spec;
+    if (!with_counters) spec = codec::without_metrics(std::move(spec));
     const auto lanes = codec::lane_specs(spec, kValues, kMembers);
     auto sum = codec::RingUpdate::zeros(lanes);
     for (std::uint32_t i = 0; i < kMembers; ++i) {
       std::vector<float> update(kValues);
       for (float& value : update)
         value = static_cast<float>(0.1 * (random.unit() - 0.5));
-      auto encoded =
-          codec::encode(spec, lanes, out.h, clip(FlatUpdate(std::move(update)), 1.0).value(),
-                        {.weight = 1, .metrics = {3}}, random);
+      auto encoded = codec::encode(
+          spec, lanes, out.h, clip(FlatUpdate(std::move(update)), 1.0).value(),
+          {.weight = 1, .metrics = std::vector<std::uint64_t>(spec.metrics.size(), 3)}, random);
       EXPECT_TRUE(sum.add_packed(encoded->pack()).ok());
     }
     out.packed = sum.pack();
@@ -93,6 +93,14 @@ TEST_P(Lineage, MakesTheCoordinatorsModelsToTheBit) {
     EXPECT_EQ(lineage->model_hash(), model.hash());
   }
   EXPECT_EQ(first->values, first_model().values);
+}
+
+TEST_P(Lineage, SumsOfAttemptsWithoutCountersLeadToTheSameModels) {
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    const Status advanced = lineage->advance(encode(sum_of(round, round != 2)));
+    ASSERT_TRUE(advanced.ok()) << advanced.error().message;
+    EXPECT_EQ(lineage->model_hash(), model.hash());
+  }
 }
 
 TEST_P(Lineage, AsksForOneSumOfOneRun) {

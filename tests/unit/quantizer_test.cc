@@ -290,6 +290,32 @@ TEST_F(TamperedSum, CountersOutOfRangeAreCaught) {
   EXPECT_TRUE(round_.decoded(sum_, 3).ok());
 }
 
+/// A member can put anything there; whether it can be counted is not for the codec to say.
+TEST(Quantizer, NoMetricLosesTheUpdate) {
+  const EncodingSpec spec{.metrics = {"correct"}};
+  const Round round = Round::of(spec, 2, 1);
+  crypto::StreamRandom random(11);
+  RingUpdate sum = round.encoded({0.5F, -0.5F}, {.metrics = {1}}, random);
+  for (std::uint64_t metric : {std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
+    sum.lanes[1].set(2, metric);
+    const auto decoded = round.decoded(sum, 1);
+    ASSERT_TRUE(decoded.ok());
+    EXPECT_EQ(decoded->metrics[0], metric);
+    EXPECT_EQ(decoded->scale.values, 2U);
+  }
+}
+
+TEST(Quantizer, LanesSayWhetherARoundSumsMetrics) {
+  const EncodingSpec spec{.metrics = {"correct", "total"}};
+  for (std::uint64_t values : {0U, 100U}) {
+    const auto lanes = lane_specs(spec, values, 5);
+    EXPECT_EQ(encoding_for(spec, lanes).metrics, spec.metrics);
+    const auto bare = lane_specs(without_metrics(spec), values, 5);
+    EXPECT_NE(bare, lanes);
+    EXPECT_TRUE(encoding_for(spec, bare).metrics.empty());
+  }
+}
+
 TEST_F(TamperedSum, LanesOfAnotherShapeAreRefused) {
   sum_.lanes.pop_back();
   EXPECT_FALSE(round_.decoded(sum_, 3).ok());

@@ -41,9 +41,11 @@ class RoundResume : public ::testing::Test {
   [[nodiscard]] AttemptBegun begun() const {
     AttemptBegun attempt{.run = play.members.header.run,
                          .round = play.members.header.round,
+                         .counters = EvaluationCounters::kLeftOut,
                          .header_hash = secagg::header_hash(play.members.header)};
     for (const auto& member : play.members.roster)
       attempt.cohort.push_back(member.id);
+    attempt.declared.assign(attempt.cohort.size(), 7000);
     return attempt;
   }
 
@@ -115,6 +117,8 @@ TEST_F(RoundResume, TheJournalGivesBackWhatItWasGiven) {
   ASSERT_TRUE(opened->unfinished.has_value());
   EXPECT_EQ(opened->unfinished->begun.cohort, begun().cohort);
   EXPECT_EQ(opened->unfinished->begun.header_hash, begun().header_hash);
+  EXPECT_EQ(opened->unfinished->begun.counters, EvaluationCounters::kLeftOut);
+  EXPECT_EQ(opened->unfinished->begun.declared, begun().declared);
   EXPECT_EQ(opened->unfinished->facts.size(), play.facts.size());
   EXPECT_EQ(resumed(opened->unfinished->facts), "Unmask");
 }

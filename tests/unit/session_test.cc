@@ -190,6 +190,44 @@ TEST_F(Session, KeysAreFreshInEveryRound) {
   EXPECT_NE(first.cm_b, others.m1[0].cm_b);
 }
 
+// ---- counters once a server round
+
+TEST_F(Session, AnEndorsedAttemptIsFollowedByOnesWithoutCountersAlone) {
+  until_uploaded();
+  endorse();
+  next_round(RoundNumber::of(1, 1));
+  EXPECT_TRUE(has_event(deliver(others.offer()), Kind::kRejected, "counters of this server round"));
+  others.header.lanes =
+      codec::lane_specs(codec::without_metrics(agreement.encoding), agreement.parameters, kMembers);
+  next_round(RoundNumber::of(1, 2));
+  serve_model(offer());
+  deal();
+  check();
+  computed();
+  const SessionOutput fixed = fix();
+  ASSERT_TRUE(fixed.mask.has_value());
+  EXPECT_TRUE(fixed.mask->encoding.metrics.empty());
+}
+
+TEST_F(Session, AnAttemptThatWasNotEndorsedIsFollowedByOneWithCounters) {
+  until_uploaded();
+  next_round(RoundNumber::of(1, 1));
+  EXPECT_FALSE(silent(deliver(others.offer())));
+}
+
+TEST_F(Session, TheClosingEvaluationIsEndorsedOnce) {
+  GuardState guard;
+  for (GuardStep step : {GuardStep::kJoined, GuardStep::kUploaded, GuardStep::kEndorsed})
+    guard.apply({.run = agreement.run, .round = RoundNumber::of(4, 0), .step = step, .h = {1}});
+  start(guard);
+  for (const codec::EncodingSpec& form :
+       {agreement.encoding, codec::without_metrics(agreement.encoding)}) {
+    others.header.lanes = codec::lane_specs(form, 0, kMembers);
+    next_round(RoundNumber::of(4, 1));
+    EXPECT_TRUE(silent(deliver(others.offer())));
+  }
+}
+
 // ---- same bytes or none
 
 TEST_F(Session, ARepeatedMessageIsAnsweredWithTheSameBytes) {

@@ -7,7 +7,7 @@ namespace sotto::coordinator {
 namespace {
 
 run::Evaluation loss_of(double loss) {
-  return {.examples = 10, .accuracy = 1 - loss, .loss = loss};
+  return {.accuracy = 1 - loss, .loss = loss};
 }
 
 /// The round after whose evaluation the run ends, and why; rounds are told one after the other.
@@ -56,14 +56,15 @@ TEST(Stopping, NoRoundBeginsAfterTheWallTime) {
   EXPECT_NE(why.find("stopping.max_wall_time_s is 25"), std::string::npos) << why;
 }
 
-TEST(Stopping, AnEvaluationOfNothingSaysNothing) {
+/// Its attempt carried no counters, or they are void.
+TEST(Stopping, ARoundWithoutAnEvaluationReachesNoTargetAndTriesNobodysPatience) {
   config::JobConfig job;
-  job.stopping = {.target = 0.5};
+  job.stopping = {.target = 0.5, .patience = 2, .max_wall_time_s = 100};
   const StoppingRules rules(job);
-  BestSoFar best;
-  EXPECT_FALSE(rules.improves({}, 1, best));
-  EXPECT_FALSE(best.known);
-  EXPECT_FALSE(rules.after_round({}, 1, best, 1).has_value());
+  const BestSoFar best{.value = 0.8, .evaluated_round = 1, .known = true};
+  EXPECT_FALSE(rules.after_round(std::nullopt, 9, best, 1).has_value());
+  EXPECT_TRUE(rules.after_round(loss_of(0.8), 9, best, 1).has_value()) << "patience";
+  EXPECT_TRUE(rules.after_round(std::nullopt, 9, best, 100).has_value()) << "but time passes";
 }
 
 }  // namespace
