@@ -14,6 +14,7 @@
 #include "common/base/result.h"
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
+#include "common/run/counter_noise.h"
 #include "common/run/plan.h"
 #include "common/run/privacy_statement.h"
 #include "coordinator/round.h"
@@ -127,6 +128,18 @@ void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledger
   }
 }
 
+/// Null without noise on the counters. Each server round opens one sum of counters at most, and one
+/// at which the run ended without a result may have.
+void add_evaluation_privacy(json& summary, const config::JobConfig& job,
+                            const std::vector<json>& rounds) {
+  summary["evaluation_epsilon"] = nullptr;
+  const double multiplier = job.evaluation.counter_noise_multiplier;
+  if (!(multiplier > 0)) return;
+  const bool closed = rounds.back().value("closing_evaluation", false);
+  summary["evaluation_epsilon"] = run::counter_epsilon(multiplier, rounds.size() + (closed ? 0 : 1),
+                                                       job.differential_privacy.target_delta);
+}
+
 /// The guarantee for a participant as a whole; null everywhere without noise inside the sum.
 void add_participant_level(json& summary, const config::JobConfig& job,
                            const std::vector<json>& rounds) {
@@ -199,6 +212,7 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
   add_alone(summary, inputs.alone);
   add_epsilon(summary, inputs.ledgers);
   add_participant_level(summary, job, rounds);
+  add_evaluation_privacy(summary, job, rounds);
   summary["privacy_statement"] =
       json::parse(run::to_json(run::privacy_statement(job, facts_of(rounds))));
   return summary;
@@ -277,6 +291,10 @@ std::string make_table(const json& s) {
       out += fmt::format("  {:<46}{:>10}\n", name, bounded(epsilon));
     }
   }
+  if (!s["evaluation_epsilon"].is_null())
+    out +=
+        fmt::format("\n  privacy of one evaluation example, in all evaluations\n  {:<46}{:>10}\n",
+                    "all sums of counters", bounded(s["evaluation_epsilon"]));
   if (!s["participant_privacy_statement"].is_null()) {
     out +=
         "\n  privacy of a whole participant (all that it sent, against nothing; a statement "

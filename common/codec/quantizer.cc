@@ -11,6 +11,7 @@
 #include "common/codec/lane_loops.h"
 #include "common/codec/rotation.h"
 #include "common/crypto/mask_stream.h"
+#include "common/privacy/discrete_noise.h"
 
 namespace sotto::codec {
 
@@ -58,6 +59,8 @@ Status check_spec(const EncodingSpec& spec) {
     return Error{"max_weight must be at least 1 and below 2^50"};
   if (spec.metrics.size() > kMaxMetrics)
     return Error{"more than " + std::to_string(kMaxMetrics) + " metrics"};
+  if (!spec.metric_noise.empty() && spec.metric_noise.size() != spec.metrics.size())
+    return Error{"noise is on every metric or on none"};
   if (!spec.noise) return {};
   if (spec.max_weight != 1)
     return Error{
@@ -145,8 +148,20 @@ Word check_word(const crypto::Secret32& key, std::span<const Word> words) {
   return sum;
 }
 
+/// `metric` to the nearest step, with this participant's noise.
+Result<std::uint64_t> noisy_metric(const MetricNoise& noise, std::uint64_t metric,
+                                   crypto::SecureRandom& random) {
+  const auto sampler =
+      privacy::DiscreteNoise::create(privacy::NoiseMechanism::kDiscreteGaussian, noise.variance);
+  if (!sampler.ok()) return sampler.error();
+  std::int64_t steps = 0;
+  sampler->add_to({&steps, 1}, random);
+  const std::uint64_t rounded = (metric + noise.step / 2) / noise.step * noise.step;
+  return rounded + static_cast<std::uint64_t>(steps) * noise.step;  // wraps, as the sum does
+}
+
 Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
-                                const Counters& counters) {
+                                const Counters& counters, crypto::SecureRandom& random) {
   if (counters.weight < 1 || counters.weight > spec.max_weight)
     return Error{"the weight " + std::to_string(counters.weight) + " is outside 1.." +
                  std::to_string(spec.max_weight)};
@@ -159,7 +174,13 @@ Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
   for (std::size_t i = 0; i < counters.metrics.size(); ++i) {
     if (counters.metrics[i] >= kMetricLimit)
       return Error{"metric " + spec.metrics[i] + " is not below 2^48"};
-    out.set(kFirstMetric + i, counters.metrics[i]);
+    if (spec.metric_noise.empty()) {
+      out.set(kFirstMetric + i, counters.metrics[i]);
+      continue;
+    }
+    const auto noisy = noisy_metric(spec.metric_noise[i], counters.metrics[i], random);
+    if (!noisy.ok()) return noisy.error();
+    out.set(kFirstMetric + i, *noisy);
   }
   return out;
 }
@@ -254,6 +275,7 @@ std::uint8_t sum_bits(std::uint32_t n, std::uint32_t quantization_bits) {
 
 EncodingSpec without_metrics(EncodingSpec spec) {
   spec.metrics.clear();
+  spec.metric_noise.clear();
   return spec;
 }
 
@@ -312,7 +334,7 @@ Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> la
   if (order->has_update != update.has_value())
     return Error{order->has_update ? "the round asks for an update and there is none"
                                    : "an evaluation round takes no update"};
-  Result<RingVector> counted = counter_lane(spec, lanes[order->counters], counters);
+  Result<RingVector> counted = counter_lane(spec, lanes[order->counters], counters, random);
   if (!counted.ok()) return counted.error();
   RingUpdate out;
   if (update) {

@@ -21,6 +21,17 @@ namespace sotto::codec {
 /// Of one round.
 inline constexpr std::size_t kMaxMetrics = 4096;
 
+/// Noise on one metric of lane 1. The metric is then a multiple of `step`, and so is its noise.
+struct MetricNoise {
+  std::uint64_t step = 1;
+  /// Variances of discrete Gaussians in steps squared, in units of 2^-16: what the noises of a sum
+  /// that no adversary knows have together, from the job, and what each participant adds, from the
+  /// job and the cohort (secagg::round_encoding). encode() refuses while the latter is not set.
+  std::uint64_t unknown_variance = 0;
+  std::uint64_t variance = 0;
+  bool operator==(const MetricNoise&) const = default;
+};
+
 /// From the job; covered by config_hash.
 struct EncodingSpec {
   std::uint32_t quantization_bits = 16;  // q, 8..24
@@ -28,6 +39,8 @@ struct EncodingSpec {
   std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
   /// Names of the metric words of lane 1, in order, kMaxMetrics at most; integers < 2^48.
   std::vector<std::string> metrics{};
+  /// Of each metric, or empty: exact sums. Sums with noise are two's complement.
+  std::vector<MetricNoise> metric_noise{};
   /// Distributed differential privacy. The two settings above are then without meaning, and every
   /// weight is 1: an exact sum of weights would be outside every statement.
   std::optional<NoisyEncoding> noise{};

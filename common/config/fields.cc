@@ -226,6 +226,19 @@ std::vector<Field> lora_fields(LoraSection& s) {
   };
 }
 
+std::vector<Field> evaluation_fields(EvaluationSection& s) {
+  return {
+      {"evaluation.counter_noise_multiplier", &s.counter_noise_multiplier, kOptional,
+       from_to(0, 100),
+       "Noise from every participant on the summed counters of the evaluations, in units of what "
+       "one "
+       "example of an evaluation split changes them by. With it the figures of a round are "
+       "(epsilon, "
+       "delta)-private for one such example, against the coordinator and max_colluders others; "
+       "docs/privacy.md has the formula. 0: the sums are exact."},
+  };
+}
+
 std::vector<Field> stopping_fields(StoppingSection& s) {
   return {
       {"stopping.metric", &s.metric, kOptional,
@@ -282,6 +295,7 @@ std::vector<Field> fields_of(JobConfig& job) {
   append(all, training_fields(job.local_training));
   append(all, lora_fields(job.lora));
   append(all, server_optimizer_fields(job.server_optimizer));
+  append(all, evaluation_fields(job.evaluation));
   append(all, stopping_fields(job.stopping));
   all.push_back({"seed", &job.seed, kOptional, from_to(0, kMaxExactInteger),
                  "Makes the initial model; noise and sampling never depend on it."});

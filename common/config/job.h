@@ -86,6 +86,12 @@ struct LocalTrainingSection {
       "constant";  // "constant", "linear" (to 0 over all rounds), "cosine"
 };
 
+struct EvaluationSection {
+  // Deviation of the noise on each counter of a sum, in units of what one example changes all
+  // counters by; 0 = exact counters.
+  double counter_noise_multiplier = 0;
+};
+
 /// When a run ends before its last round.
 struct StoppingSection {
   std::string metric = "loss";        // "loss", "accuracy", "macro_f1", "perplexity"
@@ -120,6 +126,7 @@ struct JobConfig {
   DistributedPrivacySection distributed_privacy;
   LocalTrainingSection local_training;
   LoraSection lora;
+  EvaluationSection evaluation;
   StoppingSection stopping;
   ServerOptimizerSection server_optimizer;
   std::uint64_t seed = 0;  // initial model; never noise or sampling

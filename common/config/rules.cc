@@ -104,6 +104,14 @@ void check_drawn_cohorts(const JobConfig& job, Mistakes& mistakes) {
                             "secure_aggregation.cohort_size exclude each other; allowed: 1");
 }
 
+void check_counter_noise(const JobConfig& job, Mistakes& mistakes) {
+  if (job.evaluation.counter_noise_multiplier > 0 && !job.secure_aggregation.enabled)
+    mistakes.add_unless_bad({"evaluation.counter_noise_multiplier", "secure_aggregation.enabled"},
+                            "evaluation.counter_noise_multiplier",
+                            "needs secure_aggregation.enabled: a single participant's part of the "
+                            "noise protects nothing outside a masked sum");
+}
+
 void check_distributed_privacy(const JobConfig& job, Mistakes& mistakes) {
   if (job.distributed_privacy.enabled && !job.secure_aggregation.enabled)
     mistakes.add_unless_bad({"distributed_privacy.enabled", "secure_aggregation.enabled"},
@@ -189,6 +197,7 @@ void check_rules(const JobConfig& job, Mistakes& mistakes) {
   check_secure_aggregation(job, mistakes);
   check_drawn_cohorts(job, mistakes);
   check_distributed_privacy(job, mistakes);
+  check_counter_noise(job, mistakes);
   check_training(job, mistakes);
   check_stopping(job, mistakes);
 }

@@ -35,6 +35,24 @@ LabelSums add_up(std::span<const std::uint64_t> counts, std::uint64_t most) {
   return sums;
 }
 
+std::uint64_t most_units(const config::JobConfig& job, std::uint64_t declared) {
+  const std::uint64_t per_example = units_per_example(job);
+  return std::min(declared, kMostUnits / per_example) * per_example;
+}
+
+/// Noise may have carried them out of their bounds, below zero too.
+std::vector<std::uint64_t> moved_into_bounds(std::span<const std::uint64_t> noisy,
+                                             std::uint64_t most) {
+  std::vector<std::uint64_t> out(noisy.begin(), noisy.end());
+  const auto move = [](std::uint64_t& count, std::uint64_t limit) {
+    count = static_cast<std::int64_t>(count) < 0 ? 0 : std::min(count, limit);
+  };
+  move(out[kUnits], most);
+  for (std::size_t i = kCorrect; i < out.size(); ++i)
+    move(out[i], i == kLoss ? out[kUnits] * kMostLoss * 1000 : out[kUnits]);
+  return out;
+}
+
 double rounded(double figure) {
   return std::round(figure * 1e4) / 1e4;
 }
@@ -70,10 +88,9 @@ Status check_counters(const config::JobConfig& job, std::span<const std::uint64_
                       std::uint64_t declared) {
   SOTTO_CHECK(counts.size() == kPerLabel + 3 * job.task.labels.size(),
               "metrics do not fit the job");
-  const std::uint64_t per_example = units_per_example(job);
-  const std::uint64_t most = std::min(declared, kMostUnits / per_example) * per_example;
   const std::uint64_t units = counts[kUnits];
-  if (units > most) return Error{"more is counted than the declared sizes allow"};
+  if (units > most_units(job, declared))
+    return Error{"more is counted than the declared sizes allow"};
   if (counts[kCorrect] > units) return Error{"more is right than is counted"};
   if (counts[kLoss] > units * kMostLoss * 1000)
     return Error{"the loss is larger than one of that many can be"};
@@ -98,10 +115,13 @@ Status keep_to_bounds(const config::JobConfig& job, std::vector<std::uint64_t>& 
 Result<Evaluation> read_counters(const config::JobConfig& job,
                                  std::span<const std::uint64_t> counts, std::uint64_t declared) {
   if (counts.empty()) return Error{"this attempt carried no counters"};
-  if (Status possible = check_counters(job, counts, declared); !possible.ok())
+  std::vector<std::uint64_t> believed(counts.begin(), counts.end());
+  if (job.evaluation.counter_noise_multiplier > 0)
+    believed = moved_into_bounds(counts, most_units(job, declared));
+  else if (Status possible = check_counters(job, counts, declared); !possible.ok())
     return Error{"void: " + possible.error().message};
-  if (counts[kUnits] == 0) return Error{"no example was evaluated"};
-  return for_everybody(summarise(job, {counts.begin(), counts.end()}));
+  if (believed[kUnits] == 0) return Error{"no example was evaluated"};
+  return for_everybody(summarise(job, believed));
 }
 
 }  // namespace sotto::run

@@ -35,7 +35,8 @@ Status keep_to_bounds(const config::JobConfig& job, std::vector<std::uint64_t>& 
 /// What may be shown of a round whose sums are `counts`: figures rounded to four decimals, so that
 /// they do not give away the counts that they are fractions of, and no number of examples. An Error
 /// says why the round has none: its attempt carried no counters, nothing was evaluated, or the
-/// counters cannot be those of `declared` examples, and then all of them are void.
+/// counters cannot be those of `declared` examples, and then all of them are void. Where the job
+/// has noise on its counters, they are numbers with a sign and are moved into their bounds instead.
 Result<Evaluation> read_counters(const config::JobConfig& job,
                                  std::span<const std::uint64_t> counts, std::uint64_t declared);
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "common/run/counter_noise.h"
+
 namespace sotto::run {
 
 namespace {
@@ -94,7 +96,8 @@ codec::EncodingSpec encoding_of(const config::JobConfig& job) {
   return {.quantization_bits = job.secure_aggregation.quantization_bits,
           .value_range = job.secure_aggregation.value_range,
           .max_weight = 1,
-          .metrics = metric_names(job)};
+          .metrics = metric_names(job),
+          .metric_noise = metric_noise(job)};
 }
 
 ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section) {

@@ -52,7 +52,7 @@ struct Evaluation {
 /// `sums` in the order of metric_names(). Zero everywhere when no example was evaluated.
 Evaluation summarise(const config::JobConfig& job, const std::vector<std::uint64_t>& sums);
 
-/// Without noise; secagg::round_encoding adds that of a round.
+/// Without the noise of a round, on the update or on the counters: secagg::round_encoding adds it.
 codec::EncodingSpec encoding_of(const config::JobConfig& job);
 
 ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/crypto/secure_random.h"
+#include "common/run/counter_noise.h"
 #include "common/run/evaluation_bounds.h"
 #include "participant/learning/metrics.h"
 
@@ -43,6 +45,53 @@ TEST(CounterBounds, OfASentenceTheFirstMaxLengthWordsAreCounted) {
   EXPECT_EQ(counts.counts(),
             (std::vector<std::uint64_t>{3, 3, 3 * run::kMostLoss * 1000, 3, 0, 0, 0, 0, 0}));
   EXPECT_TRUE(run::check_counters(job, counts.counts(), 1).ok());
+}
+
+/// The squares of what one example changes, in units of its noise; 1 / multiplier^2 at most
+/// (common/run/counter_noise.h).
+double squared_change(const std::vector<codec::MetricNoise>& noise, const MetricCounts& counts) {
+  double squares = 0;
+  for (std::size_t i = 0; i < noise.size(); ++i) {
+    // Rounding to steps moves the difference of two sums by one more.
+    const auto step = static_cast<double>(noise[i].step);
+    const double steps =
+        static_cast<double>(counts.counts()[i]) / step + (noise[i].step > 1 ? 1 : 0);
+    squares += steps * steps * 0x1p16 / static_cast<double>(noise[i].unknown_variance);
+  }
+  return squares;
+}
+
+TEST(CounterBounds, NoExampleChangesTheCountersByMoreThanTheirNoiseIsMadeFor) {
+  constexpr double kMultiplier = 3;
+  crypto::StreamRandom random(5);
+  for (const char* task :
+       {"sequence_classification", "token_classification", "causal_language_modeling"}) {
+    config::JobConfig job = job_of(task);
+    job.model.max_length = 6;
+    job.evaluation.counter_noise_multiplier = kMultiplier;
+    const auto noise = run::metric_noise(job);
+    double largest = 0;
+    for (int i = 0; i < 2000; ++i) {
+      MetricCounts counts(job.task.labels.size(), job.model.max_length);
+      const double loss = random.below(2) == 0 ? kInfinity : 1;
+      if (job.is_language_modeling()) {
+        counts.add_text({.tokens = 5, .correct = random.below(6), .loss = loss});
+      } else if (job.is_token_classification()) {
+        std::vector<std::int64_t> said, right;  // O, B-a, I-a, B-b, I-b
+        for (int word = 0; word < 8; ++word) {
+          said.push_back(static_cast<std::int64_t>(random.below(5)));
+          right.push_back(static_cast<std::int64_t>(random.below(5)));
+        }
+        counts.add_sentence(said, random.below(2) == 0 ? said : right, loss);
+      } else {
+        counts.add(static_cast<std::int64_t>(random.below(2)),
+                   static_cast<std::int64_t>(random.below(2)), loss);
+      }
+      largest = std::max(largest, squared_change(noise, counts));
+    }
+    EXPECT_LE(largest, (1 + 1e-9) / (kMultiplier * kMultiplier)) << task;
+    EXPECT_GT(largest, 0.5 / (kMultiplier * kMultiplier)) << task << ": the bound is not idle";
+  }
 }
 
 }  // namespace

@@ -224,7 +224,8 @@ TEST_F(Simulate, FindsEntitiesAndReportsThemByKind) {
       0);
   const auto summary = nlohmann::json::parse(text_of("summary"));
   const auto& entities = summary["entities"];
-  EXPECT_EQ(summary["held_out_examples"], 60 * 5 + 30);  // words
+  EXPECT_EQ(summary["declared_evaluation_examples"], 60) << "of all sites, in sentences";
+  EXPECT_EQ(summary["closing_evaluation"], true);
   EXPECT_EQ(entities["labels"][0]["label"], "KIND");
   EXPECT_EQ(entities["labels"][0]["support"], 60);
   EXPECT_EQ(entities["micro"]["support"], 120);

@@ -196,6 +196,10 @@ TEST(JobFile, NoiseInsideTheSumNeedsSecureAggregation) {
   EXPECT_TRUE(job_of(kJob, {on}).distributed_privacy.enabled);
   expect_contains(error_of(kJob, {on, "secure_aggregation.enabled=false"}),
                   "$.distributed_privacy.enabled: needs secure_aggregation.enabled");
+  const std::string counters = "evaluation.counter_noise_multiplier=3";
+  EXPECT_EQ(job_of(kJob, {counters}).evaluation.counter_noise_multiplier, 3);
+  expect_contains(error_of(kJob, {counters, "secure_aggregation.enabled=false"}),
+                  "$.evaluation.counter_noise_multiplier: needs secure_aggregation.enabled");
   expect_contains(error_of(kJob, {on, "distributed_privacy.mechanism=laplace"}),
                   "found \"laplace\"; allowed: one of \"discrete_gaussian\", \"skellam\"");
   expect_contains(error_of(kJob, {on, "distributed_privacy.clipping_norm=0"}), "above 0");
@@ -236,7 +240,8 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
       R"("noise_multiplier":0,)"
       R"("target_delta":1e-05,"target_epsilon":8},"distributed_privacy":{"clipping_norm":1,)"
       R"("enabled":false,"mechanism":"discrete_gaussian","noise_multiplier":0,)"
-      R"("target_delta":1e-05,"target_epsilon":8},"local_training":{"expected_batch_size":64,)"
+      R"("target_delta":1e-05,"target_epsilon":8},)"
+      R"("evaluation":{"counter_noise_multiplier":0},"local_training":{"expected_batch_size":64,)"
       R"("learning_rate":0.001,"learning_rate_schedule":"constant","local_steps":1,)"
       R"("momentum":0,"optimizer":"adam","physical_batch_size":64,"proximal_mu":0,)"
       R"("sampling_rate":0,"weight_decay":0},)"

@@ -252,6 +252,7 @@ TEST_F(GuardFile, RemembersOverARestart) {
   auto guard = Guard::open(file);
   ASSERT_TRUE(guard.ok());
   EXPECT_EQ(guard->state().last_round(kRun), RoundNumber{1});
+  EXPECT_TRUE(guard->state().may_be_open(kRun, RoundNumber{1}.server_round()));
   EXPECT_FALSE(guard->record(joined(1, kRun, 6)).ok());
   EXPECT_FALSE(guard->record(endorsed(1, 99)).ok());
   EXPECT_TRUE(guard->record(unmasked(1)).ok());
@@ -275,6 +276,7 @@ TEST_F(GuardFile, ATornRecordClosesTheNewestRoundForGood) {
     auto guard = Guard::open(file);
     ASSERT_TRUE(guard.ok()) << guard.error().message;
     EXPECT_EQ(guard->state().last_round(kRun), RoundNumber{1});
+    EXPECT_TRUE(guard->state().may_be_open(kRun, RoundNumber{1}.server_round()));
     EXPECT_FALSE(guard->record(endorsed(1, 99)).ok());
     EXPECT_FALSE(guard->record(endorsed(1)).ok());
     EXPECT_FALSE(guard->record(uploaded(1)).ok());

@@ -228,6 +228,21 @@ TEST_F(Session, TheClosingEvaluationIsEndorsedOnce) {
   }
 }
 
+/// The job says how much noise a sum has; a member's share follows from the cohort.
+TEST_F(Session, TheRoundsOwnShareOfTheNoiseOnCountersGoesWithTheWork) {
+  agreement.encoding.metric_noise = {{.step = 4, .unknown_variance = 300U << 16}};
+  start(GuardState());
+  serve_model(offer());
+  deal();
+  check();
+  computed();
+  const SessionOutput fixed = fix();
+  ASSERT_TRUE(fixed.mask && fixed.mask->encoding.metric_noise.size() == 1);
+  EXPECT_EQ(fixed.mask->encoding.metric_noise[0].step, 4U);
+  EXPECT_EQ(fixed.mask->encoding.metric_noise[0].variance, 100U << 16)
+      << "four in the smallest sum, one of them colludes";
+}
+
 // ---- same bytes or none
 
 TEST_F(Session, ARepeatedMessageIsAnsweredWithTheSameBytes) {
