@@ -100,7 +100,9 @@ std::string published(const ExplainedJob& e) {
          "  Everybody in the federation: the model after each round, and sums over all sites of a "
          "round of " +
          list_of(run::metric_names(e.job), 3) +
-         ",\n  counted on this site's evaluation split; that this site takes part, and when.\n";
+         ",\n  counted on this site's evaluation split, once a round" +
+         (e.job.evaluation.counter_noise_multiplier > 0 ? " and with noise of every site" : "") +
+         "; that this site takes part, and when.\n";
 }
 
 std::vector<run::StatementParagraph> statement(const ExplainedJob& e) {

@@ -9,6 +9,7 @@
 
 #include "common/crypto/hash.h"
 #include "common/privacy/group_privacy.h"
+#include "common/run/counter_noise.h"
 #include "common/run/public_epsilon.h"
 
 namespace sotto::run {
@@ -176,10 +177,24 @@ StatementParagraph person(const Guarantee& g) {
                      "certainty whether the records of this person were used."};
 }
 
-StatementParagraph exceptions() {
-  return {"What is not covered",
-          "The declared evaluation split: counts over it are published as sums over the "
-          "participants of a round, so it must hold no record that needs protection. "
+std::string evaluation_split(const config::JobConfig& job) {
+  const std::string sums =
+      "The declared evaluation split: counts over it are summed over the participants of a round, "
+      "the coordinator sees the sums, and figures made of them are published";
+  const double multiplier = job.evaluation.counter_noise_multiplier;
+  if (!(multiplier > 0)) return sums + ", so it must hold no record that needs protection. ";
+  const double delta = job.differential_privacy.target_delta;
+  return sums + ". Noise of the participants inside the sums makes those of all rounds together " +
+         figures(counter_epsilon(multiplier, job.rounds.num_server_rounds + 1, delta), delta) +
+         "-differentially private for one example of the split, against the coordinator together "
+         "with at most " +
+         counted(job.secure_aggregation.max_colluders, "other participant") + ". ";
+}
+
+StatementParagraph exceptions(const config::JobConfig& job) {
+  return {
+      "What is not covered",
+      evaluation_split(job) +
           "Participation: others learn that the site takes part and when it answers. Declarations: "
           "the declared sizes and labels in site.json are public. Decisions: the answers to offers "
           "follow from the job, site.json and the ledger, and tell about these."};
@@ -272,7 +287,8 @@ std::vector<StatementParagraph> privacy_statement(const config::JobConfig& job,
     const Guarantee g = guarantee_of(job, facts);
     out.insert(out.end(), {unit(job), adjacency(facts), guarantee(job, facts, g), person(g)});
   }
-  out.insert(out.end(), {participant_statement(job), exceptions(), timing(job, facts), masks(job)});
+  out.insert(out.end(),
+             {participant_statement(job), exceptions(job), timing(job, facts), masks(job)});
   return out;
 }
 

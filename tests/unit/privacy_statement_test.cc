@@ -170,6 +170,11 @@ TEST(PrivacyStatement, SaysWhatIsNotCovered) {
   const std::string text = text_of(public_job(), "What is not covered");
   for (const char* part : {"evaluation split", "takes part", "declared sizes and labels", "ledger"})
     EXPECT_TRUE(holds(text, part)) << part;
+  EXPECT_TRUE(holds(text, "must hold no record that needs protection"));
+  config::JobConfig noisy = public_job();
+  noisy.evaluation.counter_noise_multiplier = 30;
+  EXPECT_TRUE(holds(text_of(noisy, "What is not covered"),
+                    "-differentially private for one example of the split"));
   config::JobConfig open = public_job();
   open.secure_aggregation.enabled = false;
   EXPECT_TRUE(holds(text_of(open, "If the masks are broken"), "every single site"));
