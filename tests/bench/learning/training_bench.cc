@@ -220,6 +220,18 @@ TransformerConfig gpt2(std::int64_t layers, std::int64_t width, std::int64_t wor
   return c;
 }
 
+/// configs/quickstart, one physical batch of its step.
+Case quickstart() {
+  TransformerConfig c = bert(1, 64, 1024);
+  c.hidden_size = 32;
+  c.num_attention_heads = c.num_key_value_heads = 4;
+  c.head_dim = 8;
+  c.intermediate_size = 64;
+  c.type_vocab_size = 1;
+  const learning::ModelHead head{.kind = learning::ModelHead::Kind::kClassification, .labels = 7};
+  return {"quickstart", {c, head}, 256, 12};
+}
+
 /// The sizes on which other implementations were measured, 128 tokens each.
 std::vector<Case> cases() {
   const learning::ModelHead classify{.kind = learning::ModelHead::Kind::kClassification,
@@ -230,7 +242,8 @@ std::vector<Case> cases() {
           {"2l_d128_v30522_classify", {bert(2, 128, 30522), classify}, 16, 128},
           {"4l_d256_lora8", {bert(4, 256, 8000), classify, lora}, 16, 128},
           {"6l_d384_lm", {gpt2(6, 384, 8000), language}, 16, 128},
-          {"2l_d768_classify", {bert(2, 768, 8000), classify}, 8, 128}};  // BERT-base's layers
+          {"2l_d768_classify", {bert(2, 768, 8000), classify}, 8, 128},  // BERT-base's layers
+          quickstart()};
 }
 
 }  // namespace
