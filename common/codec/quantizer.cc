@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 
 #include "common/base/check.h"
 #include "common/codec/lane_loops.h"
@@ -148,17 +149,29 @@ Word check_word(const crypto::Secret32& key, std::span<const Word> words) {
   return sum;
 }
 
-/// `metric` to the nearest step, with this participant's noise.
-Result<std::uint64_t> noisy_metric(const MetricNoise& noise, std::uint64_t metric,
-                                   crypto::SecureRandom& random) {
-  const auto sampler =
-      privacy::DiscreteNoise::create(privacy::NoiseMechanism::kDiscreteGaussian, noise.variance);
-  if (!sampler.ok()) return sampler.error();
-  std::int64_t steps = 0;
-  sampler->add_to({&steps, 1}, random);
-  const std::uint64_t rounded = (metric + noise.step / 2) / noise.step * noise.step;
-  return rounded + static_cast<std::uint64_t>(steps) * noise.step;  // wraps, as the sum does
-}
+/// Samplers by variance: their tables take milliseconds to make, and nearly all metrics of a round
+/// have the same.
+class MetricSamplers {
+ public:
+  /// `metric` to the nearest step, with this participant's noise.
+  Result<std::uint64_t> add_noise(const MetricNoise& noise, std::uint64_t metric,
+                                  crypto::SecureRandom& random) {
+    auto at = samplers_.find(noise.variance);
+    if (at == samplers_.end()) {
+      auto made = privacy::DiscreteNoise::create(privacy::NoiseMechanism::kDiscreteGaussian,
+                                                 noise.variance);
+      if (!made.ok()) return made.error();
+      at = samplers_.emplace(noise.variance, std::move(made).value()).first;
+    }
+    std::int64_t steps = 0;
+    at->second.add_to({&steps, 1}, random);
+    const std::uint64_t rounded = (metric + noise.step / 2) / noise.step * noise.step;
+    return rounded + static_cast<std::uint64_t>(steps) * noise.step;  // wraps, as the sum does
+  }
+
+ private:
+  std::map<std::uint64_t, privacy::DiscreteNoise> samplers_;
+};
 
 Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
                                 const Counters& counters, crypto::SecureRandom& random) {
@@ -171,6 +184,7 @@ Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
   RingVector out(lane);
   out.set(kCountWord, 1);
   out.set(kWeightWord, counters.weight);
+  MetricSamplers samplers;
   for (std::size_t i = 0; i < counters.metrics.size(); ++i) {
     if (counters.metrics[i] >= kMetricLimit)
       return Error{"metric " + spec.metrics[i] + " is not below 2^48"};
@@ -178,7 +192,7 @@ Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
       out.set(kFirstMetric + i, counters.metrics[i]);
       continue;
     }
-    const auto noisy = noisy_metric(spec.metric_noise[i], counters.metrics[i], random);
+    const auto noisy = samplers.add_noise(spec.metric_noise[i], counters.metrics[i], random);
     if (!noisy.ok()) return noisy.error();
     out.set(kFirstMetric + i, *noisy);
   }
