@@ -1,0 +1,90 @@
+// The production Participant with the production trainer, under a host of virtual time that keeps
+// every frame.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "common/base/host.h"
+#include "common/config/federation.h"
+#include "participant/participant.h"
+#include "participant/site_records.h"
+#include "tests/indistinguishable/observation.h"
+
+namespace sotto::outside_test {
+
+/// What the site's people put into its folder.
+struct SiteFiles {
+  std::string training, evaluation;                    // the bytes of the two data files
+  nlohmann::json declared = nlohmann::json::object();  // more keys of site.json's "data"
+  nlohmann::json policy = nlohmann::json::object();    // and of its "policy"
+};
+
+/// All of its randomness comes from one fixed seed, so two sites that differ in their records alone
+/// have the same keys, masks, samples and noise. A computation runs at once, and its result arrives
+/// after a fixed virtual time: how long training really takes is outside what is compared.
+class ObservedSite final : public Host {
+ public:
+  static constexpr Duration kComputing{500};
+
+  /// `folder` holds a task (write_task()) and nothing of an earlier site. `signing` is the member's
+  /// key and outlives the site.
+  ObservedSite(const std::filesystem::path& folder, const SiteFiles& files, config::Roster roster,
+               MemberId self, const crypto::SigningKey& signing);
+
+  void deliver(RoundNumber round, const wire::Message& message);
+  void advance(Duration time);
+
+  /// Lanes that later frames are recorded with.
+  void expect_lanes(std::vector<codec::LaneSpec> lanes) { lanes_ = std::move(lanes); }
+
+  [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
+
+  [[nodiscard]] Outside outside() const { return {sent_, charges()}; }
+
+  /// What the site's people read. It never leaves the site.
+  [[nodiscard]] const std::vector<std::string>& log() const { return log_; }
+
+  // ---- Host
+
+  [[nodiscard]] TimePoint now() const override { return now_; }
+
+  bool send(MemberId peer, Bytes frame) override;
+
+  void wake_at(TimePoint when) override { alarm_ = when; }
+
+  void compute(std::function<void()> work, std::function<void()> done) override;
+
+  void finish(int) override {}
+
+ private:
+  struct Result {
+    TimePoint at;
+    std::function<void()> done;
+  };
+
+  [[nodiscard]] std::vector<std::string> charges() const;
+
+  TimePoint now_{Duration{1000}};
+  std::optional<TimePoint> alarm_;
+  std::deque<Result> results_;
+  std::vector<codec::LaneSpec> lanes_;
+  std::vector<Sent> sent_;
+  std::vector<std::string> log_;
+
+  crypto::StreamRandom random_{std::uint64_t{20}};
+  participant::Guard guard_;
+  participant::GenesisLog geneses_;
+  privacy::PrivacyLedger ledger_;
+  participant::SiteRecords records_;
+  std::unique_ptr<participant::Participant> participant_;
+};
+
+}  // namespace sotto::outside_test
