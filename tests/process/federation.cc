@@ -221,6 +221,12 @@ void Federation::set_policy(int member, const std::string& key, const json& valu
   std::ofstream(site(member) / "site.json") << config.dump(2);
 }
 
+void Federation::set_data(int member, const std::string& key, const json& value) {
+  json config = json::parse(text_of(site(member) / "site.json"));
+  config["data"][key] = value;
+  std::ofstream(site(member) / "site.json") << config.dump(2);
+}
+
 Child Federation::start_coordinator(const std::vector<std::string>& overrides,
                                     const std::vector<std::string>& options) {
   std::vector<std::string> command = {coordinator_binary(),

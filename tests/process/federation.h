@@ -83,6 +83,8 @@ class Federation {
   [[nodiscard]] nlohmann::json status() const;
   /// Changes one key of a member's policy.
   void set_policy(int member, const std::string& key, const nlohmann::json& value);
+  /// Changes one key of what a member says of its data.
+  void set_data(int member, const std::string& key, const nlohmann::json& value);
 
   static std::string coordinator_binary();
   static std::string participant_binary();
