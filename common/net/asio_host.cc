@@ -68,13 +68,13 @@ AsioHost::~AsioHost() {
 }
 
 void AsioHost::listen(CoordinatorSocketOptions options, App& app) {
+  impl_->attach(app);  // first: start() comes before any frame
   impl_->transport = net::listen(impl_->loop, std::move(options), impl_->handlers());
-  impl_->attach(app);
 }
 
 void AsioHost::connect(ParticipantSocketOptions options, App& app) {
-  impl_->transport = net::connect(impl_->loop, std::move(options), impl_->handlers());
   impl_->attach(app);
+  impl_->transport = net::connect(impl_->loop, std::move(options), impl_->handlers());
 }
 
 int AsioHost::run() {
