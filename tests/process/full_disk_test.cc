@@ -98,7 +98,7 @@ TEST(FullDisk, TheCoordinatorNamesTheFileEndsWithTwoAndGoesOnWithTheRoundOnceThe
   EXPECT_EQ(f.start_coordinator(kWithAll).wait(seconds(30)), 2) << "and again while there is none";
   disk.make_room();
   ASSERT_EQ(f.start_coordinator(kWithAll).wait(seconds(120)), 0) << f.coordinator_log();
-  ASSERT_EQ(f.rounds().size(), kRounds + 1U) << "a round was lost or released twice";
+  EXPECT_EQ(f.rounds().size(), kRounds + 1U) << "a round was lost or released twice";
   for (const auto& round : f.rounds()) {
     EXPECT_EQ(round["status"], "done") << round;
     EXPECT_EQ(round["survivors"], kMembers) << round;

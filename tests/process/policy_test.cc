@@ -183,7 +183,7 @@ TEST(PolicyCommand, AJobIsExplainedWithItsCostAndEveryRule) {
   for (const char* part :
        {"To tell 7 classes of texts apart: AddToPlaylist", "family bert; all of it is trained",
         "The data set 'aurora': epsilon 0 spent so far", "of 8 for ever, at delta 1e-05",
-        "Statement A, about one training example here", "No statement about this site as a whole",
+        "Who is protected, and against whom", "A participant as a whole",
         "of rounds that begin with at least 4 sites", "meets   allowed_coordinators",
         "meets   max_epsilon ", "open    min_cohort",
         "This site would accept the job. What is marked open"})

@@ -34,7 +34,11 @@ struct SessionResubmit : SessionTest {
     EXPECT_NE(first, InputId{});
   }
 
+  /// The next attempt needs another training. It carries no counters, so that it is joined also after
+  /// an endorsement.
   [[nodiscard]] bool trains_again() {
+    others.header.lanes = codec::lane_specs(codec::without_metrics(agreement.encoding),
+                                            agreement.parameters, kMembers);
     next_round(kNextAttempt);
     const SessionOutput joined = offer();
     return !sent<wire::BlobRequest>(joined).empty() && serve_model(joined).train.has_value();
