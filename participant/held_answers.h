@@ -1,5 +1,5 @@
-// Answers at fixed times. How long a site computes depends on its data; an answer that waits for
-// the next point of a grid of times tells no more than which point it was.
+// Answers leave at fixed times. How long a site computes depends on its data; an answer that waits
+// for the next point of a grid of times tells no more than which point it was.
 #pragma once
 
 #include <functional>

@@ -244,7 +244,10 @@ void add_train_alone(CLI::App& app) {
   sub->callback([args] {
     const config::JobConfig job = config::load_job(args->job, args->overrides);
     config::SiteConfig site = config::load_site(args->site);
-    if (!args->evaluation.empty()) site.data.evaluation = args->evaluation;
+    if (!args->evaluation.empty()) {
+      site.data.evaluation = args->evaluation;
+      site.data.evaluation_examples = 0;  // the declared size is the other file's
+    }
     auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
     learning::use_threads(site.resources.threads);
     std::optional<sotto::crypto::Secret32> key;

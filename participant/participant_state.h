@@ -127,7 +127,7 @@ struct Participant::Impl {
 
   void start_training(TrainRequest request);
 
-  /// What was asked for while the worker was busy, unless its round is over.
+  /// Begins the work that was requested while the worker was busy, unless its round is over.
   void begin_next();
 
   void start_masking(MaskRequest request);

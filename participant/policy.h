@@ -61,7 +61,7 @@ struct JobContext {
   std::optional<PrivacyCost> cost{};
 };
 
-/// What site.json does not declare and the job needs.
+/// A declaration that the job needs and site.json does not have.
 struct Undeclared {
   std::string reason;  // for both sides
   std::string detail;  // for this site's people: the line to add
@@ -71,8 +71,8 @@ struct Undeclared {
 /// and one with labels has to name all of data.labels. Looks at no record.
 std::optional<Undeclared> undeclared(const config::SiteData& data, const config::JobConfig& job);
 
-/// What the other side reads where a file or a record of this site stands in the way: one sentence
-/// for all of it, because what differs would tell what is in the data.
+/// The text that the coordinator reads where a file or a record of this site stands in the way: one
+/// sentence for all of it, because what differs would tell what is in the data.
 inline constexpr std::string_view kFilesDoNotFit =
     "this site's files do not fit the job; its own log says why";
 

@@ -399,7 +399,8 @@ SessionOutput ParticipantSession::computed(RoundNumber number, Status outcome, T
   return state.step(now, [&] {
     if (!state.is_current(number) || !std::holds_alternative<Computing>(state.round->work))
       return state.ignore(number, "a computation for a round that is over");
-    if (!outcome.ok()) return state.leave("this site does not train in this round", outcome.error().message);
+    if (!outcome.ok())
+      return state.leave("this site does not train in this round", outcome.error().message);
     const wire::RoundHeader& header = state.round->header;
     state.input = Input{
         .id = {}, .server_round = header.round.server_round(), .model_hash = header.model_hash};

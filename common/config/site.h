@@ -16,8 +16,8 @@ struct SiteData {
   // The size of `train` as this site declares it: public, and the only number of examples that
   // sampling rate, divisor, calibration and answers follow from. 0: not declared.
   std::uint64_t training_examples = 0;
-  // Of `evaluation`: at most so many are evaluated. 0: as many as the file has, which is then
-  // public.
+  // The declared size of `evaluation`; at most so many are evaluated. 0: as many as the file has,
+  // which is then public.
   std::uint64_t evaluation_examples = 0;
   std::vector<std::string> labels;  // that the records may have; empty: not declared
 };
@@ -41,13 +41,13 @@ struct SitePolicy {
   std::vector<std::string> allowed_coordinators;  // signing keys in hex; empty = any that is pinned
   std::vector<std::string> hours;                 // windows as in hours.h; empty = always
   std::uint32_t max_server_rounds = 1000;
-  std::uint64_t max_round_s = 86400;      // secrets of a round are wiped at the latest then
-  double max_run_hours = 0;               // by the job's own time limits; 0 = not limited
-  double max_model_mb = 0;                // fetched for a round, in 10^6 bytes; 0 = not limited
-  double max_update_mb = 0;               // sent in a round, likewise
+  std::uint64_t max_round_s = 86400;  // secrets of a round are wiped at the latest then
+  double max_run_hours = 0;           // by the job's own time limits; 0 = not limited
+  double max_model_mb = 0;            // fetched for a round, in 10^6 bytes; 0 = not limited
+  double max_update_mb = 0;           // sent in a round, likewise
   std::uint32_t max_jobs_judged_per_day = 20;  // different ones
   std::uint32_t answer_every_s = 0;            // answers leave at multiples of it; 0 = at once
-  std::string require_approval = "none";  // "none", "first_job_of_a_kind", "every_job"
+  std::string require_approval = "none";       // "none", "first_job_of_a_kind", "every_job"
 };
 
 struct SiteResources {

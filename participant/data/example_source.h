@@ -45,7 +45,7 @@ class ExampleSource {
   [[nodiscard]] virtual std::unique_ptr<ExampleReader> reader(records::Purpose purpose) const = 0;
   /// They lie open in ordinary memory anyway: what is made of them may be kept there too.
   [[nodiscard]] virtual bool is_plain() const = 0;
-  /// What was left out when the source was made.
+  /// The records that were left out when the source was made.
   [[nodiscard]] virtual const LeftOut& left_out() const = 0;
 };
 

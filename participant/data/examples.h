@@ -22,14 +22,14 @@ struct Example {
   std::vector<std::int64_t> tags{};  // the job's classes()
 };
 
-/// What of a file fits a job.
+/// The records of a file that fit a job.
 struct FittingExamples {
   std::vector<Example> examples;
   LeftOut left_out{};
 };
 
-/// What a site trains and evaluates on: as read_examples(), but what does not fit - a line that is
-/// malformed, a label that the job does not name or that is not in `declared` (the site's
+/// Reads what a site trains and evaluates on. Unlike read_examples(), what does not fit - a line
+/// that is malformed, a label that the job does not name or that is not in `declared` (the site's
 /// data.labels) - is left out, of token classification the whole sentence. An Error only where the
 /// file cannot be read: the answer to a job must not depend on single records.
 Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,

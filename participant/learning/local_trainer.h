@@ -19,9 +19,9 @@
 
 namespace sotto::learning {
 
-/// What a site brings to a job. The declared sizes are public and need not be the true ones; with
-/// differential privacy everything that leaves the site follows from them (docs/privacy.md). 0: the
-/// true size.
+/// The data that a site brings to a job. The declared sizes are public and need not be the true
+/// ones; with differential privacy everything that leaves the site follows from them
+/// (docs/privacy.md). 0: the true size.
 struct SiteExamples {
   Examples train;
   Examples evaluation;
@@ -89,10 +89,10 @@ class LocalTrainer {
 
   [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;
 
-  /// As declared: N of the sampling rate, the divisor and the calibration.
+  /// The declared size: N of the sampling rate, the divisor and the calibration.
   [[nodiscard]] virtual std::uint64_t training_examples() const = 0;
 
-  /// As declared: evaluate() counts at most so many.
+  /// The declared size of the evaluation split: evaluate() counts at most so many.
   [[nodiscard]] virtual std::uint64_t evaluation_examples() const = 0;
 
   /// For the site's people alone: which records were left out, and what else they should know.

@@ -26,10 +26,10 @@ class TokenizedExamples {
   static Result<TokenizedExamples> create(std::shared_ptr<const text::Tokenizer> tokenizer,
                                           Examples examples, const config::JobConfig& job);
 
-  /// Of those that fit.
+  /// The number of examples that fit.
   [[nodiscard]] std::size_t size() const { return lengths_.size(); }
 
-  /// By the source and here.
+  /// The records that the source and this class left out.
   [[nodiscard]] const LeftOut& left_out() const { return left_out_; }
 
   /// Ids of each.

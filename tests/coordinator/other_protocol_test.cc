@@ -1,4 +1,4 @@
-// What a coordinator does with a program that speaks another protocol.
+// A coordinator names a program that speaks another protocol and offers it nothing.
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -101,7 +101,7 @@ TEST_F(OtherProtocol, AMemberOfOursIsOfferedTheJob) {
   EXPECT_TRUE(std::holds_alternative<wire::JobOffer>(wire::decode(host.sent[0])->message));
 }
 
-/// What a member said of itself is its own and the operator's affair.
+/// The reason of a member is for the operator, not for other members.
 TEST_F(OtherProtocol, TheReasonOfOneMemberIsNotForwardedToOthers) {
   for (std::uint32_t i = 1; i <= 4; ++i)
     app->on_frame(MemberId{i}, wire::encode(MemberId{i}, {}, wire::Hello{}));

@@ -173,8 +173,8 @@ TEST(AdaptiveClipping, TheCountIsReleasedWithTheNoiseThatIsAccounted) {
 }
 
 // The noise of a count is on a grid. Were it added to the count, instead of the two rounded to the
-// grid together, the count's own fraction would be seen: here, every released count would be half an
-// integer with an odd number of examples and an integer with an even one.
+// grid together, the count's own fraction would be seen: here, every released count would be half
+// an integer with an odd number of examples and an integer with an even one.
 TEST(AdaptiveClipping, TheReleasedCountDoesNotShowTheLastBitsOfTheCount) {
   const config::DifferentialPrivacySection settings{.clipping_norm = 1,
                                                     .clipping = "adaptive",

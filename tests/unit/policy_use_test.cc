@@ -365,7 +365,8 @@ TEST(PolicyUse, TighteningARuleNeverMakesARefusedJobWelcome) {
     for (const auto& [key, tighten] : all) {
       Case tight = loose;
       tighten(tight.policy, random);
-      EXPECT_GE(distance(tight.answer()), distance(loose.answer())) << key << ": " << loose.reasons();
+      EXPECT_GE(distance(tight.answer()), distance(loose.answer()))
+          << key << ": " << loose.reasons();
       stricter[key] += distance(tight.answer()) > distance(loose.answer()) ? 1 : 0;
     }
   }

@@ -34,8 +34,8 @@ struct SessionResubmit : SessionTest {
     EXPECT_NE(first, InputId{});
   }
 
-  /// The next attempt needs another training. It carries no counters, so that it is joined also after
-  /// an endorsement.
+  /// The next attempt needs another training. It carries no counters, so that it is joined also
+  /// after an endorsement.
   [[nodiscard]] bool trains_again() {
     others.header.lanes = codec::lane_specs(codec::without_metrics(agreement.encoding),
                                             agreement.parameters, kMembers);
