@@ -1,3 +1,5 @@
+#include <exception>
+#include <functional>
 #include <utility>
 
 #include "common/run/evaluation_bounds.h"
@@ -10,6 +12,19 @@
 #include "participant/upload.h"
 
 namespace sotto::participant {
+
+namespace {
+
+/// Memory that runs out must not end the process: that would be seen.
+Status without_throwing(const std::function<Status()>& work) {
+  try {
+    return work();
+  } catch (const std::exception& e) {
+    return Error{e.what()};
+  }
+}
+
+}  // namespace
 
 void Participant::Impl::apply(SessionOutput output) {
   for (const SessionEvent& event : output.events)
@@ -97,14 +112,18 @@ void Participant::Impl::start_training(TrainRequest request) {
       *run->trainer, std::move(request), host.now(), crypto::StreamRandom(random), {}, {}, {}});
   host.compute(
       [work] {
-        auto metrics = work->trainer.evaluate(*work->request.model);
-        if (!metrics.ok()) return void(work->outcome = metrics.error());
-        work->metrics = std::move(metrics).value();
-        if (work->request.evaluate_only) return;
-        auto trained = work->trainer.train(*work->request.model, work->request.round.server_round(),
-                                           work->random, [](learning::TrainingProgress) {});
-        if (!trained.ok()) return void(work->outcome = trained.error());
-        work->trained = std::move(trained).value();
+        work->outcome = without_throwing([&work]() -> Status {
+          auto metrics = work->trainer.evaluate(*work->request.model);
+          if (!metrics.ok()) return metrics.error();
+          work->metrics = std::move(metrics).value();
+          if (work->request.evaluate_only) return {};
+          auto trained =
+              work->trainer.train(*work->request.model, work->request.round.server_round(),
+                                  work->random, [](learning::TrainingProgress) {});
+          if (!trained.ok()) return trained.error();
+          work->trained = std::move(trained).value();
+          return {};
+        });
       },
       [this, work] {
         run->metrics = std::move(work->metrics);
@@ -162,11 +181,15 @@ void Participant::Impl::start_masking(MaskRequest request) {
                                              {}});
   host.compute(
       [work] {
-        auto ring = encode_upload(work->request, std::move(work->input), work->max_update_norm,
-                                  work->random);
-        if (!ring.ok()) return void(work->masked.emplace(ring.error()));
-        work->masked.emplace(
-            std::move(work->request.job).run(std::move(ring).value(), work->threads));
+        const Status done = without_throwing([&work]() -> Status {
+          auto ring = encode_upload(work->request, std::move(work->input), work->max_update_norm,
+                                    work->random);
+          if (!ring.ok()) return ring.error();
+          work->masked.emplace(
+              std::move(work->request.job).run(std::move(ring).value(), work->threads));
+          return {};
+        });
+        if (!done.ok()) work->masked.emplace(done.error());
       },
       [this, work] {
         busy = false;

@@ -37,6 +37,18 @@ config::SiteConfig write_site(const fs::path& folder, const SiteFiles& files) {
   return config::load_site(folder / "site.json");
 }
 
+participant::TrainerFactory factory_of(const SiteFiles& files,
+                                       participant::TrainerFactory production) {
+  if (!files.wrap_trainer) return production;
+  return [wrap = files.wrap_trainer, production = std::move(production)](
+             const config::JobConfig& job,
+             const config::SiteConfig& site) -> Result<std::unique_ptr<learning::LocalTrainer>> {
+    auto made = production(job, site);
+    if (!made.ok()) return made.error();
+    return wrap(std::move(made).value());
+  };
+}
+
 std::string text_of(const privacy::LedgerEntry& entry) {
   const privacy::Charge& c = entry.charge;
   std::string out = to_hex(c.run) + " round " + std::to_string(c.round.value) + " input " +
@@ -59,7 +71,7 @@ ObservedSite::ObservedSite(const fs::path& folder, const SiteFiles& files, confi
       .self = self,
       .roster = std::move(roster),
       .site = write_site(folder, files),
-      .make_trainer = participant::trainer_from_files(records_),
+      .make_trainer = factory_of(files, participant::trainer_from_files(records_)),
       .unix_now = [this] {
         return kWallClock + static_cast<std::uint64_t>(now_.time_since_epoch().count()) / 1000;
       }};

@@ -25,6 +25,9 @@ struct SiteFiles {
   std::string training, evaluation;                    // the bytes of the two data files
   nlohmann::json declared = nlohmann::json::object();  // more keys of site.json's "data"
   nlohmann::json policy = nlohmann::json::object();    // and of its "policy"
+  /// Puts another trainer in the place of the production one, where it is set.
+  std::function<std::unique_ptr<learning::LocalTrainer>(std::unique_ptr<learning::LocalTrainer>)>
+      wrap_trainer{};
 };
 
 /// All of its randomness comes from one fixed seed, so two sites that differ in their records alone
