@@ -39,7 +39,7 @@ struct EncodingSpec {
   std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
   /// Names of the metric words of lane 1, in order, kMaxMetrics at most; integers < 2^48.
   std::vector<std::string> metrics{};
-  /// Of each metric, or empty: exact sums. Sums with noise are two's complement.
+  /// The noise on each metric; empty where sums are exact. Sums with noise are two's complement.
   std::vector<MetricNoise> metric_noise{};
   /// Distributed differential privacy. The two settings above are then without meaning, and every
   /// weight is 1: an exact sum of weights would be outside every statement.
@@ -54,8 +54,8 @@ std::uint8_t sum_bits(std::uint32_t n, std::uint32_t quantization_bits);
 /// (docs/secure-aggregation.md, 2.7).
 EncodingSpec without_metrics(EncodingSpec spec);
 
-/// What a round with these lanes is encoded by: `spec`, or without_metrics() of it where lane 1 has
-/// no room for metrics. Says nothing about the other lanes: encode() and decode_sum() check them.
+/// The encoding of a round with these lanes: `spec`, or without_metrics() of it where lane 1 has no
+/// room for metrics. It does not look at the other lanes: encode() and decode_sum() check them.
 EncodingSpec encoding_for(const EncodingSpec& spec, std::span<const LaneSpec> lanes);
 
 /// The lanes for a vector of `values` floats (0 = evaluation round: counters only) and n

@@ -1,4 +1,4 @@
-// What a site counts at most, and everybody believes at most (common/run/evaluation_bounds.h).
+// The limits of evaluation counters, at a site and in a sum (common/run/evaluation_bounds.h).
 #pragma once
 
 #include <cstdint>

@@ -54,8 +54,8 @@ SOTTO_INLINE double minus_two_log(double word) {
   return 2 * ((32 - exponent) * std::numbers::ln2 - 2 * s * series);
 }
 
-/// Of the angle 2 pi (word + 1/2) / 2^32: the nearest quarter turn by its two bits, the rest by
-/// Taylor series on [-pi/4, pi/4], whose first omitted terms are below 2^-36.
+/// Cosine and sine of the angle 2 pi (word + 1/2) / 2^32: the nearest quarter turn by its two bits,
+/// the rest by Taylor series on [-pi/4, pi/4], whose first omitted terms are below 2^-36.
 SOTTO_INLINE Direction direction_of(std::uint32_t word) {
   // A signed turn differs from the unsigned one by a whole turn.
   const double turn = static_cast<double>(static_cast<std::int32_t>(word)) + 0.5;

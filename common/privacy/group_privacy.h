@@ -1,4 +1,4 @@
-// What DP-SGD is worth for a person with more than one training example: group privacy, computed
+// Group privacy: the guarantee of DP-SGD for a person with more than one training example, computed
 // exactly where the steps are known and by the general bound where they are not.
 #pragma once
 
@@ -24,9 +24,9 @@ struct GroupBound {
   double delta = 0;  // 1 or more: the bound says nothing
 };
 
-/// What (epsilon, delta) for one record means for any `examples` of them, whatever the mechanism:
-/// epsilon grows `examples`-fold, and delta is multiplied by the sum of e^(i epsilon) over
-/// i < examples (as in Vadhan 2017, Lemma 2.2).
+/// The guarantee for any `examples` records that follows from (epsilon, delta) for one record,
+/// whatever the mechanism: epsilon grows `examples`-fold, and delta is multiplied by the sum of
+/// e^(i epsilon) over i < examples (as in Vadhan 2017, Lemma 2.2).
 GroupBound general_group_bound(double epsilon, double delta, std::uint32_t examples);
 
 }  // namespace sotto::privacy

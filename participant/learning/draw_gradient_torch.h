@@ -42,7 +42,7 @@ struct DrawOutcome {
 /// Adds the sum of clipped gradients to the model's gradient, which is zero, and takes the examples
 /// into the clipping's count. A batch that fails is computed again example by example. An example
 /// contributes once at most, and within the clipping norm, also when a failure leaves a part of a
-/// batch's sum behind: the sum then begins anew.
+/// batch's sum behind: the sum is then computed again.
 DrawOutcome add_clipped(const DrawPlan& plan, std::span<const std::uint64_t> draw,
                         Clipping& clipping);
 
