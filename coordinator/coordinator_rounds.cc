@@ -1,0 +1,169 @@
+// Attempts at rounds: begun, taken up after a restart, driven, closed.
+#include <algorithm>
+#include <utility>
+
+#include "common/run/evidence_folder.h"
+#include "common/run/plan.h"
+#include "common/secagg/transcript.h"
+#include "coordinator/coordinator_state.h"
+#include "coordinator/job_terms.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+/// Before a lost round is tried again, so that members that were cut off can return.
+constexpr Duration kRetryPause{1000};
+
+}  // namespace
+
+void Coordinator::Impl::start_round(std::vector<MemberId> ready, TimePoint now) {
+  gather_until.reset();
+  auto number = folder.next_attempt();
+  if (!number.ok()) return fail(number.error().message);
+  if (training.closing_evaluation_is_lost()) return complete();
+  const EvaluationCounters counters = folder.counters_of(*number);
+  auto plan = plan_of(*number, members_of_round(job(), genesis, ready, random), counters);
+  if (!plan.ok()) return fail(plan.error().message);
+  folder.begin_attempt({.run = plan->header.run,
+                        .round = *number,
+                        .counters = counters,
+                        .cohort = plan->cohort,
+                        .declared = members.declared_sizes(plan->cohort),
+                        .header_hash = secagg::header_hash(plan->header)});
+  begin_attempt(std::move(*plan), now);
+  apply(machine->start(now));
+  // A drawn cohort may name members that are not there; nobody waits for them.
+  for (MemberId id : std::vector(cohort))
+    if (machine && !std::ranges::binary_search(ready, id)) lose(id, now);
+}
+
+Result<RoundPlan> Coordinator::Impl::plan_of(RoundNumber number, const RoundMembers& who,
+                                             EvaluationCounters counters) {
+  auto plan = make_round_plan(job(), options.roster, folder.checkpoint.run, number, who,
+                              folder.checkpoint.model, counters);
+  if (!plan.ok()) return plan;
+  plan->threads = options.threads;
+  plan->uploads = folder.uploads();
+  plan->sums = folder.sums();
+  plan->earlier_conflicts = members.conflicts_before(number);
+  return plan;
+}
+
+void Coordinator::Impl::begin_attempt(RoundPlan plan, TimePoint now) {
+  round = plan.header.round;
+  cohort = plan.cohort;
+  round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan.encoding.noise;
+  board.begin(round, cohort, now);
+  machine.emplace(std::move(plan), signing);
+}
+
+void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
+  const AttemptBegun& begun = attempt.begun;
+  const auto give_up = [&](const std::string& why) {
+    machine.reset();
+    folder.drop_attempt();
+    note("round " + label(begun.round) + " cannot go on after the restart: " + why +
+         ". It is tried again under a new number");
+  };
+  auto plan = plan_of(begun.round,
+                      genesis && genesis->genesis() ? members_of_round(job(), genesis, {}, random)
+                                                    : RoundMembers(begun.cohort),
+                      begun.counters);
+  if (!plan.ok()) return give_up(plan.error().message);
+  if (secagg::header_hash(plan->header) != begun.header_hash)
+    return give_up("this program, roster or job plans it otherwise");
+  members.remember_sizes(begun.cohort, begun.declared);
+  begin_attempt(std::move(*plan), now);
+  auto resumed = machine->resume(attempt.facts, now);
+  if (!resumed.ok()) return give_up(resumed.error().message);
+  note("round " + label(round) + " goes on in phase " +
+       std::string(name(machine->progress().phase)));
+  apply(std::move(resumed).value());
+}
+
+void Coordinator::Impl::apply(RoundOutput output) {
+  const TimePoint now = host.now();
+  for (const RoundEvent& event : output.events) {
+    if (event.kind == RoundEvent::Kind::kPhase)
+      folder.enter_phase(event.phase, round, round_noise);  // before its message leaves
+    board.on_event(event, now);
+    say(line_for_log(event, round, members));
+  }
+  if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
+    note("conflicts of this round are not kept: " + kept.error().message);
+  for (const secagg::Evidence& e : output.evidence)
+    note(run::keep_evidence(folder.path() / "evidence", e, options.roster));
+  if (output.store_failed) throw StartupError(folder.cannot_write(*output.store_failed));
+  folder.keep(output.facts, output.decided);
+  for (const wire::Envelope& e : output.send)
+    send(e.peer, e.round, e.message);
+  machine_wake = output.wake_at;
+  if (output.sum) open_sum(std::move(*output.sum));
+  if (output.outcome) finish_attempt(std::move(*output.outcome), now);
+  report(now);
+  schedule();
+}
+
+void Coordinator::Impl::open_sum(SumRequest request) {
+  auto box = std::make_shared<SumRequest>(std::move(request));
+  auto sum = std::make_shared<codec::RingUpdate>();
+  const RoundNumber of = round;
+  host.compute(
+      [box, sum, threads = options.threads] {
+        *sum = std::move(box->job).run(std::move(box->masked_sum), threads);
+      },
+      [this, sum, of] {
+        if (machine && round == of) apply(machine->summed(std::move(*sum), host.now()));
+      });
+}
+
+void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
+  RoundRecord record{
+      .server_round = round.server_round(),
+      .attempt = round.attempt(),
+      .closing_evaluation = run::is_closing_evaluation(job(), round),
+      .status = outcome.status == wire::RoundStatus::kDone ? "done" : outcome.reason,
+      .cohort = static_cast<std::uint32_t>(cohort.size()),
+      .survivors = static_cast<std::uint32_t>(outcome.survivors.size()),
+      .declared_evaluation_examples = members.declared_evaluation(outcome.survivors).value_or(0),
+      .phase_s = board.end(now),
+      .upload_bytes = outcome.upload_bytes,
+      .values = folder.checkpoint.model.values.size(),
+      .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
+      .noise = round_noise,
+      .wall_s = wall_s()};
+  if (outcome.status == wire::RoundStatus::kDone) {
+    failed_attempts = 0;
+    training.accept(round, outcome, record);
+    if (!training.early_end().empty() && !record.closing_evaluation)
+      note("training ends after round " + label(round) + ": " + training.early_end());
+  } else {
+    training.lose(outcome.status, record);
+    ++failed_attempts;
+    not_before = now + kRetryPause;
+    note("round " + label(round) + " has no sum: " + outcome.reason);
+  }
+  members.forget_silent(cohort, outcome.survivors);
+  close_round(record, now);
+  if (training.complete() || training.closing_evaluation_is_lost()) return complete();
+  if (failed_attempts >= job().rounds.attempts_per_round)
+    return fail(lost_too_often(record, failed_attempts), lost_too_often(round, failed_attempts));
+  if (stop_after_round) return stop();
+  if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
+}
+
+void Coordinator::Impl::close_round(RoundRecord& record, TimePoint now) {
+  RoundOutput closing = machine->close(folder.checkpoint.model.hash(), now);
+  for (const wire::Envelope& e : closing.send)
+    send(e.peer, e.round, e.message);
+  machine.reset();
+  machine_wake.reset();
+  if (observer.on_round) observer.on_round(record);
+}
+
+double Coordinator::Impl::wall_s() const {
+  return folder.at_start().wall_s + seconds(host.now() - started);
+}
+
+}  // namespace sotto::coordinator

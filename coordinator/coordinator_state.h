@@ -1,0 +1,107 @@
+// Inside of Coordinator, shared by coordinator.cc (members, gathering, the end and what is shown)
+// and coordinator_rounds.cc (attempts at rounds). Not for anybody else.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/wire/codec.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/genesis.h"
+#include "coordinator/members.h"
+#include "coordinator/round.h"
+#include "coordinator/round_board.h"
+#include "coordinator/round_plan.h"
+#include "coordinator/run_folder.h"
+#include "coordinator/training_progress.h"
+
+namespace sotto::coordinator {
+
+struct Coordinator::Impl {
+  Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey& s, crypto::SecureRandom& r,
+       CoordinatorObserver obs);
+
+  [[nodiscard]] const config::JobConfig& job() const { return options.job; }
+
+  // ---- members
+
+  void send(MemberId peer, RoundNumber about, const wire::Message& message);
+  void note(const std::string& line);
+  /// What members do wrong is not said each time.
+  void say(const std::optional<std::string>& line);
+  void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now);
+  void on_reply(MemberId peer, const wire::JobReply& reply);
+  /// A member that is lost is a dropout of the round under way unless it returns in time.
+  void lose_absent(TimePoint now);
+  void lose(MemberId id, TimePoint now);
+
+  // ---- gathering
+
+  void beat();
+  void gather(TimePoint now);
+  void apply(GenesisOutput output);
+
+  // ---- rounds
+
+  void start_round(std::vector<MemberId> ready, TimePoint now);
+  Result<RoundPlan> plan_of(RoundNumber number, const RoundMembers& who,
+                            EvaluationCounters counters);
+  void begin_attempt(RoundPlan plan, TimePoint now);
+  /// The round that an earlier process left in its middle goes on where it was; what its members
+  /// said and what it had decided stands.
+  void take_up(UnfinishedAttempt attempt, TimePoint now);
+  void apply(RoundOutput output);
+  void open_sum(SumRequest request);
+  void finish_attempt(RoundOutcome outcome, TimePoint now);
+  void close_round(RoundRecord& record, TimePoint now);
+  [[nodiscard]] double wall_s() const;
+
+  // ---- the end
+
+  void send_finished(MemberId peer);
+  void end(std::string how, std::string why, RunEnd code);
+  void complete();
+  void stop();
+  /// Members are told `public_why` where it is given: never what one of them said.
+  void fail(const std::string& why, std::optional<std::string> public_why = std::nullopt);
+
+  // ---- showing
+
+  [[nodiscard]] RunStatus status(TimePoint now) const;
+  void show();
+  void report(TimePoint now, bool at_once = false);
+  void schedule();
+
+  CoordinatorOptions options;
+  Host& host;
+  const crypto::SigningKey& signing;
+  crypto::SecureRandom& random;
+  CoordinatorObserver observer;
+  Members members;
+  RunFolder folder;
+  TrainingProgress training;
+
+  TimePoint started;
+  std::string state = "gathering";
+  std::string detail;               // for the operator
+  std::optional<std::string> told;  // members, in its place
+  bool ended = false;
+  bool stop_after_round = false;
+  bool withdrawn = false;  // a member, where that ends the run
+  std::optional<TimePoint> gather_until;
+  TimePoint not_before;
+  TimePoint reported;
+  TimePoint wrote_status;
+
+  std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
+  std::optional<RoundStateMachine> machine;
+  std::optional<TimePoint> machine_wake;
+  RoundNumber round;
+  std::vector<MemberId> cohort;
+  std::uint32_t failed_attempts = 0;
+  std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, where it trains
+  RoundBoard board;
+};
+
+}  // namespace sotto::coordinator
