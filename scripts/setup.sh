@@ -4,7 +4,7 @@
 #
 # Usage: scripts/setup.sh [--test] [--browser] [--lint] [--fuzz] [--list] [--quiet]
 #   --test      adds what only the tests need (GoogleTest, iproute2 for network namespaces, valgrind for the constant-time test, openssl to
-#               make a certificate)
+#               make a certificate, ZeroMQ and cryptography for Python for a participant that is not Sotto's)
 #   --browser   adds what the browser tests need (Chromium and its driver, Selenium; 170 MB)
 #   --lint      adds what scripts/check.sh lint needs (clang-tidy, clang-format, shellcheck)
 #   --fuzz      adds what scripts/fuzz.sh needs (Clang 14 with its sanitizers)
@@ -28,7 +28,7 @@ packages=(
   # records, configuration, command lines, logs, charts of the report
   libsqlite3-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libjs-chart.js
 )
-test_packages=(libgtest-dev iproute2 valgrind openssl)
+test_packages=(libgtest-dev iproute2 valgrind openssl python3-zmq python3-nacl python3-cryptography)
 browser_packages=(chromium chromium-driver python3-selenium)
 lint_packages=(clang-tidy clang-format shellcheck)
 fuzz_packages=(clang-14 libclang-rt-14-dev)
