@@ -37,7 +37,9 @@ void Participant::Impl::say_hello() {
          "than " +
          std::to_string(wire::kProtocol));
   }
-  send({}, wire::Hello{.run = run ? run->id : RunId{}});
+  send({}, wire::Hello{.run = run ? run->id : RunId{},
+                       .roster_version = options.roster.version,
+                       .roster_hash = options.roster.hash()});
   next_hello = host.now() + kHelloEvery;
   schedule();
 }

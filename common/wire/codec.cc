@@ -218,6 +218,8 @@ template <class Io>
 void layout(Io& io, typename Io::template Ref<Hello> m, const Limits& /*limits*/) {
   io.u32(m.protocol);
   io.array(m.run);
+  io.u32(m.roster_version);
+  io.array(m.roster_hash);
 }
 
 template <class Io>

@@ -262,10 +262,14 @@ struct GenesisProof {
 /// programs with different protocols do not work together; each logs which one the other speaks.
 inline constexpr std::uint16_t kProtocol = 2;
 
-/// First message on every connection, and again every few seconds: the sender is there.
-struct Hello {  // P to C
+/// First message on every connection, and again every few seconds: the sender is there. The
+/// coordinator answers with its own where the two do not fit together: another protocol, another
+/// roster. A hint: unsigned, nothing but a line for people and the lack of a job offer follows.
+struct Hello {  // P to C; C to P
   std::uint32_t protocol = kProtocol;
-  RunId run{};  // the run that the sender has agreed to; zero: none, a job offer is welcome
+  RunId run{};  // the run that a participant has agreed to; zero: none, a job offer is welcome
+  std::uint32_t roster_version = 0;
+  Bytes32 roster_hash{};  // that the sender works with: a participant's is the one it has pinned
   bool operator==(const Hello&) const = default;
 };
 

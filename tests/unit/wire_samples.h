@@ -98,7 +98,7 @@ inline std::vector<Message> all() {
       BurnRequest{header(), sig(0x61)},
       BurnVote{MemberId{4}, sig(0x62)},
       BurnCertificate{{{MemberId{1}, sig(0x63)}, {MemberId{4}, sig(0x64)}}},
-      Hello{kProtocol, h32(0x5a)},
+      Hello{kProtocol, h32(0x5a), 7, h32(0x5b)},
       JobOffer{h32(0x3b), R"({"rounds":3})", sig(0x3c)},
       JobReply{h32(0x3d), h32(0x3e), MemberId{2}, JobAnswer::kPostpone, 3500, 200, 4,
                "epsilon is above our policy", sig(0x3f)},

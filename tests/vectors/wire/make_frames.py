@@ -93,7 +93,7 @@ BODIES = {
     "BurnRequest": (6, u8(1) + HEADER + sig(0x61)),
     "BurnVote": (7, u8(1) + u32(4) + sig(0x62)),
     "BurnCertificate": (8, u8(1) + u32(2) + u32(1) + sig(0x63) + u32(4) + sig(0x64)),
-    "Hello": (32, u32(2) + h32(0x5A)),
+    "Hello": (32, u32(2) + h32(0x5A) + u32(7) + h32(0x5B)),
     "JobOffer": (33, h32(0x3B) + text('{"rounds":3}') + sig(0x3C)),
     "JobReply": (34, h32(0x3D) + h32(0x3E) + u32(2) + u8(2) + u64(3500) + u64(200) + u32(4) + text("epsilon is above our policy") + sig(0x3F)),
     "LeaveRound": (35, text("disk full")),
