@@ -222,6 +222,8 @@ void ParticipantSession::State::begin_computing(std::shared_ptr<const FlatParame
 void ParticipantSession::State::mask_when_ready() {
   if (!round->in<Fixed>() || !std::holds_alternative<Computed>(round->work)) return;
   round->phase = Masking{};
+  // From here on the driver may charge it, also when its answer comes after the round is over.
+  input->charged = noise_of(*round);
   out.mask = MaskRequest{.round = round->header.round,
                          .input = input->id,
                          .job = round->client.mask_job(),
@@ -421,7 +423,6 @@ SessionOutput ParticipantSession::masked(RoundNumber number,
       state.input.reset();  // it would fail again
       return state.leave("the site does not release its update", released.error().message);
     }
-    state.input->charged = State::noise_of(*state.round);
     state.on_masked(std::move(released).value(), now);
   });
 }

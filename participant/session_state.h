@@ -68,7 +68,7 @@ struct Input {
   InputId id{};
   std::uint64_t server_round = 0;
   Bytes32 model_hash{};
-  std::optional<privacy::NoisyRounds> charged{};  // the noise that it was charged with, if it was
+  std::optional<privacy::NoisyRounds> charged{};  // the noise that it was or is being charged with
 };
 
 struct Round {

@@ -54,6 +54,27 @@ TEST_F(SessionNoise, TheRoundsOwnNoiseGoesWithTheWork) {
   EXPECT_EQ(fixed.mask->encoding.noise->round, expected.spec.noise->round);
 }
 
+TEST_F(SessionNoise, AnUpdateThatIsBeingChargedIsNotUsedUnderAnotherNoise) {
+  const InputId input = until_masking().mask->input;
+  // The next attempt comes while masks and charge of this one are still computed, with another C.
+  next_round(RoundNumber::of(1, 1));
+  others.header.C = 2;
+  const auto thresholds = secagg::complete_graph_thresholds(kMembers, 2).value();
+  others.header.t = thresholds.t;
+  others.header.Q = thresholds.Q;
+  propose(round_for(agreement));
+  const SessionOutput joined = offer();
+  ASSERT_TRUE(session->current_round());
+  EXPECT_FALSE(has_event(joined, Kind::kRoundJoined, "earlier attempt is used"));
+  serve_model(joined);
+  deal();
+  check();
+  computed();
+  const SessionOutput again = fix();
+  ASSERT_TRUE(again.mask);
+  EXPECT_NE(again.mask->input, input) << "it was trained anew and is charged anew";
+}
+
 TEST_F(SessionNoise, AClosingEvaluationHasNone) {
   others.header.lanes = codec::lane_specs(agreement.encoding, 0, kMembers);
   next_round(RoundNumber::of(4, 0));
