@@ -238,6 +238,7 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
   wire::ShareCheck m4a{.id = state.self,
                        .d_v = digest_v(state.h, m4.v),
                        .bad_dealers = wire::to_bitmap(state.header.n, state.complaints),
+                       .other_keys = wire::to_bitmap(state.header.n, {}),
                        .signature = {}};
   sign_share_check(*state.signing, state.h, m4a);
   return m4a;

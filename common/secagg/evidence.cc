@@ -367,10 +367,11 @@ Result<Evidence> parse_evidence(BytesView bytes) {
 
 namespace {
 
-/// Without what is beside the signature: M2 and M4 carry other members' messages.
+/// Without what is beside the signature: M2, M4 and M4U carry what other members said.
 wire::Message bare(wire::Message message) {
   if (auto* m2 = std::get_if<wire::KeyList>(&message)) m2->advertisements.clear();
   if (auto* m4 = std::get_if<wire::ShareForward>(&message)) m4->entries.clear();
+  if (auto* m4u = std::get_if<wire::Fix>(&message)) m4u->opened.clear();
   return message;
 }
 

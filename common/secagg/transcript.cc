@@ -97,7 +97,15 @@ Signed share_forward_bytes(const Bytes32& h, const wire::ShareForward& m) {
 
 Signed share_check_bytes(const Bytes32& h, const wire::ShareCheck& m) {
   Signed out("SA1 sig check", h);
-  out.id(m.id).bytes(m.d_v).bytes(m.bad_dealers);
+  out.id(m.id).bytes(m.d_v).bytes(m.bad_dealers).bytes(m.other_keys);
+  return out;
+}
+
+Signed opening_bytes(const Bytes32& h, const wire::Opening& m) {
+  Signed out("SA1 sig opening", h);
+  out.id(m.id).bytes(m.d_v);
+  for (const wire::OpenedShare& share : m.shares)
+    out.id(share.member).bytes(share.b).bytes(share.r);
   return out;
 }
 
@@ -280,7 +288,16 @@ void sign_share_check(const crypto::SigningKey& key, const Bytes32& h, wire::Sha
 }
 
 bool verify_share_check(const crypto::VerifyKey& key, const Bytes32& h, const wire::ShareCheck& m) {
-  return crypto::verify(key, share_check_bytes(h, m).view(), m.signature);
+  return m.bad_dealers.size() == m.other_keys.size() &&
+         crypto::verify(key, share_check_bytes(h, m).view(), m.signature);
+}
+
+void sign_opening(const crypto::SigningKey& key, const Bytes32& h, wire::Opening& m) {
+  m.signature = key.sign(opening_bytes(h, m).view());
+}
+
+bool verify_opening(const crypto::VerifyKey& key, const Bytes32& h, const wire::Opening& m) {
+  return crypto::verify(key, opening_bytes(h, m).view(), m.signature);
 }
 
 void sign_fix(const crypto::SigningKey& key, const Bytes32& h, wire::Fix& m) {

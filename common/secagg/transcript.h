@@ -36,7 +36,10 @@ void sign_share_forward(const crypto::SigningKey& key, const Bytes32& h, wire::S
 bool verify_share_forward(const crypto::VerifyKey& key, const Bytes32& h,
                           const wire::ShareForward& m);
 void sign_share_check(const crypto::SigningKey& key, const Bytes32& h, wire::ShareCheck& m);
+/// False as well when its two bitmaps have two lengths: one signature would be of two messages.
 bool verify_share_check(const crypto::VerifyKey& key, const Bytes32& h, const wire::ShareCheck& m);
+void sign_opening(const crypto::SigningKey& key, const Bytes32& h, wire::Opening& m);
+bool verify_opening(const crypto::VerifyKey& key, const Bytes32& h, const wire::Opening& m);
 void sign_fix(const crypto::SigningKey& key, const Bytes32& h, wire::Fix& m);
 bool verify_fix(const crypto::VerifyKey& key, const Bytes32& h, const wire::Fix& m);
 void sign_upload(const crypto::SigningKey& key, const Bytes32& h, wire::UploadHeader& m);

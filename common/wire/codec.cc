@@ -119,6 +119,30 @@ void layout(Io& io, typename Io::template Ref<ShareCheck> m, const Limits& limit
   io.id(m.id);
   io.array(m.d_v);
   io.bitmap(m.bad_dealers, limits.cohort);
+  io.bitmap(m.other_keys, limits.cohort);
+  io.require(m.bad_dealers.size() == m.other_keys.size(), "its bitmaps have two lengths");
+  io.array(m.signature);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Complaints> m, const Limits& limits) {
+  io.list(m.checks, limits.cohort, 104, "complaints",
+          [&](auto& check) { layout(io, check, limits); });
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<OpenedShare> m, const Limits& /*limits*/) {
+  io.id(m.member);
+  io.array(m.b);
+  io.array(m.r);
+}
+
+template <class Io>
+void layout(Io& io, typename Io::template Ref<Opening> m, const Limits& limits) {
+  io.id(m.id);
+  io.array(m.d_v);
+  io.list(m.shares, limits.cohort, 68, "opened shares",
+          [&](auto& share) { layout(io, share, limits); });
   io.array(m.signature);
 }
 
@@ -126,6 +150,8 @@ template <class Io>
 void layout(Io& io, typename Io::template Ref<Fix> m, const Limits& limits) {
   io.bitmap(m.u2, limits.cohort);
   io.array(m.signature);
+  io.list(m.opened, limits.cohort, 68, "opened shares",
+          [&](auto& share) { layout(io, share, limits); });
 }
 
 template <class Io>
@@ -320,8 +346,8 @@ void layout(Io& io, typename Io::template Ref<GenesisProof> m, const Limits& lim
 
 // Type numbers in the variant's order: section 2.3, and from 32 what is around the rounds.
 constexpr std::array<std::uint16_t, std::variant_size_v<Message>> kTypes = {
-    0, 1, 2,  3,  4,  11, 12, 5,  6,  7,  8,  9,  10, 6,
-    7, 8, 32, 33, 34, 35, 36, 37, 38, 48, 49, 50, 51, 52};
+    0, 1, 2, 3,  4,  11, 13, 14, 12, 5,  6,  7,  8,  9,  10,
+    6, 7, 8, 32, 33, 34, 35, 36, 37, 38, 48, 49, 50, 51, 52};
 
 template <class M>
 constexpr bool kIsBurn = std::is_same_v<M, BurnRequest> || std::is_same_v<M, BurnVote> ||

@@ -6,13 +6,14 @@ namespace {
 
 // In the variant's order.
 constexpr std::array<std::string_view, std::variant_size_v<Message>> kNames = {
-    "Offer",         "Advertise",   "KeyList",       "Shares",
-    "ShareForward",  "ShareCheck",  "Fix",           "UploadHeader",
-    "Survivors",     "Endorse",     "UnmaskRequest", "UnmaskResponse",
-    "RoundResult",   "BurnRequest", "BurnVote",      "BurnCertificate",
-    "Hello",         "JobOffer",    "JobReply",      "LeaveRound",
-    "BlobRequest",   "BlobData",    "RunFinished",   "GenesisCall",
-    "GenesisCommit", "GenesisList", "GenesisReveal", "GenesisProof"};
+    "Offer",         "Advertise",       "KeyList",       "Shares",
+    "ShareForward",  "ShareCheck",      "Complaints",    "Opening",
+    "Fix",           "UploadHeader",    "Survivors",     "Endorse",
+    "UnmaskRequest", "UnmaskResponse",  "RoundResult",   "BurnRequest",
+    "BurnVote",      "BurnCertificate", "Hello",         "JobOffer",
+    "JobReply",      "LeaveRound",      "BlobRequest",   "BlobData",
+    "RunFinished",   "GenesisCall",     "GenesisCommit", "GenesisList",
+    "GenesisReveal", "GenesisProof"};
 
 }  // namespace
 

@@ -50,8 +50,8 @@ struct RoundHeader {
   bool operator==(const RoundHeader&) const = default;
 };
 
-/// Durations of Advertise, Share, Check, Upload (training included), Endorse, Unmask. Not hashed
-/// into h.
+/// Durations of Advertise, Share, Check (and Settle, where there is one), Upload (training
+/// included), Endorse, Unmask. Not hashed into h.
 using Deadlines = std::array<std::uint64_t, 6>;
 
 struct Offer {  // M0
@@ -116,17 +116,43 @@ struct ShareForward {  // M4
   bool operator==(const ShareForward&) const = default;
 };
 
-struct ShareCheck {  // M4A
+struct ShareCheck {  // M4A; its bitmaps have one length
   MemberId id{};
   Bytes32 d_v{};
-  Bitmap bad_dealers;
+  Bitmap bad_dealers;  // whose shares do not open, or are not what they committed to
+  Bitmap other_keys;   // dealers whose pre-shared key is not mine: no share is judged, no mask fits
   crypto::Signature signature{};
   bool operator==(const ShareCheck&) const = default;
+};
+
+/// Asks a dealer to open the shares that these are about.
+struct Complaints {                // M4B
+  std::vector<ShareCheck> checks;  // each names the dealer; ascending cohort index
+  bool operator==(const Complaints&) const = default;
+};
+
+/// Both shares of one holder, in the clear.
+struct OpenedShare {
+  MemberId member{};  // the holder in an Opening, the dealer in a Fix
+  Bytes32 b{};
+  Bytes32 r{};
+  bool operator==(const OpenedShare&) const = default;
+};
+
+struct Opening {  // M4C, by a dealer
+  MemberId id{};
+  Bytes32 d_v{};
+  std::vector<OpenedShare> shares;  // of those who complained, ascending cohort index
+  crypto::Signature signature{};
+  bool operator==(const Opening&) const = default;
 };
 
 struct Fix {  // M4U
   Bitmap u2;
   crypto::Signature signature{};
+  // Of dealers in U2 that opened what I complained about, ascending cohort index. Not signed: they
+  // are checked against the dealers' commitments.
+  std::vector<OpenedShare> opened{};
   bool operator==(const Fix&) const = default;
 };
 
@@ -260,7 +286,7 @@ struct GenesisProof {
 
 /// The protocol that this program speaks: the version of every frame, and what a Hello carries. Two
 /// programs with different protocols do not work together; each logs which one the other speaks.
-inline constexpr std::uint16_t kProtocol = 2;
+inline constexpr std::uint16_t kProtocol = 3;
 
 /// First message on every connection, and again every few seconds: the sender is there. The
 /// coordinator answers with its own where the two do not fit together: another protocol, another
@@ -337,11 +363,12 @@ struct RunFinished {  // C to P; signed "SOTTO sig finish" over run, completed, 
   bool operator==(const RunFinished&) const = default;
 };
 
-using Message = std::variant<Offer, Advertise, KeyList, Shares, ShareForward, ShareCheck, Fix,
-                             UploadHeader, Survivors, Endorse, UnmaskRequest, UnmaskResponse,
-                             RoundResult, BurnRequest, BurnVote, BurnCertificate, Hello, JobOffer,
-                             JobReply, LeaveRound, BlobRequest, BlobData, RunFinished, GenesisCall,
-                             GenesisCommit, GenesisList, GenesisReveal, GenesisProof>;
+using Message =
+    std::variant<Offer, Advertise, KeyList, Shares, ShareForward, ShareCheck, Complaints, Opening,
+                 Fix, UploadHeader, Survivors, Endorse, UnmaskRequest, UnmaskResponse, RoundResult,
+                 BurnRequest, BurnVote, BurnCertificate, Hello, JobOffer, JobReply, LeaveRound,
+                 BlobRequest, BlobData, RunFinished, GenesisCall, GenesisCommit, GenesisList,
+                 GenesisReveal, GenesisProof>;
 
 /// "Advertise", for logs and metrics.
 std::string_view name_of(const Message& message);

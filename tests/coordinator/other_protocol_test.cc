@@ -79,19 +79,19 @@ TEST_F(OtherProtocol, AnOlderMemberIsNamedWithBothNumbersAndLearnsOurs) {
   ASSERT_EQ(log.size(), 1U);
   EXPECT_NE(log[0].find("site-1"), std::string::npos) << log[0];
   EXPECT_NE(log[0].find("protocol 1"), std::string::npos) << log[0];
-  EXPECT_NE(log[0].find("protocol 2"), std::string::npos) << log[0];
+  EXPECT_NE(log[0].find("protocol 3"), std::string::npos) << log[0];
   ASSERT_EQ(host.sent.size(), 1U) << "a Hello, and no job is offered";
   EXPECT_TRUE(std::holds_alternative<wire::Hello>(wire::decode(host.sent[0])->message));
-  EXPECT_EQ(host.sent[0][0], 2) << "its version is what an older program logs";
+  EXPECT_EQ(host.sent[0][0], 3) << "its version is what an older program logs";
   for (int i = 0; i < 100; ++i)
     app->on_frame(kMember, hello);
   EXPECT_LT(log.size(), 10U) << "a repetition is not logged each time";
 }
 
 TEST_F(OtherProtocol, AHelloThatNamesAnotherProtocolThanItsFrameIsOfferedNothing) {
-  app->on_frame(kMember, wire::encode(kMember, {}, wire::Hello{.protocol = 3}));
+  app->on_frame(kMember, wire::encode(kMember, {}, wire::Hello{.protocol = 4}));
   ASSERT_EQ(log.size(), 1U);
-  EXPECT_NE(log[0].find("speaks protocol 3"), std::string::npos) << log[0];
+  EXPECT_NE(log[0].find("speaks protocol 4"), std::string::npos) << log[0];
   EXPECT_TRUE(host.sent.empty());
 }
 

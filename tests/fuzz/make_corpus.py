@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TYPES = [*range(13), *range(32, 39), *range(48, 53)]
+TYPES = [*range(15), *range(32, 39), *range(48, 53)]
 FRAME_HEAD = 24
 
 

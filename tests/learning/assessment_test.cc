@@ -427,7 +427,7 @@ TEST(Answers, AFrameOfAnotherProtocolIsNamedWithBothNumbersAndNotAnswered) {
   ASSERT_FALSE(world.notes.empty());
   EXPECT_LT(world.notes.size(), 10U);
   EXPECT_NE(world.notes[0].find("protocol 1"), std::string::npos) << world.notes[0];
-  EXPECT_NE(world.notes[0].find("protocol 2"), std::string::npos) << world.notes[0];
+  EXPECT_NE(world.notes[0].find("protocol 3"), std::string::npos) << world.notes[0];
 }
 
 TEST(Answers, ACoordinatorThatOffersNothingIsMentionedOnce) {

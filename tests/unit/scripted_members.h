@@ -101,6 +101,7 @@ class ScriptedMembers {
     wire::ShareCheck m4a{.id = members[i].id,
                          .d_v = secagg::digest_v(h, bits(v)),
                          .bad_dealers = bits(bad),
+                         .other_keys = bits({}),
                          .signature = {}};
     secagg::sign_share_check(members[i].signing, h, m4a);
     return m4a;

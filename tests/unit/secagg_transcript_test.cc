@@ -83,12 +83,25 @@ TEST_F(Transcript, AnnouncementsOfSetsAreNotExchangeable) {
 }
 
 TEST_F(Transcript, ShareCheckUploadAndSurvivorsCoverEveryField) {
-  wire::ShareCheck m4a{.id = MemberId{4}, .d_v = {1}, .bad_dealers = {0}, .signature = {}};
+  wire::ShareCheck m4a{
+      .id = MemberId{4}, .d_v = {1}, .bad_dealers = {0}, .other_keys = {0}, .signature = {}};
   sign_share_check(key, h, m4a);
   every_change_is_noticed<wire::ShareCheck>(
       m4a, [&](const auto& x) { return verify_share_check(public_key, h, x); },
       {[](auto& x) { x.id = MemberId{5}; }, [](auto& x) { x.d_v[0] ^= 1; },
-       [](auto& x) { x.bad_dealers[0] = 1; }});
+       [](auto& x) { x.bad_dealers[0] = 1; }, [](auto& x) { x.other_keys[0] = 1; },
+       [](auto& x) {
+         x.bad_dealers = {0, 0}, x.other_keys = {};
+       }});
+  wire::Opening m4c{
+      .id = MemberId{4}, .d_v = {1}, .shares = {{MemberId{5}, {2}, {3}}}, .signature = {}};
+  sign_opening(key, h, m4c);
+  EXPECT_FALSE(verify_opening(public_key, other_h, m4c));
+  every_change_is_noticed<wire::Opening>(
+      m4c, [&](const auto& x) { return verify_opening(public_key, h, x); },
+      {[](auto& x) { x.id = MemberId{5}; }, [](auto& x) { x.d_v[0] ^= 1; },
+       [](auto& x) { x.shares[0].member = MemberId{6}; }, [](auto& x) { x.shares[0].b[0] ^= 1; },
+       [](auto& x) { x.shares[0].r[0] ^= 1; }, [](auto& x) { x.shares.clear(); }});
   wire::UploadHeader m5{.id = MemberId{4}, .d_u2 = {1}, .hash_y = {2}, .signature = {}};
   sign_upload(key, h, m5);
   every_change_is_noticed<wire::UploadHeader>(

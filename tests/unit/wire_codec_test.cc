@@ -122,13 +122,13 @@ TEST(WireCodec, TrailingByteIsRefused) {
 TEST(WireCodec, OtherVersionAndUnknownTypeAreRefused) {
   Bytes frame = frame_of(Hello{});
   EXPECT_FALSE(is_of_another_protocol(frame));
-  for (const int other : {0, 1, 3}) {
+  for (const int other : {0, 1, 2, 4}) {
     frame[0] = static_cast<std::uint8_t>(other);
     EXPECT_FALSE(decode(frame).ok());
     EXPECT_TRUE(is_of_another_protocol(frame));
   }
   for (std::uint32_t type = 0; type < 65536; ++type) {
-    if (type <= 12 || (type >= 32 && type <= 38)) continue;
+    if (type <= 14 || (type >= 32 && type <= 38)) continue;
     Bytes other = frame_of(Hello{});
     other[2] = static_cast<std::uint8_t>(type);
     other[3] = static_cast<std::uint8_t>(type >> 8);
@@ -146,6 +146,9 @@ TEST(WireCodec, CountsAboveTheirLimitAreRefused) {
   EXPECT_TRUE(refused(sample<Offer>(), limits, "cohort size"));
   EXPECT_TRUE(refused(sample<BurnRequest>(), limits, "cohort size"));
   limits.cohort = 0;
+  EXPECT_TRUE(refused(sample<Complaints>(), limits, "complaints"));
+  EXPECT_TRUE(refused(sample<Opening>(), limits, "opened shares"));
+  EXPECT_TRUE(refused(Fix{{}, {}, {{}}}, limits, "opened shares"));
   EXPECT_TRUE(refused(KeyList{{}, {}, {samples::advertise()}}, limits, "advertisements"));
   EXPECT_TRUE(refused(ShareForward{{}, {}, {{}}}, limits, "forwarded shares"));
   EXPECT_TRUE(refused(UnmaskRequest{{}, {}, {}, {samples::upload()}}, limits, "upload headers"));
@@ -194,10 +197,14 @@ TEST(WireCodec, CountsThatTheFrameCannotHoldAreRefused) {
     std::size_t count_at;
   };
 
-  const std::vector<Case> cases = {
-      {KeyList{}, 66},       {Shares{}, 4},          {ShareForward{}, 66},   {UnmaskRequest{}, 1},
-      {UnmaskRequest{}, 69}, {BurnCertificate{}, 1}, {UnmaskResponse{}, 68}, {JobOffer{}, 32},
-      {JobReply{}, 89},      {LeaveRound{}, 0},      {BlobData{}, 48},       {RunFinished{}, 65}};
+  const std::vector<Case> cases = {{KeyList{}, 66},        {Shares{}, 4},
+                                   {ShareForward{}, 66},   {UnmaskRequest{}, 1},
+                                   {UnmaskRequest{}, 69},  {BurnCertificate{}, 1},
+                                   {UnmaskResponse{}, 68}, {Complaints{}, 0},
+                                   {Opening{}, 36},        {Fix{}, 66},
+                                   {JobOffer{}, 32},       {JobReply{}, 89},
+                                   {LeaveRound{}, 0},      {BlobData{}, 48},
+                                   {RunFinished{}, 65}};
   for (const Case& c : cases) {
     Bytes frame = frame_of(c.message);
     ASSERT_TRUE(decode(frame, limits).ok());

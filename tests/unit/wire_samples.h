@@ -65,6 +65,10 @@ inline UploadHeader upload() {
   return {MemberId{3}, h32(7), h32(8), sig(9)};
 }
 
+inline ShareCheck share_check() {
+  return {MemberId{2}, h32(0x2e), {0x08}, {0x10}, sig(0x2f)};
+}
+
 inline GenesisEntry genesis_entry() {
   return {MemberId{2}, h32(0x71), sig(0x72)};
 }
@@ -81,8 +85,10 @@ inline std::vector<Message> all() {
       KeyList{{0x1f}, sig(5), {advertise()}},
       Shares{MemberId{2}, {entry(1), entry(4)}},
       ShareForward{{0x1d}, sig(6), {{MemberId{5}, entry(2)}}},
-      ShareCheck{MemberId{2}, h32(0x2e), {0x08}, sig(0x2f)},
-      Fix{{0x1e}, sig(0x3a)},
+      share_check(),
+      Complaints{{share_check()}},
+      Opening{MemberId{3}, h32(0x81), {{MemberId{2}, h32(0x82), h32(0x83)}}, sig(0x84)},
+      Fix{{0x1e}, sig(0x3a), {{MemberId{3}, h32(0x85), h32(0x86)}}},
       upload(),
       Survivors{h32(0x0a), {0x17}, sig(0x0b)},
       Endorse{MemberId{4}, sig(0x0c)},

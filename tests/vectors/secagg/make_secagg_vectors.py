@@ -332,11 +332,11 @@ class Round:
         self.u2 = self.alive("check", self.v)
         nobody = sa.bits_of(COHORT, [])
         for i in self.u2:
-            signed = sa.sign(identity(i), "SA1 sig check", self.h + u32(i) + d_v + nobody)
-            self.say("ShareCheck", i, [0], u32(i) + d_v + sa.wire_bitmap(nobody) + signed)
+            signed = sa.sign(identity(i), "SA1 sig check", self.h + u32(i) + d_v + nobody + nobody)
+            self.say("ShareCheck", i, [0], u32(i) + d_v + 2 * sa.wire_bitmap(nobody) + signed)
         bits = sa.bits_of(COHORT, self.u2)
         self.d_u2 = sa.set_digest("SA1 u2", self.h, bits)
-        self.say("Fix", 0, self.u2, sa.wire_bitmap(bits) + self.announce("SA1 sig u2", self.d_u2))
+        self.say("Fix", 0, self.u2, sa.wire_bitmap(bits) + self.announce("SA1 sig u2", self.d_u2) + sa.wire_list([]))
 
     def upload(self):
         self.s = self.alive("upload", self.u2)

@@ -11,9 +11,10 @@ from primitives import (aes256_ctr, blake2b, ed25519_sign, little, number, shami
 NO_PSK = bytes(32)
 SELF_MASK, MASK_KEY = 0, 1  # the kinds of share in M9
 SEGMENT_BLOCKS = 2**28
-FRAME_VERSION = 2
+FRAME_VERSION = 3
 TYPES = {"Offer": 0, "Advertise": 1, "KeyList": 2, "Shares": 3, "ShareForward": 4, "UploadHeader": 5, "Survivors": 6,
-         "Endorse": 7, "UnmaskRequest": 8, "UnmaskResponse": 9, "RoundResult": 10, "ShareCheck": 11, "Fix": 12}
+         "Endorse": 7, "UnmaskRequest": 8, "UnmaskResponse": 9, "RoundResult": 10, "ShareCheck": 11, "Fix": 12,
+         "Complaints": 13, "Opening": 14}
 
 
 def u8(v):

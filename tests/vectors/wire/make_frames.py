@@ -69,6 +69,8 @@ assert len(entry(1)) == 237 and len(entry(4)) == 317
 UPLOAD = u32(3) + h32(0x07) + h32(0x08) + sig(0x09)
 assert len(UPLOAD) == 132
 
+SHARE_CHECK = u32(2) + h32(0x2E) + bitmap(0x08) + bitmap(0x10) + sig(0x2F)
+
 GENESIS_ENTRY = u32(2) + h32(0x71) + sig(0x72)
 assert len(GENESIS_ENTRY) == 100
 GENESIS_REVEAL = h32(0x70) + u32(2) + h32(0x73) + h32(0x74) + sig(0x75)
@@ -88,12 +90,14 @@ BODIES = {
     "UnmaskResponse": (9, u32(2) + h32(0x1B) + h32(0x1C) + u32(2)
                        + u32(1) + u8(0) + h32(0x1D) + u32(3) + u8(1) + h32(0x1E) + sig(0x1F)),
     "RoundResult": (10, u8(3) + h32(0x2A) + h32(0x2B) + h32(0x2C) + sig(0x2D)),
-    "ShareCheck": (11, u32(2) + h32(0x2E) + bitmap(0x08) + sig(0x2F)),
-    "Fix": (12, bitmap(0x1E) + sig(0x3A)),
+    "ShareCheck": (11, SHARE_CHECK),
+    "Complaints": (13, u32(1) + SHARE_CHECK),
+    "Opening": (14, u32(3) + h32(0x81) + u32(1) + u32(2) + h32(0x82) + h32(0x83) + sig(0x84)),
+    "Fix": (12, bitmap(0x1E) + sig(0x3A) + u32(1) + u32(3) + h32(0x85) + h32(0x86)),
     "BurnRequest": (6, u8(1) + HEADER + sig(0x61)),
     "BurnVote": (7, u8(1) + u32(4) + sig(0x62)),
     "BurnCertificate": (8, u8(1) + u32(2) + u32(1) + sig(0x63) + u32(4) + sig(0x64)),
-    "Hello": (32, u32(2) + h32(0x5A) + u32(7) + h32(0x5B)),
+    "Hello": (32, u32(3) + h32(0x5A) + u32(7) + h32(0x5B)),
     "JobOffer": (33, h32(0x3B) + text('{"rounds":3}') + sig(0x3C)),
     "JobReply": (34, h32(0x3D) + h32(0x3E) + u32(2) + u8(2) + u64(3500) + u64(200) + u32(4) + text("epsilon is above our policy") + sig(0x3F)),
     "LeaveRound": (35, text("disk full")),
@@ -107,7 +111,7 @@ BODIES = {
     "GenesisProof": (52, h32(0x70) + u32(1) + GENESIS_ENTRY + u32(1) + GENESIS_REVEAL),
 }
 
-frames = {name: (u16(2) + u16(kind) + u32(2) + u64(RUN_ROUND) + u64(len(body)) + body).hex()
+frames = {name: (u16(3) + u16(kind) + u32(2) + u64(RUN_ROUND) + u64(len(body)) + body).hex()
           for name, (kind, body) in BODIES.items()}
 frames["header"] = HEADER.hex()
 Path(__file__).with_name("frames.json").write_text(json.dumps(frames, indent=1) + "\n")
