@@ -7,8 +7,9 @@
 
 namespace sotto::codec {
 
-/// Fixed-point code of a value x: floor(clamp(factor x, -limit, limit) + limit + 1 + u), u uniform
-/// in [0, 1): in [1, 2 limit + 1], unbiased. limit = 2^(q-1) - 1, q <= 24.
+/// Fixed-point code of a value x: with y = clamp(factor x, -limit, limit) + limit + 1, floor(y),
+/// and 1 more when u < y - floor(y), u uniform in [0, 1). It is in [1, 2 limit + 1] and unbiased.
+/// limit = 2^(q-1) - 1, q <= 24.
 struct OffsetCode {
   double factor = 0;
   double limit = 0;
