@@ -107,9 +107,11 @@ TEST_F(ProtocolVectors, AFederationFileIsWhatTheCoordinatorSigns) {
 
 TEST_F(ProtocolVectors, HelloWithAndWithoutARun) {
   const Json& v = known["hello"];
-  EXPECT_EQ(message<wire::Hello>(v["without_run"], 2), (wire::Hello{}));
-  EXPECT_EQ(message<wire::Hello>(v["with_run"], 2),
-            (wire::Hello{.run = bytes32(known["job_offer"]["run"])}));
+  const config::Roster roster = federation().roster;
+  wire::Hello hello{.roster_version = roster.version, .roster_hash = roster.hash()};
+  EXPECT_EQ(message<wire::Hello>(v["without_run"], 2), hello);
+  hello.run = bytes32(known["job_offer"]["run"]);
+  EXPECT_EQ(message<wire::Hello>(v["with_run"], 2), hello);
 }
 
 TEST_F(ProtocolVectors, AJobOfferIsSignedOverTheHashOfTheText) {

@@ -103,8 +103,9 @@ def federation_vector():
 
 
 def hello_vectors():
-    return {"without_run": frame("Hello", MEMBER, u32(PROTOCOL) + bytes(32)),
-            "with_run": frame("Hello", MEMBER, u32(PROTOCOL) + RUN)}
+    pinned = u32(roster().version) + roster().hash()
+    return {"without_run": frame("Hello", MEMBER, u32(PROTOCOL) + bytes(32) + pinned),
+            "with_run": frame("Hello", MEMBER, u32(PROTOCOL) + RUN + pinned)}
 
 
 def offer_vector():
