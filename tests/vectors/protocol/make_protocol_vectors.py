@@ -20,7 +20,7 @@ from primitives import blake2b, number  # noqa: E402
 from secagg1 import u8, u16, u32, u64  # noqa: E402
 
 TYPES = {"Hello": 32, "JobOffer": 33, "JobReply": 34, "LeaveRound": 35, "BlobRequest": 36, "BlobData": 37, "RunFinished": 38}
-PROTOCOL = 3
+PROTOCOL = sa.FRAME_VERSION
 CHUNK_WORDS = 2**18
 UPDATE, COUNTERS, CHECK = 1, 2, 3
 COORDINATOR = named("coordinator")
