@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/base/check.h"
+#include "common/privacy/analytic_gaussian.h"
 #include "common/privacy/fixed_size_sampling.h"
 #include "common/privacy/rdp_conversion.h"
 #include "common/privacy/subsampled_gaussian.h"
@@ -149,17 +150,22 @@ double epsilon_with(const PrivacyTarget& target, double sigma, Accounting accoun
   return epsilon.ok() ? *epsilon : kInfinity;
 }
 
+constexpr double kLargestNoise = 1e6;
+
+Error no_noise_reaches_it() {
+  return Error{"no noise multiplier up to 1e6 reaches the target epsilon"};
+}
+
 /// Bisection, for a bound that costs little.
 Result<double> calibrate_by_rdp(const PrivacyTarget& target) {
   const auto fits = [&](double sigma) {
     return epsilon_with(target, sigma, Accounting::kRdp) <= target.epsilon;
   };
-  constexpr double kLargest = 1e6;
   constexpr double kSmallest = 1e-2;
   double high = 1;  // fits, from here on
   while (!fits(high)) {
     high *= 2;
-    if (high > kLargest) return Error{"no noise multiplier up to 1e6 reaches the target epsilon"};
+    if (high > kLargestNoise) return no_noise_reaches_it();
   }
   double low = high / 2;  // does not fit
   while (fits(low)) {
@@ -172,6 +178,21 @@ Result<double> calibrate_by_rdp(const PrivacyTarget& target) {
     (fits(middle) ? high : low) = middle;
   }
   return high;
+}
+
+/// A noise multiplier that is enough where no Renyi order reaches the target, below about
+/// ln(1 / delta) over the largest order: without sampling the steps are one Gaussian, and sampling
+/// only helps. Halved as long as it is enough.
+Result<double> enough_by_pld(const PrivacyTarget& target) {
+  const auto fits = [&](double sigma) {
+    return epsilon_with(target, sigma, Accounting::kPld) <= target.epsilon;
+  };
+  double sigma = std::min(kLargestNoise, gaussian_sigma(target.epsilon, target.delta) *
+                                             std::sqrt(static_cast<double>(target.steps)));
+  if (!fits(sigma)) return no_noise_reaches_it();
+  while (fits(sigma / 2))
+    sigma /= 2;
+  return sigma;
 }
 
 /// From a noise multiplier that is enough down to the least one: epsilon is nearly a power of it,
@@ -220,7 +241,9 @@ Result<double> calibrate_noise_multiplier(const PrivacyTarget& target, Accountin
       !fits.ok())
     return fits.error();
   Result<double> sigma = calibrate_by_rdp(target);
-  if (!sigma.ok() || accounting == Accounting::kRdp) return sigma;
+  if (accounting == Accounting::kRdp) return sigma;
+  if (!sigma.ok()) sigma = enough_by_pld(target);
+  if (!sigma.ok()) return sigma;
   return calibrate_by_pld(target, *sigma);
 }
 

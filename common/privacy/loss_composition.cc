@@ -7,6 +7,7 @@
 #include <limits>
 #include <numbers>
 #include <optional>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/privacy/fourier.h"
@@ -25,10 +26,14 @@ using Complex = std::complex<double>;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kEpsilon = 0x1p-52;
+constexpr double kLongEpsilon = std::numeric_limits<long double>::epsilon();
 constexpr double kLongest = 1 << 22;
 /// What folding may add: to the tilted mass from above, and as a share of delta from below.
 constexpr double kFoldedMass = 1e-8;
 constexpr double kFoldedShare = 1e-6;
+/// What errors may take of delta before another tilt is tried, and how many are.
+constexpr double kErrorShare = 1e-4;
+constexpr int kTilts = 3;
 
 /// Moments of the tilted sum. `log` is the log of the moment generating function.
 struct Cumulants {
@@ -79,6 +84,19 @@ class Sketch {
       const double tilt = std::exp(middle);
       const Cumulants c = at(tilt);
       (c.log - tilt * c.mean > log_tail ? low : high) = middle;
+    }
+    return std::exp(high);
+  }
+
+  /// The tilt at which what is summed for delta(epsilon) is least, so that rounding does least to
+  /// it: the saddle point of exp(log moment - tilt epsilon) / (tilt (1 + tilt)).
+  [[nodiscard]] double tilt_at(double epsilon) const {
+    double low = std::log(largest_tilt_ * 1e-6);
+    double high = std::log(largest_tilt_);
+    for (int i = 0; i < 26; ++i) {
+      const double middle = (low + high) / 2;
+      const double tilt = std::exp(middle);
+      (at(tilt).mean < epsilon + 1 / tilt + 1 / (1 + tilt) ? low : high) = middle;
     }
     return std::exp(high);
   }
@@ -279,22 +297,26 @@ class UpperSums {
     double scale = 0;
     double slow = 0;
     double fast = 0;
+    double error = 0;  // what rounding and the transform may have done, times scale
   };
 
   [[nodiscard]] Cell cell(std::int64_t at) const {
-    double slow = 0;
-    double fast = 0;
+    long double slow_sum = 0;  // the terms may be many and of one size
+    long double fast_sum = 0;
     for (std::size_t i = 0; i < spectrum_.terms.size(); ++i) {
       const Complex root =
           roots_(spectrum_.terms[i].frequency * static_cast<std::size_t>(at) % spectrum_.length);
-      slow += root.real() * slow_.terms[i].real() - root.imag() * slow_.terms[i].imag();
-      fast += root.real() * fast_.terms[i].real() - root.imag() * fast_.terms[i].imag();
+      slow_sum += root.real() * slow_.terms[i].real() - root.imag() * slow_.terms[i].imag();
+      fast_sum += root.real() * fast_.terms[i].real() - root.imag() * fast_.terms[i].imag();
     }
+    const auto slow = static_cast<double>(slow_sum);
+    const auto fast = static_cast<double>(fast_sum);
     const double relative = spectrum_.relative_error + 64 * kEpsilon;
     return {.scale = std::exp(spectrum_.log_factor - tilt_ * static_cast<double>(at) * interval_) *
                      (1 + relative),
             .slow = slow + slow_.error,
-            .fast = std::max(0.0, fast - fast_.error) * (1 - 2 * relative)};
+            .fast = std::max(0.0, fast - fast_.error) * (1 - 2 * relative),
+            .error = slow_.error + fast_.error};
   }
 
  private:
@@ -329,7 +351,8 @@ class UpperSums {
       out.terms.push_back(value);
     }
     const auto count = static_cast<double>(out.terms.size());
-    out.error = sum * (spectrum_.relative_of_terms + kEpsilon * (128 + count)) +
+    const double of_sums = kEpsilon * 128 + kLongEpsilon * count;
+    out.error = sum * (spectrum_.relative_of_terms + of_sums) +
                 2 * spectrum_.error_of_factors * std::sqrt(squares) +
                 spectrum_.left_out * n * whole / one_less_ratio;
     return out;
@@ -351,8 +374,8 @@ struct Period {
   double tail_tilt = 0;  // of the bound on what lies above
 };
 
-Period period_for(const Sketch& sketch, double delta) {
-  Period out{.tilt = sketch.tilt_for(std::log(delta))};
+Period period_for(const Sketch& sketch, double tilt, double delta) {
+  Period out{.tilt = tilt};
   const Cumulants tilted_sum = sketch.at(out.tilt);
   out.base = std::max(0.0, tilted_sum.mean - 8 * std::sqrt(tilted_sum.variance));
   // What lies above a period is folded down and counts by its tilted mass: Chernoff's bound on
@@ -380,15 +403,20 @@ double mass_above(const std::vector<RepeatedLoss>& parts, double tilt, double lo
   return std::exp(log_bound);
 }
 
+struct Solution {
+  double epsilon = kInfinity;
+  double error_share = 1;  // of delta: what rounding and the transform take of it
+};
+
 /// Nothing where epsilon is below the period.
-std::optional<double> solve(const UpperSums& sums, std::int64_t low, std::int64_t high,
-                            double interval, double delta) {
+std::optional<Solution> solve(const UpperSums& sums, std::int64_t low, std::int64_t high,
+                              double interval, double delta) {
   const auto delta_at = [&](std::int64_t at) {
     const UpperSums::Cell cell = sums.cell(at);
     return cell.scale * (cell.slow - cell.fast);
   };
   if (delta_at(low) <= delta) return std::nullopt;
-  if (!(delta_at(high) <= delta)) return kInfinity;
+  if (!(delta_at(high) <= delta)) return Solution{};
   while (high - low > 1) {
     const std::int64_t middle = low + (high - low) / 2;
     (delta_at(middle) <= delta ? high : low) = middle;
@@ -396,7 +424,28 @@ std::optional<double> solve(const UpperSums& sums, std::int64_t low, std::int64_
   const UpperSums::Cell cell = sums.cell(high);
   const double rest = (cell.slow - delta / cell.scale) / cell.fast;  // exp(epsilon - high interval)
   const double below = rest > 0 ? std::clamp(std::log(rest), -interval, 0.0) : -interval;
-  return static_cast<double>(high) * interval + (std::isnan(below) ? 0 : below);
+  return Solution{.epsilon = static_cast<double>(high) * interval + (std::isnan(below) ? 0 : below),
+                  .error_share = cell.scale * cell.error / delta};
+}
+
+/// By one tilt. `left` is delta without what no epsilon covers.
+Result<Solution> solve_tilted(const std::vector<RepeatedLoss>& parts, Period period, double left) {
+  const double interval = parts.front().loss.interval;
+  while (true) {
+    const double points = period.width / interval + 2;
+    if (!(points <= kLongest))
+      return Error{"the interval of the losses is too small for their sum"};
+    const std::size_t length = RealSequence::length_for(static_cast<std::size_t>(points));
+    const auto low = static_cast<std::int64_t>(period.base / interval);
+    const std::int64_t high = low + static_cast<std::int64_t>(length) - 1;
+    const double above = mass_above(parts, period.tail_tilt, static_cast<double>(high) * interval);
+    if (!(left - above > 0)) return Solution{};
+    const UpperSums sums(spectrum_of(parts, period.tilt, length), period.tilt, interval);
+    if (const auto found = solve(sums, low, high, interval, left - above)) return *found;
+    if (low == 0) return Solution{.epsilon = 0, .error_share = 0};
+    period.width += period.base;
+    period.base = 0;
+  }
 }
 
 }  // namespace
@@ -416,22 +465,23 @@ Result<double> composed_epsilon(const std::vector<RepeatedLoss>& parts, double d
     SOTTO_CHECK(part.loss.interval == interval, "grids of different intervals");
     left -= static_cast<double>(part.count) * part.loss.infinite;
   }
-  Period period = period_for(Sketch(parts, delta), delta);
-  while (true) {
-    const double points = period.width / interval + 2;
-    if (!(points <= kLongest))
-      return Error{"the interval of the losses is too small for their sum"};
-    const std::size_t length = RealSequence::length_for(static_cast<std::size_t>(points));
-    const auto low = static_cast<std::int64_t>(period.base / interval);
-    const std::int64_t high = low + static_cast<std::int64_t>(length) - 1;
-    const double above = mass_above(parts, period.tail_tilt, static_cast<double>(high) * interval);
-    if (!(left - above > 0)) return kInfinity;
-    const UpperSums sums(spectrum_of(parts, period.tilt, length), period.tilt, interval);
-    if (const auto epsilon = solve(sums, low, high, interval, left - above)) return *epsilon;
-    if (low == 0) return 0.0;
-    period.width += period.base;
-    period.base = 0;
+  const Sketch sketch(parts, delta);
+  double tilt = sketch.tilt_for(std::log(delta));
+  Result<Solution> found = solve_tilted(parts, period_for(sketch, tilt, delta), left);
+  if (!found.ok()) return found.error();
+  double epsilon = found->epsilon;
+  // Chernoff's bound knows how often a loss is large, not that most of them are small: a few steps
+  // at a small rate get a tilt that is far too large. Once epsilon is known the right one follows.
+  for (int tries = 0; tries < kTilts && found->error_share > kErrorShare; ++tries) {
+    const double last = std::exchange(tilt, sketch.tilt_at(std::isfinite(epsilon) ? epsilon : 0));
+    if (std::abs(std::log(tilt / last)) < 0.1) break;
+    Period period = period_for(sketch, tilt, delta);
+    period.width += std::exchange(period.base, 0);
+    found = solve_tilted(parts, period, left);
+    if (!found.ok()) break;
+    epsilon = std::min(epsilon, found->epsilon);
   }
+  return epsilon;
 }
 
 }  // namespace sotto::privacy

@@ -24,6 +24,7 @@ constexpr double kTolerance = 1e-4;
 constexpr double kSmallEpsilon = 1e-3;
 constexpr double kLargestInterval = 1e-3;  // few releases: what is estimated for many is not true
 constexpr double kFewestPoints = 2000;     // of the grid of the narrowest losses
+constexpr double kPointsInEpsilon = 64;    // at least
 constexpr int kCoarser = 12;               // doublings
 
 /// Both directions of a composition on grids of one interval.
@@ -65,12 +66,15 @@ double fewest_points(const Directions& directions) {
 
 /// The interval that keeps what discretisation adds within the tolerance. Splitting a loss between
 /// two points of the grid adds up to interval^2 / 4 to its variance and half of that to its mean;
-/// where losses lie evenly epsilon moves by interval^2 (1 + tilt) / 12 a release.
+/// where losses lie evenly epsilon moves by interval^2 (1 + tilt) / 12 a release. Where few
+/// releases lose little, delta bends over an epsilon, which the grid must resolve.
 double interval_for(const Directions& directions, double releases, double delta, double epsilon) {
   const LossEstimate remove = estimate(directions.remove, delta);
   const LossEstimate add = estimate(directions.add, delta);
   const double tilt = add.epsilon > remove.epsilon ? add.tilt : remove.tilt;
-  return std::sqrt(12 * kTolerance * std::max(epsilon, kSmallEpsilon) / (releases * (1 + tilt)));
+  const double asked = std::max(epsilon, kSmallEpsilon);
+  return std::min(asked / kPointsInEpsilon,
+                  std::sqrt(12 * kTolerance * asked / (releases * (1 + tilt))));
 }
 
 }  // namespace
@@ -140,6 +144,7 @@ double PldAccountant::epsilon(double delta) const {
       continue;
     }
     best = std::min(best, *epsilon);
+    if (best == 0) return 0;
     const double wanted = interval_for(*directions, releases, delta, best);
     return wanted < interval && coarser == 0 ? std::min(best, epsilon_at(wanted, delta)) : best;
   }

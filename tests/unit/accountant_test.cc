@@ -231,6 +231,23 @@ TEST(Calibration, EqualsThePublishedNoiseMultipliers) {
   }
 }
 
+// No Renyi order reaches the first two, so that the search cannot begin there.
+TEST(Calibration, ReachesTargetsBelowTheFloorOfRenyi) {
+  for (const PrivacyTarget& target :
+       {PrivacyTarget{.epsilon = 0.01, .delta = 1e-8, .sampling_rate = 1e-3, .steps = 1000},
+        PrivacyTarget{.epsilon = 0.002, .delta = 1e-8, .sampling_rate = 1e-2, .steps = 100},
+        PrivacyTarget{.epsilon = 0.002, .delta = 1e-5, .sampling_rate = 1, .steps = 1},
+        PrivacyTarget{.epsilon = 1e-4, .delta = 1e-6, .sampling_rate = 1e-3, .steps = 100}}) {
+    const auto sigma = calibrate_noise_multiplier(target, Accounting::kPld);
+    ASSERT_TRUE(sigma.ok()) << sigma.error().message;
+    const auto spent = [&](double z) {
+      return epsilon(target.sampling_rate, z, target.steps, target.delta, Accounting::kPld);
+    };
+    EXPECT_LE(spent(*sigma), target.epsilon);
+    EXPECT_GT(spent(0.999 * *sigma), target.epsilon);
+  }
+}
+
 TEST(Calibration, RefusesWhatCannotBe) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const auto refused = [](double eps, double delta, double rate, std::uint64_t steps) {

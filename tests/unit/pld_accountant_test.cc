@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <random>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -88,6 +89,91 @@ TEST(PldAccountant, IsNeverBelowTheExactEpsilonOfOneStep) {
     ++seen;
   }
   EXPECT_GE(seen, 30U);
+}
+
+/// The larger delta(epsilon) of both directions of one step, in closed form.
+double delta_of_one_step(double q, double sigma, double epsilon) {
+  const long double rate = q;
+  const auto above = [sigma](double x) { return std::erfc(x / sigma / std::sqrt(2.0L)) / 2; };
+  const auto output_of = [&](double loss) {
+    return static_cast<double>(sigma * sigma * std::log1p(std::expm1(1.0L * loss) / rate) + 0.5L);
+  };
+  const auto mixed = [&](double of_without, double of_with) {
+    return (1 - rate) * above(of_without) + rate * above(of_with);
+  };
+  const long double factor = std::exp(1.0L * epsilon);
+  const double high = output_of(epsilon);
+  long double delta = mixed(high, high - 1) - factor * above(high);
+  if (std::exp(-epsilon) > 1 - q) {
+    const double low = output_of(-epsilon);
+    delta = std::max(delta, above(-low) - factor * mixed(-low, 1 - low));
+  }
+  return static_cast<double>(delta);
+}
+
+TEST(PldAccountant, OneStepAtAnyRateIsTheClosedFormAndNeverBelowIt) {
+  std::mt19937_64 random(16);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  for (int i = 0; i < 200; ++i) {
+    const double q = std::pow(10, -6 + 6 * uniform(random));
+    const double sigma = 0.4 + 3 * uniform(random) * uniform(random);
+    const double delta = std::pow(10, -3 - 7 * uniform(random));
+    double low = 0;
+    double exact = 60;
+    for (int k = 0; k < 80; ++k) {
+      const double middle = (low + exact) / 2;
+      (delta_of_one_step(q, sigma, middle) > delta ? low : exact) = middle;
+    }
+    if (delta_of_one_step(q, sigma, 0) <= delta) exact = 0;
+    const double found = gaussian(q, sigma, 1).epsilon(delta);
+    EXPECT_GE(found, exact * (1 - 1e-10)) << q << " " << sigma << " " << delta;
+    EXPECT_LE(found, exact * (1 + 5e-3) + 5e-6) << q << " " << sigma << " " << delta;
+  }
+}
+
+/// Below delta(epsilon) of two steps, by hardly more than 1e-3 of it: outputs in bins are
+/// post-processing.
+double delta_of_two_binned_steps(double q, double sigma, double epsilon) {
+  constexpr double kBin = 0.01;
+  std::vector<double> with;
+  std::vector<double> without;
+  const auto below = [sigma](double x) { return std::erfc(-x / sigma / std::sqrt(2.0)) / 2; };
+  for (double x = -4; x < 7; x += kBin) {
+    const double mass = below(x + kBin) - below(x);
+    without.push_back(mass);
+    with.push_back((1 - q) * mass + q * (below(x + kBin - 1) - below(x - 1)));
+  }
+  double delta = 0;
+  for (std::size_t i = 0; i < with.size(); ++i)
+    for (std::size_t j = 0; j < with.size(); ++j)
+      delta += std::max(0.0, with[i] * with[j] - std::exp(epsilon) * without[i] * without[j]);
+  return delta;
+}
+
+TEST(PldAccountant, AFewStepsAtASmallRateCostWhatTheyCost) {
+  EXPECT_NEAR(gaussian(1e-4, 0.7, 1).epsilon(1e-5), 0.00076540, 1e-7) << "exact: 0.00076539821";
+  const double two = gaussian(1e-4, 0.7, 2).epsilon(1e-5);
+  EXPECT_LE(delta_of_two_binned_steps(1e-4, 0.7, two), 1e-5);
+  EXPECT_GT(delta_of_two_binned_steps(1e-4, 0.7, 0.99 * two), 1e-5);
+
+  struct Case {
+    double rate, sigma, delta;
+  };
+
+  for (const auto& [rate, sigma, delta] :
+       {Case{1e-4, 0.7, 1e-5}, {6e-5, 0.8, 1e-10}, {1e-3, 1, 1e-6}, {1e-4, 0.5, 1e-8}}) {
+    double last = 0;
+    for (std::uint64_t steps = 1; steps <= 12; ++steps) {
+      const double found = gaussian(rate, sigma, steps).epsilon(delta);
+      EXPECT_GT(found, last) << steps << " steps at rate " << rate;
+      if (steps % 4 == 1) {
+        EXPECT_NEAR(found, gaussian(rate, sigma, steps).epsilon_at(found / 300, delta),
+                    3e-3 * found)
+            << steps << " steps at rate " << rate;
+      }
+      last = found;
+    }
+  }
 }
 
 TEST(PldAccountant, CoversTheExactDeltasOfBothDirections) {
