@@ -1,6 +1,6 @@
-// Complaints about shares over the rounds of a run (docs/secure-aggregation.md, "Bad shares"): one
-// of two members lies each time, so whom it happens to with many others is worth an operator's
-// look, and leaves first. Durable, so that a restart of the coordinator forgets nobody.
+// Complaints about shares and pre-shared keys over the rounds of a run, and what became of them
+// (docs/secure-aggregation.md, "Bad shares"). Members whose keys differ take turns in leaving.
+// Durable, so that a restart of the coordinator forgets nobody's turn.
 #pragma once
 
 #include <filesystem>
@@ -20,27 +20,27 @@ class ConflictLog {
   /// Reads `file` when it is there: conflicts.json of the run folder. An Error when it is damaged.
   static Result<ConflictLog> open(std::filesystem::path file);
 
-  /// Durable when it returns OK; nothing is written for a round without an edge, nor for one that
-  /// is known: an attempt that goes on after a crash may find its edges again.
-  Status add(RoundNumber round, const std::vector<secagg::Conflict>& edges);
+  /// Durable when it returns OK; nothing is written for a round without a complaint, nor for one
+  /// that is known: an attempt that goes on after a crash may settle its complaints again.
+  Status add(RoundNumber round, const std::vector<secagg::Conflict>& conflicts);
 
-  /// Edges a member had, at either end.
-  [[nodiscard]] const std::map<MemberId, std::uint64_t>& counts() const { return counts_; }
+  /// How often each happened.
+  [[nodiscard]] const std::map<secagg::Conflict, std::uint64_t>& counts() const { return counts_; }
 
-  /// Those of attempts before this one.
-  [[nodiscard]] std::map<MemberId, std::uint64_t> counts_before(RoundNumber round) const;
+  /// Who left in the last attempt before this one in which a pair's keys differed.
+  [[nodiscard]] secagg::WhoLeft<MemberId> keys_before(RoundNumber round) const;
 
  private:
   struct Entry {
     RoundNumber round;
-    secagg::Conflict edge;
+    secagg::Conflict conflict;
   };
 
   void count(const Entry& entry);
 
   std::filesystem::path file_;
   std::vector<Entry> entries_;
-  std::map<MemberId, std::uint64_t> counts_;
+  std::map<secagg::Conflict, std::uint64_t> counts_;
 };
 
 }  // namespace sotto::coordinator

@@ -46,7 +46,7 @@ Result<RoundPlan> Coordinator::Impl::plan_of(RoundNumber number, const RoundMemb
   plan->threads = options.threads;
   plan->uploads = folder.uploads();
   plan->sums = folder.sums();
-  plan->earlier_conflicts = members.conflicts_before(number);
+  plan->earlier_keys = members.keys_before(number);
   return plan;
 }
 
@@ -92,6 +92,8 @@ void Coordinator::Impl::apply(RoundOutput output) {
   }
   if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
     note("conflicts of this round are not kept: " + kept.error().message);
+  for (const secagg::Conflict& conflict : output.conflicts)
+    say(members.line_about(conflict));
   for (const secagg::Evidence& e : output.evidence)
     note(run::keep_evidence(folder.path() / "evidence", e, options.roster));
   if (output.store_failed) throw StartupError(folder.cannot_write(*output.store_failed));

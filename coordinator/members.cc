@@ -1,6 +1,7 @@
 #include "coordinator/members.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -46,8 +47,11 @@ std::vector<MemberStatus> Members::status() const {
   for (const auto& [id, m] : members_) {
     out.push_back(m.status);
     out.back().connected = m.last_hello.has_value();
-    const auto at = conflicts().find(id);
-    if (at != conflicts().end()) out.back().conflicts = at->second;
+    for (const auto& [conflict, times] : conflicts_.counts())
+      if (conflict.holder == id || conflict.dealer == id)
+        out.back().conflicts.push_back(
+            sentence_about(conflict) +
+            (times > 1 ? " (" + std::to_string(times) + " times)" : std::string()));
   }
   return out;
 }
@@ -167,6 +171,17 @@ std::vector<MemberId> Members::ready() const {
     if (m.status.state == MemberState::kAccepted && m.last_hello) out.push_back(id);
   }
   return out;
+}
+
+std::string Members::sentence_about(const secagg::Conflict& conflict) const {
+  return secagg::sentence(conflict.end, name_of(conflict.holder), name_of(conflict.dealer));
+}
+
+std::optional<std::string> Members::line_about(const secagg::Conflict& conflict) const {
+  const auto times = conflicts_.counts().find(conflict);
+  if (times != conflicts_.counts().end() && !std::has_single_bit(times->second))
+    return std::nullopt;
+  return sentence_about(conflict);
 }
 
 Status Members::open_conflicts(const std::filesystem::path& file) {

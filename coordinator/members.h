@@ -31,20 +31,19 @@ class Members {
   [[nodiscard]] std::string name_of(MemberId id) const;
   [[nodiscard]] std::vector<MemberStatus> status() const;
 
-  /// Edges of the rounds of this run: read when a run begins or goes on, then added to.
+  /// Complaints of the rounds of this run: read when a run begins or goes on, then added to.
   Status open_conflicts(const std::filesystem::path& file);
 
-  Status add_conflicts(RoundNumber round, const std::vector<secagg::Conflict>& edges) {
-    return conflicts_.add(round, edges);
+  Status add_conflicts(RoundNumber round, const std::vector<secagg::Conflict>& conflicts) {
+    return conflicts_.add(round, conflicts);
   }
 
-  /// Of all rounds so far, and of attempts before `round`.
-  [[nodiscard]] const std::map<MemberId, std::uint64_t>& conflicts() const {
-    return conflicts_.counts();
-  }
+  /// A sentence for the log that names both, at the 1st, 2nd, 4th, 8th time that it happens.
+  [[nodiscard]] std::optional<std::string> line_about(const secagg::Conflict& conflict) const;
 
-  [[nodiscard]] std::map<MemberId, std::uint64_t> conflicts_before(RoundNumber round) const {
-    return conflicts_.counts_before(round);
+  /// Who left whom because of pre-shared keys, in attempts before `round`.
+  [[nodiscard]] secagg::WhoLeft<MemberId> keys_before(RoundNumber round) const {
+    return conflicts_.keys_before(round);
   }
 
   /// True when the member was not there before this Hello.
@@ -90,6 +89,8 @@ class Members {
   [[nodiscard]] std::string refusals() const;
 
  private:
+  [[nodiscard]] std::string sentence_about(const secagg::Conflict& conflict) const;
+
   struct Member {
     MemberStatus status;
     std::optional<std::uint64_t> evaluation_examples;  // of its newest answer

@@ -44,7 +44,7 @@ secagg::Cohort cohort_of(const RoundPlan& plan) {
 }
 
 std::string_view name(Phase phase) {
-  static constexpr std::string_view kNames[] = {"Advertise", "Share",  "Check", "Upload",
+  static constexpr std::string_view kNames[] = {"Advertise", "Share",  "Check", "Settle", "Upload",
                                                 "Endorse",   "Unmask", "Burn",  "Closed"};
   return kNames[static_cast<std::size_t>(phase)];
 }
@@ -70,8 +70,12 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
     case Phase::kCheck:
       if (contains(server.v(), index)) return server.share_forward(to);
       break;
+    case Phase::kSettle:
+      if (contains(server.asked(), index) && !contains(server.answered(), index))
+        return server.complaints_about(to);
+      break;
     case Phase::kUpload:
-      if (contains(server.u2(), index)) return server.fix_message();
+      if (contains(server.u2(), index)) return server.fix_message(to);
       break;
     case Phase::kUnmask:
       if (contains(server.responded(), index)) break;
@@ -108,8 +112,26 @@ void RoundStateMachine::State::enter(PhaseState next, TimePoint now) {
 }
 
 Duration RoundStateMachine::State::duration() const {
-  const Phase timed = current() == Phase::kBurn ? Phase::kEndorse : current();
-  return Duration(plan.deadline_ms.at(static_cast<std::size_t>(timed)));
+  const auto of = [&](std::size_t timed) { return Duration(plan.deadline_ms.at(timed)); };
+  switch (current()) {
+    case Phase::kAdvertise:
+      return of(0);
+    case Phase::kShare:
+      return of(1);
+    case Phase::kCheck:
+    case Phase::kSettle:
+      return of(2);
+    case Phase::kUpload:
+      return of(3);
+    case Phase::kEndorse:
+    case Phase::kBurn:
+      return of(4);
+    case Phase::kUnmask:
+      return of(5);
+    case Phase::kClosed:
+      break;
+  }
+  return {};
 }
 
 bool RoundStateMachine::State::settled(const IndexSet& expected, const IndexSet& done) const {
@@ -132,6 +154,8 @@ bool RoundStateMachine::State::complete() const {
       return settled(server.u1(), server.dealt());
     case Phase::kCheck:
       return settled(server.v(), server.checked());
+    case Phase::kSettle:
+      return settled(server.asked(), server.answered());
     case Phase::kUpload:
       return settled(server.u2(), server.uploaded());
     case Phase::kEndorse:
@@ -159,17 +183,11 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
     case Phase::kShare:
       report_dropouts(server.u1(), server.dealt());
       return next(server.fix_v(), CheckPhase{});
-    case Phase::kCheck: {
-      server.remember_conflicts(plan.earlier_conflicts);
-      out.conflicts = server.conflicts();
-      const Status fixed = server.fix_u2();
-      if (fixed.ok()) report_dropouts(server.v(), server.u2());
-      return next(
-          fixed,
-          UploadPhase{UploadCollector({.upload_bytes = secagg::upload_bytes(plan.header.lanes),
-                                       .at_once = plan.uploads_at_once,
-                                       .fetch = plan.fetch})});
-    }
+    case Phase::kCheck:
+      return end_check(now);
+    case Phase::kSettle:
+      report_dropouts(server.asked(), server.answered());
+      return begin_upload(now);
     case Phase::kUpload:
       return end_upload(now);
     case Phase::kEndorse:
@@ -295,6 +313,7 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                  [&](const wire::Advertise& m) { take(m); },
                  [&](const wire::Shares& m) { take(m); },
                  [&](const wire::ShareCheck& m) { take(m); },
+                 [&](const wire::Opening& m) { take(m); },
                  [&](const wire::UploadHeader& m) {
                    if (in<BurnPhase>()) return judge(from, what, Verdict::ignored("late"));
                    if (take(m)) in<UploadPhase>()->collector.add(from, m.hash_y, now);
@@ -434,10 +453,10 @@ RoundOutput RoundStateMachine::close(const Bytes32& new_model_hash, TimePoint no
 
 RoundProgress RoundStateMachine::progress() const {
   const State& state = *state_;
-  const IndexSet* done[] = {&state.server.advertised(), &state.server.dealt(),
-                            &state.server.checked(),    &state.server.uploaded(),
-                            &state.server.endorsed(),   &state.server.responded(),
-                            &state.server.responded(),  &state.server.responded()};
+  const IndexSet* done[] = {
+      &state.server.advertised(), &state.server.dealt(),     &state.server.checked(),
+      &state.server.answered(),   &state.server.uploaded(),  &state.server.endorsed(),
+      &state.server.responded(),  &state.server.responded(), &state.server.responded()};
   RoundProgress progress{.phase = state.current(),
                          .cohort = state.server.cohort().size(),
                          .done = static_cast<std::uint32_t>(done[state.phase.index()]->size()),

@@ -1,8 +1,9 @@
 // RoundStateMachine: one attempt at one round at the coordinator, from the offer to the plain sum.
 // Deterministic, and sans-I/O but for the UploadStore that it is given: verbs in, Output out;
-// phases Advertise, Share, Check, Upload, Endorse, Unmask and, when there can be no sum, Burn as a
-// variant of small structs. The driver (coordinator.cc, or the simulator) persists first, then
-// sends. The facts that it kept, replayed, are the machine again. One thread.
+// phases Advertise, Share, Check, Settle (when a dealer has to open shares), Upload, Endorse,
+// Unmask and, when there can be no sum, Burn as a variant of small structs. The driver
+// (coordinator.cc, or the simulator) persists first, then sends. The facts that it kept, replayed,
+// are the machine again. One thread.
 #pragma once
 
 #include <map>
@@ -40,7 +41,7 @@ struct RoundPlan {
   codec::EncodingSpec encoding;
   EncodedParameters model;  // served as the blob model_hash; unchanged until the outcome
   wire::FetchLimits fetch;
-  std::map<MemberId, std::uint64_t> earlier_conflicts;  // edges in earlier rounds of the run
+  secagg::WhoLeft<MemberId> earlier_keys;  // pairs whose pre-shared keys differed before
   std::uint32_t uploads_at_once = 4;       // members whose upload is pulled at a time; others queue
   unsigned threads = 1;                    // that share the signatures of a message
   std::uint32_t unmask_sends = 3;          // M8, one each deadline_ms[5]; then the round is lost
@@ -56,6 +57,7 @@ enum class Phase : std::uint8_t {
   kAdvertise,
   kShare,
   kCheck,
+  kSettle,
   kUpload,
   kEndorse,
   kUnmask,
@@ -130,7 +132,7 @@ struct RoundOutput {
   std::vector<wire::Envelope> send;
   std::optional<SumRequest> sum;
   std::vector<RoundEvent> events;
-  std::vector<secagg::Conflict> conflicts;  // once, when U2 is fixed or cannot be
+  std::vector<secagg::Conflict> conflicts;  // once, when complaints are settled
   std::vector<secagg::Evidence> evidence;   // at most one a member and kind of message in a round
   std::optional<RoundOutcome>
       outcome;  // once: the attempt is over; the driver makes the model, then calls close()

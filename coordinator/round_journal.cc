@@ -9,7 +9,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 2;
+constexpr std::uint32_t kFormat = 3;
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 
 enum class FactKind : std::uint8_t { kHeard = 1, kLeft, kUploadWhole, kDecided, kEndedWithoutSum };

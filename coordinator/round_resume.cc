@@ -17,6 +17,7 @@ Bytes32 RoundStateMachine::State::digest_of_decisions() const {
   fixed.u8(static_cast<std::uint8_t>(current()));
   if (current() >= Phase::kShare) add(server.u1());
   if (current() >= Phase::kCheck) add(server.v());
+  if (current() == Phase::kSettle) add(server.asked());
   if (current() >= Phase::kUpload) add(server.u2());
   if (current() >= Phase::kEndorse) add(server.uploaded());
   if (current() >= Phase::kUnmask) add(server.endorsed());

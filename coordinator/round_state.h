@@ -1,6 +1,6 @@
-// Inside of RoundStateMachine, shared by round.cc (from the offer to the sum), round_intake.cc
-// (uploads), round_burn.cc (the way out when there is no sum) and round_resume.cc. Not for anybody
-// else.
+// Inside of RoundStateMachine, shared by round.cc (from the offer to the sum), round_settle.cc
+// (complaints), round_intake.cc (uploads), round_burn.cc (the way out when there is no sum) and
+// round_resume.cc. Not for anybody else.
 #pragma once
 
 #include <algorithm>
@@ -28,6 +28,8 @@ struct SharePhase {};
 
 struct CheckPhase {};
 
+struct SettlePhase {};
+
 struct UploadPhase {
   UploadCollector collector;
   std::optional<TimePoint> last_call{};  // set when the phase is prolonged: no longer than to here
@@ -51,8 +53,8 @@ struct BurnPhase {
 struct ClosedPhase {};
 
 // In the order of enum Phase.
-using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, UploadPhase, EndorsePhase,
-                                UnmaskPhase, BurnPhase, ClosedPhase>;
+using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, SettlePhase, UploadPhase,
+                                EndorsePhase, UnmaskPhase, BurnPhase, ClosedPhase>;
 
 struct RoundStateMachine::State {
   State(RoundPlan round_plan, const crypto::SigningKey& signing);
@@ -125,8 +127,12 @@ struct RoundStateMachine::State {
   [[nodiscard]] bool complete() const;
   /// The phase is over, everything having arrived or its time being up.
   void end_phase(TimePoint now);
+  void end_check(TimePoint now);
+  /// Complaints are settled: fixes U2, or cancels the round.
+  void begin_upload(TimePoint now);
   void end_upload(TimePoint now);
-  /// How long a phase lasts: a burn as long as the endorsements that it takes the place of.
+  /// How long a phase lasts: Settle as long as Check, a burn as long as the endorsements that it
+  /// takes the place of.
   [[nodiscard]] Duration duration() const;
   void on_deadline(TimePoint now);
   /// The time is up but uploads still come in: the phase goes on, at most as long again.

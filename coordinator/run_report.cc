@@ -287,10 +287,10 @@ std::string describe_status(const std::string& status_json) {
   for (const json& m : s.value("members", json::array())) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),
                        m.value("state", ""), m.value("reason", ""));
-    if (const auto conflicts = m.value("conflicts", std::uint64_t{0}); conflicts > 0)
-      out += fmt::format(" {} conflicts about shares", conflicts);
     if (const auto misdeeds = m.value("misdeeds", std::uint64_t{0}); misdeeds > 0)
       out += fmt::format(" {} misdeeds", misdeeds);
+    for (const json& conflict : m.value("conflicts", json::array()))
+      out += fmt::format("\n{:8}{}", "", conflict.get<std::string>());
   }
   return out + strangers(s.value("strangers", json::object()));
 }

@@ -67,10 +67,10 @@ struct MemberStatus {
   MemberId id{};
   std::string name;
   MemberState state{};
-  bool connected = false;       // heard of lately
-  std::string reason;           // of a refusal
-  std::uint64_t conflicts = 0;  // complaints about shares, by it or about it, in this run
-  std::uint64_t misdeeds = 0;   // frames that break the protocol, and floods, since the start
+  bool connected = false;              // heard of lately
+  std::string reason;                  // of a refusal
+  std::vector<std::string> conflicts;  // complaints by it and about it in this run, in words
+  std::uint64_t misdeeds = 0;  // frames that break the protocol, and floods, since the start
   RoundPart part{};
   std::string part_reason;  // of kLate and kGone
 };

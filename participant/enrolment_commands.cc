@@ -113,7 +113,8 @@ void add_preshared(CLI::App& app) {
     print("key with " + args->peer + " made: " + file.string() + "\ncarry the file to " +
           args->peer + " by a way that nobody else sees (not through the coordinator), where\n" +
           "  sotto-participant preshared YOUR-NAME --import FILE\ntakes it over; both sites use it "
-          "from their next start on, and complain about each other until both do");
+          "from their next start on, and one of the two is left out of each round "
+          "until both do");
   });
 }
 

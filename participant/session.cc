@@ -74,11 +74,13 @@ void ParticipantSession::State::on_phase_message(const wire::Message& message, T
   }
   const auto* m2 = std::get_if<wire::KeyList>(&message);
   const auto* m4 = std::get_if<wire::ShareForward>(&message);
+  const auto* m4b = std::get_if<wire::Complaints>(&message);
   const auto* m4u = std::get_if<wire::Fix>(&message);
   const auto* m6 = std::get_if<wire::Survivors>(&message);
   const auto* m8 = std::get_if<wire::UnmaskRequest>(&message);
   if (m2 && round->in<Advertised>()) return on_key_list(*m2, now);
   if (m4 && round->in<Dealt>()) return on_shares(*m4, now);
+  if (m4b && round->in<Checked>()) return on_complaints(*m4b, now);
   if (m4u && round->in<Checked>()) return on_fix(*m4u);
   if (m6 && round->in<Uploaded>()) return on_survivors(*m6, now);
   if (m8 && round->in<Endorsed>()) return on_unmask_request(*m8, now);
@@ -243,6 +245,14 @@ void ParticipantSession::State::on_shares(const wire::ShareForward& m4, TimePoin
   auto m4a = round->client.check_shares(m4);
   if (!m4a.ok()) return leave(m4a.error().message, m4a.error().message);
   answer(m4, std::move(m4a).value(), Checked{}, now);
+}
+
+void ParticipantSession::State::on_complaints(const wire::Complaints& m4b, TimePoint now) {
+  auto m4c = round->client.open_shares(m4b);
+  if (!m4c.ok()) return leave(m4c.error().message, m4c.error().message);
+  event(Kind::kSharesOpened, round->header.round,
+        std::to_string(m4c->shares.size()) + " members complained about this site's shares");
+  answer(m4b, std::move(m4c).value(), Checked{}, now);
 }
 
 void ParticipantSession::State::on_fix(const wire::Fix& m4u) {

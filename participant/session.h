@@ -72,6 +72,7 @@ struct SessionEvent {
   enum class Kind {
     kRoundJoined,
     kModelReceived,
+    kSharesOpened,  // of this site, to members that complained about them
     kUploaded,
     kEndorsed,
     kUnmasked,

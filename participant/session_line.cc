@@ -9,6 +9,8 @@ const char* what(SessionEvent::Kind kind) {
   switch (kind) {
     case Kind::kRoundJoined:
       return "joined";
+    case Kind::kSharesOpened:
+      return "shares opened";
     case Kind::kUploaded:
       return "masked update released";
     case Kind::kEndorsed:

@@ -20,7 +20,7 @@ struct Advertised {};  // M2
 
 struct Dealt {};  // M4
 
-struct Checked {};  // M4U
+struct Checked {};  // M4U, or M4B before it
 
 struct Fixed {};  // the site's own computation
 
@@ -215,6 +215,7 @@ struct ParticipantSession::State {
   void on_phase_message(const wire::Message& message, TimePoint now);
   void on_key_list(const wire::KeyList& m2, TimePoint now);
   void on_shares(const wire::ShareForward& m4, TimePoint now);
+  void on_complaints(const wire::Complaints& m4b, TimePoint now);
   void on_fix(const wire::Fix& m4u);
   void on_survivors(const wire::Survivors& m6, TimePoint now);
   void on_unmask_request(const wire::UnmaskRequest& m8, TimePoint now);

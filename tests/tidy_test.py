@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "coordinator/round_state": "base crypto wire secagg coordinator/round coordinator/round_uploads",
     "coordinator/round_intake": "base codec secagg wire coordinator/round_state",
     "coordinator/round_burn": "base secagg coordinator/round_state",
+    "coordinator/round_settle": "base secagg coordinator/round_state",
     "coordinator/round_resume": "base crypto coordinator/round_state",
     "coordinator/round_journal": "base journal wire coordinator/round coordinator/upload_spool",
     "coordinator/upload_store": "base",

@@ -172,7 +172,7 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
     std::ranges::copy(b_shares[at].expose(), pair.writable().begin());
     std::ranges::copy(r_shares[at].expose(), pair.writable().begin() + kShareBytes);
     m3.entries.push_back(state.seal_entry(holder, pair, random));
-    if (holder == state.me) state.held.emplace(holder, std::move(pair));
+    (holder == state.me ? state.held : state.dealt).emplace(holder, std::move(pair));
   }
   return m3;
 }
@@ -187,21 +187,25 @@ bool Client::State::escrow_fits(std::uint32_t from, const wire::ShareEntry& entr
                     key->second.masking);
 }
 
+bool Client::State::fits(std::uint32_t dealer, const SharePair& pair,
+                         const Commitments& committed) const {
+  return std::ranges::all_of(
+      std::array{ShareKind::kSelfMask, ShareKind::kMaskKey}, [&](ShareKind kind) {
+        const auto share = share_of(pair, kind);
+        // A complaint is public, and so is whether a share deserves one.
+        return crypto::declassified(crypto::is_canonical_scalar(share)) &&
+               commit_share(kind, h, id_of(dealer), self, share) == committed.of(kind);
+      });
+}
+
 /// Nothing when the dealer's entry, although signed by it, is bad: a complaint.
 std::optional<SharePair> Client::State::open_entry(std::uint32_t from,
                                                    const wire::ShareEntry& entry) const {
-  if (!escrow_fits(from, entry)) return std::nullopt;
   SharePair pair;
   if (!crypto::open(share_key(from, me), entry.nonce, entry.ciphertext,
-                    share_ad(id_of(from), entry), pair.writable()))
+                    share_ad(id_of(from), entry), pair.writable()) ||
+      !fits(from, pair, {.b = entry.cb, .r = entry.cr}))
     return std::nullopt;
-  for (ShareKind kind : {ShareKind::kSelfMask, ShareKind::kMaskKey}) {
-    const auto share = share_of(pair, kind);
-    const Bytes32& committed = kind == ShareKind::kSelfMask ? entry.cb : entry.cr;
-    // A complaint is public, and so is whether a share deserves one.
-    if (!crypto::declassified(crypto::is_canonical_scalar(share))) return std::nullopt;
-    if (commit_share(kind, h, id_of(from), self, share) != committed) return std::nullopt;
-  }
   return pair;
 }
 
@@ -227,38 +231,31 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
     return refused(
         "M4", "the share from " + name_of(m4.entries[*unsigned_one].from) + " is not signed by it");
   for (std::size_t i = 0; i < dealers.size(); ++i) {
-    auto pair = state.open_entry(dealers[i], m4.entries[i].entry);
-    if (pair)
+    const wire::ShareEntry& entry = m4.entries[i].entry;
+    // With another key its share cannot open either: that is no fault of the share.
+    if (!state.escrow_fits(dealers[i], entry))
+      state.other_keys.push_back(dealers[i]);
+    else if (auto pair = state.open_entry(dealers[i], entry))
       state.held.emplace(dealers[i], *std::move(pair));
     else
-      state.complaints.push_back(dealers[i]);
+      state.complaints.emplace(dealers[i], Commitments{.b = entry.cb, .r = entry.cr});
   }
   state.ze.clear();  // nothing more is sealed or opened in this round
   state.v = std::move(v).value();
+  state.d_v = digest_v(state.h, m4.v);
+  IndexSet bad_dealers;
+  for (const auto& [dealer, committed] : state.complaints)
+    bad_dealers.push_back(dealer);
   wire::ShareCheck m4a{.id = state.self,
-                       .d_v = digest_v(state.h, m4.v),
-                       .bad_dealers = wire::to_bitmap(state.header.n, state.complaints),
-                       .other_keys = wire::to_bitmap(state.header.n, {}),
+                       .d_v = state.d_v,
+                       .bad_dealers = wire::to_bitmap(state.header.n, bad_dealers),
+                       .other_keys = wire::to_bitmap(state.header.n, state.other_keys),
                        .signature = {}};
   sign_share_check(*state.signing, state.h, m4a);
   return m4a;
 }
 
-// ---- M4U -> M5
-
-Status Client::accept_u2(const wire::Fix& m4u) {
-  State& state = *state_;
-  SOTTO_CHECK(state.v && !state.u2, "M4U is accepted once, after M4");
-  if (!verify_fix(state.coordinator, state.h, m4u))
-    return refused("M4U", "the coordinator's signature does not verify");
-  IndexSet good;
-  std::ranges::set_difference(*state.v, state.complaints, std::back_inserter(good));
-  auto u2 = state.read_set("M4U", m4u.u2, &good);
-  if (!u2.ok()) return u2.error();
-  state.u2 = std::move(u2).value();
-  state.d_u2 = digest_u2(state.h, m4u.u2);
-  return {};
-}
+// ---- M5
 
 MaskJob Client::mask_job() {
   const State& state = *state_;

@@ -1,12 +1,12 @@
 // SECAGG1 at a participant, one object a round: makes its messages, checks everybody else's, never
 // decides about time, files or sockets. The caller (participant/session) keeps the order of phases,
 // writes the guard before a message leaves and keeps exact bytes for repetition. Ephemeral secrets
-// live in the arena and are wiped with the object. An Error from deal, check_shares or accept_u2
-// means: leave the round (nothing was uploaded). An Error from endorse or unmask refuses that one
-// message and changes nothing: what was released so far stays all that is released.
-// A phase's call is repeated only with the message that was accepted (endorse, unmask: the same
-// answer comes back); the caller answers other repetitions from its cache. One thread, except
-// MaskJob which is moved to a worker.
+// live in the arena and are wiped with the object. An Error from deal, check_shares, open_shares
+// or accept_u2 means: leave the round (nothing was uploaded). An Error from endorse or unmask
+// refuses that one message and changes nothing: what was released so far stays all that is
+// released. A phase's call is repeated only with the message that was accepted (endorse, unmask:
+// the same answer comes back); the caller answers other repetitions from its cache. One thread,
+// except MaskJob which is moved to a worker.
 #pragma once
 
 #include <memory>
@@ -78,7 +78,11 @@ class Client {
   wire::Advertise advertise();                                                       // M1
   Result<wire::Shares> deal(const wire::KeyList& m2, crypto::SecureRandom& random);  // M2 -> M3
   Result<wire::ShareCheck> check_shares(const wire::ShareForward& m4);               // M4 -> M4A
-  Status accept_u2(const wire::Fix& m4u);                                            // M4U
+  /// M4B -> M4C, only when members complained: at most most_liars() shares (conflicts.h), once a
+  /// round. They are known to the members that complained, when these lie, or are worth nothing,
+  /// when this one does; so nothing of it is in the guard.
+  Result<wire::Opening> open_shares(const wire::Complaints& m4b);
+  Status accept_u2(const wire::Fix& m4u);  // M4U
   /// After accept_u2: the seeds of this member's vector.
   MaskJob mask_job();
   /// M5's head over what mask_job() made.

@@ -1,5 +1,5 @@
-// Inside of secagg::Client, shared by client.cc (to the upload) and client_certificate.cc (from the
-// survivors on). Not for anybody else.
+// Inside of secagg::Client, shared by client.cc (to the upload), client_settle.cc (complaints) and
+// client_certificate.cc (from the survivors on). Not for anybody else.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 
 #include "common/crypto/shamir.h"
 #include "common/secagg/client.h"
+#include "common/secagg/conflicts.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/codec.h"
 
@@ -25,6 +26,15 @@ inline std::span<const std::uint8_t, 32> share_of(const SharePair& pair, wire::S
 inline crypto::AgreementKey fresh_agreement_key(crypto::SecureRandom& random) {
   return crypto::AgreementKey(crypto::Secret32::random(random));
 }
+
+/// Of a dealer's entry for this member.
+struct Commitments {
+  Bytes32 b{}, r{};
+
+  [[nodiscard]] const Bytes32& of(wire::ShareKind kind) const {
+    return kind == wire::ShareKind::kSelfMask ? b : r;
+  }
+};
 
 inline Error refused(const char* message, const std::string& why) {
   return Error{std::string(message) + " refused: " + why};
@@ -84,10 +94,13 @@ struct Client::State {
   std::map<std::uint32_t, wire::Advertise> m1s;  // own, after M2 those of neighbours
   std::map<std::uint32_t, crypto::Secret32> ze;  // of neighbours, M2 to M4: seals shares both ways
   std::map<std::uint32_t, SharePair> held;       // by dealer: good shares after M4, own from M2
+  std::map<std::uint32_t, SharePair> dealt;      // by holder: what it may have to open, M2 to M4U
   std::map<std::uint32_t, RoundPreshared> preshared;  // with neighbours that share a key
-  IndexSet complaints;
+  /// Dealers whose share was bad, and what each of them had committed to.
+  std::map<std::uint32_t, Commitments> complaints;
+  IndexSet other_keys;  // dealers whose pre-shared key is another one
   std::optional<IndexSet> u1, v, u2, s;
-  Bytes32 d_u2{}, d_s{};
+  Bytes32 d_v{}, d_u2{}, d_s{};
   bool upload_signed = false;
   std::optional<wire::UnmaskResponse> response;
 
@@ -110,6 +123,12 @@ struct Client::State {
                                             crypto::SecureRandom& random) const;
   [[nodiscard]] std::optional<SharePair> open_entry(std::uint32_t from,
                                                     const wire::ShareEntry& entry) const;
+  /// Both shares of a pair are what the dealer committed to.
+  [[nodiscard]] bool fits(std::uint32_t dealer, const SharePair& pair,
+                          const Commitments& committed) const;
+  [[nodiscard]] Status check_complaints(const wire::Complaints& m4b) const;
+  [[nodiscard]] Result<std::map<std::uint32_t, SharePair>> opened_to_me(const wire::Fix& m4u,
+                                                                        const IndexSet& set) const;
   [[nodiscard]] Status check_certificate(const wire::UnmaskRequest& m8) const;
   [[nodiscard]] Status check_upload_headers(const wire::UnmaskRequest& m8) const;
 };

@@ -59,6 +59,10 @@ bool is_signed(const Book& book, const wire::ShareCheck& m) {
   return by_member(book, m, verify_share_check);
 }
 
+bool is_signed(const Book& book, const wire::Opening& m) {
+  return by_member(book, m, verify_opening);
+}
+
 bool is_signed(const Book& book, const wire::UploadHeader& m) {
   return by_member(book, m, verify_upload);
 }
@@ -84,7 +88,7 @@ bool is_signed(const Book& book, const wire::ShareForward& m) {
 }
 
 bool is_signed(const Book& book, const wire::Fix& m) {
-  return verify_fix(book.coordinator, book.h, m);
+  return m.opened.empty() && verify_fix(book.coordinator, book.h, m);
 }
 
 bool is_signed(const Book& book, const wire::Survivors& m) {
@@ -149,8 +153,8 @@ Result<Finding> two_messages(const Book& book, const Evidence& e) {
   return std::visit(
       [&]<class M>(const M& /*first*/) -> Result<Finding> {
         if constexpr (kSaidOnce<M, wire::Offer, wire::Advertise, wire::KeyList, wire::Shares,
-                                wire::ShareForward, wire::ShareCheck, wire::Fix, wire::UploadHeader,
-                                wire::Survivors, wire::UnmaskResponse>)
+                                wire::ShareForward, wire::ShareCheck, wire::Opening, wire::Fix,
+                                wire::UploadHeader, wire::Survivors, wire::UnmaskResponse>)
           return of_two<M>(book, e, kRule);
         else
           return flawed("its messages are of a kind that may differ");
@@ -206,6 +210,21 @@ Result<Finding> wrong_share(const Book& book, const Evidence& e) {
   return Finding{std::get<wire::UnmaskResponse>(e.messages[1]).id,
                  "UnmaskResponse: not the share that member " + std::to_string(raw(share->dealer)) +
                      " committed to"};
+}
+
+Result<Finding> wrong_opening(const Book& book, const Evidence& e) {
+  const auto* m3 = e.messages.size() == 2 ? std::get_if<wire::Shares>(&e.messages[0]) : nullptr;
+  const auto* m4c = m3 != nullptr ? std::get_if<wire::Opening>(&e.messages[1]) : nullptr;
+  if (m4c == nullptr || m3->id != m4c->id || !is_signed(book, *m3) || !is_signed(book, *m4c))
+    return flawed("it needs a dealer's entry and what the dealer opened");
+  const MemberId holder = m3->entries[0].to;
+  const auto opened = std::ranges::find(m4c->shares, holder, &wire::OpenedShare::member);
+  if (opened == m4c->shares.end()) return flawed("the share of that holder was not opened");
+  if (fits(book, *m3, {m3->id, wire::ShareKind::kSelfMask, opened->b}) &&
+      fits(book, *m3, {m3->id, wire::ShareKind::kMaskKey, opened->r}))
+    return flawed("the share fits its commitment");
+  return Finding{m3->id, "Opening: not the share that it committed to for member " +
+                             std::to_string(raw(holder))};
 }
 
 struct OpenedSecret {
@@ -314,6 +333,8 @@ Result<Finding> check_evidence(const Evidence& e, const EvidenceRoster& roster) 
       return inconsistent_dealer(book, e);
     case EvidenceKind::kClosedEscrow:
       return closed_escrow(book, e);
+    case EvidenceKind::kWrongOpening:
+      return wrong_opening(book, e);
   }
   return flawed("its kind is unknown");
 }
@@ -408,6 +429,10 @@ std::vector<Evidence> contradictions(const wire::RoundHeader& header, const Coho
   } else if (m8 != nullptr && std::holds_alternative<wire::BurnVote>(second)) {
     for (const wire::Endorse& m7 : m8->certificate)
       consider(EvidenceKind::kEndorsedAndBurned, {endorsement(*m8, m7), second});
+  } else if (m3 != nullptr && std::holds_alternative<wire::Opening>(second)) {
+    for (const wire::ShareEntry& entry : m3->entries)
+      if (found.empty())
+        consider(EvidenceKind::kWrongOpening, {wire::Shares{m3->id, {entry}}, second});
   } else if (m3 != nullptr && std::holds_alternative<wire::UnmaskResponse>(second)) {
     for (const wire::ShareEntry& entry : m3->entries)
       if (entry.to == std::get<wire::UnmaskResponse>(second).id)

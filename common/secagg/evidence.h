@@ -1,7 +1,8 @@
 // Evidence (docs/secure-aggregation.md, "Evidence"): signed messages that contradict each other or
 // what was committed to, with the round's header. Anybody who has the roster can check one, offline
 // and without trusting whoever kept it. It holds no secret that had not been sent to the
-// coordinator before it was made: the shares in it are those of M9, revealed for that round's sum.
+// coordinator before it was made: the shares in it are those of M9, revealed for that round's sum,
+// and those that a dealer opened in M4C.
 #pragma once
 
 #include <string>
@@ -14,7 +15,8 @@
 namespace sotto::secagg {
 
 enum class EvidenceKind : std::uint8_t {
-  /// Two different messages of one kind by one signer: M1, M3 (one entry), M4A, M5, M9 of a member;
+  /// Two different messages of one kind by one signer: M1, M3 (one entry), M4A, M4C, M5, M9 of a
+  /// member;
   /// M0, U1, V, U2, S of the coordinator.
   kTwoMessages = 1,
   /// Endorsements of two S by one member, each as an UnmaskRequest with that endorsement alone.
@@ -28,7 +30,10 @@ enum class EvidenceKind : std::uint8_t {
   kInconsistentDealer = 5,
   /// A dealer's M1, an entry of M3 with an escrow, then shares as above that give r of the M1: the
   /// escrow does not open under it.
-  kClosedEscrow = 6
+  kClosedEscrow = 6,
+  /// A dealer's entry of M3 and an M4C of the same dealer whose share for that holder does not fit
+  /// it.
+  kWrongOpening = 7
 };
 
 struct Evidence {

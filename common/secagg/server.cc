@@ -1,7 +1,6 @@
 #include <span>
 
 #include "common/base/parallel.h"
-#include "common/secagg/conflicts.h"
 #include "common/secagg/server_state.h"
 
 namespace sotto::secagg {
@@ -35,10 +34,6 @@ const IndexSet& Server::advertised() const {
 
 const IndexSet& Server::dealt() const {
   return state_->dealt;
-}
-
-const IndexSet& Server::checked() const {
-  return state_->checked;
 }
 
 const IndexSet& Server::uploaded() const {
@@ -174,64 +169,6 @@ wire::ShareForward Server::share_forward(MemberId to) const {
     m4.entries.push_back({state_->cohort.at(dealer).id, state_->entry(dealer, *holder)});
   sign_share_forward(*state_->signing, state_->h, m4);
   return m4;
-}
-
-// ---- Check
-
-Verdict Server::accept(const wire::ShareCheck& m4a) {
-  State& state = *state_;
-  const auto from = state.cohort.index_of(m4a.id);
-  if (!from) return Verdict::rejected("M4A: not a member of the cohort");
-  auto& held = state.sent[*from].m4a;
-  if (auto again = repeated(held, m4a)) return *again;
-  if (!state.v) return Verdict::rejected("M4A: before the shares were forwarded");
-  if (state.u2) return Verdict::ignored("M4A: late");
-  if (!contains(*state.v, *from)) return Verdict::rejected("M4A: not in V");
-  if (m4a.d_v != state.d_v) return Verdict::rejected("M4A: another V");
-  auto bad = wire::from_bitmap(state.header.n, m4a.bad_dealers);
-  if (!bad.ok()) return Verdict::rejected("M4A: " + bad.error().message);
-  if (!is_subset(*bad, intersection(state.graph.neighbours(*from), *state.v)))
-    return Verdict::rejected("M4A: a complaint about a member that dealt it nothing");
-  if (!verify_share_check(state.key_of(*from), state.h, m4a))
-    return Verdict::rejected("M4A: bad signature");
-  held = m4a;
-  state.complaints[*from] = *bad;
-  insert(state.checked, *from);
-  return Verdict::accepted();
-}
-
-void Server::remember_conflicts(const std::map<MemberId, std::uint64_t>& earlier) {
-  SOTTO_CHECK(!state_->u2, "what was before is known before U2 is fixed");
-  for (const auto& [member, edges] : earlier)
-    if (const auto index = state_->cohort.index_of(member))
-      state_->earlier_conflicts[*index] = edges;
-}
-
-std::vector<Conflict> Server::conflicts() const {
-  std::vector<Conflict> edges;
-  for (std::uint32_t holder = 0; holder < state_->cohort.size(); ++holder)
-    for (std::uint32_t dealer : state_->complaints[holder])
-      edges.push_back({state_->cohort.at(holder).id, state_->cohort.at(dealer).id});
-  return edges;
-}
-
-Status Server::fix_u2() {
-  State& state = *state_;
-  SOTTO_CHECK(state.v && !state.u2, "U2 is fixed once, after V");
-  IndexSet u2 = settle_conflicts(state.checked, state.complaints, state.earlier_conflicts);
-  // Who falls short of holders leaves, which may make others fall short.
-  for (IndexSet lost; !(lost = state.graph.short_of_holders(u2)).empty();)
-    std::erase_if(u2, [&](std::uint32_t index) { return contains(lost, index); });
-  if (Status enough = state.enough(u2, "acknowledged good shares"); !enough.ok()) return enough;
-  state.u2 = std::move(u2);
-  state.d_u2 = digest_u2(state.h, state.bitmap(*state.u2));
-  return {};
-}
-
-wire::Fix Server::fix_message() const {
-  wire::Fix m4u{.u2 = state_->bitmap(u2()), .signature = {}};
-  sign_fix(*state_->signing, state_->h, m4u);
-  return m4u;
 }
 
 // ---- Upload

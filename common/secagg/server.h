@@ -72,16 +72,32 @@ class Server {
   Status fix_v();
   [[nodiscard]] wire::ShareForward share_forward(MemberId to) const;
 
-  // Check. Complaints are conflict edges; members leave until none is left, and every one that
-  // stays has t holders.
-  /// Edges that members had in earlier rounds of the run, before U2 is fixed.
-  void remember_conflicts(const std::map<MemberId, std::uint64_t>& earlier);
-  /// This round's edges so far.
-  [[nodiscard]] std::vector<Conflict> conflicts() const;
+  // Check.
   Verdict accept(const wire::ShareCheck& m4a);
   [[nodiscard]] const IndexSet& checked() const;
+  /// No more complaints count: fixes who is asked. An Error when too few members checked.
+  Status fix_complaints();
+
+  // Settle: only when a dealer is asked to open shares.
+  [[nodiscard]] const IndexSet& asked() const;
+  [[nodiscard]] wire::Complaints complaints_about(MemberId dealer) const;
+  /// Also of shares that do not fit, with the reason as a rejection: the dealer is convicted.
+  Verdict accept(const wire::Opening& m4c);
+  /// Of those that were asked, whatever they opened.
+  [[nodiscard]] const IndexSet& answered() const;
+
+  /// Who left whom in earlier rounds of the run, before U2 is fixed.
+  void remember_keys(const WhoLeft<MemberId>& earlier);
+  /// Settles complaints (fixes them first, when nobody did); then members with fewer than t holders
+  /// leave until there is none.
   Status fix_u2();
-  [[nodiscard]] wire::Fix fix_message() const;
+  /// Of this round, with what became of them in fix_u2().
+  [[nodiscard]] const std::vector<Conflict>& conflicts() const;
+  /// Members that checked and are not in U2, by index, and why. Known once U2 is fixed, or cannot
+  /// be.
+  [[nodiscard]] const std::map<std::uint32_t, std::string>& left_out() const;
+  /// With the shares that were opened to `to`, a member of U2.
+  [[nodiscard]] wire::Fix fix_message(MemberId to) const;
   [[nodiscard]] const IndexSet& u1() const;
   [[nodiscard]] const IndexSet& v() const;
   [[nodiscard]] const IndexSet& u2() const;

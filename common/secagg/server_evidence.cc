@@ -33,6 +33,12 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
   if (std::holds_alternative<wire::Advertise>(rejected) && sent.m1) against(*sent.m1);
   if (std::holds_alternative<wire::Shares>(rejected) && sent.m3) against(*sent.m3);
   if (std::holds_alternative<wire::ShareCheck>(rejected) && sent.m4a) against(*sent.m4a);
+  if (const auto* m4c = std::get_if<wire::Opening>(&rejected); m4c != nullptr && sent.m4c) {
+    if (*m4c == *sent.m4c)
+      against(*sent.m3);
+    else
+      against(*sent.m4c);
+  }
   if (std::holds_alternative<wire::UploadHeader>(rejected) && sent.m5) against(*sent.m5);
   if (std::holds_alternative<wire::BurnVote>(rejected) && sent.m7)
     against(state.endorsement_of(*from));

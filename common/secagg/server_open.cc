@@ -44,10 +44,10 @@ const char* Server::State::flaw(const wire::UnmaskResponse& m9, std::uint32_t fr
   return verify_unmask_response(key_of(from), h, m9) ? nullptr : "M9: bad signature";
 }
 
-bool Server::State::fits(const wire::RevealedShare& revealed, std::uint32_t from) const {
-  const auto& committed = entry(*cohort.index_of(revealed.dealer), from);
+bool Server::State::fits(const wire::RevealedShare& revealed, std::uint32_t holder) const {
+  const auto& committed = entry(*cohort.index_of(revealed.dealer), holder);
   return crypto::is_canonical_scalar(revealed.share) &&
-         commit_share(revealed.kind, h, revealed.dealer, cohort.at(from).id, revealed.share) ==
+         commit_share(revealed.kind, h, revealed.dealer, cohort.at(holder).id, revealed.share) ==
              (revealed.kind == wire::ShareKind::kSelfMask ? committed.cb : committed.cr);
 }
 

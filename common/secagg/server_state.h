@@ -1,5 +1,5 @@
-// Inside of secagg::Server, shared by server.cc (until S is fixed and endorsed) and server_open.cc
-// (unmasking). Not for anybody else.
+// Inside of secagg::Server, shared by server.cc (until S is fixed and endorsed), server_settle.cc
+// (complaints) and server_open.cc (unmasking). Not for anybody else.
 #pragma once
 
 #include <algorithm>
@@ -41,6 +41,7 @@ struct Sent {
   std::optional<wire::Advertise> m1;
   std::optional<wire::Shares> m3;
   std::optional<wire::ShareCheck> m4a;
+  std::optional<wire::Opening> m4c;
   std::optional<wire::UploadHeader> m5;
   std::optional<wire::Endorse> m7;
   std::optional<wire::UnmaskResponse> m9;
@@ -56,7 +57,7 @@ struct Server::State {
         graph(round_header),
         sent(cohort.size()),
         complaints(cohort.size()),
-        earlier_conflicts(cohort.size()),
+        other_keys(cohort.size()),
         shares(cohort.size()) {
     SOTTO_CHECK(cohort.size() == header.n, "the header's n is the size of the cohort");
   }
@@ -74,8 +75,13 @@ struct Server::State {
   Bytes32 d_v{}, d_u2{}, d_s{};
   std::set<crypto::PublicKey> keys_seen;
   std::vector<IndexSet> holders;     // by dealer, in U1: whom it dealt to
-  std::vector<IndexSet> complaints;  // by complaining member: the dealers
-  std::vector<std::uint64_t> earlier_conflicts;
+  std::vector<IndexSet> complaints;  // by complaining member: dealers of bad shares
+  std::vector<IndexSet> other_keys;  // by complaining member: who has another pre-shared key
+  std::optional<IndexSet> asked;     // to open shares; fixed when Check ends
+  IndexSet answered;
+  WhoLeft<std::uint32_t> earlier_keys;
+  std::vector<Conflict> conflicts;
+  std::map<std::uint32_t, std::string> left_out;
   std::vector<wire::Endorse> certificate;      // the first Q endorsements: M8 never changes
   std::vector<std::vector<HeldShare>> shares;  // by dealer: commitment-checked, by arrival
 
@@ -114,10 +120,19 @@ struct Server::State {
                                             std::vector<wire::Message> first) const;
   [[nodiscard]] std::optional<std::uint32_t> closed_escrow(std::uint32_t dealer) const;
   [[nodiscard]] wire::UnmaskRequest endorsement_of(std::uint32_t from) const;
+  /// Members that complained about this dealer's share, and checked.
+  [[nodiscard]] IndexSet accusers(std::uint32_t dealer) const;
+  /// The accusers whose shares, as the dealer opened them, are not what it committed to.
+  [[nodiscard]] IndexSet wrongly_opened(std::uint32_t dealer, const wire::Opening& m4c) const;
+  [[nodiscard]] const char* flaw(const wire::Opening& m4c, std::uint32_t from) const;
+  void settle_shares(IndexSet& members);
+  void settle_pairs(IndexSet& members);
+  void leave(IndexSet& members, std::uint32_t index, std::string why);
+  void note(std::uint32_t holder, std::uint32_t dealer, ConflictEnd end);
   Verdict check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
   Verdict check_shares(const wire::Shares& m3, std::uint32_t from) const;
-  /// A share of a dealer in U2 is the one that it committed to when it dealt to `from`.
-  [[nodiscard]] bool fits(const wire::RevealedShare& revealed, std::uint32_t from) const;
+  /// A share is the one that its dealer committed to when it dealt to `holder`.
+  [[nodiscard]] bool fits(const wire::RevealedShare& revealed, std::uint32_t holder) const;
   Verdict take_shares(const wire::UnmaskResponse& m9, std::uint32_t from);
   [[nodiscard]] const char* flaw(const wire::UnmaskResponse& m9, std::uint32_t from) const;
   [[nodiscard]] Result<std::vector<MaskSeed>> seeds_of(

@@ -140,7 +140,9 @@ function showStatus(s) {
 }
 
 function showPhases(s) {
-  const phases = s.phase === "Burn" ? [...PHASES, ["Burn", "Burn"]] : PHASES;
+  const phases = [...PHASES];
+  if (s.phase === "Settle") phases.splice(3, 0, ["Settle", "Complaints"]);
+  if (s.phase === "Burn") phases.push(["Burn", "Burn"]);
   const here = phases.findIndex(p => p[0] === s.phase);
   el("phases").replaceChildren(...phases.map(([name, label], i) => {
     const li = node("li", label, {class: i < here ? "past" : i === here ? "here" : ""});

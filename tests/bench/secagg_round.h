@@ -177,8 +177,9 @@ inline void RoundBench::set_up(RoundCost& cost) {
     accept(timed(cost.set_up, [&] { return server.accept(m4a.value()); }));
   }
   SOTTO_CHECK(server.fix_u2().ok(), "U2");
-  const auto m4u = timed(cost.set_up, [&] { return server.fix_message(); });
-  for (Member& m : members_) {
+  for (std::uint32_t i = 0; i < case_.n; ++i) {
+    Member& m = members_[i];
+    const auto m4u = timed(cost.set_up, [&] { return server.fix_message(roster_[i].id); });
     m.received += size_of(m4u);
     SOTTO_CHECK(timed(m.seconds["check"], [&] { return m.client.accept_u2(m4u); }).ok(), "M4U");
   }

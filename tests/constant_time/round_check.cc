@@ -56,29 +56,40 @@ void whole_round(SecretRandom& random) {
   secagg::sign_share_entry(round.keys[kDropout], round.h, round.id(kDropout),
                            forwarded.entries[kDropout - 1].entry);
   secagg::sign_share_forward(round.coordinator, round.h, forwarded);
-  must(round.clients[0].check_shares(forwarded).ok(), "M4 is accepted");
+  const auto m4a = round.clients[0].check_shares(forwarded);
+  must(m4a.ok(), "M4 is accepted");
   for (std::uint32_t i : {1U, 3U})
     must(round.clients[i].check_shares(round.forward(i, all)).ok(), "M4 is accepted");
-  const IndexSet u2 = secagg::without(all, kDropout);
-  for (std::uint32_t i : u2) {
-    must(round.clients[i].accept_u2(round.fix(u2)).ok(), "M4U is accepted");
+  // Its dealer opens it, and drops out after that.
+  must(round.clients[kDropout].check_shares(round.forward(kDropout, all)).ok(), "M4 is accepted");
+  const auto m4c = round.clients[kDropout].open_shares({.checks = {m4a.value()}});
+  must(m4c.ok(), "M4B is accepted");
+  wire::OpenedShare opened_share = m4c->shares[0];
+  expect_public("an opened share of b", opened_share.b);
+  expect_public("an opened share of r", opened_share.r);
+  opened_share.member = round.id(kDropout);
+  const IndexSet s = secagg::without(all, kDropout);
+  for (std::uint32_t i : s) {
+    wire::Fix m4u = round.fix(all);
+    if (i == 0) m4u.opened = {opened_share};
+    must(round.clients[i].accept_u2(m4u).ok(), "M4U is accepted");
     round.y[i] = masked_upload(round, i);
   }
-  for (std::uint32_t i : u2) {
-    auto m7 = round.clients[i].endorse(round.survivors(u2, u2));
+  for (std::uint32_t i : s) {
+    auto m7 = round.clients[i].endorse(round.survivors(all, s));
     must(m7.ok(), "M6 is accepted");
     round.m7[i] = m7->message;
   }
   std::vector<wire::UnmaskResponse> answers;
   for (std::uint32_t i : {0U, 3U}) {
-    auto m9 = round.clients[i].unmask(round.request(u2, u2, u2));
+    auto m9 = round.clients[i].unmask(round.request(all, s, s));
     must(m9.ok(), "M8 is accepted");
     for (const auto& share : m9->shares)
       expect_public("a revealed share", share.share);
     answers.push_back(std::move(m9).value());
   }
-  const auto opened = round.open(u2, u2, answers);
-  const auto plain = round.plain_sum(u2);
+  const auto opened = round.open(all, s, answers);
+  const auto plain = round.plain_sum(s);
   for (std::size_t lane = 0; lane < plain.size(); ++lane)
     must(opened[lane].words() == plain[lane].words(), "the sum is exact");
 }

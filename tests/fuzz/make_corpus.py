@@ -107,7 +107,7 @@ def tokenizers():
 # ---- session_fuzz
 
 OFFER, MODEL, KEYS, SHARES, COMPUTED, FIX, MASKED, SURVIVORS, UNMASK, RESULT, LATER, AGAIN, RAW, PULL, TIME, LINK, \
-    GUARD, RESTART, BURN, BURNT, AGAIN_LATER = range(21)
+    GUARD, RESTART, BURN, BURNT, AGAIN_LATER, COMPLAINTS = range(22)
 
 
 def joined(u1=0, v=0):
@@ -148,6 +148,11 @@ def session():
         "upload_under_other_u2": uploaded() + [SURVIVORS, 0, 0, UNMASK, 0, 8, UNMASK, 0, 32, UNMASK, 0, 0],
         "complaint": joined()[:-2] + [0, 2, 5, COMPUTED, 0, FIX, 13, 0, MASKED, 0, SURVIVORS, 13, 0, UNMASK, 13, 0],
         "complaint_ignored": joined()[:-2] + [0, 2, 5, COMPUTED, 0, FIX, 0, 0, MASKED, 0],
+        "opened": joined() + [COMPLAINTS, 8, 0, COMPLAINTS, 8, 0, COMPUTED, 0, FIX, 0, 0, MASKED, 0, SURVIVORS, 0, 0, UNMASK, 0, 0],
+        "opened_twice": joined() + [COMPLAINTS, 8, 0, COMPLAINTS, 4, 0, COMPUTED, 0, FIX, 0, 0, MASKED, 0],
+        "opened_too_many": joined() + [COMPLAINTS, 6, 0, COMPUTED, 0, FIX, 0, 0, MASKED, 0],
+        "opened_late": uploaded() + [COMPLAINTS, 8, 0],
+        "complaints_bent": [op for how in (1, 2, 4) for op in joined() + [COMPLAINTS, 8, how, LATER]],
         "reflected_share": joined()[:-2] + [0, 16],
         "forged_keys": [OFFER, 0, 0, 0, KEYS, 0, 8, LATER, OFFER, 0, 0, 0, KEYS, 0, 16, LATER, OFFER, 0, 0, 0, KEYS, 0, 32],
         "bent_headers": [op for field in range(1, 18) for op in (OFFER, field, 1, 0, 0)],

@@ -81,6 +81,7 @@ struct Announced {
     if (const auto* m = std::get_if<wire::Offer>(&message)) once(m0, *m);
     if (const auto* m = std::get_if<wire::KeyList>(&message)) nested(u1, std::nullopt, m->u1);
     if (const auto* m = std::get_if<wire::ShareForward>(&message)) nested(v, u1, m->v);
+    if (const auto* m = std::get_if<wire::Complaints>(&message)) complaints(*m);
     if (const auto* m = std::get_if<wire::Fix>(&message)) nested(u2, v, m->u2);
     if (const auto* m = std::get_if<wire::Survivors>(&message)) {
       nested(s, u2, m->s);
@@ -90,6 +91,18 @@ struct Announced {
     if (const auto* m = std::get_if<wire::BurnCertificate>(&message)) burn_certificate(*m);
     if (const auto* m = std::get_if<wire::RoundResult>(&message)) once(m10, *m);
     require(!unmasking || !burnt, "a round is opened or burnt, never both");
+  }
+
+  void complaints(const wire::Complaints& m4b) const {
+    require(v && !u2, "shares are opened between V and U2");
+    require(!m4b.checks.empty() && m4b.checks.size() <= members().header.C,
+            "so many complaints can be lies");
+    for (const wire::ShareCheck& check : m4b.checks) {
+      const auto index = members().cohort().index_of(check.id);
+      require(index && secagg::verify_share_check(members().roster[*index].verify_key, members().h,
+                                                  check),
+              "a complaint is signed by who complains");
+    }
   }
 
   void burn_certificate(const wire::BurnCertificate& m8) {
@@ -206,6 +219,8 @@ class RoundFuzz {
       return members().shares(i, read_set(m2->u1));
     if (const auto* m4 = std::get_if<wire::ShareForward>(&message))
       return members().check(i, read_set(m4->v));
+    if (const auto* m4b = std::get_if<wire::Complaints>(&message))
+      return members().opening(i, *m4b);
     if (const auto* m4u = std::get_if<wire::Fix>(&message)) {
       packed_[i] = masked_input(i, read_set(m4u->u2));
       return members().upload_header(i, *announced_.u2, packed_[i]);
@@ -251,7 +266,21 @@ class RoundFuzz {
   void bend(std::uint32_t i, wire::ShareCheck& m4a, std::uint8_t how) {
     if (how == 255) m4a.d_v[0] ^= 1;
     m4a.bad_dealers = {static_cast<std::uint8_t>(how & 0x1f)};
+    if (how >= 128) std::swap(m4a.bad_dealers, m4a.other_keys);
     secagg::sign_share_check(members().members[i].signing, members().h, m4a);
+  }
+
+  void bend(std::uint32_t i, wire::Opening& m4c, std::uint8_t how) {
+    wire::OpenedShare& opened = m4c.shares[how % m4c.shares.size()];
+    if (how < 64)
+      opened.b[0] ^= 1;
+    else if (how < 128)
+      opened.r[0] ^= 1;
+    else if (how < 192)
+      m4c.shares.push_back(opened);
+    else
+      m4c.shares.pop_back();
+    secagg::sign_opening(members().members[i].signing, members().h, m4c);
   }
 
   void bend(std::uint32_t i, wire::UploadHeader& m5, std::uint8_t how) {

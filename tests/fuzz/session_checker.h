@@ -44,6 +44,7 @@ class SessionChecker {
     std::optional<wire::Advertise> m1;
     std::optional<wire::Shares> m3;
     std::optional<wire::ShareCheck> m4a;
+    std::optional<wire::Opening> m4c;
     std::optional<wire::UploadHeader> m5;
     std::optional<wire::Endorse> m7;
     std::optional<wire::UnmaskResponse> m9;
@@ -105,6 +106,8 @@ class SessionChecker {
       first_time(round.m3, *m3, round, GuardStep::kJoined);
     if (const auto* m4a = std::get_if<wire::ShareCheck>(&message))
       first_time(round.m4a, *m4a, round, GuardStep::kJoined);
+    if (const auto* m4c = std::get_if<wire::Opening>(&message))
+      if (first_time(round.m4c, *m4c, round, GuardStep::kJoined)) check_opening(round, incoming);
     if (const auto* m5 = std::get_if<wire::UploadHeader>(&message))
       if (first_time(round.m5, *m5, round, GuardStep::kUploaded)) check_upload(round);
     if (const auto* m7 = std::get_if<wire::Endorse>(&message))
@@ -153,6 +156,24 @@ class SessionChecker {
     const auto bad = wire::from_bitmap(kMembers, round.m4a->bad_dealers).value();
     for (std::uint32_t dealer : bad)
       require(!secagg::contains(*u2, dealer), "no upload together with a dealer of a bad share");
+    const auto other_keys = wire::from_bitmap(kMembers, round.m4a->other_keys).value();
+    for (std::uint32_t dealer : other_keys)
+      require(!secagg::contains(*u2, dealer), "no upload together with a dealer of another key");
+  }
+
+  void check_opening(const Round& round, const wire::Message* incoming) const {
+    const auto* m4b = incoming ? std::get_if<wire::Complaints>(incoming) : nullptr;
+    require(m4b != nullptr && round.m4a && !round.m5, "shares are opened between M4A and M5");
+    require(round.m4c->shares.size() <= 1, "at most C shares are opened in a round");
+    require(m4b->checks.size() == round.m4c->shares.size(), "one share for each complaint");
+    for (std::size_t i = 0; i < m4b->checks.size(); ++i) {
+      const wire::ShareCheck& check = m4b->checks[i];
+      const auto holder = secagg::Cohort(world_.roster).index_of(check.id);
+      require(holder && *holder != 0 && round.m4c->shares[i].member == check.id &&
+                  secagg::verify_share_check(world_.roster[*holder].verify_key, round.h, check) &&
+                  check.d_v == round.m4a->d_v && (check.bad_dealers[0] & 1) != 0,
+              "a share is opened to the holder that complained about it");
+    }
   }
 
   void check_endorsement(const Round& round) const {

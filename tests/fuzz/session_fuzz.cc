@@ -49,7 +49,7 @@ class SessionFuzz {
 
  private:
   using Operation = void (SessionFuzz::*)();
-  static const std::array<Operation, 21> kOperations;
+  static const std::array<Operation, 22> kOperations;
 
   void start() {
     session_.emplace(world().agreement, world().roster[0].id, world().roster,
@@ -160,7 +160,7 @@ class SessionFuzz {
   }
 
   void share_forward() {
-    const IndexSet v = in_.set(kMembers);
+    const IndexSet v = v_ = in_.set(kMembers);
     const std::uint8_t how = in_.byte();
     const Dealt* others = dealt(u1_);
     if (others == nullptr) return;
@@ -178,6 +178,24 @@ class SessionFuzz {
     secagg::sign_share_forward(world().coordinator, h_, m4);
     if ((how & 64) != 0) m4.signature[0] ^= 1;
     deliver(m4);
+  }
+
+  /// Asks for shares of the session, with complaints that their holders sign, or bent ones.
+  void complaints() {
+    const IndexSet holders = in_.set(kMembers);
+    const std::uint8_t how = in_.byte();
+    wire::Complaints m4b;
+    for (std::uint32_t i : holders) {
+      wire::ShareCheck check{.id = world().roster[i].id,
+                             .d_v = secagg::digest_v(h_, wire::to_bitmap(kMembers, v_)),
+                             .bad_dealers = {static_cast<std::uint8_t>((how & 1) != 0 ? 2 : 1)},
+                             .other_keys = {0},
+                             .signature = {}};
+      if ((how & 2) != 0) check.d_v[0] ^= 1;
+      secagg::sign_share_check((how & 4) != 0 ? world().coordinator : world().keys[i], h_, check);
+      m4b.checks.push_back(check);
+    }
+    deliver(m4b);
   }
 
   void fix() {
@@ -349,7 +367,7 @@ class SessionFuzz {
   std::uint16_t attempt_ = 0;
   wire::RoundHeader header_;
   Bytes32 h_{};
-  IndexSet u1_, u2_, s_;
+  IndexSet u1_, v_, u2_, s_;
   std::optional<wire::Advertise> m1_;
   std::optional<wire::Shares> m3_;
   std::optional<wire::UploadHeader> m5_;
@@ -360,14 +378,15 @@ class SessionFuzz {
   std::optional<participant::MaskRequest> mask_;
 };
 
-const std::array<SessionFuzz::Operation, 21> SessionFuzz::kOperations{
+const std::array<SessionFuzz::Operation, 22> SessionFuzz::kOperations{
     &SessionFuzz::offer,         &SessionFuzz::serve_model,      &SessionFuzz::key_list,
     &SessionFuzz::share_forward, &SessionFuzz::computed,         &SessionFuzz::fix,
     &SessionFuzz::masked,        &SessionFuzz::survivors,        &SessionFuzz::unmask_request,
     &SessionFuzz::result,        &SessionFuzz::later_round,      &SessionFuzz::repeated,
     &SessionFuzz::raw_frame,     &SessionFuzz::upload_pull,      &SessionFuzz::time_passes,
     &SessionFuzz::reconnected,   &SessionFuzz::guard_fails,      &SessionFuzz::restart,
-    &SessionFuzz::burn_request,  &SessionFuzz::burn_certificate, &SessionFuzz::later_attempt};
+    &SessionFuzz::burn_request,  &SessionFuzz::burn_certificate, &SessionFuzz::later_attempt,
+    &SessionFuzz::complaints};
 
 }  // namespace
 }  // namespace sotto::fuzz

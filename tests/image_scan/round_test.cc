@@ -43,7 +43,7 @@ void play(const Plan& plan, Search& search) {
   codec::RingUpdate sum = codec::RingUpdate::zeros(others.header.lanes);
   const secagg::IndexSet survivors = secagg::without(all, kDropout);
   for (std::uint32_t i : all)
-    ASSERT_TRUE(others.clients[i].accept_u2(server.fix_message()).ok());
+    ASSERT_TRUE(others.clients[i].accept_u2(server.fix_message(others.id(i))).ok());
   for (std::uint32_t i : survivors) {
     others.upload(i);
     search.outside_of_the_arena();

@@ -13,6 +13,10 @@ void Checker::once(std::optional<M>& before, const M& message, MemberId from) {
 void Checker::member_sent(MemberId from, RoundNumber round, const wire::Message& message) {
   Said& said = said_[{round, from}];
   if (const auto* m1 = std::get_if<wire::Advertise>(&message)) once(said.m1, *m1, from);
+  if (const auto* m4c = std::get_if<wire::Opening>(&message)) {
+    once(said.m4c, *m4c, from);
+    opened(round, *m4c);
+  }
   if (const auto* m5 = std::get_if<wire::UploadHeader>(&message)) once(said.m5, *m5, from);
   if (const auto* m7 = std::get_if<wire::Endorse>(&message)) {
     once(said.m7, *m7, from);
@@ -29,11 +33,31 @@ void Checker::member_sent(MemberId from, RoundNumber round, const wire::Message&
     if (!fresh && at->second != share.kind)
       fail("member " + std::to_string(raw(from)) + " revealed both kinds of share of member " +
            std::to_string(raw(share.dealer)));
+    knows(round, share.dealer, share.kind, from);
   }
+}
+
+void Checker::opened(RoundNumber round, const wire::Opening& m4c) {
+  const auto& header = announced_[round].header;
+  if (header && m4c.shares.size() > header->C)
+    fail("member " + std::to_string(raw(m4c.id)) + " opened more than C shares");
+  for (const wire::OpenedShare& share : m4c.shares)
+    for (const auto kind : {wire::ShareKind::kSelfMask, wire::ShareKind::kMaskKey})
+      knows(round, m4c.id, kind, share.member);
+}
+
+void Checker::knows(RoundNumber round, MemberId dealer, wire::ShareKind kind, MemberId holder) {
+  Known& known = known_[round];
+  known[{dealer, kind}].insert(holder);
+  const auto& header = announced_[round].header;
+  if (header && known[{dealer, wire::ShareKind::kSelfMask}].size() >= header->t &&
+      known[{dealer, wire::ShareKind::kMaskKey}].size() >= header->t)
+    fail("t shares of both secrets of member " + std::to_string(raw(dealer)));
 }
 
 void Checker::coordinator_sent(RoundNumber round, const wire::Message& message) {
   Announced& said = announced_[round];
+  if (const auto* m0 = std::get_if<wire::Offer>(&message)) said.header = m0->header;
   said.burning |= std::holds_alternative<wire::BurnRequest>(message);
   said.survivor_certificate |= std::holds_alternative<wire::UnmaskRequest>(message);
   said.burn_certificate |= std::holds_alternative<wire::BurnCertificate>(message);
@@ -43,6 +67,13 @@ void Checker::coordinator_sent(RoundNumber round, const wire::Message& message) 
     if (said.burning && !said.m6) fail("survivors announced after the burn had begun");
     once(said.m6, *m6, kCoordinatorId);
   }
+}
+
+std::size_t Checker::openings(RoundNumber round) const {
+  std::size_t count = 0;
+  for (const auto& [key, said] : said_)
+    if (key.first == round && said.m4c) ++count;
+  return count;
 }
 
 std::size_t Checker::shares_revealed(RoundNumber round) const {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,8 +16,9 @@ namespace sotto::sim {
 
 class Checker {
  public:
-  /// Section 2.7: one M1, M5, M7 and M9 a round, repeated to the byte; one kind of share a dealer;
-  /// nothing that unmasks before an endorsement.
+  /// Section 2.7: one M1, M4C, M5, M7 and M9 a round, repeated to the byte; one kind of share a
+  /// dealer; nothing that unmasks before an endorsement. Section 2.6: at most C shares are opened
+  /// of a dealer. Together: never t shares of both secrets of one dealer.
   void member_sent(MemberId from, RoundNumber round, const wire::Message& message);
   /// Never both certificates for one round, nor a new S once a burn has begun.
   void coordinator_sent(RoundNumber round, const wire::Message& message);
@@ -25,6 +27,8 @@ class Checker {
 
   [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
 
+  /// Dealers that opened shares in this round.
+  [[nodiscard]] std::size_t openings(RoundNumber round) const;
   /// Shares that members revealed in this round, to whomever.
   [[nodiscard]] std::size_t shares_revealed(RoundNumber round) const;
   [[nodiscard]] bool uploaded(MemberId member, RoundNumber round) const;
@@ -34,6 +38,7 @@ class Checker {
  private:
   struct Said {
     std::optional<wire::Advertise> m1;
+    std::optional<wire::Opening> m4c;
     std::optional<wire::UploadHeader> m5;
     std::optional<wire::Endorse> m7;
     std::optional<wire::BurnVote> vote;
@@ -42,17 +47,25 @@ class Checker {
   };
 
   struct Announced {
+    std::optional<wire::RoundHeader> header;
     std::optional<wire::Survivors> m6;
     bool burning = false;
     bool survivor_certificate = false;
     bool burn_certificate = false;
   };
 
+  /// Who has said which share of a dealer, by kind: revealed in M9, or opened in M4C.
+  using Known = std::map<std::pair<MemberId, wire::ShareKind>, std::set<MemberId>>;
+
+  void opened(RoundNumber round, const wire::Opening& m4c);
+  void knows(RoundNumber round, MemberId dealer, wire::ShareKind kind, MemberId holder);
+
   template <class M>
   void once(std::optional<M>& before, const M& message, MemberId from);
 
   std::map<std::pair<RoundNumber, MemberId>, Said> said_;
   std::map<RoundNumber, Announced> announced_;
+  std::map<RoundNumber, Known> known_;
   std::vector<std::string> failures_;
 };
 

@@ -56,8 +56,10 @@ void Site::carry_out(participant::SessionOutput output, TimePoint now, Sends& se
     if (!guard_.allows(record).ok()) return carry_out(session_->guard_failed(now), now, sends);
     guard_.apply(record);
   }
-  for (auto& envelope : output.send)
+  for (auto& envelope : output.send) {
+    if (setup_.lie) setup_.lie(envelope, *signing_);
     sends.push_back(std::move(envelope));
+  }
   if (output.train) start_training(std::move(*output.train), now, sends);
   if (output.mask) carry_out(mask(std::move(*output.mask), now), now, sends);
 }

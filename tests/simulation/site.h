@@ -3,6 +3,7 @@
 // and files of its own. One thread.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -31,6 +32,8 @@ class Site {
     Duration training{1000};           // takes this long, simulated
     privacy::PrivacyLedger* ledger{};  // shared by the simulation: a data set a site
     double max_participant_epsilon = std::numeric_limits<double>::infinity();  // at 1e-5
+    /// A member that lies changes what its honest session says, and signs it again.
+    std::function<void(wire::Envelope&, const crypto::SigningKey&)> lie{};
   };
 
   /// `signing` is moved in and stays at one address.

@@ -88,8 +88,34 @@ void World::add_sites() {
                     .seed = seed_,
                     .training = Duration(500 + 100 * static_cast<Duration::rep>(i)),
                     .ledger = &*ledger_,
-                    .max_participant_epsilon = config_.max_participant_epsilon},
+                    .max_participant_epsilon = config_.max_participant_epsilon,
+                    .lie = [this, id = member_id(i)](
+                               wire::Envelope& envelope,
+                               const crypto::SigningKey& key) { lie(id, envelope, key); }},
         make_key(seed_, 1 + i)));
+}
+
+void World::lie(MemberId member, wire::Envelope& envelope,
+                const crypto::SigningKey& signing) const {
+  const auto about = [&](const std::map<MemberId, MemberId>& lies) {
+    const auto at = lies.find(member);
+    return at == lies.end() ? std::nullopt : std::optional(at->second);
+  };
+  if (auto* m4a = std::get_if<wire::ShareCheck>(&envelope.message))
+    if (const auto dealer = about(config_.false_complaints)) {
+      const secagg::Cohort members = cohort(envelope.round);
+      m4a->bad_dealers = wire::to_bitmap(members.size(), {*members.index_of(*dealer)});
+      secagg::sign_share_check(signing, secagg::header_hash(header(envelope.round)), *m4a);
+    }
+  if (auto* m3 = std::get_if<wire::Shares>(&envelope.message))
+    for (wire::ShareEntry& entry : m3->entries) {
+      const bool spoils = entry.to == about(config_.bad_ciphertexts);
+      const bool commits_wrongly = entry.to == about(config_.bad_shares);
+      if (!spoils && !commits_wrongly) continue;
+      if (spoils) entry.ciphertext[7] ^= 1;
+      if (commits_wrongly) entry.cr[7] ^= 1;
+      secagg::sign_share_entry(signing, secagg::header_hash(header(envelope.round)), m3->id, entry);
+    }
 }
 
 Site& World::site(MemberId id) {
@@ -191,10 +217,10 @@ void World::start_round(std::uint16_t attempt) {
 }
 
 Duration World::longest_round() const {
-  // Advertise, Share, Check; Upload, as long again while bytes come in; Endorse twice; then Burn
-  // twice and Unmask three times at most.
+  // Advertise, Share, Check, Settle; Upload, as long again while bytes come in; Endorse twice; then
+  // Burn twice and Unmask three times at most.
   const Duration undisturbed =
-      3 * config_.phase + 2 * config_.training_limit + 2 * config_.phase + 5 * config_.phase;
+      4 * config_.phase + 2 * config_.training_limit + 2 * config_.phase + 5 * config_.phase;
   // After a kill the phase under way begins again.
   return undisturbed + static_cast<Duration::rep>(kills_) *
                            (config_.coordinator_away + 2 * config_.training_limit);
@@ -262,7 +288,12 @@ void World::deliver(const Delivery& delivery) {
   const TimePoint now = clock_.now();
   const MemberId from = delivery.envelope.peer;
   if (delivery.to != kCoordinatorId) {
-    send_from(site(delivery.to), site(delivery.to).deliver(delivery.envelope, now));
+    wire::Envelope envelope = delivery.envelope;
+    // Who complained falsely has that share.
+    if (auto* m4u = std::get_if<wire::Fix>(&envelope.message);
+        m4u != nullptr && config_.false_complaints.contains(delivery.to))
+      m4u->opened.clear();
+    send_from(site(delivery.to), site(delivery.to).deliver(envelope, now));
   } else if (std::holds_alternative<wire::Hello>(delivery.envelope.message)) {
     carry_out(machine_->member_connected(from, now));
   } else {
@@ -359,6 +390,8 @@ void World::carry_out(coordinator::RoundOutput output) {
              event.phase == coordinator::Phase::kEndorse)
       certified_.emplace(round_.server_round(), round_);
   }
+  if (!output.conflicts.empty()) conflicts_ = std::move(output.conflicts);
+  std::ranges::move(output.evidence, std::back_inserter(evidence_));
   const bool matters = !output.facts.empty() || output.decided;
   if (matters && killed_now()) return;
   keep(output);
@@ -387,7 +420,9 @@ void World::finish_round(coordinator::RoundOutcome outcome) {
                      .survivors = std::move(outcome.survivors),
                      .sum = std::move(outcome.sum),
                      .took = clock_.now() - round_began_,
-                     .rejections = rejections_};
+                     .rejections = rejections_,
+                     .conflicts = std::exchange(conflicts_, {}),
+                     .evidence = std::exchange(evidence_, {})};
   check_sum(record);
   for (const auto& one : sites_)
     check_ledger(*one, round_);

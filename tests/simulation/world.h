@@ -49,6 +49,9 @@ struct WorldConfig {
   double coordinator_kills = 0;  // or the probability at each
   Duration coordinator_away{700};
   double coordinator_forgets = 0;  // this part of what it had kept, at each restart
+  std::map<MemberId, MemberId> false_complaints{};  // in each round, about a dealer's share
+  std::map<MemberId, MemberId> bad_ciphertexts{};   // for a holder, of shares that are good
+  std::map<MemberId, MemberId> bad_shares{};        // for a holder: not what is committed to
   Duration phase{2000};
   Duration training_limit{40000};
 };
@@ -61,6 +64,8 @@ struct RoundRecord {
   std::optional<codec::DecodedSum> sum;
   Duration took{};
   std::uint64_t rejections = 0;  // messages that the coordinator called a breach
+  std::vector<secagg::Conflict> conflicts{};
+  std::vector<secagg::Evidence> evidence{};
 };
 
 /// The coordinator's disk, as far as sums go.
@@ -97,6 +102,8 @@ class World {
 
   [[nodiscard]] const privacy::PrivacyLedger& ledger() const { return *ledger_; }
 
+  /// By cohort index.
+  [[nodiscard]] secagg::Cohort cohort(RoundNumber round) const;
   [[nodiscard]] wire::RoundHeader header(RoundNumber round) const;
   [[nodiscard]] codec::EncodingSpec encoding(RoundNumber round) const;
 
@@ -118,8 +125,8 @@ class World {
   }
 
   void add_sites();
-  /// By cohort index.
-  [[nodiscard]] secagg::Cohort cohort(RoundNumber round) const;
+  /// What the configuration makes this member lie about.
+  void lie(MemberId member, wire::Envelope& envelope, const crypto::SigningKey& signing) const;
   [[nodiscard]] std::uint32_t colluders() const;
   [[nodiscard]] secagg::RoundEncoding round_encoding(RoundNumber round) const;
   [[nodiscard]] coordinator::RoundPlan round_plan() const;
@@ -169,6 +176,8 @@ class World {
   RoundNumber round_;
   TimePoint round_began_;
   std::uint64_t rejections_ = 0;
+  std::vector<secagg::Conflict> conflicts_;  // of the round
+  std::vector<secagg::Evidence> evidence_;
   std::optional<codec::RingUpdate> opened_;
   /// The first attempt at a server round whose sum may have been certified: later ones carry no
   /// counters.

@@ -1,4 +1,4 @@
-// Who had conflicts in a run is not forgotten (docs/secure-aggregation.md, "Bad shares").
+// What became of complaints is not forgotten (docs/secure-aggregation.md, "Bad shares").
 #include "coordinator/conflict_log.h"
 
 #include <fstream>
@@ -10,9 +10,14 @@
 namespace sotto::coordinator {
 namespace {
 
-constexpr MemberId kOne{1}, kTwo{2}, kThree{3};
+using secagg::Conflict;
+using secagg::ConflictEnd;
 
-TEST(ConflictLog, CountsBothEndsOverRoundsAndRestarts) {
+constexpr MemberId kOne{1}, kTwo{2}, kThree{3};
+constexpr Conflict kOpened{kOne, kTwo, ConflictEnd::kOpened};
+constexpr Conflict kLeft{kThree, kTwo, ConflictEnd::kDealerLeft};
+
+TEST(ConflictLog, CountsOverRoundsAndRestarts) {
   const TemporaryDirectory directory;
   const auto file = directory / "conflicts.json";
   {
@@ -21,36 +26,69 @@ TEST(ConflictLog, CountsBothEndsOverRoundsAndRestarts) {
     EXPECT_TRUE(log->counts().empty());
     ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {}).ok());
     EXPECT_FALSE(std::filesystem::exists(file));
-    ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {{kOne, kTwo}, {kThree, kTwo}}).ok());
+    ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {kOpened, kLeft}).ok());
   }
   auto log = ConflictLog::open(file);
   ASSERT_TRUE(log.ok()) << log.error().message;
-  ASSERT_TRUE(log->add(RoundNumber::of(2, 1), {{kTwo, kOne}}).ok());
-  const std::map<MemberId, std::uint64_t> expected{{kOne, 2}, {kTwo, 3}, {kThree, 1}};
+  ASSERT_TRUE(log->add(RoundNumber::of(2, 1), {kOpened}).ok());
+  const std::map<Conflict, std::uint64_t> expected{{kOpened, 2}, {kLeft, 1}};
   EXPECT_EQ(log->counts(), expected);
   EXPECT_EQ(ConflictLog::open(file)->counts(), expected);
+}
+
+TEST(ConflictLog, EveryEndSurvivesARestart) {
+  const TemporaryDirectory directory;
+  const auto file = directory / "conflicts.json";
+  std::vector<Conflict> all;
+  for (int end = 0; end <= static_cast<int>(ConflictEnd::kUndecided); ++end)
+    all.push_back({kOne, kTwo, static_cast<ConflictEnd>(end)});
+  ASSERT_TRUE(ConflictLog::open(file)->add(RoundNumber::of(1, 0), all).ok());
+  EXPECT_EQ(ConflictLog::open(file)->counts().size(), all.size());
+}
+
+TEST(ConflictLog, WhoLeftTheLastTimeIsKnownBeforeTheNextAttempt) {
+  const TemporaryDirectory directory;
+  auto log = ConflictLog::open(directory / "conflicts.json");
+  ASSERT_TRUE(log.ok());
+  ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {kLeft}).ok());
+  ASSERT_TRUE(log->add(RoundNumber::of(2, 0), {{kTwo, kThree, ConflictEnd::kDealerLeft}}).ok());
+  ASSERT_TRUE(log->add(RoundNumber::of(3, 0), {{kThree, kTwo, ConflictEnd::kUndecided}}).ok());
+  using Left = secagg::WhoLeft<MemberId>;
+  const auto again = ConflictLog::open(directory / "conflicts.json");
+  EXPECT_EQ(again->keys_before(RoundNumber::of(1, 0)), Left{});
+  EXPECT_EQ(again->keys_before(RoundNumber::of(2, 0)), (Left{{{kTwo, kThree}, kTwo}}));
+  EXPECT_EQ(again->keys_before(RoundNumber::of(9, 0)), (Left{{{kTwo, kThree}, kThree}}));
 }
 
 TEST(ConflictLog, AnAttemptThatGoesOnAfterACrashCountsOnce) {
   const TemporaryDirectory directory;
   auto log = ConflictLog::open(directory / "conflicts.json");
   ASSERT_TRUE(log.ok());
-  ASSERT_TRUE(log->add(RoundNumber::of(1, 0), {{kOne, kTwo}}).ok());
-  ASSERT_TRUE(log->add(RoundNumber::of(2, 0), {{kOne, kThree}}).ok());
-  ASSERT_TRUE(log->add(RoundNumber::of(2, 0), {{kOne, kThree}}).ok());
-  const std::map<MemberId, std::uint64_t> all{{kOne, 2}, {kTwo, 1}, {kThree, 1}};
-  EXPECT_EQ(log->counts(), all);
-  const std::map<MemberId, std::uint64_t> before{{kOne, 1}, {kTwo, 1}};
-  EXPECT_EQ(log->counts_before(RoundNumber::of(2, 0)), before) << "its own edges are found again";
+  ASSERT_TRUE(log->add(RoundNumber::of(2, 0), {kOpened}).ok());
+  ASSERT_TRUE(log->add(RoundNumber::of(2, 0), {kOpened}).ok());
+  EXPECT_EQ(log->counts(), (std::map<Conflict, std::uint64_t>{{kOpened, 1}}));
 }
 
 TEST(ConflictLog, ADamagedFileIsAnErrorNotAFreshStart) {
   const TemporaryDirectory directory;
   const auto file = directory / "conflicts.json";
-  for (const char* text : {"", "{}", "[1]", R"([{"server_round":1}])", "[{"}) {
+  const std::string strange =
+      R"([{"server_round":1,"attempt":0,"holder":1,"dealer":2,"end":"quietly"}])";
+  for (const std::string& text :
+       {std::string(), std::string("{}"), std::string("[1]"),
+        std::string(R"([{"server_round":1}])"), std::string("[{"), strange}) {
     std::ofstream(file) << text;
     EXPECT_FALSE(ConflictLog::open(file).ok()) << text;
   }
+}
+
+TEST(ConflictLog, AFileOfBeforeComplaintsWereSettledIsRead) {
+  const TemporaryDirectory directory;
+  const auto file = directory / "conflicts.json";
+  std::ofstream(file) << R"([{"server_round":1,"attempt":0,"holder":1,"dealer":2}])";
+  const auto log = ConflictLog::open(file);
+  ASSERT_TRUE(log.ok());
+  EXPECT_TRUE(log->counts().empty()) << "nobody knows what became of it";
 }
 
 }  // namespace

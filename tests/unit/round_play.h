@@ -23,15 +23,15 @@ inline constexpr Duration kTraining{10000};
 /// stands still until a test moves it.
 class Play {
  public:
-  using History = std::map<MemberId, std::uint64_t>;
+  using History = secagg::WhoLeft<MemberId>;
 
   explicit Play(std::uint32_t n, std::uint32_t C, std::uint64_t values = 20,
-                const History& earlier_conflicts = {}, std::shared_ptr<UploadStore> store = nullptr)
+                const History& earlier_keys = {}, std::shared_ptr<UploadStore> store = nullptr)
       : members(n, C, values),
         uploads(std::move(store)),
-        machine(make_plan(earlier_conflicts), members.coordinator) {}
+        machine(make_plan(earlier_keys), members.coordinator) {}
 
-  RoundPlan make_plan(const History& earlier_conflicts) {
+  RoundPlan make_plan(const History& earlier_keys) {
     RoundPlan plan;
     plan.header = members.header;
     plan.deadline_ms = {1000, 1000, 1000, 10000, 1000, 1000};
@@ -39,7 +39,7 @@ class Play {
     for (const auto& member : members.roster)
       plan.cohort.push_back(member.id);
     plan.encoding = members.encoding;
-    plan.earlier_conflicts = earlier_conflicts;
+    plan.earlier_keys = earlier_keys;
     plan.model = {.head = Bytes(1000, 9)};
     plan.uploads = uploads;
     plan.fetch = {.chunk_bytes = 64, .in_flight = 2, .retry_after = Duration(500)};
@@ -106,6 +106,9 @@ class Play {
   std::vector<RoundFact> facts;
   std::vector<secagg::Evidence> evidence;
   std::vector<secagg::Conflict> conflicts;
+  std::map<std::uint32_t, IndexSet> complains;   // about whose shares
+  std::map<std::uint32_t, IndexSet> other_keys;  // with whom its pre-shared key differs, it says
+  std::set<std::uint32_t> opens_wrongly;
   std::optional<RoundOutcome> outcome;
   std::optional<codec::RingUpdate> sum;
   std::optional<TimePoint> wake_at;
@@ -151,7 +154,14 @@ class Play {
     } else if (const auto* m2 = std::get_if<wire::KeyList>(&message)) {
       answer(i, members.shares(i, set(m2->u1)));
     } else if (const auto* m4 = std::get_if<wire::ShareForward>(&message)) {
-      answer(i, members.check(i, set(m4->v)));
+      answer(i, members.check(i, set(m4->v), complains[i], other_keys[i]));
+    } else if (const auto* m4b = std::get_if<wire::Complaints>(&message)) {
+      wire::Opening m4c = members.opening(i, *m4b);
+      if (opens_wrongly.contains(i)) {
+        m4c.shares[0].r[0] ^= 1;
+        secagg::sign_opening(members.members[i].signing, members.h, m4c);
+      }
+      answer(i, m4c);
     } else if (const auto* m4u = std::get_if<wire::Fix>(&message)) {
       u2_ = set(m4u->u2);
       packed_[i] = members.masked_input(i, u2_);

@@ -106,23 +106,6 @@ TEST(Round, ALateEndorserMayStillAnswer) {
   EXPECT_TRUE(play.done_with({0, 1, 2, 3, 4}));
 }
 
-TEST(Round, ConflictsAreReportedAndThoseOfEarlierRoundsDecide) {
-  for (const std::uint64_t earlier : {0UL, 3UL}) {
-    // Member 1 complains about 2: without a history the dealer leaves, else who has one.
-    Play play(5, 1, 20, {{MemberId{13}, earlier}});
-    ASSERT_EQ(play.id(1), MemberId{13});
-    play.distort = [&](wire::Message& message) {
-      auto* m4a = std::get_if<wire::ShareCheck>(&message);
-      if (m4a != nullptr && m4a->id == play.id(1))
-        *m4a = play.members.check(1, play.members.all(), {2});
-    };
-    play.start();
-    const std::vector<secagg::Conflict> edge{{play.id(1), play.id(2)}};
-    EXPECT_EQ(play.conflicts, edge);
-    EXPECT_TRUE(play.done_with(earlier == 0 ? IndexSet{0, 1, 3, 4} : IndexSet{0, 2, 3, 4}));
-  }
-}
-
 TEST(Round, WhoLeavesIsNotWaitedFor) {
   Play play(5, 1);
   play.mute(3, "UploadHeader");

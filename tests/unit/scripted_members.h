@@ -97,14 +97,30 @@ class ScriptedMembers {
   }
 
   [[nodiscard]] wire::ShareCheck check(std::uint32_t i, const secagg::IndexSet& v,
-                                       const secagg::IndexSet& bad = {}) const {
+                                       const secagg::IndexSet& bad = {},
+                                       const secagg::IndexSet& other_keys = {}) const {
     wire::ShareCheck m4a{.id = members[i].id,
                          .d_v = secagg::digest_v(h, bits(v)),
                          .bad_dealers = bits(bad),
-                         .other_keys = bits({}),
+                         .other_keys = bits(other_keys),
                          .signature = {}};
     secagg::sign_share_check(members[i].signing, h, m4a);
     return m4a;
+  }
+
+  /// What dealer i opens to those who complain in `m4b`; sign again after changing it.
+  [[nodiscard]] wire::Opening opening(std::uint32_t i, const wire::Complaints& m4b) const {
+    wire::Opening m4c{.id = members[i].id, .d_v = {}, .shares = {}, .signature = {}};
+    for (const wire::ShareCheck& check : m4b.checks) {
+      const std::uint32_t holder = *cohort().index_of(check.id);
+      wire::OpenedShare opened{.member = check.id, .b = {}, .r = {}};
+      std::ranges::copy(members[i].b_shares[holder].expose(), opened.b.begin());
+      std::ranges::copy(members[i].r_shares[holder].expose(), opened.r.begin());
+      m4c.shares.push_back(opened);
+      m4c.d_v = check.d_v;
+    }
+    secagg::sign_opening(members[i].signing, h, m4c);
+    return m4c;
   }
 
   /// Member i's plain input: every value is 0.01 (i + 1), weight 1, metric i.

@@ -268,8 +268,9 @@ struct SecAggClientAtShares : ::testing::Test {
     ASSERT_TRUE(m4a.ok()) << m4a.error().message;
     EXPECT_EQ(m4a->bad_dealers, round.bits({1}));
     EXPECT_TRUE(verify_share_check(round.roster[0].verify_key, round.h, *m4a));
-    // It never masks with a dealer that it complained about.
-    expect_refused(round.clients[0].accept_u2(round.fix(all_of(5))), "not in the set before");
+    EXPECT_EQ(m4a->other_keys, round.bits({}));
+    // It never masks with a dealer that has not opened what it complained about.
+    expect_refused(round.clients[0].accept_u2(round.fix(all_of(5))), "not opened its bad share");
     EXPECT_TRUE(round.clients[0].accept_u2(round.fix({0, 2, 3, 4})).ok());
   }
 };

@@ -97,6 +97,9 @@ TEST_F(EvidenceTest, EveryMessageThatAMemberSaysOnceConvictsWhenItIsSaidTwice) {
   sign_share_entry(members.members[1].signing, members.h, m3.id, m3.entries[3]);
   convicts(of(members.shares(1, all), m3), id(1), "Shares");
   convicts(of(members.check(1, all), members.check(1, all, {3})), id(1), "ShareCheck");
+  const wire::Complaints m4b{.checks = {members.check(2, all, {1}), members.check(3, all, {1})}};
+  convicts(of(members.opening(1, m4b), members.opening(1, {.checks = {m4b.checks[0]}})), id(1),
+           "Opening");
   const Bytes y = members.masked_input(1, all);
   Bytes other_y = y;
   other_y[0] ^= 1;
@@ -104,6 +107,18 @@ TEST_F(EvidenceTest, EveryMessageThatAMemberSaysOnceConvictsWhenItIsSaidTwice) {
            "UploadHeader");
   convicts(of(members.unmask(1, all, all), members.unmask(1, all, {0, 1, 2, 3})), id(1),
            "UnmaskResponse");
+}
+
+TEST_F(EvidenceTest, OpeningAnotherShareThanTheOneCommittedToConvictsTheDealer) {
+  const wire::Complaints m4b{.checks = {members.check(2, all, {1}), members.check(3, all, {1})}};
+  const wire::Opening honest = members.opening(1, m4b);
+  EXPECT_TRUE(of(members.shares(1, all), honest).empty()) << "an honest opening proves nothing";
+  for (const bool of_b : {true, false}) {
+    wire::Opening wrong = honest;
+    (of_b ? wrong.shares[1].b : wrong.shares[1].r)[3] ^= 1;
+    sign_opening(members.members[1].signing, members.h, wrong);
+    convicts(of(members.shares(1, all), wrong), id(1), "Opening");
+  }
 }
 
 wire::UnmaskRequest request(const ScriptedMembers& members, const IndexSet& signers,

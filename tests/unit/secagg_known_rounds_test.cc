@@ -58,7 +58,8 @@ struct Participant {
   crypto::SigningKey signing;
   ScriptedRandom random;
   std::optional<Client> client;
-  Bytes packed;                   // y
+  Bytes packed;  // y
+  bool complained_falsely = false;
   std::vector<wire::Message> in;  // what came from the coordinator
 
   template <class M>
@@ -82,7 +83,9 @@ struct Participant {
   }
 
   Result<wire::Message> upload() {
-    if (Status fixed = client->accept_u2(latest<wire::Fix>()); !fixed.ok()) return fixed.error();
+    wire::Fix m4u = latest<wire::Fix>();
+    if (complained_falsely) m4u.opened.clear();  // it has that share
+    if (Status fixed = client->accept_u2(m4u); !fixed.ok()) return fixed.error();
     MaskedUpdate masked = client->mask_job().run(ring_update(header.lanes, input), 1);
     packed = masked.packed();
     EXPECT_EQ(to_hex(packed), y);
@@ -97,6 +100,7 @@ struct Participant {
     if (kind == "Advertise") return advertise();
     if (kind == "Shares") return message(client->deal(latest<wire::KeyList>(), random));
     if (kind == "ShareCheck") return message(client->check_shares(latest<wire::ShareForward>()));
+    if (kind == "Opening") return message(client->open_shares(latest<wire::Complaints>()));
     if (kind == "UploadHeader") return upload();
     if (kind == "Endorse") {
       auto endorsement = client->endorse(latest<wire::Survivors>());
@@ -131,7 +135,11 @@ class Replay {
       const auto message = from == kCoordinatorId ? coordinator_says(kind, id_of(step["to"][0]))
                                                   : members_.at(from).say(kind);
       ASSERT_TRUE(message.ok()) << kind << ": " << message.error().message;
-      EXPECT_EQ(to_hex(wire::encode(from, header_.round, *message)), step["frame"])
+      if (step.value("lie", false) && kind == "ShareCheck")
+        members_.at(from).complained_falsely = true;
+      // A member that lies says something else than the code would.
+      EXPECT_EQ(to_hex(wire::encode(from, header_.round, *message)) == step["frame"],
+                !step.value("lie", false))
           << kind << " from " << raw(from);
       const auto decoded = wire::decode(bytes(step["frame"]));
       ASSERT_TRUE(decoded.ok()) << kind << ": " << decoded.error().message;
@@ -182,6 +190,7 @@ class Replay {
       if (const auto* m = std::get_if<wire::Advertise>(&message)) return server_.accept(*m);
       if (const auto* m = std::get_if<wire::Shares>(&message)) return server_.accept(*m);
       if (const auto* m = std::get_if<wire::ShareCheck>(&message)) return server_.accept(*m);
+      if (const auto* m = std::get_if<wire::Opening>(&message)) return server_.accept(*m);
       if (const auto* m = std::get_if<wire::UploadHeader>(&message)) return server_.accept(*m);
       if (const auto* m = std::get_if<wire::Endorse>(&message)) return server_.accept(from, *m);
       return server_.accept(std::get<wire::UnmaskResponse>(message));
@@ -197,7 +206,11 @@ class Replay {
       return after(first ? server_.fix_u1() : Status{}, [&] { return server_.key_list(to); });
     if (kind == "ShareForward")
       return after(first ? server_.fix_v() : Status{}, [&] { return server_.share_forward(to); });
-    if (kind == "Fix") return after(server_.fix_u2(), [&] { return server_.fix_message(); });
+    if (kind == "Complaints")
+      return after(first ? server_.fix_complaints() : Status{},
+                   [&] { return server_.complaints_about(to); });
+    if (kind == "Fix")
+      return after(first ? server_.fix_u2() : Status{}, [&] { return server_.fix_message(to); });
     if (kind == "Survivors") return after(take_uploads(), [&] { return server_.survivors(); });
     if (kind == "UnmaskRequest") return wire::Message(server_.unmask_request(to));
     return after(open(), [&] {
@@ -293,6 +306,10 @@ TEST(SecAggKnownRounds, DropoutAtEndorse) {
 
 TEST(SecAggKnownRounds, DropoutAtUnmask) {
   replay("unmask");
+}
+
+TEST(SecAggKnownRounds, ATrueAndAFalseComplaint) {
+  replay("complaints");
 }
 
 TEST(SecAggKnownRounds, PresharedKeysAndADropoutAtUpload) {

@@ -71,11 +71,13 @@ struct PresharedRound : ::testing::Test {
     round.until_dealt();
   }
 
-  /// Whom member `i` complains about.
-  wire::Bitmap complaints(std::uint32_t i, const wire::ShareForward& m4) {
+  /// Whose key is another one, says member `i`; it complains about nobody's share.
+  wire::Bitmap other_keys(std::uint32_t i, const wire::ShareForward& m4) {
     const auto m4a = round.clients[i].check_shares(m4);
     EXPECT_TRUE(m4a.ok());
-    return m4a.ok() ? m4a->bad_dealers : wire::Bitmap{};
+    if (!m4a.ok()) return {};
+    EXPECT_EQ(m4a->bad_dealers, round.bits({}));
+    return m4a->other_keys;
   }
 };
 
@@ -84,24 +86,27 @@ TEST_F(PresharedRound, TheSameKeyOnBothSidesIsNoComplaint) {
   until_dealt();
   EXPECT_TRUE(round.entry(0, 1).escrow && round.entry(1, 0).escrow);
   EXPECT_FALSE(round.entry(0, 2).escrow);
-  EXPECT_EQ(complaints(0, round.forward(0, all_of(5))), round.bits({}));
-  EXPECT_EQ(complaints(1, round.forward(1, all_of(5))), round.bits({}));
+  EXPECT_EQ(other_keys(0, round.forward(0, all_of(5))), round.bits({}));
+  EXPECT_EQ(other_keys(1, round.forward(1, all_of(5))), round.bits({}));
 }
 
-TEST_F(PresharedRound, AKeyOnOneSideOnlyIsAComplaintOfBoth) {
+TEST_F(PresharedRound, AKeyOnOneSideOnlyIsSaidByBothAndNoShareIsBlamed) {
   give(0, 1, 9);
   until_dealt();
-  EXPECT_EQ(complaints(0, round.forward(0, all_of(5))), round.bits({1}));
-  EXPECT_EQ(complaints(1, round.forward(1, all_of(5))), round.bits({0}));
+  EXPECT_EQ(other_keys(0, round.forward(0, all_of(5))), round.bits({1}));
+  EXPECT_EQ(other_keys(1, round.forward(1, all_of(5))), round.bits({0}));
 }
 
-TEST_F(PresharedRound, AnotherKeyOnTheOtherSideIsAComplaint) {
+TEST_F(PresharedRound, AnotherKeyOnTheOtherSideIsSaidAndNoShareIsBlamed) {
   give(0, 1, 9), give(1, 0, 8);
   until_dealt();
-  EXPECT_EQ(complaints(0, round.forward(0, all_of(5))), round.bits({1}));
+  EXPECT_EQ(other_keys(0, round.forward(0, all_of(5))), round.bits({1}));
+  // Its masks with that member would not cancel, whatever is opened.
+  expect_refused(round.clients[0].accept_u2(round.fix(all_of(5))), "not in the set before");
+  EXPECT_TRUE(round.clients[0].accept_u2(round.fix({0, 2, 3, 4})).ok());
 }
 
-TEST_F(PresharedRound, AnEscrowTakenAwayOrChangedIsAComplaint) {
+TEST_F(PresharedRound, AnEscrowTakenAwayOrChangedIsAnotherKey) {
   give(0, 1, 9), give(1, 0, 9);
   for (const bool taken : {true, false}) {
     until_dealt();
@@ -113,7 +118,7 @@ TEST_F(PresharedRound, AnEscrowTakenAwayOrChangedIsAComplaint) {
     else
       entry.escrow->commitment[0] ^= 1;
     sign_share_entry(round.keys[1], round.h, round.id(1), entry);
-    EXPECT_EQ(complaints(0, m4), round.bits({1}));
+    EXPECT_EQ(other_keys(0, m4), round.bits({1}));
   }
 }
 

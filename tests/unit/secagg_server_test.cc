@@ -1,7 +1,6 @@
 // Claims of the coordinator's half of SECAGG1 (docs/secure-aggregation.md, sections 2.2 to 2.7).
 #include <gtest/gtest.h>
 
-#include "common/secagg/conflicts.h"
 #include "common/secagg/server.h"
 #include "tests/unit/scripted_members.h"
 
@@ -224,15 +223,82 @@ TEST(SecAggServer, SharesReachTheirHolderUnchanged) {
 
 // ---- Check
 
-TEST(SecAggServer, OneComplaintRemovesTheDealer) {
-  Round round(5, 1);
-  ASSERT_TRUE(round.advertise(round.members.all()).ok());
-  ASSERT_TRUE(round.deal(round.members.all()).ok());
-  for (std::uint32_t i : round.members.all())
-    round.server.accept(
-        round.members.check(i, round.server.v(), i == 3 ? IndexSet{1} : IndexSet{}));
+/// Everybody checks; members 1 and 2 complain about the shares of 3.
+struct AccusedRound : Round {
+  explicit AccusedRound(std::uint32_t n = 7, std::uint32_t C = 2) : Round(n, C) {
+    EXPECT_TRUE(advertise(members.all()).ok());
+    EXPECT_TRUE(deal(members.all()).ok());
+    for (std::uint32_t i : members.all())
+      server.accept(members.check(i, server.v(), i == 1 || i == 2 ? IndexSet{3} : IndexSet{}));
+    EXPECT_TRUE(server.fix_complaints().ok());
+  }
+
+  [[nodiscard]] MemberId id(std::uint32_t i) const { return members.members[i].id; }
+
+  [[nodiscard]] wire::Opening opening() const {
+    return members.opening(3, server.complaints_about(id(3)));
+  }
+
+  /// Refused, and nothing of it counts.
+  void refuses(wire::Opening m4c, const std::string& why) {
+    const Verdict verdict = server.accept(m4c);
+    EXPECT_EQ(verdict.kind, Kind::kRejected);
+    EXPECT_NE(verdict.reason.find(why), std::string::npos) << verdict.reason;
+    EXPECT_TRUE(server.answered().empty());
+  }
+};
+
+TEST(SecAggServer, AnAccusedDealerIsAskedWithTheSignedComplaints) {
+  AccusedRound round;
+  EXPECT_EQ(round.server.asked(), IndexSet{3});
+  const auto m4b = round.server.complaints_about(round.id(3));
+  ASSERT_EQ(m4b.checks.size(), 2U);
+  EXPECT_EQ(m4b.checks[0], round.members.check(1, round.server.v(), {3}));
+  EXPECT_EQ(m4b.checks[1], round.members.check(2, round.server.v(), {3}));
+}
+
+TEST(SecAggServer, WhoOpensWhatItCommittedToStays) {
+  AccusedRound round;
+  EXPECT_EQ(round.server.accept(round.opening()).kind, Kind::kAccepted);
+  EXPECT_EQ(round.server.accept(round.opening()).kind, Kind::kIgnored) << "repeated";
   ASSERT_TRUE(round.server.fix_u2().ok());
-  EXPECT_EQ(round.server.u2(), (IndexSet{0, 2, 3, 4}));
+  EXPECT_EQ(round.server.u2(), round.members.all());
+}
+
+TEST(SecAggServer, WhoOpensNothingOrAnotherShareLeaves) {
+  AccusedRound silent;
+  ASSERT_TRUE(silent.server.fix_u2().ok());
+  EXPECT_EQ(silent.server.u2(), (IndexSet{0, 1, 2, 4, 5, 6}));
+
+  for (const bool of_b : {true, false}) {
+    AccusedRound round;
+    wire::Opening m4c = round.opening();
+    (of_b ? m4c.shares[1].b : m4c.shares[1].r)[2] ^= 1;
+    sign_opening(round.members.members[3].signing, round.server.h(), m4c);
+    EXPECT_EQ(round.server.accept(m4c).kind, Kind::kRejected);
+    EXPECT_EQ(round.server.answered(), IndexSet{3}) << "nothing more is waited for";
+    EXPECT_EQ(round.server.accept(round.opening()).kind, Kind::kRejected) << "it has answered";
+    ASSERT_TRUE(round.server.fix_u2().ok());
+    EXPECT_EQ(round.server.u2(), (IndexSet{0, 1, 2, 4, 5, 6}));
+  }
+}
+
+TEST(SecAggServer, AnOpeningIsOfTheSharesAskedForAndSigned) {
+  AccusedRound round;
+  const auto signed_again = [&](auto change) {
+    wire::Opening m4c = round.opening();
+    change(m4c);
+    sign_opening(round.members.members[3].signing, round.server.h(), m4c);
+    return m4c;
+  };
+  wire::Opening forged = round.opening();
+  forged.signature[0] ^= 1;
+  round.refuses(forged, "signature");
+  round.refuses(signed_again([](auto& m) { m.shares.pop_back(); }), "asked for");
+  round.refuses(signed_again([](auto& m) { std::swap(m.shares[0], m.shares[1]); }), "asked for");
+  round.refuses(signed_again([](auto& m) { m.shares.push_back(m.shares[0]); }), "asked for");
+  round.refuses(signed_again([](auto& m) { m.d_v[0] ^= 1; }), "another V");
+  round.refuses(signed_again([&](auto& m) { m.id = round.id(1); }), "nobody asked");
 }
 
 TEST(SecAggServer, ComplaintsAboutOneselfOrOutsidersAreRejected) {
@@ -243,40 +309,11 @@ TEST(SecAggServer, ComplaintsAboutOneselfOrOutsidersAreRejected) {
             Kind::kRejected);
   EXPECT_EQ(round.server.accept(round.members.check(0, round.server.v(), {4})).kind,
             Kind::kRejected);
+  EXPECT_EQ(round.server.accept(round.members.check(0, round.server.v(), {}, {4})).kind,
+            Kind::kRejected);
+  EXPECT_EQ(round.server.accept(round.members.check(0, round.server.v(), {1}, {1})).kind,
+            Kind::kRejected);
   EXPECT_EQ(round.server.accept(round.members.check(0, {0, 1, 2})).kind, Kind::kRejected);
-}
-
-const std::vector<std::uint64_t> kFirstRound(5, 0);
-
-TEST(Conflicts, WhoComplainsAboutEveryoneLeaves) {
-  EXPECT_EQ(settle_conflicts({0, 1, 2, 3}, {{}, {}, {0, 1, 3}, {}}, kFirstRound),
-            (IndexSet{0, 1, 3}));
-}
-
-TEST(Conflicts, WhoEverybodyComplainsAboutLeaves) {
-  EXPECT_EQ(settle_conflicts({0, 1, 2, 3}, {{1}, {}, {1}, {1}}, kFirstRound), (IndexSet{0, 2, 3}));
-}
-
-TEST(Conflicts, OfALoneEdgeTheDealerLeaves) {
-  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{}, {}, {0}}, kFirstRound), (IndexSet{1, 2}));
-  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{2}, {}, {}}, kFirstRound), (IndexSet{0, 1}));
-}
-
-TEST(Conflicts, MembersLeaveUntilNoEdgeRemains) {
-  // 0 and 1 accuse each other, 2 accuses 3.
-  EXPECT_EQ(settle_conflicts({0, 1, 2, 3, 4}, {{1}, {0}, {3}, {}, {}}, kFirstRound),
-            (IndexSet{0, 2, 4}));
-}
-
-TEST(Conflicts, ComplaintsByThoseWhoLeftDoNotCount) {
-  EXPECT_EQ(settle_conflicts({1, 2}, {{1, 2}, {}, {}}, kFirstRound), (IndexSet{1, 2}));
-}
-
-TEST(Conflicts, OfALoneEdgeWhoHadMoreInEarlierRoundsLeaves) {
-  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{}, {}, {0}}, {0, 9, 1}), (IndexSet{0, 1}));
-  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{}, {}, {0}}, {1, 9, 1}), (IndexSet{1, 2}));
-  // Edges of this round come first: 1 has two.
-  EXPECT_EQ(settle_conflicts({0, 1, 2}, {{1}, {}, {1}}, {9, 0, 9}), (IndexSet{0, 2}));
 }
 
 // ---- Upload

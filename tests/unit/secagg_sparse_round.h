@@ -122,7 +122,7 @@ struct SparseRound {
 
   /// y of a member of U2, added to the sum.
   void upload_one(std::uint32_t i) {
-    ASSERT_TRUE(clients[i].accept_u2(server->fix_message()).ok());
+    ASSERT_TRUE(clients[i].accept_u2(server->fix_message(id(i))).ok());
     const MaskedUpdate masked = clients[i].mask_job().run(input(i), 1);
     accept(clients[i].upload_header(masked.hash_y()));
     ASSERT_TRUE(server->check_upload(id(i), masked.packed()).ok());

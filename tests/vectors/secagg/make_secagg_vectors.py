@@ -269,11 +269,12 @@ class Round:
     """One round, n = 4 and C = 1. `gone` is silent from stage `stage` on. Messages in the order in which an honest
     coordinator and punctual members send them; members ascending."""
 
-    def __init__(self, stage, gone, keyed=False):
+    def __init__(self, stage, gone, keyed=False, complaints=()):
         self.head = header(COHORT, 1, LANES, 0x20001)
         self.h, self.stage, self.gone = self.head.hash(), stage, gone
         self.members = {i: sa.Participant(drawn(i, self.head.t, stage), self.head, self.h) for i in COHORT}
-        self.name = "keys" if keyed else stage
+        self.name = "keys" if keyed else "complaints" if complaints else stage
+        self.complaints = dict(complaints)
         for i in COHORT if keyed else []:
             self.members[i].values.keys = keys_of(i)
         self.messages = []
@@ -282,9 +283,9 @@ class Round:
         late = self.stage != "nobody" and STAGES.index(self.stage) <= STAGES.index(stage)
         return [i for i in members if not (late and i == self.gone)]
 
-    def say(self, kind, sender, to, body):
+    def say(self, kind, sender, to, body, lie=False):
         self.messages.append({"message": kind, "from": sender, "to": list(to),
-                              "frame": sa.frame(kind, sender, self.head.round, body)})
+                              "frame": sa.frame(kind, sender, self.head.round, body)} | ({"lie": True} if lie else {}))
 
     def announce(self, label, fields):
         return sa.sign(COORDINATOR, label, self.h + fields)
@@ -320,7 +321,12 @@ class Round:
         for i in self.v:
             self.members[i].make_shares(COHORT, self.adverts)
             entries = self.members[i].entries
-            self.say("Shares", i, [0], u32(i) + sa.wire_list([entries[j] for j in sorted(entries)]))
+            spoilt = [holder for holder, (dealer, true) in self.complaints.items() if dealer == i and true]
+            for holder in spoilt:  # a bit of the ciphertext; signed again
+                entry = bytearray(entries[holder][4:4 + 168])
+                entry[24] ^= 1
+                entries[holder] = self.members[i].signed_entry(holder, bytes(entry))
+            self.say("Shares", i, [0], u32(i) + sa.wire_list([entries[j] for j in sorted(entries)]), lie=bool(spoilt))
 
     def check_and_fix(self):
         bits = sa.bits_of(COHORT, self.v)
@@ -331,12 +337,32 @@ class Round:
                 [u32(j) + self.members[j].entries[i] for j in self.v if j != i]))
         self.u2 = self.alive("check", self.v)
         nobody = sa.bits_of(COHORT, [])
+        checks = {}
         for i in self.u2:
-            signed = sa.sign(identity(i), "SA1 sig check", self.h + u32(i) + d_v + nobody + nobody)
-            self.say("ShareCheck", i, [0], u32(i) + d_v + 2 * sa.wire_bitmap(nobody) + signed)
+            dealer, true = self.complaints.get(i, (None, True))
+            checks[i] = sa.share_check(identity(i), self.h, i, d_v, sa.bits_of(COHORT, [dealer] if dealer else []), nobody)
+            self.say("ShareCheck", i, [0], checks[i], lie=not true)
+        self.settle(d_v, checks)
         bits = sa.bits_of(COHORT, self.u2)
         self.d_u2 = sa.set_digest("SA1 u2", self.h, bits)
-        self.say("Fix", 0, self.u2, sa.wire_bitmap(bits) + self.announce("SA1 sig u2", self.d_u2) + sa.wire_list([]))
+        fixed = sa.wire_bitmap(bits) + self.announce("SA1 sig u2", self.d_u2)
+        if not self.complaints:
+            return self.say("Fix", 0, self.u2, fixed + sa.wire_list([]))
+        for i in self.u2:
+            dealer = self.complaints.get(i, (None,))[0]
+            self.say("Fix", 0, [i], fixed + sa.wire_list([u32(dealer) + b"".join(self.members[dealer].shares[i])]
+                                                         if dealer else []))
+
+    def settle(self, d_v, checks):
+        """Each dealer that is complained about opens that share, and stays."""
+        accused = {}
+        for holder, (dealer, _) in sorted(self.complaints.items()):
+            accused.setdefault(dealer, []).append(holder)
+        for dealer in sorted(accused):
+            self.say("Complaints", 0, [dealer], sa.wire_list([checks[i] for i in accused[dealer]]))
+        for dealer in sorted(accused):
+            opened = [(i, *self.members[dealer].shares[i]) for i in accused[dealer]]
+            self.say("Opening", dealer, [0], sa.opening(identity(dealer), self.h, dealer, d_v, opened))
 
     def upload(self):
         self.s = self.alive("upload", self.u2)
@@ -400,6 +426,8 @@ def transcripts():
     gone = [7, 3, 13, 5, 7, 3, 5]  # not always the same sign of the masks
     rounds = [Round(stage, who).run() for stage, who in zip(STAGES, gone)]
     rounds.append(Round("upload", 7, keyed=True).run())
+    # 3 complains about a bad share of 5, which then drops out; 13 lies about 7.
+    rounds.append(Round("upload", 5, complaints={3: (5, True), 13: (7, False)}).run())
     common = header(COHORT, 1, LANES, 0x20001)
     return {"coordinator": COORDINATOR, "roster_ids": ROSTER_IDS, "cohort": COHORT, "header": header_fields(common),
             "deadline_ms": [1000 * (i + 1) for i in range(6)], "next_model": named("next model"), "rounds": rounds}

@@ -272,6 +272,20 @@ def frame(kind, sender, round_number, body):
     return u16(FRAME_VERSION) + u16(TYPES[kind]) + u32(sender) + u64(round_number) + u64(len(body)) + body
 
 
+def share_check(identity, h, member, d_v, bad_dealers, other_keys):
+    """M4A. Both bitmaps are signed as their bytes alone."""
+    fields = u32(member) + d_v
+    return (fields + wire_bitmap(bad_dealers) + wire_bitmap(other_keys)
+            + sign(identity, "SA1 sig check", h + fields + bad_dealers + other_keys))
+
+
+def opening(identity, h, dealer, d_v, opened):
+    """M4C. opened: [(holder, share of b, share of r)], without their count in the signature."""
+    entries = [u32(holder) + share_b + share_r for holder, share_b, share_r in opened]
+    fields = u32(dealer) + d_v
+    return fields + wire_list(entries) + sign(identity, "SA1 sig opening", h + fields + b"".join(entries))
+
+
 # ---- A participant of one round: its named values, and what follows from them
 
 
@@ -335,9 +349,12 @@ class Participant:
             entry, escrow = nonce + sealed + cb + cr, b""
             if holder in v.keys:
                 escrow = escrow_of(self.preshared("SA1 pskm", holder), v.r, self.h, v.id, holder)
-            signature = sign(v.identity, "SA1 sig share", self.h + u32(v.id) + u32(holder) + entry + escrow)
             self.shares[holder] = share_b, share_r
-            self.entries[holder] = u32(holder) + entry + u8(1 if escrow else 0) + escrow + signature
+            self.entries[holder] = self.signed_entry(holder, entry, escrow)
+
+    def signed_entry(self, holder, entry, escrow=b""):
+        signature = sign(self.values.identity, "SA1 sig share", self.h + u32(self.id) + u32(holder) + entry + escrow)
+        return u32(holder) + entry + u8(1 if escrow else 0) + escrow + signature
 
     def pair_seed_with(self, peer, adverts):
         mask_key = mask_scalar(self.values.r, self.h, self.id)
