@@ -1,78 +1,94 @@
 #include "coordinator/round_uploads.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace sotto::coordinator {
 
 void UploadCollector::add(MemberId member, const Bytes32& hash_y, TimePoint now) {
-  queue_.push_back({member, hash_y});
+  const auto [at, is_new] =
+      uploads_.emplace(member, Upload{.hash_y = hash_y, .queued = next_in_queue_++});
+  if (is_new) queue_.insert(place_in_queue(member, at->second));
   fill_places(now);
 }
 
 void UploadCollector::drop(MemberId member) {
+  const auto at = uploads_.find(member);
+  if (at == uploads_.end()) return;
+  queue_.erase(place_in_queue(member, at->second));
   active_.erase(member);
-  std::erase_if(queue_, [&](const Waiting& waiting) { return waiting.member == member; });
+  uploads_.erase(at);
 }
 
 bool UploadCollector::expects(MemberId member) const {
-  return active_.contains(member) ||
-         std::ranges::any_of(queue_, [&](const Waiting& w) { return w.member == member; });
+  return uploads_.contains(member);
 }
 
 void UploadCollector::reconnected(MemberId member) {
-  if (auto at = active_.find(member); at != active_.end()) at->second.fetch.reconnected();
+  if (active_.contains(member)) uploads_.at(member).fetch->reconnected();
 }
 
 void UploadCollector::fill_places(TimePoint now) {
   while (active_.size() < limits_.at_once && !queue_.empty()) {
-    const Waiting next = queue_.front();
-    queue_.pop_front();
-    active_.emplace(next.member, Active{wire::BlobRanges(next.hash_y, limits_.upload_bytes,
-                                                         limits_.upload_bytes, limits_.fetch),
-                                        now});
+    const MemberId next = std::get<MemberId>(*queue_.begin());
+    queue_.erase(queue_.begin());
+    active_.insert(next);
+    Upload& upload = uploads_.at(next);
+    if (!upload.fetch)
+      upload.fetch.emplace(upload.hash_y, limits_.upload_bytes, limits_.upload_bytes,
+                           limits_.fetch);
+    ++upload.turns;
+    upload.placed = upload.last_progress = now;
   }
 }
 
-void UploadCollector::rotate_stalled(TimePoint now) {
+TimePoint UploadCollector::end_of_turn(const Upload& upload) const {
+  return std::min(upload.placed + turn(), upload.last_progress + patience());
+}
+
+void UploadCollector::end_turns(TimePoint now) {
   auto waiting = queue_.size();
   for (auto at = active_.begin(); at != active_.end() && waiting > 0;) {
-    if (now - at->second.last_progress < patience()) {
+    Upload& upload = uploads_.at(*at);
+    if (now < end_of_turn(upload)) {
       ++at;
       continue;
     }
-    queue_.push_back({at->first, at->second.fetch.blob()});
+    upload.queued = next_in_queue_++;
+    upload.fetch->reconnected();  // what is on its way counts; the rest is asked for again
+    queue_.insert(place_in_queue(*at, upload));
     at = active_.erase(at);
     --waiting;
   }
 }
 
 std::vector<wire::Envelope> UploadCollector::due(RoundNumber round, TimePoint now) {
-  rotate_stalled(now);
+  end_turns(now);
   fill_places(now);
   std::vector<wire::Envelope> send;
-  for (auto& [member, active] : active_)
-    for (auto& request : active.fetch.due(now))
+  for (MemberId member : active_)
+    for (auto& request : uploads_.at(member).fetch->due(now))
       send.push_back({member, round, std::move(request)});
   return send;
 }
 
 Result<UploadCollector::Taken> UploadCollector::accept(MemberId member, const wire::BlobData& data,
                                                        TimePoint now) {
-  const auto at = active_.find(member);
-  if (at == active_.end()) return Taken{};  // an answer from before a rotation
-  const auto fresh = at->second.fetch.accept(data);
+  const auto at = uploads_.find(member);
+  // Of an upload that is whole or dropped, or what an earlier process asked for.
+  if (at == uploads_.end() || !at->second.fetch) return Taken{};
+  Upload& upload = at->second;
+  const auto fresh = upload.fetch->accept(data);
   if (!fresh.ok()) return fresh.error();
-  if (*fresh) at->second.last_progress = now;
-  const bool whole = at->second.fetch.complete();
-  if (whole) active_.erase(at);
+  if (*fresh) upload.last_progress = now;
+  const bool whole = upload.fetch->complete();
+  if (whole) drop(member);
   return Taken{.fresh = *fresh, .whole = whole};
 }
 
 bool UploadCollector::advancing(TimePoint now) const {
-  return std::ranges::any_of(active_, [&](const auto& entry) {
-    const Active& active = entry.second;
-    return active.fetch.received_bytes() > 0 && now - active.last_progress < patience();
+  return std::ranges::any_of(active_, [&](MemberId member) {
+    const Upload& upload = uploads_.at(member);
+    return upload.fetch->received_bytes() > 0 && now - upload.last_progress < patience();
   });
 }
 
@@ -81,17 +97,18 @@ std::optional<TimePoint> UploadCollector::wake_at() const {
   const auto consider = [&](TimePoint time) {
     if (!earliest || time < *earliest) earliest = time;
   };
-  for (const auto& [member, active] : active_) {
-    if (const auto retry = active.fetch.wake_at()) consider(*retry);
-    if (!queue_.empty()) consider(active.last_progress + patience());
+  for (MemberId member : active_) {
+    const Upload& upload = uploads_.at(member);
+    if (const auto retry = upload.fetch->wake_at()) consider(*retry);
+    if (!queue_.empty()) consider(end_of_turn(upload));
   }
   return earliest;
 }
 
 std::uint64_t UploadCollector::partial_bytes() const {
   std::uint64_t bytes = 0;
-  for (const auto& [member, active] : active_)
-    bytes += active.fetch.received_bytes();
+  for (const auto& [member, upload] : uploads_)
+    if (upload.fetch) bytes += upload.fetch->received_bytes();
   return bytes;
 }
 
