@@ -83,6 +83,10 @@ void take_place(FederationConfig& federation, RosterMember& member, const Card& 
   if (member.transport_key != card.transport_key) revoke_key(federation, member.transport_key);
   member.signing_key = card.signing_key;
   member.transport_key = card.transport_key;
+  // Every site needs the older key's signature, also one that joins after several rotations.
+  std::vector<Card>& known = federation.successions;
+  if (known.size() == config::kMaxSuccessions) known.erase(known.begin());
+  known.push_back(card);
 }
 
 /// Ids of members that go stay their own.
@@ -157,6 +161,11 @@ FederationConfig enroll(const fs::path& folder, const config::Identity& identity
                         std::span<const Card> cards, const Validity& validity) {
   return next_version(folder, identity, validity,
                       [&](FederationConfig& federation) { add_members(federation, cards); });
+}
+
+FederationConfig renew(const fs::path& folder, const config::Identity& identity,
+                       const Validity& validity) {
+  return next_version(folder, identity, validity, [](FederationConfig&) {});
 }
 
 FederationConfig remove(const fs::path& folder, const config::Identity& identity,

@@ -33,12 +33,16 @@ struct Validity {
 };
 
 /// Adds the cards to the roster of FOLDER/federation.json under the next version. Members keep
-/// their ids. A successor of an enrolled card takes its place, id and all, and the keys that it
-/// replaces are revoked. No card: the roster is renewed. Refuses a name or key that is in already,
-/// comes twice or was revoked; nothing is written then.
+/// their ids. A successor of an enrolled card takes its place, id and all, the keys that it
+/// replaces are revoked, and the card stays in the file for the sites. Refuses a name or key that
+/// is in already, comes twice or was revoked; nothing is written then.
 config::FederationConfig enroll(const std::filesystem::path& folder,
                                 const config::Identity& identity,
                                 std::span<const config::Card> cards, const Validity& validity);
+
+/// The same members under the next version, for as long as `validity` says.
+config::FederationConfig renew(const std::filesystem::path& folder,
+                               const config::Identity& identity, const Validity& validity);
 
 /// What is done with the keys of a member that goes.
 enum class Removal : std::uint8_t {

@@ -13,6 +13,7 @@
 #include "common/command/keys.h"
 #include "common/command/unlock.h"
 #include "common/config/parse.h"
+#include "common/config/roster_expiry.h"
 #include "common/crypto/secure_random.h"
 #include "coordinator/audit.h"
 #include "coordinator/enrolment.h"
@@ -29,8 +30,16 @@ using keystore::SealedBy;
 
 const command::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
 
+constexpr std::uint64_t kDay = 86400;
+constexpr std::uint32_t kYear = 365;       // in days
+constexpr std::uint32_t kMostDays = 3650;  // ten years
+
+Validity good_for(std::uint32_t days) {
+  return {.now_unix_s = unix_now(), .for_s = days * kDay};
+}
+
 Validity a_year() {
-  return {.now_unix_s = unix_now(), .for_s = std::uint64_t{365} * 86400};
+  return good_for(kYear);
 }
 
 void add_init(CLI::App& app) {
@@ -71,6 +80,7 @@ void add_init(CLI::App& app) {
 struct RosterArguments {
   std::string dir = ".";
   std::vector<std::string> cards, names, statements;
+  std::uint32_t days = kYear;
   command::UnlockOptions unlock;
 
   [[nodiscard]] config::Identity identity() const {
@@ -86,9 +96,10 @@ void announce(const config::FederationConfig& made, const RosterArguments& args,
   for (const config::RosterMember& m : made.roster.members)
     print(std::to_string(raw(m.id)) + "  " + m.name + "  " + config::fingerprint(m.signing_key));
   print("roster version " + std::to_string(made.roster.version) + ", hash " +
-        config::fingerprint(made.roster.hash()) + "\nhand " + args.dir +
-        "/federation.json to every member; each compares the fingerprints and runs " +
-        "`sotto-participant join`");
+        config::fingerprint(made.roster.hash()) + ", good until " +
+        config::utc_date(made.roster.expiry_unix_s) + "\nhand " + args.dir +
+        "/federation.json to every member; each compares the fingerprints, runs " +
+        "`sotto-participant join` with it and starts again, and so does `sotto-coordinator run`");
 }
 
 void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
@@ -105,6 +116,18 @@ void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
       cards.push_back(config::load_card(file));
     const config::Identity identity = args->identity();
     announce(enroll(args->dir, identity, cards, a_year()), *args, identity);
+  });
+}
+
+void add_renew(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
+  CLI::App* sub = app.add_subcommand(
+      "renew", "Sign the roster with the same members for longer (a new roster version)");
+  sub->add_option("--days", args->days, "How long it is good from now on")
+      ->check(CLI::Range(std::uint32_t{1}, kMostDays))
+      ->capture_default_str();
+  sub->callback([args] {
+    const config::Identity identity = args->identity();
+    announce(renew(args->dir, identity, good_for(args->days)), *args, identity);
   });
 }
 
@@ -149,9 +172,10 @@ void add_roster_commands(CLI::App& app) {
   add_init(app);
   auto args = std::make_shared<RosterArguments>();
   add_enroll(app, args);
+  add_renew(app, args);
   add_remove(app, args);
   add_revoke(app, args);
-  for (const char* name : {"enroll", "remove", "revoke"}) {
+  for (const char* name : {"enroll", "renew", "remove", "revoke"}) {
     CLI::App* sub = app.get_subcommand(name);
     sub->add_option("--dir", args->dir, "Folder of the coordinator's keystore")
         ->capture_default_str();

@@ -38,21 +38,6 @@ struct Roster {
   [[nodiscard]] Bytes32 hash() const;
 };
 
-struct FederationConfig {
-  std::string name;
-  std::string endpoint;              // tcp://host:port that participants connect to
-  std::string listen;                // what the coordinator binds; defaults to the endpoint
-  std::uint32_t last_member_id = 0;  // ever given out: the id of a removed member stays its own
-  std::vector<std::string>
-      revoked_keys;  // revoked or replaced, in hexadecimal: never enrolled again
-  Roster roster;
-  Bytes64 signature{};  // coordinator's, over signed_bytes()
-
-  /// "SOTTO federation" || name || endpoint || roster hash; texts behind their u32 length.
-  /// `listen`, `last_member_id` and `revoked_keys` are the coordinator's own matter.
-  [[nodiscard]] Bytes signed_bytes() const;
-};
-
 /// The keys that a card takes the place of, and their word for it.
 struct Predecessor {
   Bytes32 signing_key{};
@@ -76,6 +61,26 @@ struct Card {
   [[nodiscard]] Bytes signed_bytes() const;
   /// "SOTTO successor" and a zero || both replaced keys || signed_bytes().
   [[nodiscard]] Bytes succession_bytes() const;
+};
+
+struct FederationConfig {
+  std::string name;
+  std::string endpoint;              // tcp://host:port that participants connect to
+  std::string listen;                // what the coordinator binds; defaults to the endpoint
+  std::uint32_t last_member_id = 0;  // ever given out: the id of a removed member stays its own
+  std::vector<std::string>
+      revoked_keys;  // revoked or replaced, in hexadecimal: never enrolled again
+  /// Cards of members that took the place of their own older cards, oldest first: each site checks
+  /// by the older key's signature that a member's new keys are the member's.
+  std::vector<Card> successions;
+  Roster roster;
+  Bytes64 signature{};  // coordinator's, over signed_bytes()
+
+  /// "SOTTO federation" || name || endpoint || roster hash; texts behind their u32 length.
+  /// Outside it are `listen` and `last_member_id`, which are the coordinator's own matter,
+  /// `successions`, which are signed themselves, and `revoked_keys`, of which a site that has
+  /// pinned one accepts no file without it.
+  [[nodiscard]] Bytes signed_bytes() const;
 };
 
 /// A participant's statement, signed by the key itself, that its keys are not to be believed any

@@ -65,6 +65,10 @@ struct Describe {
     return "a list of at most " + std::to_string(l.max_items) + " members";
   }
 
+  std::string operator()(const std::vector<Card>*) const {
+    return "a list of at most " + std::to_string(l.max_items) + " cards";
+  }
+
   std::string operator()(const std::vector<std::string>*) const {
     std::string out = "a list of " + std::to_string(l.min_items) + " to " +
                       std::to_string(l.max_items) + " texts";
@@ -112,16 +116,22 @@ struct ToJson {
     return {std::move(out)};
   }
 
-  Json operator()(const std::vector<RosterMember>* v) const {
-    Json::Array out;
-    for (RosterMember member : *v)
-      out.push_back(tree_of(fields_of(member), Scope::kLocal));
-    return {std::move(out)};
-  }
+  Json operator()(const std::vector<RosterMember>* v) const { return list_of_objects(*v); }
+
+  Json operator()(const std::vector<Card>* v) const { return list_of_objects(*v); }
 
   template <class Integer>
   Json operator()(const Integer* v) const {
     return {std::uint64_t{*v}};
+  }
+
+ private:
+  template <class Item>
+  static Json list_of_objects(const std::vector<Item>& items) {
+    Json::Array out;
+    for (Item item : items)
+      out.push_back(tree_of(fields_of(item), Scope::kLocal));
+    return {std::move(out)};
   }
 };
 

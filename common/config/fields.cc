@@ -311,11 +311,16 @@ std::vector<Field> fields_of(FederationConfig& federation) {
       {"listen", &federation.listen, kOptional, endpoint_text(),
        "What the coordinator binds; the endpoint when it is not given. The signature covers "
        "neither "
-       "this nor last_member_id nor revoked_keys."},
+       "this nor last_member_id, revoked_keys and successions."},
       {"last_member_id", &federation.last_member_id, kOptional, from_to(0, 4294967295),
        "The highest id that was ever given out, so that none is given twice after a removal."},
       {"revoked_keys", &federation.revoked_keys, kOptional, items(0, kMaxRevokedKeys),
-       "Keys that were revoked or replaced, in hexadecimal: none of them is ever enrolled again."},
+       "Keys that were revoked or replaced, in hexadecimal: none of them is ever enrolled again. A "
+       "site accepts no file without one that it has pinned."},
+      {"successions", &federation.successions, kOptional, items(0, kMaxSuccessions),
+       "Cards of members that took the place of their own older cards, oldest first. Each is "
+       "signed "
+       "by the key that it replaces, so a site that has pinned that key accepts the new one."},
       {"roster.version", &roster.version, kRequired, from_to(0, 4294967295),
        "Rises with every change; 0 = nobody is enrolled yet."},
       {"roster.expiry_unix_s", &roster.expiry_unix_s, kRequired, from_to(0, kMaxExactInteger),

@@ -19,10 +19,10 @@
 namespace sotto::config {
 
 /// Where a field's value lives; its type is the field's type.
-using Slot =
-    std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, double*, MemberId*,
-                 std::string*, std::filesystem::path*, std::vector<std::string>*,
-                 std::vector<std::uint32_t>*, Bytes32*, Bytes64*, std::vector<RosterMember>*>;
+using Slot = std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, double*, MemberId*,
+                          std::string*, std::filesystem::path*, std::vector<std::string>*,
+                          std::vector<std::uint32_t>*, Bytes32*, Bytes64*,
+                          std::vector<RosterMember>*, std::vector<Card>*>;
 
 enum class Presence { kRequired, kOptional };
 /// Whether the field is part of the canonical bytes that all parties hold.
@@ -58,6 +58,7 @@ std::vector<Field> fields_of(Revocation& revocation);
 inline constexpr std::size_t kMaxTextLength = 4096;
 inline constexpr std::size_t kMaxNameLength = 64;
 inline constexpr std::size_t kMaxRevokedKeys = 100000;
+inline constexpr std::size_t kMaxSuccessions = 5000;
 
 /// "an integer from 1 to 1000", "one of \"adam\", \"sgd\"": ends a sentence about what is allowed.
 std::string describe(const Field& field);

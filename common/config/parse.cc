@@ -41,7 +41,8 @@ void fill_canonical(JobConfig& job) {
 }
 
 std::string read_or_throw(const fs::path& file) {
-  constexpr std::uint64_t kMaxBytes = 16 << 20;  // a roster of 10,000 members has about 3 MB
+  constexpr std::uint64_t kMaxBytes =
+      32 << 20;  // 10,000 members: 3 MB; 5,000 successions: 5 MB; revoked keys: 7 MB
   const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
   if (!bytes) throw StartupError(bytes.error().message);
   return {bytes->begin(), bytes->end()};
@@ -116,8 +117,10 @@ Parsed<FederationConfig> parse_federation(std::string_view json, std::string_vie
 std::string to_json(const FederationConfig& federation) {
   FederationConfig copy = federation;
   std::vector<Field> fields = fields_of(copy);
-  if (federation.revoked_keys.empty())  // programs of before there were any read it too
-    std::erase_if(fields, [](const Field& f) { return f.path == "revoked_keys"; });
+  std::erase_if(fields, [&](const Field& f) {  // programs of before there were any read it too
+    return (f.path == "revoked_keys" && federation.revoked_keys.empty()) ||
+           (f.path == "successions" && federation.successions.empty());
+  });
   return pretty_text(tree_of(fields, Scope::kLocal));
 }
 

@@ -81,6 +81,12 @@ struct PutType {
     schema["items"] = object_schema(fields_of(member));
   }
 
+  void operator()(const std::vector<Card>*) const {
+    put_list();
+    Card card;
+    schema["items"] = object_schema(fields_of(card));
+  }
+
   template <class Integer>
   void operator()(const Integer*) const {
     put_integer(schema);
@@ -207,7 +213,8 @@ constexpr std::string_view kFederation = R"(## federation.json
 
 )";
 
-constexpr std::string_view kMembers = R"(Each of `roster.members`:
+constexpr std::string_view kMembers =
+    R"(Each of `successions` is a card with `replaces`, as below. Each of `roster.members`:
 
 )";
 
@@ -227,8 +234,10 @@ constexpr std::string_view kRevocation =
 constexpr std::string_view kPinned =
     R"(`sotto-participant join` keeps a copy of `federation.json` and, in `pinned.json`, what this
 participant holds on to: the coordinator's two keys, the name and endpoint of the federation, the
-version and hash of the roster and its own member id. A file by another coordinator or with an older
-roster is refused.
+version, hash and expiry of the roster, its own member id, name and keys of every member that it has
+known, and the revoked keys. A file by another coordinator, with an older roster, without a key that
+is pinned as revoked, or with other keys of a known member that its old ones did not sign for, is
+refused ([site.md](site.md#a-newer-roster)).
 )";
 
 }  // namespace

@@ -187,6 +187,28 @@ void check_members(const Roster& roster, Mistakes& mistakes) {
   }
 }
 
+void check_revoked(const FederationConfig& federation, Mistakes& mistakes) {
+  const std::set<std::string> revoked(federation.revoked_keys.begin(),
+                                      federation.revoked_keys.end());
+  for (const RosterMember& member : federation.roster.members)
+    for (const Bytes32& key : {member.signing_key, member.transport_key})
+      if (revoked.contains(to_hex(key)))
+        mistakes.add("revoked_keys", "the key " + to_hex(key) + " is revoked, and " + member.name +
+                                         " is a member with it");
+}
+
+bool has_predecessors_word(const Card& card) {
+  return crypto::verify(card.replaces.signing_key, card.succession_bytes(),
+                        card.replaces.signature);
+}
+
+void check_succession(const Card& card, const std::string& path, Mistakes& mistakes) {
+  if (!crypto::verify(card.signing_key, card.signed_bytes(), card.signature))
+    mistakes.add(path + ".signature", "not made by the key on this card: the card was changed");
+  if (!card.is_successor() || !has_predecessors_word(card))
+    mistakes.add(path + ".replaces.signature", "not made by the key that this card replaces");
+}
+
 }  // namespace
 
 void check_rules(const JobConfig& job, Mistakes& mistakes) {
@@ -246,6 +268,9 @@ void check_rules(const FederationConfig& federation, Mistakes& mistakes) {
       mistakes.add("revoked_keys[" + std::to_string(i) + "]", "no key; needed: 64 digits 0-9a-f");
   }
   check_members(federation.roster, mistakes);
+  check_revoked(federation, mistakes);
+  for (std::size_t i = 0; i < federation.successions.size(); ++i)
+    check_succession(federation.successions[i], "successions[" + std::to_string(i) + "]", mistakes);
   if (!mistakes.lines().empty()) return;  // a signature over something else cannot fit
   if (!crypto::verify(federation.roster.coordinator_signing_key, federation.signed_bytes(),
                       federation.signature))
@@ -261,8 +286,7 @@ void check_rules(const Card& card, Mistakes& mistakes) {
   check_transport_key(card.transport_key, "transport_key", mistakes);
   if (!crypto::verify(card.signing_key, card.signed_bytes(), card.signature))
     mistakes.add("signature", "not made by the key on this card: the card was changed");
-  if (card.is_successor() &&
-      !crypto::verify(card.replaces.signing_key, card.succession_bytes(), card.replaces.signature))
+  if (card.is_successor() && !has_predecessors_word(card))
     mistakes.add("replaces.signature", "not made by the key that this card replaces");
 }
 

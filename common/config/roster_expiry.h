@@ -1,0 +1,46 @@
+// When a roster ends, in words for the people of both sides. A roster is a promise about members
+// that is made anew once in a while: without an end, a removal would never reach a site that nobody
+// looks after.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sotto::config {
+
+/// "2027-11-30", of UTC.
+std::string utc_date(std::uint64_t unix_s);
+
+/// What each side is told to do about a roster that ends.
+inline constexpr std::string_view kOperatorRenews =
+    "run `sotto-coordinator renew`, hand the new federation.json to every member and start again";
+inline constexpr std::string_view kSiteJoinsRenewed =
+    "ask the operator for the renewed federation.json, run `sotto-participant join` with it and "
+    "start again";
+
+/// Watches one roster while a program runs. One thread; the clock is the caller's.
+class RosterExpiry {
+ public:
+  RosterExpiry(std::uint32_t version, std::uint64_t expiry_unix_s, std::string_view remedy)
+      : version_(version), expiry_unix_s_(expiry_unix_s), remedy_(remedy) {}
+
+  /// From then on nothing new begins under this roster.
+  [[nodiscard]] bool is_over(std::uint64_t now_unix_s) const {
+    return now_unix_s >= expiry_unix_s_;
+  }
+
+  /// A sentence in the last 30 days and afterwards, empty before.
+  [[nodiscard]] std::string warning(std::uint64_t now_unix_s) const;
+  /// The same for a log, once a day.
+  std::optional<std::string> daily_warning(std::uint64_t now_unix_s);
+
+ private:
+  std::uint32_t version_;
+  std::uint64_t expiry_unix_s_;
+  std::string_view remedy_;
+  std::optional<std::uint64_t> warned_unix_s_;
+};
+
+}  // namespace sotto::config
