@@ -5,84 +5,16 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/config/field_values.h"
 #include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
+#include "participant/pin.h"
 
 namespace sotto::participant {
 
 namespace {
 
 namespace fs = std::filesystem;
-using config::Field;
-using config::Presence;
 using config::RosterMember;
-
-/// What must stay the same from one start to the next.
-struct Pin {
-  std::string federation;
-  std::string endpoint;
-  Bytes32 coordinator_signing_key{};
-  Bytes32 coordinator_transport_key{};
-  std::uint32_t roster_version = 0;
-  Bytes32 roster_hash{};
-  MemberId member_id{};
-
-  bool operator==(const Pin&) const = default;
-};
-
-std::vector<Field> fields_of(Pin& pin) {
-  constexpr Presence kRequired = Presence::kRequired;
-  const config::Limits any_u32{.min = 0, .max = 4294967295.0};
-  return {
-      {"federation", &pin.federation, kRequired, {}, ""},
-      {"endpoint", &pin.endpoint, kRequired, {}, ""},
-      {"coordinator_signing_key", &pin.coordinator_signing_key, kRequired, {}, ""},
-      {"coordinator_transport_key", &pin.coordinator_transport_key, kRequired, {}, ""},
-      {"roster_version", &pin.roster_version, kRequired, any_u32, ""},
-      {"roster_hash", &pin.roster_hash, kRequired, {}, ""},
-      {"member_id", &pin.member_id, kRequired, any_u32, ""},
-  };
-}
-
-fs::path pin_file(const fs::path& folder) {
-  return folder / "pinned.json";
-}
-
-fs::path federation_file(const fs::path& folder) {
-  return folder / "federation.json";
-}
-
-Pin pin_of(const Membership& membership) {
-  const config::FederationConfig& federation = membership.federation;
-  return {.federation = federation.name,
-          .endpoint = federation.endpoint,
-          .coordinator_signing_key = federation.roster.coordinator_signing_key,
-          .coordinator_transport_key = federation.roster.coordinator_transport_key,
-          .roster_version = federation.roster.version,
-          .roster_hash = federation.roster.hash(),
-          .member_id = membership.self};
-}
-
-/// Nothing when this participant has not joined yet. A damaged pin is an error, never "none": it
-/// would let any coordinator in.
-std::optional<Pin> load_pin(const fs::path& folder) {
-  const fs::path file = pin_file(folder);
-  if (!fs::exists(fs::symlink_status(file))) return std::nullopt;
-  constexpr std::uint64_t kMaxBytes = 1 << 16;
-  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
-  if (!bytes) throw StartupError(bytes.error().message);
-  const config::JsonDocument document =
-      config::read_json(std::string(bytes->begin(), bytes->end()));
-  config::Mistakes mistakes(file.string());
-  for (const config::JsonError& error : document.errors)
-    mistakes.add(error);
-  Pin pin;
-  if (mistakes.lines().empty()) config::read_fields(document.root, fields_of(pin), {}, mistakes);
-  if (!mistakes.lines().empty())
-    throw StartupError(config::ConfigErrors{mistakes.lines()}.joined());
-  return pin;
-}
 
 void write(const fs::path& file, const std::string& text) {
   const Status written =
@@ -178,20 +110,39 @@ config::Card write_card(const fs::path& folder, const keystore::Keystore& keys, 
   return card;
 }
 
+void refuse_doubts(const Membership& /*membership*/, const RosterChange& change) {
+  std::string reasons, names;
+  for (const KeyDoubt& doubt : change.doubts) {
+    reasons += doubt.reason + "\n";
+    names += " --accept-changed-keys " + doubt.name;
+  }
+  if (!reasons.empty())
+    throw StartupError("the file is refused, and nothing was changed: " + reasons +
+                       "Compare the fingerprints with these members themselves, over another "
+                       "channel than the operator's. Where they are right, join again with" +
+                       names);
+}
+
 Membership join(const fs::path& folder, const keystore::Keystore& keys, const fs::path& file,
-                std::uint64_t now_unix_s, PinChange change) {
+                std::uint64_t now_unix_s, PinChange change, const DecideOnChange& decide) {
   Membership membership = membership_in(config::load_federation(file), keys, file, now_unix_s);
-  Pin pin = pin_of(membership);
-  if (const std::optional<Pin> old = load_pin(folder); old && change == PinChange::kRefuse)
-    if (const std::string why = objection(*old, pin); !why.empty())
+  const std::optional<Pin> old = load_pin(folder);
+  const Pin pin = pin_of(membership.federation, membership.self, old);
+  if (old) {
+    const RosterChange found = compare(*old, membership.federation, keys.description().name);
+    std::string why = objection(*old, pin);
+    for (const std::string& fault : found.faults)
+      why += (why.empty() ? "" : "; ") + fault;
+    if (change == PinChange::kRefuse && !why.empty())
       throw StartupError(file.string() + " is refused: " + why +
                          "; if the operator confirms the change over another channel, join again "
                          "and say that the pin is to be replaced");
+    decide(membership, found);
+  }
   // The copy first: a crash in between leaves a pin that does not fit it, and load_membership says
-  // so, instead of a pin without its roster.
+  // so, instead of a pin without its roster. What the next join compares with is in the pin.
   write(federation_file(folder), config::to_json(membership.federation));
-  write(pin_file(folder),
-        config::pretty_text(config::tree_of(fields_of(pin), config::Scope::kLocal)));
+  write_pin(folder, pin);
   return membership;
 }
 
@@ -217,7 +168,7 @@ Membership load_membership(const fs::path& folder, const keystore::Keystore& key
     throw StartupError(folder.string() + ": this site has not joined a federation; run join");
   const fs::path file = federation_file(folder);
   Membership membership = membership_in(config::load_federation(file), keys, file, now_unix_s);
-  if (pin_of(membership) != *pin)
+  if (!is_same_federation(pin_of(membership.federation, membership.self, pin), *pin))
     throw StartupError(file.string() +
                        " is not the federation that this site pinned; run join again with the "
                        "operator's file");

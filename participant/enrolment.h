@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "common/config/federation.h"
 #include "common/keystore/keystore.h"
+#include "participant/roster_change.h"
 
 namespace sotto::participant {
 
@@ -29,16 +31,25 @@ struct Membership {
   std::uint32_t generation = 0;  // in the keystore
 };
 
-/// What to do when the file is by another coordinator than the pinned one, or would take the pinned
-/// roster back.
+/// What to do when the file is by another coordinator than the pinned one, would take the pinned
+/// roster back or forgets a revoked key.
 enum class PinChange { kRefuse, kReplace };
 
+/// Shown what changes against what is pinned, before anything is written. Throws StartupError where
+/// the change is not to be, which it is unless somebody accepts each of its doubts.
+using DecideOnChange = std::function<void(const Membership&, const RosterChange&)>;
+
+/// Decides for nobody: refuses a change with doubts.
+void refuse_doubts(const Membership& membership, const RosterChange& change);
+
 /// Accepts FILE as the federation of this participant: the coordinator's signature holds, the
-/// roster has not expired, one generation of these keys is in it under its own name. Pins the
-/// coordinator's keys, the roster, the endpoint and the own id in FOLDER/pinned.json, beside a copy
-/// of the file. A newer roster of the pinned coordinator needs no PinChange.
+/// roster has not expired, one generation of these keys is in it under its own name, and every key
+/// that was pinned as revoked still is. Pins the federation in FOLDER/pinned.json, beside a copy of
+/// the file. A newer roster of the pinned coordinator needs no PinChange; keys of members that
+/// changed need `decide` with either.
 Membership join(const std::filesystem::path& folder, const keystore::Keystore& keys,
-                const std::filesystem::path& file, std::uint64_t now_unix_s, PinChange change);
+                const std::filesystem::path& file, std::uint64_t now_unix_s, PinChange change,
+                const DecideOnChange& decide = refuse_doubts);
 
 /// What a person compares with the operator over another channel: fingerprints, who is in.
 std::string describe(const Membership& membership);

@@ -1,14 +1,17 @@
 #include "participant/enrolment_commands.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "common/base/result.h"
 #include "common/command/command_line.h"
+#include "common/command/question.h"
 #include "common/command/unlock.h"
 #include "common/crypto/secure_random.h"
 #include "participant/enrolment.h"
@@ -57,26 +60,73 @@ void add_init(CLI::App& app) {
   });
 }
 
-void add_join(CLI::App& app) {
-  struct Arguments {
-    std::string dir = ".", federation;
-    command::UnlockOptions unlock;
-    bool replace = false;
-  };
+struct JoinArguments {
+  std::string dir = ".", federation;
+  command::UnlockOptions unlock;
+  bool replace = false;
+  std::vector<std::string> accepted;  // names of members whose keys may have changed
+};
 
-  auto args = std::make_shared<Arguments>();
+/// How the person accepted it; empty where nobody did.
+std::string accepted_by(const JoinArguments& args, const KeyDoubt& doubt) {
+  if (std::ranges::find(args.accepted, doubt.name) != args.accepted.end())
+    return "--accept-changed-keys";
+  const auto typed =
+      command::ask_at_terminal(doubt.reason + "\nCompare the fingerprints with " + doubt.name +
+                               " over another channel than the operator's. Type " + doubt.name +
+                               " to accept the keys in the file, anything else to refuse them: ");
+  return typed == doubt.name ? "the person at the terminal" : "";
+}
+
+/// Shows the change. Doubts go through where a person accepts each, which is written down first.
+void show_and_decide(const JoinArguments& args, const keystore::Keystore& keys,
+                     const Membership& membership, const RosterChange& change) {
+  print("changed against what this site has pinned:");
+  for (const std::string& line : change.lines)
+    print("  " + line);
+  RosterChange left;
+  std::vector<run::AuditEvent> accepted;
+  for (const KeyDoubt& doubt : change.doubts) {
+    const std::string by = accepted_by(args, doubt);
+    if (by.empty())
+      left.doubts.push_back(doubt);
+    else
+      accepted.push_back({"changed_keys_accepted",
+                          {{"member", doubt.name},
+                           {"what", doubt.reason},
+                           {"version", std::to_string(membership.federation.roster.version)},
+                           {"by", by}}});
+  }
+  refuse_doubts(membership, left);
+  if (accepted.empty()) return;
+  const config::Identity identity = keys.identity(membership.generation);
+  run::AuditLog audit = open_audit(args.dir, keys, identity, unix_now());
+  for (const run::AuditEvent& event : accepted)
+    command::stop_unless(audit.append(event, unix_now()));
+}
+
+void add_join(CLI::App& app) {
+  auto args = std::make_shared<JoinArguments>();
   CLI::App* sub =
-      app.add_subcommand("join", "Check a federation.json, show its fingerprints and pin it");
+      app.add_subcommand("join", "Check a federation.json, show what changed and pin it");
   sub->add_option("federation", args->federation, "federation.json from the coordinator's operator")
       ->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
   command::add_unlock_options(*sub, args->unlock);
   sub->add_flag("--replace", args->replace,
-                "Pin it even where another coordinator or a newer roster is pinned");
+                "Pin it even where another coordinator or a newer roster is pinned, or where it "
+                "forgets a revoked key");
+  sub->add_option("--accept-changed-keys", args->accepted,
+                  "Accept other keys of this member than are pinned, without their signature; "
+                  "compare them with the member first")
+      ->allow_extra_args(false);
   sub->callback([args] {
     const Keystore keys = command::open_keystore(args->dir, args->unlock);
     const Membership pinned = join(args->dir, keys, args->federation, unix_now(),
-                                   args->replace ? PinChange::kReplace : PinChange::kRefuse);
+                                   args->replace ? PinChange::kReplace : PinChange::kRefuse,
+                                   [&](const Membership& membership, const RosterChange& change) {
+                                     show_and_decide(*args, keys, membership, change);
+                                   });
     const config::Identity identity = keys.identity(pinned.generation);
     const config::Roster& roster = pinned.federation.roster;
     const Status written = open_audit(args->dir, keys, identity, unix_now())
