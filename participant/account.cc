@@ -10,17 +10,57 @@ namespace {
 
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
+/// Fit for the other side.
+std::string said_of(privacy::Limit limit) {
+  switch (limit) {
+    case privacy::Limit::kLifetime:
+      return "the privacy budget of this site is spent";
+    case privacy::Limit::kEnded:
+      return "a job without differential privacy has ended the privacy budget of this site's data "
+             "for ever";
+    case privacy::Limit::kOtherJob:
+      return "the privacy budget of this site's data is another job's alone; only a larger "
+             "max_epsilon of the site could allow this one";
+    case privacy::Limit::kJob:
+      return "this job has used what this site allows a job, all its runs and attempts together";
+    case privacy::Limit::kLostAttempts:
+      return "attempts at rounds of this job have used what this site allows a job for attempts "
+             "that were lost";
+    case privacy::Limit::kParticipant:
+      return "the participant-level privacy budget of this site is spent";
+  }
+  return {};
+}
+
+void take(const std::vector<privacy::Refusal>& refusals, PrivacyCost& cost) {
+  using privacy::Limit;
+  for (const auto& [limit, message] : refusals) {
+    const bool reserved = limit == Limit::kEnded || limit == Limit::kOtherJob;
+    cost.beyond_lifetime = cost.beyond_lifetime || reserved || limit == Limit::kLifetime;
+    if (reserved) cost.lifetime_reason = said_of(limit);
+    cost.beyond_job = cost.beyond_job || limit == Limit::kJob;
+  }
+}
+
 }  // namespace
 
 SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& job,
                        const RunId& run, const privacy::DpSgdSteps& steps) {
   const config::SitePolicy& policy = site.policy;
-  SiteAccount account{
-      .dataset_id = site.data.dataset_id, .run = run, .job_hash = job.hash, .budget = {}};
+  SiteAccount account{.dataset_id = site.data.dataset_id,
+                      .run = run,
+                      .job_hash = job.hash,
+                      .job_name = job.name,
+                      .planned = job.rounds.num_server_rounds,
+                      .budget = {}};
   account.budget = {.max_epsilon = kNoLimit, .delta = policy.delta};
   if (job.differential_privacy.enabled) {
     account.steps = steps;
     account.budget.max_epsilon = policy.max_epsilon;
+    account.budget.job = {.max_epsilon = policy.max_epsilon_per_job,
+                          .delta = job.differential_privacy.target_delta};
+    if (policy.max_lost_epsilon_per_job > 0)
+      account.budget.job.max_lost_epsilon = policy.max_lost_epsilon_per_job;
   }
   if (policy.max_participant_epsilon > 0)
     account.budget.max_participant_epsilon = policy.max_participant_epsilon;
@@ -34,7 +74,9 @@ privacy::Charge evaluation_charge(const SiteAccount& account, RoundNumber round,
           .round = round,
           .job_hash = account.job_hash,
           .steps = std::nullopt,
-          .input = input};
+          .input = input,
+          .job_name = account.job_name,
+          .planned = account.planned};
 }
 
 privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, const InputId& input,
@@ -48,43 +90,40 @@ privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, c
 
 Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                   const privacy::Charge& charge) {
-  const auto after = ledger.both_spent_after(charge, account.budget.delta);
-  if (!after.ok()) return after.error();
-  if (!(after->epsilon <= account.budget.max_epsilon))
-    return Error{"the privacy budget of this site is spent"};
-  if (!(after->participant_epsilon <= account.budget.max_participant_epsilon))
-    return Error{"the participant-level privacy budget of this site is spent"};
-  return {};
+  const auto refusals = ledger.refusals(charge, account.budget);
+  if (!refusals.ok()) return refusals.error();
+  return refusals->empty() ? Status{} : Error{said_of(refusals->front().limit)};
 }
 
 Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                             const config::JobConfig& job,
                             const std::optional<codec::NoiseTerms>& noise) {
   PrivacyCost cost{.job_epsilon = kNoLimit};
-  const double delta = account.budget.delta;
-  const auto spent = ledger.both_spent(account.dataset_id, delta);
-  if (!spent.ok()) return spent.error();
-  cost.epsilon_spent = spent->epsilon;
-  cost.participant_epsilon_spent = spent->participant_epsilon;
-  privacy::Charge whole =
+  privacy::Charge charge =
       training_charge(account, RoundNumber::of(job.rounds.num_server_rounds, 0), {}, std::nullopt);
-  if (whole.steps) {
-    whole.steps->steps *= job.rounds.num_server_rounds;
-    cost.noise_multiplier = whole.steps->noise_multiplier;
-    const auto epsilon = privacy::epsilon_of(*whole.steps, job.differential_privacy.target_delta);
+  if (charge.steps) {
+    privacy::DpSgdSteps whole = *charge.steps;
+    whole.steps *= account.planned;
+    cost.noise_multiplier = whole.noise_multiplier;
+    const auto epsilon = privacy::epsilon_of(whole, job.differential_privacy.target_delta);
     if (!epsilon.ok()) return epsilon.error();
     cost.job_epsilon = *epsilon;
   }
   if (noise) {
     const auto all = run::noise_of_job(job, *noise);
     if (!all.ok()) return all.error();
-    whole.noise = *all;
+    charge.noise = *all;
     cost.participant_noise_multiplier = noise->noise_multiplier;
   }
-  const auto after = ledger.both_spent_after(whole, delta);
-  if (!after.ok()) return after.error();
-  cost.epsilon_after_job = after->epsilon;
-  cost.participant_epsilon_after_job = after->participant_epsilon;
+  const auto outlook = ledger.outlook(charge, account.budget);
+  if (!outlook.ok()) return outlook.error();
+  cost.epsilon_spent = outlook->before.epsilon;
+  cost.participant_epsilon_spent = outlook->before.participant_epsilon;
+  cost.epsilon_after_job = outlook->after.epsilon;
+  cost.participant_epsilon_after_job = outlook->after.participant_epsilon;
+  cost.takes_whole_budget = outlook->takes_whole_budget;
+  cost.lost_epsilon_after_job = outlook->lost_epsilon;
+  take(outlook->refusals, cost);
   return cost;
 }
 

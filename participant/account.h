@@ -20,11 +20,13 @@ struct SiteAccount {
   std::string dataset_id;
   RunId run{};
   Bytes32 job_hash{};
+  std::string job_name{};
   std::optional<privacy::DpSgdSteps> steps{};  // of a training round; nothing: without DP-SGD
+  std::uint64_t planned = 1;                   // releases with such steps
   privacy::Budget budget;
 };
 
-/// `steps`: of a training round here. The example-level limit binds jobs with DP-SGD; a site that
+/// `steps`: of a training round here. The example-level limits bind jobs with DP-SGD; a site that
 /// allows others accepts that they have no bound, and its ledger then says so for ever. The
 /// participant-level limit, where the policy has one, binds every job.
 SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& job,
@@ -38,12 +40,12 @@ privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, c
 privacy::Charge evaluation_charge(const SiteAccount& account, RoundNumber round,
                                   const InputId& input);
 
-/// Looked at before a core is spent; the ledger decides again before anything leaves. The Error is
-/// fit for the other side: it names the budget, no figure.
+/// Looked at before a core is spent; the ledger decides again, by the same rule, before anything
+/// leaves. The Error is fit for the other side: it names the limit, no figure.
 Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                   const privacy::Charge& charge);
 
-/// Of the whole job; without the number of examples, which its trainer knows.
+/// Of all that the run still plans; without the number of examples, which its trainer knows.
 Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                             const config::JobConfig& job,
                             const std::optional<codec::NoiseTerms>& noise);

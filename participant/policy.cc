@@ -126,31 +126,45 @@ class Judge {
     const std::string per_job = "at most " + text_of(policy_.max_epsilon_per_job);
     if (!dp.enabled) {
       meets({"max_epsilon", "not bounded, without differential privacy", lifetime});
-      return meets({"max_epsilon_per_job", "not bounded, without differential privacy", per_job});
+      meets({"max_epsilon_per_job", "not bounded, without differential privacy", per_job});
+      return lost_attempts();
     }
     const std::optional<PrivacyCost>& cost = context_.cost;
     if (cost)
-      decide(within(cost->epsilon_after_job, policy_.max_epsilon),
+      decide(within(cost->epsilon_after_job, policy_.max_epsilon) && !cost->beyond_lifetime,
              {"max_epsilon",
               short_text(cost->epsilon_after_job) + " after the job, " +
                   short_text(cost->epsilon_spent) + " before",
               lifetime},
-             "the job would take this site's data past its lifetime budget of epsilon " +
-                 text_of(policy_.max_epsilon));
+             cost->lifetime_reason.empty()
+                 ? "the job would take this site's data past its lifetime budget of epsilon " +
+                       text_of(policy_.max_epsilon)
+                 : cost->lifetime_reason);
     else
       open("max_epsilon", lifetime);
     if (!within(dp.target_epsilon, policy_.max_epsilon_per_job))
       decide(false, {"max_epsilon_per_job", "target " + text_of(dp.target_epsilon), per_job},
              "the job asks for epsilon " + text_of(dp.target_epsilon) +
                  "; this site allows at most " + text_of(policy_.max_epsilon_per_job) + " a job");
-    else if (cost)
-      decide(within(cost->job_epsilon, policy_.max_epsilon_per_job),
+    else if (cost) {
+      const bool fits = within(cost->job_epsilon, policy_.max_epsilon_per_job);
+      decide(fits && !cost->beyond_job,
              {"max_epsilon_per_job", short_text(cost->job_epsilon) + " here", per_job},
-             "with the job's noise multiplier " + text_of(dp.noise_multiplier) +
+             (fits ? "with what this very job was charged before,"
+                   : "with the job's noise multiplier " + text_of(dp.noise_multiplier)) +
                  " this site's data would be charged more than the epsilon " +
                  text_of(policy_.max_epsilon_per_job) + " that it allows a job");
-    else
+    } else
       open("max_epsilon_per_job", per_job);
+    lost_attempts();
+  }
+
+  void lost_attempts() {
+    const double most = policy_.max_lost_epsilon_per_job;
+    if (most > 0 && !context_.cost)
+      return open("max_lost_epsilon_per_job", "at most " + text_of(most));
+    limited("max_lost_epsilon_per_job", most > 0 ? context_.cost->lost_epsilon_after_job : 0, most,
+            "rounds of this very job were charged before, and it would be charged for them again");
   }
 
   void delta() {

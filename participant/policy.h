@@ -29,10 +29,16 @@ inline constexpr std::string_view kAdapterOf = " (adapter)";
 
 /// What the job would cost this site's data.
 struct PrivacyCost {
-  double epsilon_spent = 0;                  // by the data set so far, at the policy's delta
-  double epsilon_after_job = 0;              // if the whole job runs
-  double job_epsilon = 0;                    // of this job alone at its delta; infinity without DP
-  double noise_multiplier = 0;               // that would be used here
+  double epsilon_spent = 0;      // by the data set so far, at the policy's delta
+  double epsilon_after_job = 0;  // if the whole job runs
+  double job_epsilon = 0;        // of this job alone at its delta; infinity without DP
+  // Which limits the ledger would keep against the whole job.
+  bool beyond_lifetime = false;
+  std::string lifetime_reason{};  // where it is another one than the sum; fit for the other side
+  bool beyond_job = false;
+  bool takes_whole_budget = false;    // no other job could be charged after it
+  double lost_epsilon_after_job = 0;  // of further charges of the same rounds, at the job's delta
+  double noise_multiplier = 0;        // that would be used here
   double participant_epsilon_spent = 0;      // of everything sent, at the policy's delta
   double participant_epsilon_after_job = 0;  // likewise
   double participant_noise_multiplier = 0;   // inside the smallest sum

@@ -26,6 +26,7 @@ struct SitePolicy {
   double max_epsilon = 0;  // lifetime, over all jobs on the data set
   double delta = 1e-5;     // at which the lifetime is counted
   double max_epsilon_per_job = 0;
+  double max_lost_epsilon_per_job = 0;  // of a round's second and further charges; 0 = not limited
   std::uint32_t min_cohort = 3;     // n_min
   std::uint32_t max_colluders = 1;  // C: what the site wants protection against
   bool require_secure_aggregation = true;

@@ -1,7 +1,7 @@
-// What a site has spent, for ever. SQLite with synchronous=FULL under an exclusive lock: a charge
-// is durable before the thing charged for leaves the site, is never refunded, and counts across
-// rounds, jobs, runs and restarts by data-set identity. The ledger is the only maker of
-// Released<T>, and only a Released<T> can be sent.
+// What a site has spent, for ever. SQLite with synchronous=FULL and one writer: a charge is durable
+// before the thing charged for leaves the site, is never refunded, and counts across rounds, jobs,
+// runs and restarts by data-set identity. The ledger is the only maker of Released<T>, and only a
+// Released<T> can be sent.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +16,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/privacy/accountant.h"
+#include "common/privacy/budget_rule.h"
 
 namespace sotto::privacy {
 
@@ -56,12 +57,40 @@ struct Charge {
   Bytes32 input{};
   bool without_privacy = false;  // training without DP: epsilon becomes infinite for this data set
   std::optional<NoisyRounds> noise{};  // of the sum that the upload goes into
+  std::string job_name{};              // for people
+  /// Releases with such steps that the job plans in all. Not written down: what a data set's first
+  /// job plans decides how its budget is kept.
+  std::uint64_t planned = 1;
+};
+
+/// What one job may cost a data set. A job is what its hash names: all its runs, resumed or begun
+/// anew, count together, with all attempts at their rounds.
+struct JobBudget {
+  double max_epsilon = std::numeric_limits<double>::infinity();
+  /// Of the second and further charges of the job's rounds, composed by themselves.
+  double max_lost_epsilon = std::numeric_limits<double>::infinity();
+  double delta = 1e-5;  // of both
 };
 
 struct Budget {
   double max_epsilon = 0;  // lifetime of the data set; infinity = unlimited (demonstrations say so)
   double delta = 0;
   double max_participant_epsilon = std::numeric_limits<double>::infinity();  // at the same delta
+  JobBudget job{};
+};
+
+enum class Limit : std::uint8_t {
+  kLifetime,      // max_epsilon
+  kEnded,         // a job without differential privacy was charged, and max_epsilon is finite
+  kOtherJob,      // the lifetime budget is one job's alone, and it is another one
+  kJob,           // JobBudget::max_epsilon
+  kLostAttempts,  // JobBudget::max_lost_epsilon
+  kParticipant    // max_participant_epsilon
+};
+
+struct Refusal {
+  Limit limit{};
+  std::string message;  // with figures: for this site's people alone
 };
 
 struct LedgerEntry {
@@ -77,26 +106,43 @@ struct Spent {
   double participant_epsilon = 0;  // of everything the participant sent
 };
 
-/// One thread. One process: a second one that opens the same file gets an Error.
+/// What the rest of a job would come to.
+struct JobOutlook {
+  Spent before, after;      // of the data set
+  double lost_epsilon = 0;  // after it, of what JobBudget::max_lost_epsilon limits
+  std::vector<Refusal> refusals;
+  bool takes_whole_budget = false;  // no other job could be charged after it
+};
+
+/// One thread. One process writes: a second one that opens the same file gets an Error.
 class PrivacyLedger {
  public:
   static Result<PrivacyLedger> open(const std::filesystem::path& file);
+  /// What the file holds now, while another process may write it. Nothing can be charged to it, and
+  /// neither the file nor its writer is touched. Empty where there is no file.
+  static Result<PrivacyLedger> read(const std::filesystem::path& file);
   PrivacyLedger(PrivacyLedger&&) noexcept;
   PrivacyLedger& operator=(PrivacyLedger&&) noexcept;
   ~PrivacyLedger();
 
-  /// Epsilon spent on a data set so far at `delta`; 0 when unknown.
+  /// Epsilon spent on a data set so far at `delta`; 0 when unknown. By privacy loss distribution
+  /// where one job was charged, by the data set's filter where several were.
   [[nodiscard]] Result<double> spent(const std::string& dataset_id, double delta) const;
-  /// What spent() would be after `charge`.
-  [[nodiscard]] Result<double> spent_after(const Charge& charge, double delta) const;
-  /// Both statements; with a charge, after it.
   [[nodiscard]] Result<Spent> both_spent(const std::string& dataset_id, double delta) const;
-  [[nodiscard]] Result<Spent> both_spent_after(const Charge& charge, double delta) const;
+  /// How the budget of the data set is kept; nothing before the first charge with a limit.
+  [[nodiscard]] Result<std::optional<BudgetRule>> rule(const std::string& dataset_id) const;
+  /// Why charge_and_release() would refuse the charge; empty where it would not.
+  [[nodiscard]] Result<std::vector<Refusal>> refusals(const Charge& charge,
+                                                      const Budget& budget) const;
+  /// Of the releases of the job that the charge's run still plans: `charge` is of one of them, the
+  /// rounds of its noise are those of the whole job.
+  [[nodiscard]] Result<JobOutlook> outlook(const Charge& charge, const Budget& budget) const;
   [[nodiscard]] Result<std::vector<LedgerEntry>> entries(const std::string& dataset_id,
                                                          double delta) const;
 
-  /// Checks the budget, writes the charge durably, then hands the value back as releasable. Over
-  /// budget, disk full or a write that fails: an Error, and the value is destroyed. The same
+  /// Checks the budget, writes the charge durably, then hands the value back as releasable. With
+  /// the first charge of a data set it is written, in the same transaction, how its budget is kept.
+  /// Over budget, disk full or a write that fails: an Error, and the value is destroyed. The same
   /// (run, round) for the same data set a second time is refused: nothing is released twice. An
   /// input that is known gets an entry of this round without a cost.
   template <class T>

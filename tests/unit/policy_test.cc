@@ -98,6 +98,22 @@ TEST(Policy, RefusesAJobThatOverdrawsTheLifetimeBudget) {
   expect_refused(c, "lifetime budget of epsilon 10");
 }
 
+TEST(Policy, RefusesWhatTheLedgerWouldRefuseThoughTheFiguresFit) {
+  Case c = accepted_case();
+  c.context.cost->beyond_lifetime = true;
+  expect_refused(c, "lifetime budget of epsilon 10");
+  c.context.cost->lifetime_reason = "the budget is another job's";
+  expect_refused(c, "the budget is another job's");
+  c = accepted_case();
+  c.context.cost->beyond_job = true;
+  expect_refused(c, "with what this very job was charged before");
+  c = accepted_case();
+  c.policy.max_lost_epsilon_per_job = 2;
+  EXPECT_TRUE(reasons(c).empty());
+  c.context.cost->lost_epsilon_after_job = 2.5;
+  expect_refused(c, "it would be charged for them again; this site allows at most 2");
+}
+
 TEST(Policy, RefusesALargerDeltaThanItsOwn) {
   Case c = accepted_case();
   c.job.differential_privacy.target_delta = 1e-4;

@@ -276,6 +276,7 @@ Case random_case(Random& random) {
   c.context.now->weekday = pick<std::uint32_t>(random, {1, 1, 5});
   c.context.cost->epsilon_after_job = between(random, 5, 10);
   c.context.cost->job_epsilon = between(random, 5, 9);
+  c.context.cost->lost_epsilon_after_job = between(random, 0, 4);
   c.context.cost->participant_epsilon_after_job = between(random, 2, 8);
   c.context.cost->participant_noise_multiplier = between(random, 0, 3);
   c.context.cost->training_examples = pick<std::uint64_t>(random, {500, 100000});
@@ -301,6 +302,8 @@ std::map<std::string, std::function<void(config::SitePolicy&, Random&)>> tighten
       {"max_epsilon", [](auto& p, Random& r) { p.max_epsilon *= between(r, 0.3, 1); }},
       {"max_epsilon_per_job",
        [](auto& p, Random& r) { p.max_epsilon_per_job *= between(r, 0.3, 1); }},
+      {"max_lost_epsilon_per_job",
+       [](auto& p, Random& r) { lower(p.max_lost_epsilon_per_job, between(r, 0.5, 8)); }},
       {"delta", [](auto& p, Random& r) { p.delta *= between(r, 0.3, 1); }},
       {"min_cohort", [](auto& p, Random& r) { p.min_cohort += below(r, 4); }},
       {"max_colluders", [](auto& p, Random& r) { p.max_colluders += below(r, 3); }},
