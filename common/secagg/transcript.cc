@@ -5,6 +5,7 @@
 #include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/wire/codec.h"
+#include "common/wire/sent_text.h"
 
 namespace sotto::secagg {
 namespace {
@@ -179,9 +180,18 @@ Signed genesis_reveal_bytes(const wire::GenesisReveal& m) {
   return out;
 }
 
+// Of a text that is too long to be sent, the part that is sent is signed.
+BytesView job_of(const wire::JobOffer& m) {
+  return view_of(wire::as_sent(m.job, wire::Limits{}.job_bytes));
+}
+
+BytesView sent_reason(const std::string& reason) {
+  return view_of(wire::as_sent(reason, wire::Limits{}.reason_bytes));
+}
+
 Signed job_offer_bytes(const wire::JobOffer& m) {
   Signed out("SOTTO sig job");
-  out.bytes(m.run).bytes(crypto::hash("SOTTO job", {view_of(m.job)}));
+  out.bytes(m.run).bytes(crypto::hash("SOTTO job", {job_of(m)}));
   return out;
 }
 
@@ -194,13 +204,13 @@ Signed job_reply_bytes(const wire::JobReply& m) {
       .u64(m.training_examples)
       .u64(m.evaluation_examples)
       .u32(m.least_sum)
-      .bytes(view_of(m.reason));
+      .bytes(sent_reason(m.reason));
   return out;
 }
 
 Signed run_finished_bytes(const wire::RunFinished& m) {
   Signed out("SOTTO sig finish");
-  out.bytes(m.run).u8(m.completed ? 1 : 0).bytes(m.model_hash).bytes(view_of(m.reason));
+  out.bytes(m.run).u8(m.completed ? 1 : 0).bytes(m.model_hash).bytes(sent_reason(m.reason));
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "common/base/check.h"
 #include "common/base/ids.h"
 #include "common/wire/codec.h"
+#include "common/wire/sent_text.h"
 
 namespace sotto::wire {
 
@@ -59,10 +60,11 @@ class FieldWriter {
     out_.bytes(v);
   }
 
-  /// u32 length, then the bytes.
-  void text(const std::string& v, std::uint32_t /*limit*/, std::string_view /*name*/) {
-    length(v.size());
-    out_.bytes(view_of(v));
+  /// u32 length, then the bytes; a longer text is cut, so that every decoder takes the frame.
+  void text(const std::string& v, std::uint32_t limit, std::string_view /*name*/) {
+    const std::string_view sent = as_sent(v, limit);
+    length(sent.size());
+    out_.bytes(view_of(sent));
   }
 
   void data(const Bytes& v, std::uint32_t /*limit*/, std::string_view /*name*/) {
