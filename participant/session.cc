@@ -30,7 +30,9 @@ void ParticipantSession::State::expire(TimePoint now) {
 
 void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoint now) {
   if (envelope.peer != kCoordinatorId) return reject(envelope.round, "not from the coordinator");
-  if (const auto* m0 = std::get_if<wire::Offer>(&envelope.message)) return on_offer(*m0, now);
+  const bool about_lost = !round && lost.value != 0 && envelope.round == lost;
+  if (const auto* m0 = std::get_if<wire::Offer>(&envelope.message); m0 && !about_lost)
+    return on_offer(*m0, now);
   if (const auto* request = std::get_if<wire::BlobRequest>(&envelope.message))
     return on_upload_request(envelope.round, *request);
   // Burning needs no secret of the round, so it does not matter whether this session is in it.
@@ -38,6 +40,10 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
     return on_burn_request(*burn);
   if (const auto* burnt = std::get_if<wire::BurnCertificate>(&envelope.message))
     return on_burn_certificate(envelope.round, *burnt);
+  if (about_lost) {
+    if (!std::holds_alternative<wire::RoundResult>(envelope.message)) return leave_lost_round();
+    lost = {};
+  }
   const std::string name{wire::name_of(envelope.message)};
   if (!round || envelope.round < round->header.round)
     return ignore(envelope.round, name + ": not about the present round");
@@ -47,6 +53,12 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
     return on_model_data(*data);
   if (const auto* m10 = std::get_if<wire::RoundResult>(&envelope.message)) return on_result(*m10);
   on_phase_message(envelope.message, now);
+}
+
+void ParticipantSession::State::leave_lost_round() {
+  if (std::exchange(said_lost, true)) return ignore(lost, "about a round that was left");
+  send(lost, wire::LeaveRound{"this site was started again and is not in this round any more"});
+  event(Kind::kRoundLeft, lost, "its secrets were in the memory of an earlier process");
 }
 
 void ParticipantSession::State::keep_evidence(const wire::Message& first,
@@ -365,6 +377,7 @@ ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
                        .dead = false,
                        .out = {}}) {
   Agreement& agreed = state_->agreement;
+  state_->lost = guard.last_round(agreed.run);
   if (agreed.lineage)
     state_->lineage.emplace(
         std::move(*agreed.lineage),
@@ -399,6 +412,7 @@ SessionOutput ParticipantSession::tick(TimePoint now) {
 
 SessionOutput ParticipantSession::reconnected(TimePoint now) {
   return state_->step(now, [&] {
+    state_->said_lost = false;  // it may not have arrived
     auto& round = state_->round;
     if (!round) return;
     state_->repeat_last(now);

@@ -106,7 +106,9 @@ struct ParticipantSession::State {
   std::optional<Input> input;
   std::optional<UploadedRound> uploaded;  // the newest round that something was uploaded in
   std::optional<ModelLineage> lineage;    // when the site makes the models by itself
-  bool dead = false;                      // the guard failed: nothing leaves any more
+  RoundNumber lost{};  // that an earlier process was in: its secrets went with it
+  bool said_lost = false;
+  bool dead = false;  // the guard failed: nothing leaves any more
   SessionOutput out;
 
   // ---- small steps
@@ -200,6 +202,10 @@ struct ParticipantSession::State {
     say(std::move(message), now);
   }
 
+  /// The coordinator speaks about a round that an earlier process of this site joined: nobody needs
+  /// to wait for this member. Every restart says the same, whatever ended the process, and it says
+  /// what the new connection has shown before.
+  void leave_lost_round();
   void expire(TimePoint now);
   void dispatch(const wire::Envelope& envelope, TimePoint now);
   void on_offer(const wire::Offer& m0, TimePoint now);

@@ -25,6 +25,57 @@ TEST_F(SessionFailure, NothingLeavesAfterTheGuardCouldNotBeWritten) {
   EXPECT_TRUE(silent(deliver(others.offer())));
 }
 
+// Killed while it trained, and there again a second later.
+TEST_F(SessionFailure, ARestartedProcessSaysThatItIsNotInItsRoundAnyMore) {
+  serve_model(offer());
+  deal();
+  check();
+  GuardState kept;
+  kept.apply({.run = agreement.run,
+              .round = others.header.round,
+              .step = GuardStep::kJoined,
+              .h = others.h,
+              .d_u2 = {},
+              .hash_y = {},
+              .d_s = {},
+              .input = {}});
+  const auto words_after_a_restart_in = [&](const wire::Message& message) {
+    start(kept);
+    const SessionOutput out = deliver(message);
+    EXPECT_TRUE(out.persist.empty() && !out.train && !out.mask);
+    EXPECT_EQ(out.send.size(), 1U) << wire::name_of(message);
+    const auto left = sent<wire::LeaveRound>(out);
+    return left.empty() ? std::string() : left[0].reason;
+  };
+  const std::string words = words_after_a_restart_in(others.fix(all_of(5)));
+  EXPECT_EQ(words, "this site was started again and is not in this round any more");
+  EXPECT_EQ(words_after_a_restart_in(others.offer()), words) << "whatever phase it was";
+  EXPECT_EQ(words_after_a_restart_in(others.key_list(0, all_of(5))), words);
+  // Once a link: the coordinator announces a phase more than once.
+  EXPECT_TRUE(silent(deliver(others.fix(all_of(5)))));
+  EXPECT_TRUE(silent(session->reconnected(now)));
+  EXPECT_EQ(sent<wire::LeaveRound>(deliver(others.fix(all_of(5)))).size(), 1U);
+  // It still votes to burn the round, and joins the next one.
+  EXPECT_EQ(sent<wire::BurnVote>(deliver(burn_request())).size(), 1U);
+  next_round(RoundNumber::of(2, 0));
+  EXPECT_EQ(sent<wire::Advertise>(deliver(others.offer())).size(), 1U);
+}
+
+TEST_F(SessionFailure, ARoundThatIsOverIsNotLeft) {
+  GuardState kept;
+  kept.apply({.run = agreement.run,
+              .round = others.header.round,
+              .step = GuardStep::kJoined,
+              .h = others.h,
+              .d_u2 = {},
+              .hash_y = {},
+              .d_s = {},
+              .input = {}});
+  start(kept);
+  EXPECT_TRUE(silent(deliver(result())));
+  EXPECT_TRUE(silent(deliver(others.fix(all_of(5)))));
+}
+
 TEST_F(SessionFailure, SecretsAreHeldNoLongerThanMaxRound) {
   until_uploaded();
   now += agreement.max_round - Duration{1};
