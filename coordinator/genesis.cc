@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::uint64_t kMaxProofBytes = std::uint64_t{1} << 26;
 
-std::string name_of(MemberId id) {
-  return "member " + std::to_string(raw(id));
-}
-
 }  // namespace
 
 RunGenesis::RunGenesis(secagg::GenesisContext context, std::filesystem::path file, Duration phase,
@@ -55,13 +51,13 @@ void RunGenesis::begin(std::vector<MemberId> active, TimePoint now, GenesisOutpu
                         " members are left to make the genesis of the run; waiting for more");
     return;
   }
-  if (attempts_ >= secagg::kMaxGenesisReveals) {
-    out.failed = "the genesis of the run failed " + std::to_string(attempts_) +
-                 " times; members that commit and then do not reveal must be removed by the "
-                 "operator";
+  if (lists_ >= secagg::most_reveals(context_.colluders)) {
+    out.failed = "the genesis of the run failed " + std::to_string(lists_) +
+                 " times, more often than " + std::to_string(context_.colluders) +
+                 " colluding members (secure_aggregation.max_colluders) can make it fail: remove "
+                 "those that committed and did not reveal, and begin a new run";
     return;
   }
-  ++attempts_;
   attempt_.emplace(Attempt{});  // Clang finds no emplace() for a class nested in this one
   random_->fill(attempt_->name);
   attempt_->active = std::move(active);
@@ -85,7 +81,7 @@ void RunGenesis::on_commit(MemberId from, const wire::GenesisCommit& g1, TimePoi
   if (g1.entry.id != from || member == context_.roster.end() ||
       !std::ranges::binary_search(attempt_->active, from) ||
       !secagg::verify_genesis_entry(member->verify_key, context_.run, g1.entry)) {
-    out.notes.push_back(name_of(from) + ": a commitment that does not verify; ignored");
+    out.misdeeds.emplace_back(from, "a commitment that does not verify; ignored");
     return;
   }
   attempt_->entries[from] = g1.entry;
@@ -93,6 +89,7 @@ void RunGenesis::on_commit(MemberId from, const wire::GenesisCommit& g1, TimePoi
 }
 
 void RunGenesis::publish_list(TimePoint now, GenesisOutput& out) {
+  ++lists_;
   Attempt& attempt = *attempt_;
   wire::GenesisList list{.run = context_.run, .entries = {}, .signature = {}};
   for (const auto& [id, entry] : attempt.entries)
@@ -112,7 +109,7 @@ void RunGenesis::on_reveal(MemberId from, const wire::GenesisReveal& g3, Genesis
   if (g3.id != from || g3.run != context_.run ||
       !secagg::verify_genesis_reveal(member->verify_key, g3) ||
       secagg::genesis_commitment(context_.run, from, g3.r) != entry->second.commitment) {
-    out.notes.push_back(name_of(from) + ": a reveal that does not verify; ignored");
+    out.misdeeds.emplace_back(from, "a reveal that does not verify; ignored");
     return;
   }
   attempt_->reveals[from] = g3;
@@ -171,7 +168,7 @@ void RunGenesis::restart_without_silent(TimePoint now, GenesisOutput& out) {
     if (attempt_->reveals.contains(id))
       rest.push_back(id);
     else
-      out.notes.push_back(name_of(id) + " committed to the genesis and did not reveal");
+      out.silent.push_back(id);
   }
   begin(std::move(rest), now, out);
 }

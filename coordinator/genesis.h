@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -21,6 +22,8 @@ namespace sotto::coordinator {
 struct GenesisOutput {
   std::vector<wire::Envelope> send;
   std::vector<std::string> notes;
+  std::vector<MemberId> silent;  // committed and did not reveal
+  std::vector<std::pair<MemberId, std::string>> misdeeds;
   std::optional<std::string> failed;  // the run cannot go on
 };
 
@@ -66,7 +69,7 @@ class RunGenesis {
   Duration phase_;
   const crypto::SigningKey* signing_;
   crypto::SecureRandom* random_;
-  std::uint32_t attempts_ = 0;
+  std::uint32_t lists_ = 0;
   std::optional<Attempt> attempt_;
   std::optional<wire::GenesisProof> proof_;
   std::optional<secagg::Genesis> genesis_;

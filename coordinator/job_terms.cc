@@ -43,7 +43,8 @@ std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const confi
                                  .roster_hash = roster.hash(),
                                  .roster = run::signers(roster),
                                  .coordinator = signing.verify_key(),
-                                 .min_members = job.rounds.min_available_participants};
+                                 .min_members = job.rounds.min_available_participants,
+                                 .colluders = job.secure_aggregation.max_colluders};
   if (!run::drawn_cohort_size(job, context.roster.size())) return std::nullopt;
   if (job.rounds.fraction_train < 1)
     throw StartupError(

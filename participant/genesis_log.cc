@@ -1,13 +1,15 @@
 #include "participant/genesis_log.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sotto::participant {
 
 namespace {
 
-constexpr std::uint8_t kRevealed = 1;
+constexpr std::uint8_t kRevealed = 1;  // run; in files of before a month was counted
 constexpr std::uint8_t kKept = 2;
+constexpr std::uint8_t kRevealedAt = 3;  // run, unix seconds u64
 
 Bytes kept_record(const RunId& run, const secagg::Genesis& genesis) {
   ByteWriter out;
@@ -21,12 +23,14 @@ Bytes kept_record(const RunId& run, const secagg::Genesis& genesis) {
 }
 
 /// False when the bytes are no record.
-bool replay(BytesView record, std::map<RunId, secagg::GenesisMemory>& memories) {
+bool replay(BytesView record, std::map<RunId, secagg::GenesisMemory>& memories,
+            std::vector<std::uint64_t>& reveals) {
   ByteReader in(record);
   const std::uint8_t kind = in.u8();
   secagg::GenesisMemory& memory = memories[in.array<32>()];
-  if (kind == kRevealed) {
+  if (kind == kRevealed || kind == kRevealedAt) {
     ++memory.reveals;
+    if (kind == kRevealedAt) reveals.push_back(in.u64());
     return in.finished();
   }
   secagg::Genesis genesis{.value = in.array<32>(), .members = {}};
@@ -43,7 +47,8 @@ Result<GenesisLog> GenesisLog::open(const std::filesystem::path& file) {
   if (!opened.ok()) return opened.error();
   GenesisLog out(std::move(opened->log));
   for (const Bytes& record : opened->records)
-    if (!replay(record, out.memories_)) return Error{file.string() + " holds an unknown record"};
+    if (!replay(record, out.memories_, out.reveals_))
+      return Error{file.string() + " holds an unknown record"};
   return out;
 }
 
@@ -52,12 +57,19 @@ secagg::GenesisMemory GenesisLog::memory(const RunId& run) const {
   return at == memories_.end() ? secagg::GenesisMemory{} : at->second;
 }
 
-Status GenesisLog::revealed(const RunId& run) {
+std::uint32_t GenesisLog::reveals_since(std::uint64_t unix_seconds) const {
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(reveals_, [&](std::uint64_t when) { return when >= unix_seconds; }));
+}
+
+Status GenesisLog::revealed(const RunId& run, std::uint64_t unix_seconds) {
   ByteWriter record;
-  record.u8(kRevealed);
+  record.u8(kRevealedAt);
   record.bytes(run);
+  record.u64(unix_seconds);
   if (Status written = log_.append(record.view()); !written.ok()) return written;
   ++memories_[run].reveals;
+  reveals_.push_back(unix_seconds);
   return {};
 }
 

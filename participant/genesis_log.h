@@ -4,8 +4,10 @@
 // let the coordinator choose among more geneses than are accounted for.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
+#include <vector>
 
 #include "common/base/ids.h"
 #include "common/journal/append_log.h"
@@ -21,8 +23,11 @@ class GenesisLog {
 
   [[nodiscard]] secagg::GenesisMemory memory(const RunId& run) const;
 
+  /// Reveals for any run at that time or later, by this site's clock.
+  [[nodiscard]] std::uint32_t reveals_since(std::uint64_t unix_seconds) const;
+
   /// Durable when they return without an Error.
-  Status revealed(const RunId& run);
+  Status revealed(const RunId& run, std::uint64_t unix_seconds);
   Status keep(const RunId& run, const secagg::Genesis& genesis);
 
  private:
@@ -30,6 +35,7 @@ class GenesisLog {
 
   journal::AppendLog log_;
   std::map<RunId, secagg::GenesisMemory> memories_;
+  std::vector<std::uint64_t> reveals_;  // when; without those of files of before they had a time
 };
 
 }  // namespace sotto::participant

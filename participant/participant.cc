@@ -201,7 +201,8 @@ std::shared_ptr<Run> Participant::Impl::agree(config::JobConfig job, const RunId
                                .roster_hash = options.roster.hash(),
                                .roster = roster,
                                .coordinator = options.roster.coordinator_signing_key,
-                               .min_members = policy().min_cohort},
+                               .min_members = policy().min_cohort,
+                               .colluders = job.secure_aggregation.max_colluders},
         options.self, signing, random, geneses);
     agreement.genesis = made->genesis->known();
   }
@@ -229,7 +230,7 @@ void Participant::Impl::on_finished(const wire::RunFinished& m) {
 }
 
 void Participant::Impl::on_genesis(const wire::Message& message) {
-  RunGenesis::Outcome outcome = run->genesis->handle(message);
+  RunGenesis::Outcome outcome = run->genesis->handle(message, options.unix_now());
   if (!outcome.note.empty()) note(outcome.note);
   if (outcome.genesis) run->session->set_genesis(std::move(*outcome.genesis));
   if (outcome.answer) send({}, *outcome.answer);

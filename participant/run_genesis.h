@@ -24,17 +24,19 @@ class RunGenesis {
     std::string note;                        // for the site's log; empty: nothing to say
   };
 
-  /// A message for which wire::is_about_genesis.
-  Outcome handle(const wire::Message& message);
+  /// A message for which wire::is_about_genesis. `unix_seconds` is this site's clock.
+  Outcome handle(const wire::Message& message, std::uint64_t unix_seconds);
 
   /// From an earlier process.
   [[nodiscard]] const std::optional<secagg::Genesis>& known() const { return member_.genesis(); }
 
  private:
-  Outcome on_list(const wire::GenesisList& list);
+  Outcome on_call(const wire::GenesisCall& call, std::uint64_t unix_seconds);
+  Outcome on_list(const wire::GenesisList& list, std::uint64_t unix_seconds);
   Outcome on_proof(const wire::GenesisProof& proof);
 
   RunId run_;
+  std::uint32_t most_a_month_;
   GenesisLog* log_;
   secagg::GenesisMember member_;
   bool log_failed_ = false;  // nothing leaves any more

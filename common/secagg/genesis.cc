@@ -45,7 +45,17 @@ const wire::GenesisEntry* find(const std::vector<wire::GenesisEntry>& entries, M
   return at == entries.end() ? nullptr : &*at;
 }
 
+constexpr std::uint32_t kFewestReveals = 17, kFewestRevealsAMonth = 1024;
+
 }  // namespace
+
+std::uint32_t most_reveals(std::uint32_t colluders) {
+  return std::max(kFewestReveals, colluders + 1);
+}
+
+std::uint32_t most_reveals_a_month(std::uint32_t colluders) {
+  return std::max(kFewestRevealsAMonth, 4 * (colluders + 1));
+}
 
 Bytes32 genesis_commitment(const RunId& run, MemberId id, std::span<const std::uint8_t, 32> r) {
   ByteWriter who;
@@ -107,7 +117,7 @@ Result<wire::GenesisCommit> GenesisMember::commit(const wire::GenesisCall& call)
   if (call.run != context_.run) return refused("it is called for another run");
   if (memory_.genesis) return refused("this run has one");
   if (attempt_ && attempt_->name == call.attempt) return attempt_->commit;
-  if (memory_.reveals >= kMaxGenesisReveals)
+  if (memory_.reveals >= most_reveals(context_.colluders))
     return refused("this member has revealed for " + std::to_string(memory_.reveals) +
                    " lists of this run, the most it does");
   Attempt attempt{.name = call.attempt,

@@ -17,9 +17,16 @@
 
 namespace sotto::secagg {
 
-/// Lists that a member reveals for in one run. A restart lets the coordinator choose between one
-/// more genesis, so they are counted: 16 restarts cost 4 bits of sigma.
-inline constexpr std::uint32_t kMaxGenesisReveals = 17;
+/// Lists that a member reveals for in one run in which `colluders` of its members may collude:
+/// max(17, C + 1). Each list that comes to nothing lets the coordinator choose between one genesis
+/// more, so they are counted; C members that commit and are then silent, one after the other, make
+/// C of them come to nothing, so with fewer they would end every run. What it costs is said in the
+/// document.
+std::uint32_t most_reveals(std::uint32_t colluders);
+
+/// And in all its runs of any 30 days together: max(1024, 4 (C + 1)). Runs are free for the
+/// coordinator to begin.
+std::uint32_t most_reveals_a_month(std::uint32_t colluders);
 
 /// What everybody in a run knows beforehand.
 struct GenesisContext {
@@ -28,6 +35,7 @@ struct GenesisContext {
   std::vector<CohortMember> roster;  // all participants, ascending
   crypto::VerifyKey coordinator{};
   std::uint32_t min_members = 3;  // fewer make no genesis
+  std::uint32_t colluders = 1;    // the job's C: how many may commit and be silent
 };
 
 /// c = H("SA1 gen", run || id || r).

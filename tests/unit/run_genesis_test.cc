@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -63,22 +64,27 @@ struct Federation : ::testing::Test {
       queue.erase(queue.begin());
       const auto i = static_cast<std::size_t>(raw(next.peer) / 10 - 1);
       if (!reaches(i, next.message)) continue;
-      const auto outcome = members[i]->handle(next.message);
+      const auto outcome = members[i]->handle(next.message, unix_seconds);
       if (!outcome.note.empty()) said.push_back(outcome.note);
       if (outcome.genesis) accepted[i] = outcome.genesis;
       if (!outcome.answer || !reaches(i, *outcome.answer)) continue;
       auto more = coordinator->handle(ids[i], *outcome.answer, now);
-      for (const std::string& note : more.notes)
-        said.push_back(note);
+      keep(more);
       queue.insert(queue.end(), more.send.begin(), more.send.end());
     }
+  }
+
+  void keep(const coordinator::GenesisOutput& out) {
+    said.insert(said.end(), out.notes.begin(), out.notes.end());
+    silent.insert(silent.end(), out.silent.begin(), out.silent.end());
+    for (const auto& [member, what] : out.misdeeds)
+      said.push_back("member " + std::to_string(raw(member)) + ": " + what);
   }
 
   void expire() {
     now += kPhase;
     auto out = coordinator->tick(now);
-    for (const std::string& note : out.notes)
-      said.push_back(note);
+    keep(out);
     failed = out.failed;
     carry(std::move(out));
   }
@@ -102,8 +108,10 @@ struct Federation : ::testing::Test {
   };
   std::array<std::optional<secagg::Genesis>, kMembers> accepted;
   std::vector<std::string> said;
+  std::vector<MemberId> silent;
   std::optional<std::string> failed;
   TimePoint now{};
+  std::uint64_t unix_seconds = 1'800'000'000;
 };
 
 using RunGenesisTest = Federation;
@@ -132,7 +140,7 @@ TEST_F(RunGenesisTest, WhoCommitsAndDoesNotRevealVoidsItAndIsLeftOutOfTheNext) {
   carry(coordinator->start(ids, now));
   EXPECT_FALSE(coordinator->genesis().has_value());
   expire();
-  EXPECT_TRUE(heard("member 50 committed to the genesis and did not reveal"));
+  EXPECT_EQ(silent, std::vector{ids[4]});
   ASSERT_TRUE(coordinator->genesis().has_value());
   EXPECT_EQ(coordinator->genesis()->members.size(), 4U);
   EXPECT_EQ(logs[0]->memory(context.run).reveals, 2U);
@@ -142,14 +150,14 @@ TEST_F(RunGenesisTest, TooManyFailuresStopTheRun) {
   reaches = [](std::size_t, const wire::Message& m) {
     return !std::holds_alternative<wire::GenesisReveal>(m);
   };
-  for (std::uint32_t attempt = 0; attempt < secagg::kMaxGenesisReveals; ++attempt) {
+  for (std::uint32_t attempt = 0; attempt < secagg::most_reveals(context.colluders); ++attempt) {
     carry(coordinator->start(ids, now));
     expire();
     ASSERT_FALSE(failed) << attempt;
   }
   const auto out = coordinator->start(ids, now);
   ASSERT_TRUE(out.failed.has_value());
-  EXPECT_NE(out.failed->find("removed by the operator"), std::string::npos);
+  EXPECT_NE(out.failed->find("begin a new run"), std::string::npos);
 }
 
 TEST_F(RunGenesisTest, AForgedRevealIsNotCounted) {
@@ -159,8 +167,7 @@ TEST_F(RunGenesisTest, AForgedRevealIsNotCounted) {
     wire::GenesisReveal forged = *reveal;
     forged.r[0] ^= 1;
     secagg::sign_genesis_reveal(keys[1], forged);
-    const auto out = coordinator->handle(ids[1], forged, now);
-    said.insert(said.end(), out.notes.begin(), out.notes.end());
+    keep(coordinator->handle(ids[1], forged, now));
     return false;
   };
   carry(coordinator->start(ids, now));
@@ -187,7 +194,7 @@ TEST_F(RunGenesisTest, ARestartedMemberKnowsItsGenesisAndRefusesASecond) {
   carry(coordinator->start(ids, now));
   restart_member(3);
   EXPECT_EQ(members[3]->known(), coordinator->genesis());
-  const auto outcome = members[3]->handle(wire::GenesisCall{context.run, Bytes32{9}});
+  const auto outcome = members[3]->handle(wire::GenesisCall{context.run, Bytes32{9}}, unix_seconds);
   EXPECT_FALSE(outcome.answer.has_value());
   EXPECT_NE(outcome.note.find("this run has one"), std::string::npos);
 }
@@ -213,6 +220,80 @@ TEST_F(RunGenesisTest, TheCountOfRevealsOutlivesTheMember) {
   restart_member(0);
   EXPECT_EQ(logs[0]->memory(context.run).reveals, 1U);
   EXPECT_EQ(logs[0]->memory(Bytes32{7}).reveals, 0U);
+}
+
+TEST_F(RunGenesisTest, RevealsOfAllRunsOfAMonthAreCountedOverRestarts) {
+  const std::uint32_t most = secagg::most_reveals_a_month(context.colluders);
+  for (std::uint32_t i = 0; i < most; ++i) {
+    RunId run{};
+    run[0] = static_cast<std::uint8_t>(i);
+    run[1] = static_cast<std::uint8_t>(i >> 8);
+    ASSERT_TRUE(logs[0]->revealed(run, unix_seconds).ok());
+  }
+  restart_member(0);
+  const wire::GenesisCall call{context.run, Bytes32{9}};
+  const auto refused = members[0]->handle(call, unix_seconds + 100);
+  EXPECT_FALSE(refused.answer.has_value());
+  EXPECT_NE(refused.note.find("in 30 days"), std::string::npos) << refused.note;
+  const std::uint64_t month = 30 * 24 * 3600;
+  EXPECT_FALSE(members[0]->handle(call, unix_seconds + month).answer.has_value());
+  EXPECT_TRUE(members[0]->handle(call, unix_seconds + month + 1).answer.has_value());
+}
+
+// C members that commit and are then silent, one list after the other.
+TEST(RunGenesisOfMany, AsManySilentMembersAsMayColludeDoNotEndTheRun) {
+  constexpr std::uint32_t kMembers = 40, kColluders = 17;
+  TemporaryDirectory folder;
+  crypto::StreamRandom random(33);
+  const auto signing = crypto::SigningKey::generate(random);
+  secagg::GenesisContext context{.run = Bytes32{9},
+                                 .roster_hash = {},
+                                 .roster = {},
+                                 .coordinator = signing.verify_key(),
+                                 .min_members = kColluders + 2,
+                                 .colluders = kColluders};
+  std::vector<crypto::SigningKey> keys;
+  std::vector<MemberId> ids;
+  for (std::uint32_t i = 0; i < kMembers; ++i) {
+    keys.push_back(crypto::SigningKey::generate(random));
+    ids.push_back(MemberId{i + 1});
+    context.roster.push_back({ids[i], keys[i].verify_key()});
+  }
+  std::vector<secagg::GenesisMember> members;
+  for (std::uint32_t i = 0; i < kMembers; ++i)
+    members.emplace_back(context, ids[i], keys[i], random, secagg::GenesisMemory{});
+  coordinator::RunGenesis server(context, folder / "genesis.bin", kPhase, signing, random);
+  TimePoint now{};
+  std::set<Bytes32> lists;
+  std::vector<MemberId> silent;
+  auto output = server.start(ids, now);
+  for (std::uint32_t phase = 0; phase <= kColluders && !server.genesis(); ++phase) {
+    for (std::vector<wire::Envelope> work = std::move(output.send); !work.empty();) {
+      const wire::Envelope e = work.back();
+      work.pop_back();
+      secagg::GenesisMember& member = members[raw(e.peer) - 1];
+      coordinator::GenesisOutput more;
+      if (const auto* call = std::get_if<wire::GenesisCall>(&e.message))
+        more = server.handle(e.peer, member.commit(*call).value(), now);
+      if (const auto* list = std::get_if<wire::GenesisList>(&e.message)) {
+        lists.insert(secagg::genesis_digest(context.run, context.roster_hash, list->entries));
+        const bool falls_silent = raw(e.peer) == lists.size() && lists.size() <= kColluders;
+        if (!falls_silent) more = server.handle(e.peer, member.reveal(*list).value().message, now);
+      }
+      if (const auto* proof = std::get_if<wire::GenesisProof>(&e.message))
+        EXPECT_TRUE(member.accept(*proof).ok());
+      ASSERT_FALSE(more.failed) << *more.failed;
+      work.insert(work.end(), more.send.begin(), more.send.end());
+    }
+    now += kPhase;
+    output = server.tick(now);
+    ASSERT_FALSE(output.failed) << *output.failed;
+    silent.insert(silent.end(), output.silent.begin(), output.silent.end());
+  }
+  ASSERT_TRUE(server.genesis().has_value());
+  EXPECT_EQ(lists.size(), kColluders + 1);
+  EXPECT_EQ(server.genesis()->members.size(), kMembers - kColluders);
+  EXPECT_EQ(silent, std::vector(ids.begin(), ids.begin() + kColluders));
 }
 
 }  // namespace

@@ -230,14 +230,23 @@ TEST_F(GenesisOfFour, AListIsCheckedBeforeTheReveal) {
 }
 
 TEST_F(GenesisOfFour, AtMostSixteenRestartsAreAccepted) {
-  for (std::uint32_t restart = 0; restart < kMaxGenesisReveals; ++restart) {
+  for (std::uint32_t restart = 0; restart < most_reveals(1); ++restart) {
     const Bytes32 attempt{static_cast<std::uint8_t>(restart + 1)};
     ASSERT_TRUE(members[0].reveal(list_of(members, attempt)).ok()) << restart;
   }
   expect_refused(members[0].commit({context.run, Bytes32{77}}), "the most it does");
   // The count outlives the process.
-  GenesisMember restarted = member(0, {.reveals = kMaxGenesisReveals, .genesis = std::nullopt});
+  GenesisMember restarted = member(0, {.reveals = most_reveals(1), .genesis = std::nullopt});
   expect_refused(restarted.commit({context.run, Bytes32{77}}), "the most it does");
+}
+
+TEST(GenesisReveals, AreAsManyAsSilentColludersNeedAndNoMore) {
+  EXPECT_EQ(most_reveals(1), 17U);
+  EXPECT_EQ(most_reveals(16), 17U);
+  EXPECT_EQ(most_reveals(17), 18U);
+  EXPECT_EQ(most_reveals(2000), 2001U);
+  EXPECT_EQ(most_reveals_a_month(1), 1024U);
+  EXPECT_EQ(most_reveals_a_month(2000), 8004U);
 }
 
 TEST_F(GenesisOfFour, ASecondGenesisOfARunIsRefused) {
