@@ -1,0 +1,199 @@
+"""A federation of real processes on loopback: a coordinator, three sites, and a place for the member in Python."""
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import identity
+from member import Keys, Member
+
+SITES = ["aurora", "borealis", "cascade"]
+PYTHON = "python"
+LABELS = ["no", "yes"]
+EXAMPLES = 20  # of each site's two files
+
+JOB = {
+    "name": "interop",
+    "model": {"path": "model", "max_length": 8},
+    "task": {"type": "sequence_classification", "labels": LABELS},
+    "rounds": {"num_server_rounds": 2, "min_available_participants": 3, "phase_timeout_s": 6, "training_timeout_s": 15},
+    "secure_aggregation": {"max_colluders": 1, "quantization_bits": 16, "value_range": 1.0},
+    "differential_privacy": {"target_epsilon": 8, "target_delta": 1e-5, "clipping_norm": 1.0},
+    # Steps are so small that only the member in Python moves the model.
+    "local_training": {"local_steps": 1, "sampling_rate": 0.5, "optimizer": "sgd", "learning_rate": 1e-9},
+    "seed": 1,
+}
+MODEL = {
+    "model_type": "bert", "architectures": ["BertForSequenceClassification"], "vocab_size": 32, "hidden_size": 8,
+    "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 16, "type_vocab_size": 1,
+    "layer_norm_eps": 1e-5, "hidden_act": "gelu", "initializer_range": 0.18, "classifier_pooling": "mean",
+}
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [chr(ord("a") + i) for i in range(26)] + ["##a"]
+
+
+def site_configuration(name):
+    return {
+        "label": "interop",
+        "model": {"path": "../../job/model"},
+        "data": {"dataset_id": name, "train": "train.tsv", "evaluation": "eval.tsv", "training_examples": EXAMPLES,
+                 "evaluation_examples": EXAMPLES},
+        "policy": {"max_epsilon": 1000, "max_epsilon_per_job": 1000, "delta": 1e-5, "min_cohort": 3, "max_colluders": 1,
+                   "allowed_tasks": ["sequence_classification"]},
+        "resources": {"device": "cpu", "threads": 1},
+    }
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Programs:
+    def __init__(self, build):
+        self.coordinator = str(pathlib.Path(build) / "coordinator/sotto-coordinator")
+        self.participant = str(pathlib.Path(build) / "participant/sotto-participant")
+
+    @staticmethod
+    def call(*arguments):
+        result = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=120)
+        if result.returncode != 0:
+            raise RuntimeError(f"{arguments} ended with {result.returncode}: {result.stdout}{result.stderr}")
+        return result.stdout
+
+
+class Template:
+    """Keys, cards, roster, job and model, made once; each run gets a copy, so ledgers and guards are fresh."""
+
+    def __init__(self, programs, folder):
+        self.programs, self.folder = programs, pathlib.Path(folder)
+        self.make_job()
+        programs.call(programs.coordinator, "init", "--dir", self.folder / "coordinator", "--name", "interop", "--endpoint",
+                      f"tcp://127.0.0.1:{free_port()}")
+        cards = [self.make_site(name) for name in SITES]
+        Keys.make(self.folder / PYTHON, PYTHON)
+        cards.append(self.folder / PYTHON / f"{PYTHON}.card.json")
+        programs.call(programs.coordinator, "enroll", "--dir", self.folder / "coordinator", *cards)
+        for name in SITES:
+            programs.call(programs.participant, "join", "--dir", self.folder / "sites" / name, self.folder / "coordinator/federation.json")
+
+    def make_job(self):
+        job = self.folder / "job"
+        (job / "model").mkdir(parents=True)
+        (job / "job.json").write_text(json.dumps(JOB))
+        (job / "model/config.json").write_text(json.dumps(MODEL))
+        (job / "model/vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+        self.programs.call(self.programs.participant, "model", "init", "--job", job / "job.json", "--out", job / "initial")
+
+    def make_site(self, name):
+        folder = self.folder / "sites" / name
+        self.programs.call(self.programs.participant, "init", "--dir", folder, "--name", name)
+        (folder / "site.json").write_text(json.dumps(site_configuration(name)))
+        lines = [f"{LABELS[i % 2]}\t{'abcdefgh'[i % 8]} {'xyz'[i % 3]}\n" for i in range(EXAMPLES)]
+        for file in ("train.tsv", "eval.tsv"):
+            (folder / file).write_text("".join(lines))
+        return folder / f"{name}.card.json"
+
+
+class Outcome:
+    """What a run left behind."""
+
+    def __init__(self, federation, code, seconds):
+        run = federation.folder / "run"
+        self.code, self.seconds = code, seconds
+        self.console = (federation.folder / "logs/coordinator.log").read_text(errors="replace")
+        self.status = json.loads((run / "status.json").read_text()) if (run / "status.json").exists() else {}
+        metrics = run / "metrics.jsonl"
+        self.rounds = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
+        self.ledgers = federation.ledgers()
+        self.shift = federation.shift()
+        self.evidence = sorted(path.name for path in (run / "evidence").glob("*")) if (run / "evidence").exists() else []
+
+    def everything(self):
+        """The text in which a culprit has to be named."""
+        return self.console + json.dumps(self.status) + json.dumps(self.rounds) + " ".join(self.evidence)
+
+
+class Federation:
+    """One run: a copy of the template, its processes, and the member in Python in a thread of this process."""
+
+    def __init__(self, template, folder, overrides=()):
+        self.programs, self.folder, self.overrides = template.programs, pathlib.Path(folder), list(overrides)
+        shutil.copytree(template.folder, self.folder, dirs_exist_ok=True)
+        (self.folder / "logs").mkdir()
+        self.processes = {}
+        self.roster = identity.Roster((self.folder / "coordinator/federation.json").read_text())
+        self.keys = Keys(self.folder / PYTHON)
+
+    def start(self, name, *arguments):
+        log = open(self.folder / f"logs/{name}.log", "w")
+        self.processes[name] = subprocess.Popen([str(argument) for argument in arguments], stdout=log, stderr=subprocess.STDOUT)
+        return self.processes[name]
+
+    def start_site(self, name):
+        return self.start(name, self.programs.participant, "run", "--dir", self.folder / "sites" / name, "--once")
+
+    def start_coordinator(self):
+        job = self.folder / "job"
+        overrides = [argument for override in self.overrides for argument in ("--set", override)]
+        return self.start("coordinator", self.programs.coordinator, "run", "--dir", self.folder / "coordinator", "--job", job / "job.json",
+                          *overrides, "--out", self.folder / "run", "--initial-model", job / "initial/model.safetensors", "--gather", "6")
+
+    def play(self, kind=Member, limit_s=120, before=None, **arguments):
+        """Runs everything to the end; returns the Outcome and the member."""
+        began = time.monotonic()
+        coordinator = self.start_coordinator()
+        for name in SITES:
+            self.start_site(name)
+        member = kind(self.keys, self.roster, **arguments)
+        thread = threading.Thread(target=member.take_part, kwargs={"limit_s": limit_s}, daemon=True)
+        if before is not None:
+            before(self, member)
+        thread.start()
+        try:
+            code = coordinator.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            code = None
+        seconds = time.monotonic() - began
+        member.finished = member.finished or True
+        thread.join(5)
+        self.stop()
+        return Outcome(self, code, seconds), member
+
+    def stop(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def ledgers(self):
+        asked = {name: subprocess.Popen([self.programs.participant, "ledger", "--dir", self.folder / "sites" / name, "--json"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for name in SITES}
+        answers = {name: process.communicate()[0] for name, process in asked.items()}
+        return {name: json.loads(text) if text else {} for name, text in answers.items()}
+
+    def shift(self):
+        """How far the mean of all parameters has moved since the first model; None where there is no model at the end."""
+        before, after = mean(self.folder / "job/initial/model.safetensors"), mean(self.folder / "run/model.safetensors")
+        return None if after is None else after - before
+
+
+def mean(path):
+    """Of all values of a file of safetensors with float32 values."""
+    if not os.path.exists(path):
+        return None
+    data = pathlib.Path(path).read_bytes()
+    start = 8 + struct.unpack_from("<Q", data)[0]
+    values = struct.unpack(f"<{(len(data) - start) // 4}f", data[start:])
+    return sum(values) / len(values)

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Plays misbehaviours against a real coordinator and three real sites, and checks what a run must keep to.
+
+  misbehaviours.py --list                     the names, and the groups that ctest runs
+  misbehaviours.py BUILD NAME_OR_GROUP...     each name in a run of its own; the tricks of a group one after the other in one run
+                   [--keep FOLDER]            keep the folders and logs of the runs there
+
+Of every run is checked: it ends with status 0; each honest site is in every sum and is charged at most once a round and once for
+each attempt that the trick may cost; the mean of all parameters moves no further than the trick may move it; the member in
+Python is in the sum of the trick's round or is not; and the culprit is named in the console, status, metrics or evidence.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+import tempfile
+
+import federation
+import hostile
+import tricks_round
+import tricks_upload
+import tricks_wire
+
+BY_NAME = {**tricks_round.TRICKS, **tricks_upload.TRICKS, **tricks_wire.TRICKS}
+
+# Tricks that leave everybody in place share one run, a round each. Tricks after which a member is left out for a while come in
+# threes, with rounds between them. What loses attempts, or lasts for the whole run, has a run of its own.
+GROUPS = {
+    "frames": ["lying_frame", "garbage", "other_id", "coordinators_words", "genesis_uncalled", "duplicates", "early_everything", "replay"],
+    "answers": ["two_m1", "false_complaint", "two_votes"],
+    "burning": ["endorse_and_burn"],
+    "burning_early": ["early_burn"],
+    "answering_wrong": ["wrong_answer"],
+    "answering_twice": ["two_answers"],
+    "uploading_twice": ["two_uploads"],
+    "counters": ["huge_counters", "negative_metrics", "faked_metrics", "spoils_evaluation", "early_upload", "blob_requests"],
+    "floods": ["flood_hello", "flood_advertise", "flood_job_reply", "leaves", "long_reason", "flapping"],
+    "handshake": ["other_protocol", "yesterdays_roster"],
+}
+LOUD = {name for names in GROUPS.values() for name in names}
+GROUPS.update({name: [name] for name in BY_NAME if name not in LOUD})
+LASTING = {"wrong_mask", "sentinel", "count_two", "heavy_weight", "check_word_forged", "last_moment", "silent_job", "false_key_complaint"}
+
+
+class Failure(Exception):
+    pass
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def judge(outcome, member, tricks):
+    """Raises Failure where something does not hold that has to."""
+    expected = [trick.EXPECT for trick in tricks]
+    text = outcome.everything()
+    check(outcome.code == 0, f"the run ended with {outcome.code}")
+    done = [line for line in outcome.rounds if line["status"] == "done"]
+    everybody = set(federation.SITES)
+    for line in done:
+        missing = everybody - set(survivors(line))
+        check(not missing, f"{missing} missed in the sum of round {line['round']}")
+    allowed = len(done) + sum(each.lost for each in expected)
+    for name, ledger in outcome.ledgers.items():
+        check(releases(ledger) <= allowed, f"{name} was charged {releases(ledger)} times, {allowed} are allowed")
+    bound = sum(each.shift for each in expected) if tricks[0].__name__ not in LASTING else expected[0].shift * len(done)
+    check(outcome.shift is not None and abs(outcome.shift) <= bound, f"the mean moved by {outcome.shift}, by {bound} at most")
+    played = {type(trick).__name__: number for trick, number in member.played}
+    for trick, expect in zip(tricks, expected):
+        name = trick.__name__
+        check(name in played or getattr(trick, "BEFORE_ROUNDS", False), f"{name} was not played: the member was in too few rounds")
+        check(expect.named is None or re.search(expect.named, text, re.IGNORECASE), f"{name}: nobody is named by {expect.named!r}")
+        if expect.in_sum is not None and name in played:
+            inside = [federation.PYTHON in survivors(line) for line in done if line["round"] == played[name] >> 16]
+            check(inside and inside[0] == expect.in_sum, f"{name}: the member {'is not' if expect.in_sum else 'is'} in the sum")
+
+
+def survivors(line):
+    return line["survivors"]
+
+
+def releases(ledger):
+    """Charges above zero of a site's ledger."""
+    return len([entry for entry in ledger.get("entries", []) if entry])
+
+
+def play(template, folder, tricks):
+    lasting = tricks[0].__name__ in LASTING
+    rounds = 2 if lasting or len(tricks) == 1 else len(tricks) + 3
+    overrides = [f"rounds.num_server_rounds={rounds}"] + [override for trick in tricks for override in trick.EXPECT.overrides]
+    run = federation.Federation(template, folder, overrides)
+    return run.play(hostile.playing(tricks, repeated=lasting), delta=0.0, limit_s=150)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", nargs="?")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--keep")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for group, names in GROUPS.items():
+            print(group if group == names[0] else f"{group}: {' '.join(names)}")
+        return 0
+    folder = pathlib.Path(arguments.keep or tempfile.mkdtemp(prefix="sotto-misbehaviours-"))
+    template = federation.Template(federation.Programs(arguments.build), folder / "template")
+    failed = 0
+    for name in arguments.names:
+        tricks = [BY_NAME[each] for each in GROUPS.get(name, [name])]
+        outcome, member = play(template, folder / name, tricks)
+        result = "passed"
+        try:
+            judge(outcome, member, tricks)
+        except Failure as failure:
+            result, failed = f"FAILED: {failure}", failed + 1
+        print(f"{name:26} {outcome.seconds:5.1f} s  {result}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
