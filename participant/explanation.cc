@@ -75,7 +75,10 @@ Result<std::string> cost(const ExplainedJob& e) {
   const config::DifferentialPrivacySection& dp = e.job.differential_privacy;
   std::string out = "What it would cost\n";
   if (!dp.enabled)
-    out += "  No differential privacy: the loss of this data set is without bound from then on.\n";
+    out +=
+        "  No differential privacy: after the first round of this job no epsilon bounds what this "
+        "data set has lost, for ever,\n  and no job with differential privacy is accepted on it "
+        "any more. No larger budget undoes this.\n";
   if (!cost) return out + "  Not known: the look ended before this site's data.\n";
   const auto round = epsilon_of_round(e);
   if (!round.ok()) return round.error();
@@ -89,6 +92,10 @@ Result<std::string> cost(const ExplainedJob& e) {
          " spent so far, " + shown(cost->epsilon_after_job) + " after the job, of " +
          shown(e.site.policy.max_epsilon) + " for ever, at delta " + shown(e.site.policy.delta) +
          ".\n";
+  if (cost->takes_whole_budget)
+    out +=
+        "  The job needs this budget for itself: after its first round no other job is charged on "
+        "this data set, unless policy.max_epsilon is raised.\n";
   if (e.job.distributed_privacy.enabled)
     out += "  Everything that this site sends: epsilon " + shown(cost->participant_epsilon_spent) +
            " spent so far, " + shown(cost->participant_epsilon_after_job) + " after the job.\n";
@@ -176,6 +183,7 @@ json json_of(const PrivacyCost& cost) {
   return {{"epsilon_spent", finite(cost.epsilon_spent)},
           {"epsilon_after_job", finite(cost.epsilon_after_job)},
           {"job_epsilon", finite(cost.job_epsilon)},
+          {"takes_whole_budget", cost.takes_whole_budget},
           {"noise_multiplier", cost.noise_multiplier},
           {"participant_epsilon_spent", finite(cost.participant_epsilon_spent)},
           {"participant_epsilon_after_job", finite(cost.participant_epsilon_after_job)},

@@ -34,6 +34,7 @@
 #include "participant/generate_command.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
+#include "participant/ledger_command.h"
 #include "participant/mask_command.h"
 #include "participant/participant.h"
 #include "participant/policy_command.h"
@@ -289,48 +290,6 @@ void add_data(CLI::App& app, int& exit_code) {
   participant::add_count_command(*sub);
 }
 
-void add_ledger(CLI::App& app) {
-  struct Arguments {
-    std::string dir = ".", site;
-    bool json = false;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  CLI::App* sub =
-      app.add_subcommand("ledger", "What the site's data set has spent, and what is left");
-  sub->add_option("--dir", args->dir, "Folder of the ledger")->capture_default_str();
-  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
-  sub->add_flag("--json", args->json, "One JSON object");
-  sub->callback([args] {
-    const config::SiteConfig site =
-        config::load_site(args->site.empty() ? args->dir + "/site.json" : args->site);
-    const auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
-    const auto spent = or_stop(ledger.both_spent(site.data.dataset_id, site.policy.delta));
-    const auto entries = or_stop(ledger.entries(site.data.dataset_id, site.policy.delta));
-    const json out = {{"dataset_id", site.data.dataset_id},
-                      {"epsilon", finite(spent.epsilon)},
-                      {"delta", site.policy.delta},
-                      {"adjacency", "add or remove one example"},
-                      {"max_epsilon", finite(site.policy.max_epsilon)},
-                      {"participant_epsilon", finite(spent.participant_epsilon)},
-                      {"max_participant_epsilon", site.policy.max_participant_epsilon},
-                      {"entries", entries.size()},
-                      {"label", site.label}};
-    if (args->json) return print(out.dump());
-    print(site.data.dataset_id + ": epsilon " + std::to_string(spent.epsilon) + " of " +
-          std::to_string(site.policy.max_epsilon) + " spent at delta " +
-          std::to_string(site.policy.delta) + " (add or remove one example), " +
-          std::to_string(entries.size()) + " entries");
-    print("  all that was sent, against nothing: epsilon " +
-          std::to_string(spent.participant_epsilon));
-    for (const auto& e : entries) {
-      print("  " + e.when_utc + "  round " + std::to_string(e.charge.round.server_round()) +
-            "  epsilon after it " + std::to_string(e.epsilon_after) + ", of all that was sent " +
-            std::to_string(e.participant_epsilon_after));
-    }
-  });
-}
-
 void add_config(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("config", "Check configuration files");
   sub->require_subcommand(1);
@@ -357,7 +316,7 @@ int main(int argc, char** argv) {
   add_model(app);
   add_train_alone(app);
   add_data(app, exit_code);
-  add_ledger(app);
+  participant::add_ledger_command(app);
   add_config(app);
   participant::add_generate_command(app);
   participant::add_privacy_command(app);

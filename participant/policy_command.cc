@@ -8,14 +8,13 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <stdlib.h>
 
 #include "common/base/printable.h"
 #include "common/command/command_line.h"
 #include "common/command/unlock.h"
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
-#include "common/journal/atomic_file.h"
+#include "common/privacy/ledger.h"
 #include "common/run/audit_log.h"
 #include "common/run/plan.h"
 #include "participant/approvals.h"
@@ -48,55 +47,6 @@ struct Arguments {
   bool json = false;
 };
 
-/// The site's ledger as it is now, for looking at: a running participant has its own locked, and
-/// nothing here may write to it.
-class LedgerCopy {
- public:
-  explicit LedgerCopy(const fs::path& ledger) {
-    std::string name = (fs::temp_directory_path() / "sotto-ledger-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw StartupError("no temporary folder can be made");
-    folder_ = name;
-    for (int tries = 0; fs::exists(ledger) && !copied(ledger); ++tries)
-      if (tries == kMostTries)
-        throw StartupError(ledger.string() + " changes all the time; try again in a moment");
-  }
-
-  ~LedgerCopy() {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-
-  LedgerCopy(const LedgerCopy&) = delete;
-  LedgerCopy& operator=(const LedgerCopy&) = delete;
-
-  [[nodiscard]] privacy::PrivacyLedger open() const {
-    return or_stop(privacy::PrivacyLedger::open(folder_ / "ledger.sqlite"));
-  }
-
- private:
-  static constexpr int kMostTries = 20;
-  static constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 32;
-
-  /// The write-ahead log before and after the file that it is folded into: where it did not
-  /// change, the two belong together.
-  bool copied(const fs::path& ledger) const {
-    const fs::path log = ledger.string() + "-wal";
-    const auto log_bytes = [&] {
-      return fs::exists(log) ? or_stop(journal::read_file(log, kMaxBytes)) : Bytes();
-    };
-    const Bytes before = log_bytes();
-    const Bytes whole = or_stop(journal::read_file(ledger, kMaxBytes));
-    if (log_bytes() != before) return false;
-    constexpr auto kOwner = journal::FileAccess::kOwnerOnly;
-    stop_unless(journal::write_file_atomically(folder_ / "ledger.sqlite", {whole}, kOwner));
-    if (!before.empty())
-      stop_unless(journal::write_file_atomically(folder_ / "ledger.sqlite-wal", {before}, kOwner));
-    return true;
-  }
-
-  fs::path folder_;
-};
-
 FederationFacts facts_of(const config::Roster& roster) {
   return {.participants = static_cast<std::uint32_t>(run::signers(roster).size()),
           .coordinator = roster.coordinator_signing_key};
@@ -107,8 +57,7 @@ void explain(const Arguments& args, int& exit_code) {
   const config::SiteConfig site =
       config::load_site(args.site.empty() ? args.dir + "/site.json" : args.site);
   job.model.path = site.model_path.string();
-  const LedgerCopy copy(args.dir + "/ledger.sqlite");
-  const privacy::PrivacyLedger ledger = copy.open();
+  const auto ledger = or_stop(privacy::PrivacyLedger::read(args.dir + "/ledger.sqlite"));
   const bool joined = fs::exists(args.dir + "/pinned.json");
   std::optional<keystore::Keystore> keys;
   if (joined || names_record_stores(site)) keys = command::open_keystore(args.dir, args.unlock);

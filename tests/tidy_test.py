@@ -62,6 +62,7 @@ MAY_INCLUDE = {
     "participant/upload": "base crypto model privacy codec participant/session",
     "participant/account": "base privacy codec config run participant/guard participant/policy",
     "participant/privacy_questions": "base privacy",
+    "participant/ledger_report": "base config privacy",
     "participant/records": "base crypto config journal participant/table",
     "participant/data": "base crypto model config participant/records",
     "participant/text": "base",
@@ -69,7 +70,7 @@ MAY_INCLUDE = {
     "participant/anonymisation": "base config journal participant/table",
     "participant/masking": "base crypto config journal participant/text",
     "participant/learning": "base crypto model privacy config participant/data participant/records participant/text",
-    "participant": CORE + " net participant/model_lineage participant/learning participant/data participant/session participant/session_line participant/guard participant/genesis_log participant/run_genesis participant/policy participant/job_kind participant/approvals participant/offered_jobs participant/judged_jobs participant/held_answers participant/account participant/upload participant/privacy_questions participant/table participant/anonymisation participant/masking participant/records",
+    "participant": CORE + " net participant/model_lineage participant/learning participant/data participant/session participant/session_line participant/guard participant/genesis_log participant/run_genesis participant/policy participant/job_kind participant/approvals participant/offered_jobs participant/judged_jobs participant/held_answers participant/account participant/upload participant/privacy_questions participant/ledger_report participant/table participant/anonymisation participant/masking participant/records",
     "participant/simulation": CORE + " sim net coordinator coordinator/round participant participant/learning participant/data"
                               " participant/session participant/guard participant/genesis_log participant/policy",
     "tests": "*",

@@ -104,6 +104,9 @@ TEST(PolicyCommand, AJobWaitsForAPersonAndRunsOnceItIsApprovedWithoutARestart) {
   EXPECT_EQ(audited(f, 4, "job_accepted"), 1U);
   const Said running = policy(f, {"explain", offered, "--dir", f.site(4)});
   EXPECT_EQ(running.status, 0) << running.text;
+  const json ledger = f.ledger(4);
+  EXPECT_GT(ledger["entries"], 0) << "it is read while its participant runs";
+  EXPECT_EQ(ledger["charges"][0]["job_hash"], explained["job_hash"]);
 
   // The approval outlives a kill.
   members[3].kill9();
