@@ -31,6 +31,9 @@ Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey&
       training(options.job, folder, options.keep) {
   if (Status opened = members.open_conflicts(folder.path() / "conflicts.json"); !opened.ok())
     throw StartupError(opened.error().message);
+  auto kept = Backoff::open(folder.path() / "backoff.json");
+  if (!kept.ok()) throw StartupError(kept.error().message);
+  backoff = std::move(kept).value();
   genesis =
       open_genesis(job(), options.roster, folder.checkpoint.run, folder.path(), signing, random);
 }
@@ -70,25 +73,28 @@ void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
     return say(members.blame(peer, "an answer to the job that does not verify; ignored"));
   }
   const bool had_accepted = members.accepted(peer);
-  const auto line = members.answered(peer, reply);
-  if (!line) return;
-  note(*line);
+  const auto answered = members.answered(peer, reply, host.now());
+  say(answered.line);
   const bool accepts = reply.answer == wire::JobAnswer::kAccept;
-  if (had_accepted && reply.answer == wire::JobAnswer::kDecline)
+  if (answered.changed && had_accepted && reply.answer == wire::JobAnswer::kDecline)
     withdrawn = training.stopping().when_budget_spent();
-  if (genesis && accepts) apply(genesis->connected(peer));
-  if (machine && accepts) apply(machine->member_connected(peer, host.now()));
-  beat();
+  // A process that began anew hears where the run is, and says that it cannot go on there.
+  if (accepts && (answered.awaited || answered.line)) {
+    if (genesis) apply(genesis->connected(peer));
+    if (machine) apply(machine->member_connected(peer, host.now()));
+  }
+  if (machine && !accepts && answered.awaited)
+    lose(peer, "its program was started again", host.now());
+  if (answered.changed) beat();
 }
 
 void Coordinator::Impl::lose_absent(TimePoint now) {
   for (MemberId id : members.take_lost(now))
-    if (machine) lose(id, now);
+    if (machine) lose(id, "the link is down", now);
 }
 
-void Coordinator::Impl::lose(MemberId id, TimePoint now) {
-  apply(machine->handle(
-      {.peer = id, .round = round, .message = wire::LeaveRound{"the link is down"}}, now));
+void Coordinator::Impl::lose(MemberId id, const std::string& why, TimePoint now) {
+  apply(machine->member_lost(id, why, now));
 }
 
 // ---- gathering
@@ -106,28 +112,38 @@ void Coordinator::Impl::beat() {
 void Coordinator::Impl::gather(TimePoint now) {
   if (folder.standing_pause.holds()) return gather_until.reset();
   if (std::exchange(withdrawn, false)) training.end_early("a participant withdrew from the job");
-  const std::size_t needed = std::max<std::size_t>(job().rounds.min_available_participants, 2);
-  if (members.size() - members.refused() < needed) {
+  if (members.size() - members.refused() < needed()) {
     if (!training.early_end().empty()) return complete();  // nobody is left to evaluate it
     const std::string why =
-        "too few members accept the job (" + std::to_string(needed) + " needed)";
+        "too few members accept the job (" + std::to_string(needed()) + " needed)";
     return fail(why + ": " + members.refusals(), why);
   }
   std::vector<MemberId> ready = members.ready();
-  if (ready.size() < needed) {
+  if (ready.size() < needed()) {
     gather_until.reset();
     return;
   }
   if (!gather_until) gather_until = now + options.gather;
   const bool everybody = ready.size() + members.refused() == members.size();
   if ((!everybody && now < *gather_until) || now < not_before) return;
-  if (genesis && !genesis->genesis()) return apply(genesis->start(std::move(ready), now));
+  if (genesis && !genesis->genesis())
+    return apply(genesis->start(backoff.choose(ready, needed()), now));
   start_round(std::move(ready), now);
 }
 
 void Coordinator::Impl::apply(GenesisOutput output) {
   for (const std::string& line : output.notes)
     note(line);
+  for (const auto& [member, what] : output.misdeeds)
+    say(members.blame(member, what));
+  std::vector<Fault> faults;
+  for (MemberId id : output.silent) {
+    note(members.name_of(id) + " committed to the genesis of the run and did not reveal");
+    faults.push_back({.member = id,
+                      .cost = Fault::Cost::kWaited,
+                      .what = "silent while the genesis of the run was made"});
+  }
+  if (!faults.empty()) note_faults(backoff.add(faults), faults);
   for (const wire::Envelope& e : output.send)
     send(e.peer, e.round, e.message);
   if (output.failed) fail(*output.failed);
@@ -189,6 +205,9 @@ RunStatus Coordinator::Impl::status(TimePoint now) const {
       .lost_attempts = failed_attempts,
       .members = members.status(),
       .strangers = host.strangers()};
+  for (MemberStatus& m : s.members)
+    if (const auto at = backoff.records().find(m.id); at != backoff.records().end())
+      m.left_out = describe(at->second);
   if (ended) return board.resting(std::move(s));
   s.eta_s = time_left_s({.finished_at_start = folder.at_start().finished_rounds,
                          .finished = folder.checkpoint.finished_rounds,
@@ -244,8 +263,11 @@ void Coordinator::start() {
 void Coordinator::on_frame(MemberId peer, BytesView frame) {
   Impl& self = *impl_;
   const TimePoint now = self.host.now();
+  const auto admitted = self.members.admit(peer, now);
+  self.say(admitted.line);
+  if (!admitted.taken) return;
   auto decoded = wire::decode(frame);
-  self.say(self.members.came(peer, decoded, now));
+  self.say(self.members.came(peer, decoded));
   // A program that speaks another protocol learns from this frame's version which one we speak.
   if (wire::is_of_another_protocol(frame)) self.send(peer, {}, wire::Hello{});
   if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
@@ -267,6 +289,17 @@ void Coordinator::on_wake() {
   if (self.machine && self.machine_wake && now >= *self.machine_wake)
     self.apply(self.machine->tick(now));
   self.beat();
+}
+
+void Coordinator::on_too_many_links(MemberId peer) {
+  impl_->say(impl_->members.blame(
+      peer,
+      "opens connections again and again; those that are more than its work needs are "
+      "refused"));
+}
+
+void Coordinator::on_link_ended(MemberId peer) {
+  impl_->say(impl_->members.link_ended(peer));
 }
 
 void Coordinator::on_stop_requested() {

@@ -55,6 +55,10 @@ class Coordinator final : public App {
   void on_wake() override;
   void on_stop_requested() override;
 
+  /// What the transport sees of a member's connections, for log and status.
+  void on_too_many_links(MemberId peer);
+  void on_link_ended(MemberId peer);
+
   /// No new round begins until resume(), also after a restart; the one under way goes on to its
   /// end. An Error, and no change, when that cannot be written down.
   Status pause();

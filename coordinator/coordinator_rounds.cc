@@ -17,12 +17,25 @@ constexpr Duration kRetryPause{1000};
 
 }  // namespace
 
+std::size_t Coordinator::Impl::needed() const {
+  return std::max<std::size_t>(job().rounds.min_available_participants, 2);
+}
+
+std::vector<MemberId> Coordinator::Impl::waited_for(const RoundPlan& plan,
+                                                    const std::vector<MemberId>& ready) const {
+  std::vector<MemberId> there;
+  std::ranges::set_intersection(plan.cohort, ready, std::back_inserter(there));
+  // Whom a draw names is in the cohort, whatever it did; nobody waits for it.
+  return genesis ? backoff.choose(there, plan.header.s_min) : there;
+}
+
 void Coordinator::Impl::start_round(std::vector<MemberId> ready, TimePoint now) {
   gather_until.reset();
   auto number = folder.next_attempt();
   if (!number.ok()) return fail(number.error().message);
   if (training.closing_evaluation_is_lost()) return complete();
   const EvaluationCounters counters = folder.counters_of(*number);
+  if (!genesis) ready = backoff.choose(ready, needed());
   auto plan = plan_of(*number, members_of_round(job(), genesis, ready, random), counters);
   if (!plan.ok()) return fail(plan.error().message);
   folder.begin_attempt({.run = plan->header.run,
@@ -31,11 +44,17 @@ void Coordinator::Impl::start_round(std::vector<MemberId> ready, TimePoint now) 
                         .cohort = plan->cohort,
                         .declared = members.declared_sizes(plan->cohort),
                         .header_hash = secagg::header_hash(plan->header)});
-  begin_attempt(std::move(*plan), now);
+  std::vector<MemberId> unexpected;
+  std::ranges::set_difference(plan->cohort, waited_for(*plan, ready),
+                              std::back_inserter(unexpected));
+  begin_attempt(std::move(*plan), unexpected, now);
   apply(machine->start(now));
-  // A drawn cohort may name members that are not there; nobody waits for them.
-  for (MemberId id : std::vector(cohort))
-    if (machine && !std::ranges::binary_search(ready, id)) lose(id, now);
+  for (MemberId id : unexpected)
+    if (machine)
+      lose(id,
+           std::ranges::binary_search(ready, id) ? describe(backoff.records().at(id))
+                                                 : "the link is down",
+           now);
 }
 
 Result<RoundPlan> Coordinator::Impl::plan_of(RoundNumber number, const RoundMembers& who,
@@ -50,11 +69,18 @@ Result<RoundPlan> Coordinator::Impl::plan_of(RoundNumber number, const RoundMemb
   return plan;
 }
 
-void Coordinator::Impl::begin_attempt(RoundPlan plan, TimePoint now) {
+void Coordinator::Impl::begin_attempt(RoundPlan plan, const std::vector<MemberId>& unexpected,
+                                      TimePoint now) {
   round = plan.header.round;
   cohort = plan.cohort;
   round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan.encoding.noise;
   board.begin(round, cohort, now);
+  punctuality.begin({.round = round,
+                     .cohort = cohort,
+                     .deadline_ms = plan.deadline_ms,
+                     .colluders = plan.header.C,
+                     .uploads_at_once = plan.uploads_at_once},
+                    unexpected);
   machine.emplace(std::move(plan), signing);
 }
 
@@ -74,7 +100,7 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
   if (secagg::header_hash(plan->header) != begun.header_hash)
     return give_up("this program, roster or job plans it otherwise");
   members.remember_sizes(begun.cohort, begun.declared);
-  begin_attempt(std::move(*plan), now);
+  begin_attempt(std::move(*plan), {}, now);
   auto resumed = machine->resume(attempt.facts, now);
   if (!resumed.ok()) return give_up(resumed.error().message);
   note("round " + label(round) + " goes on in phase " +
@@ -88,6 +114,7 @@ void Coordinator::Impl::apply(RoundOutput output) {
     if (event.kind == RoundEvent::Kind::kPhase)
       folder.enter_phase(event.phase, round, round_noise);  // before its message leaves
     board.on_event(event, now);
+    punctuality.on_event(event, now);
     say(line_for_log(event, round, members));
   }
   if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
@@ -147,6 +174,7 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
     note("round " + label(round) + " has no sum: " + outcome.reason);
   }
   members.forget_silent(cohort, outcome.survivors);
+  settle_faults(outcome.survivors);
   close_round(record, now);
   if (training.complete() || training.closing_evaluation_is_lost()) return complete();
   if (failed_attempts >= job().rounds.attempts_per_round)
@@ -162,6 +190,21 @@ void Coordinator::Impl::close_round(RoundRecord& record, TimePoint now) {
   machine.reset();
   machine_wake.reset();
   if (observer.on_round) observer.on_round(record);
+}
+
+void Coordinator::Impl::settle_faults(const std::vector<MemberId>& survivors) {
+  const std::vector<Fault> faults = punctuality.end();
+  std::vector<MemberId> in_time;
+  for (MemberId id : survivors)
+    if (std::ranges::find(faults, id, &Fault::member) == faults.end()) in_time.push_back(id);
+  note_faults(backoff.round_over(faults, in_time), faults);
+}
+
+void Coordinator::Impl::note_faults(const Status& kept, const std::vector<Fault>& faults) {
+  if (!kept.ok()) note("who is left out of rounds is not kept: " + kept.error().message);
+  for (const Fault& fault : faults)
+    if (const std::string out = describe(backoff.records().at(fault.member)); !out.empty())
+      note(members.name_of(fault.member) + ": " + out);
 }
 
 double Coordinator::Impl::wall_s() const {

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "common/wire/codec.h"
+#include "coordinator/backoff.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/genesis.h"
 #include "coordinator/members.h"
+#include "coordinator/punctuality.h"
 #include "coordinator/round.h"
 #include "coordinator/round_board.h"
 #include "coordinator/round_plan.h"
@@ -34,7 +36,7 @@ struct Coordinator::Impl {
   void on_reply(MemberId peer, const wire::JobReply& reply);
   /// A member that is lost is a dropout of the round under way unless it returns in time.
   void lose_absent(TimePoint now);
-  void lose(MemberId id, TimePoint now);
+  void lose(MemberId id, const std::string& why, TimePoint now);
 
   // ---- gathering
 
@@ -44,10 +46,15 @@ struct Coordinator::Impl {
 
   // ---- rounds
 
+  /// Fewest members that a round is begun with.
+  [[nodiscard]] std::size_t needed() const;
+  /// Of the cohort, those that are there and are not left out for their faults.
+  [[nodiscard]] std::vector<MemberId> waited_for(const RoundPlan& plan,
+                                                 const std::vector<MemberId>& ready) const;
   void start_round(std::vector<MemberId> ready, TimePoint now);
   Result<RoundPlan> plan_of(RoundNumber number, const RoundMembers& who,
                             EvaluationCounters counters);
-  void begin_attempt(RoundPlan plan, TimePoint now);
+  void begin_attempt(RoundPlan plan, const std::vector<MemberId>& unexpected, TimePoint now);
   /// The round that an earlier process left in its middle goes on where it was; what its members
   /// said and what it had decided stands.
   void take_up(UnfinishedAttempt attempt, TimePoint now);
@@ -55,6 +62,9 @@ struct Coordinator::Impl {
   void open_sum(SumRequest request);
   void finish_attempt(RoundOutcome outcome, TimePoint now);
   void close_round(RoundRecord& record, TimePoint now);
+  /// Who kept it waiting is left out of later rounds.
+  void settle_faults(const std::vector<MemberId>& survivors);
+  void note_faults(const Status& kept, const std::vector<Fault>& faults);
   [[nodiscard]] double wall_s() const;
 
   // ---- the end
@@ -102,6 +112,8 @@ struct Coordinator::Impl {
   std::uint32_t failed_attempts = 0;
   std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, where it trains
   RoundBoard board;
+  Punctuality punctuality;  // in the attempt under way
+  Backoff backoff;
 };
 
 }  // namespace sotto::coordinator

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -13,9 +14,6 @@ namespace {
 
 /// A member says Hello every few seconds; silent for longer than this it is not there.
 constexpr Duration kSilence{20000};
-
-/// A second. An upload at a gigabyte a second is half of it.
-constexpr std::uint32_t kMostFrames = 10000;
 
 MemberState state_after(wire::JobAnswer answer) {
   switch (answer) {
@@ -62,29 +60,48 @@ bool Members::heard(MemberId id, TimePoint now) {
   return !std::exchange(m.last_hello, now).has_value();
 }
 
-std::optional<std::string> Members::came(MemberId id, const Result<wire::Decoded>& frame,
-                                         TimePoint now) {
+Members::Admission Members::admit(MemberId id, TimePoint now) {
   const auto found = members_.find(id);
-  if (found == members_.end()) return std::nullopt;
+  if (found == members_.end()) return {};
   Member& m = found->second;
   if (now - m.second_began >= Duration(1000)) {
     m.second_began = now;
     m.frames = 0;
   }
-  if (++m.frames == kMostFrames)
-    return blame(id, "sends more than " + std::to_string(kMostFrames) + " frames a second");
+  if (++m.frames <= kMostFrames) return {};
+  Admission ignored{.taken = false};
+  if (m.frames == kMostFrames + 1)
+    ignored.line = blame(id, "sends more than " + std::to_string(kMostFrames) +
+                                 " frames a second; the rest of that second is ignored");
+  return ignored;
+}
+
+std::optional<std::string> Members::came(MemberId id, const Result<wire::Decoded>& frame) {
+  if (!contains(id)) return std::nullopt;
   if (!frame.ok()) return blame(id, "a frame that does not decode: " + frame.error().message);
   if (frame->sender != id) return blame(id, "a frame in another member's name; ignored");
   return std::nullopt;
 }
 
-std::optional<std::string> Members::blame(MemberId id, const std::string& misdeed) {
+std::optional<std::string> Members::blame(MemberId id, const std::string& misdeed,
+                                          const std::string& where) {
   const auto found = members_.find(id);
-  if (found != members_.end()) ++found->second.status.misdeeds;
-  std::string line = name_of(id) + ": " + printable(misdeed);
-  const auto count = misdeeds_.again(line);
+  if (found == members_.end()) return std::nullopt;
+  ++found->second.status.misdeeds;
+  const auto count = found->second.misdeeds.again(misdeed);
   if (!count) return std::nullopt;
+  const std::string line = name_of(id) + ": " + printable(where + misdeed);
   return *count == 1 ? line : line + " (" + std::to_string(*count) + " times so far)";
+}
+
+std::optional<std::string> Members::link_ended(MemberId id) {
+  const auto found = members_.find(id);
+  if (found == members_.end()) return std::nullopt;
+  const std::uint64_t count = ++found->second.status.links_ended;
+  if (!std::has_single_bit(count)) return std::nullopt;
+  return name_of(id) + ": its connection ended" +
+         (count == 1 ? "" : " (" + std::to_string(count) + " times so far)") +
+         ": its program stopped, its network failed, or it sent a frame that is too long";
 }
 
 std::optional<std::string> Members::speaks(MemberId id, std::uint32_t protocol) {
@@ -97,28 +114,41 @@ bool Members::accepted(MemberId id) const {
 }
 
 void Members::offered(MemberId id) {
-  MemberState& state = members_.at(id).status.state;
-  if (state == MemberState::kAbsent) state = MemberState::kOffered;
+  Member& member = members_.at(id);
+  member.offered = true;
+  if (member.status.state == MemberState::kAbsent) member.status.state = MemberState::kOffered;
 }
 
-std::optional<std::string> Members::answered(MemberId id, const wire::JobReply& reply) {
+Members::Answered Members::answered(MemberId id, const wire::JobReply& reply, TimePoint now) {
   Member& member = members_.at(id);
+  Answered out{.awaited = std::exchange(member.offered, false)};
   MemberStatus& status = member.status;
   // One that withdraws in the middle of a round is still in its sum, with what it had declared.
   if (reply.answer == wire::JobAnswer::kAccept)
     member.evaluation_examples = reply.evaluation_examples;
   const MemberState state = state_after(reply.answer);
   const std::string reason = printable(reply.reason);  // a peer's words: shown to people
-  if (status.state == state && status.reason == reason) return std::nullopt;
+  if (status.state == state && status.reason == reason) return out;
+  out.changed = true;
   const bool had_accepted = status.state == MemberState::kAccepted;
   status.state = state;
   status.reason = reason;
-  return status.name +
-         (state == MemberState::kAccepted  ? " accepts the job"
-          : state == MemberState::kOffered ? " postpones the job: "
-          : had_accepted                   ? " withdraws from the job: "
-                                           : " declines the job: ") +
-         reason;
+  if (now - member.hour_began >= std::chrono::hours(1)) {
+    member.hour_began = now;
+    member.answers = 0;
+  }
+  if (++member.answers > kMostAnswers) {
+    out.line = blame(id, "changes its answer to the job more than " + std::to_string(kMostAnswers) +
+                             " times an hour");
+    return out;
+  }
+  out.line = status.name +
+             (state == MemberState::kAccepted  ? " accepts the job"
+              : state == MemberState::kOffered ? " postpones the job: "
+              : had_accepted                   ? " withdraws from the job: "
+                                               : " declines the job: ") +
+             reason;
+  return out;
 }
 
 std::optional<std::uint64_t> Members::declared_evaluation(const std::vector<MemberId>& of) const {

@@ -21,6 +21,10 @@ namespace sotto::coordinator {
 
 class Members {
  public:
+  static constexpr std::uint32_t kMostFrames = 10000;  // a second; a gigabyte takes half of it
+  static constexpr std::uint32_t kMostAnswers = 8;     // that differ, in an hour
+  static constexpr std::size_t kMostKinds = 64;
+
   /// The roster's participants, all absent.
   explicit Members(const config::Roster& roster);
 
@@ -50,8 +54,16 @@ class Members {
   bool heard(MemberId id, TimePoint now);
   [[nodiscard]] bool accepted(MemberId id) const;
   void offered(MemberId id);
-  /// An answer whose signature was checked. A line for the log when it changes something.
-  std::optional<std::string> answered(MemberId id, const wire::JobReply& reply);
+
+  struct Answered {
+    bool changed = false;  // it differs from the answer before
+    bool awaited = false;  // the member was offered the job and this is its first answer since
+    std::optional<std::string> line{};  // for the log
+  };
+
+  /// An answer whose signature was checked. Sites change their answer when time passes or a person
+  /// there decides; more than kMostAnswers changes in an hour are a misdeed.
+  Answered answered(MemberId id, const wire::JobReply& reply, TimePoint now);
   /// The sum of what these members declared as the sizes of their evaluation splits. Nothing while
   /// one of them has not answered to the job since this process began.
   [[nodiscard]] std::optional<std::uint64_t> declared_evaluation(
@@ -61,11 +73,25 @@ class Members {
   [[nodiscard]] std::vector<std::uint64_t> declared_sizes(const std::vector<MemberId>& of) const;
   void remember_sizes(const std::vector<MemberId>& of, const std::vector<std::uint64_t>& sizes);
 
-  /// A frame came from the member that the transport names. A line for the log when it is wrong:
-  /// it does not decode, names another sender, or is one of more than anybody's work needs.
-  std::optional<std::string> came(MemberId id, const Result<wire::Decoded>& frame, TimePoint now);
-  /// Counts a misdeed. A line for the log at the 1st, 2nd, 4th, 8th ... time of the same one.
-  std::optional<std::string> blame(MemberId id, const std::string& misdeed);
+  struct Admission {
+    bool taken = true;
+    std::optional<std::string> line{};  // for the log
+  };
+
+  /// Before a frame from the member that the transport names is looked at. Not taken when it is one
+  /// of more in a second than anybody's work needs: the rest of that second is ignored.
+  Admission admit(MemberId id, TimePoint now);
+  /// A line for the log when the frame does not decode or names another sender.
+  std::optional<std::string> came(MemberId id, const Result<wire::Decoded>& frame);
+  /// Counts a misdeed. A line for the log at the 1st, 2nd, 4th, 8th ... time of the same one;
+  /// `where` it was done stands in the line and makes it no other one. Of a member's misdeeds the
+  /// first kMostKinds are told apart, so that none can fill the log.
+  std::optional<std::string> blame(MemberId id, const std::string& misdeed,
+                                   const std::string& where = "");
+
+  /// A connection of the member ended. A line for the log at the 1st, 2nd, 4th, 8th ... time. No
+  /// misdeed: it may be its network. But a frame that is too long ends one, and nobody can tell.
+  std::optional<std::string> link_ended(MemberId id);
 
   /// A Hello names another protocol than ours: blames the member.
   std::optional<std::string> speaks(MemberId id, std::uint32_t protocol);
@@ -95,14 +121,17 @@ class Members {
     MemberStatus status;
     std::optional<std::uint64_t> evaluation_examples;  // of its newest answer
     std::optional<TimePoint> last_hello;
+    bool offered = false;    // the job, and has not answered since
     TimePoint second_began;  // of the frames that are counted
     std::uint32_t frames = 0;
+    TimePoint hour_began;  // of the answers that are counted
+    std::uint32_t answers = 0;
+    Repeats misdeeds{kMostKinds};
   };
 
   std::map<MemberId, Member> members_;
   ConflictLog conflicts_;
   std::set<MemberId> unreachable_;
-  Repeats misdeeds_;
 };
 
 /// fraction_train of those who are ready, never fewer than the job's minimum; drawn by the

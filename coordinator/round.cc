@@ -61,6 +61,9 @@ RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& 
 
 std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_t index) const {
   const MemberId to = id_at(index);
+  // What it left, it has no answer for; to burn the round needs no secret of it.
+  if (left.contains(to) && current() != Phase::kBurn && current() != Phase::kClosed)
+    return std::nullopt;
   switch (current()) {
     case Phase::kAdvertise:
       return offer;
@@ -140,10 +143,10 @@ bool RoundStateMachine::State::settled(const IndexSet& expected, const IndexSet&
   });
 }
 
-void RoundStateMachine::State::report_dropouts(const IndexSet& before, const IndexSet& after) {
-  for (std::uint32_t index : before)
-    if (!contains(after, index) && !gone.contains(id_at(index)))
-      event(RoundEvent::Kind::kDropout, id_at(index), "silent");
+void RoundStateMachine::State::report_silent(const IndexSet& expected, const IndexSet& done) {
+  for (std::uint32_t index : expected)
+    if (!contains(done, index) && !gone.contains(id_at(index)))
+      event(RoundEvent::Kind::kSilent, id_at(index), "silent");
 }
 
 bool RoundStateMachine::State::complete() const {
@@ -178,28 +181,28 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
   };
   switch (current()) {
     case Phase::kAdvertise:
-      report_dropouts(everybody(), server.advertised());
+      report_silent(everybody(), server.advertised());
       return next(server.fix_u1(), SharePhase{});
     case Phase::kShare:
-      report_dropouts(server.u1(), server.dealt());
+      report_silent(server.u1(), server.dealt());
       return next(server.fix_v(), CheckPhase{});
     case Phase::kCheck:
       return end_check(now);
     case Phase::kSettle:
-      report_dropouts(server.asked(), server.answered());
+      report_silent(server.asked(), server.answered());
       return begin_upload(now);
     case Phase::kUpload:
       return end_upload(now);
     case Phase::kEndorse:
       if (server.has_quorum()) return enter(UnmaskPhase{}, now);
-      report_dropouts(server.s(), server.endorsed());
+      report_silent(server.s(), server.endorsed());
       return begin_burn("only " + std::to_string(server.endorsed().size()) +
                             " members endorsed the survivors; the certificate needs " +
                             std::to_string(plan.header.Q),
                         now);
     case Phase::kUnmask:
       if (server.can_open()) return open_sum();
-      report_dropouts(server.s(), server.responded());
+      report_silent(server.s(), server.responded());
       return finish(wire::RoundStatus::kLost,
                     std::to_string(server.responded().size()) +
                         " members answered the unmasking; some secret has fewer than " +
@@ -212,7 +215,7 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
 }
 
 void RoundStateMachine::State::end_upload(TimePoint now) {
-  report_dropouts(server.u2(), server.uploaded());
+  report_silent(server.u2(), server.uploaded());
   // Inputs have left their sites from here on: too few survivors, and only a burn frees them.
   if (const Status fixed = server.fix_s(); !fixed.ok())
     return begin_burn(fixed.error().message, now);
@@ -335,12 +338,24 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                  [&](const wire::BurnVote& m) { receive_vote(from, m); },
                  [&](const wire::BlobData& m) { receive_upload(from, m, now); },
                  [&](const wire::BlobRequest& m) { serve_model(from, m); },
-                 [&](const wire::LeaveRound& m) { lose_member(from, "left: " + m.reason); },
+                 [&](const wire::LeaveRound& m) {
+                   if (!left.insert(from).second)
+                     return judge(from, what, Verdict::rejected("it has left this round already"));
+                   lose_member(from, "left: " + m.reason);
+                 },
                  [&](const auto&) {
                    judge(from, what, Verdict::rejected("is no participant's message of a round"));
                  },
              },
              message);
+}
+
+Verdict RoundStateMachine::State::about_another_round(const wire::Envelope& envelope) {
+  if (envelope.round.value == 0) return Verdict::rejected("names no round");
+  if (envelope.round > plan.header.round) return Verdict::rejected("is about a round to come");
+  if (++late_frames[envelope.peer] > kMostLateFrames)
+    return Verdict::rejected("is about an earlier round, as many before it");
+  return Verdict::ignored("is about an earlier round");
 }
 
 void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
@@ -358,10 +373,10 @@ void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest&
 }
 
 void RoundStateMachine::State::lose_member(MemberId member, std::string why) {
-  gone.insert(member);
-  out.facts.emplace_back(Left{member});
   if (auto* upload = in<UploadPhase>()) upload->collector.drop(member);
-  event(RoundEvent::Kind::kDropout, member, std::move(why));
+  if (!gone.insert(member).second) return;
+  out.facts.emplace_back(Left{member});
+  event(RoundEvent::Kind::kGone, member, std::move(why));
 }
 
 RoundOutput RoundStateMachine::State::take_output(TimePoint now) {
@@ -397,11 +412,18 @@ RoundOutput RoundStateMachine::handle(const wire::Envelope& envelope, TimePoint 
   if (!state.server.cohort().index_of(envelope.peer))
     state.judge(envelope.peer, what, Verdict::rejected("not a member of this round's cohort"));
   else if (envelope.round != state.plan.header.round)
-    state.judge(envelope.peer, what, Verdict::ignored("is about another round"));
+    state.judge(envelope.peer, what, state.about_another_round(envelope));
   else if (state.ended)
     state.judge(envelope.peer, what, Verdict::ignored("the round is over"));
   else
     state.receive(envelope.peer, envelope.message, now);
+  return state.take_output(now);
+}
+
+RoundOutput RoundStateMachine::member_lost(MemberId member, std::string why, TimePoint now) {
+  State& state = *state_;
+  if (!state.ended && state.server.cohort().index_of(member))
+    state.lose_member(member, std::move(why));
   return state.take_output(now);
 }
 

@@ -96,7 +96,9 @@ struct RoundEvent {
     kAccepted,
     kIgnored,
     kRejected,
-    kDropout,
+    kSilent,   // until the end of a phase
+    kGone,     // left, lost its link, or broke off its upload: nobody waits for it any more
+    kDropout,  // taken out for another reason
     kUploadProgress,
     kOpened,
     kFailed
@@ -161,6 +163,8 @@ class RoundStateMachine {
   Result<RoundOutput> resume(const std::vector<RoundFact>& facts, TimePoint now);
   RoundOutput handle(const wire::Envelope& envelope, TimePoint now);
   RoundOutput tick(TimePoint now);
+  /// The member's link is down, or it is known not to be there: nobody waits for it in this round.
+  RoundOutput member_lost(MemberId member, std::string why, TimePoint now);
   /// A member said Hello (first or again): send it this round's newest announcement, repeat its
   /// fetches.
   RoundOutput member_connected(MemberId member, TimePoint now);

@@ -6,6 +6,16 @@
 
 namespace sotto::coordinator {
 
+namespace {
+
+/// The member takes no further part in the round.
+bool ends_part(RoundEvent::Kind kind) {
+  using Kind = RoundEvent::Kind;
+  return kind == Kind::kSilent || kind == Kind::kGone || kind == Kind::kDropout;
+}
+
+}  // namespace
+
 void RoundBoard::begin(RoundNumber round, const std::vector<MemberId>& cohort, TimePoint now) {
   round_ = round;
   parts_.clear();
@@ -28,8 +38,8 @@ void RoundBoard::on_event(const RoundEvent& event, TimePoint now) {
   const auto found = parts_.find(event.member);
   if (found == parts_.end()) return;
   Part& p = found->second;
-  if (event.kind == Kind::kDropout) {
-    drop(event.member, event.detail);
+  if (ends_part(event.kind)) {
+    drop(event);
   } else if (event.kind == Kind::kUploadProgress) {
     p.part = RoundPart::kUploaded;
   } else if (event.kind == Kind::kAccepted && event.phase == Phase::kUpload &&
@@ -38,11 +48,11 @@ void RoundBoard::on_event(const RoundEvent& event, TimePoint now) {
   }
 }
 
-void RoundBoard::drop(MemberId member, const std::string& why) {
-  Part& p = parts_.at(member);
+void RoundBoard::drop(const RoundEvent& event) {
+  Part& p = parts_.at(event.member);
   if (p.part == RoundPart::kUploaded) return;  // in the sum, whatever becomes of it
-  p.part = why == "silent" ? RoundPart::kLate : RoundPart::kGone;
-  p.reason = printable(why);
+  p.part = event.kind == RoundEvent::Kind::kSilent ? RoundPart::kLate : RoundPart::kGone;
+  p.reason = printable(event.detail);
 }
 
 void RoundBoard::enter(std::string_view phase, TimePoint now) {
@@ -84,8 +94,8 @@ std::optional<std::string> line_for_log(const RoundEvent& event, RoundNumber rou
                                         Members& members) {
   using Kind = RoundEvent::Kind;
   const std::string where = "round " + label(round) + ", " + std::string(name(event.phase)) + ": ";
-  if (event.kind == Kind::kRejected) return members.blame(event.member, where + event.detail);
-  if (event.kind != Kind::kDropout && event.kind != Kind::kFailed) return std::nullopt;
+  if (event.kind == Kind::kRejected) return members.blame(event.member, event.detail, where);
+  if (!ends_part(event.kind) && event.kind != Kind::kFailed) return std::nullopt;
   return where + (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
          printable(event.detail);
 }

@@ -35,7 +35,7 @@ class RoundBoard {
   };
 
   void enter(std::string_view phase, TimePoint now);
-  void drop(MemberId member, const std::string& why);
+  void drop(const RoundEvent& event);
 
   RoundNumber round_;
   std::map<MemberId, Part> parts_;

@@ -6,7 +6,7 @@
 namespace sotto::coordinator {
 
 void RoundStateMachine::State::end_check(TimePoint now) {
-  report_dropouts(server.v(), server.checked());
+  report_silent(server.v(), server.checked());
   if (const Status fixed = server.fix_complaints(); !fixed.ok())
     return finish(wire::RoundStatus::kCancelled, fixed.error().message);
   if (server.asked().empty()) return begin_upload(now);

@@ -56,6 +56,10 @@ struct ClosedPhase {};
 using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, SettlePhase, UploadPhase,
                                 EndorsePhase, UnmaskPhase, BurnPhase, ClosedPhase>;
 
+/// Frames about earlier rounds that a member may send in a round without being blamed: more than
+/// what it can have in flight.
+inline constexpr std::uint32_t kMostLateFrames = 64;
+
 struct RoundStateMachine::State {
   State(RoundPlan round_plan, const crypto::SigningKey& signing);
 
@@ -65,8 +69,10 @@ struct RoundStateMachine::State {
   wire::Offer offer;
   PhaseState phase;
   TimePoint deadline;
-  std::set<MemberId> gone;       // said that they left, or cannot come back in this round
-  codec::RingUpdate masked_sum;  // over the complete uploads: S when it is fixed
+  std::set<MemberId> gone;                        // nobody waits for them in this round
+  std::set<MemberId> left;                        // of these, those that said so themselves
+  std::map<MemberId, std::uint32_t> late_frames;  // about earlier rounds
+  codec::RingUpdate masked_sum;                   // over the complete uploads: S when it is fixed
   std::uint32_t survivors = 0;
   std::optional<wire::RoundStatus> ended;
   Bytes32 aggregate_hash{};
@@ -122,7 +128,7 @@ struct RoundStateMachine::State {
   void enter(PhaseState next, TimePoint now);
   /// Everybody in `expected` has done its part or is gone.
   [[nodiscard]] bool settled(const IndexSet& expected, const IndexSet& done) const;
-  void report_dropouts(const IndexSet& before, const IndexSet& after);
+  void report_silent(const IndexSet& expected, const IndexSet& done);
   /// Nothing more is waited for in this phase.
   [[nodiscard]] bool complete() const;
   /// The phase is over, everything having arrived or its time being up.
@@ -166,6 +172,9 @@ struct RoundStateMachine::State {
   /// be in the sum before all of it is what its header signed, and it is never whole in memory.
   void add_upload(MemberId from);
   void serve_model(MemberId to, const wire::BlobRequest& request);
+  /// What was on its way when the round before ended is nobody's fault; a flood of it is.
+  Verdict about_another_round(const wire::Envelope& envelope);
+  /// Nobody waits for the member any more. Nothing happens when that is so already.
   void lose_member(MemberId member, std::string why);
 
   // ---- going on after a crash (round_resume.cc)

@@ -186,6 +186,8 @@ std::string to_json(const RunStatus& s) {
                               {"conflicts", m.conflicts},
                               {"part", name(m.part)},
                               {"part_reason", m.part_reason},
+                              {"left_out", m.left_out},
+                              {"links_ended", m.links_ended},
                               {"misdeeds", m.misdeeds}});
   }
   out["strangers"] = {{"refused_keys", s.strangers.refused_keys},
@@ -289,6 +291,9 @@ std::string describe_status(const std::string& status_json) {
                        m.value("state", ""), m.value("reason", ""));
     if (const auto misdeeds = m.value("misdeeds", std::uint64_t{0}); misdeeds > 0)
       out += fmt::format(" {} misdeeds", misdeeds);
+    if (const auto ended = m.value("links_ended", std::uint64_t{0}); ended > 1)
+      out += fmt::format(" {} connections that ended", ended);
+    if (!m.value("left_out", "").empty()) out += " " + m.value("left_out", "");
     for (const json& conflict : m.value("conflicts", json::array()))
       out += fmt::format("\n{:8}{}", "", conflict.get<std::string>());
   }

@@ -70,9 +70,11 @@ struct MemberStatus {
   bool connected = false;              // heard of lately
   std::string reason;                  // of a refusal
   std::vector<std::string> conflicts;  // complaints by it and about it in this run, in words
-  std::uint64_t misdeeds = 0;  // frames that break the protocol, and floods, since the start
+  std::uint64_t misdeeds = 0;     // frames that break the protocol, and floods, since the start
+  std::uint64_t links_ended = 0;  // connections, since the start; not by us
   RoundPart part{};
   std::string part_reason;  // of kLate and kGone
+  std::string left_out;     // "left out of the next 4 rounds: ..."; empty: it is in them
 };
 
 /// Now: the console line, status.json.

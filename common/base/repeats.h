@@ -12,11 +12,14 @@ namespace sotto {
 
 class Repeats {
  public:
-  /// Counts once more. How often until now when that is worth a line, else nothing. Keys come from
-  /// outside: the thousand that were seen first have counts of their own, all others share one.
+  /// Keys come from outside: the `most_keys` that were seen first have counts of their own, all
+  /// others share one.
+  explicit Repeats(std::size_t most_keys = 1000) : most_keys_(most_keys) {}
+
+  /// Counts once more. How often until now when that is worth a line, else nothing.
   std::optional<std::uint64_t> again(const std::string& key) {
     ++total_;
-    const bool known = counts_.contains(key) || counts_.size() < kMostKeys;
+    const bool known = counts_.contains(key) || counts_.size() < most_keys_;
     const std::uint64_t count = ++counts_[known ? key : std::string()];
     return std::has_single_bit(count) ? std::optional(count) : std::nullopt;
   }
@@ -24,8 +27,7 @@ class Repeats {
   [[nodiscard]] std::uint64_t total() const { return total_; }
 
  private:
-  static constexpr std::size_t kMostKeys = 1000;
-
+  std::size_t most_keys_;
   std::map<std::string, std::uint64_t> counts_;
   std::uint64_t total_ = 0;
 };

@@ -1,20 +1,12 @@
 // A coordinator names a program that speaks another protocol and offers it nothing.
-#include <filesystem>
 #include <string>
-#include <vector>
 
 #include <gtest/gtest.h>
 
-#include "common/config/parse.h"
-#include "common/secagg/transcript.h"
-#include "common/wire/codec.h"
-#include "coordinator/coordinator.h"
-#include "tests/unit/temporary_directory.h"
+#include "tests/coordinator/coordinator_fixture.h"
 
 namespace sotto::coordinator {
 namespace {
-
-constexpr MemberId kMember{1};
 
 /// A frame of ours as a program of another protocol sends it.
 Bytes of_protocol(std::uint8_t protocol, Bytes frame) {
@@ -22,56 +14,7 @@ Bytes of_protocol(std::uint8_t protocol, Bytes frame) {
   return frame;
 }
 
-class SendingHost final : public Host {
- public:
-  [[nodiscard]] TimePoint now() const override { return {}; }
-
-  bool send(MemberId, Bytes frame) override {
-    sent.push_back(std::move(frame));
-    return true;
-  }
-
-  void wake_at(TimePoint) override {}
-
-  void compute(std::function<void()>, std::function<void()>) override {}
-
-  void finish(int) override {}
-
-  std::vector<Bytes> sent;
-};
-
-class OtherProtocol : public ::testing::Test {
- protected:
-  OtherProtocol() {
-    roster.coordinator_signing_key = signing.verify_key();
-    for (std::uint32_t i = 1; i <= 4; ++i)
-      roster.members.push_back({.id = MemberId{i},
-                                .signing_key = member_key.verify_key(),
-                                .transport_key = {static_cast<std::uint8_t>(i)},
-                                .name = "site-" + std::to_string(i)});
-    app.emplace(CoordinatorOptions{.roster = roster,
-                                   .job = config::load_job(std::filesystem::path(SOTTO_SOURCE_DIR) /
-                                                           "configs/quickstart/job.json"),
-                                   .folder = folder / "run",
-                                   .initial_model = {.layout = {{"w", {2}}}, .values = {1, 2}}},
-                host, signing, random,
-                CoordinatorObserver{.on_status = {},
-                                    .on_round = {},
-                                    .on_note = [this](const std::string& n) { log.push_back(n); }});
-    app->start();
-    host.sent.clear();
-    log.clear();
-  }
-
-  TemporaryDirectory folder;
-  crypto::StreamRandom random{7};
-  crypto::SigningKey signing = crypto::SigningKey::generate(random);
-  crypto::SigningKey member_key = crypto::SigningKey::generate(random);  // of all
-  config::Roster roster;
-  SendingHost host;
-  std::vector<std::string> log;
-  std::optional<Coordinator> app;
-};
+using OtherProtocol = CoordinatorTest;
 
 TEST_F(OtherProtocol, AnOlderMemberIsNamedWithBothNumbersAndLearnsOurs) {
   const Bytes hello = of_protocol(1, wire::encode(kMember, {}, wire::Hello{.protocol = 1}));

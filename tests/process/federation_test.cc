@@ -61,6 +61,25 @@ INSTANTIATE_TEST_SUITE_P(EveryPhase, KilledInPhase,
                                          "Endorse", "UnmaskResponse"),
                          [](const auto& phase) { return std::string(phase.param); });
 
+// kill -9 in training and there again at once: without a word from it the round would wait for five
+// minutes, because its Hello comes as before.
+TEST(Federation, AMemberThatDiesAndComesBackIsNotWaitedFor) {
+  Federation f(4);
+  auto members = start_members(f, 1, 3);
+  Child fourth = f.start_member(4, "UploadHeader@2");
+  Child coordinator = f.start_coordinator({"rounds.training_timeout_s=300"});
+  ASSERT_EQ(fourth.wait(seconds(60)), 128 + 9) << f.member_log(4);
+  fourth = f.start_member(4);  // without the drill
+  ASSERT_EQ(coordinator.wait(kRun), 0) << f.coordinator_log();
+  const auto rounds = f.done_rounds();
+  EXPECT_EQ(rounds.at(2)["attempt"], 0);
+  EXPECT_EQ(rounds.at(2)["survivors"], 3);
+  EXPECT_LT(rounds.at(2)["phase_s"]["Upload"].get<double>(), 60) << f.coordinator_log();
+  EXPECT_NE(f.coordinator_log().find("site-4: left: this site was started again"),
+            std::string::npos)
+      << f.coordinator_log();
+}
+
 TEST(Federation, TooManyKilledLosesTheRoundAndReleasesNothingAndTheNextAttemptWorks) {
   Federation f(4);
   auto members = start_members(f, 1, 2);

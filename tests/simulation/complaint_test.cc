@@ -1,7 +1,8 @@
 // Complaints between real sessions (docs/secure-aggregation.md, "Bad shares"): liars take nobody
 // out of a sum, and what is opened never amounts to a secret.
-#include <gtest/gtest.h>
+#include <algorithm>
 
+#include <gtest/gtest.h>
 #include "tests/simulation/world.h"
 
 namespace sotto::sim {

@@ -49,8 +49,8 @@ TEST(RoundBoard, FollowsAMemberFromItsKeysToTheSum) {
 
 TEST(RoundBoard, TellsTheLateFromTheGoneAndSaysWhy) {
   RoundBoard board = in_upload();
-  board.on_event({Kind::kDropout, Phase::kUpload, kFirst, "silent"}, at(3000));
-  board.on_event({Kind::kDropout, Phase::kUpload, kSecond, "left: \x1b[2J"}, at(3000));
+  board.on_event({Kind::kSilent, Phase::kUpload, kFirst, "silent"}, at(3000));
+  board.on_event({Kind::kGone, Phase::kUpload, kSecond, "left: \x1b[2J"}, at(3000));
   const RunStatus s = board.resting(with_members());
   EXPECT_EQ(s.members[0].part, RoundPart::kLate);
   EXPECT_EQ(s.members[1].part, RoundPart::kGone);
@@ -62,7 +62,7 @@ TEST(RoundBoard, TellsTheLateFromTheGoneAndSaysWhy) {
 TEST(RoundBoard, WhoUploadedStaysInTheSumWhateverBecomesOfIt) {
   RoundBoard board = in_upload();
   board.on_event({Kind::kUploadProgress, Phase::kUpload, kFirst, "9 bytes"}, at(3000));
-  board.on_event({Kind::kDropout, Phase::kEndorse, kFirst, "silent"}, at(4000));
+  board.on_event({Kind::kSilent, Phase::kEndorse, kFirst, "silent"}, at(4000));
   EXPECT_EQ(part_of(board, kFirst), RoundPart::kUploaded);
 }
 

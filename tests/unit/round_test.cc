@@ -29,7 +29,7 @@ TEST(Round, SilentMembersAreLeftOutAtTheDeadlineOfTheirPhase) {
     EXPECT_FALSE(play.outcome) << message;
     play.wait(Duration(1));
     EXPECT_TRUE(play.done_with({0, 1, 3, 4})) << message;
-    EXPECT_TRUE(play.saw(RoundEvent::Kind::kDropout, 2)) << message;
+    EXPECT_TRUE(play.saw(RoundEvent::Kind::kSilent, 2)) << message;
   }
 }
 
@@ -113,7 +113,68 @@ TEST(Round, WhoLeavesIsNotWaitedFor) {
   ASSERT_EQ(play.machine.progress().phase, Phase::kUpload);
   play.say(3, wire::LeaveRound{"training failed"});
   EXPECT_TRUE(play.done_with({0, 1, 2, 4}));
-  EXPECT_TRUE(play.saw(RoundEvent::Kind::kDropout, 3));
+  EXPECT_TRUE(play.saw(RoundEvent::Kind::kGone, 3));
+}
+
+TEST(Round, LeavingAgainAndAgainIsOneFactOneLineAndThenCounted) {
+  Play play(8, 1);
+  play.mute(0, "Advertise");
+  play.mute(1, "Advertise");  // somebody else is slow: the phase goes on
+  play.start();
+  const auto facts = play.facts.size();
+  const auto events = play.events.size();
+  for (int i = 0; i < 20000; ++i)
+    play.say(0, wire::LeaveRound{std::string(4000, 'x')});
+  EXPECT_EQ(play.facts.size() - facts, 1U);
+  const auto count = [&](RoundEvent::Kind kind) {
+    return std::count_if(play.events.begin() + static_cast<std::ptrdiff_t>(events),
+                         play.events.end(), [&](const auto& e) { return e.kind == kind; });
+  };
+  EXPECT_EQ(count(RoundEvent::Kind::kGone), 1);
+  EXPECT_EQ(count(RoundEvent::Kind::kRejected), 19999) << "each of which is counted by name";
+  std::set<std::string> different;
+  for (const auto& e : play.events)
+    if (e.kind == RoundEvent::Kind::kRejected) different.insert(e.detail);
+  EXPECT_EQ(different.size(), 1U) << "so that the log says it at the 1st, 2nd, 4th, 8th time";
+}
+
+TEST(Round, WhoLeftHearsOfTheRoundNoMore) {
+  Play play(5, 1);
+  play.mute(3, "UploadHeader");
+  play.start();
+  play.say(3, wire::LeaveRound{"the site was started again"});
+  const auto before = play.count("Survivors", 3) + play.count("Fix", 3);
+  play.absorb(play.machine.member_connected(play.id(3), play.now));
+  EXPECT_EQ(play.count("Survivors", 3) + play.count("Fix", 3), before);
+}
+
+TEST(Round, WhoLostItsLinkHearsOfTheRoundWhenItIsBack) {
+  Play play(5, 1);
+  play.mute(3, "UploadHeader");
+  play.mute(4, "UploadHeader");
+  play.start();
+  play.absorb(play.machine.member_lost(play.id(3), "the link is down", play.now));
+  EXPECT_TRUE(play.saw(RoundEvent::Kind::kGone, 3));
+  play.muted.clear();
+  play.absorb(play.machine.member_connected(play.id(3), play.now));
+  play.absorb(play.machine.member_connected(play.id(4), play.now));
+  EXPECT_TRUE(play.done_with({0, 1, 2, 3, 4})) << "it is in the sum after all";
+}
+
+TEST(Round, FramesAboutOtherRoundsAreCountedWhenTheyAreNobodysLateOnes) {
+  Play play(5, 1);
+  play.mute(0, "Advertise");
+  play.start();
+  const wire::Message m1 = play.members.members[0].m1;
+  const RoundNumber round = play.members.header.round;
+  const auto kind = [&](RoundNumber about) {
+    return play.machine.handle({play.id(0), about, m1}, play.now).events.at(0).kind;
+  };
+  EXPECT_EQ(kind({0}), RoundEvent::Kind::kRejected);
+  EXPECT_EQ(kind({round.value + 1}), RoundEvent::Kind::kRejected);
+  for (int i = 0; i < 64; ++i)
+    EXPECT_EQ(kind({round.value - 1}), RoundEvent::Kind::kIgnored) << i;
+  EXPECT_EQ(kind({round.value - 1}), RoundEvent::Kind::kRejected);
 }
 
 TEST(Round, ABadUploadMakesItsSenderADropout) {
@@ -127,7 +188,7 @@ TEST(Round, ABadUploadMakesItsSenderADropout) {
   };
   play.start();
   EXPECT_TRUE(play.done_with({1, 2, 3, 4}));
-  EXPECT_TRUE(play.saw(RoundEvent::Kind::kDropout, 0));
+  EXPECT_TRUE(play.saw(RoundEvent::Kind::kGone, 0));
 }
 
 TEST(Round, AWrongMaskLosesTheRoundInsteadOfGivingAWrongSum) {
@@ -211,7 +272,7 @@ TEST(Round, MessagesOfStrangersOtherRoundsAndOtherNamesDoNotCount) {
   };
   const RoundNumber round = play.members.header.round;
   EXPECT_EQ(kind({MemberId{999}, round, m1}), RoundEvent::Kind::kRejected);
-  EXPECT_EQ(kind({play.id(0), {round.value + 1}, m1}), RoundEvent::Kind::kIgnored);
+  EXPECT_EQ(kind({play.id(0), {round.value - 1}, m1}), RoundEvent::Kind::kIgnored);
   EXPECT_EQ(kind({play.id(1), round, m1}), RoundEvent::Kind::kRejected);
   EXPECT_EQ(kind({play.id(0), round, wire::Fix{}}), RoundEvent::Kind::kRejected);
   EXPECT_EQ(play.machine.progress().done, 0U);
