@@ -22,7 +22,7 @@ std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
                                                const std::filesystem::path& folder) {
   const auto terms = run::noise_terms(job, parameters);
   if (!terms.ok()) throw StartupError("the job: " + terms.error().message);
-  if (!*terms) return std::nullopt;
+  if (!*terms && !job.differential_privacy.enabled) return std::nullopt;
   auto account = NoiseAccount::open(folder / "noise.log");
   if (!account.ok()) throw StartupError(account.error().message);
   return std::move(account).value();

@@ -19,8 +19,8 @@ namespace sotto::coordinator {
 /// Throws StartupError when the job's target cannot be reached.
 run::PublicEpsilon public_epsilon(const config::JobConfig& job);
 
-/// FOLDER/noise.log, where the job asks for noise inside its sums. Throws StartupError when that
-/// cannot be, with a model of so many parameters, or the file is of no use.
+/// FOLDER/noise.log, where the job has differential privacy of either kind. Throws StartupError
+/// when that cannot be, with a model of so many parameters, or the file is of no use.
 std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
                                                std::uint64_t parameters,
                                                const std::filesystem::path& folder);

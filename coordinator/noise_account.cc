@@ -8,26 +8,29 @@ namespace sotto::coordinator {
 
 namespace {
 
-Bytes record_of(RoundNumber round, const privacy::NoisyRounds& noise) {
+/// The number alone where there is no noise inside the sum.
+Bytes record_of(RoundNumber round, const std::optional<privacy::NoisyRounds>& noise) {
   ByteWriter out;
   out.u64(round.value);
-  out.u8(static_cast<std::uint8_t>(noise.mechanism));
-  out.u64(noise.variance);
-  out.u32(noise.unknown_noises);
-  out.u64(noise.squared_sensitivity);
-  out.u64(noise.dimension);
-  out.u64(noise.rounds);
+  if (!noise) return out.take();
+  out.u8(static_cast<std::uint8_t>(noise->mechanism));
+  out.u64(noise->variance);
+  out.u32(noise->unknown_noises);
+  out.u64(noise->squared_sensitivity);
+  out.u64(noise->dimension);
+  out.u64(noise->rounds);
   return out.take();
 }
 
 struct Charged {
   RoundNumber round;
-  privacy::NoisyRounds noise;
+  std::optional<privacy::NoisyRounds> noise;
 };
 
 Result<Charged> charge_in(BytesView record) {
   ByteReader in(record);
-  const RoundNumber round{in.u64()};
+  Charged out{.round = RoundNumber{in.u64()}, .noise = {}};
+  if (in.finished()) return out;
   const std::uint8_t mechanism = in.u8();
   privacy::NoisyRounds noise;
   noise.mechanism = static_cast<privacy::NoiseMechanism>(mechanism);
@@ -38,7 +41,8 @@ Result<Charged> charge_in(BytesView record) {
   noise.rounds = in.u64();
   if (!in.finished() || mechanism > static_cast<std::uint8_t>(privacy::NoiseMechanism::kSkellam))
     return Error{"an unknown record"};
-  return Charged{.round = round, .noise = noise};
+  out.noise = noise;
+  return out;
 }
 
 }  // namespace
@@ -50,19 +54,21 @@ Result<NoiseAccount> NoiseAccount::open(const std::filesystem::path& file) {
   NoiseAccount out(std::move(opened->log));
   for (const Bytes& record : opened->records) {
     const auto charge = charge_in(record);
-    const Status added = charge.ok() ? out.accountant_.add(charge->noise) : Status(charge.error());
+    Status added = charge.ok() ? Status{} : Status(charge.error());
+    if (charge.ok() && charge->noise) added = out.accountant_.add(*charge->noise);
     if (!added.ok()) return Error{file.string() + ": " + added.error().message};
     out.charged_.insert(charge->round);
   }
   return out;
 }
 
-Status NoiseAccount::charge(RoundNumber round, const privacy::NoisyRounds& noise) {
+Status NoiseAccount::charge(RoundNumber round, const std::optional<privacy::NoisyRounds>& noise) {
   if (charged_.contains(round)) return {};
-  if (Status fits = privacy::check(noise); !fits.ok()) return fits;
+  if (noise)
+    if (Status fits = privacy::check(*noise); !fits.ok()) return fits;
   if (Status written = log_.append(record_of(round, noise)); !written.ok()) return written;
   charged_.insert(round);
-  return accountant_.add(noise);
+  return noise ? accountant_.add(*noise) : Status{};
 }
 
 }  // namespace sotto::coordinator

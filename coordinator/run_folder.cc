@@ -30,6 +30,8 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
   auto counted = store_->counted_round();
   if (!counted.ok()) throw StartupError(counted.error().message);
   counted_round_ = *counted;
+  training_rounds_ = job.rounds.num_server_rounds;
+  sums_have_noise_ = job.distributed_privacy.enabled;
   at_start_ = {.finished_rounds = checkpoint.finished_rounds, .wall_s = checkpoint.wall_s};
   write_resolved_job(job, path_);
   metrics.open(path_ / "metrics.jsonl", checkpoint.finished_rounds);
@@ -99,7 +101,9 @@ void RunFolder::begin_attempt(const AttemptBegun& attempt) {
 
 void RunFolder::enter_phase(Phase phase, RoundNumber round,
                             const std::optional<codec::NoisyEncoding>& noise) {
-  if (phase == Phase::kUpload && noise) must(noise_account_->charge(round, noise->round));
+  if (phase == Phase::kUpload && noise_account_ && round.server_round() <= training_rounds_)
+    must(noise_account_->charge(
+        round, noise ? std::optional(noise->round) : std::optional<privacy::NoisyRounds>()));
   if (phase != Phase::kEndorse || was_counted(round.server_round())) return;
   drill_moment();
   must(store_->save_counted(round.server_round()));
@@ -129,7 +133,7 @@ void RunFolder::commit_waiting(TimePoint now) {
 }
 
 std::optional<double> RunFolder::participant_epsilon(double delta) const {
-  if (!noise_account_) return std::nullopt;
+  if (!noise_account_ || !sums_have_noise_) return std::nullopt;
   return noise_account_->epsilon(delta);
 }
 

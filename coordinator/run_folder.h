@@ -48,8 +48,8 @@ class RunFolder {
   void begin_attempt(const AttemptBegun& attempt);
 
   /// What an attempt does to the run when it enters a phase, durable before it returns, and before
-  /// the phase's first message leaves. With M4U, on which updates follow, their noise is charged,
-  /// where the job has noise inside its sums and the round trains. With M6, on which a certificate
+  /// the phase's first message leaves. With M4U, on which updates follow, the attempt is charged,
+  /// where the job has differential privacy and the round trains. With M6, on which a certificate
   /// follows, its server round was counted.
   void enter_phase(Phase phase, RoundNumber round,
                    const std::optional<codec::NoisyEncoding>& noise);
@@ -88,6 +88,12 @@ class RunFolder {
   /// Durable before it returns, and before the checkpoint that it led to.
   void publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
 
+  /// The attempts in which a site may have been charged for its training, those of earlier
+  /// processes too; 0 of a job without any differential privacy.
+  [[nodiscard]] std::uint64_t charged_attempts() const {
+    return noise_account_ ? noise_account_->attempts() : 0;
+  }
+
   /// What the run's sums cost a participant so far, of such a job.
   [[nodiscard]] std::optional<double> participant_epsilon(double delta) const;
 
@@ -107,6 +113,8 @@ class RunFolder {
   AtStart at_start_;
   std::optional<CheckpointStore> store_;
   std::uint64_t counted_round_ = 0;  // the newest that was counted; 0: none
+  std::uint64_t training_rounds_ = 0;
+  bool sums_have_noise_ = false;
   std::optional<NoiseAccount> noise_account_;
   std::optional<RoundJournal> journal_;
   std::shared_ptr<PublishedSums> sums_;

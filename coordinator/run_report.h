@@ -42,7 +42,7 @@ struct RoundRecord {
   std::uint64_t upload_bytes = 0;  // all survivors' masked vectors
   std::uint64_t values = 0;        // floats in an update
   std::optional<double>
-      epsilon;  // example-level, after this round, at the job's delta; absent without DP
+      epsilon;  // example-level, after this attempt, at the job's delta; absent without DP
   /// Participant-level, after this attempt, at distributed_privacy.target_delta: apart from
   /// epsilon.
   std::optional<double> participant_epsilon;

@@ -36,10 +36,12 @@ std::uint64_t TrainingProgress::trained_rounds() const {
 }
 
 std::optional<double> TrainingProgress::epsilon() const {
-  const auto spent = epsilon_.after(trained_rounds());
-  // Where sites calibrate, the bound of all rounds is what can be said of fewer.
-  return !spent && folder_.checkpoint.early_end ? epsilon_.after(job_.rounds.num_server_rounds)
-                                                : spent;
+  // Of a run that an older version began the first rounds are not in the account.
+  const std::uint64_t attempts = std::max(folder_.charged_attempts(), trained_rounds());
+  const bool over = folder_.checkpoint.finished_rounds >= job_.rounds.num_server_rounds;
+  if (!known_ || known_->attempts != attempts || known_->over != over)
+    known_ = {.attempts = attempts, .over = over, .epsilon = epsilon_.after(attempts, over)};
+  return known_->epsilon;
 }
 
 std::string TrainingProgress::early_end() const {
@@ -82,7 +84,8 @@ void TrainingProgress::read_evaluation(const std::vector<std::uint64_t>& metrics
   record.evaluated_round = trained_rounds();
 }
 
-void TrainingProgress::lose(wire::RoundStatus how, const RoundRecord& record) {
+void TrainingProgress::lose(wire::RoundStatus how, RoundRecord& record) {
+  record.epsilon = epsilon();
   folder_.metrics.append(record);
   folder_.drop_attempt();
   // Nobody saw its counters, and a closing evaluation is nothing without them.

@@ -25,8 +25,8 @@ class TrainingProgress {
   /// its counters say is believed within record.declared_evaluation_examples; a round whose
   /// counters are void, or that carried none, has no evaluation and is otherwise as any other.
   void accept(RoundNumber round, const RoundOutcome& outcome, RoundRecord& record);
-  /// An attempt ended without a sum.
-  void lose(wire::RoundStatus how, const RoundRecord& record);
+  /// An attempt ended without a sum: fills `record` in and writes it.
+  void lose(wire::RoundStatus how, RoundRecord& record);
   /// An attempt at the closing evaluation ended without a sum although one may have been opened,
   /// and no member gives its counters a second time. The run is then complete without them, and
   /// early_end() says so, durably.
@@ -40,7 +40,7 @@ class TrainingProgress {
   /// Of the newest finished round's sum; nothing where that one has none.
   [[nodiscard]] const std::optional<run::Evaluation>& evaluation() const { return evaluation_; }
 
-  /// Example-level, at the job's delta.
+  /// Example-level, at the job's delta, of all attempts in which a site may have been charged.
   [[nodiscard]] std::optional<double> epsilon() const;
   /// Why training ended before its last round, or the run without its closing evaluation; empty
   /// when neither is the case.
@@ -49,6 +49,12 @@ class TrainingProgress {
   [[nodiscard]] const StoppingRules& stopping() const { return stopping_; }
 
  private:
+  struct KnownEpsilon {
+    std::uint64_t attempts = 0;
+    bool over = false;
+    std::optional<double> epsilon{};
+  };
+
   void read_evaluation(const std::vector<std::uint64_t>& metrics, RoundRecord& record);
   void keep_model(const std::string& name) const;
   void drop_old_models() const;
@@ -57,6 +63,7 @@ class TrainingProgress {
   RunFolder& folder_;
   std::uint32_t keep_;
   run::PublicEpsilon epsilon_;
+  mutable std::optional<KnownEpsilon> known_;  // it takes up to a tenth of a second to compute
   StoppingRules stopping_;
   std::optional<run::Evaluation> evaluation_;
 };

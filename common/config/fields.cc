@@ -144,6 +144,11 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
       {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
        "Noise in units of clipping_norm. 0: each site computes what target_epsilon needs for its "
        "declared number of examples."},
+      {"differential_privacy.spare_rounds", &s.spare_rounds, kOptional, from_to(0, 1'000'000),
+       "Attempts lost after updates may have left that target_epsilon covers beside the rounds. "
+       "With 0, a site that allows no more than target_epsilon leaves the job at the first one "
+       "that it was charged for. Each one costs a little noise: calibration is for rounds + "
+       "spare_rounds."},
   };
 }
 

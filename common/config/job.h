@@ -60,6 +60,7 @@ struct DifferentialPrivacySection {
   double clipping_rate = 0.2;
   double count_noise_multiplier = 10;  // in units of the noise multiplier
   double noise_multiplier = 0;         // 0 = calibrated from target_epsilon at each site
+  std::uint32_t spare_rounds = 0;      // lost attempts that target_epsilon covers too
 };
 
 /// Noise inside the sum: what a participant sent is protected, without trust in the coordinator.
@@ -130,6 +131,12 @@ struct JobConfig {
   StoppingSection stopping;
   ServerOptimizerSection server_optimizer;
   std::uint64_t seed = 0;  // initial model; never noise or sampling
+
+  /// The DP-SGD steps that target_epsilon covers: those of all rounds and of all spare rounds.
+  [[nodiscard]] std::uint64_t covered_steps() const {
+    return (std::uint64_t{rounds.num_server_rounds} + differential_privacy.spare_rounds) *
+           local_training.local_steps;
+  }
 
   /// Whether texts are continued; else they are classified.
   [[nodiscard]] bool is_language_modeling() const {

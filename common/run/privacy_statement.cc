@@ -37,14 +37,14 @@ std::string figures(double epsilon, double delta) {
 /// What is known of the DP-SGD steps of a job with differential privacy.
 struct Guarantee {
   double delta = 0;
-  std::optional<privacy::DpSgdSteps> steps;  // of all rounds
-  std::optional<double> epsilon;             // of all rounds, for one example
+  std::optional<privacy::DpSgdSteps> steps;  // of all rounds and spare rounds
+  std::optional<double> epsilon;             // of these, for one example
 };
 
 Guarantee guarantee_of(const config::JobConfig& job, const StatementFacts& facts) {
   const config::DifferentialPrivacySection& dp = job.differential_privacy;
   Guarantee out{.delta = dp.target_delta};
-  if (const auto steps = steps_of_all_rounds(job, facts.declared_examples); steps.ok())
+  if (const auto steps = covered_steps_of(job, facts.declared_examples); steps.ok())
     out.steps = *steps;
   if (dp.noise_multiplier <= 0) {
     out.epsilon = dp.target_epsilon;
@@ -104,10 +104,10 @@ StatementParagraph adjacency(const StatementFacts& facts) {
 }
 
 std::string job_figures(const config::JobConfig& job, const Guarantee& g) {
-  const std::uint64_t steps =
-      std::uint64_t{job.rounds.num_server_rounds} * job.local_training.local_steps;
-  const std::string all =
-      "all " + counted(steps, "step") + " of the " + counted(job.rounds.num_server_rounds, "round");
+  const std::uint64_t spare = job.differential_privacy.spare_rounds;
+  const std::string all = "all " + counted(job.covered_steps(), "step") + " of the " +
+                          counted(job.rounds.num_server_rounds, "round") +
+                          (spare > 0 ? " and of " + counted(spare, "spare round") : std::string());
   if (!g.epsilon)
     return "The job fixes the noise multiplier " +
            shown(job.differential_privacy.noise_multiplier) + " and delta " + shown(g.delta) +
@@ -123,6 +123,12 @@ std::string job_figures(const config::JobConfig& job, const Guarantee& g) {
   return out + ".";
 }
 
+std::string lost_rounds(std::uint64_t spare) {
+  if (spare == 0) return "The ledger of a site may therefore exceed this figure. ";
+  return "The figure covers " + counted(spare, "such round") +
+         ", and with more of them the ledger of a site may exceed it. ";
+}
+
 StatementParagraph guarantee(const config::JobConfig& job, const StatementFacts& facts,
                              const Guarantee& g) {
   return {"Epsilon and delta of this job",
@@ -131,8 +137,10 @@ StatementParagraph guarantee(const config::JobConfig& job, const StatementFacts&
                    ? " So far the run has come to epsilon " + shown(*facts.epsilon_spent) + "."
                    : std::string()) +
               " An update that was charged in a round that failed is charged again when the site "
-              "trains again, so the ledger of a site may exceed this figure. The ledger composes "
-              "all jobs on a data set, and it refuses what exceeds the budget in site.json."};
+              "trains again. " +
+              lost_rounds(job.differential_privacy.spare_rounds) +
+              "The ledger composes all jobs on a data set, and it refuses what exceeds the budget "
+              "in site.json."};
 }
 
 /// Nothing where it is above kMeaninglessEpsilon, or delta is no probability.

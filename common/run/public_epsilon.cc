@@ -6,7 +6,7 @@
 
 namespace sotto::run {
 
-Result<std::optional<privacy::DpSgdSteps>> steps_of_all_rounds(
+Result<std::optional<privacy::DpSgdSteps>> covered_steps_of(
     const config::JobConfig& job, std::optional<std::uint64_t> declared_examples) {
   using Steps = std::optional<privacy::DpSgdSteps>;
   const config::DifferentialPrivacySection& dp = job.differential_privacy;
@@ -18,9 +18,7 @@ Result<std::optional<privacy::DpSgdSteps>> steps_of_all_rounds(
                              static_cast<double>(*declared_examples));
   if (rate <= 0) return Steps{};
   privacy::DpSgdSteps out{
-      .sampling_rate = rate,
-      .noise_multiplier = dp.noise_multiplier,
-      .steps = std::uint64_t{job.rounds.num_server_rounds} * training.local_steps};
+      .sampling_rate = rate, .noise_multiplier = dp.noise_multiplier, .steps = job.covered_steps()};
   if (out.noise_multiplier > 0) return Steps(out);
   const auto calibrated = privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
                                                                .delta = dp.target_delta,
@@ -40,22 +38,22 @@ Result<PublicEpsilon> PublicEpsilon::of(const config::JobConfig& job) {
   out.delta_ = dp.target_delta;
   out.sampling_rate_ = job.local_training.sampling_rate;
   out.steps_per_round_ = job.local_training.local_steps;
-  out.training_rounds_ = job.rounds.num_server_rounds;
+  out.covered_attempts_ = std::uint64_t{job.rounds.num_server_rounds} + dp.spare_rounds;
   if (dp.noise_multiplier <= 0) out.target_ = dp.target_epsilon;
-  const auto steps = steps_of_all_rounds(job, std::nullopt);
+  const auto steps = covered_steps_of(job, std::nullopt);
   if (!steps.ok()) return steps.error();
   if (*steps) out.noise_multiplier_ = (*steps)->noise_multiplier;
   return out;
 }
 
-std::optional<double> PublicEpsilon::after(std::uint64_t rounds) const {
+std::optional<double> PublicEpsilon::after(std::uint64_t attempts, bool training_is_over) const {
   if (!private_) return std::nullopt;
-  const std::uint64_t trained = std::min(rounds, training_rounds_);
-  if (trained == 0) return 0.0;
-  if (sampling_rate_ <= 0) return trained == training_rounds_ ? target_ : std::nullopt;
+  if (attempts == 0) return 0.0;
+  if (sampling_rate_ <= 0)
+    return training_is_over && attempts <= covered_attempts_ ? target_ : std::nullopt;
   auto epsilon = privacy::epsilon_of({.sampling_rate = sampling_rate_,
                                       .noise_multiplier = noise_multiplier_,
-                                      .steps = trained * steps_per_round_},
+                                      .steps = attempts * steps_per_round_},
                                      delta_);
   return epsilon.ok() ? std::optional<double>(*epsilon) : std::nullopt;
 }

@@ -237,7 +237,7 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
       job_of(kJob).canonical,
       R"({"differential_privacy":{"clipping":"flat","clipping_norm":1,)"
       R"("clipping_quantile":0.5,"clipping_rate":0.2,"count_noise_multiplier":10,"enabled":true,)"
-      R"("noise_multiplier":0,)"
+      R"("noise_multiplier":0,"spare_rounds":0,)"
       R"("target_delta":1e-05,"target_epsilon":8},"distributed_privacy":{"clipping_norm":1,)"
       R"("enabled":false,"mechanism":"discrete_gaussian","noise_multiplier":0,)"
       R"("target_delta":1e-05,"target_epsilon":8},)"

@@ -57,6 +57,19 @@ TEST(NoiseAccount, CountsEveryAttemptThatUpdatesCouldLeaveIn) {
   EXPECT_NEAR(account.epsilon(kDelta), epsilon_of(2), 1e-12);
 }
 
+TEST(NoiseAccount, CountsAttemptsWithoutNoiseInsideTheSumAlsoAfterARestart) {
+  const TemporaryDirectory directory;
+  {
+    NoiseAccount account = open(directory / "noise.log");
+    ASSERT_TRUE(account.charge(RoundNumber::of(1, 0), std::nullopt).ok());
+    ASSERT_TRUE(account.charge(RoundNumber::of(1, 0), std::nullopt).ok());
+    ASSERT_TRUE(account.charge(RoundNumber::of(1, 1), std::nullopt).ok());
+  }
+  const NoiseAccount again = open(directory / "noise.log");
+  EXPECT_EQ(again.attempts(), 2U);
+  EXPECT_EQ(again.epsilon(kDelta), 0);
+}
+
 TEST(NoiseAccount, AnAttemptThatGoesOnAfterACrashIsChargedOnce) {
   const TemporaryDirectory directory;
   for (int process = 0; process < 2; ++process) {

@@ -92,7 +92,7 @@ TEST(PrivacyStatement, BeginsWithWhatHoldsForEveryPrivateJob) {
 
 TEST(PrivacyStatement, NamesEpsilonAndDeltaOfAllSteps) {
   const config::JobConfig job = public_job();
-  const auto steps = steps_of_all_rounds(job, std::nullopt).value();
+  const auto steps = covered_steps_of(job, std::nullopt).value();
   ASSERT_TRUE(steps.has_value());
   EXPECT_EQ(steps->steps, 100U);
   const double epsilon = privacy::epsilon_of(*steps, 1e-5).value();
@@ -101,6 +101,16 @@ TEST(PrivacyStatement, NamesEpsilonAndDeltaOfAllSteps) {
   EXPECT_TRUE(holds(text, "(epsilon " + shown(epsilon) + ", delta 1e-05)")) << text;
   EXPECT_TRUE(holds(text_of(calibrated_job(), kFigures), "(epsilon 8, delta 1e-05)"));
   EXPECT_TRUE(holds(text_of(job, kFigures, {.epsilon_spent = 0.125}), "come to epsilon 0.125"));
+}
+
+TEST(PrivacyStatement, SpareRoundsAreWithinTheFigure) {
+  config::JobConfig job = calibrated_job();
+  EXPECT_TRUE(holds(text_of(job, kFigures), "may therefore exceed this figure"));
+  job.differential_privacy.spare_rounds = 4;
+  const std::string text = text_of(job, kFigures);
+  EXPECT_TRUE(holds(text, "of the 20 rounds and of 4 spare rounds")) << text;
+  EXPECT_TRUE(holds(text, "The figure covers 4 such rounds")) << text;
+  EXPECT_TRUE(holds(text, "(epsilon 8, delta 1e-05)")) << text;
 }
 
 TEST(PrivacyStatement, EpsilonThatNeedsTheDeclaredSizeIsNotMadeUp) {

@@ -9,6 +9,7 @@
 
 #include "common/codec/quantizer.h"
 #include "common/privacy/clip.h"
+#include "common/privacy/ledger.h"
 #include "tests/unit/temporary_directory.h"
 
 namespace sotto::coordinator {
@@ -80,12 +81,18 @@ struct CoordinatorCounters : ::testing::Test {
     return record;
   }
 
-  void lose(RoundNumber round, RoundStatus how) {
+  RoundRecord lose(RoundNumber round, RoundStatus how) {
     folder->enter_phase(Phase::kUpload, round, std::nullopt);
     folder->enter_phase(Phase::kEndorse, round, std::nullopt);
-    training->lose(how, {.server_round = round.server_round(),
-                         .closing_evaluation = round == kClosing,
-                         .status = "lost"});
+    return end_without_sum(round, how);
+  }
+
+  RoundRecord end_without_sum(RoundNumber round, RoundStatus how) {
+    RoundRecord record{.server_round = round.server_round(),
+                       .closing_evaluation = round == kClosing,
+                       .status = "lost"};
+    training->lose(how, record);
+    return record;
   }
 
   void train_all() {
@@ -111,7 +118,7 @@ TEST_F(CoordinatorCounters, AServerRoundIsCountedOnceFromItsCertificateOnAlsoAft
   begin_process();
   EXPECT_EQ(folder->counters_of(second), EvaluationCounters::kLeftOut);
   EXPECT_EQ(folder->counters_of(RoundNumber::of(2, 0)), EvaluationCounters::kSummed);
-  training->lose(RoundStatus::kBurnt, {.server_round = 1});
+  end_without_sum(first, RoundStatus::kBurnt);
   EXPECT_EQ(folder->counters_of(second), EvaluationCounters::kLeftOut)
       << "who missed the burn certificate can still take part";
 }
@@ -168,6 +175,78 @@ TEST_F(CoordinatorCounters, ABurntClosingEvaluationIsTriedAgain) {
   EXPECT_EQ(finish(kClosing, kHonest).evaluation->accuracy, 0.4);
   EXPECT_TRUE(training->complete());
   EXPECT_EQ(training->early_end(), "");
+}
+
+/// Two rounds of five steps at rate 0.1, and the ledger of a site that was charged in every
+/// attempt.
+struct CoordinatorEpsilon : CoordinatorCounters {
+  static constexpr double kDelta = 1e-5;
+  std::optional<privacy::PrivacyLedger> ledger;
+
+  void SetUp() override {
+    job.differential_privacy = {.enabled = true, .target_delta = kDelta, .noise_multiplier = 1};
+    job.local_training.local_steps = 5;
+    job.local_training.sampling_rate = 0.1;
+    ledger.emplace(privacy::PrivacyLedger::open(directory / "ledger.sqlite").value());
+    begin_process();
+  }
+
+  /// The message on which uploads follow leaves, and the site is charged.
+  void ask_for_uploads(RoundNumber round) {
+    folder->enter_phase(Phase::kUpload, round, std::nullopt);
+    const privacy::Charge charge{
+        .dataset_id = "records",
+        .round = round,
+        .steps = privacy::DpSgdSteps{.sampling_rate = 0.1, .noise_multiplier = 1, .steps = 5},
+        .input = {static_cast<std::uint8_t>(round.server_round()),
+                  static_cast<std::uint8_t>(round.attempt() + 1)}};
+    const privacy::Budget budget{.max_epsilon = 100, .delta = kDelta};
+    ASSERT_TRUE(ledger->charge_and_release(charge, budget, 0).ok());
+  }
+
+  [[nodiscard]] double of_the_ledger() const { return ledger->spent("records", kDelta).value(); }
+};
+
+TEST_F(CoordinatorEpsilon, IsThatOfTheLedgerAlsoWithLostAttemptsAndAfterARestart) {
+  const RoundNumber first = RoundNumber::of(1, 0), lost = RoundNumber::of(2, 0);
+  EXPECT_EQ(training->epsilon(), 0.0);
+  ask_for_uploads(first);
+  EXPECT_EQ(training->epsilon(), of_the_ledger()) << "updates may be on their way";
+  EXPECT_EQ(finish(first, kHonest).epsilon, of_the_ledger());
+  const double one_round = of_the_ledger();
+  ask_for_uploads(lost);
+  // A site that began again after it had been charged has no update that could be given back.
+  EXPECT_EQ(end_without_sum(lost, RoundStatus::kBurnt).epsilon, of_the_ledger());
+  EXPECT_GT(of_the_ledger(), 1.1 * one_round);
+  begin_process();
+  EXPECT_EQ(training->epsilon(), of_the_ledger());
+  EXPECT_EQ(end_without_sum(RoundNumber::of(2, 1), RoundStatus::kCancelled).epsilon,
+            of_the_ledger())
+      << "no update was asked for";
+  const RoundNumber last = RoundNumber::of(2, 2);
+  ask_for_uploads(last);
+  EXPECT_EQ(finish(last, kHonest).epsilon, of_the_ledger());
+  EXPECT_EQ(last_line()["epsilon"], of_the_ledger());
+  folder->enter_phase(Phase::kUpload, kClosing, std::nullopt);
+  EXPECT_EQ(finish(kClosing, kHonest).epsilon, of_the_ledger()) << "trains nothing";
+  EXPECT_FALSE(folder->participant_epsilon(kDelta)) << "no noise inside the sums";
+}
+
+TEST_F(CoordinatorEpsilon, OfNoiseThatSitesCalibrateIsTheTargetAsLongAsItCoversTheAttempts) {
+  job.differential_privacy.noise_multiplier = 0;
+  job.differential_privacy.spare_rounds = 1;
+  job.local_training.sampling_rate = 0;
+  job.local_training.expected_batch_size = 8;
+  begin_process();
+  ask_for_uploads(RoundNumber::of(1, 0));
+  EXPECT_FALSE(finish(RoundNumber::of(1, 0), kHonest).epsilon) << "training goes on";
+  lose(RoundNumber::of(2, 0), RoundStatus::kLost);
+  folder->enter_phase(Phase::kUpload, RoundNumber::of(2, 1), std::nullopt);
+  EXPECT_EQ(finish(RoundNumber::of(2, 1), kHonest).epsilon,
+            job.differential_privacy.target_epsilon);
+  job.differential_privacy.spare_rounds = 0;
+  begin_process();
+  EXPECT_FALSE(training->epsilon()) << "one attempt more than the noise was calibrated for";
 }
 
 }  // namespace
