@@ -16,6 +16,7 @@
 #include "common/privacy/selection.h"
 #include "common/run/privacy_statement.h"
 #include "participant/learning/local_trainer.h"
+#include "participant/privacy_batch.h"
 #include "participant/privacy_questions.h"
 
 namespace sotto::participant {
@@ -52,16 +53,18 @@ std::string shown(double value) {
 /// A line in, an answer out, at once: a program may hold a conversation.
 void answer_batch() {
   std::string line;
+  std::uint64_t number = 1;
   for (int c = std::getchar(); c != EOF || !line.empty(); c = std::getchar()) {
     if (c != '\n' && c != EOF) {
       line.push_back(static_cast<char>(c));
       continue;
     }
     if (line.find_first_not_of(" \t\r") != std::string::npos) {
-      std::printf("%s\n", answer_line(line).c_str());
+      std::printf("%s\n", answer_line(line, number).c_str());
       std::fflush(stdout);
     }
     line.clear();
+    ++number;
     if (c == EOF) return;
   }
 }
@@ -76,7 +79,7 @@ PrivacyQuestion question_of_job(const config::JobConfig& job, Arguments& args) {
   args.delta = job.differential_privacy.target_delta;
   privacy::DpSgdSteps steps =
       or_stop(learning::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
-  steps.steps *= job.rounds.num_server_rounds;
+  steps.steps = job.covered_steps();
   return {.parts = {steps}, .delta = args.delta};
 }
 
@@ -220,9 +223,18 @@ void add_privacy_command(CLI::App& app) {
   sub->add_flag("--json", args->json, "One JSON object");
   sub->add_flag(
       "--batch", args->batch,
-      "One JSON object a line from standard input, answers in order: {\"accountant\", "
-      "\"sampling_rate\", \"noise_multiplier\", \"steps\", \"delta\"}, \"parts\" for a list "
-      "of runs, \"target_epsilon\" instead of the noise multiplier");
+      "One JSON object a line from standard input, answers in order. A run is "
+      "\"sampling_rate\", \"noise_multiplier\", \"steps\"; \"parts\" is a list of runs. "
+      "Epsilon: {\"sampling_rate\":0.01,\"noise_multiplier\":1,\"steps\":1000,\"delta\":1e-5}. "
+      "Delta: \"epsilon\":2 instead of \"delta\". Noise: \"target_epsilon\":2 instead of "
+      "\"noise_multiplier\". A person with ten examples: \"examples\":10. Replacing one: "
+      "\"adjacency\":\"replace_one\". The Rényi curve: \"orders\":[2,8,32] instead of "
+      "\"delta\"; the Rényi bound: \"accountant\":\"rdp\". Other noise: "
+      "{\"mechanism\":\"laplace\",\"scale\":2,\"steps\":1,\"delta\":1e-5}, "
+      "\"discrete_laplace\" with \"decay\" and \"sensitivity\", \"discrete_gaussian\" with "
+      "\"sigma\" and \"sensitivity\", \"distributed_discrete_gaussian\" or "
+      "\"distributed_skellam\" with \"deviation\", \"unknown_noises\", "
+      "\"squared_sensitivity\", \"dimension\". docs/privacy.md has an example of each");
   sub->callback([args] { run_command(*args); });
 }
 

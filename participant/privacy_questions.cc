@@ -5,15 +5,10 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
-#include <set>
-
-#include <nlohmann/json.hpp>
 
 namespace sotto::participant {
 
 namespace {
-
-using nlohmann::json;
 
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...) {
   std::array<char, 512> text{};
@@ -23,100 +18,6 @@ using nlohmann::json;
   va_end(values);
   const int most = static_cast<int>(text.size()) - 1;
   return {text.data(), static_cast<std::size_t>(std::clamp(size, 0, most))};
-}
-
-Status only_keys(const json& object, const std::set<std::string>& known) {
-  for (const auto& [key, value] : object.items())
-    if (!known.contains(key)) return Error{"unknown key \"" + key + "\""};
-  return {};
-}
-
-Result<double> number(const json& object, const char* key) {
-  const auto at = object.find(key);
-  if (at == object.end()) return Error{std::string("\"") + key + "\" is missing"};
-  if (!at->is_number()) return Error{std::string("\"") + key + "\" must be a number"};
-  return at->get<double>();
-}
-
-Result<std::uint64_t> whole_number(const json& object, const char* key) {
-  const Result<double> value = number(object, key);
-  if (!value.ok()) return value.error();
-  if (!(*value >= 0 && *value <= 0x1p48 && *value == std::floor(*value)))
-    return Error{std::string("\"") + key + "\" must be a whole number up to 2^48"};
-  return static_cast<std::uint64_t>(*value);
-}
-
-/// What is asked for stays 0 where a target takes the place of the noise multiplier.
-Result<privacy::DpSgdSteps> part_of(const json& object, const std::optional<double>& target) {
-  privacy::DpSgdSteps out;
-  const Result<double> rate = number(object, "sampling_rate");
-  if (!rate.ok()) return rate.error();
-  out.sampling_rate = *rate;
-  const Result<std::uint64_t> steps = whole_number(object, "steps");
-  if (!steps.ok()) return steps.error();
-  out.steps = *steps;
-  if (target) {
-    if (object.contains("noise_multiplier"))
-      return Error{"\"target_epsilon\" asks for the \"noise_multiplier\": give one of them"};
-    return out;
-  }
-  const Result<double> noise = number(object, "noise_multiplier");
-  if (!noise.ok()) return noise.error();
-  out.noise_multiplier = *noise;
-  return out;
-}
-
-Result<std::vector<privacy::DpSgdSteps>> parts_of(const json& object) {
-  const json& parts = object.at("parts");
-  if (!parts.is_array() || parts.empty()) return Error{"\"parts\" is a list of runs"};
-  for (const char* key : {"sampling_rate", "noise_multiplier", "steps", "target_epsilon"})
-    if (object.contains(key))
-      return Error{std::string("with \"parts\" there is no \"") + key + "\" beside them"};
-  std::vector<privacy::DpSgdSteps> out;
-  for (const json& entry : parts) {
-    const std::string where = "parts[" + std::to_string(out.size()) + "]: ";
-    if (!entry.is_object()) return Error{where + "a JSON object"};
-    if (Status known = only_keys(entry, {"sampling_rate", "noise_multiplier", "steps"});
-        !known.ok())
-      return Error{where + known.error().message};
-    const Result<privacy::DpSgdSteps> part = part_of(entry, std::nullopt);
-    if (!part.ok()) return Error{where + part.error().message};
-    out.push_back(*part);
-  }
-  return out;
-}
-
-Result<PrivacyQuestion> parse(std::string_view line) {
-  const json object = json::parse(line, nullptr, false);
-  if (object.is_discarded()) return Error{"not a JSON object on one line"};
-  if (!object.is_object()) return Error{"a question is a JSON object"};
-  if (Status known = only_keys(object, {"accountant", "sampling_rate", "noise_multiplier", "steps",
-                                        "delta", "parts", "target_epsilon"});
-      !known.ok())
-    return known.error();
-  PrivacyQuestion out;
-  if (const auto at = object.find("accountant"); at != object.end()) {
-    if (*at != "pld" && *at != "rdp") return Error{"\"accountant\" is \"pld\" or \"rdp\""};
-    out.accounting = *at == "rdp" ? privacy::Accounting::kRdp : privacy::Accounting::kPld;
-  }
-  const Result<double> delta = number(object, "delta");
-  if (!delta.ok()) return delta.error();
-  out.delta = *delta;
-  if (object.contains("target_epsilon")) {
-    const Result<double> target = number(object, "target_epsilon");
-    if (!target.ok()) return target.error();
-    out.target_epsilon = *target;
-  }
-  if (object.contains("parts")) {
-    Result<std::vector<privacy::DpSgdSteps>> parts = parts_of(object);
-    if (!parts.ok()) return parts.error();
-    out.parts = std::move(parts).value();
-    return out;
-  }
-  const Result<privacy::DpSgdSteps> part = part_of(object, out.target_epsilon);
-  if (!part.ok()) return part.error();
-  out.parts = {*part};
-  return out;
 }
 
 /// Places of the curve in a picture, from 0 to 1, upwards.
@@ -169,19 +70,6 @@ Result<PrivacyAnswer> answer(const PrivacyQuestion& question) {
   if (!epsilon.ok()) return epsilon.error();
   out.epsilon = *epsilon;
   return out;
-}
-
-std::string answer_line(std::string_view line) {
-  const Result<PrivacyQuestion> question = parse(line);
-  const Result<PrivacyAnswer> found =
-      question.ok() ? answer(*question) : Result<PrivacyAnswer>(question.error());
-  if (!found.ok())
-    return json{{"error", found.error().message}}.dump(-1, ' ', false,
-                                                       json::error_handler_t::replace);
-  if (question->target_epsilon)
-    return json{{"noise_multiplier", found->parts[0].noise_multiplier}}.dump();
-  return json{{"epsilon", std::isfinite(found->epsilon) ? json(found->epsilon) : json(nullptr)}}
-      .dump();
 }
 
 Result<PrivacyCurve> curve(const PrivacyAnswer& answer, double delta, std::size_t points) {

@@ -1,10 +1,9 @@
-// What-if questions about example-level privacy: epsilon of runs that might be, noise for a target.
-// Pure; nothing is charged.
+// What-if questions about the example-level privacy of jobs: epsilon of runs that might be, noise
+// for a target, and both as a curve. Pure; nothing is charged.
 #pragma once
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/base/result.h"
@@ -27,10 +26,6 @@ struct PrivacyAnswer {
 };
 
 Result<PrivacyAnswer> answer(const PrivacyQuestion& question);
-
-/// A question as one JSON object, the answer as one: {"epsilon":...}, {"noise_multiplier":...} or
-/// {"error":...}. An epsilon without a bound is null.
-std::string answer_line(std::string_view line);
 
 /// Epsilon while the parts are carried out, in `points` even shares of all their steps.
 struct PrivacyCurve {
