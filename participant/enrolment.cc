@@ -117,7 +117,7 @@ void refuse_doubts(const Membership& /*membership*/, const RosterChange& change)
     names += " --accept-changed-keys " + doubt.name;
   }
   if (!reasons.empty())
-    throw StartupError("the file is refused, and nothing was changed: " + reasons +
+    throw StartupError("the file is refused, and nothing was changed:\n" + reasons +
                        "Compare the fingerprints with these members themselves, over another "
                        "channel than the operator's. Where they are right, join again with" +
                        names);

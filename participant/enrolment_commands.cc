@@ -88,14 +88,16 @@ void show_and_decide(const JoinArguments& args, const keystore::Keystore& keys,
   std::vector<run::AuditEvent> accepted;
   for (const KeyDoubt& doubt : change.doubts) {
     const std::string by = accepted_by(args, doubt);
-    if (by.empty())
+    if (by.empty()) {
       left.doubts.push_back(doubt);
-    else
-      accepted.push_back({"changed_keys_accepted",
-                          {{"member", doubt.name},
-                           {"what", doubt.reason},
-                           {"version", std::to_string(membership.federation.roster.version)},
-                           {"by", by}}});
+      continue;
+    }
+    print("  accepted by " + by + ": " + doubt.reason);
+    accepted.push_back({"changed_keys_accepted",
+                        {{"member", doubt.name},
+                         {"what", doubt.reason},
+                         {"version", std::to_string(membership.federation.roster.version)},
+                         {"by", by}}});
   }
   refuse_doubts(membership, left);
   if (accepted.empty()) return;
