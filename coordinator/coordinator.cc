@@ -27,6 +27,7 @@ Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey&
       random(r),
       observer(std::move(obs)),
       members(options.roster),
+      expiry(options.roster.version, options.roster.expiry_unix_s, config::kOperatorRenews),
       folder(options.folder, options.job, std::move(options.initial_model), random, options.drill),
       training(options.job, folder, options.keep) {
   if (Status opened = members.open_conflicts(folder.path() / "conflicts.json"); !opened.ok())
@@ -54,6 +55,10 @@ void Coordinator::Impl::say(const std::optional<std::string>& line) {
 
 void Coordinator::Impl::on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
   if (hello.protocol != wire::kProtocol) return say(members.speaks(peer, hello.protocol));
+  if (!members.shares_roster(hello)) {
+    say(members.has_other_roster(peer, hello));
+    return send_hello(peer);
+  }
   const bool returned = members.heard(peer, now);
   if (ended) return send_finished(peer);
   if (members.accepted(peer) && hello.run == folder.checkpoint.run) {
@@ -65,6 +70,11 @@ void Coordinator::Impl::on_hello(MemberId peer, const wire::Hello& hello, TimePo
   wire::JobOffer offer{.run = folder.checkpoint.run, .job = job().canonical};
   secagg::sign_job_offer(signing, offer);
   send(peer, {}, offer);
+}
+
+void Coordinator::Impl::send_hello(MemberId peer) {
+  send(peer, {},
+       wire::Hello{.roster_version = options.roster.version, .roster_hash = members.roster_hash()});
 }
 
 void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
@@ -102,6 +112,7 @@ void Coordinator::Impl::lose(MemberId id, const std::string& why, TimePoint now)
 void Coordinator::Impl::beat() {
   const TimePoint now = host.now();
   lose_absent(now);
+  if (options.unix_now) say(expiry.daily_warning(options.unix_now()));
   folder.commit_waiting(now);
   if (!ended && genesis) apply(genesis->tick(now));
   if (!ended && !machine) gather(now);
@@ -111,6 +122,8 @@ void Coordinator::Impl::beat() {
 
 void Coordinator::Impl::gather(TimePoint now) {
   if (folder.standing_pause.holds()) return gather_until.reset();
+  if (options.unix_now && expiry.is_over(options.unix_now()))
+    return fail(expiry.warning(options.unix_now()));
   if (std::exchange(withdrawn, false)) training.end_early("a participant withdrew from the job");
   if (members.size() - members.refused() < needed()) {
     if (!training.early_end().empty()) return complete();  // nobody is left to evaluate it
@@ -203,6 +216,9 @@ RunStatus Coordinator::Impl::status(TimePoint now) const {
       .participant_delta = job().distributed_privacy.target_delta,
       .wall_s = wall_s(),
       .lost_attempts = failed_attempts,
+      .roster_version = options.roster.version,
+      .roster_expiry_unix_s = options.roster.expiry_unix_s,
+      .roster_warning = options.unix_now ? expiry.warning(options.unix_now()) : "",
       .members = members.status(),
       .strangers = host.strangers()};
   for (MemberStatus& m : s.members)
@@ -269,7 +285,7 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
   auto decoded = wire::decode(frame);
   self.say(self.members.came(peer, decoded));
   // A program that speaks another protocol learns from this frame's version which one we speak.
-  if (wire::is_of_another_protocol(frame)) self.send(peer, {}, wire::Hello{});
+  if (wire::is_of_another_protocol(frame)) self.send_hello(peer);
   if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
   if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) {
     self.on_hello(peer, *hello, now);

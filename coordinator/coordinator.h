@@ -27,6 +27,9 @@ struct CoordinatorOptions {
   /// How long to wait for the rest of the roster once min_available_participants have accepted.
   Duration gather{3000};
   unsigned threads = 1;
+  /// The wall clock, in seconds since 1970, that the roster's expiry is compared with. Without one
+  /// the roster does not end.
+  std::function<std::uint64_t()> unix_now{};
   std::uint32_t keep = 0;  // models of so many last rounds, and the best one (training_progress.h)
   /// A failure drill (run_folder.h).
   std::optional<std::uint64_t> drill{};

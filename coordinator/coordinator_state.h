@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/roster_expiry.h"
 #include "common/wire/codec.h"
 #include "coordinator/backoff.h"
 #include "coordinator/coordinator.h"
@@ -33,6 +34,8 @@ struct Coordinator::Impl {
   /// What members do wrong is not said each time.
   void say(const std::optional<std::string>& line);
   void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now);
+  /// Tells a member which protocol and roster this coordinator works with.
+  void send_hello(MemberId peer);
   void on_reply(MemberId peer, const wire::JobReply& reply);
   /// A member that is lost is a dropout of the round under way unless it returns in time.
   void lose_absent(TimePoint now);
@@ -89,6 +92,7 @@ struct Coordinator::Impl {
   crypto::SecureRandom& random;
   CoordinatorObserver observer;
   Members members;
+  config::RosterExpiry expiry;
   RunFolder folder;
   TrainingProgress training;
 

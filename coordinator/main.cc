@@ -215,6 +215,7 @@ int run(const RunArguments& args) {
       .initial_model = {},
       .gather = sotto::Duration(static_cast<std::int64_t>(args.gather_s * 1000)),
       .threads = args.threads,
+      .unix_now = unix_now,
       .keep = args.keep,
       .drill = args.drill};
   if (!coordinator::holds_run(args.out)) options.initial_model = initial_model(args, options.job);

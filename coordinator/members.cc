@@ -27,9 +27,24 @@ MemberState state_after(wire::JobAnswer answer) {
   return MemberState::kRefused;
 }
 
+/// What is wrong between a member's roster and the coordinator's, and who has to do what.
+std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
+  const std::string both = "works with version " + std::to_string(theirs) +
+                           " of the roster, this coordinator with version " + std::to_string(ours);
+  if (theirs < ours)
+    return both +
+           ". Hand it the newest federation.json; there, run `sotto-participant join` with "
+           "it and start again";
+  if (theirs > ours) return both + ". Start this coordinator again with the newest federation.json";
+  return both +
+         ", and the two differ: two were signed under one version. Run `sotto-coordinator "
+         "renew`, hand the new federation.json to every member and start again";
+}
+
 }  // namespace
 
-Members::Members(const config::Roster& roster) {
+Members::Members(const config::Roster& roster)
+    : roster_version_(roster.version), roster_hash_(roster.hash()) {
   for (const config::RosterMember& m : roster.members) {
     if (m.role == 0) members_[m.id].status = {.id = m.id, .name = m.name};
   }
@@ -52,6 +67,14 @@ std::vector<MemberStatus> Members::status() const {
             (times > 1 ? " (" + std::to_string(times) + " times)" : std::string()));
   }
   return out;
+}
+
+std::optional<std::string> Members::has_other_roster(MemberId id, const wire::Hello& hello) {
+  Member& m = members_.at(id);
+  m.status.state = MemberState::kAbsent;
+  m.status.reason = about_other_roster(hello.roster_version, roster_version_);
+  const std::string line = m.status.name + " is offered no job: it " + m.status.reason;
+  return other_rosters_.again(line) ? std::optional(line) : std::nullopt;
 }
 
 bool Members::heard(MemberId id, TimePoint now) {
@@ -116,7 +139,9 @@ bool Members::accepted(MemberId id) const {
 void Members::offered(MemberId id) {
   Member& member = members_.at(id);
   member.offered = true;
-  if (member.status.state == MemberState::kAbsent) member.status.state = MemberState::kOffered;
+  if (member.status.state != MemberState::kAbsent) return;
+  member.status.state = MemberState::kOffered;
+  member.status.reason.clear();
 }
 
 Members::Answered Members::answered(MemberId id, const wire::JobReply& reply, TimePoint now) {

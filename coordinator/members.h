@@ -50,6 +50,17 @@ class Members {
     return conflicts_.keys_before(round);
   }
 
+  /// Of the roster that this run works with.
+  [[nodiscard]] const Bytes32& roster_hash() const { return roster_hash_; }
+
+  [[nodiscard]] bool shares_roster(const wire::Hello& hello) const {
+    return hello.roster_hash == roster_hash_;
+  }
+
+  /// A Hello names another roster: until its next one the member is absent, and its status says
+  /// why. A line for the log, for the same roster at the 1st, 2nd, 4th, 8th ... time.
+  std::optional<std::string> has_other_roster(MemberId id, const wire::Hello& hello);
+
   /// True when the member was not there before this Hello.
   bool heard(MemberId id, TimePoint now);
   [[nodiscard]] bool accepted(MemberId id) const;
@@ -129,9 +140,12 @@ class Members {
     Repeats misdeeds{kMostKinds};
   };
 
+  std::uint32_t roster_version_;
+  Bytes32 roster_hash_;
   std::map<MemberId, Member> members_;
   ConflictLog conflicts_;
   std::set<MemberId> unreachable_;
+  Repeats other_rosters_;
 };
 
 /// fraction_train of those who are ready, never fewer than the job's minimum; drawn by the

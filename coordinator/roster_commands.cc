@@ -98,8 +98,9 @@ void announce(const config::FederationConfig& made, const RosterArguments& args,
   print("roster version " + std::to_string(made.roster.version) + ", hash " +
         config::fingerprint(made.roster.hash()) + ", good until " +
         config::utc_date(made.roster.expiry_unix_s) + "\nhand " + args.dir +
-        "/federation.json to every member; each compares the fingerprints, runs " +
-        "`sotto-participant join` with it and starts again, and so does `sotto-coordinator run`");
+        "/federation.json to every member; each compares the fingerprints, runs "
+        "`sotto-participant join` with it and starts again. Then start `sotto-coordinator run` "
+        "again");
 }
 
 void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {

@@ -34,8 +34,8 @@ Status RoundStateMachine::State::replay(const Heard& heard, TimePoint now) {
   return {};
 }
 
-Status RoundStateMachine::State::replay(const Left& left, TimePoint) {
-  lose_member(left.member, "left before the restart");
+Status RoundStateMachine::State::replay(const Left& one, TimePoint) {
+  lose_member(one.member, "left before the restart");
   return {};
 }
 

@@ -183,7 +183,7 @@ struct RoundStateMachine::State {
   [[nodiscard]] Bytes32 digest_of_decisions() const;
   Status replay(const RoundFact& fact, TimePoint now);
   Status replay(const Heard& heard, TimePoint now);
-  Status replay(const Left& left, TimePoint now);
+  Status replay(const Left& one, TimePoint now);
   Status replay(const UploadWhole& whole, TimePoint now);
   Status replay(const Decided& decided, TimePoint now);
   Status replay(const EndedWithoutSum& ended, TimePoint now);

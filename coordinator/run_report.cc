@@ -176,6 +176,9 @@ std::string to_json(const RunStatus& s) {
     out["participant_delta"] = s.participant_delta;
   }
   if (s.eta_s) out["eta_s"] = *s.eta_s;
+  out["roster"] = {{"version", s.roster_version},
+                   {"expiry_unix_s", s.roster_expiry_unix_s},
+                   {"warning", s.roster_warning}};
   out["members"] = json::array();
   for (const MemberStatus& m : s.members) {
     out["members"].push_back({{"id", raw(m.id)},
@@ -286,6 +289,8 @@ std::string describe_status(const std::string& status_json) {
                           s.value("participant_epsilon", 0.0), s.value("participant_delta", 0.0));
   if (!s.value("asked", "").empty()) out += ", will " + s.value("asked", "") + " after this round";
   if (!s.value("detail", "").empty()) out += "\n" + s.value("detail", "");
+  const std::string warning = s.value("/roster/warning"_json_pointer, "");
+  if (!warning.empty() && warning != s.value("detail", "")) out += "\n" + warning;
   for (const json& m : s.value("members", json::array())) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),
                        m.value("state", ""), m.value("reason", ""));

@@ -68,7 +68,7 @@ struct MemberStatus {
   std::string name;
   MemberState state{};
   bool connected = false;              // heard of lately
-  std::string reason;                  // of a refusal
+  std::string reason;                  // of a refusal, or why it is absent: it has another roster
   std::vector<std::string> conflicts;  // complaints by it and about it in this run, in words
   std::uint64_t misdeeds = 0;     // frames that break the protocol, and floods, since the start
   std::uint64_t links_ended = 0;  // connections, since the start; not by us
@@ -98,6 +98,9 @@ struct RunStatus {
   double wall_s = 0;                      // since the run began
   std::map<std::string, double> phase_s;  // of the attempt under way, this phase's so far included
   std::uint32_t lost_attempts = 0;        // one after the other, up to now
+  std::uint32_t roster_version = 0;
+  std::uint64_t roster_expiry_unix_s = 0;
+  std::string roster_warning;  // in its last 30 days and afterwards
   std::vector<MemberStatus> members;
   Strangers strangers;
 };

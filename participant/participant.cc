@@ -26,9 +26,27 @@ constexpr std::size_t kMaxReason = 4000;
 /// So long without an offer, and this site's people are told where to look.
 constexpr Duration kPatience{30000};
 
+/// What is wrong between the coordinator's roster and this site's, and who has to do what.
+std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
+  const std::string both = "no job is offered: the coordinator works with version " +
+                           std::to_string(theirs) + " of the roster, this site with version " +
+                           std::to_string(ours);
+  if (theirs > ours)
+    return both +
+           ". Fetch the newest federation.json from the operator, run `sotto-participant "
+           "join` with it and start again";
+  if (theirs < ours)
+    return both + ". The operator starts the coordinator again with the newest federation.json";
+  return both +
+         ", and the two differ: two were signed under one version. Ask the operator for a "
+         "renewed federation.json, compare it with other members, then run "
+         "`sotto-participant join` with it";
+}
+
 }  // namespace
 
 void Participant::Impl::say_hello() {
+  if (const auto line = expiry.daily_warning(options.unix_now())) warn(*line);
   if (run) look_again();
   if (!run && !heard && host.now() >= started + kPatience) {
     heard = true;  // said once
@@ -77,6 +95,11 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   job.model.path = options.site.model_path.string();
   reply.job_hash = job.hash;
   const Bytes32 kind = kind_of(job, options.roster.coordinator_signing_key);
+  if (roster_is_over()) {
+    reply.answer = Answer::kPostpone;
+    reply.reason = expiry.warning(options.unix_now());
+    return answer({.reply = std::move(reply), .kind = kind});
+  }
   Assessment found = judge.assess(job, offer.run);
   std::vector<std::string> details = found.warnings;
   reply.answer = found.answer;
@@ -94,6 +117,13 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   offers.hold(began, host.now(),
               [this, next = OfferAnswer{reply, kind, details, agreed}] { answer(next); });
   schedule();
+}
+
+void Participant::Impl::on_hello(const wire::Hello& hello) {
+  if (hello.roster_hash == options.roster.hash()) return;
+  heard = true;
+  const std::string line = about_other_roster(hello.roster_version, options.roster.version);
+  if (other_rosters.again(line)) warn(line);
 }
 
 Duration Participant::Impl::answer_every(const config::JobConfig& job) const {
@@ -149,12 +179,13 @@ void Participant::Impl::audit_answer(const OfferAnswer& next) {
 void Participant::Impl::look_again() {
   if (run->withdrawn) return;
   const std::vector<Ruling> rulings = judge.judge_again(run->job, run->context);
-  const bool stands = answer_of(rulings) == Answer::kAccept;
+  const bool is_over = roster_is_over();
+  const bool stands = !is_over && answer_of(rulings) == Answer::kAccept;
   if (stands == run->accepts()) return;
   wire::JobReply reply = run->reply;
   reply.answer = stands ? Answer::kAccept : Answer::kPostpone;
-  reply.reason = stands ? "" : reasons_of(rulings);
-  if (!stands) judge.ask(run->job, rulings);
+  reply.reason = stands ? "" : is_over ? expiry.warning(options.unix_now()) : reasons_of(rulings);
+  if (!stands && !is_over) judge.ask(run->job, rulings);
   answer({.reply = std::move(reply),
           .kind = kind_of(run->job, options.roster.coordinator_signing_key)});
   if (stands) note("takes part in the job again");
@@ -262,6 +293,7 @@ void Participant::on_frame(MemberId peer, BytesView frame) {
     return self.on_job_offer(*offer);
   if (const auto* finished = std::get_if<wire::RunFinished>(&decoded->message))
     return self.on_finished(*finished);
+  if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) return self.on_hello(*hello);
   if (!self.run) return;
   if (self.run->genesis && wire::is_about_genesis(decoded->message))
     return self.on_genesis(decoded->message);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/repeats.h"
+#include "common/config/roster_expiry.h"
 #include "common/wire/codec.h"
 #include "participant/held_answers.h"
 #include "participant/offer_judge.h"
@@ -62,7 +63,8 @@ struct Participant::Impl {
         geneses(gl),
         ledger(l),
         observer(std::move(obs)),
-        judge(options, signing, ledger, observer) {}
+        judge(options, signing, ledger, observer),
+        expiry(options.roster.version, options.roster.expiry_unix_s, config::kSiteJoinsRenewed) {}
 
   const config::SitePolicy& policy() const { return options.site.policy; }
 
@@ -92,6 +94,11 @@ struct Participant::Impl {
 
   void on_job_offer(const wire::JobOffer& offer);
 
+  /// The coordinator answers a Hello with its own where it works with another roster.
+  void on_hello(const wire::Hello& hello);
+
+  [[nodiscard]] bool roster_is_over() const { return expiry.is_over(options.unix_now()); }
+
   Duration answer_every(const config::JobConfig& job) const;
 
   /// Takes up the run, where the site agreed to it, signs the reply and sends it. What is new in it
@@ -100,10 +107,11 @@ struct Participant::Impl {
 
   void audit_answer(const OfferAnswer& next);
 
-  /// Hours pass and people change their minds while a run goes on.
+  /// Hours pass, people change their minds and rosters expire while a run goes on.
   void look_again();
 
-  /// A round that was joined is finished; none is joined while the site would not accept its job.
+  /// A round that was joined is finished; none is joined while the site would not accept its job,
+  /// or once its roster has expired.
   bool may_join(const wire::Offer& offer);
 
   std::shared_ptr<Run> agree(config::JobConfig job, const RunId& id, Assessment found);
@@ -150,12 +158,14 @@ struct Participant::Impl {
   privacy::PrivacyLedger& ledger;
   ParticipantObserver observer;
   OfferJudge judge;
+  config::RosterExpiry expiry;
 
   std::shared_ptr<Run> run;
   HeldAnswers offers{Duration(0)};  // the answer to a job offer
   std::vector<std::string> said_details;
   wire::JobReply said;  // the newest answer to an offer
   bool busy = false;    // a worker has the trainer or the update
+  Repeats other_rosters;
   Repeats undecodable;  // frames, by what is wrong with them
   bool heard = false;   // an offer came, or it was said that none comes
   TimePoint started;

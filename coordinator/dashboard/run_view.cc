@@ -93,10 +93,12 @@ void RunView::on_note(const std::string& text, std::uint64_t unix_s) {
 std::vector<Alert> RunView::alerts() const {
   std::vector<Alert> out;
   const RunStatus& s = status_;
-  std::vector<std::string> missing, refused;
+  std::vector<std::string> missing, refused, strays;
   for (const MemberStatus& m : s.members) {
     if (m.state == MemberState::kAccepted && !m.connected) missing.push_back(m.name);
     if (m.state == MemberState::kRefused) refused.push_back(m.name + " (" + m.reason + ")");
+    if (m.state == MemberState::kAbsent && !m.reason.empty())
+      strays.push_back(m.name + " (" + m.reason + ")");
   }
   const bool goes_on = s.state == "gathering" || s.state == "running" || s.state == "paused";
   if (s.state == "failed") out.push_back({"run_failed", "The run failed: " + s.detail});
@@ -115,6 +117,10 @@ std::vector<Alert> RunView::alerts() const {
                    "Accepted the job and cannot be heard now: " + names(missing) + "."});
   if (goes_on && !refused.empty())
     out.push_back({"members_refused", "Refuse the job: " + names(refused) + "."});
+  if (goes_on && !strays.empty())
+    out.push_back({"members_other_roster", "Are offered no job: " + names(strays) + "."});
+  if (goes_on && !s.roster_warning.empty())
+    out.push_back({"roster_expires", "Attention: " + s.roster_warning + "."});
   return out;
 }
 
@@ -184,8 +190,9 @@ std::string RunView::prometheus() const {
   out.gauge("sotto_run_seconds", "Time spent on the run, over all its processes.").sample(s.wall_s);
   out.gauge("sotto_alert", "1 while the alert of this code holds.");
   const std::vector<Alert> raised = alerts();
-  for (const char* code : {"run_failed", "paused", "round_lost", "waiting_for_members",
-                           "members_disconnected", "members_refused"})
+  for (const char* code :
+       {"run_failed", "paused", "round_lost", "waiting_for_members", "members_disconnected",
+        "members_refused", "members_other_roster", "roster_expires"})
     out.sample({{"code", code}},
                std::ranges::any_of(raised, [&](const Alert& a) { return a.code == code; }) ? 1 : 0);
   out.gauge("sotto_rounds_planned", "Rounds that the job asks for.")

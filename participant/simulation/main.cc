@@ -149,6 +149,7 @@ class Federation {
   }
 
   void make_sites() {
+    roster_.expiry_unix_s = std::numeric_limits<std::uint64_t>::max();  // virtual time has no date
     std::vector<learning::SiteExamples> examples = examples_of_sites();
     for (std::uint32_t i = 0; i < examples.size(); ++i) {
       const std::filesystem::path folder =

@@ -39,7 +39,7 @@ TEST_F(OtherProtocol, AHelloThatNamesAnotherProtocolThanItsFrameIsOfferedNothing
 }
 
 TEST_F(OtherProtocol, AMemberOfOursIsOfferedTheJob) {
-  app->on_frame(kMember, wire::encode(kMember, {}, wire::Hello{}));
+  app->on_frame(kMember, wire::encode(kMember, {}, hello()));
   ASSERT_EQ(host.sent.size(), 1U);
   EXPECT_TRUE(std::holds_alternative<wire::JobOffer>(wire::decode(host.sent[0])->message));
 }
@@ -47,7 +47,7 @@ TEST_F(OtherProtocol, AMemberOfOursIsOfferedTheJob) {
 /// The reason of a member is for the operator, not for other members.
 TEST_F(OtherProtocol, TheReasonOfOneMemberIsNotForwardedToOthers) {
   for (std::uint32_t i = 1; i <= 4; ++i)
-    app->on_frame(MemberId{i}, wire::encode(MemberId{i}, {}, wire::Hello{}));
+    app->on_frame(MemberId{i}, wire::encode(MemberId{i}, {}, hello()));
   const auto offer = std::get<wire::JobOffer>(wire::decode(host.sent.front())->message);
   wire::JobReply reply{.run = offer.run,
                        .job_hash = crypto::hash("SOTTO job", {view_of(offer.job)}),

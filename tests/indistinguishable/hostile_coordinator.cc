@@ -1,5 +1,6 @@
 #include "tests/indistinguishable/hostile_coordinator.h"
 
+#include <limits>
 #include <utility>
 
 #include "common/base/check.h"
@@ -15,6 +16,7 @@ bool accepts(const std::optional<wire::JobReply>& reply) {
 
 HostileCoordinator::HostileCoordinator() {
   roster_.coordinator_signing_key = others_.coordinator.verify_key();
+  roster_.expiry_unix_s = std::numeric_limits<std::uint64_t>::max();
   for (std::uint32_t i = 0; i < kMembers; ++i)
     roster_.members.push_back({.id = others_.id(i),
                                .signing_key = others_.keys[i].verify_key(),

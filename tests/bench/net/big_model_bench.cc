@@ -53,7 +53,7 @@ class Members {
     members_.resize(enrolled.settings().members);
     for (std::uint32_t id = 1; id <= members_.size(); ++id) {
       net::TransportHandlers handlers;
-      handlers.on_connected = [this, id] { say(id, wire::Hello{.run = run_}, {}); };
+      handlers.on_connected = [this, id] { say(id, enrolled_.hello(run_), {}); };
       handlers.on_frame = [this, id](const net::ReceivedFrame& frame) { hear(id, frame); };
       members_[id - 1].link = net::connect(loop_, socket_of(enrolled, id), std::move(handlers));
     }
@@ -103,7 +103,7 @@ class Members {
     timer_.expires_after(kHelloEvery);
     timer_.async_wait([this](boost::system::error_code) {
       for (std::uint32_t id = 1; id <= members_.size() && run_ != RunId{}; ++id)
-        say(id, wire::Hello{.run = run_}, {});
+        say(id, enrolled_.hello(run_), {});
       greet();
     });
   }

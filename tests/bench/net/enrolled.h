@@ -19,6 +19,7 @@
 #include "common/keystore/keystore.h"
 #include "common/model/safetensors.h"
 #include "common/net/transport.h"
+#include "common/wire/messages.h"
 #include "coordinator/enrolment.h"
 #include "tests/unit/temporary_directory.h"
 
@@ -45,6 +46,7 @@ class Enrolled {
     }
     const auto now = static_cast<std::uint64_t>(std::time(nullptr));
     roster_ = coordinator::enroll(home(), own, cards, {.now_unix_s = now, .for_s = 86400}).roster;
+    roster_hash_ = roster_.hash();
     const FlatParameters model{.layout = {{"w", {static_cast<std::int64_t>(settings_.values)}}},
                                .values = std::vector<float>(settings_.values, 0.5F)};
     SOTTO_CHECK(write_safetensors(folder_ / "model.safetensors", model, {}).ok(), "no model");
@@ -63,6 +65,11 @@ class Enrolled {
   }
 
   [[nodiscard]] const config::Roster& roster() const { return roster_; }
+
+  /// What a member that has agreed to `run` says every few seconds.
+  [[nodiscard]] wire::Hello hello(const RunId& run) const {
+    return {.run = run, .roster_version = roster_.version, .roster_hash = roster_hash_};
+  }
 
   /// Before this process has threads.
   [[nodiscard]] pid_t start_coordinator() const {
@@ -105,6 +112,7 @@ class Enrolled {
   crypto::OsRandom random_;
   std::vector<config::Identity> members_;
   config::Roster roster_;
+  Bytes32 roster_hash_{};
 };
 
 inline net::ParticipantSocketOptions socket_of(const Enrolled& enrolled, std::uint32_t id) {

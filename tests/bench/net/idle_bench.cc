@@ -66,7 +66,7 @@ class Crowd {
         members_[id - 1]->send(kCoordinatorId, wire::encode(MemberId{id}, {}, message)));
   }
 
-  void hello(std::uint32_t id) { say(id, wire::Hello{.run = run_}); }
+  void hello(std::uint32_t id) { say(id, federation_.hello(run_)); }
 
   void hear(std::uint32_t id, const ReceivedFrame& frame) {
     const auto decoded = wire::decode(frame.frame);
