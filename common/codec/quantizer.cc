@@ -11,6 +11,7 @@
 #include "common/base/check.h"
 #include "common/codec/lane_loops.h"
 #include "common/codec/rotation.h"
+#include "common/codec/sum_bounds.h"
 #include "common/crypto/mask_stream.h"
 #include "common/privacy/discrete_noise.h"
 
@@ -56,6 +57,7 @@ Status check_spec(const EncodingSpec& spec) {
     return Error{"quantization_bits must be 8..24"};
   if (!std::isfinite(spec.value_range) || spec.value_range < 1e-30 || spec.value_range > 1e30)
     return Error{"value_range must be between 1e-30 and 1e30"};
+  if (!(spec.max_update_norm > 0)) return Error{"max_update_norm must be above 0"};
   if (spec.max_weight < 1 || spec.max_weight >= kMaxWeight)
     return Error{"max_weight must be at least 1 and below 2^50"};
   if (spec.metrics.size() > kMaxMetrics)
@@ -205,6 +207,8 @@ Result<RingVector> update_lane(const EncodingSpec& spec, const LaneSpec& lane,
   if (update.values().size() != lane.length)
     return Error{"the update has " + std::to_string(update.values().size()) +
                  " values, the round expects " + std::to_string(lane.length)};
+  if (!(update.norm_bound() <= spec.max_update_norm))
+    return Error{"the update is not clipped to the job's max_update_norm"};
   const OffsetCode code{.factor = steps_per_unit(spec) * static_cast<double>(weight) /
                                   static_cast<double>(spec.max_weight),
                         .limit = code_limit(spec)};
@@ -243,22 +247,15 @@ MeanScale mean_scale(const EncodingSpec& spec, std::uint64_t values, const Decod
                   (steps_per_unit(spec) * static_cast<double>(counters.weight))};
 }
 
-/// Every conforming code is in [1, 2^q - 1] (3.1 step 9).
-Status check_range(const EncodingSpec& spec, const RingVector& lane, std::uint64_t count) {
-  const auto least = static_cast<double>(count);
-  const double most = least * (2.0 * code_limit(spec) + 1.0);
-  const std::uint64_t mask = lane.low_mask();
-  bool in_range = true;
-  std::visit(
-      [&](const auto& words) {
-        for (const auto word : words) {
-          const auto sum = static_cast<double>(word & mask);
-          in_range &= sum >= least && sum <= most;
-        }
-      },
-      lane.words());
-  if (!in_range) return Error{"a word of the sum is outside what its participants can produce"};
-  return {};
+/// That the update lane can be the sum of conforming updates.
+Status check_update_sum(const EncodingSpec& spec, const RingVector& update,
+                        const DecodedSum& counters) {
+  if (spec.noise) return check_noisy_sum(update, *spec.noise, counters.count);
+  const double weights =
+      static_cast<double>(counters.weight) / static_cast<double>(spec.max_weight);
+  return check_code_sum(update, {.count = counters.count,
+                                 .code_limit = code_limit(spec),
+                                 .norm = weights * spec.max_update_norm * steps_per_unit(spec)});
 }
 
 Status check_sum_fits(std::span<const LaneSpec> lanes, const RingUpdate& sum) {
@@ -375,14 +372,12 @@ Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec
   if (order->has_update) {
     if (Status intact = check_check_words(sum, header_hash); !intact.ok()) return intact.error();
     const RingVector& update = sum.lanes[0];
-    if (spec.noise) {
+    if (Status fits = check_update_sum(spec, update, *decoded); !fits.ok()) return fits.error();
+    if (spec.noise)
       decoded->scale = {
           .values = spec.noise->values, .noise = spec.noise, .header_hash = header_hash};
-    } else if (Status fits = check_range(spec, update, decoded->count); !fits.ok()) {
-      return fits.error();
-    } else {
+    else
       decoded->scale = mean_scale(spec, update.spec().length, *decoded);
-    }
   }
   decoded->sum = std::move(sum);
   return decoded;

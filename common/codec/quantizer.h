@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,12 +38,14 @@ struct EncodingSpec {
   std::uint32_t quantization_bits = 16;  // q, 8..24
   double value_range = 1.0;              // c: coordinates are clamped to [-c, c]
   std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
+  /// The L2 norm that every update is clipped to before it is encoded; infinite: none.
+  double max_update_norm = std::numeric_limits<double>::infinity();
   /// Names of the metric words of lane 1, in order, kMaxMetrics at most; integers < 2^48.
   std::vector<std::string> metrics{};
   /// The noise on each metric; empty where sums are exact. Sums with noise are two's complement.
   std::vector<MetricNoise> metric_noise{};
-  /// Distributed differential privacy. The two settings above are then without meaning, and every
-  /// weight is 1: an exact sum of weights would be outside every statement.
+  /// Distributed differential privacy. The codes, their range and the norm above are then without
+  /// meaning, and every weight is 1: an exact sum of weights would be outside every statement.
   std::optional<NoisyEncoding> noise{};
 };
 
@@ -80,8 +83,8 @@ Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> la
                           const Bytes32& header_hash, std::optional<ClippedUpdate> update,
                           const Counters& counters, crypto::SecureRandom& random);
 
-/// Checks sentinels, count == survivors, check words, weight range and that every word of the
-/// update can be a sum of conforming inputs, before anything of the mean is read. An Error means:
+/// Checks sentinels, count == survivors, check words, weight range and that the update can be a sum
+/// of conforming inputs (sum_bounds.h), before anything of the mean is read. An Error means:
 /// discard the round's result. The metrics are handed out as they are, modulo 2^64: whether they
 /// can be counted is for run::read_counters() to say, because wrong ones are no reason to lose an
 /// update.

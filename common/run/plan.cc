@@ -96,6 +96,7 @@ codec::EncodingSpec encoding_of(const config::JobConfig& job) {
   return {.quantization_bits = job.secure_aggregation.quantization_bits,
           .value_range = job.secure_aggregation.value_range,
           .max_weight = 1,
+          .max_update_norm = job.secure_aggregation.max_update_norm,
           .metrics = metric_names(job),
           .metric_noise = metric_noise(job)};
 }

@@ -168,6 +168,20 @@ TEST_P(Lineage, TheSumThatWasSignedIsTheOneThatCounts) {
   EXPECT_TRUE(lineage->advance(encode(one)).ok());
 }
 
+struct PlainLineage : Lineage {};
+
+/// The coordinator refuses such a sum as well, with the same function.
+TEST_P(PlainLineage, ASumThatClippedUpdatesCannotGiveChangesNothing) {
+  SumRules strict = rules;
+  strict.encoding.max_update_norm = 0.1;  // the mean has a norm of 0.2
+  lineage.emplace(LineageTerms{.optimizer = adam,
+                               .first = std::make_shared<const FlatParameters>(first_model())},
+                  strict);
+  expect_refused(sum_of(1), "longer than the clipped updates");
+}
+
+INSTANTIATE_TEST_SUITE_P(WithoutNoise, PlainLineage, ::testing::Values(false));
+
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutNoise, Lineage, ::testing::Bool(),
                          [](const auto& with) { return with.param ? "Noise" : "Plain"; });
 
