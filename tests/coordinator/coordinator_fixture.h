@@ -1,5 +1,5 @@
 // The production coordinator of four members under a host that a test drives: what it sends and
-// says is kept, and time moves when the test moves it.
+// says is kept, and both clocks move when the test moves them.
 #pragma once
 
 #include <filesystem>
@@ -32,15 +32,18 @@ class SendingHost final : public Host {
 
   void compute(std::function<void()>, std::function<void()>) override {}
 
-  void finish(int) override {}
+  void finish(int exit_code) override { code = exit_code; }
 
   std::vector<Bytes> sent;
   TimePoint time{};
+  std::optional<int> code;
 };
 
 class CoordinatorTest : public ::testing::Test {
  protected:
   CoordinatorTest() {
+    roster.version = 2;
+    roster.expiry_unix_s = unix_time + kYear;
     roster.coordinator_signing_key = signing.verify_key();
     for (std::uint32_t i = 1; i <= 4; ++i)
       roster.members.push_back({.id = MemberId{i},
@@ -51,7 +54,8 @@ class CoordinatorTest : public ::testing::Test {
                                    .job = config::load_job(std::filesystem::path(SOTTO_SOURCE_DIR) /
                                                            "configs/quickstart/job.json"),
                                    .folder = folder / "run",
-                                   .initial_model = {.layout = {{"w", {2}}}, .values = {1, 2}}},
+                                   .initial_model = {.layout = {{"w", {2}}}, .values = {1, 2}},
+                                   .unix_now = [this] { return unix_time; }},
                 host, signing, random,
                 CoordinatorObserver{.on_status = [this](const RunStatus& s) { status = s; },
                                     .on_round = {},
@@ -59,6 +63,11 @@ class CoordinatorTest : public ::testing::Test {
     app->start();
     host.sent.clear();
     log.clear();
+  }
+
+  /// As a member with the roster of this coordinator sends it.
+  [[nodiscard]] wire::Hello hello() const {
+    return {.roster_version = roster.version, .roster_hash = roster.hash()};
   }
 
   void pass(Duration time) {
@@ -72,7 +81,7 @@ class CoordinatorTest : public ::testing::Test {
 
   /// The member's signed answer to the job that it was offered.
   wire::JobReply answer(MemberId member, wire::JobAnswer what, const std::string& reason = "") {
-    hear(member, wire::Hello{});
+    hear(member, hello());
     const auto offer = std::get<wire::JobOffer>(wire::decode(host.sent.back())->message);
     wire::JobReply reply{.run = offer.run,
                          .job_hash = crypto::hash("SOTTO job", {view_of(offer.job)}),
@@ -90,6 +99,9 @@ class CoordinatorTest : public ::testing::Test {
     return found;
   }
 
+  static constexpr std::uint64_t kDay = 86400, kYear = 365 * kDay;
+
+  std::uint64_t unix_time = 1'800'000'000;
   TemporaryDirectory folder;
   crypto::StreamRandom random{7};
   crypto::SigningKey signing = crypto::SigningKey::generate(random);

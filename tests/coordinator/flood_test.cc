@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "coordinator/members.h"
 #include "tests/coordinator/coordinator_fixture.h"
 
 namespace sotto::coordinator {
@@ -39,23 +40,23 @@ TEST_F(Flood, AnswersThatChangeAgainAndAgainAreAMisdeed) {
 }
 
 TEST_F(Flood, OfMoreFramesASecondThanWorkNeedsTheRestIsIgnored) {
-  const Bytes hello = wire::encode(kMember, {}, wire::Hello{});
+  const Bytes greeting = wire::encode(kMember, {}, hello());
   for (int i = 0; i < 100000; ++i)
-    app->on_frame(kMember, hello);
+    app->on_frame(kMember, greeting);
   EXPECT_EQ(host.sent.size(), Members::kMostFrames) << "a job offer each";
   EXPECT_EQ(lines_with("site-1: sends more than 10000 frames a second"), 1U);
   host.sent.clear();
-  app->on_frame(MemberId{2}, wire::encode(MemberId{2}, {}, wire::Hello{}));
+  app->on_frame(MemberId{2}, wire::encode(MemberId{2}, {}, hello()));
   EXPECT_EQ(host.sent.size(), 1U) << "another member is heard";
   host.time += Duration(1000);
-  app->on_frame(kMember, hello);
+  app->on_frame(kMember, greeting);
   EXPECT_EQ(host.sent.size(), 2U) << "and so is this one, in the next second";
   EXPECT_EQ(misdeeds(kMember), 1U);
 }
 
 TEST_F(Flood, NoMemberHidesWhatAnotherOneDoes) {
   for (int i = 0; i < 5000; ++i) {
-    Bytes frame = wire::encode(kMember, {}, wire::Hello{});
+    Bytes frame = wire::encode(kMember, {}, hello());
     frame[2] = static_cast<std::uint8_t>(100 + i % 100);  // types that there are not
     frame[3] = static_cast<std::uint8_t>(i / 100);
     app->on_frame(kMember, frame);

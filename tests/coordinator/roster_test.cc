@@ -1,13 +1,12 @@
 // What a coordinator does about a member with another roster, and about the end of its own.
-#include <algorithm>
 #include <string>
 
-#include "tests/coordinator/lone_coordinator.h"
+#include "tests/coordinator/coordinator_fixture.h"
 
 namespace sotto::coordinator {
 namespace {
 
-class RosterOfARun : public LoneCoordinator {
+class RosterOfARun : public CoordinatorTest {
  protected:
   void say(const wire::Hello& hello) { app->on_frame(kMember, wire::encode(kMember, {}, hello)); }
 
@@ -20,17 +19,8 @@ class RosterOfARun : public LoneCoordinator {
     return message ? std::optional(*message) : std::nullopt;
   }
 
-  [[nodiscard]] int lines_with(const std::string& text) const {
-    return static_cast<int>(std::count_if(log.begin(), log.end(), [&](const std::string& line) {
-      return line.find(text) != std::string::npos;
-    }));
-  }
-
   /// A look of the coordinator around it.
-  void wake() {
-    host.time += Duration(1000);
-    app->on_wake();
-  }
+  void wake() { pass(Duration(1000)); }
 };
 
 TEST_F(RosterOfARun, AMemberWithYesterdaysRosterIsNamedWithBothVersionsAndLearnsOurs) {
