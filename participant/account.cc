@@ -51,7 +51,8 @@ SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& 
                       .run = run,
                       .job_hash = job.hash,
                       .job_name = job.name,
-                      .planned = job.rounds.num_server_rounds,
+                      .planned = std::uint64_t{job.rounds.num_server_rounds} +
+                                 job.differential_privacy.spare_rounds,
                       .budget = {}};
   account.budget = {.max_epsilon = kNoLimit, .delta = policy.delta};
   if (job.differential_privacy.enabled) {
