@@ -30,7 +30,7 @@ std::uint64_t attempts_within_the_target(const config::JobConfig& job) {
                                .delta = job.differential_privacy.target_delta};
   for (std::uint64_t attempt = 0;; ++attempt) {
     const privacy::Charge charge{.dataset_id = "records",
-                                 .round = RoundNumber::of(1, static_cast<std::uint32_t>(attempt)),
+                                 .round = RoundNumber::of(1, static_cast<std::uint16_t>(attempt)),
                                  .steps = steps};
     if (!ledger.charge_and_release(charge, budget, 0).ok()) return attempt;
   }
