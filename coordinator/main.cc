@@ -235,7 +235,9 @@ int run(const RunArguments& args) {
   sotto::net::CoordinatorSocketOptions socket{
       .listen = federation.listen,
       .identity = {identity.transport_public, identity.transport_secret.clone()},
-      .members = {}};
+      .members = {},
+      .links = {.on_too_many = [&app](MemberId peer) { app.on_too_many_links(peer); },
+                .on_ended = [&app](MemberId peer) { app.on_link_ended(peer); }}};
   for (const config::RosterMember& m : federation.roster.members)
     socket.members.push_back({m.id, m.transport_key});
   host.listen(std::move(socket), app);

@@ -109,9 +109,11 @@ class CoordinatorTransport final : public Transport {
                        TransportHandlers handlers)
       : loop_(loop),
         handlers_(std::make_shared<TransportHandlers>(std::move(handlers))),
+        member_links_(std::make_shared<MemberLinks>(options.links)),
         zap_(context_, keys_of(options.members), refusal_reporter()),
         socket_(context_, ZMQ_ROUTER),
-        watch_(loop, context_, socket_, watch_limits(options.members.size()), warner()) {
+        watch_(loop, context_, socket_, watch_limits(options.members.size()), warner(),
+               options.links.on_ended) {
     require_tcp_endpoint(options.listen, "the coordinator's listen address");
     set_common_options(socket_, options.identity, options.heartbeat_ms, options.queue_frames,
                        max_frame_bytes(options.members.size()));
@@ -162,8 +164,14 @@ class CoordinatorTransport final : public Transport {
  private:
   ZapHandler::OnRefused refusal_reporter() {
     // The counts are the handler's thread's.
-    return [&loop = loop_, weak = std::weak_ptr(handlers_),
-            repeats = std::make_shared<Repeats>()](const std::string& address) {
+    return [&loop = loop_, weak = std::weak_ptr(handlers_), links = std::weak_ptr(member_links_),
+            repeats = std::make_shared<Repeats>()](std::optional<MemberId> member,
+                                                   const std::string& address) {
+      if (member)
+        return boost::asio::post(loop, [links, member = *member] {
+          const auto alive = links.lock();
+          if (alive && alive->on_too_many) alive->on_too_many(member);
+        });
       const auto count = repeats->again(address);
       if (!count) return;
       boost::asio::post(loop, [weak, address, count = *count] {
@@ -210,7 +218,7 @@ class CoordinatorTransport final : public Transport {
     if (parts != 1 || !member) return true;
     const BytesView id = routing_id.bytes();
     const auto too_many = links_.saw(*member, std::string(id.begin(), id.end()),
-                                     [&] { return watch_.spoke(frame.descriptor()); });
+                                     [&] { return watch_.spoke(frame.descriptor(), *member); });
     if (too_many) watch_.shut(*too_many);
     ++counters_.frames_received;
     counters_.bytes_received += frame.bytes().size();
@@ -222,6 +230,7 @@ class CoordinatorTransport final : public Transport {
   // the ZAP thread, and the context, which waits for the linger.
   boost::asio::io_context& loop_;
   std::shared_ptr<TransportHandlers> handlers_;
+  std::shared_ptr<MemberLinks> member_links_;
   ZmqContext context_;
   ZapHandler zap_;
   ZmqSocket socket_;

@@ -58,9 +58,11 @@ std::string times(std::uint64_t count) {
 }  // namespace
 
 LinkWatch::LinkWatch(boost::asio::io_context& loop, ZmqContext& context, ZmqSocket& socket,
-                     Limits limits, std::function<void(std::string)> warn)
+                     Limits limits, std::function<void(std::string)> warn,
+                     std::function<void(MemberId)> on_ended)
     : limits_(limits),
       warn_(std::move(warn)),
+      on_ended_(std::move(on_ended)),
       watched_(socket),
       monitor_(context, ZMQ_PAIR),
       alarm_(loop),
@@ -78,18 +80,22 @@ LinkWatch::~LinkWatch() {
   zmq_socket_monitor(watched_.get(), nullptr, 0);
 }
 
-std::optional<LinkWatch::Serial> LinkWatch::spoke(int descriptor) {
+std::optional<LinkWatch::Serial> LinkWatch::spoke(int descriptor, MemberId member) {
   while (event_one()) {  // the news that it was accepted may still wait
   }
   const auto at = at_descriptor_.find(descriptor);
   if (at == at_descriptor_.end()) return std::nullopt;
-  if (std::exchange(connections_.at(at->second).stranger, false)) --strangers_;
+  Connection& connection = connections_.at(at->second);
+  if (std::exchange(connection.stranger, false)) --strangers_;
+  connection.member = member;
   return at->second;
 }
 
 void LinkWatch::shut(Serial serial) {
   const auto at = connections_.find(serial);
-  if (at != connections_.end()) shut(at->second);
+  if (at == connections_.end()) return;
+  at->second.member.reset();
+  shut(at->second);
 }
 
 void LinkWatch::shut(const Connection& connection) {
@@ -142,6 +148,7 @@ void LinkWatch::disconnected(int descriptor) {
   if (at == at_descriptor_.end()) return;
   const auto connection = connections_.extract(at->second);
   at_descriptor_.erase(at);
+  if (const auto member = connection.mapped().member; member && on_ended_) on_ended_(*member);
   if (!connection.mapped().stranger) return;
   --strangers_;
   // Refused keys are counted where they are refused; which connection was whose is not said.

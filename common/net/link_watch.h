@@ -14,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "common/base/ids.h"
 #include "common/base/repeats.h"
 #include "common/net/zmq_pump.h"
 #include "common/net/zmq_socket.h"
@@ -27,10 +28,11 @@ class LinkWatch {
     std::uint32_t patience_s = 30;  // how long one may say nothing
   };
 
-  /// `warn` gets sentences for the operator. `socket` outlives the watch; construct the watch
+  /// `warn` gets sentences for the operator; `on_ended` each member of whom a connection that had
+  /// delivered frames ended, and was not shut. `socket` outlives the watch; construct the watch
   /// before it is bound.
   LinkWatch(boost::asio::io_context& loop, ZmqContext& context, ZmqSocket& socket, Limits limits,
-            std::function<void(std::string)> warn);
+            std::function<void(std::string)> warn, std::function<void(MemberId)> on_ended);
   ~LinkWatch();
   LinkWatch(const LinkWatch&) = delete;
   LinkWatch& operator=(const LinkWatch&) = delete;
@@ -38,9 +40,9 @@ class LinkWatch {
   /// Names one connection for good; a descriptor is used again.
   using Serial = std::uint64_t;
 
-  /// A frame came from an admitted key over this descriptor: no stranger's any more. Nothing when
-  /// the connection is closed already.
-  std::optional<Serial> spoke(int descriptor);
+  /// A frame came from the member over this descriptor: no stranger's any more. Nothing when the
+  /// connection is closed already.
+  std::optional<Serial> spoke(int descriptor, MemberId member);
   /// Both ends see the connection end. Nothing happens when it is closed already.
   void shut(Serial serial);
 
@@ -54,10 +56,11 @@ class LinkWatch {
  private:
   struct Connection {
     int descriptor = -1;
-    std::string peer;         // address:port; empty: it was gone before it could be asked
-    std::string address;      // without the port
-    std::uint64_t since = 0;  // in looks
-    bool stranger = true;     // has not spoken, and is not being shut
+    std::string peer;                  // address:port; empty: it was gone before it could be asked
+    std::string address;               // without the port
+    std::uint64_t since = 0;           // in looks
+    bool stranger = true;              // has not spoken, and is not being shut
+    std::optional<MemberId> member{};  // who spoke, until it is shut
   };
 
   bool event_one();
@@ -72,6 +75,7 @@ class LinkWatch {
 
   Limits limits_;
   std::function<void(std::string)> warn_;
+  std::function<void(MemberId)> on_ended_;
   ZmqSocket& watched_;
   ZmqSocket monitor_;
   std::map<Serial, Connection> connections_;  // oldest first

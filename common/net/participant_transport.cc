@@ -29,6 +29,9 @@ constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTE
                            ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
+/// What the coordinator's ZapHandler answers to a key that is admitted and comes too often.
+constexpr std::uint32_t kTooOften = 500;
+
 class ParticipantTransport final : public Transport {
  public:
   ParticipantTransport(boost::asio::io_context& loop, const ParticipantSocketOptions& options,
@@ -114,19 +117,27 @@ class ParticipantTransport final : public Transport {
     if (!monitor_.receive(event, ZMQ_DONTWAIT)) return false;
     const BytesView bytes = event.bytes();  // u16 event, u32 value, in the machine's byte order
     std::uint16_t what = 0;
-    if (bytes.size() >= sizeof what) std::memcpy(&what, bytes.data(), sizeof what);
+    std::uint32_t value = 0;
+    if (bytes.size() >= sizeof what + sizeof value) {
+      std::memcpy(&what, bytes.data(), sizeof what);
+      std::memcpy(&value, bytes.data() + sizeof what, sizeof value);
+    }
     for (bool more = event.more(); more;) {
       ZmqMessage address;
       if (!monitor_.receive(address, ZMQ_DONTWAIT)) return false;
       more = address.more();
     }
-    happened(what);
+    happened(what, value);
     return true;
   }
 
-  void happened(std::uint16_t what) {
+  void happened(std::uint16_t what, std::uint32_t value) {
     if (what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) return up();
-    if (what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+    if (what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH && value == kTooOften)
+      warn("the coordinator at " + endpoint_ +
+           " takes no more connections under our key for now: does another program run with this "
+           "participant's folder, or does this one start again and again?");
+    else if (what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
       warn("the coordinator at " + endpoint_ +
            " refused our key: is this participant's card enrolled in its roster?");
     else if (what != ZMQ_EVENT_DISCONNECTED)

@@ -79,10 +79,19 @@ struct AdmittedMember {
   Bytes32 transport_key{};
 };
 
+/// What a member does with its connections. Called on the event loop's thread; any may be empty.
+struct MemberLinks {
+  /// It opened more connections lately than its work needs; the newest was refused.
+  std::function<void(MemberId)> on_too_many;
+  /// One that had delivered frames ended, and not because the member has a newer one.
+  std::function<void(MemberId)> on_ended;
+};
+
 struct CoordinatorSocketOptions {
   std::string listen;  // tcp://host:port; port 0 or "*" picks one, see bound_endpoint
   CurveIdentity identity;
   std::vector<AdmittedMember> members;
+  MemberLinks links{};
   std::uint32_t heartbeat_ms = 15000;  // at most 30 s so that NATs keep the path
   // A peer that does not read what it asked for can make us hold this many of the longest frames.
   std::uint32_t queue_frames = 64;

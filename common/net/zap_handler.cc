@@ -64,21 +64,36 @@ bool ZapHandler::answer_one() {
     if (const auto found = keys_.find(key32); found != keys_.end()) member = found->second;
   }
 
-  const std::string user_id = member ? std::to_string(raw(*member)) : "";
+  const bool admitted = member && takes_another(*member);
+  const std::string user_id = admitted ? std::to_string(raw(*member)) : "";
   const BytesView reply[] = {view_of("1.0"),
                              request[1],
-                             view_of(member ? "200" : "400"),
-                             view_of(member ? "OK" : "not in the roster"),
+                             view_of(admitted ? "200"
+                                     : member ? "300"
+                                              : "400"),
+                             view_of(admitted ? "OK"
+                                     : member ? "too often"
+                                              : "not in the roster"),
                              view_of(user_id),
                              {}};
   for (std::size_t i = 0; i < std::size(reply); ++i)
     if (socket_.send(reply[i], i + 1 < std::size(reply) ? ZMQ_SNDMORE : 0) != 0) return false;
-  if (!member) {
-    ++refused_;
+  if (!admitted) {
+    if (!member) ++refused_;
     std::string address(request[3].begin(), request[3].end());
     if (address.starts_with("::ffff:")) address = address.substr(7);  // IPv4 on an IPv6 socket
-    if (on_refused_) on_refused_(std::move(address));
+    if (on_refused_) on_refused_(member, std::move(address));
   }
+  return true;
+}
+
+bool ZapHandler::takes_another(MemberId member) {
+  const auto now = std::chrono::steady_clock::now();
+  auto& lately = lately_[member];
+  while (!lately.empty() && now - lately.front() >= kInTime)
+    lately.pop_front();
+  if (lately.size() >= kMostConnections) return false;
+  lately.push_back(now);
   return true;
 }
 

@@ -1,7 +1,9 @@
 // Many connections that mean no good, and members that do too much: others' work goes on, what is
 // held for them is bounded, and each kind is counted and said with its address.
+#include <algorithm>
 #include <fstream>
 
+#include "common/net/zap_handler.h"
 #include "tests/net/attack_fixture.h"
 
 namespace sotto::net {
@@ -91,16 +93,21 @@ TEST(Abuse, SlowGreetingsNeitherHoldMemoryNorKeepMembersOut) {
   EXPECT_EQ(world.at_honest.disconnected, 0);
 }
 
+/// A link under the key of member 2 that does not come again by itself.
+std::unique_ptr<RawDealer> link_of_two(const World& world) {
+  auto link = std::make_unique<RawDealer>();
+  link->set(ZMQ_RECONNECT_IVL, -1);
+  link->use_curve(world.federation.members.at(2), world.federation.coordinator.public_key);
+  link->connect_to(world.endpoint);
+  return link;
+}
+
 TEST(Abuse, AMembersTooManyLinksAreClosed) {
   World world(2);
   world.expect_traffic();
   std::vector<std::unique_ptr<RawDealer>> links;
-  for (std::size_t i = 0; i < 20; ++i) {
-    links.push_back(std::make_unique<RawDealer>());
-    links.back()->set(ZMQ_RECONNECT_IVL, -1);
-    links.back()->use_curve(world.federation.members.at(2),
-                            world.federation.coordinator.public_key);
-    links.back()->connect_to(world.endpoint);
+  for (std::size_t i = 0; i < ZapHandler::kMostConnections; ++i) {
+    links.push_back(link_of_two(world));
     links.back()->say("link " + std::to_string(i));
     ASSERT_TRUE(run_until(world.loop, [&] { return world.at_server.frames.size() == i + 2; }));
   }
@@ -108,7 +115,43 @@ TEST(Abuse, AMembersTooManyLinksAreClosed) {
   for (const auto& link : links)
     link->say("again");
   run_for(world.loop, 500);
-  EXPECT_EQ(world.at_server.frames.size(), 1 + 20U + 4U) << "four links are left";
+  EXPECT_EQ(world.at_server.frames.size(), 1 + links.size() + 4U) << "four links are left";
+  world.expect_traffic();
+}
+
+// 41 links under one enrolled key, each of which says a word and comes again when it is closed.
+TEST(Abuse, LinksThatAMemberOpensAgainAndAgainAreRefusedAndCountedAsItsOwn) {
+  World world(2);
+  world.expect_traffic();
+  std::vector<std::unique_ptr<RawDealer>> links;
+  for (std::size_t i = 0; i < 41; ++i) {
+    links.push_back(std::make_unique<RawDealer>());
+    links.back()->use_curve(world.federation.members.at(2),
+                            world.federation.coordinator.public_key);
+    links.back()->connect_to(world.endpoint);
+    links.back()->say("hello");
+  }
+  ASSERT_TRUE(run_until(world.loop, [&] { return world.too_many[MemberId{2}] >= 33; }))
+      << world.too_many[MemberId{2}];
+  run_for(world.loop, 1000);
+  const auto frames_of_two =
+      std::ranges::count(world.at_server.frames, MemberId{2}, &ReceivedFrame::peer);
+  EXPECT_LE(static_cast<std::size_t>(frames_of_two), ZapHandler::kMostConnections);
+  EXPECT_EQ(world.server->counters().handshakes_refused, 0U) << "it is no stranger";
+  EXPECT_EQ(world.server->counters().came_to_nothing, 0U);
+  EXPECT_EQ(world.too_many.size(), 1U);
+  world.expect_traffic();
+}
+
+TEST(Abuse, AFrameThatIsTooLongEndsTheLinkWithItsMembersNumber) {
+  World world(2);
+  const auto two = link_of_two(world);
+  two->say("hello");
+  ASSERT_TRUE(run_until(world.loop, [&] { return world.at_server.frames.size() == 1; }));
+  const Bytes frame(std::size_t{32} << 20, 7);
+  zmq_send(two->socket, frame.data(), frame.size(), ZMQ_DONTWAIT);
+  EXPECT_TRUE(run_until(world.loop, [&] { return world.ended[MemberId{2}] == 1; }));
+  EXPECT_EQ(world.at_server.frames.size(), 1U);
   world.expect_traffic();
 }
 

@@ -18,7 +18,10 @@ inline constexpr MemberId kOne{1};
 /// A coordinator with one honest member, connected, that says "ping" when asked to.
 struct World {
   explicit World(std::uint32_t members) : federation(members) {
-    server = listen(loop, federation.listening(), at_server.handlers());
+    CoordinatorSocketOptions options = federation.listening();
+    options.links = {.on_too_many = [this](MemberId member) { ++too_many[member]; },
+                     .on_ended = [this](MemberId member) { ++ended[member]; }};
+    server = listen(loop, std::move(options), at_server.handlers());
     endpoint = bound_endpoint(*server);
     honest = connect(loop, federation.joining(1, endpoint), at_honest.handlers());
     EXPECT_TRUE(run_until(loop, [&] { return at_honest.connected == 1; }));
@@ -39,6 +42,7 @@ struct World {
   Federation federation;
   Seen at_server;
   Seen at_honest;
+  std::map<MemberId, std::size_t> too_many, ended;
   std::unique_ptr<Transport> server;
   std::string endpoint;
   std::unique_ptr<Transport> honest;
