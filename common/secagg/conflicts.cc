@@ -7,8 +7,6 @@
 namespace sotto::secagg {
 namespace {
 
-using Pair = std::pair<std::uint32_t, std::uint32_t>;
-
 /// Of a member in the pairs that are still there.
 struct Standing {
   std::size_t pairs = 0;
@@ -22,51 +20,56 @@ class Settling {
       : complaints_(&complaints), rules_(&rules), out_{.members = members, .left = {}} {
     for (std::uint32_t holder : members)
       for (std::uint32_t dealer : complaints[holder])
-        if (contains(members, dealer)) pairs_.insert(pair_of(holder, dealer));
+        if (contains(members, dealer)) {
+          others_[holder].insert(dealer);
+          others_[dealer].insert(holder);
+        }
+    for (const auto& [member, others] : others_)
+      standing_[member] = standing(member);
   }
 
   /// Who has the greatest rank leaves, until no pair is there.
   template <class Rank>
   KeysSettled run(const Rank& rank) && {
-    while (!pairs_.empty()) {
-      const std::map<std::uint32_t, Standing> standing = standings();
+    while (!standing_.empty()) {
       const auto first = std::ranges::max_element(
-          standing, {}, [&](const auto& one) { return std::tuple(rank(one.second), one.first); });
+          standing_, {}, [&](const auto& one) { return std::tuple(rank(one.second), one.first); });
       leave(first->first);
     }
     return std::move(out_);
   }
 
  private:
-  [[nodiscard]] bool is_due(const Pair& pair, std::uint32_t member) const {
-    const auto before = rules_->earlier.find(pair);
+  [[nodiscard]] bool is_due(std::uint32_t member, std::uint32_t other) const {
+    const auto before = rules_->earlier.find(pair_of(member, other));
     return before == rules_->earlier.end() || before->second != member;
   }
 
-  [[nodiscard]] std::map<std::uint32_t, Standing> standings() const {
-    std::map<std::uint32_t, Standing> all;
-    for (const Pair& pair : pairs_)
-      for (const auto& [one, other] : {pair, Pair(pair.second, pair.first)}) {
-        Standing& standing = all[one];
-        ++standing.pairs;
-        standing.complained += contains((*complaints_)[one], other) ? std::size_t{1} : 0;
-        standing.due |= is_due(pair, one);
-      }
-    return all;
+  [[nodiscard]] Standing standing(std::uint32_t member) const {
+    Standing out;
+    for (std::uint32_t other : others_.at(member)) {
+      ++out.pairs;
+      if (contains((*complaints_)[member], other)) ++out.complained;
+      out.due |= is_due(member, other);
+    }
+    return out;
   }
 
   void leave(std::uint32_t member) {
     std::erase(out_.members, member);
-    std::erase_if(pairs_, [&](const Pair& pair) {
-      const bool its = pair.first == member || pair.second == member;
-      if (its && is_due(pair, member)) out_.left[pair] = member;
-      return its;
-    });
+    standing_.erase(member);
+    for (std::uint32_t other : others_.at(member)) {
+      if (is_due(member, other)) out_.left[pair_of(member, other)] = member;
+      others_.at(other).erase(member);
+      standing_[other] = standing(other);
+      if (others_.at(other).empty()) standing_.erase(other);
+    }
   }
 
   const std::vector<IndexSet>* complaints_;
   const KeyRules* rules_;
-  std::set<Pair> pairs_;
+  std::map<std::uint32_t, std::set<std::uint32_t>> others_;  // with another key, still there
+  std::map<std::uint32_t, Standing> standing_;               // of those who have any
   KeysSettled out_;
 };
 

@@ -40,9 +40,8 @@ const IndexSet& Server::checked() const {
 }
 
 IndexSet Server::State::accusers(std::uint32_t dealer) const {
-  IndexSet out;
-  std::ranges::copy_if(checked, std::back_inserter(out),
-                       [&](std::uint32_t holder) { return contains(complaints[holder], dealer); });
+  IndexSet out = intersection(graph.neighbours(dealer), checked);
+  std::erase_if(out, [&](std::uint32_t holder) { return !contains(complaints[holder], dealer); });
   return out;
 }
 
