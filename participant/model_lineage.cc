@@ -44,7 +44,8 @@ Result<codec::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) c
   if (!encoding.ok()) return encoding.error();
   const auto graph = secagg::graph_parameters(size.n, size.C, rules_.graph);
   if (!graph.ok()) return graph.error();
-  const std::uint32_t s_min = std::max(encoding->s_min, graph->thresholds.s_min);
+  const std::uint32_t s_min =
+      std::max({encoding->s_min, graph->thresholds.s_min, rules_.min_cohort});
   if (published.survivors > size.n || published.survivors < s_min)
     return Error{"it is of " + std::to_string(published.survivors) + " members; a sum has " +
                  std::to_string(s_min) + " to " + std::to_string(size.n)};

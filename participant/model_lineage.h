@@ -30,7 +30,7 @@ struct SumRules {
   std::optional<codec::NoiseTerms> noise;
   secagg::GraphRules graph;
   std::uint32_t min_colluders = 1;
-  std::uint32_t min_cohort = 3;
+  std::uint32_t min_cohort = 3;  // fewest members in a sum
 };
 
 class ModelLineage {

@@ -36,7 +36,7 @@ struct Agreement {
   std::optional<codec::NoiseTerms>
       noise{};  // of the job; then what a round draws depends on (n, C)
   std::uint32_t min_colluders = 1;
-  std::uint32_t min_cohort = 3;
+  std::uint32_t min_cohort = 3;  // of the policy: fewest members in a sum
   Duration max_round{86400000};  // secrets of a round are wiped at the latest then
   unsigned threads = 1;          // that share the signatures of a message
   secagg::GraphRules graph;      // of the job

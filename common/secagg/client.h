@@ -31,8 +31,8 @@ struct LocalRules {
   RunId run{};
   Bytes32 config_hash{};               // of the job the site agreed to
   std::uint32_t min_colluders = 1;     // C of the header must be at least this
-  std::uint32_t min_cohort = 3;        // n_min
-  std::uint32_t min_survivors = 0;     // beyond max(Q, C + 2)
+  std::uint32_t min_cohort = 3;        // of the policy: fewest members in a sum, so in a cohort too
+  std::uint32_t min_survivors = 0;     // of the round's encoding, beyond max(Q, C + 2)
   std::vector<codec::LaneSpec> lanes;  // what this job and round must have for the header's n
   GraphRules graph;                    // of the job
   std::optional<CohortDraw> draw;      // when the run has a genesis; else any cohort of the roster

@@ -73,7 +73,7 @@ Status check_parameters(const wire::RoundHeader& header, const LocalRules& rules
   const auto expected = graph_parameters(header.n, header.C, rules.graph);
   if (!expected.ok()) return Error{"offer refused: " + expected.error().message};
   const Thresholds& thresholds = expected->thresholds;
-  const std::uint32_t s_min = std::max(thresholds.s_min, rules.min_survivors);
+  const std::uint32_t s_min = std::max({thresholds.s_min, rules.min_survivors, rules.min_cohort});
   return first_broken({
       {header.graph == expected->graph,
        std::string("the graph is not the ") +

@@ -148,6 +148,18 @@ TEST_P(Lineage, WhatIsNotTheSumOfTheNextRoundChangesNothing) {
   EXPECT_TRUE(lineage->advance(encode(good)).ok());
 }
 
+TEST_P(Lineage, ASumOfFewerThanTheSiteTakesPartInIsRefused) {
+  rules.min_cohort = kMembers;
+  lineage.emplace(
+      LineageTerms{.optimizer = adam, .first = std::make_shared<const FlatParameters>(model)},
+      rules);
+  const secagg::PublishedSum good = sum_of(1);
+  auto bad = good;
+  bad.survivors = kMembers - 1;
+  expect_refused(bad, "it is of 4 members; a sum has 5 to 5");
+  EXPECT_TRUE(lineage->advance(encode(good)).ok());
+}
+
 TEST_P(Lineage, BytesCutAnywhereAreRefused) {
   const Bytes whole = encode(sum_of(1));
   for (std::size_t length : {std::size_t{0}, std::size_t{8}, std::size_t{51}, whole.size() - 1})

@@ -104,6 +104,7 @@ TEST_F(CheckOffer, AcceptsAHigherSMinAndHoldsItToThePolicy) {
   sign_offer(round.coordinator, offer);
   EXPECT_TRUE(check(offer, round.rules()).ok());
   refuses_under([](auto& r) { r.min_survivors = 6; }, "at least 6");
+  refuses_under([](auto& r) { r.min_cohort = 7; }, "s_min is 5, at least 7 is demanded");
 }
 
 TEST_F(CheckOffer, RefusesLanesThatDoNotFollowFromTheJob) {
