@@ -13,7 +13,12 @@
 #include "common/command/command_line.h"
 #include "common/command/question.h"
 #include "common/command/unlock.h"
+#include "common/config/colluders.h"
+#include "common/config/parse.h"
 #include "common/crypto/secure_random.h"
+#include "common/journal/atomic_file.h"
+#include "common/run/collusion.h"
+#include "common/run/plan.h"
 #include "participant/enrolment.h"
 #include "participant/preshared_keys.h"
 #include "participant/site_audit.h"
@@ -58,6 +63,24 @@ void add_init(CLI::App& app) {
           args->name +
           ".card.json to the coordinator's operator, and tell them the fingerprint by another way");
   });
+}
+
+/// For jobs that protect against no more colluders than this site's policy asks for: that of the
+/// site.json in its folder, where there is one that can be read, else that of one which says
+/// nothing about it.
+std::string what_colluders_see(const std::string& dir, const config::Roster& roster) {
+  config::SitePolicy policy;
+  if (const auto bytes = journal::read_file(dir + "/site.json", 1 << 20); bytes.ok()) {
+    const auto site = config::parse_site(
+        {reinterpret_cast<const char*>(bytes->data()), bytes->size()}, "site.json");
+    if (const auto* read = std::get_if<config::SiteConfig>(&site)) policy = read->policy;
+  }
+  const auto participants = static_cast<std::uint32_t>(run::signers(roster).size());
+  if (Status done = config::complete(policy, participants); !done.ok()) return done.error().message;
+  config::JobConfig least;
+  least.secure_aggregation.max_colluders = policy.max_colluders;
+  return run::collusion_sentence(least, participants, policy.min_cohort,
+                                 "this site's policy asks for protection against");
 }
 
 struct JoinArguments {
@@ -139,6 +162,7 @@ void add_join(CLI::App& app) {
                                        unix_now());
     if (!written.ok()) throw StartupError(written.error().message);
     print(describe(pinned));
+    print(what_colluders_see(args->dir, roster));
   });
 }
 

@@ -1,5 +1,6 @@
 #include "participant/explanation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -7,6 +8,8 @@
 
 #include "common/config/model_files.h"
 #include "common/privacy/accountant.h"
+#include "common/run/collusion.h"
+#include "common/run/participant_privacy.h"
 #include "common/run/plan.h"
 #include "common/run/privacy_statement.h"
 #include "participant/job_kind.h"
@@ -122,10 +125,19 @@ std::string protections(const ExplainedJob& e) {
   const config::SecureAggregationSection& s = e.job.secure_aggregation;
   if (!s.enabled)
     return "What protects it\n  The coordinator sees each site's update: no secure aggregation.\n";
-  return "What protects it\n  Updates are masked: the coordinator sees sums, of rounds that begin "
-         "with at least " +
-         std::to_string(smallest_sum(e.job)) + " sites, even together with " +
-         std::to_string(s.max_colluders) + " of them.\n";
+  const std::uint32_t least = e.site.policy.min_cohort;
+  std::string out =
+      "What protects it\n  Updates are masked: the coordinator sees sums of at least " +
+      std::to_string(std::max(run::smallest_sum(e.job), least)) + " sites.\n";
+  const auto& federation = e.assessment.context.federation;
+  if (!federation || s.max_colluders == 0)
+    return out +
+           "  How many colluding members would see this site's update follows from the "
+           "federation, which this folder has not joined.\n";
+  return out + "  " +
+         run::collusion_sentence(e.job, federation->participants, least,
+                                 "the job protects against") +
+         "\n";
 }
 
 std::string duration(const ExplainedJob& e) {

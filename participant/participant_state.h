@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "common/base/repeats.h"
+#include "common/config/colluders.h"
 #include "common/config/roster_expiry.h"
+#include "common/run/plan.h"
 #include "common/wire/codec.h"
 #include "participant/held_answers.h"
 #include "participant/offer_judge.h"
@@ -64,7 +66,11 @@ struct Participant::Impl {
         ledger(l),
         observer(std::move(obs)),
         judge(options, signing, ledger, observer),
-        expiry(options.roster.version, options.roster.expiry_unix_s, config::kSiteJoinsRenewed) {}
+        expiry(options.roster.version, options.roster.expiry_unix_s, config::kSiteJoinsRenewed) {
+    const auto participants = static_cast<std::uint32_t>(run::signers(options.roster).size());
+    if (Status done = config::complete(options.site.policy, participants); !done.ok())
+      throw StartupError("site.json: " + done.error().message);
+  }
 
   const config::SitePolicy& policy() const { return options.site.policy; }
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <utility>
 
 #include "common/config/model_files.h"
+#include "common/run/participant_privacy.h"
 
 namespace sotto::participant {
 
@@ -177,12 +177,18 @@ class Judge {
   }
 
   void cohort() {
+    if (policy_.min_cohort == 0) return open("min_cohort", "what follows from the federation");
     const std::string least = text_of(std::uint64_t{policy_.min_cohort});
-    const std::uint64_t smallest = smallest_sum(job_);
+    // Where the round has so many, its header asks for sums of so many, or the offer is refused.
+    const std::uint32_t smallest = run::smallest_cohort(job_);
+    const std::uint32_t sum = std::max(run::smallest_sum(job_), policy_.min_cohort);
     decide(smallest >= policy_.min_cohort,
-           {"min_cohort", "at least " + text_of(smallest) + " in a round", "at least " + least},
-           "a round of the job may have only " + text_of(smallest) +
-               " participants; this site takes part from " + least);
+           {"min_cohort",
+            "sums of " + text_of(std::uint64_t{std::min(sum, smallest)}) +
+                " or more in rounds of " + text_of(std::uint64_t{smallest}) + " or more",
+            "at least " + least},
+           "a round of the job may have only " + text_of(std::uint64_t{smallest}) +
+               " participants; this site takes part in sums from " + least);
     if (!context_.federation) return open("min_cohort", "at least " + least + " in the federation");
     const std::string all = text_of(std::uint64_t{context_.federation->participants});
     decide(context_.federation->participants >= policy_.min_cohort,
@@ -194,6 +200,8 @@ class Judge {
     const config::SecureAggregationSection& asked = job_.secure_aggregation;
     const std::string least = text_of(std::uint64_t{policy_.max_colluders});
     if (!asked.enabled) return meets({"max_colluders", kNotDone, "at least " + least});
+    if (policy_.max_colluders == 0 || asked.max_colluders == 0)
+      return open("max_colluders", "what follows from the federation");
     const std::string against = text_of(std::uint64_t{asked.max_colluders});
     decide(asked.max_colluders >= policy_.max_colluders,
            {"max_colluders", "protects against " + against, "at least " + least},
@@ -485,15 +493,6 @@ double longest_run_s(const config::JobConfig& job) {
   const std::uint32_t wall = job.stopping.max_wall_time_s;
   // No round begins after it; the one under way and the closing evaluation end.
   return wall == 0 ? all : std::min(all, wall + 2 * round * job.rounds.attempts_per_round);
-}
-
-std::uint64_t smallest_sum(const config::JobConfig& job) {
-  constexpr double kRoundingSlack = 1e-9;  // 0.3 * 10 is 3
-  const config::RoundsSection& rounds = job.rounds;
-  const double part = rounds.fraction_train * rounds.min_available_participants;
-  const auto smallest = static_cast<std::uint64_t>(std::floor(part + kRoundingSlack));
-  const std::uint32_t drawn = job.secure_aggregation.cohort_size;
-  return drawn == 0 ? smallest : std::min<std::uint64_t>(smallest, drawn);
 }
 
 }  // namespace sotto::participant

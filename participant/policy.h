@@ -120,7 +120,5 @@ std::vector<std::string> delta_warnings(const config::SitePolicy& policy,
 /// Seconds that a round, and the whole job with all its attempts, may last by the job's own limits.
 std::uint64_t longest_round_s(const config::JobConfig& job);
 double longest_run_s(const config::JobConfig& job);
-/// The fewest updates that a round of this job may sum.
-std::uint64_t smallest_sum(const config::JobConfig& job);
 
 }  // namespace sotto::participant

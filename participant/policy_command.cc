@@ -12,6 +12,7 @@
 #include "common/base/printable.h"
 #include "common/command/command_line.h"
 #include "common/command/unlock.h"
+#include "common/config/colluders.h"
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
 #include "common/privacy/ledger.h"
@@ -54,7 +55,7 @@ FederationFacts facts_of(const config::Roster& roster) {
 
 void explain(const Arguments& args, int& exit_code) {
   config::JobConfig job = config::load_job(args.job, args.overrides);
-  const config::SiteConfig site =
+  config::SiteConfig site =
       config::load_site(args.site.empty() ? args.dir + "/site.json" : args.site);
   job.model.path = site.model_path.string();
   const auto ledger = or_stop(privacy::PrivacyLedger::read(args.dir + "/ledger.sqlite"));
@@ -70,6 +71,8 @@ void explain(const Arguments& args, int& exit_code) {
   // In a folder that joined no federation the rules about it stay open.
   if (joined) {
     around.federation = facts_of(load_membership(args.dir, *keys, now).federation.roster);
+    stop_unless(config::complete(job, around.federation->participants));
+    stop_unless(config::complete(site.policy, around.federation->participants));
     const Bytes32& coordinator = around.federation->coordinator;
     kind = kind_of(job, coordinator);
     const auto approvals = or_stop(
@@ -92,7 +95,8 @@ std::vector<Approval> named(const Arguments& args, const Membership& membership,
     approval.what = "named by its digest";
     return {approval};
   }
-  const config::JobConfig job = config::load_job(args.job, args.overrides);
+  config::JobConfig job = config::load_job(args.job, args.overrides);
+  stop_unless(config::complete(job, facts_of(membership.federation.roster).participants));
   std::vector<Approval> out(2, approval);
   out[0].digest = job.hash;
   out[0].what = "the job '" + job.name + "'";

@@ -70,7 +70,7 @@ for override in "${overrides[@]}"; do
   [[ $override != differential_privacy.enabled=false ]] || private=no
 done
 # A demonstration site agrees to the job as it stands.
-read -r task epsilon delta rounds < <("$coordinator" config show "$job" "${overrides[@]}" task.type differential_privacy.target_epsilon differential_privacy.target_delta rounds.num_server_rounds | xargs)
+read -r task epsilon delta rounds colluders < <("$coordinator" config show "$job" "${overrides[@]}" task.type differential_privacy.target_epsilon differential_privacy.target_delta rounds.num_server_rounds secure_aggregation.max_colluders | xargs)
 
 # A demonstration site declares the true sizes of its files.
 count() { "$participant" data count --job "$job" --json "$1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["examples"])'; }
@@ -91,6 +91,7 @@ write_site() {  # NAME
     "max_epsilon": $epsilon,
     "max_epsilon_per_job": $epsilon,
     "delta": $delta,
+    "max_colluders": $colluders,
     "require_differential_privacy": $([[ $private == yes ]] && echo true || echo false),
     "allowed_tasks": [$(json_string "$task")],
     "max_server_rounds": $rounds

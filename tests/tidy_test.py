@@ -53,7 +53,7 @@ MAY_INCLUDE = {
     "participant/guard": "base wire journal",
     "participant/genesis_log": "base journal secagg",
     "participant/run_genesis": "base crypto wire secagg participant/genesis_log",
-    "participant/policy": "base config wire",
+    "participant/policy": "base config wire run",
     "participant/job_kind": "base crypto config",
     "participant/approvals": "base crypto journal config keystore run participant/policy participant/job_kind",
     "participant/offered_jobs": "base journal config",

@@ -81,9 +81,10 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        {},
        "Whether updates are masked, so that the coordinator sees only their sum. A site refuses a "
        "job without it unless its policy says otherwise."},
-      {"secure_aggregation.max_colluders", &s.max_colluders, kOptional, from_to(1, kMaxMembers - 2),
-       "The number of participants that may work together with the coordinator without learning "
-       "another one's update."},
+      {"secure_aggregation.max_colluders", &s.max_colluders, kOptional, from_to(0, kMaxMembers - 2),
+       "C: the number of participants that may work together with the coordinator without learning "
+       "another one's update. 0 takes max(1, ceil(n/3) - 1), n being the participants of the "
+       "roster when the run begins; the job that is offered names the number."},
       {"secure_aggregation.quantization_bits", &s.quantization_bits, kOptional, from_to(4, 24),
        "Bits of a value before summation; the sum over n participants adds log2(n)."},
       {"secure_aggregation.value_range", &s.value_range, kOptional, above_to(0, 1e6),

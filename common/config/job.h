@@ -40,7 +40,7 @@ struct RoundsSection {
 struct SecureAggregationSection {
   bool enabled =
       true;  // false is for baselines; a site's policy refuses it unless it says otherwise
-  std::uint32_t max_colluders = 1;       // C: the bound the statement is made for
+  std::uint32_t max_colluders = 0;  // C: the bound the statement is made for; 0: see colluders.h
   std::uint32_t quantization_bits = 16;  // q
   double value_range = 1.0;              // c: coordinates of an update are clamped to [-c, c]
   double max_update_norm = 100.0;        // L2 bound on a participant's whole update

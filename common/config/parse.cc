@@ -35,11 +35,6 @@ Parsed<Config> parse(std::string_view json, std::string_view file_name,
   return config;
 }
 
-void fill_canonical(JobConfig& job) {
-  job.canonical = canonical_text(tree_of(fields_of(job), Scope::kShared));
-  job.hash = crypto::hash("SOTTO job", {view_of(job.canonical)});
-}
-
 std::string read_or_throw(const fs::path& file) {
   constexpr std::uint64_t kMaxBytes =
       32 << 20;  // 10,000 members: 3 MB; 5,000 successions: 5 MB; revoked keys: 7 MB
@@ -78,6 +73,11 @@ void fill_model_hashes(JobConfig& job, const fs::path& file) {
 
 }  // namespace
 
+void fill_canonical(JobConfig& job) {
+  job.canonical = canonical_text(tree_of(fields_of(job), Scope::kShared));
+  job.hash = crypto::hash("SOTTO job", {view_of(job.canonical)});
+}
+
 std::string ConfigErrors::joined() const {
   std::string out;
   for (const std::string& line : lines)
@@ -99,6 +99,10 @@ Parsed<JobConfig> parse_received_job(std::string_view canonical) {
     return ConfigErrors{
         {"the received job: not in canonical form: its hash would not be the one "
          "that everybody signs"}};
+  if (job != nullptr && job->secure_aggregation.max_colluders == 0)
+    return ConfigErrors{
+        {"the received job: $.secure_aggregation.max_colluders: found 0; needed: the number that "
+         "the coordinator takes from its roster"}};
   return parsed;
 }
 

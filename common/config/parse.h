@@ -30,7 +30,8 @@ using Parsed = std::variant<T, ConfigErrors>;
 Parsed<JobConfig> parse_job(std::string_view json, std::string_view file_name,
                             std::span<const std::string> overrides = {});
 /// A job as it came over the wire: exactly the canonical bytes, so that what is judged here is what
-/// all parties hash. model.path is empty: see check_model_files in model_files.h.
+/// all parties hash. It names its number of colluders. model.path is empty: see check_model_files
+/// in model_files.h.
 Parsed<JobConfig> parse_received_job(std::string_view canonical);
 Parsed<SiteConfig> parse_site(std::string_view json, std::string_view file_name,
                               std::span<const std::string> overrides = {});
@@ -51,6 +52,9 @@ SiteConfig load_site(const std::filesystem::path& file,
 FederationConfig load_federation(const std::filesystem::path& file);
 Card load_card(const std::filesystem::path& file);
 Revocation load_revocation(const std::filesystem::path& file);
+
+/// The canonical text and the hash of the job as it is now.
+void fill_canonical(JobConfig& job);
 
 /// JSON Schema of "job", "site" or "federation", for editors.
 std::string json_schema(std::string_view kind);

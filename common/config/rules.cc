@@ -75,13 +75,18 @@ void check_model(const JobConfig& job, Mistakes& mistakes) {
         "model.path", "missing; needed: a folder with config.json and vocab.txt");
 }
 
+/// The number, or the least that it is where it follows from the federation (colluders.h).
+std::uint32_t at_least(std::uint32_t max_colluders) {
+  return std::max<std::uint32_t>(max_colluders, 1);
+}
+
 void check_secure_aggregation(const JobConfig& job, Mistakes& mistakes) {
   const SecureAggregationSection& s = job.secure_aggregation;
-  if (s.enabled && s.max_colluders + 2 > job.rounds.min_available_participants)
+  if (s.enabled && at_least(s.max_colluders) + 2 > job.rounds.min_available_participants)
     mistakes.add_unless_bad({"secure_aggregation.enabled", "secure_aggregation.max_colluders",
                              "rounds.min_available_participants"},
                             "secure_aggregation.max_colluders",
-                            "found " + std::to_string(s.max_colluders) +
+                            "found " + std::to_string(at_least(s.max_colluders)) +
                                 "; allowed: at most rounds.min_available_participants - 2 (here " +
                                 std::to_string(job.rounds.min_available_participants) +
                                 " - 2), so that two honest updates are always in the sum");
@@ -90,13 +95,13 @@ void check_secure_aggregation(const JobConfig& job, Mistakes& mistakes) {
 void check_drawn_cohorts(const JobConfig& job, Mistakes& mistakes) {
   const SecureAggregationSection& s = job.secure_aggregation;
   if (!s.enabled || s.cohort_size == 0) return;
-  if (s.cohort_size < s.max_colluders + 2)
+  if (s.cohort_size < at_least(s.max_colluders) + 2)
     mistakes.add_unless_bad(
         {"secure_aggregation.cohort_size", "secure_aggregation.max_colluders"},
         "secure_aggregation.cohort_size",
         "found " + std::to_string(s.cohort_size) +
             "; allowed: 0, or at least secure_aggregation.max_colluders + 2 (here " +
-            std::to_string(s.max_colluders) + " + 2)");
+            std::to_string(at_least(s.max_colluders)) + " + 2)");
   if (job.rounds.fraction_train < 1)
     mistakes.add_unless_bad({"rounds.fraction_train", "secure_aggregation.cohort_size"},
                             "rounds.fraction_train",
@@ -231,13 +236,14 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
     mistakes.add_unless_bad({"policy.max_epsilon", "policy.max_epsilon_per_job"},
                             "policy.max_epsilon_per_job",
                             "more than policy.max_epsilon, the budget of all jobs together");
-  if (policy.require_secure_aggregation && policy.min_cohort < policy.max_colluders + 2)
+  if (policy.require_secure_aggregation && policy.min_cohort != 0 &&
+      policy.min_cohort < at_least(policy.max_colluders) + 2)
     mistakes.add_unless_bad(
         {"policy.min_cohort", "policy.max_colluders", "policy.require_secure_aggregation"},
         "policy.min_cohort",
         "found " + std::to_string(policy.min_cohort) +
             "; allowed: at least policy.max_colluders + 2 (here " +
-            std::to_string(policy.max_colluders) + " + 2)");
+            std::to_string(at_least(policy.max_colluders)) + " + 2)");
   if (policy.min_noise_multiplier > 0 && !policy.require_differential_privacy)
     mistakes.add_unless_bad(
         {"policy.min_noise_multiplier", "policy.require_differential_privacy"},

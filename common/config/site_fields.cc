@@ -13,16 +13,19 @@ std::vector<Field> policy_fields(SitePolicy& s) {
       {"policy.delta", &s.delta, kOptional, between(0, 1),
        "The delta at which the lifetime is counted; a job may not ask for a larger one."},
       {"policy.max_epsilon_per_job", &s.max_epsilon_per_job, kRequired, above_to(0, 1e6),
-       "What a single job may use, at most max_epsilon. All runs of the same job, with all attempts "
+       "What a single job may use, at most max_epsilon. All runs of the same job, with all "
+       "attempts "
        "at their rounds, count together."},
       {"policy.max_lost_epsilon_per_job", &s.max_lost_epsilon_per_job, kOptional, from_to(0, 1e6),
        "What a single job may use for attempts that were lost: for the second and further times "
        "that it is charged for the same round. 0 = no more than max_epsilon_per_job leaves."},
-      {"policy.min_cohort", &s.min_cohort, kOptional, from_to(1, kMaxMembers),
-       "Fewest participants in a sum that this site takes part in. With secure aggregation "
-       "required at least max_colluders + 2."},
-      {"policy.max_colluders", &s.max_colluders, kOptional, from_to(1, kMaxMembers - 2),
-       "Number of dishonest participants that this site wants protection against."},
+      {"policy.min_cohort", &s.min_cohort, kOptional, from_to(0, kMaxMembers),
+       "Fewest participants in a sum that this site takes part in, in every kind of round. With "
+       "secure aggregation required at least max_colluders + 2; 0 takes max(3, max_colluders + "
+       "2)."},
+      {"policy.max_colluders", &s.max_colluders, kOptional, from_to(0, kMaxMembers - 2),
+       "C: the number of colluding participants that this site wants protection against. 0 takes "
+       "max(1, ceil(n/3) - 1), n being the participants of the pinned roster."},
       {"policy.require_secure_aggregation",
        &s.require_secure_aggregation,
        kOptional,

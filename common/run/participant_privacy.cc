@@ -5,7 +5,6 @@
 #include "common/codec/rotation.h"
 #include "common/privacy/accountant.h"
 #include "common/run/plan.h"
-#include "common/secagg/noisy_round.h"
 
 namespace sotto::run {
 
@@ -25,6 +24,18 @@ std::uint32_t smallest_cohort(const config::JobConfig& job) {
   const std::uint32_t drawn = job.secure_aggregation.cohort_size;
   const std::uint32_t available = job.rounds.min_available_participants;
   return drawn == 0 ? available : std::min(available, drawn);
+}
+
+Result<std::uint32_t> own_s_min(const config::JobConfig& job, const secagg::RoundSize& size) {
+  if (job.distributed_privacy.enabled) return secagg::noisy_s_min(graph_rules(job), size);
+  const auto thresholds = secagg::complete_graph_thresholds(size.n, size.C);
+  if (!thresholds.ok()) return thresholds.error();
+  return thresholds->s_min;
+}
+
+std::uint32_t smallest_sum(const config::JobConfig& job) {
+  const auto least = own_s_min(job, smallest_round(job));
+  return least.ok() ? *least : 0;
 }
 
 Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& job,

@@ -9,11 +9,19 @@
 #include "common/codec/noisy_encoding.h"
 #include "common/config/job.h"
 #include "common/privacy/distributed_privacy.h"
+#include "common/secagg/noisy_round.h"
 
 namespace sotto::run {
 
 /// The fewest members that a round of this job may begin with.
 std::uint32_t smallest_cohort(const config::JobConfig& job);
+
+/// The fewest members in the sum of a round of this size, as the job alone asks for it; members may
+/// demand more. An Error when C > n - 2.
+Result<std::uint32_t> own_s_min(const config::JobConfig& job, const secagg::RoundSize& size);
+
+/// The same of the job's smallest round; 0 where the job allows none.
+std::uint32_t smallest_sum(const config::JobConfig& job);
 
 /// Nothing when the job asks for no noise inside the sum. Calibrated, where the job names a target,
 /// for the smallest cohort; no larger one costs more. An Error, which begins with the section's

@@ -185,6 +185,13 @@ StatementParagraph person(const Guarantee& g) {
                      "certainty whether the records of this person were used."};
 }
 
+/// "at most 2 other participants".
+std::string colluders(const config::JobConfig& job) {
+  const std::uint32_t most = job.secure_aggregation.max_colluders;
+  return most > 0 ? "at most " + counted(most, "other participant")
+                  : "as many other participants as follow from the size of the federation";
+}
+
 std::string evaluation_split(const config::JobConfig& job) {
   const std::string sums =
       "The declared evaluation split: counts over it are summed over the participants of a round, "
@@ -195,8 +202,8 @@ std::string evaluation_split(const config::JobConfig& job) {
   return sums + ". Noise of the participants inside the sums makes those of all rounds together " +
          figures(counter_epsilon(multiplier, job.rounds.num_server_rounds + 1, delta), delta) +
          "-differentially private for one example of the split, against the coordinator together "
-         "with at most " +
-         counted(job.secure_aggregation.max_colluders, "other participant") + ". ";
+         "with " +
+         colluders(job) + ". ";
 }
 
 StatementParagraph exceptions(const config::JobConfig& job) {
@@ -227,8 +234,8 @@ StatementParagraph masks(const config::JobConfig& job) {
   if (job.secure_aggregation.enabled)
     text =
         "Secure aggregation hides the update and the evaluation counts of a single site from "
-        "the coordinator together with at most " +
-        counted(job.secure_aggregation.max_colluders, "other participant") +
+        "the coordinator together with " +
+        colluders(job) +
         ". If the masks are broken, because more participants collude or because of an error, "
         "both become visible.";
   else
@@ -279,8 +286,7 @@ StatementParagraph participant_statement(const config::JobConfig& job) {
   return {title,
           "Everything that one participant sends in this job, compared with its having sent zero, "
           "is " +
-              bound + ". This holds against the coordinator together with at most " +
-              counted(job.secure_aggregation.max_colluders, "other participant") +
+              bound + ". This holds against the coordinator together with " + colluders(job) +
               " and everybody who sees a model, without trust in the coordinator. The noise is "
               "that of the other participants inside the masked sums. That the participant took "
               "part is visible, and the sums over the declared evaluation splits are not covered. "

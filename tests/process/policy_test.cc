@@ -107,6 +107,15 @@ TEST(PolicyCommand, AJobWaitsForAPersonAndRunsOnceItIsApprovedWithoutARestart) {
   const json ledger = f.ledger(4);
   EXPECT_GT(ledger["entries"], 0) << "it is read while its participant runs";
   EXPECT_EQ(ledger["charges"][0]["job_hash"], explained["job_hash"]);
+  const std::string colluders =
+      "If the coordinator and 2 of the 3 other members worked together, they could see this site's "
+      "update; ";
+  EXPECT_NE(running.text.find(colluders + "the job protects against 1."), std::string::npos)
+      << running.text;
+  const std::string joined = text_of(f.folder() / "setup.log");
+  EXPECT_NE(joined.find(colluders + "this site's policy asks for protection against 1."),
+            std::string::npos)
+      << joined;
 
   // The approval outlives a kill.
   members[3].kill9();
@@ -187,7 +196,7 @@ TEST(PolicyCommand, AJobIsExplainedWithItsCostAndEveryRule) {
        {"To tell 7 classes of texts apart: AddToPlaylist", "family bert; all of it is trained",
         "The data set 'aurora': epsilon 0 spent so far", "of 8 for ever, at delta 1e-05",
         "Who is protected, and against whom", "A participant as a whole",
-        "of rounds that begin with at least 4 sites", "meets   allowed_coordinators",
+        "the coordinator sees sums of at least 3 sites", "meets   allowed_coordinators",
         "meets   max_epsilon ", "open    min_cohort",
         "This site would accept the job. What is marked open"})
     EXPECT_NE(sentences.text.find(part), std::string::npos) << part << "\n" << sentences.text;

@@ -252,7 +252,7 @@ TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
           R"("min_available_participants":4,"num_server_rounds":20,"phase_timeout_s":60,)"
           R"("training_timeout_s":3600},"secure_aggregation":{)"
           R"("cohort_size":0,"enabled":true,"expected_dropout_percent":10,"full_graph_max":256,)"
-          R"("max_colluders":1,"max_update_norm":100,"model_lineage":false,)"
+          R"("max_colluders":0,"max_update_norm":100,"model_lineage":false,)"
           R"("quantization_bits":16,"value_range":1},"seed":0,"server_optimizer":{)"
           R"("beta1":0.9,"beta2":0.99,"learning_rate":1,"tau":0.001,"type":"fedavg"},)"
           R"("stopping":{"max_wall_time_s":0,"metric":"loss","min_improvement":0,"patience":0,)"
@@ -281,8 +281,9 @@ TEST(CanonicalJob, EverySharedValueChangesTheHash) {
 
 /// A job as load_job would make it: with the hashes of the model's files.
 std::string sent_job() {
-  return job_of(kJob, {"model.config_hash=" + std::string(64, 'a'),
-                       "model.vocab_hash=" + std::string(64, 'b')})
+  return job_of(kJob,
+                {"secure_aggregation.max_colluders=1", "model.config_hash=" + std::string(64, 'a'),
+                 "model.vocab_hash=" + std::string(64, 'b')})
       .canonical;
 }
 

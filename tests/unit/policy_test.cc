@@ -22,6 +22,8 @@ Case accepted_case() {
   c.job.task.type = "sequence_classification";
   c.job.rounds.min_available_participants = 4;
   c.job.rounds.num_server_rounds = 20;
+  c.policy.min_cohort = 3;
+  c.policy.max_colluders = c.job.secure_aggregation.max_colluders = 1;
   c.job.differential_privacy.target_epsilon = 8;
   c.context.federation = FederationFacts{.participants = 4, .coordinator = {7}};
   c.context.cost = PrivacyCost{.epsilon_spent = 0,
@@ -136,22 +138,51 @@ TEST(Policy, RefusesASmallerCohort) {
   Case c = accepted_case();
   c.policy.min_cohort = 5;
   c.context.federation->participants = 9;
-  expect_refused(c, "may have only 4 participants; this site takes part from 5");
+  expect_refused(c, "may have only 4 participants; this site takes part in sums from 5");
 }
 
-TEST(Policy, RefusesASampledCohortThatMayBecomeTooSmall) {
+/// fraction_train takes no fewer than min_available_participants.
+TEST(Policy, ASampledCohortHasTheJobsLeastNumberAtTheLeast) {
   Case c = accepted_case();
+  c.policy.min_cohort = 4;
   c.job.rounds.fraction_train = 0.5;
-  expect_refused(c, "may have only 2 participants");
-  c.job.rounds.min_available_participants = 6;
   EXPECT_TRUE(reasons(c).empty());
+  c.policy.min_cohort = 5;
+  c.context.federation->participants = 9;
+  expect_refused(c, "may have only 4 participants");
+}
+
+/// The rule is about sums. The job's own s_min may be smaller than the demand: the round's header
+/// is then to say the larger one.
+TEST(Policy, ShowsTheLeastSumThatARoundHasForThisSite) {
+  Case c = accepted_case();
+  c.job.rounds.min_available_participants = c.context.federation->participants = 10;
+  const auto shown = [&] {
+    for (const Ruling& ruling : judge(c.policy, c.job, c.context))
+      if (ruling.rule == "min_cohort") return ruling.asked;
+    return std::string();
+  };
+  EXPECT_EQ(shown(), "sums of 6 or more in rounds of 10 or more");
+  c.policy.min_cohort = 9;
+  EXPECT_EQ(shown(), "sums of 9 or more in rounds of 10 or more");
+}
+
+/// Before a folder has joined a federation nobody knows the defaults.
+TEST(Policy, LeavesRulesOpenThatFollowFromTheFederation) {
+  Case c = accepted_case();
+  c.policy.min_cohort = c.policy.max_colluders = 0;
+  std::size_t open = 0;
+  for (const Ruling& ruling : judge(c.policy, c.job, c.context))
+    open +=
+        ruling.verdict == Verdict::kOpen && ruling.allowed == "what follows from the federation";
+  EXPECT_EQ(open, 2U);
 }
 
 TEST(Policy, RefusesADrawnCohortThatIsTooSmall) {
   Case c = accepted_case();
   c.policy.min_cohort = 4;
   c.job.secure_aggregation.cohort_size = 3;
-  expect_refused(c, "may have only 3 participants; this site takes part from 4");
+  expect_refused(c, "may have only 3 participants; this site takes part in sums from 4");
   c.job.secure_aggregation.cohort_size = 4;
   EXPECT_TRUE(reasons(c).empty());
 }

@@ -34,6 +34,8 @@ Case accepted_case() {
   c.job.model.config_hash = {1, 2, 3};
   c.job.rounds.min_available_participants = 4;
   c.job.rounds.num_server_rounds = 20;
+  c.policy.min_cohort = 3;
+  c.policy.max_colluders = c.job.secure_aggregation.max_colluders = 1;
   c.context = {
       .federation = FederationFacts{.participants = 4, .coordinator = {0xAB}},
       .now = config::LocalTime{.weekday = 1, .minute = 600},
