@@ -125,19 +125,21 @@ void Coordinator::Impl::gather(TimePoint now) {
   if (options.unix_now && expiry.is_over(options.unix_now()))
     return fail(expiry.warning(options.unix_now()));
   if (std::exchange(withdrawn, false)) training.end_early("a participant withdrew from the job");
-  if (members.size() - members.refused() < needed()) {
+  const std::vector<MemberId> possible = members.not_refused();
+  const std::vector<MemberId> could = could_join(possible);
+  if (could.size() < needed()) {
     if (!training.early_end().empty()) return complete();  // nobody is left to evaluate it
     const std::string why =
         "too few members accept the job (" + std::to_string(needed()) + " needed)";
-    return fail(why + ": " + members.refusals(), why);
+    return fail(why + ": " + members.refusals() + demands(possible, could), why);
   }
-  std::vector<MemberId> ready = members.ready();
+  const bool everybody = members.ready().size() + members.refused() == members.size();
+  std::vector<MemberId> ready = joinable(members.ready());
   if (ready.size() < needed()) {
     gather_until.reset();
     return;
   }
   if (!gather_until) gather_until = now + options.gather;
-  const bool everybody = ready.size() + members.refused() == members.size();
   if ((!everybody && now < *gather_until) || now < not_before) return;
   if (genesis && !genesis->genesis())
     return apply(genesis->start(backoff.choose(ready, needed()), now));

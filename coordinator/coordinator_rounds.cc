@@ -1,8 +1,10 @@
 // Attempts at rounds: begun, taken up after a restart, driven, closed.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/run/evidence_folder.h"
+#include "common/run/participant_privacy.h"
 #include "common/run/plan.h"
 #include "common/secagg/transcript.h"
 #include "coordinator/coordinator_state.h"
@@ -29,19 +31,62 @@ std::vector<MemberId> Coordinator::Impl::waited_for(const RoundPlan& plan,
   return genesis ? backoff.choose(there, plan.header.s_min) : there;
 }
 
+std::vector<MemberId> Coordinator::Impl::could_join(std::vector<MemberId> ready) const {
+  return within(std::move(ready), members.least_sums(), [this](std::size_t count) {
+    return static_cast<std::uint32_t>(round_size(job(), genesis, count));
+  });
+}
+
+std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& ready) {
+  std::vector<MemberId> out = could_join(ready);
+  // With a larger s_min than the job's own one silent member costs the attempt. So the attempts
+  // after one that failed raise it no more, where enough members are left.
+  if (failed_attempts > 0) {
+    auto others = within(ready, members.least_sums(), [this](std::size_t count) {
+      const auto n = static_cast<std::uint32_t>(round_size(job(), genesis, count));
+      const auto own = run::own_s_min(job(), {.n = n, .C = job().secure_aggregation.max_colluders});
+      return own.ok() ? *own : n;
+    });
+    if (others.size() >= needed()) out = std::move(others);
+  }
+  std::string left_out = demands(ready, out);
+  if (left_out != said_demands && !left_out.empty())
+    note("the next attempt leaves out who demands larger sums than it will have" + left_out);
+  said_demands = std::move(left_out);
+  return out;
+}
+
+std::string Coordinator::Impl::demands(const std::vector<MemberId>& of,
+                                       const std::vector<MemberId>& kept) const {
+  std::string out;
+  for (MemberId id : of)
+    if (!std::ranges::binary_search(kept, id))
+      out += "; " + members.name_of(id) + " takes part in sums of " +
+             std::to_string(largest_demand({id}, members.least_sums())) +
+             " or more (policy.min_cohort)";
+  return out;
+}
+
 void Coordinator::Impl::start_round(std::vector<MemberId> ready, TimePoint now) {
   gather_until.reset();
   auto number = folder.next_attempt();
   if (!number.ok()) return fail(number.error().message);
   if (training.closing_evaluation_is_lost()) return complete();
   const EvaluationCounters counters = folder.counters_of(*number);
-  if (!genesis) ready = backoff.choose(ready, needed());
+  if (!genesis)
+    ready = backoff.choose(
+        ready, std::max<std::size_t>(needed(), largest_demand(ready, members.least_sums())));
   auto plan = plan_of(*number, members_of_round(job(), genesis, ready, random), counters);
   if (!plan.ok()) return fail(plan.error().message);
+  std::vector<MemberId> present;
+  std::ranges::set_intersection(plan->cohort, ready, std::back_inserter(present));
+  const std::uint32_t least_sum = largest_demand(present, members.least_sums());
+  raise_s_min(*plan, least_sum);
   folder.begin_attempt({.run = plan->header.run,
                         .round = *number,
                         .counters = counters,
                         .cohort = plan->cohort,
+                        .least_sum = least_sum,
                         .declared = members.declared_sizes(plan->cohort),
                         .header_hash = secagg::header_hash(plan->header)});
   std::vector<MemberId> unexpected;
@@ -97,6 +142,7 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
                                                     : RoundMembers(begun.cohort),
                       begun.counters);
   if (!plan.ok()) return give_up(plan.error().message);
+  raise_s_min(*plan, begun.least_sum);
   if (secagg::header_hash(plan->header) != begun.header_hash)
     return give_up("this program, roster or job plans it otherwise");
   members.remember_sizes(begun.cohort, begun.declared);

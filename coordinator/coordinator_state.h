@@ -45,6 +45,13 @@ struct Coordinator::Impl {
 
   void beat();
   void gather(TimePoint now);
+  /// Those whose least sums a round of them can have.
+  [[nodiscard]] std::vector<MemberId> could_join(std::vector<MemberId> ready) const;
+  /// Those of `ready` whose least sums the next attempt will have; the log names the others.
+  [[nodiscard]] std::vector<MemberId> joinable(const std::vector<MemberId>& ready);
+  /// "; aurora takes part in sums of 10 or more" of each one that is not in `kept`, which ascends.
+  [[nodiscard]] std::string demands(const std::vector<MemberId>& of,
+                                    const std::vector<MemberId>& kept) const;
   void apply(GenesisOutput output);
 
   // ---- rounds
@@ -105,6 +112,7 @@ struct Coordinator::Impl {
   bool withdrawn = false;  // a member, where that ends the run
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
+  std::string said_demands;  // of those that the next attempt leaves out, as the log has them
   TimePoint reported;
   TimePoint wrote_status;
 

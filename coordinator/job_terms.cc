@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "common/config/colluders.h"
+#include "common/config/parse.h"
 #include "common/journal/atomic_file.h"
 #include "common/run/participant_privacy.h"
 #include "common/run/plan.h"
@@ -11,10 +13,35 @@
 
 namespace sotto::coordinator {
 
+namespace {
+
+constexpr const char* kResolvedJob = "job.json";
+
+}  // namespace
+
 run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
   auto epsilon = run::PublicEpsilon::of(job);
   if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
   return *epsilon;
+}
+
+config::JobConfig with_colluders(config::JobConfig job, const config::Roster& roster,
+                                 const std::filesystem::path& folder) {
+  if (job.secure_aggregation.max_colluders != 0) return job;
+  const auto participants = static_cast<std::uint32_t>(run::signers(roster).size());
+  if (Status done = config::complete(job, participants); !done.ok())
+    throw StartupError(done.error().message);
+  if (!std::filesystem::exists(folder / kResolvedJob)) return job;
+  const std::uint32_t now = job.secure_aggregation.max_colluders;
+  const std::uint32_t began =
+      config::load_job(folder / kResolvedJob).secure_aggregation.max_colluders;
+  if (began == now) return job;
+  throw StartupError(
+      "the job does not say secure_aggregation.max_colluders. The run in " + folder.string() +
+      " began with " + std::to_string(began) + "; from the " + std::to_string(participants) +
+      " participants of the present roster " + std::to_string(now) +
+      " follows. Go on with --set secure_aggregation.max_colluders=" + std::to_string(began) +
+      ", or begin a new run in another --out");
 }
 
 std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
@@ -30,7 +57,7 @@ std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
 
 void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder) {
   const Status written =
-      journal::write_file_atomically(folder / "job.json", {view_of(job.canonical), view_of("\n")},
+      journal::write_file_atomically(folder / kResolvedJob, {view_of(job.canonical), view_of("\n")},
                                      journal::FileAccess::kEveryoneReads);
   if (!written.ok()) throw StartupError(written.error().message);
 }
@@ -55,6 +82,14 @@ std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const confi
                      std::chrono::seconds(job.rounds.phase_timeout_s), signing, random);
   if (Status loaded = genesis.load(); !loaded.ok()) throw StartupError(loaded.error().message);
   return genesis;
+}
+
+std::size_t round_size(const config::JobConfig& job, const std::optional<RunGenesis>& genesis,
+                       std::size_t ready) {
+  if (!genesis) return cohort_size(job.rounds, ready);
+  const std::size_t all = genesis->genesis() ? genesis->genesis()->members.size() : ready;
+  const std::size_t drawn = job.secure_aggregation.cohort_size;
+  return drawn == 0 ? all : std::min(drawn, all);
 }
 
 RoundMembers members_of_round(const config::JobConfig& job,

@@ -19,6 +19,12 @@ namespace sotto::coordinator {
 /// Throws StartupError when the job's target cannot be reached.
 run::PublicEpsilon public_epsilon(const config::JobConfig& job);
 
+/// The job with a number of colluders: the one that it names, or what follows from the participants
+/// of the roster. Throws StartupError where the job does not admit that, or where the run in
+/// `folder` began with another number, under another roster.
+config::JobConfig with_colluders(config::JobConfig job, const config::Roster& roster,
+                                 const std::filesystem::path& folder);
+
 /// FOLDER/noise.log, where the job has differential privacy of either kind. Throws StartupError
 /// when that cannot be, with a model of so many parameters, or the file is of no use.
 std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
@@ -34,6 +40,10 @@ std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const confi
                                        const RunId& run, const std::filesystem::path& folder,
                                        const crypto::SigningKey& signing,
                                        crypto::SecureRandom& random);
+
+/// Members of a round of which so many are ready.
+std::size_t round_size(const config::JobConfig& job, const std::optional<RunGenesis>& genesis,
+                       std::size_t ready);
 
 /// Of those who are ready, or as the genesis draws them.
 RoundMembers members_of_round(const config::JobConfig& job,

@@ -26,6 +26,7 @@
 #include "coordinator/dashboard/commands.h"
 #include "coordinator/dashboard/server.h"
 #include "coordinator/evidence_report.h"
+#include "coordinator/job_terms.h"
 #include "coordinator/report.h"
 #include "coordinator/roster_commands.h"
 #include "coordinator/tensorboard_log.h"
@@ -210,7 +211,8 @@ int run(const RunArguments& args) {
   }
   coordinator::CoordinatorOptions options{
       .roster = federation.roster,
-      .job = config::load_job(args.job, args.overrides),
+      .job = coordinator::with_colluders(config::load_job(args.job, args.overrides),
+                                         federation.roster, args.out),
       .folder = args.out,
       .initial_model = {},
       .gather = sotto::Duration(static_cast<std::int64_t>(args.gather_s * 1000)),

@@ -149,8 +149,10 @@ Members::Answered Members::answered(MemberId id, const wire::JobReply& reply, Ti
   Answered out{.awaited = std::exchange(member.offered, false)};
   MemberStatus& status = member.status;
   // One that withdraws in the middle of a round is still in its sum, with what it had declared.
-  if (reply.answer == wire::JobAnswer::kAccept)
+  if (reply.answer == wire::JobAnswer::kAccept) {
     member.evaluation_examples = reply.evaluation_examples;
+    least_sums_[id] = reply.least_sum;
+  }
   const MemberState state = state_after(reply.answer);
   const std::string reason = printable(reply.reason);  // a peer's words: shown to people
   if (status.state == state && status.reason == reason) return out;
@@ -252,6 +254,13 @@ std::size_t Members::refused() const {
                     [](const auto& m) { return m.second.status.state == MemberState::kRefused; }));
 }
 
+std::vector<MemberId> Members::not_refused() const {
+  std::vector<MemberId> out;
+  for (const auto& [id, m] : members_)
+    if (m.status.state != MemberState::kRefused) out.push_back(id);
+  return out;
+}
+
 std::string Members::refusals() const {
   std::string out;
   for (const auto& [id, m] : members_) {
@@ -261,12 +270,15 @@ std::string Members::refusals() const {
   return out;
 }
 
+std::size_t cohort_size(const config::RoundsSection& rounds, std::size_t ready) {
+  const auto wanted =
+      static_cast<std::size_t>(std::ceil(rounds.fraction_train * static_cast<double>(ready)));
+  return std::min(ready, std::max<std::size_t>(wanted, rounds.min_available_participants));
+}
+
 std::vector<MemberId> draw_cohort(const config::RoundsSection& rounds, std::vector<MemberId> ready,
                                   crypto::SecureRandom& random) {
-  const auto wanted = static_cast<std::size_t>(
-      std::ceil(rounds.fraction_train * static_cast<double>(ready.size())));
-  const std::size_t size =
-      std::clamp<std::size_t>(wanted, rounds.min_available_participants, ready.size());
+  const std::size_t size = cohort_size(rounds, ready.size());
   crypto::StreamRandom draw(random);
   for (std::size_t i = 0; i < size; ++i)
     std::swap(ready[i], ready[i + draw.below(ready.size() - i)]);

@@ -15,6 +15,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/wire/codec.h"
 #include "coordinator/conflict_log.h"
+#include "coordinator/least_sums.h"
 #include "coordinator/run_report.h"
 
 namespace sotto::coordinator {
@@ -84,6 +85,9 @@ class Members {
   [[nodiscard]] std::vector<std::uint64_t> declared_sizes(const std::vector<MemberId>& of) const;
   void remember_sizes(const std::vector<MemberId>& of, const std::vector<std::uint64_t>& sizes);
 
+  /// By the newest accepting answers since this process began.
+  [[nodiscard]] const LeastSums& least_sums() const { return least_sums_; }
+
   struct Admission {
     bool taken = true;
     std::optional<std::string> line{};  // for the log
@@ -122,6 +126,8 @@ class Members {
   /// Accepted and there, ascending.
   [[nodiscard]] std::vector<MemberId> ready() const;
   [[nodiscard]] std::size_t refused() const;
+  /// All that did not decline, there or not, ascending.
+  [[nodiscard]] std::vector<MemberId> not_refused() const;
   /// "name: reason; name: reason" of all refusals.
   [[nodiscard]] std::string refusals() const;
 
@@ -143,13 +149,18 @@ class Members {
   std::uint32_t roster_version_;
   Bytes32 roster_hash_;
   std::map<MemberId, Member> members_;
+  LeastSums least_sums_;
   ConflictLog conflicts_;
   std::set<MemberId> unreachable_;
   Repeats other_rosters_;
 };
 
-/// fraction_train of those who are ready, never fewer than the job's minimum; drawn by the
-/// coordinator, which knows the cohort anyway. Ascending.
+/// Members of a cohort that the coordinator draws of so many: fraction_train of them, never fewer
+/// than the job's minimum where there are so many.
+std::size_t cohort_size(const config::RoundsSection& rounds, std::size_t ready);
+
+/// So many of those who are ready, drawn by the coordinator, which knows the cohort anyway.
+/// Ascending.
 std::vector<MemberId> draw_cohort(const config::RoundsSection& rounds, std::vector<MemberId> ready,
                                   crypto::SecureRandom& random);
 

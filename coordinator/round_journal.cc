@@ -21,6 +21,7 @@ Bytes encode(const AttemptBegun& attempt) {
   out.u64(attempt.round.value);
   out.bytes(attempt.header_hash);
   out.u8(static_cast<std::uint8_t>(attempt.counters));
+  out.u32(attempt.least_sum);
   out.u32(static_cast<std::uint32_t>(attempt.cohort.size()));
   for (MemberId member : attempt.cohort)
     out.u32(raw(member));
@@ -37,6 +38,7 @@ Result<AttemptBegun> decode_begun(BytesView record) {
   attempt.round = RoundNumber{in.u64()};
   attempt.header_hash = in.array<32>();
   attempt.counters = static_cast<EvaluationCounters>(in.u8());
+  attempt.least_sum = in.u32();
   const std::uint32_t members = in.u32();
   if (attempt.counters > EvaluationCounters::kLeftOut ||
       in.remaining() != std::size_t{12} * members)

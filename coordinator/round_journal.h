@@ -20,6 +20,7 @@ struct AttemptBegun {
   RoundNumber round;
   EvaluationCounters counters = EvaluationCounters::kSummed;
   std::vector<MemberId> cohort;  // ascending
+  std::uint32_t least_sum = 0;   // the most that one of them declared as the least in its sums
   /// Of each of the cohort, what it had declared as the size of its evaluation split; 0, or no
   /// more elements, where it had not answered.
   std::vector<std::uint64_t> declared{};

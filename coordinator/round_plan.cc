@@ -78,6 +78,10 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
   return plan;
 }
 
+void raise_s_min(RoundPlan& plan, std::uint32_t least_sum) {
+  plan.header.s_min = std::max(plan.header.s_min, least_sum);
+}
+
 Result<RoundNumber> next_attempt(RoundNumber last_offered, std::uint64_t server_round) {
   if (last_offered.server_round() != server_round) return RoundNumber::of(server_round, 0);
   if (last_offered.attempt() == 0xffff) {

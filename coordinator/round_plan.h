@@ -23,6 +23,10 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
                                   const RunId& run, RoundNumber round, const RoundMembers& who,
                                   const FlatParameters& model, EvaluationCounters counters);
 
+/// The header asks for sums of so many members at the least. What each member adds as noise stays:
+/// it follows from n and C.
+void raise_s_min(RoundPlan& plan, std::uint32_t least_sum);
+
 /// The number after `last_offered` for server round `server_round`: its first attempt, or the next
 /// one.
 Result<RoundNumber> next_attempt(RoundNumber last_offered, std::uint64_t server_round);

@@ -14,12 +14,14 @@
 #include <nlohmann/json.hpp>
 
 #include "common/command/command_line.h"
+#include "common/config/colluders.h"
 #include "common/config/parse.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/secret.h"
 #include "common/crypto/secure_random.h"
 #include "common/privacy/ledger.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/job_terms.h"
 #include "participant/data/partition.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
@@ -96,6 +98,7 @@ class Federation {
     roster_.coordinator_signing_key = coordinator_signing_.verify_key();
     roster_.coordinator_transport_key = transport_key(coordinator_random_);
     make_sites();
+    job_ = coordinator::with_colluders(std::move(job_), roster_, args.out);
   }
 
   int run() {
@@ -183,6 +186,7 @@ class Federation {
     if (sums.enabled && sums.noise_multiplier == 0)
       site.policy.max_participant_epsilon = sums.target_epsilon * 1.001;
     site.policy.max_colluders = job_.secure_aggregation.max_colluders;
+    site.policy.min_cohort = config::default_min_cohort(site.policy.max_colluders);
     site.policy.allowed_tasks = {job_.task.type};
     site.policy.max_server_rounds = job_.rounds.num_server_rounds;
     site.resources.threads = 1;
