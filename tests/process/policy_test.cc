@@ -65,6 +65,19 @@ int newest_round(const Federation& f) {
   return rounds.empty() ? 0 : rounds.rbegin()->first;
 }
 
+/// By `policy explain`, and by `join` when the federation was made.
+void expect_colluders_named(const Federation& f, const Said& explained) {
+  const std::string colluders =
+      "If the coordinator and 2 of the 3 other members worked together, they could see this site's "
+      "update; ";
+  EXPECT_NE(explained.text.find(colluders + "the job protects against 1."), std::string::npos)
+      << explained.text;
+  const std::string joined = text_of(f.folder() / "setup.log");
+  EXPECT_NE(joined.find(colluders + "this site's policy asks for protection against 1."),
+            std::string::npos)
+      << joined;
+}
+
 TEST(PolicyCommand, AJobWaitsForAPersonAndRunsOnceItIsApprovedWithoutARestart) {
   Federation f(4);
   f.set_policy(4, "require_approval", "first_job_of_a_kind");
@@ -107,15 +120,7 @@ TEST(PolicyCommand, AJobWaitsForAPersonAndRunsOnceItIsApprovedWithoutARestart) {
   const json ledger = f.ledger(4);
   EXPECT_GT(ledger["entries"], 0) << "it is read while its participant runs";
   EXPECT_EQ(ledger["charges"][0]["job_hash"], explained["job_hash"]);
-  const std::string colluders =
-      "If the coordinator and 2 of the 3 other members worked together, they could see this site's "
-      "update; ";
-  EXPECT_NE(running.text.find(colluders + "the job protects against 1."), std::string::npos)
-      << running.text;
-  const std::string joined = text_of(f.folder() / "setup.log");
-  EXPECT_NE(joined.find(colluders + "this site's policy asks for protection against 1."),
-            std::string::npos)
-      << joined;
+  expect_colluders_named(f, running);
 
   // The approval outlives a kill.
   members[3].kill9();
