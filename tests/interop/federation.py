@@ -111,13 +111,34 @@ class Outcome:
         self.status = json.loads((run / "status.json").read_text()) if (run / "status.json").exists() else {}
         metrics = run / "metrics.jsonl"
         self.rounds = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
-        self.ledgers = federation.ledgers()
+        self.federation = federation
         self.shift = federation.shift()
         self.evidence = sorted(path.name for path in (run / "evidence").glob("*")) if (run / "evidence").exists() else []
+        self.sites = {name: (federation.folder / f"logs/{name}.log").read_text(errors="replace") for name in SITES}
 
-    def everything(self):
-        """The text in which a culprit has to be named."""
-        return self.console + json.dumps(self.status) + json.dumps(self.rounds) + " ".join(self.evidence)
+    def about(self, name):
+        """All that an operator is shown about a member, apart from its acceptance; what is normal is left out."""
+        lines = [line for line in self.console.splitlines() if name in line and not line.endswith("accepts the job") and "running in" not in line]
+        for member in self.status.get("members", []):
+            if member["name"] == name:
+                normal = {"connected", "id", "name"}
+                lines += [f"{name}: status {key}: {value}" for key, value in member.items()
+                          if key not in normal and value not in (0, "", [], "accepted", "uploaded")]
+        return lines + [f"{name} or another: evidence {file}" for file in self.evidence]
+
+    def done(self):
+        return [line for line in self.rounds if line["status"] == "done"]
+
+    def ledgers(self):
+        return self.federation.ledgers()
+
+    def releases(self, site):
+        """Masked updates and counters that left a site, each of them in its ledger before."""
+        return self.sites[site].count("masked update released")
+
+    def endorsed(self, site, server_round):
+        """A site signs for survivors only where it is one of them."""
+        return f"round {server_round}: endorsed the survivors" in self.sites[site]
 
 
 class Federation:
@@ -132,12 +153,12 @@ class Federation:
         self.keys = Keys(self.folder / PYTHON)
 
     def start(self, name, *arguments):
-        log = open(self.folder / f"logs/{name}.log", "w")
-        self.processes[name] = subprocess.Popen([str(argument) for argument in arguments], stdout=log, stderr=subprocess.STDOUT)
+        with open(self.folder / f"logs/{name}.log", "a") as log:
+            self.processes[name] = subprocess.Popen([str(argument) for argument in arguments], stdout=log, stderr=subprocess.STDOUT)
         return self.processes[name]
 
-    def start_site(self, name):
-        return self.start(name, self.programs.participant, "run", "--dir", self.folder / "sites" / name, "--once")
+    def start_site(self, name, *options):
+        return self.start(name, self.programs.participant, "run", "--dir", self.folder / "sites" / name, "--once", *options)
 
     def start_coordinator(self):
         job = self.folder / "job"
@@ -145,16 +166,17 @@ class Federation:
         return self.start("coordinator", self.programs.coordinator, "run", "--dir", self.folder / "coordinator", "--job", job / "job.json",
                           *overrides, "--out", self.folder / "run", "--initial-model", job / "initial/model.safetensors", "--gather", "6")
 
-    def play(self, kind=Member, limit_s=120, before=None, **arguments):
-        """Runs everything to the end; returns the Outcome and the member."""
+    def play(self, kind=Member, limit_s=120, dies=None, **arguments):
+        """Runs everything to the end; returns the Outcome and the member. `dies`: (site, message) in whose place it is killed, once."""
         began = time.monotonic()
         coordinator = self.start_coordinator()
         for name in SITES:
-            self.start_site(name)
+            if dies is not None and dies[0] == name:
+                threading.Thread(target=self.killed_once, args=dies, daemon=True).start()
+            else:
+                self.start_site(name)
         member = kind(self.keys, self.roster, **arguments)
         thread = threading.Thread(target=member.take_part, kwargs={"limit_s": limit_s}, daemon=True)
-        if before is not None:
-            before(self, member)
         thread.start()
         try:
             code = coordinator.wait(limit_s)
@@ -165,6 +187,10 @@ class Federation:
         thread.join(5)
         self.stop()
         return Outcome(self, code, seconds), member
+
+    def killed_once(self, name, message):
+        self.start_site(name, "--drill", message).wait()
+        self.start_site(name)
 
     def stop(self):
         for process in self.processes.values():
@@ -185,7 +211,7 @@ class Federation:
 
     def shift(self):
         """How far the mean of all parameters has moved since the first model; None where there is no model at the end."""
-        before, after = mean(self.folder / "job/initial/model.safetensors"), mean(self.folder / "run/model.safetensors")
+        before, after = mean(self.folder / "job/initial/model.safetensors"), mean(self.folder / "run/model/model.safetensors")
         return None if after is None else after - before
 
 

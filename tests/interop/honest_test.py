@@ -5,12 +5,12 @@
 """
 
 import pathlib
+import shutil
 import sys
 import tempfile
 import unittest
 
 import federation
-import identity
 from member import Member
 
 BUILD = None
@@ -18,41 +18,51 @@ DELTA = 0.5
 
 
 class SilentAtTheFirstUpload(Member):
-    """Trains and masks, and keeps its first upload for itself; one of the three sites is stopped in the same moment, so that
-    two uploads of four are whole and the coordinator has the round burnt."""
+    """Trains and masks, and keeps its first upload for itself."""
 
-    stop_a_site = None
+    silent_in = None
 
     def say(self, message):
-        if type(message).__name__ == "UploadHeader" and self.stop_a_site is not None:
-            self.stop_a_site()
-            self.stop_a_site = None
-            self.last_message = None
+        if type(message).__name__ == "UploadHeader" and self.silent_in in (None, self.round_number):
+            self.silent_in, self.last_message = self.round_number, None
             return
         super().say(message)
 
 
 class Honest(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sotto-interop-"))
-        self.template = federation.Template(federation.Programs(BUILD), self.folder / "template")
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="sotto-interop-"))
+        cls.template = federation.Template(federation.Programs(BUILD), cls.folder / "template")
 
-    def play(self, kind, overrides=(), **arguments):
-        run = federation.Federation(self.template, self.folder / "run", overrides)
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def play(self, name, kind, overrides=(), **arguments):
+        run = federation.Federation(self.template, self.folder / name, overrides)
         outcome, member = run.play(kind, delta=DELTA, **arguments)
-        print(outcome.console, outcome.status.get("members"), outcome.ledgers, outcome.shift, sep="\n")
+        print(outcome.console, f"mean moved by {outcome.shift}, {outcome.seconds:.1f} s", sep="\n", flush=True)
+        self.assertEqual(outcome.code, 0)
+        # Two rounds, in each of which one member of four moves every parameter by DELTA.
+        self.assertEqual([line["survivors"] for line in outcome.done()], [4, 4, 4])
+        self.assertAlmostEqual(outcome.shift, 2 * DELTA / 4, delta=1e-4)
         return outcome, member
 
     def test_whole_run(self):
-        outcome, member = self.play(Member)
-        self.assertEqual(outcome.code, 0)
+        outcome, member = self.play("whole", Member)
         self.assertEqual([status for _, status in sorted(member.results.items())], [0, 0, 0])
-        done = [line for line in outcome.rounds if line["status"] == "done"]
-        self.assertEqual(len(done), 3)
-        for line in done:
-            self.assertEqual(len(line["survivors"]), 4, line)
-        # Two rounds, in each of which one member of four moves every parameter by DELTA.
-        self.assertAlmostEqual(outcome.shift, 2 * DELTA / 4, delta=1e-4)
+        self.assertEqual({site: ledger["entries"] for site, ledger in outcome.ledgers().items()}, dict.fromkeys(federation.SITES, 3))
+
+    def test_a_round_that_is_burnt(self):
+        """One site is killed before its upload and this member is silent: two uploads of four are whole, and three votes burn."""
+        outcome, member = self.play("burnt", SilentAtTheFirstUpload, dies=("cascade", "UploadHeader@1"))
+        burnt = next(number for number, status in sorted(member.results.items()) if status == 2)
+        self.assertEqual(burnt, member.silent_in)
+        self.assertIn(burnt, member.certificates)
+        ledgers = outcome.ledgers()
+        for site in ("aurora", "borealis"):  # the update that was freed is sent again and charged once
+            self.assertAlmostEqual(ledgers[site]["epsilon"], outcome.status["epsilon"], places=6)
 
 
 if __name__ == "__main__":

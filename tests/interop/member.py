@@ -126,7 +126,7 @@ class Member:
         self.last_round = 0
         self.counted = {}  # server rounds in which this member has endorsed: the attempt
         self.finished = None
-        self.results = {}
+        self.results, self.certificates = {}, set()
 
     # ---- what a misbehaviour changes
 
@@ -352,6 +352,7 @@ class Member:
     def on_BurnCertificate(self, message, number):
         if number in self.burnable and self.burnable[number].verify_burn_certificate(message):
             self.counted.pop(number >> 16, None)
+            self.certificates.add(number)
             self.log(f"round {number >> 16}, attempt {number & 65535}: burnt by {len(message.votes)} votes")
 
     # ---- blobs

@@ -55,35 +55,30 @@ def check(condition, text):
 def judge(outcome, member, tricks):
     """Raises Failure where something does not hold that has to."""
     expected = [trick.EXPECT for trick in tricks]
-    text = outcome.everything()
     check(outcome.code == 0, f"the run ended with {outcome.code}")
-    done = [line for line in outcome.rounds if line["status"] == "done"]
-    everybody = set(federation.SITES)
+    done = outcome.done()
     for line in done:
-        missing = everybody - set(survivors(line))
-        check(not missing, f"{missing} missed in the sum of round {line['round']}")
+        missing = [site for site in federation.SITES if not outcome.endorsed(site, line["server_round"])]
+        check(not missing, f"{missing} missed in the sum of round {line['server_round']}")
     allowed = len(done) + sum(each.lost for each in expected)
-    for name, ledger in outcome.ledgers.items():
-        check(releases(ledger) <= allowed, f"{name} was charged {releases(ledger)} times, {allowed} are allowed")
+    for site in federation.SITES:
+        check(outcome.releases(site) <= allowed, f"{site} released {outcome.releases(site)} times, {allowed} are allowed")
     bound = sum(each.shift for each in expected) if tricks[0].__name__ not in LASTING else expected[0].shift * len(done)
     check(outcome.shift is not None and abs(outcome.shift) <= bound, f"the mean moved by {outcome.shift}, by {bound} at most")
-    played = {type(trick).__name__: number for trick, number in member.played}
-    for trick, expect in zip(tricks, expected):
-        name = trick.__name__
-        check(name in played or getattr(trick, "BEFORE_ROUNDS", False), f"{name} was not played: the member was in too few rounds")
-        check(expect.named is None or re.search(expect.named, text, re.IGNORECASE), f"{name}: nobody is named by {expect.named!r}")
-        if expect.in_sum is not None and name in played:
-            inside = [federation.PYTHON in survivors(line) for line in done if line["round"] == played[name] >> 16]
-            check(inside and inside[0] == expect.in_sum, f"{name}: the member {'is not' if expect.in_sum else 'is'} in the sum")
+    played = {type(trick).__name__: number for trick, number in reversed(member.played)}
+    for trick in tricks:
+        judge_trick(outcome, trick, played)
 
 
-def survivors(line):
-    return line["survivors"]
-
-
-def releases(ledger):
-    """Charges above zero of a site's ledger."""
-    return len([entry for entry in ledger.get("entries", []) if entry])
+def judge_trick(outcome, trick, played):
+    name, expect = trick.__name__, trick.EXPECT
+    check(name in played or getattr(trick, "BEFORE_ROUNDS", False), f"{name} was not played: the member was in too few rounds")
+    about = outcome.about(federation.PYTHON)
+    named = expect.named is None or any(re.search(expect.named, line, re.IGNORECASE) for line in about)
+    check(named, f"{name}: {expect.named!r} is nowhere in {about}")
+    if expect.in_sum is not None and name in played:
+        survivors = [line["survivors"] for line in outcome.done() if line["server_round"] == played[name] >> 16]
+        check(survivors == [len(federation.SITES) + expect.in_sum], f"{name}: {survivors} in the sum, the member has to be {'in' if expect.in_sum else 'out'}")
 
 
 def play(template, folder, tricks):
