@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import shutil
 import socket
 import struct
 import subprocess
@@ -44,7 +43,7 @@ def site_configuration(name):
         "data": {"dataset_id": name, "train": "train.tsv", "evaluation": "eval.tsv", "training_examples": EXAMPLES,
                  "evaluation_examples": EXAMPLES},
         "policy": {"max_epsilon": 1000, "max_epsilon_per_job": 1000, "delta": 1e-5, "min_cohort": 3, "max_colluders": 1,
-                   "allowed_tasks": ["sequence_classification"]},
+                   "allowed_tasks": ["sequence_classification"], "max_jobs_judged_per_day": 100000},
         "resources": {"device": "cpu", "threads": 1},
     }
 
@@ -68,20 +67,22 @@ class Programs:
         return result.stdout
 
 
-class Template:
-    """Keys, cards, roster, job and model, made once; each run gets a copy, so ledgers and guards are fresh."""
+class Federation:
+    """Keys, cards, roster, job and model in a folder, and the processes. Sites stay up from run to run, as daemons do."""
 
     def __init__(self, programs, folder):
-        self.programs, self.folder = programs, pathlib.Path(folder)
+        self.programs, self.folder, self.processes = programs, pathlib.Path(folder), {}
         self.make_job()
         programs.call(programs.coordinator, "init", "--dir", self.folder / "coordinator", "--name", "interop", "--endpoint",
                       f"tcp://127.0.0.1:{free_port()}")
         cards = [self.make_site(name) for name in SITES]
-        Keys.make(self.folder / PYTHON, PYTHON)
+        self.keys = Keys.make(self.folder / PYTHON, PYTHON)
         cards.append(self.folder / PYTHON / f"{PYTHON}.card.json")
         programs.call(programs.coordinator, "enroll", "--dir", self.folder / "coordinator", *cards)
         for name in SITES:
             programs.call(programs.participant, "join", "--dir", self.folder / "sites" / name, self.folder / "coordinator/federation.json")
+        self.roster = identity.Roster((self.folder / "coordinator/federation.json").read_text())
+        (self.folder / "logs").mkdir()
 
     def make_job(self):
         job = self.folder / "job"
@@ -101,20 +102,88 @@ class Template:
         return folder / f"{name}.card.json"
 
 
+    def start(self, name, log_name, *arguments):
+        with open(self.log_path(log_name), "a") as log:
+            self.processes[name] = subprocess.Popen([str(argument) for argument in arguments], stdout=log, stderr=subprocess.STDOUT)
+        return self.processes[name]
+
+    def log_path(self, name):
+        return self.folder / f"logs/{name}.log"
+
+    def start_site(self, name, *options):
+        return self.start(name, name, self.programs.participant, "run", "--dir", self.folder / "sites" / name, *options)
+
+    def start_sites(self, dies=None):
+        """`dies`: (site, message) in whose place it is killed, once."""
+        for name in SITES:
+            if dies is not None and dies[0] == name:
+                threading.Thread(target=self.killed_once, args=dies, daemon=True).start()
+            else:
+                self.start_site(name)
+
+    def killed_once(self, name, message):
+        self.start_site(name, "--drill", message).wait()
+        self.start_site(name)
+
+    def run(self, name, kind=Member, overrides=(), limit_s=150, **arguments):
+        """One run with a member of the class `kind`, to its end; returns the Outcome and the member."""
+        began = time.monotonic()
+        before = {site: self.log_path(site).stat().st_size for site in SITES if self.log_path(site).exists()}
+        job = self.folder / "job"
+        sets = [argument for override in overrides for argument in ("--set", override)]
+        coordinator = self.start("coordinator", f"coordinator-{name}", self.programs.coordinator, "run", "--dir", self.folder / "coordinator",
+                                 "--job", job / "job.json", *sets, "--out", self.folder / name,
+                                 "--initial-model", job / "initial/model.safetensors", "--gather", "8")
+        member = kind(self.keys, self.roster, **arguments)
+        thread = threading.Thread(target=member.take_part, kwargs={"limit_s": limit_s}, daemon=True)
+        thread.start()
+        try:
+            code = coordinator.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            code = None
+            end(coordinator)
+        member.finished = member.finished or True
+        thread.join(5)
+        return Outcome(self, name, code, time.monotonic() - began, before), member
+
+    def stop(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            end(process)
+
+    def ledgers(self):
+        """Of each site, which has to have ended."""
+        asked = {name: subprocess.Popen([self.programs.participant, "ledger", "--dir", self.folder / "sites" / name, "--json"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for name in SITES}
+        return {name: json.loads(process.communicate()[0]) for name, process in asked.items()}
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Outcome:
     """What a run left behind."""
 
-    def __init__(self, federation, code, seconds):
-        run = federation.folder / "run"
+    def __init__(self, federation, name, code, seconds, before):
+        run = federation.folder / name
         self.code, self.seconds = code, seconds
-        self.console = (federation.folder / "logs/coordinator.log").read_text(errors="replace")
+        self.console = federation.log_path(f"coordinator-{name}").read_text(errors="replace")
         self.status = json.loads((run / "status.json").read_text()) if (run / "status.json").exists() else {}
         metrics = run / "metrics.jsonl"
         self.rounds = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
-        self.federation = federation
-        self.shift = federation.shift()
         self.evidence = sorted(path.name for path in (run / "evidence").glob("*")) if (run / "evidence").exists() else []
-        self.sites = {name: (federation.folder / f"logs/{name}.log").read_text(errors="replace") for name in SITES}
+        self.sites = {site: federation.log_path(site).read_bytes()[before.get(site, 0):].decode(errors="replace") for site in SITES}
+        # How far the mean of all parameters has moved since the first model; None where there is no model at the end.
+        first, last = mean(federation.folder / "job/initial/model.safetensors"), mean(run / "model/model.safetensors")
+        self.shift = None if last is None else last - first
 
     def about(self, name):
         """All that an operator is shown about a member, apart from its acceptance; what is normal is left out."""
@@ -129,9 +198,6 @@ class Outcome:
     def done(self):
         return [line for line in self.rounds if line["status"] == "done"]
 
-    def ledgers(self):
-        return self.federation.ledgers()
-
     def releases(self, site):
         """Masked updates and counters that left a site, each of them in its ledger before."""
         return self.sites[site].count("masked update released")
@@ -139,80 +205,6 @@ class Outcome:
     def endorsed(self, site, server_round):
         """A site signs for survivors only where it is one of them."""
         return f"round {server_round}: endorsed the survivors" in self.sites[site]
-
-
-class Federation:
-    """One run: a copy of the template, its processes, and the member in Python in a thread of this process."""
-
-    def __init__(self, template, folder, overrides=()):
-        self.programs, self.folder, self.overrides = template.programs, pathlib.Path(folder), list(overrides)
-        shutil.copytree(template.folder, self.folder, dirs_exist_ok=True)
-        (self.folder / "logs").mkdir()
-        self.processes = {}
-        self.roster = identity.Roster((self.folder / "coordinator/federation.json").read_text())
-        self.keys = Keys(self.folder / PYTHON)
-
-    def start(self, name, *arguments):
-        with open(self.folder / f"logs/{name}.log", "a") as log:
-            self.processes[name] = subprocess.Popen([str(argument) for argument in arguments], stdout=log, stderr=subprocess.STDOUT)
-        return self.processes[name]
-
-    def start_site(self, name, *options):
-        return self.start(name, self.programs.participant, "run", "--dir", self.folder / "sites" / name, "--once", *options)
-
-    def start_coordinator(self):
-        job = self.folder / "job"
-        overrides = [argument for override in self.overrides for argument in ("--set", override)]
-        return self.start("coordinator", self.programs.coordinator, "run", "--dir", self.folder / "coordinator", "--job", job / "job.json",
-                          *overrides, "--out", self.folder / "run", "--initial-model", job / "initial/model.safetensors", "--gather", "6")
-
-    def play(self, kind=Member, limit_s=120, dies=None, **arguments):
-        """Runs everything to the end; returns the Outcome and the member. `dies`: (site, message) in whose place it is killed, once."""
-        began = time.monotonic()
-        coordinator = self.start_coordinator()
-        for name in SITES:
-            if dies is not None and dies[0] == name:
-                threading.Thread(target=self.killed_once, args=dies, daemon=True).start()
-            else:
-                self.start_site(name)
-        member = kind(self.keys, self.roster, **arguments)
-        thread = threading.Thread(target=member.take_part, kwargs={"limit_s": limit_s}, daemon=True)
-        thread.start()
-        try:
-            code = coordinator.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            code = None
-        seconds = time.monotonic() - began
-        member.finished = member.finished or True
-        thread.join(5)
-        self.stop()
-        return Outcome(self, code, seconds), member
-
-    def killed_once(self, name, message):
-        self.start_site(name, "--drill", message).wait()
-        self.start_site(name)
-
-    def stop(self):
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def ledgers(self):
-        asked = {name: subprocess.Popen([self.programs.participant, "ledger", "--dir", self.folder / "sites" / name, "--json"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for name in SITES}
-        answers = {name: process.communicate()[0] for name, process in asked.items()}
-        return {name: json.loads(text) if text else {} for name, text in answers.items()}
-
-    def shift(self):
-        """How far the mean of all parameters has moved since the first model; None where there is no model at the end."""
-        before, after = mean(self.folder / "job/initial/model.safetensors"), mean(self.folder / "run/model/model.safetensors")
-        return None if after is None else after - before
 
 
 def mean(path):

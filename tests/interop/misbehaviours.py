@@ -81,12 +81,11 @@ def judge_trick(outcome, trick, played):
         check(survivors == [len(federation.SITES) + expect.in_sum], f"{name}: {survivors} in the sum, the member has to be {'in' if expect.in_sum else 'out'}")
 
 
-def play(template, folder, tricks):
+def play(federation_, name, tricks):
     lasting = tricks[0].__name__ in LASTING
     rounds = 2 if lasting or len(tricks) == 1 else len(tricks) + 3
     overrides = [f"rounds.num_server_rounds={rounds}"] + [override for trick in tricks for override in trick.EXPECT.overrides]
-    run = federation.Federation(template, folder, overrides)
-    return run.play(hostile.playing(tricks, repeated=lasting), delta=0.0, limit_s=150)
+    return federation_.run(name, hostile.playing(tricks, repeated=lasting), overrides, delta=0.0)
 
 
 def main():
@@ -101,17 +100,19 @@ def main():
             print(group if group == names[0] else f"{group}: {' '.join(names)}")
         return 0
     folder = pathlib.Path(arguments.keep or tempfile.mkdtemp(prefix="sotto-misbehaviours-"))
-    template = federation.Template(federation.Programs(arguments.build), folder / "template")
+    sites = federation.Federation(federation.Programs(arguments.build), folder)
+    sites.start_sites()
     failed = 0
     for name in arguments.names:
         tricks = [BY_NAME[each] for each in GROUPS.get(name, [name])]
-        outcome, member = play(template, folder / name, tricks)
+        outcome, member = play(sites, name, tricks)
         result = "passed"
         try:
             judge(outcome, member, tricks)
         except Failure as failure:
             result, failed = f"FAILED: {failure}", failed + 1
         print(f"{name:26} {outcome.seconds:5.1f} s  {result}", flush=True)
+    sites.stop()
     return 1 if failed else 0
 
 

@@ -8,7 +8,7 @@ import os
 
 import crypto
 import encoding
-from crypto import H, NO_PSK, u32, u64, verify
+from crypto import H, NO_PSK, u32, verify
 from wire import (Advertise, BurnVote, Endorse, Escrow, OpenedShare, Opening, RevealedShare, ShareCheck, ShareEntry, Shares,
                   UnmaskResponse, UploadHeader, bitmap, places)
 

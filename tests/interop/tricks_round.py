@@ -6,7 +6,7 @@ import crypto
 from crypto import H, u32
 from hostile import Expect, Trick
 from round import MemberRound
-from wire import Advertise, BurnVote, Endorse, Escrow, ShareCheck, UnmaskResponse
+from wire import Advertise, Endorse, Escrow, ShareCheck, UnmaskResponse
 
 OUT = dict(in_sum=False)
 IN = dict(in_sum=True)

@@ -9,7 +9,7 @@ import zmq
 import identity
 import wire
 from hostile import Expect, Trick
-from member import Keys, Link
+from member import Link
 from wire import Advertise, BurnVote, Endorse, GenesisCommit, GenesisEntry, GenesisReveal, Hello, KeyList, LeaveRound, RoundResult, \
     RunFinished, Shares, Survivors, UnmaskResponse, UploadHeader
 
