@@ -215,6 +215,8 @@ class MemberRound:
     # ---- M4B to M4C: others complained about this member's shares
 
     def on_complaints(self, message):
+        if self.d_v is None or self.u2 is not None:
+            return None
         if len(message.checks) > min(self.header.C, self.header.t - 1):
             raise Refused("more complaints than there can be liars")
         for check in message.checks:

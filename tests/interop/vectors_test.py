@@ -45,7 +45,7 @@ class KnownRound:
 
     def __init__(self, case, roster):
         self.case = case
-        self.frames = {(item["message"], item["from"]): item["frame"] for item in case["messages"] if item["from"]}
+        self.frames = {(item["message"], item["from"]): item["frame"] for item in case["messages"] if item["from"] and not item.get("lie")}
         header = wire.Header.read(wire.Reader(bytes.fromhex(TRANSCRIPTS["header"]["bytes"])))
         self.members = {}
         for member in case["members"]:
@@ -60,9 +60,16 @@ class KnownRound:
                     wire.Survivors: member.on_survivors, wire.UnmaskRequest: member.on_unmask_request}
         return handlers[type(message)](message)
 
+    def adopt(self, item):
+        """Who complained falsely goes on as if the share had been bad."""
+        member = self.members[item["from"]]
+        member.bad = set(member.ids(wire.decode_frame(bytes.fromhex(item["frame"]))[2].bad))
+
     def play(self):
         """(name, sender, what this member makes, what the file says) of each message that a member sent."""
         for item in self.case["messages"]:
+            if item.get("lie") and item["message"] == "ShareCheck":
+                self.adopt(item)
             if item["from"] or item["message"] == "RoundResult":
                 continue
             _, number, message = wire.decode_frame(bytes.fromhex(item["frame"]))
