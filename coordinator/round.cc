@@ -297,9 +297,12 @@ bool RoundStateMachine::State::counts(MemberId from, const wire::Message& messag
 
 void RoundStateMachine::State::keep_evidence(MemberId from, const wire::Message& rejected) {
   if (convicted.contains({from, rejected.index()})) return;
-  auto found = server.evidence_against(from, rejected);
-  if (found.empty()) return;
-  convicted.insert({from, rejected.index()});
+  keep_evidence(from, rejected.index(), server.evidence_against(from, rejected));
+}
+
+void RoundStateMachine::State::keep_evidence(MemberId from, std::size_t kind,
+                                             std::vector<secagg::Evidence> found) {
+  if (found.empty() || !convicted.insert({from, kind}).second) return;
   out.evidence.push_back(std::move(found.front()));
 }
 
@@ -321,13 +324,7 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                    if (in<BurnPhase>()) return judge(from, what, Verdict::ignored("late"));
                    if (take(m)) in<UploadPhase>()->collector.add(from, m.hash_y, now);
                  },
-                 [&](const wire::Endorse& m) {
-                   if (has_voted(from))
-                     return judge(from, what, Verdict::rejected("after a vote to burn"));
-                   // R1: an endorsement is the ticket to M9, so one that comes late still gets M8.
-                   if (counts(from, message, server.accept(from, m)) && in<UnmaskPhase>())
-                     announce(*server.cohort().index_of(from));
-                 },
+                 [&](const wire::Endorse& m) { receive_endorsement(from, m); },
                  [&](const wire::UnmaskResponse& m) {
                    // After a restart that lost its endorsement a member repeats M9; it gets M6
                    // again, and both come in their order.
@@ -461,6 +458,7 @@ RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
                                .packed = {}};
   } else {
     state.finish(wire::RoundStatus::kLost, decoded.error().message);
+    state.out.outcome->spoiled = true;
   }
   return state.take_output(now);
 }

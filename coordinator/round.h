@@ -122,6 +122,7 @@ struct RoundOutcome {
   /// are those of `sum`, which are not copied.
   std::optional<secagg::PublishedSum> published{};
   std::vector<MemberId> survivors;  // S
+  bool spoiled = false;             // the sum over S was opened and failed its checks
   Bytes32 aggregate_hash{};
   std::uint64_t upload_bytes = 0;  // masked uploads of S
 };

@@ -49,14 +49,32 @@ bool RoundStateMachine::State::has_voted(MemberId member) const {
 
 void RoundStateMachine::State::receive_vote(MemberId from, const wire::BurnVote& vote) {
   constexpr std::string_view kWhat = "BurnVote";
-  auto* burn = in<BurnPhase>();
-  if (!burn) return judge(from, kWhat, Verdict::ignored("the round is not being burnt"));
+  const std::uint32_t index = *server.cohort().index_of(from);
   if (vote.id != from) return judge(from, kWhat, Verdict::rejected("names another member"));
-  if (contains(server.endorsed(), *server.cohort().index_of(from))) {
+  if (!secagg::verify_burn_vote(server.cohort().at(index).verify_key, server.h(), vote))
+    return judge(from, kWhat, Verdict::rejected("bad signature, or over another round"));
+  votes.emplace(from, vote);
+  if (contains(server.endorsed(), index)) {
     keep_evidence(from, vote);
     return judge(from, kWhat, Verdict::rejected("from a member that endorsed survivors"));
   }
+  auto* burn = in<BurnPhase>();
+  if (!burn) return judge(from, kWhat, Verdict::ignored("the round is not being burnt"));
   counts(from, vote, burn->ballot.accept(vote));
+}
+
+void RoundStateMachine::State::receive_endorsement(MemberId from, const wire::Endorse& m7) {
+  const auto vote = votes.find(from);
+  if (has_voted(from)) {
+    keep_evidence(from, wire::Message(vote->second).index(),
+                  server.evidence_against_voter(vote->second, m7));
+    return judge(from, "Endorse", Verdict::rejected("after a vote to burn"));
+  }
+  if (!counts(from, m7, server.accept(from, m7))) return;
+  // A vote that nobody asked for did not count, and convicts its member all the same.
+  if (vote != votes.end()) keep_evidence(from, vote->second);
+  // R1: an endorsement is the ticket to M9, so one that comes late still gets M8.
+  if (in<UnmaskPhase>()) announce(*server.cohort().index_of(from));
 }
 
 }  // namespace sotto::coordinator

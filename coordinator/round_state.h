@@ -78,8 +78,9 @@ struct RoundStateMachine::State {
   Bytes32 aggregate_hash{};
   std::optional<wire::RoundResult> m10;
   std::set<std::pair<MemberId, std::size_t>> convicted;  // by which message of whom
-  bool resuming = false;                                 // facts are replayed: nobody hears of it
-  RoundOutput out;                                       // of the verb that is running
+  std::map<MemberId, wire::BurnVote> votes;  // signed, of the cohort, asked for or not: evidence
+  bool resuming = false;                     // facts are replayed: nobody hears of it
+  RoundOutput out;                           // of the verb that is running
 
   [[nodiscard]] Phase current() const { return static_cast<Phase>(phase.index()); }
 
@@ -153,6 +154,7 @@ struct RoundStateMachine::State {
   [[nodiscard]] bool has_voted(MemberId member) const;
   void end_burn(TimePoint now);
   void receive_vote(MemberId from, const wire::BurnVote& vote);
+  void receive_endorsement(MemberId from, const wire::Endorse& m7);
 
   void finish(wire::RoundStatus status, std::string reason);
 
@@ -163,6 +165,8 @@ struct RoundStateMachine::State {
   bool counts(MemberId from, const wire::Message& message, const Verdict& verdict);
   /// What a rejected message proves, once: a member cannot fill the disk with it.
   void keep_evidence(MemberId from, const wire::Message& rejected);
+  /// The first piece of what was found by a message of this kind.
+  void keep_evidence(MemberId from, std::size_t kind, std::vector<secagg::Evidence> found);
   void receive(MemberId from, const wire::Message& message, TimePoint now);
   void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
   /// Every part of an upload in its order; false when the store failed.

@@ -139,6 +139,10 @@ class Server {
   /// What a message that was rejected proves against its sender, together with what it sent before.
   [[nodiscard]] std::vector<Evidence> evidence_against(MemberId member,
                                                        const wire::Message& rejected) const;
+  /// What an endorsement of the announced S proves against a member that voted to burn the round;
+  /// nothing before S is fixed, or where a signature does not fit.
+  [[nodiscard]] std::vector<Evidence> evidence_against_voter(const wire::BurnVote& vote,
+                                                             const wire::Endorse& m7) const;
   /// When open() fails: dealers whose good shares do not give what they committed to, or whose
   /// escrow they do not open.
   [[nodiscard]] std::vector<Evidence> evidence_against_dealers() const;

@@ -14,8 +14,8 @@ EvidenceRoster Server::State::evidence_roster() const {
 }
 
 /// The certificate's form of one member's endorsement.
-wire::UnmaskRequest Server::State::endorsement_of(std::uint32_t from) const {
-  return {.certificate = {*sent[from].m7}, .d_u2 = d_u2, .d_s = d_s, .headers = {}};
+wire::UnmaskRequest Server::State::as_certificate(const wire::Endorse& m7) const {
+  return {.certificate = {m7}, .d_u2 = d_u2, .d_s = d_s, .headers = {}};
 }
 
 std::vector<Evidence> Server::evidence_against(MemberId member,
@@ -41,7 +41,7 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
   }
   if (std::holds_alternative<wire::UploadHeader>(rejected) && sent.m5) against(*sent.m5);
   if (std::holds_alternative<wire::BurnVote>(rejected) && sent.m7)
-    against(state.endorsement_of(*from));
+    against(state.as_certificate(*sent.m7));
   if (const auto* m9 = std::get_if<wire::UnmaskResponse>(&rejected); m9 != nullptr && sent.m9) {
     against(*sent.m9);
     // An answer that was taken is well formed, whatever its shares are.
@@ -51,6 +51,14 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
       against(*state.sent[*state.cohort.index_of(wrong->dealer)].m3);
   }
   return found;
+}
+
+std::vector<Evidence> Server::evidence_against_voter(const wire::BurnVote& vote,
+                                                     const wire::Endorse& m7) const {
+  const State& state = *state_;
+  if (!state.s) return {};
+  return contradictions(state.header, state.cohort, state.evidence_roster(),
+                        state.as_certificate(m7), vote);
 }
 
 /// `first`, then what the first t holders revealed of a dealer's secret, beside its entries for

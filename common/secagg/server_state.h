@@ -119,7 +119,7 @@ struct Server::State {
   [[nodiscard]] Evidence evidence_of_shares(EvidenceKind kind, std::uint32_t dealer,
                                             std::vector<wire::Message> first) const;
   [[nodiscard]] std::optional<std::uint32_t> closed_escrow(std::uint32_t dealer) const;
-  [[nodiscard]] wire::UnmaskRequest endorsement_of(std::uint32_t from) const;
+  [[nodiscard]] wire::UnmaskRequest as_certificate(const wire::Endorse& m7) const;
   /// Members that complained about this dealer's share, and checked.
   [[nodiscard]] IndexSet accusers(std::uint32_t dealer) const;
   /// The accusers whose shares, as the dealer opened them, are not what it committed to.

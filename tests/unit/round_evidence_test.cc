@@ -85,6 +85,48 @@ TEST(RoundEvidence, AVoteOfAnEndorserConvictsIt) {
   EXPECT_EQ(found->guilty, play.id(1));
 }
 
+TEST(RoundEvidence, AVoteThatNobodyAskedForAndAnEndorsementConvictInEitherOrder) {
+  for (const bool vote_first : {true, false}) {
+    Play play(5, 1);
+    play.mute(1, "Endorse");
+    play.mute(4, "Endorse");
+    play.mute(3, "UploadHeader");  // the upload phase waits for it
+    play.start();
+    ASSERT_EQ(play.machine.progress().phase, Phase::kUpload);
+    if (vote_first) play.say(1, play.members.burn_vote(1));
+    EXPECT_TRUE(play.evidence.empty()) << "the coordinator might have asked for a vote";
+    play.wait(kTraining);
+    ASSERT_EQ(play.machine.progress().phase, Phase::kEndorse);
+    play.say(1, play.members.endorse(1, play.members.all(), {0, 1, 2, 4}));
+    if (!vote_first) play.say(1, play.members.burn_vote(1));
+    const auto found = finding(play);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    EXPECT_EQ(found->guilty, play.id(1));
+    play.say(1, play.members.burn_vote(1));
+    EXPECT_EQ(play.evidence.size(), 1U) << "once";
+  }
+}
+
+TEST(RoundEvidence, AnEndorsementOfAVoterConvictsItAndDoesNotCount) {
+  Play play(5, 1);
+  play.mute(3, "Endorse");
+  play.mute(4, "Endorse");
+  for (std::uint32_t i = 0; i < 5; ++i)
+    play.mute(i, "BurnVote");
+  play.start();
+  play.wait(kPhase);
+  play.wait(kPhase);
+  ASSERT_EQ(play.machine.progress().phase, Phase::kBurn);
+  play.say(3, play.members.burn_vote(3));
+  play.say(3, play.members.endorse(3, play.members.all(), {0, 1, 2, 3}));
+  EXPECT_TRUE(play.evidence.empty()) << "of another S than the announced one it proves nothing";
+  play.say(3, play.members.endorse(3, play.members.all(), play.members.all()));
+  const auto found = finding(play);
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  EXPECT_EQ(found->guilty, play.id(3));
+  EXPECT_EQ(play.machine.progress().phase, Phase::kBurn);
+}
+
 TEST(RoundEvidence, AFileOfItIsCheckedFromTheRosterAlone) {
   Play play(5, 1);
   config::Roster roster = roster_of(play);
