@@ -16,9 +16,15 @@ using nlohmann::json;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
 
 // In the order of secagg::ConflictEnd.
-constexpr std::array<std::string_view, 7> kEnds = {
-    "opened",      "wrongly opened", "not opened", "too many complaints",
-    "holder left", "dealer left",    "undecided"};
+constexpr std::array<std::string_view, 9> kEnds = {"opened",
+                                                   "wrongly opened",
+                                                   "not opened",
+                                                   "too many complaints",
+                                                   "holder left",
+                                                   "dealer left",
+                                                   "undecided",
+                                                   "holder alone with a key",
+                                                   "dealer alone with a key"};
 
 }  // namespace
 

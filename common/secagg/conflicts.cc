@@ -107,6 +107,11 @@ std::string sentence(ConflictEnd end, const std::string& holder, const std::stri
       return keys + holder + out;
     case ConflictEnd::kDealerLeft:
       return keys + dealer + out;
+    case ConflictEnd::kHolderAlone:
+      return holder + " says that its pre-shared key with " + dealer +
+             " differs, which used none; " + holder + out;
+    case ConflictEnd::kDealerAlone:
+      return dealer + " used a pre-shared key with " + holder + ", which has none; " + dealer + out;
     case ConflictEnd::kUndecided:
       return keys + "one of them was out for another reason";
   }

@@ -24,6 +24,10 @@ enum class ConflictEnd : std::uint8_t {
   kHolderLeft,
   kDealerLeft,
   kUndecided,  // one of the two left for another reason
+  // The same where the two did not both deal with a key: who alone did leaves, and where neither
+  // did the holder.
+  kHolderAlone,
+  kDealerAlone
 };
 
 struct Conflict {

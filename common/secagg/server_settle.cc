@@ -158,13 +158,33 @@ void Server::State::settle_shares(IndexSet& members) {
   }
 }
 
+/// Who leaves without a turn, when `holder` says that its pre-shared key with `dealer` is another
+/// one: the only one of the two that dealt to the other with a key. Where neither did the holder
+/// says what is not so. Nothing where both did.
+std::optional<std::uint32_t> Server::State::alone_with_key(std::uint32_t holder,
+                                                           std::uint32_t dealer) const {
+  const bool holder_has = entry(holder, dealer).escrow.has_value();
+  const bool dealer_has = entry(dealer, holder).escrow.has_value();
+  if (holder_has && dealer_has) return std::nullopt;
+  return dealer_has ? dealer : holder;
+}
+
 /// One of two members leaves whose pre-shared keys differ.
 void Server::State::settle_pairs(IndexSet& members) {
+  std::vector<IndexSet> both_have = other_keys;
+  for (std::uint32_t holder : checked)
+    for (std::uint32_t dealer : other_keys[holder])
+      if (const auto who = alone_with_key(holder, dealer)) {
+        std::erase(both_have[holder], dealer);
+        note(holder, dealer,
+             *who == holder ? ConflictEnd::kHolderAlone : ConflictEnd::kDealerAlone);
+        leave(members, *who, "it has a pre-shared key with a member that has none with it");
+      }
   const KeysSettled settled =
-      settle_keys(members, other_keys,
+      settle_keys(members, both_have,
                   {.earlier = earlier_keys, .most_liars = most_liars(header), .least = bound()});
   for (std::uint32_t holder : checked)
-    for (std::uint32_t dealer : other_keys[holder]) {
+    for (std::uint32_t dealer : both_have[holder]) {
       const auto left = settled.left.find(pair_of(holder, dealer));
       if (left == settled.left.end())
         note(holder, dealer, ConflictEnd::kUndecided);

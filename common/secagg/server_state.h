@@ -126,6 +126,8 @@ struct Server::State {
   [[nodiscard]] IndexSet wrongly_opened(std::uint32_t dealer, const wire::Opening& m4c) const;
   [[nodiscard]] const char* flaw(const wire::Opening& m4c, std::uint32_t from) const;
   void settle_shares(IndexSet& members);
+  [[nodiscard]] std::optional<std::uint32_t> alone_with_key(std::uint32_t holder,
+                                                            std::uint32_t dealer) const;
   void settle_pairs(IndexSet& members);
   void leave(IndexSet& members, std::uint32_t index, std::string why);
   void note(std::uint32_t holder, std::uint32_t dealer, ConflictEnd end);

@@ -40,7 +40,7 @@ TEST(ConflictLog, EveryEndSurvivesARestart) {
   const TemporaryDirectory directory;
   const auto file = directory / "conflicts.json";
   std::vector<Conflict> all;
-  for (int end = 0; end <= static_cast<int>(ConflictEnd::kUndecided); ++end)
+  for (int end = 0; end <= static_cast<int>(ConflictEnd::kDealerAlone); ++end)
     all.push_back({kOne, kTwo, static_cast<ConflictEnd>(end)});
   ASSERT_TRUE(ConflictLog::open(file)->add(RoundNumber::of(1, 0), all).ok());
   EXPECT_EQ(ConflictLog::open(file)->counts().size(), all.size());

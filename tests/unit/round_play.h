@@ -108,6 +108,7 @@ class Play {
   std::vector<secagg::Conflict> conflicts;
   std::map<std::uint32_t, IndexSet> complains;   // about whose shares
   std::map<std::uint32_t, IndexSet> other_keys;  // with whom its pre-shared key differs, it says
+  std::map<std::uint32_t, IndexSet> with_key;    // to whom it deals with a key
   std::set<std::uint32_t> opens_wrongly;
   std::optional<RoundOutcome> outcome;
   std::optional<codec::RingUpdate> sum;
@@ -152,7 +153,7 @@ class Play {
     if (std::holds_alternative<wire::Offer>(message)) {
       answer(i, members.members[i].m1);
     } else if (const auto* m2 = std::get_if<wire::KeyList>(&message)) {
-      answer(i, members.shares(i, set(m2->u1)));
+      answer(i, members.shares(i, set(m2->u1), with_key[i]));
     } else if (const auto* m4 = std::get_if<wire::ShareForward>(&message)) {
       answer(i, members.check(i, set(m4->v), complains[i], other_keys[i]));
     } else if (const auto* m4b = std::get_if<wire::Complaints>(&message)) {

@@ -52,19 +52,47 @@ TEST(Censor, NorDoAsManyLiarsAsMayCollude) {
   EXPECT_EQ(sums, std::vector<int>(10, 12));
 }
 
-TEST(Censor, WhoSaysThatAKeyDiffersIsOutEverySecondTimeItself) {
+/// Each member of `some` has exchanged a key with `other`, so both deal with one.
+void share_keys(Play& play, const secagg::IndexSet& some, std::uint32_t other) {
+  for (std::uint32_t i : some) {
+    play.with_key[i].push_back(other);
+    play.with_key[other].push_back(i);
+  }
+}
+
+TEST(Censor, WhoSaysThatAKeyDiffersWhereThereIsNoneIsOutItself) {
   const auto sums =
-      sums_of(8, 1, 12, [](Play& play, int /*round*/) { play.other_keys[kLiar] = {kVictim}; });
+      sums_of(8, 1, 6, [](Play& play, int /*round*/) { play.other_keys[kLiar] = {kVictim}; });
+  EXPECT_EQ(sums[kVictim], 6);
+  EXPECT_EQ(sums[kLiar], 0);
+}
+
+TEST(Censor, WhoUsesAKeyThatTheOtherDoesNotHaveIsOutItself) {
+  const auto sums = sums_of(8, 1, 6, [](Play& play, int /*round*/) {
+    play.with_key[kLiar] = {kVictim};
+    play.other_keys[kVictim] = {kLiar};  // it is honest, and says what is so
+  });
+  EXPECT_EQ(sums[kVictim], 6);
+  EXPECT_EQ(sums[kLiar], 0);
+}
+
+TEST(Censor, AfterAnExchangeOfKeysTheTwoTakeTurns) {
+  const auto sums = sums_of(8, 1, 12, [](Play& play, int /*round*/) {
+    share_keys(play, {kLiar}, kVictim);
+    play.other_keys[kLiar] = {kVictim};
+  });
   EXPECT_EQ(sums[kVictim], 6);
   EXPECT_EQ(sums[kLiar], 6);
 }
 
 TEST(Censor, LiarsThatTakeTurnsAboutKeysKeepNobodyOutForEver) {
   const auto sums = sums_of(10, 3, 24, [](Play& play, int round) {
+    share_keys(play, {1, 2, 3}, 4);
     play.other_keys[1 + static_cast<std::uint32_t>(round) % 3] = {4};
   });
   EXPECT_GE(sums[4], 11);
   const auto all_at_once = sums_of(10, 3, 24, [](Play& play, int /*round*/) {
+    share_keys(play, {1, 2, 3}, 4);
     for (std::uint32_t liar : {1U, 2U, 3U})
       play.other_keys[liar] = {4};
   });
@@ -188,6 +216,7 @@ TEST(Settle, AMemberThatIsOutForAnotherReasonIsNotCalledSilent) {
   EXPECT_EQ(reasons(wrong, 2),
             std::vector<std::string>{"the share that it opened is not what it committed to"});
   Play keys(5, 1);
+  keys.with_key = {{1, {2}}, {2, {1}}};
   keys.other_keys[1] = {2};
   keys.other_keys[2] = {1};
   keys.start();

@@ -79,12 +79,14 @@ class ScriptedMembers {
     return secagg::digest_s(h, d_u2(u2), bits(s));
   }
 
-  [[nodiscard]] wire::Shares shares(std::uint32_t i, const secagg::IndexSet& u1) const {
+  [[nodiscard]] wire::Shares shares(std::uint32_t i, const secagg::IndexSet& u1,
+                                    const secagg::IndexSet& with_key = {}) const {
     const ScriptedMember& m = members[i];
     wire::Shares m3{.id = m.id, .entries = {}};
     for (std::uint32_t j : u1) {
       wire::ShareEntry entry;
       entry.to = roster[j].id;
+      if (secagg::contains(with_key, j)) entry.escrow.emplace();
       if (j != i) entry.ciphertext.fill(0x5a);  // the coordinator cannot open it anyway
       entry.cb = secagg::commit_share(wire::ShareKind::kSelfMask, h, m.id, entry.to,
                                       m.b_shares[j].expose());
