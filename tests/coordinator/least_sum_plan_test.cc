@@ -133,6 +133,7 @@ TEST_F(LeastSumPlan, ARestartPlansTheSameRound) {
   ASSERT_EQ(before.size(), 5U);
   start();
   EXPECT_NE(log.find("goes on in phase"), std::string::npos) << log;
+  accept({});  // what they declare now is for the next attempt
   EXPECT_EQ(host.headers, before);
 }
 
