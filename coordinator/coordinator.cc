@@ -35,6 +35,7 @@ Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey&
   auto kept = Backoff::open(folder.path() / "backoff.json");
   if (!kept.ok()) throw StartupError(kept.error().message);
   backoff = std::move(kept).value();
+  show_exclusions();
   genesis =
       open_genesis(job(), options.roster, folder.checkpoint.run, folder.path(), signing, random);
 }
@@ -128,9 +129,12 @@ void Coordinator::Impl::gather(TimePoint now) {
   const std::vector<MemberId> possible = members.not_refused();
   const std::vector<MemberId> could = could_join(possible);
   if (could.size() < needed()) {
-    if (!training.early_end().empty()) return complete();  // nobody is left to evaluate it
     const std::string why =
         "too few members accept the job (" + std::to_string(needed()) + " needed)";
+    if (training.only_closing_evaluation_is_left()) {
+      training.end_without_closing_evaluation(why);
+      return complete();
+    }
     return fail(why + ": " + members.refusals() + demands(possible, could), why);
   }
   const bool everybody = members.ready().size() + members.refused() == members.size();
@@ -217,7 +221,7 @@ RunStatus Coordinator::Impl::status(TimePoint now) const {
       .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
       .participant_delta = job().distributed_privacy.target_delta,
       .wall_s = wall_s(),
-      .lost_attempts = failed_attempts,
+      .lost_attempts = failed_attempts + spoiled_attempts,
       .roster_version = options.roster.version,
       .roster_expiry_unix_s = options.roster.expiry_unix_s,
       .roster_warning = options.unix_now ? expiry.warning(options.unix_now()) : "",
@@ -295,7 +299,7 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
     self.on_reply(peer, *reply);
   } else if (wire::is_about_genesis(decoded->message)) {
     if (self.genesis) self.apply(self.genesis->handle(peer, decoded->message, now));
-  } else if (self.machine) {
+  } else if (self.machine && !self.is_left_out(peer)) {
     self.apply(self.machine->handle(
         {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)}, now));
   }

@@ -3,7 +3,6 @@
 #include <iterator>
 #include <utility>
 
-#include "common/run/evidence_folder.h"
 #include "common/run/participant_privacy.h"
 #include "common/run/plan.h"
 #include "common/secagg/transcript.h"
@@ -23,6 +22,10 @@ std::size_t Coordinator::Impl::needed() const {
   return std::max<std::size_t>(job().rounds.min_available_participants, 2);
 }
 
+std::size_t Coordinator::Impl::fewest_of(const std::vector<MemberId>& ready) const {
+  return std::max<std::size_t>(needed(), largest_demand(ready, members.least_sums()));
+}
+
 std::vector<MemberId> Coordinator::Impl::waited_for(const RoundPlan& plan,
                                                     const std::vector<MemberId>& ready) const {
   std::vector<MemberId> there;
@@ -39,9 +42,10 @@ std::vector<MemberId> Coordinator::Impl::could_join(std::vector<MemberId> ready)
 
 std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& ready) {
   std::vector<MemberId> out = could_join(ready);
-  // With a larger s_min than the job's own one silent member costs the attempt. So the attempts
-  // after one that failed raise it no more, where enough members are left.
-  if (failed_attempts > 0) {
+  // With a larger s_min than the job's own one silent member costs the attempt, and suspects cannot
+  // be left out. So the attempts after one that failed raise it no more, where enough members are
+  // left.
+  if (failed_attempts + spoiled_attempts > 0) {
     auto others = within(ready, members.least_sums(), [this](std::size_t count) {
       const auto n = static_cast<std::uint32_t>(round_size(job(), genesis, count));
       const auto own = run::own_s_min(job(), {.n = n, .C = job().secure_aggregation.max_colluders});
@@ -73,20 +77,14 @@ void Coordinator::Impl::start_round(std::vector<MemberId> ready, TimePoint now) 
   if (!number.ok()) return fail(number.error().message);
   if (training.closing_evaluation_is_lost()) return complete();
   const EvaluationCounters counters = folder.counters_of(*number);
-  if (!genesis)
-    ready = backoff.choose(
-        ready, std::max<std::size_t>(needed(), largest_demand(ready, members.least_sums())));
-  auto plan = plan_of(*number, members_of_round(job(), genesis, ready, random), counters);
+  auto plan = plan_attempt(*number, ready, counters);
   if (!plan.ok()) return fail(plan.error().message);
-  std::vector<MemberId> present;
-  std::ranges::set_intersection(plan->cohort, ready, std::back_inserter(present));
-  const std::uint32_t least_sum = largest_demand(present, members.least_sums());
-  raise_s_min(*plan, least_sum);
+  folder.must(folder.exclusions.begin(*number, left_out));
   folder.begin_attempt({.run = plan->header.run,
                         .round = *number,
                         .counters = counters,
                         .cohort = plan->cohort,
-                        .least_sum = least_sum,
+                        .least_sum = plan->header.s_min,
                         .declared = members.declared_sizes(plan->cohort),
                         .header_hash = secagg::header_hash(plan->header)});
   std::vector<MemberId> unexpected;
@@ -95,11 +93,34 @@ void Coordinator::Impl::start_round(std::vector<MemberId> ready, TimePoint now) 
   begin_attempt(std::move(*plan), unexpected, now);
   apply(machine->start(now));
   for (MemberId id : unexpected)
-    if (machine)
-      lose(id,
-           std::ranges::binary_search(ready, id) ? describe(backoff.records().at(id))
-                                                 : "the link is down",
-           now);
+    if (machine) lose(id, why_unexpected(id, ready), now);
+}
+
+std::string Coordinator::Impl::why_unexpected(MemberId id,
+                                              const std::vector<MemberId>& ready) const {
+  if (is_left_out(id)) return "left out";
+  return std::ranges::binary_search(ready, id) ? describe(backoff.records().at(id))
+                                               : "the link is down";
+}
+
+Result<RoundPlan> Coordinator::Impl::plan_attempt(RoundNumber number, std::vector<MemberId>& ready,
+                                                  EvaluationCounters counters) {
+  left_out.clear();
+  if (!genesis) {
+    leave_out_suspects(ready, room_among(ready));
+    ready = backoff.choose(ready, fewest_of(ready));
+  }
+  auto plan = plan_of(number, members_of_round(job(), genesis, ready, random), counters);
+  if (!plan.ok()) return plan;
+  std::vector<MemberId> present;
+  std::ranges::set_intersection(plan->cohort, ready, std::back_inserter(present));
+  raise_s_min(*plan, largest_demand(present, members.least_sums()));
+  if (!genesis) return plan;
+  std::erase_if(ready, [&](MemberId id) { return !std::ranges::binary_search(plan->cohort, id); });
+  const std::size_t absent = plan->cohort.size() - waited_for(*plan, ready).size();
+  const std::size_t spare = spare_members(plan->header);
+  leave_out_suspects(ready, spare - std::min(spare, absent));
+  return plan;
 }
 
 Result<RoundPlan> Coordinator::Impl::plan_of(RoundNumber number, const RoundMembers& who,
@@ -119,6 +140,7 @@ void Coordinator::Impl::begin_attempt(RoundPlan plan, const std::vector<MemberId
   round = plan.header.round;
   cohort = plan.cohort;
   round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan.encoding.noise;
+  convicted_now = false;
   board.begin(round, cohort, now);
   punctuality.begin({.round = round,
                      .cohort = cohort,
@@ -146,12 +168,15 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
   if (secagg::header_hash(plan->header) != begun.header_hash)
     return give_up("this program, roster or job plans it otherwise");
   members.remember_sizes(begun.cohort, begun.declared);
-  begin_attempt(std::move(*plan), {}, now);
+  left_out = folder.exclusions.left_out_of(begun.round);
+  begin_attempt(std::move(*plan), left_out, now);
   auto resumed = machine->resume(attempt.facts, now);
   if (!resumed.ok()) return give_up(resumed.error().message);
   note("round " + label(round) + " goes on in phase " +
        std::string(name(machine->progress().phase)));
   apply(std::move(resumed).value());
+  for (MemberId id : std::vector(left_out))
+    if (machine && std::ranges::binary_search(cohort, id)) lose(id, "left out", now);
 }
 
 void Coordinator::Impl::apply(RoundOutput output) {
@@ -168,11 +193,12 @@ void Coordinator::Impl::apply(RoundOutput output) {
   for (const secagg::Conflict& conflict : output.conflicts)
     say(members.line_about(conflict));
   for (const secagg::Evidence& e : output.evidence)
-    note(run::keep_evidence(folder.path() / "evidence", e, options.roster));
+    judge(e);
   if (output.store_failed) throw StartupError(folder.cannot_write(*output.store_failed));
+  if (output.outcome) judge_sum(*output.outcome);
   folder.keep(output.facts, output.decided);
   for (const wire::Envelope& e : output.send)
-    send(e.peer, e.round, e.message);
+    if (!is_left_out(e.peer)) send(e.peer, e.round, e.message);
   machine_wake = output.wake_at;
   if (output.sum) open_sum(std::move(*output.sum));
   if (output.outcome) finish_attempt(std::move(*output.outcome), now);
@@ -209,24 +235,32 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
       .noise = round_noise,
       .wall_s = wall_s()};
   if (outcome.status == wire::RoundStatus::kDone) {
-    failed_attempts = 0;
+    failed_attempts = spoiled_attempts = 0;
     training.accept(round, outcome, record);
     if (!training.early_end().empty() && !record.closing_evaluation)
       note("training ends after round " + label(round) + ": " + training.early_end());
   } else {
     training.lose(outcome.status, record);
-    ++failed_attempts;
     not_before = now + kRetryPause;
     note("round " + label(round) + " has no sum: " + outcome.reason);
   }
+  const bool gives_up = outcome.status != wire::RoundStatus::kDone && count_lost(outcome);
+  std::erase_if(cohort, [&](MemberId id) { return is_left_out(id); });  // nobody waited for them
   members.forget_silent(cohort, outcome.survivors);
   settle_faults(outcome.survivors);
   close_round(record, now);
   if (training.complete() || training.closing_evaluation_is_lost()) return complete();
-  if (failed_attempts >= job().rounds.attempts_per_round)
-    return fail(lost_too_often(record, failed_attempts), lost_too_often(round, failed_attempts));
+  if (gives_up) return give_up(record);
   if (stop_after_round) return stop();
   if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
+}
+
+void Coordinator::Impl::give_up(const RoundRecord& last) {
+  const std::uint32_t attempts = failed_attempts + spoiled_attempts;
+  const std::string why = lost_too_often(round, attempts);
+  if (!training.only_closing_evaluation_is_left()) return fail(lost_too_often(last, attempts), why);
+  training.end_without_closing_evaluation(why);
+  complete();
 }
 
 void Coordinator::Impl::close_round(RoundRecord& record, TimePoint now) {

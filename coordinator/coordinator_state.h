@@ -58,10 +58,15 @@ struct Coordinator::Impl {
 
   /// Fewest members that a round is begun with.
   [[nodiscard]] std::size_t needed() const;
+  /// Fewest of those who are ready that a round is begun with, so that it has their least sums.
+  [[nodiscard]] std::size_t fewest_of(const std::vector<MemberId>& ready) const;
   /// Of the cohort, those that are there and are not left out for their faults.
   [[nodiscard]] std::vector<MemberId> waited_for(const RoundPlan& plan,
                                                  const std::vector<MemberId>& ready) const;
   void start_round(std::vector<MemberId> ready, TimePoint now);
+  Result<RoundPlan> plan_attempt(RoundNumber number, std::vector<MemberId>& ready,
+                                 EvaluationCounters counters);
+  [[nodiscard]] std::string why_unexpected(MemberId id, const std::vector<MemberId>& ready) const;
   Result<RoundPlan> plan_of(RoundNumber number, const RoundMembers& who,
                             EvaluationCounters counters);
   void begin_attempt(RoundPlan plan, const std::vector<MemberId>& unexpected, TimePoint now);
@@ -71,11 +76,30 @@ struct Coordinator::Impl {
   void apply(RoundOutput output);
   void open_sum(SumRequest request);
   void finish_attempt(RoundOutcome outcome, TimePoint now);
+  /// The round was lost too often: the run ends, without its closing evaluation where training is
+  /// over.
+  void give_up(const RoundRecord& last);
   void close_round(RoundRecord& record, TimePoint now);
   /// Who kept it waiting is left out of later rounds.
   void settle_faults(const std::vector<MemberId>& survivors);
   void note_faults(const Status& kept, const std::vector<Fault>& faults);
   [[nodiscard]] double wall_s() const;
+
+  // ---- who is left out (coordinator_exclusions.cc)
+
+  /// Kept, said, and its member convicted where it proves something.
+  void judge(const secagg::Evidence& evidence);
+  /// What the end of an attempt says about who spoils sums; before the end is durable.
+  void judge_sum(const RoundOutcome& outcome);
+  /// Members as what is known about them has it.
+  void show_exclusions();
+  /// Taken out of `ready`, `room` of them at most.
+  void leave_out_suspects(std::vector<MemberId>& ready, std::size_t room);
+  /// In a run without a genesis: how many of those who are ready a round can do without.
+  [[nodiscard]] std::size_t room_among(const std::vector<MemberId>& ready) const;
+  [[nodiscard]] bool is_left_out(MemberId id) const;
+  /// That the attempt was lost ends the run, or does not.
+  [[nodiscard]] bool count_lost(const RoundOutcome& outcome);
 
   // ---- the end
 
@@ -121,7 +145,11 @@ struct Coordinator::Impl {
   std::optional<TimePoint> machine_wake;
   RoundNumber round;
   std::vector<MemberId> cohort;
+  std::vector<MemberId> left_out;  // of the attempt under way: nobody listens to them
+  bool convicted_now = false;      // somebody, by what it did in the attempt under way
   std::uint32_t failed_attempts = 0;
+  std::uint32_t spoiled_attempts =
+      0;  // lost for what somebody did; one after the other, like those
   std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, where it trains
   RoundBoard board;
   Punctuality punctuality;  // in the attempt under way

@@ -41,6 +41,12 @@ std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
          "renew`, hand the new federation.json to every member and start again";
 }
 
+/// In this run, as long as the state stays.
+bool takes_no_part(MemberState state) {
+  return state == MemberState::kRefused || state == MemberState::kConvicted ||
+         state == MemberState::kSuspended;
+}
+
 }  // namespace
 
 Members::Members(const config::Roster& roster)
@@ -58,7 +64,7 @@ std::string Members::name_of(MemberId id) const {
 std::vector<MemberStatus> Members::status() const {
   std::vector<MemberStatus> out;
   for (const auto& [id, m] : members_) {
-    out.push_back(m.status);
+    out.push_back(shown(m));
     out.back().connected = m.last_hello.has_value();
     for (const auto& [conflict, times] : conflicts_.counts())
       if (conflict.holder == id || conflict.dealer == id)
@@ -75,6 +81,21 @@ std::optional<std::string> Members::has_other_roster(MemberId id, const wire::He
   m.status.reason = about_other_roster(hello.roster_version, roster_version_);
   const std::string line = m.status.name + " is offered no job: it " + m.status.reason;
   return other_rosters_.again(line) ? std::optional(line) : std::nullopt;
+}
+
+MemberStatus Members::shown(const Member& member) const {
+  MemberStatus status = member.status;
+  status.suspected = suspected_.contains(status.id);
+  if (const auto at = excluded_.find(status.id); at != excluded_.end()) {
+    status.state = at->second.state;
+    status.reason = at->second.reason;
+  }
+  return status;
+}
+
+void Members::exclude(std::map<MemberId, Exclusion> excluded, std::set<MemberId> suspected) {
+  excluded_ = std::move(excluded);
+  suspected_ = std::move(suspected);
 }
 
 bool Members::heard(MemberId id, TimePoint now) {
@@ -225,7 +246,7 @@ void Members::forget_silent(const std::vector<MemberId>& cohort,
 std::vector<MemberId> Members::ready() const {
   std::vector<MemberId> out;
   for (const auto& [id, m] : members_) {
-    if (m.status.state == MemberState::kAccepted && m.last_hello) out.push_back(id);
+    if (shown(m).state == MemberState::kAccepted && m.last_hello) out.push_back(id);
   }
   return out;
 }
@@ -249,23 +270,25 @@ Status Members::open_conflicts(const std::filesystem::path& file) {
 }
 
 std::size_t Members::refused() const {
-  return static_cast<std::size_t>(
-      std::count_if(members_.begin(), members_.end(),
-                    [](const auto& m) { return m.second.status.state == MemberState::kRefused; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      members_, [this](const auto& m) { return takes_no_part(shown(m.second).state); }));
 }
 
 std::vector<MemberId> Members::not_refused() const {
   std::vector<MemberId> out;
   for (const auto& [id, m] : members_)
-    if (m.status.state != MemberState::kRefused) out.push_back(id);
+    if (!takes_no_part(shown(m).state)) out.push_back(id);
   return out;
 }
 
 std::string Members::refusals() const {
   std::string out;
   for (const auto& [id, m] : members_) {
-    if (m.status.state != MemberState::kRefused) continue;
-    out += (out.empty() ? "" : "; ") + m.status.name + ": " + m.status.reason;
+    const MemberStatus status = shown(m);
+    if (!takes_no_part(status.state)) continue;
+    out += (out.empty() ? "" : "; ") + status.name + ": ";
+    if (status.state != MemberState::kRefused) out += std::string(name(status.state)) + ": ";
+    out += status.reason;
   }
   return out;
 }

@@ -108,6 +108,9 @@ class Members {
   /// misdeed: it may be its network. But a frame that is too long ends one, and nobody can tell.
   std::optional<std::string> link_ended(MemberId id);
 
+  /// Counts a misdeed that is said elsewhere.
+  void count_misdeed(MemberId id) { ++members_.at(id).status.misdeeds; }
+
   /// A Hello names another protocol than ours: blames the member.
   std::optional<std::string> speaks(MemberId id, std::uint32_t protocol);
 
@@ -123,12 +126,23 @@ class Members {
   /// Members that cannot be reached or have been silent for long, each once; they are forgotten.
   std::vector<MemberId> take_lost(TimePoint now);
 
-  /// Accepted and there, ascending.
+  /// Members that are in no round, whatever they answer, with the state and the reason that people
+  /// see: in place of those of before.
+  struct Exclusion {
+    MemberState state{};
+    std::string reason;
+  };
+
+  /// `suspected` take part, and people see that they are.
+  void exclude(std::map<MemberId, Exclusion> excluded, std::set<MemberId> suspected);
+
+  /// Accepted, there and not excluded, ascending.
   [[nodiscard]] std::vector<MemberId> ready() const;
+  /// Who refused or is excluded.
   [[nodiscard]] std::size_t refused() const;
-  /// All that did not decline, there or not, ascending.
+  /// All that did not decline and are not excluded, there or not, ascending.
   [[nodiscard]] std::vector<MemberId> not_refused() const;
-  /// "name: reason; name: reason" of all refusals.
+  /// "name: reason; name: reason" of all of them.
   [[nodiscard]] std::string refusals() const;
 
  private:
@@ -146,10 +160,15 @@ class Members {
     Repeats misdeeds{kMostKinds};
   };
 
+  /// What the member is for people and for the choice of a cohort.
+  [[nodiscard]] MemberStatus shown(const Member& member) const;
+
   std::uint32_t roster_version_;
   Bytes32 roster_hash_;
   std::map<MemberId, Member> members_;
   LeastSums least_sums_;
+  std::map<MemberId, Exclusion> excluded_;
+  std::set<MemberId> suspected_;
   ConflictLog conflicts_;
   std::set<MemberId> unreachable_;
   Repeats other_rosters_;

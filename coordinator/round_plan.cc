@@ -82,6 +82,12 @@ void raise_s_min(RoundPlan& plan, std::uint32_t least_sum) {
   plan.header.s_min = std::max(plan.header.s_min, least_sum);
 }
 
+std::uint32_t spare_members(const wire::RoundHeader& header) {
+  const std::uint32_t spare = header.n - std::max(header.Q, header.s_min);
+  if (header.graph == wire::Graph::kComplete) return spare;
+  return std::min({spare, header.q, header.k - header.t}) / 2;
+}
+
 Result<RoundNumber> next_attempt(RoundNumber last_offered, std::uint64_t server_round) {
   if (last_offered.server_round() != server_round) return RoundNumber::of(server_round, 0);
   if (last_offered.attempt() == 0xffff) {

@@ -27,6 +27,10 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
 /// it follows from n and C.
 void raise_s_min(RoundPlan& plan, std::uint32_t least_sum);
 
+/// How many of its cohort an attempt with this header can do without from the start. On a ring half
+/// of what its rules allow, because others may drop out beside them.
+std::uint32_t spare_members(const wire::RoundHeader& header);
+
 /// The number after `last_offered` for server round `server_round`: its first attempt, or the next
 /// one.
 Result<RoundNumber> next_attempt(RoundNumber last_offered, std::uint64_t server_round);

@@ -37,6 +37,9 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
   metrics.open(path_ / "metrics.jsonl", checkpoint.finished_rounds);
   noise_account_ = open_noise_account(job, checkpoint.model.values.size(), path_);
   standing_pause.open(path_);
+  auto excluded = Exclusions::open(path_ / "exclusions.json");
+  if (!excluded.ok()) throw StartupError(excluded.error().message);
+  exclusions = std::move(excluded).value();
   if (job.secure_aggregation.model_lineage) open_sums(job);
   auto opened = RoundJournal::open(path_);
   if (!opened.ok()) throw StartupError(opened.error().message);

@@ -9,6 +9,7 @@
 #include "common/config/job.h"
 #include "common/crypto/secure_random.h"
 #include "coordinator/checkpoint.h"
+#include "coordinator/exclusions.h"
 #include "coordinator/metrics_log.h"
 #include "coordinator/noise_account.h"
 #include "coordinator/published_sums.h"
@@ -69,6 +70,9 @@ class RunFolder {
   /// A burn certificate says that it never was opened.
   void count_again(std::uint64_t server_round);
 
+  /// Of a change to `exclusions`: throws StartupError where it was not written.
+  void must(const Status& written) const;
+
   /// Kept; durable now when something that follows from them is about to leave.
   void keep(const std::vector<RoundFact>& facts, bool decided);
   /// Makes durable what has waited for longer than a second.
@@ -100,12 +104,12 @@ class RunFolder {
   Checkpoint checkpoint;  // the next save will hold it
   MetricsLog metrics;
   StandingPause standing_pause;
+  Exclusions exclusions;
 
   [[nodiscard]] std::shared_ptr<UploadStore> uploads() const { return journal_->uploads(); }
 
  private:
   void open_sums(const config::JobConfig& job);
-  void must(const Status& written) const;
   void drill_moment();
 
   std::filesystem::path path_;

@@ -84,6 +84,10 @@ std::string_view name(MemberState state) {
       return "accepted";
     case MemberState::kRefused:
       return "refused";
+    case MemberState::kConvicted:
+      return "convicted";
+    case MemberState::kSuspended:
+      return "suspended";
   }
   return "";
 }
@@ -186,6 +190,7 @@ std::string to_json(const RunStatus& s) {
                               {"state", name(m.state)},
                               {"connected", m.connected},
                               {"reason", m.reason},
+                              {"suspected", m.suspected},
                               {"conflicts", m.conflicts},
                               {"part", name(m.part)},
                               {"part_reason", m.part_reason},
@@ -294,6 +299,7 @@ std::string describe_status(const std::string& status_json) {
   for (const json& m : s.value("members", json::array())) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),
                        m.value("state", ""), m.value("reason", ""));
+    if (m.value("suspected", false)) out += " suspected of a lost sum";
     if (const auto misdeeds = m.value("misdeeds", std::uint64_t{0}); misdeeds > 0)
       out += fmt::format(" {} misdeeds", misdeeds);
     if (const auto ended = m.value("links_ended", std::uint64_t{0}); ended > 1)

@@ -50,7 +50,14 @@ struct RoundRecord {
   double wall_s = 0;                          // since the run began
 };
 
-enum class MemberState : std::uint8_t { kAbsent, kOffered, kAccepted, kRefused };
+enum class MemberState : std::uint8_t {
+  kAbsent,
+  kOffered,
+  kAccepted,
+  kRefused,
+  kConvicted,  // by evidence: in no further round of the run
+  kSuspended  // sums were lost and it alone explains them: in no round until one is lost without it
+};
 
 /// What a member is doing in the attempt under way, or did in the last one.
 enum class RoundPart : std::uint8_t {
@@ -67,8 +74,10 @@ struct MemberStatus {
   MemberId id{};
   std::string name;
   MemberState state{};
-  bool connected = false;              // heard of lately
-  std::string reason;                  // of a refusal, or why it is absent: it has another roster
+  bool connected = false;  // heard of lately
+  /// Of a refusal, a conviction, a suspension, or why it is absent: it has another roster.
+  std::string reason;
+  bool suspected = false;              // one of those who may have spoiled a sum
   std::vector<std::string> conflicts;  // complaints by it and about it in this run, in words
   std::uint64_t misdeeds = 0;     // frames that break the protocol, and floods, since the start
   std::uint64_t links_ended = 0;  // connections, since the start; not by us

@@ -93,19 +93,27 @@ void TrainingProgress::lose(wire::RoundStatus how, RoundRecord& record) {
     folder_.count_again(record.server_round);
 }
 
+bool TrainingProgress::only_closing_evaluation_is_left() const {
+  return folder_.checkpoint.finished_rounds == job_.rounds.num_server_rounds;
+}
+
 bool TrainingProgress::closing_evaluation_is_lost() {
+  if (!only_closing_evaluation_is_left() || !folder_.was_counted(job_.rounds.num_server_rounds + 1))
+    return false;
+  end_without_closing_evaluation(
+      "its sum was certified and then lost, and no member gives the same counters twice");
+  return true;
+}
+
+void TrainingProgress::end_without_closing_evaluation(const std::string& why) {
   Checkpoint& c = folder_.checkpoint;
-  const std::uint64_t closing = job_.rounds.num_server_rounds + 1;
-  if (c.finished_rounds + 1 != closing || !folder_.was_counted(closing)) return false;
   EarlyEnd end = c.early_end.value_or(EarlyEnd{.trained_rounds = trained_rounds(), .reason = {}});
-  end.reason += std::string(end.reason.empty() ? "" : "; ") +
-                "there is no closing evaluation: its sum was certified and then lost, and no "
-                "member gives the same counters twice";
+  end.reason +=
+      std::string(end.reason.empty() ? "" : "; ") + "there is no closing evaluation: " + why;
   c.early_end = std::move(end);
-  c.finished_rounds = closing;
+  c.finished_rounds = job_.rounds.num_server_rounds + 1;
   evaluation_.reset();
   folder_.finish_attempt();
-  return true;
 }
 
 void TrainingProgress::end_early(const std::string& reason) {

@@ -31,6 +31,10 @@ class TrainingProgress {
   /// and no member gives its counters a second time. The run is then complete without them, and
   /// early_end() says so, durably.
   bool closing_evaluation_is_lost();
+  /// Everything but the closing evaluation is done.
+  [[nodiscard]] bool only_closing_evaluation_is_left() const;
+  /// The run is then complete without its closing evaluation, durably; early_end() says why.
+  void end_without_closing_evaluation(const std::string& why);
   /// No further round trains: the closing evaluation is next.
   void end_early(const std::string& reason);
 

@@ -65,7 +65,8 @@ std::vector<Field> rounds_fields(RoundsSection& s) {
       {"rounds.training_timeout_s", &s.training_timeout_s, kOptional, from_to(1, 604800),
        "Seconds that training and upload together may last."},
       {"rounds.attempts_per_round", &s.attempts_per_round, kOptional, from_to(1, 1000),
-       "How often a lost round is tried again before the run stops."},
+       "How often a lost round is tried again before the run stops. Attempts that convict a member "
+       "or look for one that spoils sums are not counted."},
       {"rounds.answer_every_s", &s.answer_every_s, kOptional, from_to(0, 86400),
        "Participants finish training, and answer the job, at multiples of so many seconds after "
        "they began, so that the time of an answer does not tell how long the data took. Choose it "
@@ -90,7 +91,9 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
       {"secure_aggregation.value_range", &s.value_range, kOptional, above_to(0, 1e6),
        "Each value of an update is clamped to plus or minus this."},
       {"secure_aggregation.max_update_norm", &s.max_update_norm, kOptional, above_to(0, 1e9),
-       "Bound on the L2 norm of a participant's whole update."},
+       "Bound on the L2 norm of a participant's whole update. A sum that is longer than all of "
+       "them "
+       "can be together is refused."},
       {"secure_aggregation.full_graph_max", &s.full_graph_max, kOptional, from_to(3, kMaxMembers),
        "Up to so many participants in a round everybody masks against everybody. Above, each masks "
        "against some neighbours on a ring that nobody chose, and the run begins with a genesis."},

@@ -175,7 +175,7 @@ function showMembers(members) {
     const tr = node("tr"), part = node("td", PARTS[m.part], {"data-part": m.part}), job = node("td", m.state);
     if (m.part === "late" || m.part === "gone") { part.className = "warn"; part.append(node("small", m.part_reason)); }
     if (m.left_out) { part.className = "warn"; part.append(node("small", m.left_out)); }
-    if (m.state === "refused") { job.className = "warn"; job.append(node("small", m.reason)); }
+    if (["refused", "convicted", "suspended"].includes(m.state)) { job.className = "warn"; job.append(node("small", m.reason)); }
     tr.append(node("td", m.name), node("td", m.connected ? "connected" : "away", m.connected ? {} : {class: "warn"}), job, part);
     return tr;
   }));

@@ -93,12 +93,14 @@ void RunView::on_note(const std::string& text, std::uint64_t unix_s) {
 std::vector<Alert> RunView::alerts() const {
   std::vector<Alert> out;
   const RunStatus& s = status_;
-  std::vector<std::string> missing, refused, strays;
+  std::vector<std::string> missing, refused, strays, left_out;
   for (const MemberStatus& m : s.members) {
     if (m.state == MemberState::kAccepted && !m.connected) missing.push_back(m.name);
     if (m.state == MemberState::kRefused) refused.push_back(m.name + " (" + m.reason + ")");
     if (m.state == MemberState::kAbsent && !m.reason.empty())
       strays.push_back(m.name + " (" + m.reason + ")");
+    if (m.state == MemberState::kConvicted || m.state == MemberState::kSuspended)
+      left_out.push_back(fmt::format("{} ({}: {})", m.name, name(m.state), m.reason));
   }
   const bool goes_on = s.state == "gathering" || s.state == "running" || s.state == "paused";
   if (s.state == "failed") out.push_back({"run_failed", "The run failed: " + s.detail});
@@ -121,6 +123,8 @@ std::vector<Alert> RunView::alerts() const {
     out.push_back({"members_other_roster", "Are offered no job: " + names(strays) + "."});
   if (goes_on && !s.roster_warning.empty())
     out.push_back({"roster_expires", "Attention: " + s.roster_warning + "."});
+  if (goes_on && !left_out.empty())
+    out.push_back({"members_left_out", "In no further round: " + names(left_out) + "."});
   return out;
 }
 
@@ -192,7 +196,7 @@ std::string RunView::prometheus() const {
   const std::vector<Alert> raised = alerts();
   for (const char* code :
        {"run_failed", "paused", "round_lost", "waiting_for_members", "members_disconnected",
-        "members_refused", "members_other_roster", "roster_expires"})
+        "members_refused", "members_other_roster", "roster_expires", "members_left_out"})
     out.sample({{"code", code}},
                std::ranges::any_of(raised, [&](const Alert& a) { return a.code == code; }) ? 1 : 0);
   out.gauge("sotto_rounds_planned", "Rounds that the job asks for.")

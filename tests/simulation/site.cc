@@ -102,6 +102,8 @@ participant::SessionOutput Site::mask(participant::MaskRequest request, TimePoin
   codec::RingUpdate plain =
       participant::encode_upload(request, std::move(input), 100.0, rounding).value();
   inputs_.insert_or_assign(request.round, plain.clone());
+  const bool spoils = setup_.spoils || (setup_.spoils_evaluations && plain.lanes.size() == 1);
+  if (spoils) plain.lanes[0].set(0, plain.lanes[0].at(0) ^ 1);
   input_ids_.insert_or_assign(request.round, request.input);
   std::optional<privacy::NoisyRounds> noise;
   if (request.encoding.noise) noise = request.encoding.noise->round;

@@ -34,6 +34,8 @@ class Site {
     double max_participant_epsilon = std::numeric_limits<double>::infinity();  // at 1e-5
     /// A member that lies changes what its honest session says, and signs it again.
     std::function<void(wire::Envelope&, const crypto::SigningKey&)> lie{};
+    bool spoils = false;              // masks and signs another input than the one that it encoded
+    bool spoils_evaluations = false;  // the same, in rounds without an update alone
   };
 
   /// `signing` is moved in and stays at one address.
@@ -48,6 +50,8 @@ class Site {
   Sends reconnected(TimePoint now);
   /// The process dies, its secrets with it; guard and ledger stay. A new one starts later.
   void crash(TimePoint now, Duration restart_after);
+
+  [[nodiscard]] const RunId& run() const { return setup_.agreement.run; }
 
   [[nodiscard]] MemberId id() const { return setup_.id; }
 

@@ -172,6 +172,15 @@ TEST(RunView, AlertsHoldExactlyWhileTheirReasonDoes) {
   s.members[2].state = MemberState::kRefused;
   view.on_status(s, kStart);
   EXPECT_EQ(codes(view), (std::vector<std::string>{"members_disconnected", "members_refused"}));
+  s.members[1].connected = true;
+  for (const MemberState state : {MemberState::kConvicted, MemberState::kSuspended}) {
+    s.members[2].state = state;
+    s.members[2].reason = "Advertise: two";
+    view.on_status(s, kStart);
+    ASSERT_EQ(codes(view), std::vector<std::string>{"members_left_out"});
+    EXPECT_NE(view.alerts()[0].text.find(std::string(name(state)) + ": Advertise: two"),
+              std::string::npos);
+  }
   s = running();
   s.members[1].state = MemberState::kAbsent;
   s.members[1].reason = "works with version 1 of the roster";
