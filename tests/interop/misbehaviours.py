@@ -28,7 +28,8 @@ BY_NAME = {**tricks_round.TRICKS, **tricks_upload.TRICKS, **tricks_wire.TRICKS}
 # threes, with rounds between them. What loses attempts, or lasts for the whole run, has a run of its own.
 GROUPS = {
     "frames": ["lying_frame", "garbage", "other_id", "coordinators_words", "genesis_uncalled", "duplicates", "early_everything", "replay"],
-    "answers": ["two_m1", "false_complaint", "two_votes"],
+    "keys_twice": ["two_m1"],
+    "voting_twice": ["two_votes"],
     "burning": ["endorse_and_burn"],
     "burning_early": ["early_burn"],
     "answering_wrong": ["wrong_answer"],
