@@ -53,10 +53,10 @@ std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& r
     });
     if (others.size() >= needed()) out = std::move(others);
   }
-  std::string left_out = demands(ready, out);
-  if (left_out != said_demands && !left_out.empty())
-    note("the next attempt leaves out who demands larger sums than it will have" + left_out);
-  said_demands = std::move(left_out);
+  std::string demanding = demands(ready, out);
+  if (demanding != said_demands && !demanding.empty())
+    note("the next attempt leaves out who demands larger sums than it will have" + demanding);
+  said_demands = std::move(demanding);
   return out;
 }
 

@@ -39,6 +39,7 @@ using sotto::command::unix_now;
 using namespace std::string_literals;
 namespace config = sotto::config;
 namespace coordinator = sotto::coordinator;
+using sotto::MemberId;
 using sotto::StartupError;
 
 constexpr std::uint64_t kMaxMetrics = std::uint64_t{256} << 20;

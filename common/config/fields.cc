@@ -86,7 +86,7 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        "C: the number of participants that may work together with the coordinator without learning "
        "another one's update. 0 takes max(1, ceil(n/3) - 1), n being the participants of the "
        "roster when the run begins; the job that is offered names the number."},
-      {"secure_aggregation.quantization_bits", &s.quantization_bits, kOptional, from_to(4, 24),
+      {"secure_aggregation.quantization_bits", &s.quantization_bits, kOptional, from_to(8, 24),
        "Bits of a value before summation; the sum over n participants adds log2(n)."},
       {"secure_aggregation.value_range", &s.value_range, kOptional, above_to(0, 1e6),
        "Each value of an update is clamped to plus or minus this."},
