@@ -145,6 +145,7 @@ void Coordinator::Impl::gather(TimePoint now) {
   }
   if (!gather_until) gather_until = now + options.gather;
   if ((!everybody && now < *gather_until) || now < not_before) return;
+  note_demands(ready);
   if (genesis && !genesis->genesis())
     return apply(genesis->start(backoff.choose(ready, needed()), now));
   start_round(std::move(ready), now);

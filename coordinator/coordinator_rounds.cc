@@ -40,7 +40,7 @@ std::vector<MemberId> Coordinator::Impl::could_join(std::vector<MemberId> ready)
   });
 }
 
-std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& ready) {
+std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& ready) const {
   std::vector<MemberId> out = could_join(ready);
   // With a larger s_min than the job's own one silent member costs the attempt, and suspects cannot
   // be left out. So the attempts after one that failed raise it no more, where enough members are
@@ -53,11 +53,14 @@ std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& r
     });
     if (others.size() >= needed()) out = std::move(others);
   }
-  std::string demanding = demands(ready, out);
+  return out;
+}
+
+void Coordinator::Impl::note_demands(const std::vector<MemberId>& kept) {
+  std::string demanding = demands(members.ready(), kept);
   if (demanding != said_demands && !demanding.empty())
     note("the next attempt leaves out who demands larger sums than it will have" + demanding);
   said_demands = std::move(demanding);
-  return out;
 }
 
 std::string Coordinator::Impl::demands(const std::vector<MemberId>& of,

@@ -47,8 +47,10 @@ struct Coordinator::Impl {
   void gather(TimePoint now);
   /// Those whose least sums a round of them can have.
   [[nodiscard]] std::vector<MemberId> could_join(std::vector<MemberId> ready) const;
-  /// Those of `ready` whose least sums the next attempt will have; the log names the others.
-  [[nodiscard]] std::vector<MemberId> joinable(const std::vector<MemberId>& ready);
+  /// Those of `ready` whose least sums the next attempt will have.
+  [[nodiscard]] std::vector<MemberId> joinable(const std::vector<MemberId>& ready) const;
+  /// Names who is there and not in `kept`, once while it stays so.
+  void note_demands(const std::vector<MemberId>& kept);
   /// "; aurora takes part in sums of 10 or more" of each one that is not in `kept`, which ascends.
   [[nodiscard]] std::string demands(const std::vector<MemberId>& of,
                                     const std::vector<MemberId>& kept) const;
