@@ -125,7 +125,7 @@ class Federation:
         self.start_site(name, "--drill", message).wait()
         self.start_site(name)
 
-    def run(self, name, kind=Member, overrides=(), limit_s=150, **arguments):
+    def run(self, name, kind=Member, overrides=(), limit_s=240, **arguments):
         """One run with a member of the class `kind`, to its end; returns the Outcome and the member."""
         began = time.monotonic()
         before = {site: self.log_path(site).stat().st_size for site in SITES if self.log_path(site).exists()}

@@ -11,10 +11,11 @@ class Expect:
     in_sum     whether the member is in the sum of the round of the trick; None: either
     lost       attempts that the trick may cost; the honest sites are charged for each once more
     shift      how far the mean of all parameters may move because of it
+    void       the evaluation of the round has to be void, and its update has to count
     """
 
-    def __init__(self, named=None, in_sum=None, lost=0, shift=5e-4, overrides=()):
-        self.named, self.in_sum, self.lost, self.shift, self.overrides = named, in_sum, lost, shift, tuple(overrides)
+    def __init__(self, named=None, in_sum=None, lost=0, shift=5e-4, void=False):
+        self.named, self.in_sum, self.lost, self.shift, self.void = named, in_sum, lost, shift, void
 
 
 class Trick:

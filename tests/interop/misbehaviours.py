@@ -6,7 +6,7 @@
                    [--keep FOLDER]            keep the folders and logs of the runs there
 
 Of every run is checked: it ends with status 0; each honest site is in every sum and is charged at most once a round and once for
-each attempt that the trick may cost; the mean of all parameters moves no further than the trick may move it; the member in
+each attempt that the trick may cost; the log is not filled; the mean of all parameters moves no further than the trick may move it; the member in
 Python is in the sum of the trick's round or is not; and the culprit is named in the console, status, metrics or evidence.
 """
 
@@ -44,6 +44,9 @@ GROUPS.update({name: [name] for name in BY_NAME if name not in LOUD})
 LASTING = {"wrong_mask", "sentinel", "count_two", "heavy_weight", "check_word_forged", "last_moment", "silent_job", "false_key_complaint"}
 
 
+MOST_LINES = 200  # about one member; each kind is named at the 1st, 2nd, 4th, 8th ... time
+
+
 class Failure(Exception):
     pass
 
@@ -66,6 +69,7 @@ def judge(outcome, member, tricks):
         check(outcome.releases(site) <= allowed, f"{site} released {outcome.releases(site)} times, {allowed} are allowed")
     bound = sum(each.shift for each in expected) if tricks[0].__name__ not in LASTING else expected[0].shift * len(done)
     check(outcome.shift is not None and abs(outcome.shift) <= bound, f"the mean moved by {outcome.shift}, by {bound} at most")
+    check(len(outcome.about(federation.PYTHON)) <= MOST_LINES, f"{len(outcome.about(federation.PYTHON))} lines about the member")
     played = {type(trick).__name__: number for trick, number in reversed(member.played)}
     for trick in tricks:
         judge_trick(outcome, trick, played)
@@ -77,16 +81,17 @@ def judge_trick(outcome, trick, played):
     about = outcome.about(federation.PYTHON)
     named = expect.named is None or any(re.search(expect.named, line, re.IGNORECASE) for line in about)
     check(named, f"{name}: {expect.named!r} is nowhere in {about}")
-    if expect.in_sum is not None and name in played:
-        survivors = [line["survivors"] for line in outcome.done() if line["server_round"] == played[name] >> 16]
-        check(survivors == [len(federation.SITES) + expect.in_sum], f"{name}: {survivors} in the sum, the member has to be {'in' if expect.in_sum else 'out'}")
+    for line in outcome.done():
+        if line["server_round"] == played.get(name, 0) >> 16:
+            survivors = len(federation.SITES) + bool(expect.in_sum)
+            check(expect.in_sum is None or line["survivors"] == survivors, f"{name}: {line['survivors']} in the sum, {survivors} have to be")
+            check(not expect.void or line.get("no_evaluation", "").startswith("void"), f"{name}: the figures are not void")
 
 
 def play(federation_, name, tricks):
     lasting = tricks[0].__name__ in LASTING
     rounds = 2 if lasting or len(tricks) == 1 else len(tricks) + 3
-    overrides = [f"rounds.num_server_rounds={rounds}"] + [override for trick in tricks for override in trick.EXPECT.overrides]
-    return federation_.run(name, hostile.playing(tricks, repeated=lasting), overrides, delta=0.0)
+    return federation_.run(name, hostile.playing(tricks, repeated=lasting), [f"rounds.num_server_rounds={rounds}"], delta=0.0)
 
 
 def main():

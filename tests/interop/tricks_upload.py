@@ -85,7 +85,7 @@ class check_word_forged(Words):
 
 class huge_counters(Words):
     """2^60 in each metric: the figures are void, the update counts."""
-    EXPECT = Expect(named="void", in_sum=True)
+    EXPECT = Expect(in_sum=True, void=True)
 
     def change(self, words):
         words[2:-4] = [2**60] * (len(words) - 6)
@@ -93,7 +93,7 @@ class huge_counters(Words):
 
 class negative_metrics(Words):
     """Metrics below zero, as 64-bit words."""
-    EXPECT = Expect(named="void", in_sum=True)
+    EXPECT = Expect(in_sum=True, void=True)
 
     def change(self, words):
         words[2:-4] = [2**64 - 1000] * (len(words) - 6)
@@ -101,7 +101,7 @@ class negative_metrics(Words):
 
 class faked_metrics(Trick):
     """A million examples, all of them right."""
-    EXPECT = Expect(named="void", in_sum=True)
+    EXPECT = Expect(in_sum=True, void=True)
 
     def metrics(self, figures):
         right = [10**6, 0, 0] + [0, 0, 0] * ((len(figures) - 3) // 3 - 1)
@@ -110,7 +110,7 @@ class faked_metrics(Trick):
 
 class spoils_evaluation(Trick):
     """2^40 examples, none right."""
-    EXPECT = Expect(named="void", in_sum=True)
+    EXPECT = Expect(in_sum=True, void=True)
 
     def metrics(self, figures):
         return ([2**40, 0, 2**45] + [0] * len(figures))[:len(figures)]
