@@ -10,12 +10,13 @@ class Expect:
     named      regular expression: how console, status, metrics or evidence name the culprit; None: it cannot be named, or need not be
     in_sum     whether the member is in the sum of the round of the trick; None: either
     lost       attempts that the trick may cost; the honest sites are charged for each once more
+    everybody  whether all three sites have to be in every sum
     shift      how far the mean of all parameters may move because of it
     void       the evaluation of the round has to be void, and its update has to count
     """
 
-    def __init__(self, named=None, in_sum=None, lost=0, shift=5e-4, void=False):
-        self.named, self.in_sum, self.lost, self.shift, self.void = named, in_sum, lost, shift, void
+    def __init__(self, named=None, in_sum=None, lost=0, everybody=True, shift=5e-4, void=False):
+        self.named, self.in_sum, self.lost, self.everybody, self.shift, self.void = named, in_sum, lost, everybody, shift, void
 
 
 class Trick:

@@ -32,7 +32,7 @@ class low_order(Trick):
 
 class two_m1(Trick):
     """A second M1 with other keys, right behind the first one."""
-    EXPECT = Expect(r"python[^\n]*M1|\"evidence\"|evidence", **IN)
+    EXPECT = Expect(r"python[^\n]*convicted")
 
     def send(self, message, number):
         self.me.deliver(message, number)
@@ -44,7 +44,7 @@ class two_m1(Trick):
 
 class bad_ciphertext(Trick):
     """One sealed share has a bit flipped; the opened share then settles the complaint."""
-    EXPECT = Expect(r"python")
+    EXPECT = Expect(r"complain[^\n]*python", **IN)
 
     class ROUND(MemberRound):
         def entry(self, holder):
@@ -57,7 +57,7 @@ class bad_ciphertext(Trick):
 
 class opens_nothing(bad_ciphertext):
     """As bad_ciphertext, and no answer to the complaint."""
-    EXPECT = Expect(r"python", **OUT)
+    EXPECT = Expect(r"python[^\n]*silent", **OUT)
 
     def send(self, message, number):
         if not self.sends(message, "Opening"):
@@ -66,7 +66,7 @@ class opens_nothing(bad_ciphertext):
 
 class opens_another(bad_ciphertext):
     """As bad_ciphertext, and another share than the one committed to is opened."""
-    EXPECT = Expect(r"python", **OUT)
+    EXPECT = Expect(r"python[^\n]*convicted", **OUT)
 
     class ROUND(bad_ciphertext.ROUND):
         def opening(self, holders):
@@ -95,7 +95,7 @@ class escrow_of_nothing(Trick):
 
 class wrong_polynomial(Trick):
     """Shares of another self-mask seed than the one that M1 committed to: the sum cannot be opened, and all t shares are evidence."""
-    EXPECT = Expect(r"python[^\n]*(convict|evidence)|(convict|evidence)[^\n]*python", lost=1)
+    EXPECT = Expect(r"python[^\n]*convicted", lost=1)
 
     class ROUND(MemberRound):
         def shares(self):
@@ -107,7 +107,7 @@ class wrong_polynomial(Trick):
 
 class wrong_polynomial_and_gone(Trick):
     """Shares of another mask-key seed, and silence at the upload, so that the coordinator needs them."""
-    EXPECT = Expect(r"python[^\n]*(convict|evidence)|(convict|evidence)[^\n]*python", in_sum=False, lost=1)
+    EXPECT = Expect(r"python[^\n]*convicted", in_sum=False, lost=1)
 
     class ROUND(MemberRound):
         def shares(self):
@@ -125,7 +125,7 @@ class wrong_polynomial_and_gone(Trick):
 
 class false_complaint(Trick):
     """Complains about the same honest member in every round: that one stays, and both are named."""
-    EXPECT = Expect(r"python[^\n]*complain|complain[^\n]*python", **IN)
+    EXPECT = Expect(r"python[^\n]*complain", **IN)
 
     class ROUND(MemberRound):
         def share_check(self):
@@ -145,7 +145,7 @@ class false_key_complaint(Trick):
 
 class complain_all(Trick):
     """Complains about everybody at once."""
-    EXPECT = Expect(r"python[^\n]*complain|complain[^\n]*python")
+    EXPECT = Expect(r"python[^\n]*complain")
 
     class ROUND(MemberRound):
         def share_check(self):
@@ -179,7 +179,7 @@ class two_votes(Trick):
 
 class endorse_and_burn(Trick):
     """An endorsement, and a burn vote under the same header."""
-    EXPECT = Expect(r"python[^\n]*(burn|abort)|(burn|abort)[^\n]*python", **IN)
+    EXPECT = Expect(r"python[^\n]*convicted", **IN)
 
     def send(self, message, number):
         self.me.deliver(message, number)
@@ -189,7 +189,7 @@ class endorse_and_burn(Trick):
 
 class early_burn(Trick):
     """A burn vote that nobody asked for before the endorsement."""
-    EXPECT = Expect(r"python[^\n]*(burn|abort)|(burn|abort)[^\n]*python", **IN)
+    EXPECT = Expect(r"python[^\n]*convicted")
 
     def send(self, message, number):
         if self.sends(message, "Endorse"):
@@ -201,7 +201,7 @@ class early_burn(Trick):
 
 class wrong_answer(Trick):
     """Other shares in M9 than those that it holds; t others are enough."""
-    EXPECT = Expect(r"python[^\n]*(convict|evidence|M9)|(convict|evidence)[^\n]*python", **IN)
+    EXPECT = Expect(r"python[^\n]*convicted", **IN)
 
     class ROUND(MemberRound):
         def unmask_response(self):
@@ -211,7 +211,7 @@ class wrong_answer(Trick):
 
 class two_answers(Trick):
     """A second M9 with another share."""
-    EXPECT = Expect(r"python[^\n]*M9|evidence", **IN)
+    EXPECT = Expect(r"python[^\n]*convicted", **IN)
 
     def send(self, message, number):
         self.me.deliver(message, number)

@@ -11,9 +11,9 @@ from wire import BlobData, BlobRequest, UploadHeader
 
 NAMED = r"python"
 VALUE_RANGE = 1.0
-# A masked upload that does not fit costs an attempt, and it shows in the sum alone: further attempts leave members out until the
-# round succeeds or one member is left who can have done it.
-SPOILT = dict(named=r"python", lost=4)
+# A masked upload that does not fit costs an attempt, and it shows in the sum alone: further attempts leave one of four members
+# out after the other, until a sum is good. The one that all lost sums have in common is then suspended.
+SPOILT = dict(named=r"python[^\n]*suspended|suspended[^\n]*python", lost=4)
 
 
 # ---- words
@@ -30,8 +30,8 @@ class wrong_mask(Trick):
 
 
 class wrong_mask_once(wrong_mask):
-    """The same in the first attempt alone."""
-    EXPECT = Expect(named=None, lost=1)
+    """The same in the first attempt alone. That names nobody, and another member may be left out of the next sum."""
+    EXPECT = Expect(lost=1, everybody=False)
 
 
 class Words(Trick):
@@ -208,7 +208,7 @@ class unasked_blobs(Trick):
 
 class two_uploads(Trick):
     """A second M5 for other bytes."""
-    EXPECT = Expect(r"python[^\n]*M5|evidence")
+    EXPECT = Expect(r"python[^\n]*convicted")
 
     def send(self, message, number):
         self.me.deliver(message, number)
