@@ -41,7 +41,7 @@ GROUPS = {
 }
 LOUD = {name for names in GROUPS.values() for name in names}
 GROUPS.update({name: [name] for name in BY_NAME if name not in LOUD})
-LASTING = {"wrong_mask", "sentinel", "count_two", "heavy_weight", "check_word_forged", "last_moment", "silent_job", "false_key_complaint"}
+LASTING = {"wrong_mask", "sentinel", "count_two", "heavy_weight", "check_word_forged", "last_moment", "silent_job", "false_complaint", "false_key_complaint"}
 
 
 MOST_LINES = 200  # about one member; each kind is named at the 1st, 2nd, 4th, 8th ... time

@@ -85,8 +85,8 @@ class missing_share(Trick):
 
 
 class escrow_of_nothing(Trick):
-    """An escrow for a member with which no key was exchanged."""
-    EXPECT = Expect(r"python")
+    """An escrow for a member with which no key was exchanged: the one of the two that dealt with a key leaves."""
+    EXPECT = Expect(r"python", **OUT)
 
     class ROUND(MemberRound):
         def escrow(self, holder):
@@ -134,8 +134,8 @@ class false_complaint(Trick):
 
 
 class false_key_complaint(Trick):
-    """Says that a member's pre-shared key is another one: of the pair one is left out, in turns."""
-    EXPECT = Expect(r"python")
+    """Says that a member's pre-shared key is another one, where neither has one: who complained leaves."""
+    EXPECT = Expect(r"python", **OUT)
 
     class ROUND(MemberRound):
         def share_check(self):
