@@ -13,6 +13,7 @@ Python is in the sum of the trick's round or is not; and the culprit is named in
 import argparse
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 
@@ -91,7 +92,7 @@ def judge_trick(outcome, trick, played):
 def play(federation_, name, tricks):
     lasting = tricks[0].__name__ in LASTING
     rounds = 2 if lasting or len(tricks) == 1 else len(tricks) + 3
-    return federation_.run(name, hostile.playing(tricks, repeated=lasting), [f"rounds.num_server_rounds={rounds}"], delta=0.0)
+    return federation_.run(name, hostile.playing(tricks, repeated=lasting), [f"rounds.num_server_rounds={rounds}"], delta=0.0, verbose=False)
 
 
 def main():
@@ -100,7 +101,7 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--keep")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if arguments.list:
         for group, names in GROUPS.items():
             print(group if group == names[0] else f"{group}: {' '.join(names)}")
@@ -108,18 +109,27 @@ def main():
     folder = pathlib.Path(arguments.keep or tempfile.mkdtemp(prefix="sotto-misbehaviours-"))
     sites = federation.Federation(federation.Programs(arguments.build), folder)
     sites.start_sites()
-    failed = 0
-    for name in arguments.names:
-        tricks = [BY_NAME[each] for each in GROUPS.get(name, [name])]
-        outcome, member = play(sites, name, tricks)
-        result = "passed"
-        try:
-            judge(outcome, member, tricks)
-        except Failure as failure:
-            result, failed = f"FAILED: {failure}", failed + 1
-        print(f"{name:26} {outcome.seconds:5.1f} s  {result}", flush=True)
-    sites.stop()
+    try:
+        failed = sum(not passes(sites, name) for name in arguments.names)
+    finally:
+        sites.stop()
+        if not arguments.keep:
+            shutil.rmtree(folder)
     return 1 if failed else 0
+
+
+def passes(sites, name):
+    """Plays a trick or a group and prints a line about it."""
+    tricks = [BY_NAME[each] for each in GROUPS.get(name, [name])]
+    outcome, member = play(sites, name, tricks)
+    failure = None
+    try:
+        judge(outcome, member, tricks)
+    except Failure as problem:
+        failure = problem
+    result = "passed" if failure is None else f"FAILED: {failure}"
+    print(f"{name:26} {outcome.seconds:5.1f} s  {result}", *outcome.about(federation.PYTHON)[:5], sep="\n    ", flush=True)
+    return failure is None
 
 
 if __name__ == "__main__":
