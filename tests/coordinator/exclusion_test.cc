@@ -48,11 +48,11 @@ TEST_P(SpoiledRun, GoesOnToItsEndAndTheSpoilerIsSuspended) {
   EXPECT_EQ(federation.lines_with("is suspended"), 1U);
   EXPECT_TRUE(std::filesystem::exists(federation.folder() / "model"));
   const std::size_t lost = federation.lines_with("has no sum");
-  EXPECT_LE(lost, n == 4 ? 4 : std::bit_width(n - 1));
+  EXPECT_LE(lost, n == 4 ? 4U : static_cast<std::size_t>(std::bit_width(n - 1)));
   EXPECT_GT(lost, 0U);
   std::size_t done = 0;
   for (const auto& line : lines_of(federation.folder() / "metrics.jsonl"))
-    done += line["status"] == "done" ? 1 : 0;
+    done += line["status"] == "done" ? 1U : 0U;
   EXPECT_EQ(done, kRounds + 1);
   for (std::uint32_t id = 1; id <= n; ++id)
     EXPECT_LE(federation.charges(MemberId{id}), kRounds + 1 + lost)

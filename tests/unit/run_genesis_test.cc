@@ -280,8 +280,9 @@ TEST(RunGenesisOfMany, AsManySilentMembersAsMayColludeDoNotEndTheRun) {
         const bool falls_silent = raw(e.peer) == lists.size() && lists.size() <= kColluders;
         if (!falls_silent) more = server.handle(e.peer, member.reveal(*list).value().message, now);
       }
-      if (const auto* proof = std::get_if<wire::GenesisProof>(&e.message))
+      if (const auto* proof = std::get_if<wire::GenesisProof>(&e.message)) {
         EXPECT_TRUE(member.accept(*proof).ok());
+      }
       ASSERT_FALSE(more.failed) << *more.failed;
       work.insert(work.end(), more.send.begin(), more.send.end());
     }

@@ -80,12 +80,12 @@ Spoiling each_sum_of(const Set& spoilers) {
   };
 }
 
-constexpr int kSeeds = 200;
+constexpr std::uint64_t kSeeds = 200;
 constexpr std::uint32_t kRounds = 20;
 
 TEST(Suspicion, OneSpoilerCostsTheLogarithmOfTheMembersWhereCohortsCanBeSplit) {
   for (const Shape shape : {Shape{5, 3}, Shape{10, 5}, Shape{40, 15}, Shape{40, 20}})
-    for (int seed = 0; seed < kSeeds; ++seed) {
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
       Rehearsal run(shape, seed);
       const Set spoiler = run.draw(1);
       ASSERT_TRUE(run.rounds(kRounds, each_sum_of(spoiler))) << shape.n << " seed " << seed;
@@ -96,7 +96,7 @@ TEST(Suspicion, OneSpoilerCostsTheLogarithmOfTheMembersWhereCohortsCanBeSplit) {
 
 TEST(Suspicion, OneSpoilerCostsAsManySumsAsMembersWhereOneCanBeLeftOutAtATime) {
   for (const Shape shape : {Shape{4, 3}, Shape{5, 4}, Shape{10, 9}, Shape{40, 39}})
-    for (int seed = 0; seed < kSeeds; ++seed) {
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
       Rehearsal run(shape, seed);
       const Set spoiler = run.draw(1);
       ASSERT_TRUE(run.rounds(kRounds + shape.n, each_sum_of(spoiler))) << shape.n;
@@ -121,7 +121,7 @@ TEST(Suspicion, SeveralSpoilersEndMostRunsLaterAndNoRunLosesMoreThanItMay) {
   for (const Case& one : {Case{{10, 5}, 2, 140}, Case{{10, 5}, 3, 70}, Case{{40, 15}, 2, 190},
                           Case{{40, 15}, 3, 160}, Case{{40, 15}, 13, 0}}) {
     int finished = 0;
-    for (int seed = 0; seed < kSeeds; ++seed) {
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
       Rehearsal run(one.shape, seed);
       finished += run.rounds(kRounds, each_sum_of(run.draw(one.spoilers))) ? 1 : 0;
       EXPECT_LE(run.in_a_row, one.shape.n + 1);
@@ -132,7 +132,7 @@ TEST(Suspicion, SeveralSpoilersEndMostRunsLaterAndNoRunLosesMoreThanItMay) {
 
 TEST(Suspicion, WhoSpoilsAtTimesLosesSumsAndEndsNoRun) {
   for (const Shape shape : {Shape{4, 3}, Shape{10, 5}, Shape{40, 15}})
-    for (int seed = 0; seed < kSeeds; ++seed) {
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
       Rehearsal run(shape, seed);
       const MemberId spoiler = *run.draw(1).begin();
       EXPECT_TRUE(run.rounds(kRounds,
@@ -145,7 +145,7 @@ TEST(Suspicion, WhoSpoilsAtTimesLosesSumsAndEndsNoRun) {
 
 TEST(Suspicion, OneLostSumSuspendsNobody) {
   for (const Shape shape : {Shape{4, 3}, Shape{10, 5}, Shape{40, 15}})
-    for (int seed = 0; seed < kSeeds; ++seed) {
+    for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
       Rehearsal run(shape, seed);
       int spoiled = 0;
       EXPECT_TRUE(run.rounds(10, [&](const Set&, auto&) { return spoiled++ == 0; }));
@@ -157,7 +157,7 @@ TEST(Suspicion, OneLostSumSuspendsNobody) {
 /// What the threat model says of it: the half is drawn by lot, so the odds are even.
 TEST(Suspicion, WhoSpoilsOnlyBesideItsVictimIsSuspendedInItsPlaceEverySecondTime) {
   int framed = 0;
-  for (int seed = 0; seed < kSeeds; ++seed) {
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     Rehearsal run({10, 5}, seed);
     const Set both = run.draw(2);
     EXPECT_TRUE(run.rounds(
