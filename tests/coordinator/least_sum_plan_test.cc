@@ -72,7 +72,8 @@ class LeastSumPlan : public ::testing::Test {
   /// All members accept the job; the last one to answer begins the round.
   void accept(const std::map<std::uint32_t, std::uint32_t>& least_sums) {
     for (std::uint32_t i = 1; i <= kMembers; ++i)
-      app->on_frame(MemberId{i}, wire::encode(MemberId{i}, {}, wire::Hello{}));
+      app->on_frame(MemberId{i},
+                    wire::encode(MemberId{i}, {}, wire::Hello{.roster_hash = roster.hash()}));
     for (std::uint32_t i = 1; i <= kMembers; ++i) {
       const auto demand = least_sums.find(i);
       wire::JobReply reply{.run = host.offered_job.run,

@@ -2,6 +2,7 @@
 // Participant answers to its offer, over many jobs and sites.
 #include "participant/assessment.h"
 
+#include <limits>
 #include <map>
 #include <random>
 
@@ -97,6 +98,7 @@ class SiteWorld {
         geneses_(GenesisLog::open(folder_ / "genesis.log").value()),
         ledger_(privacy::PrivacyLedger::open(folder_ / "ledger.sqlite").value()) {
     roster_.coordinator_signing_key = coordinator_.verify_key();
+    roster_.expiry_unix_s = std::numeric_limits<std::uint64_t>::max();
     for (std::uint32_t i = 1; i <= 4; ++i)
       roster_.members.push_back(
           {.id = MemberId{i},

@@ -75,7 +75,7 @@ TEST(BurnRounds, TooFewVotesLoseTheRound) {
 }
 
 TEST(BurnRounds, AFreedUpdateGoesIntoTheNextAttemptWithoutTrainingOrAChargeAgain) {
-  World world(14, two_crash(Moment::kUploadBytes), {.participants = 5, .rounds = 1, .attempts = 3});
+  World world(17, two_crash(Moment::kUploadBytes), {.participants = 5, .rounds = 1, .attempts = 3});
   world.run();
   EXPECT_TRUE(world.failures().empty()) << world.report();
   ASSERT_EQ(world.rounds().size(), 2U) << world.report();

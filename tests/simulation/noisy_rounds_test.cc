@@ -187,7 +187,7 @@ TEST(NoisyRounds, ACrashAfterTheChargeNeverCountsTooLittle) {
                         .moment = Moment::kUpload,
                         .kind = Fault::Kind::kCrash,
                         .restart_after = Duration(300)}};
-  World world(67, plan, {.participants = 5, .rounds = 1, .attempts = 3, .noise_multiplier = 1});
+  World world(65, plan, {.participants = 5, .rounds = 1, .attempts = 3, .noise_multiplier = 1});
   world.run();
   EXPECT_TRUE(world.failures().empty()) << world.report();
   ASSERT_EQ(world.rounds().back().status, RoundStatus::kDone) << world.report();

@@ -275,7 +275,8 @@ class LoadedJob : public ::testing::Test {
 };
 
 TEST_F(LoadedJob, HoldsTheHashesOfTheModelFilesNotTheirPlace) {
-  const config::JobConfig job = config::load_job(folder_ / "job.json");
+  const std::vector<std::string> colluders{"secure_aggregation.max_colluders=1"};
+  const config::JobConfig job = config::load_job(folder_ / "job.json", colluders);
   EXPECT_EQ(job.model.path, (folder_ / "model").string());
   EXPECT_EQ(job.canonical.find(folder_.path().string()), std::string::npos);
   EXPECT_TRUE(config::check_model_files(job, folder_ / "model").ok());

@@ -187,7 +187,7 @@ TEST_F(ProtocolVectors, ARangeIsAnsweredWithItsBytesUpToTheEndOfTheBlob) {
 config::JobConfig job_with(const std::string& task, const Json& labels, const Json& bits) {
   const std::vector<std::string> overrides = {
       "task.type=\"" + task + "\"", "task.labels=" + labels.dump(),
-      "secure_aggregation.quantization_bits=" + bits.dump()};
+      "secure_aggregation.quantization_bits=" + bits.dump(), "secure_aggregation.max_colluders=1"};
   return value(config::parse_job(config::samples::kJob, "job", overrides));
 }
 

@@ -29,9 +29,11 @@ std::uint64_t attempts_within_the_target(const config::JobConfig& job) {
   const privacy::Budget budget{.max_epsilon = job.differential_privacy.target_epsilon,
                                .delta = job.differential_privacy.target_delta};
   for (std::uint64_t attempt = 0;; ++attempt) {
-    const privacy::Charge charge{.dataset_id = "records",
-                                 .round = RoundNumber::of(1, static_cast<std::uint16_t>(attempt)),
-                                 .steps = steps};
+    const privacy::Charge charge{
+        .dataset_id = "records",
+        .round = RoundNumber::of(1, static_cast<std::uint16_t>(attempt)),
+        .steps = steps,
+        .planned = job.rounds.num_server_rounds + job.differential_privacy.spare_rounds};
     if (!ledger.charge_and_release(charge, budget, 0).ok()) return attempt;
   }
 }

@@ -205,7 +205,8 @@ TEST(Settle, AMemberThatIsOutForAnotherReasonIsNotCalledSilent) {
   const auto reasons = [](Play& play, std::uint32_t i) {
     std::vector<std::string> out;
     for (const RoundEvent& event : play.events)
-      if (event.kind == RoundEvent::Kind::kDropout && event.member == play.id(i))
+      if (event.member == play.id(i) &&
+          (event.kind == RoundEvent::Kind::kDropout || event.kind == RoundEvent::Kind::kSilent))
         out.push_back(event.detail);
     return out;
   };

@@ -73,7 +73,7 @@ struct Participant {
                                       .run = header.run,
                                       .config_hash = header.config_hash,
                                       .min_colluders = header.C,
-                                      .min_cohort = header.n,
+                                      .min_cohort = header.s_min,
                                       .min_survivors = header.s_min,
                                       .lanes = header.lanes,
                                       .last_round = RoundNumber{header.round.value - 1}});

@@ -117,9 +117,21 @@ TEST_F(Session, RefusesAnOldRoundNumberAndTheSameRoundAgain) {
   guard.apply(joined.persist.at(0));
   start(guard);  // participant_restart: secrets are gone, the guard is not
   const SessionOutput again = deliver(others.offer());
-  EXPECT_TRUE(silent(again));
-  EXPECT_TRUE(has_event(again, Kind::kRejected, "not later"));
-  next_round(RoundNumber::of(1, 1));
+  EXPECT_TRUE(sent<wire::Advertise>(again).empty() && again.persist.empty());
+  EXPECT_EQ(sent<wire::LeaveRound>(again).size(), 1U) << "nobody needs to wait for it";
+  guard.apply({.run = agreement.run,
+               .round = RoundNumber::of(1, 1),
+               .step = GuardStep::kJoined,
+               .h = {},
+               .d_u2 = {},
+               .hash_y = {},
+               .d_s = {},
+               .input = {}});
+  start(guard);
+  const SessionOutput older = deliver(others.offer());
+  EXPECT_TRUE(silent(older));
+  EXPECT_TRUE(has_event(older, Kind::kRejected, "not later"));
+  next_round(RoundNumber::of(1, 2));
   EXPECT_FALSE(silent(deliver(others.offer())));
 }
 
