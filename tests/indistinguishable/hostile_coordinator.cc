@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/config/colluders.h"
 #include "common/secagg/transcript.h"
 #include "common/wire/blob_transfer.h"
 #include "coordinator/round_plan.h"
@@ -26,10 +27,11 @@ HostileCoordinator::HostileCoordinator() {
 
 std::optional<wire::JobReply> HostileCoordinator::offer(const config::JobConfig& job) {
   job_ = job;
+  SOTTO_CHECK(config::complete(job_, kMembers).ok(), "a task's job admits C of three members");
   ++run_[0];
   round_ = {};
   began_ = site_->sent().size();
-  wire::JobOffer offer{.run = run_, .job = job.canonical, .signature = {}};
+  wire::JobOffer offer{.run = run_, .job = job_.canonical, .signature = {}};
   secagg::sign_job_offer(others_.coordinator, offer);
   deliver(offer);
   return newest<wire::JobReply>();

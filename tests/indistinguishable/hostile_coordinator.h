@@ -39,7 +39,7 @@ class HostileCoordinator {
 
   // ---- the conversation
 
-  /// Offers a job as a run of its own; the site's answer.
+  /// Offers a job as a run of its own, with the C of its roster; the site's answer.
   std::optional<wire::JobReply> offer(const config::JobConfig& job);
 
   /// Offers the next attempt at a server round of the job offered last, serves the model, waits for
