@@ -15,6 +15,7 @@ from member import Keys, Member
 SITES = ["aurora", "borealis", "cascade"]
 PYTHON = "python"
 LABELS = ["no", "yes"]
+NORMAL = ["accepts the job", "running in", "takes part in sums of"]  # what the coordinator says about every member
 EXAMPLES = 20  # of each site's two files
 
 JOB = {
@@ -187,7 +188,7 @@ class Outcome:
 
     def about(self, name):
         """All that an operator is shown about a member, apart from its acceptance; what is normal is left out."""
-        lines = [line for line in self.console.splitlines() if name in line and not line.endswith("accepts the job") and "running in" not in line]
+        lines = [line for line in self.console.splitlines() if name in line and not any(text in line for text in NORMAL)]
         for member in self.status.get("members", []):
             if member["name"] == name:
                 normal = {"connected", "id", "name"}

@@ -239,7 +239,7 @@ class Member:
         self.round = self.make_round(header, cohort)
         self.round_number = number
         self.burnable[number] = self.round
-        self.download, self.fixed = Download(header.model_hash), False
+        self.download, self.fixed, self.answered = Download(header.model_hash), False, {}
         self.deadlines = offer.deadline_ms
         self.log(f"round {number >> 16}, attempt {number & 65535}")
         self.say(self.round.on_offer())
@@ -303,10 +303,18 @@ class Member:
         if not self.in_round(number):
             return
         self.last_heard = time.monotonic()
+        heard, answer = self.answered.get(handler, (None, None))
+        if heard is not None:  # the same message gets the same answer, byte for byte; another one of its kind gets none
+            if heard == message.encode():
+                self.say(answer)
+            return
         try:
-            self.say(getattr(self.round, handler)(message))
+            answer = getattr(self.round, handler)(message)
         except Refused as problem:
             self.leave(problem)
+            return
+        self.answered[handler] = message.encode(), answer
+        self.say(answer)
 
     def on_KeyList(self, message, number):
         self.step_of_round("on_key_list", message, number)

@@ -37,7 +37,6 @@ GROUPS = {
     "answering_twice": ["two_answers"],
     "uploading_twice": ["two_uploads"],
     "counters": ["huge_counters", "negative_metrics", "faked_metrics", "spoils_evaluation", "early_upload", "blob_requests"],
-    "floods": ["flood_hello", "flood_advertise", "flood_job_reply", "leaves", "long_reason", "flapping"],
     "handshake": ["other_protocol", "yesterdays_roster"],
 }
 LOUD = {name for names in GROUPS.values() for name in names}

@@ -20,7 +20,7 @@ def first_other(round_):
 
 class low_order(Trick):
     """A public key of low order: every agreement with it gives zeros."""
-    EXPECT = Expect(r"python[^\n]*M1", **OUT)
+    EXPECT = Expect(r"python[^\n]*low order", **OUT)
 
     class ROUND(MemberRound):
         def on_offer(self):
@@ -86,7 +86,7 @@ class missing_share(Trick):
 
 class escrow_of_nothing(Trick):
     """An escrow for a member with which no key was exchanged: the one of the two that dealt with a key leaves."""
-    EXPECT = Expect(r"python", **OUT)
+    EXPECT = Expect(r"python used a pre-shared key", **OUT)
 
     class ROUND(MemberRound):
         def escrow(self, holder):
@@ -135,7 +135,7 @@ class false_complaint(Trick):
 
 class false_key_complaint(Trick):
     """Says that a member's pre-shared key is another one, where neither has one: who complained leaves."""
-    EXPECT = Expect(r"python", **OUT)
+    EXPECT = Expect(r"python says that its pre-shared key", **OUT)
 
     class ROUND(MemberRound):
         def share_check(self):
@@ -167,7 +167,7 @@ class bad_check_bitmap(Trick):
 
 class two_votes(Trick):
     """Endorses a second set of survivors that lacks one member."""
-    EXPECT = Expect(r"python", **IN)
+    EXPECT = Expect(r"python[^\n]*Endorse: differs", **IN)
 
     def send(self, message, number):
         self.me.deliver(message, number)

@@ -144,7 +144,7 @@ class silent_blob(Trick):
 
 class wrong_blob(Trick):
     """Other bytes than hash_y names."""
-    EXPECT = Expect(NAMED, in_sum=False)
+    EXPECT = Expect(r"python[^\n]*does not have the hash", in_sum=False)
 
     def blob_answer(self, request):
         answer = self.me.honest_blob_answer(request)
@@ -153,7 +153,7 @@ class wrong_blob(Trick):
 
 class short_blob(Trick):
     """A shorter range than was asked for."""
-    EXPECT = Expect(NAMED, in_sum=False)
+    EXPECT = Expect(r"python[^\n]*never asked for", in_sum=False)
 
     def blob_answer(self, request):
         answer = self.me.honest_blob_answer(request)
@@ -162,7 +162,7 @@ class short_blob(Trick):
 
 class huge_total(Trick):
     """A total of 2^36 bytes."""
-    EXPECT = Expect(NAMED, in_sum=False)
+    EXPECT = Expect(r"python[^\n]*68719476736 bytes instead", in_sum=False)
 
     def blob_answer(self, request):
         answer = self.me.honest_blob_answer(request)
@@ -171,7 +171,7 @@ class huge_total(Trick):
 
 class huge_offset(Trick):
     """A range at 2^35."""
-    EXPECT = Expect(NAMED, in_sum=False)
+    EXPECT = Expect(r"python[^\n]*68719476736 bytes instead", in_sum=False)
 
     def blob_answer(self, request):
         answer = self.me.honest_blob_answer(request)
@@ -180,7 +180,7 @@ class huge_offset(Trick):
 
 class drip(Trick):
     """One byte, three times a second, in place of a range."""
-    EXPECT = Expect(NAMED, in_sum=False)
+    EXPECT = Expect(r"python[^\n]*never asked for", in_sum=False)
     pending, last = None, 0.0
 
     def blob_answer(self, request):
@@ -197,7 +197,7 @@ class drip(Trick):
 
 class unasked_blobs(Trick):
     """Ranges that nobody asked for."""
-    EXPECT = Expect(NAMED)
+    EXPECT = Expect(r"python[^\n]*never asked for")
 
     def send(self, message, number):
         self.me.deliver(message, number)
@@ -220,7 +220,7 @@ class two_uploads(Trick):
 
 class early_upload(Trick):
     """M5 right behind M1, before there is a U2."""
-    EXPECT = Expect(NAMED, in_sum=True)
+    EXPECT = Expect(r"python[^\n]*before U2 was fixed", in_sum=True)
 
     def send(self, message, number):
         self.me.deliver(message, number)
@@ -232,7 +232,7 @@ class early_upload(Trick):
 
 class second_life(Trick):
     """Connects anew after its M5 and has forgotten the round."""
-    EXPECT = Expect(NAMED, in_sum=False)
+    EXPECT = Expect(r"python: silent", in_sum=False)
 
     def send(self, message, number):
         self.me.deliver(message, number)

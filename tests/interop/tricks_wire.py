@@ -83,7 +83,7 @@ class garbage(Trick):
 
 class big_frame(Trick):
     """A frame above the largest that the coordinator takes: the connection ends, and it is named."""
-    EXPECT = Expect(NAMED)
+    EXPECT = Expect(r"python: its connection ended[^\n]*too long")
 
     def begin(self):
         self.me.link.send(wire.frame(35, self.me.id, self.me.round_number, bytes(32 << 20)), wait_ms=100)
@@ -91,7 +91,7 @@ class big_frame(Trick):
 
 class round_zero(Trick):
     """Messages of the round in frames with round 0."""
-    EXPECT = Expect(NAMED, in_sum=False)
+    EXPECT = Expect(r"python[^\n]*names no round", in_sum=False)
 
     def send(self, message, number):
         self.me.deliver(message, 0)
@@ -117,7 +117,7 @@ class other_id(Trick):
 
 class other_sender(Trick):
     """Frames in another member's name."""
-    EXPECT = Expect(r"python[^\n]*name", in_sum=False)
+    EXPECT = Expect(r"python: a frame in another member's name", in_sum=False)
 
     def send(self, message, number):
         sender = other_member(self.me) if type(message).__name__ in IN_ROUND else self.me.id
@@ -176,7 +176,7 @@ class replay(Trick):
 
     def send(self, message, number):
         for old in self.me.said:
-            if type(old) is type(message) and self.me.round is not None:
+            if type(old) is type(message) and self.sends(message, *IN_ROUND):
                 self.me.deliver(old, number)
         self.me.deliver(message, number)
 
@@ -242,7 +242,7 @@ class leaves(Trick):
 
 class flapping(Trick):
     """Accepts and postpones in turn, two thousand times."""
-    EXPECT = Expect(r"python[^\n]*times")
+    EXPECT = Expect(r"python: changes its answer to the job[^\n]*64 times")
 
     def begin(self):
         for i in range(2000):
@@ -262,7 +262,7 @@ class long_reason(Trick):
 
 class many_links(Trick):
     """Forty more connections under the same key, each with a Hello."""
-    EXPECT = Expect(r"python[^\n]*connection|connection[^\n]*python")
+    EXPECT = Expect(r"python: opens connections again and again")
 
     def begin(self):
         self.links = [Link(self.me.context, self.me.keys, self.me.roster) for _ in range(40)]
