@@ -62,7 +62,7 @@ class Programs:
 
     @staticmethod
     def call(*arguments):
-        result = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=120)
+        result = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=300)
         if result.returncode != 0:
             raise RuntimeError(f"{arguments} ended with {result.returncode}: {result.stdout}{result.stderr}")
         return result.stdout

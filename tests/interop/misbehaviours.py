@@ -28,7 +28,7 @@ BY_NAME = {**tricks_round.TRICKS, **tricks_upload.TRICKS, **tricks_wire.TRICKS}
 # Tricks that leave everybody in place share one run, a round each. Tricks after which a member is left out for a while come in
 # threes, with rounds between them. What loses attempts, or lasts for the whole run, has a run of its own.
 GROUPS = {
-    "frames": ["lying_frame", "garbage", "other_id", "coordinators_words", "genesis_uncalled", "duplicates", "early_everything", "replay"],
+    "frames": ["lying_frame", "other_id", "coordinators_words", "genesis_uncalled", "duplicates", "early_everything", "replay"],
     "keys_twice": ["two_m1"],
     "voting_twice": ["two_votes"],
     "burning": ["endorse_and_burn"],
