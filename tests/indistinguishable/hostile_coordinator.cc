@@ -1,6 +1,5 @@
 #include "tests/indistinguishable/hostile_coordinator.h"
 
-#include <limits>
 #include <utility>
 
 #include "common/base/check.h"
@@ -15,9 +14,9 @@ bool accepts(const std::optional<wire::JobReply>& reply) {
   return reply && reply->answer == wire::JobAnswer::kAccept;
 }
 
-HostileCoordinator::HostileCoordinator() {
+HostileCoordinator::HostileCoordinator(std::uint64_t roster_expiry_unix_s) {
   roster_.coordinator_signing_key = others_.coordinator.verify_key();
-  roster_.expiry_unix_s = std::numeric_limits<std::uint64_t>::max();
+  roster_.expiry_unix_s = roster_expiry_unix_s;
   for (std::uint32_t i = 0; i < kMembers; ++i)
     roster_.members.push_back({.id = others_.id(i),
                                .signing_key = others_.keys[i].verify_key(),

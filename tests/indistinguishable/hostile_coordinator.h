@@ -2,6 +2,8 @@
 // to it.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -24,7 +26,9 @@ bool accepts(const std::optional<wire::JobReply>& reply);
 /// conversations with it differ where the site's answers do.
 class HostileCoordinator {
  public:
-  HostileCoordinator();
+  /// The federation's roster is good until then; the site's clock is ObservedSite's.
+  explicit HostileCoordinator(
+      std::uint64_t roster_expiry_unix_s = std::numeric_limits<std::uint64_t>::max());
 
   // ---- what the site under observation needs
 

@@ -16,7 +16,6 @@ using nlohmann::json;
 
 constexpr const char* kDataset = "ward-7";
 constexpr double kDelta = 1e-5;
-constexpr std::uint64_t kWallClock = 1795474740;
 
 config::SiteConfig write_site(const fs::path& folder, const SiteFiles& files) {
   std::ofstream(folder / "train.txt", std::ios::binary) << files.training;
@@ -73,7 +72,7 @@ ObservedSite::ObservedSite(const fs::path& folder, const SiteFiles& files, confi
       .site = write_site(folder, files),
       .make_trainer = factory_of(files, participant::trainer_from_files(records_)),
       .unix_now = [this] {
-        return kWallClock + static_cast<std::uint64_t>(now_.time_since_epoch().count()) / 1000;
+        return kStartUnixS + static_cast<std::uint64_t>((now_ - kStart).count()) / 1000;
       }};
   const auto log = [this](const std::string& line) { log_.push_back(line); };
   participant_ = std::make_unique<participant::Participant>(

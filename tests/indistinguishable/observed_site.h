@@ -2,6 +2,7 @@
 // every frame.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
@@ -36,6 +37,7 @@ struct SiteFiles {
 class ObservedSite final : public Host {
  public:
   static constexpr Duration kComputing{500};
+  static constexpr std::uint64_t kStartUnixS = 1795474740;  // what its wall clock says at first
 
   /// `folder` holds a task (write_task()) and nothing of an earlier site. `signing` is the member's
   /// key and outlives the site.
@@ -75,7 +77,9 @@ class ObservedSite final : public Host {
 
   [[nodiscard]] std::vector<std::string> charges() const;
 
-  TimePoint now_{Duration{1000}};
+  static constexpr TimePoint kStart{Duration{1000}};
+
+  TimePoint now_{kStart};
   std::optional<TimePoint> alarm_;
   std::deque<Result> results_;
   std::vector<codec::LaneSpec> lanes_;
