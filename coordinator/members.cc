@@ -122,19 +122,20 @@ Members::Admission Members::admit(MemberId id, TimePoint now) {
 
 std::optional<std::string> Members::came(MemberId id, const Result<wire::Decoded>& frame) {
   if (!contains(id)) return std::nullopt;
-  if (!frame.ok()) return blame(id, "a frame that does not decode: " + frame.error().message);
+  if (!frame.ok())
+    return blame(id, "a frame that does not decode", "", ": " + frame.error().message);
   if (frame->sender != id) return blame(id, "a frame in another member's name; ignored");
   return std::nullopt;
 }
 
 std::optional<std::string> Members::blame(MemberId id, const std::string& misdeed,
-                                          const std::string& where) {
+                                          const std::string& where, const std::string& detail) {
   const auto found = members_.find(id);
   if (found == members_.end()) return std::nullopt;
   ++found->second.status.misdeeds;
   const auto count = found->second.misdeeds.again(misdeed);
   if (!count) return std::nullopt;
-  const std::string line = name_of(id) + ": " + printable(where + misdeed);
+  const std::string line = name_of(id) + ": " + printable(where + misdeed + detail);
   return *count == 1 ? line : line + " (" + std::to_string(*count) + " times so far)";
 }
 

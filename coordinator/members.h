@@ -99,10 +99,11 @@ class Members {
   /// A line for the log when the frame does not decode or names another sender.
   std::optional<std::string> came(MemberId id, const Result<wire::Decoded>& frame);
   /// Counts a misdeed. A line for the log at the 1st, 2nd, 4th, 8th ... time of the same one;
-  /// `where` it was done stands in the line and makes it no other one. Of a member's misdeeds the
-  /// first kMostKinds are told apart, so that none can fill the log.
+  /// `where` it was done and its `detail` stand in the line, before and behind, and make it no
+  /// other one. Of a member's misdeeds the first kMostKinds are told apart, so that none can fill
+  /// the log.
   std::optional<std::string> blame(MemberId id, const std::string& misdeed,
-                                   const std::string& where = "");
+                                   const std::string& where = "", const std::string& detail = "");
 
   /// A connection of the member ended. A line for the log at the 1st, 2nd, 4th, 8th ... time. No
   /// misdeed: it may be its network. But a frame that is too long ends one, and nobody can tell.

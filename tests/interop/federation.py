@@ -22,7 +22,7 @@ JOB = {
     "name": "interop",
     "model": {"path": "model", "max_length": 8},
     "task": {"type": "sequence_classification", "labels": LABELS},
-    "rounds": {"num_server_rounds": 2, "min_available_participants": 3, "phase_timeout_s": 10, "training_timeout_s": 15},
+    "rounds": {"num_server_rounds": 2, "min_available_participants": 3, "phase_timeout_s": 16, "training_timeout_s": 16},
     "secure_aggregation": {"max_colluders": 1, "quantization_bits": 16, "value_range": 1.0},
     "differential_privacy": {"target_epsilon": 8, "target_delta": 1e-5, "clipping_norm": 1.0},
     # Steps are so small that only the member in Python moves the model.
