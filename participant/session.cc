@@ -101,6 +101,11 @@ void ParticipantSession::State::on_phase_message(const wire::Message& message, T
 
 // ---- M0 -> M1
 
+bool ParticipantSession::State::is_forgotten(const wire::Offer& m0) const {
+  return m0.header.run == agreement.run && m0.header.round < guard.last_round(agreement.run) &&
+         secagg::verify_offer(coordinator, m0);
+}
+
 void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
   const RoundNumber number = m0.header.round;
   if (round && m0.header == round->header) {
@@ -134,7 +139,12 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
                                  .draw = draw(),
                                  .last_round = guard.last_round(agreement.run)};
   auto cohort = secagg::check_offer(m0, coordinator, roster, self, rules);
-  if (!cohort.ok()) return reject(number, cohort.error().message);
+  if (!cohort.ok()) {
+    if (is_forgotten(m0))
+      send(number, wire::LeaveRound{"this site remembers a later round of this run: was the "
+                                    "coordinator's run folder put back from a backup?"});
+    return reject(number, cohort.error().message);
+  }
   if (round) close(Kind::kRoundClosed, "a later round was offered");
   join(m0, std::move(encoding->spec), std::move(cohort).value(), now);
 }

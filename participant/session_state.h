@@ -209,6 +209,9 @@ struct ParticipantSession::State {
   void expire(TimePoint now);
   void dispatch(const wire::Envelope& envelope, TimePoint now);
   void on_offer(const wire::Offer& m0, TimePoint now);
+  /// The coordinator offers a round of before the last one that this site has joined: it has lost
+  /// what it knew of later ones.
+  [[nodiscard]] bool is_forgotten(const wire::Offer& m0) const;
   /// An Error when this attempt would give the evaluation counters of a server round a second time.
   [[nodiscard]] Status counts_once(RoundNumber number, const codec::EncodingSpec& encoding) const;
   void join(const wire::Offer& m0, codec::EncodingSpec encoding, secagg::Cohort cohort,

@@ -129,8 +129,10 @@ TEST_F(Session, RefusesAnOldRoundNumberAndTheSameRoundAgain) {
                .input = {}});
   start(guard);
   const SessionOutput older = deliver(others.offer());
-  EXPECT_TRUE(silent(older));
+  EXPECT_TRUE(sent<wire::Advertise>(older).empty() && older.persist.empty());
   EXPECT_TRUE(has_event(older, Kind::kRejected, "not later"));
+  ASSERT_EQ(sent<wire::LeaveRound>(older).size(), 1U);
+  EXPECT_NE(sent<wire::LeaveRound>(older)[0].reason.find("from a backup"), std::string::npos);
   next_round(RoundNumber::of(1, 2));
   EXPECT_FALSE(silent(deliver(others.offer())));
 }
