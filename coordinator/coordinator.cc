@@ -89,7 +89,7 @@ void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
   const bool accepts = reply.answer == wire::JobAnswer::kAccept;
   if (answered.changed && had_accepted && reply.answer == wire::JobAnswer::kDecline)
     withdrawn = training.stopping().when_budget_spent();
-  // A process that began anew hears where the run is, and says that it cannot go on there.
+  // A process that began again hears where the run is, and says that it cannot go on there.
   if (accepts && (answered.awaited || answered.line)) {
     if (genesis) apply(genesis->connected(peer));
     if (machine) apply(machine->member_connected(peer, host.now()));

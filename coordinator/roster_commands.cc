@@ -122,7 +122,9 @@ void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
 
 void add_renew(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
   CLI::App* sub = app.add_subcommand(
-      "renew", "Sign the roster with the same members for longer (a new roster version)");
+      "renew",
+      "Sign the roster with the same members for longer (a new roster version).\n"
+      "Example: sotto-coordinator renew --dir coordinator --days 365");
   sub->add_option("--days", args->days, "How long it is good from now on")
       ->check(CLI::Range(std::uint32_t{1}, kMostDays))
       ->capture_default_str();

@@ -21,7 +21,7 @@ void add_ledger_command(CLI::App& app) {
   CLI::App* sub = app.add_subcommand(
       "ledger",
       "What the site's data set has spent, on which jobs, and what is left. The participant may "
-      "run");
+      "run.\nExample: sotto-participant ledger --dir aurora --json");
   sub->add_option("--dir", args->dir, "Folder of the ledger")->capture_default_str();
   sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
   sub->add_flag("--json", args->json, "One JSON object");

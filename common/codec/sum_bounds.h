@@ -1,5 +1,5 @@
-// What the update lane of a sum can be when every update in it was clipped and encoded as the job
-// says (docs/secure-aggregation.md, 3.3). Masks hide each update, so these bounds on the sum are
+// These checks bound the update lane of a sum whose updates were all clipped and encoded as the job
+// says (docs/secure-aggregation.md, 3.3). Masks hide each update, so the sum is
 // all that can be checked; what one participant can still do within them is said in
 // docs/threat-model.md, "Poisoning". Pure, in one order of double operations: coordinator and
 // members come to the same answer.
@@ -13,7 +13,7 @@
 
 namespace sotto::codec {
 
-/// Of offset codes without noise.
+/// The bounds of a sum of offset codes without noise.
 struct CodeBounds {
   std::uint64_t count = 0;  // updates in the sum
   double code_limit = 0;    // the largest code on either side of zero, in steps

@@ -1,7 +1,7 @@
-// What job.json and site.json leave to the size of the federation: how many colluding members they
-// reckon with (C), and the fewest members in a sum. Where neither says a number it follows from the
-// participants of the roster, the run's at the coordinator and the pinned one at a site, so both
-// sides have the same.
+// These functions set what job.json and site.json leave to the size of the federation: the number
+// of colluding members (C) and the fewest members in a sum. Where a file says no number, it follows
+// from the participants of the roster: the run's at the coordinator, the pinned one at a site, so
+// both sides have the same.
 #pragma once
 
 #include <cstdint>

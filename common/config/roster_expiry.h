@@ -1,6 +1,6 @@
-// When a roster ends, in words for the people of both sides. A roster is a promise about members
-// that is made anew once in a while: without an end, a removal would never reach a site that nobody
-// looks after.
+// RosterExpiry tells the people of both sides when a roster ends. The operator signs a roster again
+// at regular times: without an end, a removal would never reach a site that does not join newer
+// versions.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace sotto::config {
 /// "2027-11-30", of UTC.
 std::string utc_date(std::uint64_t unix_s);
 
-/// What each side is told to do about a roster that ends.
+/// These texts tell each side what to do about a roster that ends.
 inline constexpr std::string_view kOperatorRenews =
     "run `sotto-coordinator renew`, hand the new federation.json to every member and start again";
 inline constexpr std::string_view kSiteJoinsRenewed =
@@ -26,14 +26,14 @@ class RosterExpiry {
   RosterExpiry(std::uint32_t version, std::uint64_t expiry_unix_s, std::string_view remedy)
       : version_(version), expiry_unix_s_(expiry_unix_s), remedy_(remedy) {}
 
-  /// From then on nothing new begins under this roster.
+  /// True from the expiry on; nothing new begins under this roster then.
   [[nodiscard]] bool is_over(std::uint64_t now_unix_s) const {
     return now_unix_s >= expiry_unix_s_;
   }
 
   /// A sentence in the last 30 days and afterwards, empty before.
   [[nodiscard]] std::string warning(std::uint64_t now_unix_s) const;
-  /// The same for a log, once a day.
+  /// The warning for a log; it is given once a day.
   std::optional<std::string> daily_warning(std::uint64_t now_unix_s);
 
  private:

@@ -27,8 +27,8 @@ struct SitePolicy {
   double delta = 1e-5;     // at which the lifetime is counted
   double max_epsilon_per_job = 0;
   double max_lost_epsilon_per_job = 0;  // of a round's second and further charges; 0 = not limited
-  std::uint32_t min_cohort = 0;     // fewest members in a sum; 0: see colluders.h
-  std::uint32_t max_colluders = 0;  // C: what the site wants protection against; 0: likewise
+  std::uint32_t min_cohort = 0;         // fewest members in a sum; 0: see colluders.h
+  std::uint32_t max_colluders = 0;      // C: what the site wants protection against; 0: likewise
   bool require_secure_aggregation = true;
   bool require_differential_privacy = true;
   bool require_model_lineage = false;

@@ -40,8 +40,8 @@ class LinkWatch {
   /// Names one connection for good; a descriptor is used again.
   using Serial = std::uint64_t;
 
-  /// A frame came from the member over this descriptor: no stranger's any more. Nothing when the
-  /// connection is closed already.
+  /// A frame came from the member over this descriptor: it counts as an unauthenticated
+  /// connection no more. Returns nothing when the connection is closed already.
   std::optional<Serial> spoke(int descriptor, MemberId member);
   /// Both ends see the connection end. Nothing happens when it is closed already.
   void shut(Serial serial);

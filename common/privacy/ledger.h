@@ -64,7 +64,7 @@ struct Charge {
 };
 
 /// What one job may cost a data set. A job is what its hash names: all its runs, resumed or begun
-/// anew, count together, with all attempts at their rounds.
+/// again, count together, with all attempts at their rounds.
 struct JobBudget {
   double max_epsilon = std::numeric_limits<double>::infinity();
   /// Of the second and further charges of the job's rounds, composed by themselves.

@@ -107,7 +107,7 @@ class Decider {
     const double limit = std::min(rule.max_epsilon, budget_.max_epsilon);
     const bool alone = is_alone(*rule.one_job);
     if (alone && after_.examples().within(limit, budget_.delta)) return {};
-    // An owner who raises the budget decides anew, and then the filter holds for everything.
+    // An owner who raises the budget decides again; then the filter holds for everything.
     if (budget_.max_epsilon > rule.max_epsilon && next <= budget_.max_epsilon) {
       rule = {.order = rule.order, .one_job = std::nullopt, .max_epsilon = budget_.max_epsilon};
     } else if (alone) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <gtest/gtest.h>
+
 #include "tests/simulation/world.h"
 
 namespace sotto::sim {

@@ -1,79 +1,21 @@
 // Rotation and revocation with real roster versions: the keystore, the card, the operator, the pin
 // and the audit log together.
-#include <fstream>
-#include <iterator>
-
-#include <gtest/gtest.h>
-
-#include "common/config/parse.h"
-#include "common/keystore/keystore.h"
 #include "common/run/audit_check.h"
-#include "coordinator/enrolment.h"
-#include "participant/enrolment.h"
 #include "participant/site_audit.h"
-#include "tests/unit/temporary_directory.h"
+#include "tests/unit/enrolment_fixture.h"
 
-namespace sotto {
+namespace sotto::enrolment_test {
 namespace {
 
-namespace fs = std::filesystem;
-using config::Card;
-using config::FederationConfig;
-using keystore::Keystore;
 using keystore::Rotation;
-using participant::CardKind;
-using participant::PinChange;
-
-constexpr std::uint64_t kNow = 1'800'000'000;
-constexpr coordinator::Validity kOneYear{.now_unix_s = kNow, .for_s = 31'536'000};
-
-template <class Action>
-std::string refusal_of(Action action) {
-  try {
-    action();
-  } catch (const StartupError& error) {
-    return error.what();
-  }
-  return {};
-}
-
-void expect_contains(const std::string& text, std::string_view part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "\"" << text << "\" lacks \"" << part << "\"";
-}
 
 /// A coordinator, and members a and b under roster version 1, both joined.
-class RotationTest : public ::testing::Test {
+class RotationTest : public Enrolment {
  protected:
   RotationTest() {
-    const Keystore own = Keystore::make("north", random_);
-    own.save_new(operator_folder(), keystore::Nothing{}, crypto::kLeastCost, random_);
-    coordinator::init(operator_folder(), own.identity(1),
-                      {.name = "north", .endpoint = "tcp://fed.example:7700"});
-    std::vector<Card> cards;
-    for (const char* name : {"a", "b"}) {
-      const Keystore keys = Keystore::make(name, random_);
-      keys.save_new(site(name), keystore::Nothing{}, crypto::kLeastCost, random_);
-      cards.push_back(participant::write_card(site(name), keys, CardKind::kNewMember));
-    }
-    enroll(cards);
+    enroll({init("a"), init("b")});
     for (const char* name : {"a", "b"})
       join(name);
-  }
-
-  [[nodiscard]] fs::path operator_folder() const { return folder_ / "operator"; }
-
-  [[nodiscard]] fs::path site(const std::string& name) const { return folder_ / name; }
-
-  [[nodiscard]] Keystore keys_of(const std::string& name) const {
-    return Keystore::open(site(name), keystore::Nothing{});
-  }
-
-  [[nodiscard]] config::Identity operators() const {
-    return Keystore::open(operator_folder(), keystore::Nothing{}).identity(1);
-  }
-
-  FederationConfig enroll(const std::vector<Card>& cards) {
-    return coordinator::enroll(operator_folder(), operators(), cards, kOneYear);
   }
 
   FederationConfig revoke(const config::Revocation& statement) {
@@ -82,8 +24,7 @@ class RotationTest : public ::testing::Test {
 
   participant::Membership join(const std::string& name, PinChange change = PinChange::kRefuse) {
     const Keystore keys = keys_of(name);
-    const auto out =
-        participant::join(site(name), keys, operator_folder() / "federation.json", kNow, change);
+    const auto out = participant::join(site(name), keys, federation_file(), kNow, change);
     const config::Identity identity = keys.identity(out.generation);
     auto log = participant::open_audit(site(name), keys, identity, kNow);
     EXPECT_TRUE(log.append({"roster_pinned", {}}, kNow).ok());
@@ -104,9 +45,6 @@ class RotationTest : public ::testing::Test {
     participant::write_card(site(name), keys, kind);
     return config::load_card(site(name) / (name + ".card.json"));
   }
-
-  TemporaryDirectory folder_;
-  crypto::StreamRandom random_{23};
 };
 
 TEST_F(RotationTest, OldKeysStayGoodUntilTheRosterThatNamesTheNewOnesIsJoinedAndThenGo) {
@@ -306,4 +244,4 @@ TEST_F(RotationTest, AFederationWithoutRevokedKeysIsWrittenAsBeforeThereWereAny)
 }
 
 }  // namespace
-}  // namespace sotto
+}  // namespace sotto::enrolment_test

@@ -30,15 +30,7 @@ TEST_F(SessionFailure, ARestartedProcessSaysThatItIsNotInItsRoundAnyMore) {
   serve_model(offer());
   deal();
   check();
-  GuardState kept;
-  kept.apply({.run = agreement.run,
-              .round = others.header.round,
-              .step = GuardStep::kJoined,
-              .h = others.h,
-              .d_u2 = {},
-              .hash_y = {},
-              .d_s = {},
-              .input = {}});
+  const GuardState kept = guard_that_joined();
   const auto words_after_a_restart_in = [&](const wire::Message& message) {
     start(kept);
     const SessionOutput out = deliver(message);
@@ -62,16 +54,7 @@ TEST_F(SessionFailure, ARestartedProcessSaysThatItIsNotInItsRoundAnyMore) {
 }
 
 TEST_F(SessionFailure, ARoundThatIsOverIsNotLeft) {
-  GuardState kept;
-  kept.apply({.run = agreement.run,
-              .round = others.header.round,
-              .step = GuardStep::kJoined,
-              .h = others.h,
-              .d_u2 = {},
-              .hash_y = {},
-              .d_s = {},
-              .input = {}});
-  start(kept);
+  start(guard_that_joined());
   EXPECT_TRUE(silent(deliver(result())));
   EXPECT_TRUE(silent(deliver(others.fix(all_of(5)))));
 }

@@ -193,6 +193,20 @@ struct SessionTest : ::testing::Test {
     return m8;
   }
 
+  /// The guard of a site that has joined the round of `others` and was started again.
+  [[nodiscard]] GuardState guard_that_joined() const {
+    GuardState guard;
+    guard.apply({.run = agreement.run,
+                 .round = others.header.round,
+                 .step = GuardStep::kJoined,
+                 .h = others.h,
+                 .d_u2 = {},
+                 .hash_y = {},
+                 .d_s = {},
+                 .input = {}});
+    return guard;
+  }
+
   /// Another header of the same run; the session stays as it is.
   void next_round(RoundNumber round) {
     others.header.round = round;

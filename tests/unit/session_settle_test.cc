@@ -80,16 +80,7 @@ TEST_F(SessionSettle, WhoAsksWithAnInventedComplaintOrForTooManyLosesTheMember) 
 
 TEST_F(SessionSettle, AfterARestartItIsOutOfTheRoundAndOpensNothing) {
   until_checked();
-  GuardState guard;
-  guard.apply({.run = agreement.run,
-               .round = others.header.round,
-               .step = GuardStep::kJoined,
-               .h = others.h,
-               .d_u2 = {},
-               .hash_y = {},
-               .d_s = {},
-               .input = {}});
-  start(guard);
+  start(guard_that_joined());
   EXPECT_TRUE(sent<wire::Opening>(deliver(of({3}))).empty());
 }
 
