@@ -91,25 +91,22 @@ Result<std::uint32_t> decode_head(ByteReader& in, Checkpoint& c) {
 
 Result<Checkpoint> decode(const journal::MappedFile& file,
                           const CheckpointStore::Expected& expected) {
-  const auto body = body_of(file.bytes());
-  if (!body.ok()) return body.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto body, body_of(file.bytes()));
   file.forget_pages();
-  ByteReader in(*body);
+  ByteReader in(body);
   Checkpoint c;
-  const auto format = decode_head(in, c);
-  if (!format.ok()) return format.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto format, decode_head(in, c));
   if (c.job_hash != expected.job_hash) return c;  // the rest would not fit this job
   const BytesView model = in.bytes(in.u64());
   // The moments first: two vectors at most lie in the file and in memory at once.
-  auto optimizer = ServerOptimizer::restored(expected.optimizer, in.bytes(in.u64()));
-  if (!optimizer.ok()) return optimizer.error();
-  c.optimizer = std::move(optimizer).value();
-  if (*format >= 2) decode_stopping(in, c);
+  SOTTO_ASSIGN_OR_RETURN(auto optimizer,
+                         ServerOptimizer::restored(expected.optimizer, in.bytes(in.u64())));
+  c.optimizer = std::move(optimizer);
+  if (format >= 2) decode_stopping(in, c);
   if (!in.finished()) return Error{"its length does not fit"};
   file.forget_pages();
-  auto parameters = decode_parameters(model);
-  if (!parameters.ok()) return parameters.error();
-  c.model = std::move(parameters).value();
+  SOTTO_ASSIGN_OR_RETURN(auto parameters, decode_parameters(model));
+  c.model = std::move(parameters);
   if (c.optimizer.parameters() != c.model.values.size())
     return Error{"its optimizer is of another model"};
   return c;
@@ -118,9 +115,8 @@ Result<Checkpoint> decode(const journal::MappedFile& file,
 /// A file that holds one number; 0 where there is none.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return std::uint64_t{0};
-  auto bytes = journal::read_file(file, 64);
-  if (!bytes.ok()) return bytes.error();
-  ByteReader in(*bytes);
+  SOTTO_ASSIGN_OR_RETURN(auto bytes, journal::read_file(file, 64));
+  ByteReader in(bytes);
   const std::uint64_t number = in.u64();
   if (!in.finished())
     return Error{file.string() + " is damaged: start a new run in another folder"};
@@ -164,9 +160,8 @@ Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folde
 
 Result<std::optional<Checkpoint>> CheckpointStore::load(const Expected& expected) const {
   if (!holds_run(impl_->folder)) return std::optional<Checkpoint>{};
-  auto file = journal::MappedFile::open(impl_->checkpoint());
-  if (!file.ok()) return file.error();
-  auto decoded = decode(*file, expected);
+  SOTTO_ASSIGN_OR_RETURN(auto file, journal::MappedFile::open(impl_->checkpoint()));
+  auto decoded = decode(file, expected);
   if (!decoded.ok())
     return Error{impl_->checkpoint().string() + " cannot be used: " + decoded.error().message +
                  ". Restore it from a backup, or start a new run in another folder"};
@@ -190,9 +185,8 @@ Status CheckpointStore::save(const Checkpoint& checkpoint) {
 }
 
 Result<RoundNumber> CheckpointStore::last_offered() const {
-  const auto number = read_number(impl_->offered());
-  if (!number.ok()) return number.error();
-  return RoundNumber{*number};
+  SOTTO_ASSIGN_OR_RETURN(const auto number, read_number(impl_->offered()));
+  return RoundNumber{number};
 }
 
 Status CheckpointStore::save_offered(RoundNumber round) {

@@ -113,28 +113,28 @@ Result<RoundPlan> Coordinator::Impl::plan_attempt(RoundNumber number, std::vecto
     leave_out_suspects(ready, room_among(ready));
     ready = backoff.choose(ready, fewest_of(ready));
   }
-  auto plan = plan_of(number, members_of_round(job(), genesis, ready, random), counters);
-  if (!plan.ok()) return plan;
+  SOTTO_ASSIGN_OR_RETURN(
+      auto plan, plan_of(number, members_of_round(job(), genesis, ready, random), counters));
   std::vector<MemberId> present;
-  std::ranges::set_intersection(plan->cohort, ready, std::back_inserter(present));
-  raise_s_min(*plan, largest_demand(present, members.least_sums()));
+  std::ranges::set_intersection(plan.cohort, ready, std::back_inserter(present));
+  raise_s_min(plan, largest_demand(present, members.least_sums()));
   if (!genesis) return plan;
-  std::erase_if(ready, [&](MemberId id) { return !std::ranges::binary_search(plan->cohort, id); });
-  const std::size_t absent = plan->cohort.size() - waited_for(*plan, ready).size();
-  const std::size_t spare = spare_members(plan->header);
+  std::erase_if(ready, [&](MemberId id) { return !std::ranges::binary_search(plan.cohort, id); });
+  const std::size_t absent = plan.cohort.size() - waited_for(plan, ready).size();
+  const std::size_t spare = spare_members(plan.header);
   leave_out_suspects(ready, spare - std::min(spare, absent));
   return plan;
 }
 
 Result<RoundPlan> Coordinator::Impl::plan_of(RoundNumber number, const RoundMembers& who,
                                              EvaluationCounters counters) {
-  auto plan = make_round_plan(job(), options.roster, folder.checkpoint.run, number, who,
-                              folder.checkpoint.model, counters);
-  if (!plan.ok()) return plan;
-  plan->threads = options.threads;
-  plan->uploads = folder.uploads();
-  plan->sums = folder.sums();
-  plan->earlier_keys = members.keys_before(number);
+  SOTTO_ASSIGN_OR_RETURN(auto plan,
+                         make_round_plan(job(), options.roster, folder.checkpoint.run, number, who,
+                                         folder.checkpoint.model, counters));
+  plan.threads = options.threads;
+  plan.uploads = folder.uploads();
+  plan.sums = folder.sums();
+  plan.earlier_keys = members.keys_before(number);
   return plan;
 }
 

@@ -47,10 +47,9 @@ Result<Exclusions> Exclusions::open(std::filesystem::path file) {
   Exclusions out;
   out.file_ = std::move(file);
   if (!std::filesystem::exists(out.file_)) return out;
-  const auto bytes = journal::read_file(out.file_, kMaxBytes);
-  if (!bytes.ok()) return bytes.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(out.file_, kMaxBytes));
   try {
-    const json read = json::parse(bytes->begin(), bytes->end());
+    const json read = json::parse(bytes.begin(), bytes.end());
     for (const json& one : read.at("convicted"))
       out.convicted_[MemberId{one.at("member").get<std::uint32_t>()}] =
           one.at("rule").get<std::string>();

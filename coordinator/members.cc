@@ -264,9 +264,8 @@ std::optional<std::string> Members::line_about(const secagg::Conflict& conflict)
 }
 
 Status Members::open_conflicts(const std::filesystem::path& file) {
-  auto log = ConflictLog::open(file);
-  if (!log.ok()) return log.error();
-  conflicts_ = std::move(log).value();
+  SOTTO_ASSIGN_OR_RETURN(auto log, ConflictLog::open(file));
+  conflicts_ = std::move(log);
   return {};
 }
 

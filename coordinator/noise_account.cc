@@ -48,11 +48,10 @@ Result<Charged> charge_in(BytesView record) {
 }  // namespace
 
 Result<NoiseAccount> NoiseAccount::open(const std::filesystem::path& file) {
-  auto opened = journal::AppendLog::open(file);
-  if (!opened.ok()) return opened.error();
+  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(file));
   // A torn last record was written before anything could leave, so it counts for nothing.
-  NoiseAccount out(std::move(opened->log));
-  for (const Bytes& record : opened->records) {
+  NoiseAccount out(std::move(opened.log));
+  for (const Bytes& record : opened.records) {
     const auto charge = charge_in(record);
     Status added = charge.ok() ? Status{} : Status(charge.error());
     if (charge.ok() && charge->noise) added = out.accountant_.add(*charge->noise);
@@ -64,9 +63,8 @@ Result<NoiseAccount> NoiseAccount::open(const std::filesystem::path& file) {
 
 Status NoiseAccount::charge(RoundNumber round, const std::optional<privacy::NoisyRounds>& noise) {
   if (charged_.contains(round)) return {};
-  if (noise)
-    if (Status fits = privacy::check(*noise); !fits.ok()) return fits;
-  if (Status written = log_.append(record_of(round, noise)); !written.ok()) return written;
+  if (noise) SOTTO_TRY(privacy::check(*noise));
+  SOTTO_TRY(log_.append(record_of(round, noise)));
   charged_.insert(round);
   return noise ? accountant_.add(*noise) : Status{};
 }

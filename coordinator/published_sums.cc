@@ -36,10 +36,8 @@ Status PublishedSums::keep(const secagg::PublishedSum& head, const codec::RingUp
   const auto next_part = [&, at_head = true]() mutable {
     return std::exchange(at_head, false) ? BytesView(first) : parts.next();
   };
-  if (Status written = journal::write_file_atomically(file_of(round), next_part,
-                                                      journal::FileAccess::kOwnerOnly);
-      !written.ok())
-    return written;
+  SOTTO_TRY(
+      journal::write_file_atomically(file_of(round), next_part, journal::FileAccess::kOwnerOnly));
   mapped_.erase(round);
   rounds_.insert_or_assign(secagg::published_sum_blob(run_, round), round);
   return {};
@@ -50,9 +48,8 @@ Result<BytesView> PublishedSums::find(const Bytes32& blob) {
   if (known == rounds_.end()) return BytesView();
   auto at = mapped_.find(known->second);
   if (at == mapped_.end()) {
-    auto file = journal::MappedFile::open(file_of(known->second));
-    if (!file.ok()) return file.error();
-    at = mapped_.emplace(known->second, std::move(file).value()).first;
+    SOTTO_ASSIGN_OR_RETURN(auto file, journal::MappedFile::open(file_of(known->second)));
+    at = mapped_.emplace(known->second, std::move(file)).first;
   }
   return at->second.bytes();
 }

@@ -87,10 +87,9 @@ Result<RoundFact> decode_fact(ByteReader& in) {
     case FactKind::kHeard: {
       const std::uint32_t length = in.u32();
       if (length > in.remaining()) break;
-      auto frame = wire::decode(in.bytes(length));
-      if (!frame.ok()) return frame.error();
-      return RoundFact(Heard{
-          {.peer = frame->sender, .round = frame->round, .message = std::move(frame->message)}});
+      SOTTO_ASSIGN_OR_RETURN(auto frame, wire::decode(in.bytes(length)));
+      return RoundFact(
+          Heard{{.peer = frame.sender, .round = frame.round, .message = std::move(frame.message)}});
     }
     case FactKind::kLeft:
       return RoundFact(Left{MemberId{in.u32()}});
@@ -109,17 +108,15 @@ Result<RoundFact> decode_fact(ByteReader& in) {
 
 Result<std::optional<UnfinishedAttempt>> decode(const std::vector<Bytes>& records) {
   if (records.empty()) return std::optional<UnfinishedAttempt>{};
-  auto begun = decode_begun(records.front());
-  if (!begun.ok()) return begun.error();
-  UnfinishedAttempt attempt{.begun = std::move(begun).value(), .facts = {}};
+  SOTTO_ASSIGN_OR_RETURN(auto begun, decode_begun(records.front()));
+  UnfinishedAttempt attempt{.begun = std::move(begun), .facts = {}};
   for (std::size_t i = 1; i < records.size(); ++i) {
     ByteReader in(records[i]);
     while (in.remaining() > 0) {
-      auto fact = decode_fact(in);
-      if (!fact.ok()) return fact.error();
+      SOTTO_ASSIGN_OR_RETURN(auto fact, decode_fact(in));
       if (!in.ok()) return Error{"record " + std::to_string(i) + " is cut short"};
-      if (std::holds_alternative<EndedWithoutSum>(*fact)) return std::optional<UnfinishedAttempt>{};
-      attempt.facts.push_back(std::move(fact).value());
+      if (std::holds_alternative<EndedWithoutSum>(fact)) return std::optional<UnfinishedAttempt>{};
+      attempt.facts.push_back(std::move(fact));
     }
   }
   return std::optional<UnfinishedAttempt>(std::move(attempt));
@@ -135,8 +132,7 @@ Error what_to_do(const std::filesystem::path& log, const Error& why) {
 
 Result<RoundJournal::Opened> RoundJournal::open(const std::filesystem::path& folder) {
   const auto log_file = folder / "round.log";
-  auto spool = UploadSpool::open(folder / "uploads.spool");
-  if (!spool.ok()) return spool.error();
+  SOTTO_ASSIGN_OR_RETURN(auto spool, UploadSpool::open(folder / "uploads.spool"));
   std::optional<journal::AppendLog> log;
   std::optional<UnfinishedAttempt> unfinished;
   if (std::filesystem::exists(log_file)) {
@@ -148,7 +144,7 @@ Result<RoundJournal::Opened> RoundJournal::open(const std::filesystem::path& fol
     unfinished = std::move(decoded).value();
     log.emplace(std::move(opened->log));
   }
-  return Opened{.journal = RoundJournal(log_file, std::move(log), std::move(spool).value()),
+  return Opened{.journal = RoundJournal(log_file, std::move(log), std::move(spool)),
                 .unfinished = std::move(unfinished)};
 }
 
@@ -157,11 +153,10 @@ Status RoundJournal::begin(const AttemptBegun& attempt) {
   log_.reset();
   std::error_code ignored;  // a file that stays is found by the open that follows
   std::filesystem::remove(log_file_, ignored);
-  if (Status cleared = spool_->clear(); !cleared.ok()) return cleared;
-  auto opened = journal::AppendLog::open(log_file_);
-  if (!opened.ok()) return opened.error();
-  if (!opened->records.empty()) return Error{"cannot replace " + log_file_.string()};
-  log_.emplace(std::move(opened->log));
+  SOTTO_TRY(spool_->clear());
+  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(log_file_));
+  if (!opened.records.empty()) return Error{"cannot replace " + log_file_.string()};
+  log_.emplace(std::move(opened.log));
   return write(encode(attempt));
 }
 
@@ -181,13 +176,13 @@ void RoundJournal::append(const std::vector<RoundFact>& facts) {
 
 Status RoundJournal::commit() {
   if (pending_.empty()) return {};
-  if (Status synced = spool_->sync(); !synced.ok()) return synced;
+  SOTTO_TRY(spool_->sync());
   SOTTO_CHECK(log_.has_value(), "facts belong to an attempt that began");
   Bytes batch;
   for (auto at = pending_.begin(); at != pending_.end(); ++at) {
     batch.insert(batch.end(), at->begin(), at->end());
     if (batch.size() < kBatchBytes && std::next(at) != pending_.end()) continue;
-    if (Status written = write(batch); !written.ok()) return written;
+    SOTTO_TRY(write(batch));
     batch.clear();
   }
   pending_.clear();

@@ -26,8 +26,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
                                   const RunId& run, RoundNumber round, const RoundMembers& who,
                                   const FlatParameters& model, EvaluationCounters counters) {
   const std::uint64_t values = model.values.size();
-  const auto noise = run::noise_terms(job, values);
-  if (!noise.ok()) return noise.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto noise, run::noise_terms(job, values));
   const auto* draw = std::get_if<secagg::CohortDraw>(&who);
   if (draw && round.attempt() >= secagg::kMaxDrawnAttempts)
     return Error{"server round " + std::to_string(round.server_round()) + " was tried " +
@@ -49,27 +48,26 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
            : job.secure_aggregation.max_colluders;
   const secagg::GraphRules rules =
       draw ? run::graph_rules(job) : secagg::GraphRules{.full_graph_max = n};
-  auto parameters = secagg::graph_parameters(n, colluders, rules);
-  if (!parameters.ok()) return parameters.error();
+  SOTTO_ASSIGN_OR_RETURN(auto parameters, secagg::graph_parameters(n, colluders, rules));
   // What is expected to drop out is a word of the job, also where the graph does not need it.
-  auto encoding = secagg::round_encoding(run::encoding_of(job), *noise, run::graph_rules(job),
-                                         {.n = n, .C = colluders});
-  if (!encoding.ok()) return encoding.error();
+  SOTTO_ASSIGN_OR_RETURN(auto encoding,
+                         secagg::round_encoding(run::encoding_of(job), noise, run::graph_rules(job),
+                                                {.n = n, .C = colluders}));
   plan.encoding = counters == EvaluationCounters::kSummed
-                      ? std::move(encoding->spec)
-                      : codec::without_metrics(std::move(encoding->spec));
+                      ? std::move(encoding.spec)
+                      : codec::without_metrics(std::move(encoding.spec));
   plan.header = {.run = run,
                  .round = round,
                  .roster_hash = roster.hash(),
                  .n = n,
                  .C = colluders,
-                 .k = parameters->k,
-                 .t = parameters->thresholds.t,
-                 .q = parameters->q,
-                 .Q = parameters->thresholds.Q,
-                 .s_min = encoding->s_min,
-                 .witnesses = parameters->thresholds.witnesses,
-                 .graph = parameters->graph,
+                 .k = parameters.k,
+                 .t = parameters.thresholds.t,
+                 .q = parameters.q,
+                 .Q = parameters.thresholds.Q,
+                 .s_min = encoding.s_min,
+                 .witnesses = parameters.thresholds.witnesses,
+                 .graph = parameters.graph,
                  .model_hash = model.hash(),
                  .config_hash = job.hash,
                  .lanes = codec::lane_specs(

@@ -77,12 +77,11 @@ Result<UploadCollector::Taken> UploadCollector::accept(MemberId member, const wi
   // Of an upload that is whole or dropped, or what an earlier process asked for.
   if (at == uploads_.end() || !at->second.fetch) return Taken{};
   Upload& upload = at->second;
-  const auto fresh = upload.fetch->accept(data);
-  if (!fresh.ok()) return fresh.error();
-  if (*fresh) upload.last_progress = now;
+  SOTTO_ASSIGN_OR_RETURN(const auto fresh, upload.fetch->accept(data));
+  if (fresh) upload.last_progress = now;
   const bool whole = upload.fetch->complete();
   if (whole) drop(member);
-  return Taken{.fresh = *fresh, .whole = whole};
+  return Taken{.fresh = fresh, .whole = whole};
 }
 
 bool UploadCollector::advancing(TimePoint now) const {

@@ -87,9 +87,8 @@ std::optional<UnfinishedAttempt> RunFolder::take_unfinished() {
 }
 
 Result<RoundNumber> RunFolder::next_attempt() const {
-  const auto last = store_->last_offered();
-  if (!last.ok()) return last.error();
-  return coordinator::next_attempt(*last, checkpoint.finished_rounds + 1);
+  SOTTO_ASSIGN_OR_RETURN(const auto last, store_->last_offered());
+  return coordinator::next_attempt(last, checkpoint.finished_rounds + 1);
 }
 
 void RunFolder::begin_attempt(const AttemptBegun& attempt) {

@@ -91,9 +91,8 @@ privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, c
 
 Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                   const privacy::Charge& charge) {
-  const auto refusals = ledger.refusals(charge, account.budget);
-  if (!refusals.ok()) return refusals.error();
-  return refusals->empty() ? Status{} : Error{said_of(refusals->front().limit)};
+  SOTTO_ASSIGN_OR_RETURN(const auto refusals, ledger.refusals(charge, account.budget));
+  return refusals.empty() ? Status{} : Error{said_of(refusals.front().limit)};
 }
 
 Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
@@ -106,25 +105,23 @@ Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAcco
     privacy::DpSgdSteps whole = *charge.steps;
     whole.steps *= account.planned;
     cost.noise_multiplier = whole.noise_multiplier;
-    const auto epsilon = privacy::epsilon_of(whole, job.differential_privacy.target_delta);
-    if (!epsilon.ok()) return epsilon.error();
-    cost.job_epsilon = *epsilon;
+    SOTTO_ASSIGN_OR_RETURN(const auto epsilon,
+                           privacy::epsilon_of(whole, job.differential_privacy.target_delta));
+    cost.job_epsilon = epsilon;
   }
   if (noise) {
-    const auto all = run::noise_of_job(job, *noise);
-    if (!all.ok()) return all.error();
-    charge.noise = *all;
+    SOTTO_ASSIGN_OR_RETURN(const auto all, run::noise_of_job(job, *noise));
+    charge.noise = all;
     cost.participant_noise_multiplier = noise->noise_multiplier;
   }
-  const auto outlook = ledger.outlook(charge, account.budget);
-  if (!outlook.ok()) return outlook.error();
-  cost.epsilon_spent = outlook->before.epsilon;
-  cost.participant_epsilon_spent = outlook->before.participant_epsilon;
-  cost.epsilon_after_job = outlook->after.epsilon;
-  cost.participant_epsilon_after_job = outlook->after.participant_epsilon;
-  cost.takes_whole_budget = outlook->takes_whole_budget;
-  cost.lost_epsilon_after_job = outlook->lost_epsilon;
-  take(outlook->refusals, cost);
+  SOTTO_ASSIGN_OR_RETURN(const auto outlook, ledger.outlook(charge, account.budget));
+  cost.epsilon_spent = outlook.before.epsilon;
+  cost.participant_epsilon_spent = outlook.before.participant_epsilon;
+  cost.epsilon_after_job = outlook.after.epsilon;
+  cost.participant_epsilon_after_job = outlook.after.participant_epsilon;
+  cost.takes_whole_budget = outlook.takes_whole_budget;
+  cost.lost_epsilon_after_job = outlook.lost_epsilon;
+  take(outlook.refusals, cost);
   return cost;
 }
 

@@ -43,9 +43,8 @@ Result<ApprovalEntry> entry_of(const run::AuditEntry& line) {
 
 Status append(const std::filesystem::path& file, const crypto::SigningKey& signing,
               const run::AuditEvent& event, std::uint64_t now_unix_s) {
-  auto log = run::AuditLog::open(file, signing);
-  if (!log.ok()) return log.error();
-  return log->append(event, now_unix_s);
+  SOTTO_ASSIGN_OR_RETURN(auto log, run::AuditLog::open(file, signing));
+  return log.append(event, now_unix_s);
 }
 
 run::AuditEvent event_of(std::string_view kind, const Approval& approval) {
@@ -66,15 +65,14 @@ Result<Approvals> Approvals::read(const std::filesystem::path& file, const crypt
   Approvals out;
   std::error_code failed;
   if (!std::filesystem::exists(std::filesystem::symlink_status(file, failed))) return out;
-  const auto bytes = journal::read_file(file, kMaxFileBytes);
-  if (!bytes.ok()) return bytes.error();
-  const run::AuditReport report = run::check_audit_log(*bytes, key);
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file, kMaxFileBytes));
+  const run::AuditReport report = run::check_audit_log(bytes, key);
   for (const run::AuditFinding& finding : report.findings)
     if (finding.kind != run::AuditFinding::Kind::kIncomplete)
       return Error{file.string() + ", line " + std::to_string(finding.line) + ": " + finding.what +
                    ". Nothing counts as approved while this file is not whole: keep it, move it "
                    "away, and approve anew"};
-  for (const run::AuditEntry& line : run::audit_entries(*bytes)) {
+  for (const run::AuditEntry& line : run::audit_entries(bytes)) {
     if (line.event.kind == "incomplete_line_dropped") continue;
     auto entry = entry_of(line);
     if (!entry.ok())

@@ -41,12 +41,12 @@ Result<double> update_bytes(const config::JobConfig& job,
   const std::uint32_t all = std::max<std::uint32_t>(federation ? federation->participants : 0,
                                                     job.rounds.min_available_participants);
   const std::uint32_t n = std::max<std::uint32_t>(2, drawn > 0 ? std::min(drawn, all) : all);
-  const auto encoding =
+  SOTTO_ASSIGN_OR_RETURN(
+      const auto encoding,
       secagg::round_encoding(run::encoding_of(job), noise, run::graph_rules(job),
-                             {.n = n, .C = std::min(job.secure_aggregation.max_colluders, n - 2)});
-  if (!encoding.ok()) return encoding.error();
+                             {.n = n, .C = std::min(job.secure_aggregation.max_colluders, n - 2)}));
   double bytes = 0;
-  for (const codec::LaneSpec& lane : codec::lane_specs(encoding->spec, values, n))
+  for (const codec::LaneSpec& lane : codec::lane_specs(encoding.spec, values, n))
     bytes += static_cast<double>(lane.packed_bytes());
   return bytes;
 }

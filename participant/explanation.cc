@@ -41,10 +41,10 @@ std::uint64_t rounds_of(const config::JobConfig& job) {
 /// Of the steps of one round alone; nothing without DP-SGD.
 Result<std::optional<double>> epsilon_of_round(const ExplainedJob& e) {
   if (!e.assessment.account.steps) return std::optional<double>();
-  const auto epsilon =
-      privacy::epsilon_of(*e.assessment.account.steps, e.job.differential_privacy.target_delta);
-  if (!epsilon.ok()) return epsilon.error();
-  return std::optional(*epsilon);
+  SOTTO_ASSIGN_OR_RETURN(
+      const auto epsilon,
+      privacy::epsilon_of(*e.assessment.account.steps, e.job.differential_privacy.target_delta));
+  return std::optional(epsilon);
 }
 
 std::string learning(const ExplainedJob& e) {
@@ -83,10 +83,9 @@ Result<std::string> cost(const ExplainedJob& e) {
         "data set has lost, for ever,\n  and no job with differential privacy is accepted on it "
         "any more. No larger budget undoes this.\n";
   if (!cost) return out + "  Not known: the look ended before this site's data.\n";
-  const auto round = epsilon_of_round(e);
-  if (!round.ok()) return round.error();
-  if (*round)
-    out += "  A round alone: epsilon " + shown(**round) + "; the whole job: epsilon " +
+  SOTTO_ASSIGN_OR_RETURN(const auto round, epsilon_of_round(e));
+  if (round)
+    out += "  A round alone: epsilon " + shown(*round) + "; the whole job: epsilon " +
            shown(cost->job_epsilon) + ", at delta " + shown(dp.target_delta) +
            ", for adding or removing one training example,\n  by privacy loss distributions or the "
            "Rényi bound, whichever is smaller; noise multiplier " +
@@ -232,19 +231,17 @@ std::string_view name(Verdict verdict) {
 }
 
 Result<std::string> describe(const ExplainedJob& e) {
-  const auto spent = cost(e);
-  if (!spent.ok()) return spent.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto spent, cost(e));
   return "The job '" + e.job.name + "', hash " + to_hex(e.job.hash) +
          (e.kind ? "\nIts kind for approvals: " + to_hex(*e.kind) : "") + "\n\n" + learning(e) +
-         "\n" + *spent + "\n" + published(e) + "\n" + protections(e) +
+         "\n" + spent + "\n" + published(e) + "\n" + protections(e) +
          "\nThe privacy statement\n\n" + run::to_text(statement(e)) + "\n" + duration(e) + "\n" +
          rules(e.assessment) + "\n" + verdict(e);
 }
 
 Result<std::string> to_json(const ExplainedJob& e) {
   const Assessment& a = e.assessment;
-  const auto round = epsilon_of_round(e);
-  if (!round.ok()) return round.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto round, epsilon_of_round(e));
   json rulings = json::array();
   for (const Ruling& r : a.rulings)
     rulings.push_back({{"rule", r.rule},
@@ -266,7 +263,7 @@ Result<std::string> to_json(const ExplainedJob& e) {
               {"model_digest", to_hex(config::model_digest(e.job.model))},
               {"model", nullptr},
               {"cost", a.context.cost ? json_of(*a.context.cost) : json(nullptr)},
-              {"epsilon_of_round", *round ? finite(**round) : json(nullptr)},
+              {"epsilon_of_round", round ? finite(*round) : json(nullptr)},
               {"rounds_with_evaluation", rounds_of(e.job)},
               {"longest_round_s", longest_round_s(e.job)},
               {"longest_run_s", longest_run_s(e.job)},

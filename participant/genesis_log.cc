@@ -43,10 +43,9 @@ bool replay(BytesView record, std::map<RunId, secagg::GenesisMemory>& memories,
 }  // namespace
 
 Result<GenesisLog> GenesisLog::open(const std::filesystem::path& file) {
-  auto opened = journal::AppendLog::open(file);
-  if (!opened.ok()) return opened.error();
-  GenesisLog out(std::move(opened->log));
-  for (const Bytes& record : opened->records)
+  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(file));
+  GenesisLog out(std::move(opened.log));
+  for (const Bytes& record : opened.records)
     if (!replay(record, out.memories_, out.reveals_))
       return Error{file.string() + " holds an unknown record"};
   return out;
@@ -67,7 +66,7 @@ Status GenesisLog::revealed(const RunId& run, std::uint64_t unix_seconds) {
   record.u8(kRevealedAt);
   record.bytes(run);
   record.u64(unix_seconds);
-  if (Status written = log_.append(record.view()); !written.ok()) return written;
+  SOTTO_TRY(log_.append(record.view()));
   ++memories_[run].reveals;
   reveals_.push_back(unix_seconds);
   return {};
@@ -76,7 +75,7 @@ Status GenesisLog::revealed(const RunId& run, std::uint64_t unix_seconds) {
 Status GenesisLog::keep(const RunId& run, const secagg::Genesis& genesis) {
   secagg::GenesisMemory& memory = memories_[run];
   if (memory.genesis == genesis) return {};
-  if (Status written = log_.append(kept_record(run, genesis)); !written.ok()) return written;
+  SOTTO_TRY(log_.append(kept_record(run, genesis)));
   memory.genesis = genesis;
   return {};
 }

@@ -203,10 +203,9 @@ Guard& Guard::operator=(Guard&&) noexcept = default;
 Guard::~Guard() = default;
 
 Result<Guard> Guard::open(const std::filesystem::path& file) {
-  auto opened = journal::AppendLog::open(file);
-  if (!opened.ok()) return opened.error();
+  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(file));
   GuardState state;
-  for (const Bytes& bytes : opened->records) {
+  for (const Bytes& bytes : opened.records) {
     if (bytes == Bytes{kCloseMark}) {
       state.close_newest_rounds();
       continue;
@@ -217,12 +216,12 @@ Result<Guard> Guard::open(const std::filesystem::path& file) {
       return Error{file.string() + " contradicts itself: " + allowed.error().message};
     state.apply(*record);
   }
-  if (opened->torn_tail) {
+  if (opened.torn_tail) {
     // The mark takes the torn record's place, so that what it closed stays closed.
     state.close_newest_rounds();
-    if (Status marked = opened->log.append(Bytes{kCloseMark}); !marked.ok()) return marked.error();
+    SOTTO_TRY(opened.log.append(Bytes{kCloseMark}));
   }
-  return Guard(std::make_unique<Impl>(Impl{std::move(opened->log), std::move(state)}));
+  return Guard(std::make_unique<Impl>(Impl{std::move(opened.log), std::move(state)}));
 }
 
 const GuardState& Guard::state() const {
@@ -230,9 +229,9 @@ const GuardState& Guard::state() const {
 }
 
 Status Guard::record(const GuardRecord& record) {
-  if (Status allowed = impl_->state.allows(record); !allowed.ok()) return allowed;
+  SOTTO_TRY(impl_->state.allows(record));
   if (impl_->state.holds(record)) return {};
-  if (Status written = impl_->log.append(encode(record)); !written.ok()) return written;
+  SOTTO_TRY(impl_->log.append(encode(record)));
   impl_->state.apply(record);
   return {};
 }

@@ -19,9 +19,8 @@ Status JudgedJobs::read() {
   if (read_ || file_.empty()) return {};
   std::error_code failed;
   if (std::filesystem::exists(file_, failed)) {
-    const auto bytes = journal::read_file(file_, kMaxFileBytes);
-    if (!bytes.ok()) return bytes.error();
-    std::istringstream lines(std::string(bytes->begin(), bytes->end()));
+    SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file_, kMaxFileBytes));
+    std::istringstream lines(std::string(bytes.begin(), bytes.end()));
     std::uint64_t when = 0;
     std::string hash;
     while (lines >> when >> hash) {
@@ -46,13 +45,13 @@ Status JudgedJobs::write() const {
 }
 
 Result<bool> JudgedJobs::admit(const Bytes32& job_hash, std::uint64_t unix_now) {
-  if (Status known = read(); !known.ok()) return known.error();
+  SOTTO_TRY(read());
   // A clock that was set back keeps an entry for longer, never for less.
   std::erase_if(judged_, [&](const auto& j) { return unix_now >= j.second + kWindow; });
   if (judged_.contains(job_hash)) return true;
   if (judged_.size() >= most_) return false;
   judged_[job_hash] = unix_now;
-  if (Status written = write(); !written.ok()) return written.error();
+  SOTTO_TRY(write());
   return true;
 }
 

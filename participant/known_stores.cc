@@ -15,9 +15,8 @@ constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
 
 Result<Json> read(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return Json{Json::Object{}};
-  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
-  if (!bytes) return bytes.error();
-  config::JsonDocument document = config::read_json(std::string(bytes->begin(), bytes->end()));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(file, kMaxBytes));
+  config::JsonDocument document = config::read_json(std::string(bytes.begin(), bytes.end()));
   if (!document.errors.empty())
     return Error{file.string() + ": " + document.errors.front().where + ": " +
                  document.errors.front().what};
@@ -35,17 +34,15 @@ std::string place_of(const std::filesystem::path& store) {
 KnownStores::KnownStores(const std::filesystem::path& folder) : file_(folder / "stores.json") {}
 
 Status KnownStores::remember(const std::filesystem::path& store, const Bytes32& id) const {
-  Result<Json> known = read(file_);
-  if (!known) return known.error();
-  (*known)[place_of(store)] = Json{to_hex(id)};
-  return journal::write_file_atomically(file_, {view_of(config::pretty_text(*known))},
+  SOTTO_ASSIGN_OR_RETURN(Json known, read(file_));
+  known[place_of(store)] = Json{to_hex(id)};
+  return journal::write_file_atomically(file_, {view_of(config::pretty_text(known))},
                                         journal::FileAccess::kOwnerOnly);
 }
 
 Status KnownStores::check(const std::filesystem::path& store, const Bytes32& id) const {
-  const Result<Json> known = read(file_);
-  if (!known) return known.error();
-  const Json* const entry = known->find(place_of(store));
+  SOTTO_ASSIGN_OR_RETURN(const Json known, read(file_));
+  const Json* const entry = known.find(place_of(store));
   const std::string remedy = "; where it is the right one: sotto-participant data adopt " +
                              store.string() + " --dir " + file_.parent_path().string();
   if (entry == nullptr)

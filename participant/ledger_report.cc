@@ -124,18 +124,15 @@ Result<LedgerReport> report_of(const privacy::PrivacyLedger& ledger,
                                const config::SiteConfig& site) {
   const std::string& data = site.data.dataset_id;
   const double delta = site.policy.delta;
-  auto spent = ledger.both_spent(data, delta);
-  if (!spent.ok()) return spent.error();
-  auto rule = ledger.rule(data);
-  if (!rule.ok()) return rule.error();
-  auto entries = ledger.entries(data, delta);
-  if (!entries.ok()) return entries.error();
+  SOTTO_ASSIGN_OR_RETURN(auto spent, ledger.both_spent(data, delta));
+  SOTTO_ASSIGN_OR_RETURN(auto rule, ledger.rule(data));
+  SOTTO_ASSIGN_OR_RETURN(auto entries, ledger.entries(data, delta));
   return LedgerReport{.data = site.data,
                       .policy = site.policy,
                       .label = site.label,
-                      .spent = *spent,
-                      .rule = *rule,
-                      .entries = std::move(entries).value()};
+                      .spent = spent,
+                      .rule = rule,
+                      .entries = std::move(entries)};
 }
 
 std::string describe(const LedgerReport& report) {

@@ -40,23 +40,21 @@ Result<codec::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) c
     return Error{"it is the sum of server round " + std::to_string(published.server_round)};
   if (size.n < rules_.min_cohort || size.n > rules_.participants || size.C < rules_.min_colluders)
     return Error{"it is of a round that this site would not have joined"};
-  const auto encoding = secagg::round_encoding(rules_.encoding, rules_.noise, rules_.graph, size);
-  if (!encoding.ok()) return encoding.error();
-  const auto graph = secagg::graph_parameters(size.n, size.C, rules_.graph);
-  if (!graph.ok()) return graph.error();
-  const std::uint32_t s_min =
-      std::max({encoding->s_min, graph->thresholds.s_min, rules_.min_cohort});
+  SOTTO_ASSIGN_OR_RETURN(const auto encoding,
+                         secagg::round_encoding(rules_.encoding, rules_.noise, rules_.graph, size));
+  SOTTO_ASSIGN_OR_RETURN(const auto graph, secagg::graph_parameters(size.n, size.C, rules_.graph));
+  const std::uint32_t s_min = std::max({encoding.s_min, graph.thresholds.s_min, rules_.min_cohort});
   if (published.survivors > size.n || published.survivors < s_min)
     return Error{"it is of " + std::to_string(published.survivors) + " members; a sum has " +
                  std::to_string(s_min) + " to " + std::to_string(size.n)};
-  codec::EncodingSpec spec = encoding->spec;
+  codec::EncodingSpec spec = encoding.spec;
   auto lanes = codec::lane_specs(spec, model_->values.size(), size.n);
   if (published.packed.size() < secagg::upload_bytes(lanes)) {  // of an attempt without counters
     spec = codec::without_metrics(std::move(spec));
     lanes = codec::lane_specs(spec, model_->values.size(), size.n);
   }
   auto sum = codec::RingUpdate::zeros(lanes);
-  if (Status fits = sum.add_packed(published.packed); !fits.ok()) return fits.error();
+  SOTTO_TRY(sum.add_packed(published.packed));
   published.packed = {};  // as big as the sum
   if (signed_ && signed_->server_round == next_round_ &&
       signed_->hash != secagg::hash_of_sum(published.h, sum))

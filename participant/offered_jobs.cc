@@ -36,10 +36,8 @@ Result<fs::path> keep_offered_job(const fs::path& folder, const config::JobConfi
   const std::vector<fs::path> files = oldest_first(folder);
   for (std::size_t i = 0; i + kMaxOfferedJobs <= files.size(); ++i)
     fs::remove(files[i], failed);
-  if (Status kept = journal::write_file_atomically(file, {view_of(job.canonical)},
-                                                   journal::FileAccess::kOwnerOnly);
-      !kept.ok())
-    return kept.error();
+  SOTTO_TRY(journal::write_file_atomically(file, {view_of(job.canonical)},
+                                           journal::FileAccess::kOwnerOnly));
   return file;
 }
 

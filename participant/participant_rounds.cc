@@ -113,15 +113,14 @@ void Participant::Impl::start_training(TrainRequest request) {
   host.compute(
       [work] {
         work->outcome = without_throwing([&work]() -> Status {
-          auto metrics = work->trainer.evaluate(*work->request.model);
-          if (!metrics.ok()) return metrics.error();
-          work->metrics = std::move(metrics).value();
+          SOTTO_ASSIGN_OR_RETURN(auto metrics, work->trainer.evaluate(*work->request.model));
+          work->metrics = std::move(metrics);
           if (work->request.evaluate_only) return {};
-          auto trained =
+          SOTTO_ASSIGN_OR_RETURN(
+              auto trained,
               work->trainer.train(*work->request.model, work->request.round.server_round(),
-                                  work->random, [](learning::TrainingProgress) {});
-          if (!trained.ok()) return trained.error();
-          work->trained = std::move(trained).value();
+                                  work->random, [](learning::TrainingProgress) {}));
+          work->trained = std::move(trained);
           return {};
         });
       },
@@ -182,11 +181,9 @@ void Participant::Impl::start_masking(MaskRequest request) {
   host.compute(
       [work] {
         const Status done = without_throwing([&work]() -> Status {
-          auto ring = encode_upload(work->request, std::move(work->input), work->max_update_norm,
-                                    work->random);
-          if (!ring.ok()) return ring.error();
-          work->masked.emplace(
-              std::move(work->request.job).run(std::move(ring).value(), work->threads));
+          SOTTO_ASSIGN_OR_RETURN(auto ring, encode_upload(work->request, std::move(work->input),
+                                                          work->max_update_norm, work->random));
+          work->masked.emplace(std::move(work->request.job).run(std::move(ring), work->threads));
           return {};
         });
         if (!done.ok()) work->masked.emplace(done.error());

@@ -216,7 +216,7 @@ using EpsilonOf = std::function<double(double delta)>;
 template <class Accountant, class Add>
 Result<EpsilonOf> composed(Accountant accountant, const std::vector<Part>& parts, Add add) {
   for (const Part& part : parts)
-    if (Status added = add(accountant, part); !added.ok()) return added.error();
+    SOTTO_TRY(add(accountant, part));
   return EpsilonOf([accountant](double delta) { return accountant.epsilon(delta); });
 }
 
@@ -273,7 +273,7 @@ Result<std::vector<double>> rdp_of(const std::vector<Part>& parts,
     std::vector<double> one;
     const auto* round = std::get_if<privacy::NoisyRounds>(&part.release);
     if (round) {
-      if (Status fits = privacy::check(*round); !fits.ok()) return fits.error();
+      SOTTO_TRY(privacy::check(*round));
       one = privacy::noisy_round_rdp(*round, orders);
     } else if (const auto steps = dp_sgd(part)) {
       one = privacy::subsampled_gaussian_rdp(steps->sampling_rate, steps->noise_multiplier, orders);
@@ -297,11 +297,10 @@ Result<json> curve_of(Fields& fields) {
   const std::vector<double> orders = orders_of(fields);
   const std::vector<Part> parts =
       fields.has("parts") ? parts_of(fields) : std::vector<Part>{part_of(fields, false)};
-  if (Status read = fields.finish(); !read.ok()) return read.error();
-  const Result<std::vector<double>> rdp = rdp_of(parts, orders);
-  if (!rdp.ok()) return rdp.error();
+  SOTTO_TRY(fields.finish());
+  SOTTO_ASSIGN_OR_RETURN(const std::vector<double> rdp, rdp_of(parts, orders));
   json list = json::array();
-  for (const double figure : *rdp)
+  for (const double figure : rdp)
     list.push_back(shown(figure));
   return json{{"rdp", list}};
 }
@@ -317,7 +316,7 @@ Result<json> noise_for(Fields& fields, Accounting accounting) {
   const Part part = part_of(fields, true);
   const auto steps = dp_sgd(part);
   if (!steps) fields.mistake("\"target_epsilon\" is for one example that is added or removed");
-  if (Status read = fields.finish(); !read.ok()) return read.error();
+  SOTTO_TRY(fields.finish());
   target.sampling_rate = steps->sampling_rate;
   target.steps = steps->steps;
   const Result<double> noise = privacy::calibrate_noise_multiplier(target, accounting);
@@ -335,11 +334,10 @@ Result<json> cost_of(Fields& fields, Accounting accounting) {
                          : delta_of(fields);
   const std::vector<Part> parts =
       fields.has("parts") ? parts_of(fields) : std::vector<Part>{part_of(fields, false)};
-  if (Status read = fields.finish(); !read.ok()) return read.error();
-  const Result<EpsilonOf> epsilon_of = accountant_of(parts, accounting);
-  if (!epsilon_of.ok()) return epsilon_of.error();
-  if (delta_is_asked_for) return json{{"delta", delta_at(*epsilon_of, given)}};
-  return json{{"epsilon", shown((*epsilon_of)(given))}};
+  SOTTO_TRY(fields.finish());
+  SOTTO_ASSIGN_OR_RETURN(const EpsilonOf epsilon_of, accountant_of(parts, accounting));
+  if (delta_is_asked_for) return json{{"delta", delta_at(epsilon_of, given)}};
+  return json{{"epsilon", shown((epsilon_of)(given))}};
 }
 
 Result<json> answer_to(std::string_view line) {

@@ -56,19 +56,17 @@ Result<PrivacyAnswer> answer(const PrivacyQuestion& question) {
   PrivacyAnswer out{.parts = question.parts};
   if (question.target_epsilon) {
     if (out.parts.size() != 1) return Error{"noise is calibrated for one run"};
-    const Result<double> noise =
-        privacy::calibrate_noise_multiplier({.epsilon = *question.target_epsilon,
-                                             .delta = question.delta,
-                                             .sampling_rate = out.parts[0].sampling_rate,
-                                             .steps = out.parts[0].steps},
-                                            question.accounting);
-    if (!noise.ok()) return noise.error();
-    out.parts[0].noise_multiplier = *noise;
+    SOTTO_ASSIGN_OR_RETURN(const double noise, privacy::calibrate_noise_multiplier(
+                                                   {.epsilon = *question.target_epsilon,
+                                                    .delta = question.delta,
+                                                    .sampling_rate = out.parts[0].sampling_rate,
+                                                    .steps = out.parts[0].steps},
+                                                   question.accounting));
+    out.parts[0].noise_multiplier = noise;
   }
-  const Result<double> epsilon =
-      privacy::epsilon_of(out.parts, question.delta, question.accounting);
-  if (!epsilon.ok()) return epsilon.error();
-  out.epsilon = *epsilon;
+  SOTTO_ASSIGN_OR_RETURN(const double epsilon,
+                         privacy::epsilon_of(out.parts, question.delta, question.accounting));
+  out.epsilon = epsilon;
   return out;
 }
 
@@ -85,9 +83,8 @@ Result<PrivacyCurve> curve(const PrivacyAnswer& answer, double delta, std::size_
     for (const auto& [accounting, into] :
          {std::pair{privacy::Accounting::kPld, &point.epsilon},
           std::pair{privacy::Accounting::kRdp, &point.epsilon_rdp}}) {
-      const Result<double> epsilon = privacy::epsilon_of(so_far, delta, accounting);
-      if (!epsilon.ok()) return epsilon.error();
-      *into = *epsilon;
+      SOTTO_ASSIGN_OR_RETURN(const double epsilon, privacy::epsilon_of(so_far, delta, accounting));
+      *into = epsilon;
     }
     out.points.push_back(point);
   }

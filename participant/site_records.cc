@@ -45,15 +45,13 @@ Result<learning::Examples> SiteRecords::read(const std::filesystem::path& file,
                                              const config::JobConfig& job,
                                              const std::vector<std::string>& declared_labels) {
   if (!records::is_record_store(file)) {
-    auto plain = learning::read_fitting_examples(file, job, declared_labels);
-    if (!plain) return plain.error();
-    return learning::Examples(std::move(plain).value());
+    SOTTO_ASSIGN_OR_RETURN(auto plain, learning::read_fitting_examples(file, job, declared_labels));
+    return learning::Examples(std::move(plain));
   }
   if (!key_) return Error{file.string() + ": a record store needs the site's keystore"};
-  auto opened = SecureRecordStore::open(file, *key_, {.clock = steady_now});
-  if (!opened) return opened.error();
-  if (const Status right = known_.check(file, (*opened)->id()); !right.ok()) return right.error();
-  const std::shared_ptr<SecureRecordStore> store(std::move(opened).value().release(),
+  SOTTO_ASSIGN_OR_RETURN(auto opened, SecureRecordStore::open(file, *key_, {.clock = steady_now}));
+  SOTTO_TRY(known_.check(file, opened->id()));
+  const std::shared_ptr<SecureRecordStore> store(std::move(opened).release(),
                                                  [counted = counted_](SecureRecordStore* gone) {
                                                    {
                                                      const std::lock_guard lock(counted->mutex);
@@ -71,12 +69,10 @@ Result<learning::Examples> SiteRecords::read(const std::filesystem::path& file,
 
 Result<learning::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
                                                      const config::SiteConfig& site) {
-  auto train = read(site.data.train, job, site.data.labels);
-  if (!train) return train.error();
-  auto evaluation = read(site.data.evaluation, job, site.data.labels);
-  if (!evaluation) return evaluation.error();
-  return learning::SiteExamples{.train = std::move(train).value(),
-                                .evaluation = std::move(evaluation).value(),
+  SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data.labels));
+  SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data.labels));
+  return learning::SiteExamples{.train = std::move(train),
+                                .evaluation = std::move(evaluation),
                                 .training_examples = site.data.training_examples,
                                 .evaluation_examples = site.data.evaluation_examples};
 }

@@ -9,9 +9,8 @@ TrainerFactory trainer_from_files(SiteRecords& records) {
   return [&records](
              const config::JobConfig& job,
              const config::SiteConfig& site) -> Result<std::unique_ptr<learning::LocalTrainer>> {
-    auto examples = records.examples(job, site);
-    if (!examples.ok()) return examples.error();
-    return learning::LocalTrainer::create(job, site.resources, std::move(examples).value());
+    SOTTO_ASSIGN_OR_RETURN(auto examples, records.examples(job, site));
+    return learning::LocalTrainer::create(job, site.resources, std::move(examples));
   };
 }
 

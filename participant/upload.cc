@@ -12,9 +12,8 @@ Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput in
   std::optional<ClippedUpdate> clipped;
   if (input.update) {
     const double bound = encoding.noise ? encoding.noise->clipping_norm : max_update_norm;
-    auto bounded = clip(std::move(*input.update), bound);
-    if (!bounded.ok()) return bounded.error();
-    clipped.emplace(std::move(bounded).value());
+    SOTTO_ASSIGN_OR_RETURN(auto bounded, clip(std::move(*input.update), bound));
+    clipped.emplace(std::move(bounded));
   }
   if (encoding.metrics.empty()) input.counters.metrics.clear();  // an attempt without counters
   return codec::encode(encoding, request.job.lanes, request.h, std::move(clipped), input.counters,

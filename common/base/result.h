@@ -2,6 +2,7 @@
 // SOTTO_CHECK, the operator's mistakes at start-up are a StartupError thrown to main.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -11,10 +12,20 @@
 
 namespace sotto {
 
-/// One sentence for a person: what was wrong, where, and what to do where that can be said.
-/// Never holds a secret or a data record.
+/// The failures that a caller handles in a way of its own. All others are kInvalid: their callers
+/// pass the message on.
+enum class ErrorCode : std::uint8_t {
+  kInvalid,         // what a peer, a file or the operator gave does not fit
+  kNotFound,        // there is no file of that name
+  kLocked,          // another process holds the file
+  kBudgetExceeded,  // the privacy ledger would pass a limit
+};
+
 struct Error {
+  /// One sentence for a person: what was wrong, where, and what to do where that can be said.
+  /// Never holds a secret or a data record.
   std::string message;
+  ErrorCode code = ErrorCode::kInvalid;
 };
 
 template <class T>
@@ -88,6 +99,29 @@ class [[nodiscard]] Result<void> {
 };
 
 using Status = Result<void>;
+
+/// SOTTO_TRY(expression) returns the error of a Result from the enclosing function and drops its
+/// value:
+///   SOTTO_TRY(file.sync());
+#define SOTTO_TRY(...) SOTTO_TRY_NAMED(SOTTO_CONCATENATED(sotto_try_, __COUNTER__), __VA_ARGS__)
+
+/// SOTTO_ASSIGN_OR_RETURN(declaration, expression) declares a variable with the value of a Result,
+/// or returns its error from the enclosing function. The declaration holds no comma outside of
+/// parentheses:
+///   SOTTO_ASSIGN_OR_RETURN(const Bytes content, read_file(file, limit));
+#define SOTTO_ASSIGN_OR_RETURN(declaration, ...) \
+  SOTTO_ASSIGN_NAMED(SOTTO_CONCATENATED(sotto_result_, __COUNTER__), declaration, __VA_ARGS__)
+
+#define SOTTO_CONCATENATED(a, b) SOTTO_CONCATENATED_NOW(a, b)
+#define SOTTO_CONCATENATED_NOW(a, b) a##b
+#define SOTTO_TRY_NAMED(name, ...)                                  \
+  do {                                                              \
+    if (auto name = (__VA_ARGS__); !name.ok()) return name.error(); \
+  } while (false)
+#define SOTTO_ASSIGN_NAMED(name, declaration, ...) \
+  auto name = (__VA_ARGS__);                       \
+  if (!name.ok()) return name.error();             \
+  declaration = std::move(name).value()
 
 /// The operator's mistake at start-up: main prints the one line and exits with 2.
 class StartupError : public std::runtime_error {

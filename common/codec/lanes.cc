@@ -150,9 +150,7 @@ Status check_packed(const LaneSpec& spec, BytesView packed) {
     return Error{"a packed lane has " + std::to_string(packed.size()) + " bytes, expected " +
                  std::to_string(spec.packed_bytes())};
   for (std::uint64_t chunk = 0; chunk < spec.chunk_count(); ++chunk)
-    if (Status fits = check_packed_chunk(spec, chunk, packed_chunk(spec, packed, chunk));
-        !fits.ok())
-      return fits;
+    SOTTO_TRY(check_packed_chunk(spec, chunk, packed_chunk(spec, packed, chunk)));
   return {};
 }
 
@@ -181,7 +179,7 @@ void RingVector::add_packed_chunk(std::uint64_t chunk, BytesView packed) {
 }
 
 Status RingVector::add_packed(BytesView packed) {
-  if (Status fits = check_packed(spec_, packed); !fits.ok()) return fits;
+  SOTTO_TRY(check_packed(spec_, packed));
   for (std::uint64_t chunk = 0; chunk < spec_.chunk_count(); ++chunk)
     add_packed_chunk(chunk, packed_chunk(spec_, packed, chunk));
   return {};
@@ -227,7 +225,7 @@ Status RingUpdate::add_packed(BytesView packed) {
     const std::uint64_t bytes = std::min<std::uint64_t>(lane.spec().packed_bytes(), packed.size());
     parts.push_back(packed.first(bytes));
     packed = packed.subspan(bytes);
-    if (Status fits = check_packed(lane.spec(), parts.back()); !fits.ok()) return fits;
+    SOTTO_TRY(check_packed(lane.spec(), parts.back()));
   }
   if (!packed.empty()) return Error{"bytes behind the last packed lane"};
   for (std::size_t i = 0; i < lanes.size(); ++i)

@@ -57,18 +57,17 @@ Result<NoisyEncoding> noise_for(const NoiseTerms& terms, std::uint32_t n,
                                 std::uint32_t unknown_noises) {
   if (terms.values < 1 || !(terms.noise_multiplier > 0))
     return Error{"noise inside the sum needs an update and a noise multiplier above 0"};
-  auto plan = privacy::plan_noise({.mechanism = terms.mechanism,
-                                   .clipping_norm = terms.clipping_norm,
-                                   .noise_multiplier = terms.noise_multiplier,
-                                   .dimension = rotated_length(terms.values),
-                                   .participants = n,
-                                   .unknown_noises = unknown_noises,
-                                   .rounds = 1});
-  if (!plan.ok()) return plan.error();
+  SOTTO_ASSIGN_OR_RETURN(auto plan, privacy::plan_noise({.mechanism = terms.mechanism,
+                                                         .clipping_norm = terms.clipping_norm,
+                                                         .noise_multiplier = terms.noise_multiplier,
+                                                         .dimension = rotated_length(terms.values),
+                                                         .participants = n,
+                                                         .unknown_noises = unknown_noises,
+                                                         .rounds = 1}));
   return NoisyEncoding{.values = terms.values,
                        .clipping_norm = terms.clipping_norm,
-                       .steps_per_unit = plan->steps_per_unit,
-                       .round = plan->one_round};
+                       .steps_per_unit = plan.steps_per_unit,
+                       .round = plan.one_round};
 }
 
 std::uint8_t noisy_sum_bits(const NoisyEncoding& noise, std::uint32_t n) {
@@ -104,14 +103,13 @@ Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane
                  " values, the round expects " + std::to_string(noise.values)};
   if (!(update.norm_bound() <= noise.clipping_norm))
     return Error{"the update is not clipped to the norm that its noise is made for"};
-  auto sampler = privacy::DiscreteNoise::create(noise.round.mechanism, noise.round.variance);
-  if (!sampler.ok()) return sampler.error();
+  SOTTO_ASSIGN_OR_RETURN(
+      auto sampler, privacy::DiscreteNoise::create(noise.round.mechanism, noise.round.variance));
   crypto::StreamRandom stream(random);  // fresh and local, never a shared seed (3.1 step 5)
   // Of update, rotated, codes and words no more than two are there at once.
   std::vector<float> rotated = rotate_and_drop(std::move(update), header_hash);
-  const auto codes =
-      round_within(rotated, noise.steps_per_unit, noise.round.squared_sensitivity, stream);
-  if (!codes.ok()) return codes.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto codes, round_within(rotated, noise.steps_per_unit,
+                                                        noise.round.squared_sensitivity, stream));
   rotated = {};
   RingVector out(lane);
   std::visit(
@@ -119,9 +117,9 @@ Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane
         using Word = typename std::decay_t<decltype(words)>::value_type;
         std::vector<std::int64_t> block;
         for (std::size_t at = 0; at < words.size(); at += kBlock) {
-          const auto part = std::span(*codes).subspan(at, std::min(kBlock, words.size() - at));
+          const auto part = std::span(codes).subspan(at, std::min(kBlock, words.size() - at));
           block.assign(part.begin(), part.end());
-          sampler->add_to(block, stream);
+          sampler.add_to(block, stream);
           for (std::size_t i = 0; i < block.size(); ++i)
             words[at + i] = static_cast<Word>(block[i]);  // two's complement
         }

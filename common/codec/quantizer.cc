@@ -95,7 +95,7 @@ struct LaneOrder {
 };
 
 Result<LaneOrder> check_lanes(const EncodingSpec& spec, std::span<const LaneSpec> lanes) {
-  if (Status fits = check_spec(spec); !fits.ok()) return fits.error();
+  SOTTO_TRY(check_spec(spec));
   if (lanes.size() != 1 && lanes.size() != 3)
     return Error{"a round has one lane (counters) or three (update, counters, check)"};
   for (const LaneSpec& lane : lanes)
@@ -110,7 +110,7 @@ Result<LaneOrder> check_lanes(const EncodingSpec& spec, std::span<const LaneSpec
   const LaneSpec& check = lanes[2];
   if (update.kind != LaneKind::kUpdate || check.kind != LaneKind::kCheck)
     return Error{"the lanes of the round are not in the order update, counters, check"};
-  if (Status wide = check_update_lane(spec, update); !wide.ok()) return wide.error();
+  SOTTO_TRY(check_update_lane(spec, update));
   if (check.bits != update.bits || check.word_bits != update.word_bits ||
       check.length != update.chunk_count())
     return Error{"the check lane does not fit the update lane"};
@@ -160,10 +160,10 @@ class MetricSamplers {
                                   crypto::SecureRandom& random) {
     auto at = samplers_.find(noise.variance);
     if (at == samplers_.end()) {
-      auto made = privacy::DiscreteNoise::create(privacy::NoiseMechanism::kDiscreteGaussian,
-                                                 noise.variance);
-      if (!made.ok()) return made.error();
-      at = samplers_.emplace(noise.variance, std::move(made).value()).first;
+      SOTTO_ASSIGN_OR_RETURN(
+          auto made, privacy::DiscreteNoise::create(privacy::NoiseMechanism::kDiscreteGaussian,
+                                                    noise.variance));
+      at = samplers_.emplace(noise.variance, std::move(made)).first;
     }
     std::int64_t steps = 0;
     at->second.add_to({&steps, 1}, random);
@@ -194,9 +194,9 @@ Result<RingVector> counter_lane(const EncodingSpec& spec, const LaneSpec& lane,
       out.set(kFirstMetric + i, counters.metrics[i]);
       continue;
     }
-    const auto noisy = samplers.add_noise(spec.metric_noise[i], counters.metrics[i], random);
-    if (!noisy.ok()) return noisy.error();
-    out.set(kFirstMetric + i, *noisy);
+    SOTTO_ASSIGN_OR_RETURN(const auto noisy,
+                           samplers.add_noise(spec.metric_noise[i], counters.metrics[i], random));
+    out.set(kFirstMetric + i, noisy);
   }
   return out;
 }
@@ -340,46 +340,44 @@ RingVector check_lane(const RingVector& update, const LaneSpec& check, const Byt
 Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
                           const Bytes32& header_hash, std::optional<ClippedUpdate> update,
                           const Counters& counters, crypto::SecureRandom& random) {
-  const Result<LaneOrder> order = check_lanes(spec, lanes);
-  if (!order.ok()) return order.error();
-  if (order->has_update != update.has_value())
-    return Error{order->has_update ? "the round asks for an update and there is none"
-                                   : "an evaluation round takes no update"};
-  Result<RingVector> counted = counter_lane(spec, lanes[order->counters], counters, random);
-  if (!counted.ok()) return counted.error();
+  SOTTO_ASSIGN_OR_RETURN(const LaneOrder order, check_lanes(spec, lanes));
+  if (order.has_update != update.has_value())
+    return Error{order.has_update ? "the round asks for an update and there is none"
+                                  : "an evaluation round takes no update"};
+  SOTTO_ASSIGN_OR_RETURN(RingVector counted,
+                         counter_lane(spec, lanes[order.counters], counters, random));
   RingUpdate out;
   if (update) {
-    Result<RingVector> lane =
+    SOTTO_ASSIGN_OR_RETURN(
+        RingVector lane,
         spec.noise ? encode_noisy(*spec.noise, lanes[0], header_hash, *std::move(update), random)
-                   : update_lane(spec, lanes[0], *update, counters.weight, random);
-    if (!lane.ok()) return lane.error();
-    out.lanes.push_back(std::move(lane).value());
+                   : update_lane(spec, lanes[0], *update, counters.weight, random));
+    out.lanes.push_back(std::move(lane));
   }
-  out.lanes.push_back(std::move(counted).value());
-  if (order->has_update) out.lanes.push_back(check_lane(out.lanes[0], lanes[2], header_hash));
+  out.lanes.push_back(std::move(counted));
+  if (order.has_update) out.lanes.push_back(check_lane(out.lanes[0], lanes[2], header_hash));
   return out;
 }
 
 Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
                               const Bytes32& header_hash, RingUpdate sum, std::uint32_t survivors) {
-  const Result<LaneOrder> order = check_lanes(spec, lanes);
-  if (!order.ok()) return order.error();
-  if (Status fits = check_sum_fits(lanes, sum); !fits.ok()) return fits.error();
+  SOTTO_ASSIGN_OR_RETURN(const LaneOrder order, check_lanes(spec, lanes));
+  SOTTO_TRY(check_sum_fits(lanes, sum));
   if (survivors < 1 || survivors > kMaxParticipants)
     return Error{"the number of survivors is out of range"};
-  Result<DecodedSum> decoded = decode_counters(spec, sum.lanes[order->counters], survivors);
-  if (!decoded.ok()) return decoded;
-  if (order->has_update) {
-    if (Status intact = check_check_words(sum, header_hash); !intact.ok()) return intact.error();
+  SOTTO_ASSIGN_OR_RETURN(DecodedSum decoded,
+                         decode_counters(spec, sum.lanes[order.counters], survivors));
+  if (order.has_update) {
+    SOTTO_TRY(check_check_words(sum, header_hash));
     const RingVector& update = sum.lanes[0];
-    if (Status fits = check_update_sum(spec, update, *decoded); !fits.ok()) return fits.error();
+    SOTTO_TRY(check_update_sum(spec, update, decoded));
     if (spec.noise)
-      decoded->scale = {
+      decoded.scale = {
           .values = spec.noise->values, .noise = spec.noise, .header_hash = header_hash};
     else
-      decoded->scale = mean_scale(spec, update.spec().length, *decoded);
+      decoded.scale = mean_scale(spec, update.spec().length, decoded);
   }
-  decoded->sum = std::move(sum);
+  decoded.sum = std::move(sum);
   return decoded;
 }
 

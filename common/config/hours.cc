@@ -92,7 +92,7 @@ Result<Hours> Hours::parse(const std::vector<std::string>& windows) {
   Hours out;
   if (windows.empty()) out.minutes_.set();
   for (const std::string& window : windows)
-    if (Status added = out.add(window); !added.ok()) return added.error();
+    SOTTO_TRY(out.add(window));
   return out;
 }
 

@@ -30,10 +30,9 @@ Result<Bytes32> hash_tokenizer(const std::filesystem::path& folder) {
   const std::vector<std::string> names = tokenizer_files(folder);
   crypto::Hasher hasher("SOTTO vocab");
   for (const std::string& name : names) {
-    const Result<Bytes> bytes = journal::read_file(folder / name, kMaxBytes);
-    if (!bytes) return bytes.error();
-    if (names.size() == 1 && name == "vocab.txt") return crypto::hash("SOTTO vocab", {*bytes});
-    add_file(hasher, name, *bytes);
+    SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(folder / name, kMaxBytes));
+    if (names.size() == 1 && name == "vocab.txt") return crypto::hash("SOTTO vocab", {bytes});
+    add_file(hasher, name, bytes);
   }
   return hasher.finish();
 }
@@ -49,11 +48,9 @@ std::vector<std::string> tokenizer_files(const std::filesystem::path& folder) {
 }
 
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder) {
-  const Result<Bytes> config = journal::read_file(folder / "config.json", kMaxBytes);
-  if (!config) return config.error();
-  const Result<Bytes32> vocab = hash_tokenizer(folder);
-  if (!vocab) return vocab.error();
-  return ModelHashes{.config = crypto::hash("SOTTO model cfg", {*config}), .vocab = *vocab};
+  SOTTO_ASSIGN_OR_RETURN(const Bytes config, journal::read_file(folder / "config.json", kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes32 vocab, hash_tokenizer(folder));
+  return ModelHashes{.config = crypto::hash("SOTTO model cfg", {config}), .vocab = vocab};
 }
 
 Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
@@ -70,9 +67,9 @@ Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
   }
   crypto::Hasher hasher("SOTTO weights");
   for (const std::string& name : names) {
-    const Result<journal::MappedFile> file = journal::MappedFile::open(folder / name);
-    if (!file.ok()) return file.error();
-    add_file(hasher, name, file->bytes());
+    SOTTO_ASSIGN_OR_RETURN(const journal::MappedFile file,
+                           journal::MappedFile::open(folder / name));
+    add_file(hasher, name, file.bytes());
   }
   return hasher.finish();
 }
@@ -82,9 +79,8 @@ bool is_model_family(std::string_view text) {
 }
 
 Result<std::string> model_family(const std::filesystem::path& folder) {
-  const Result<Bytes> bytes = journal::read_file(folder / "config.json", kMaxBytes);
-  if (!bytes) return bytes.error();
-  const JsonDocument document = read_json(std::string(bytes->begin(), bytes->end()));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(folder / "config.json", kMaxBytes));
+  const JsonDocument document = read_json(std::string(bytes.begin(), bytes.end()));
   const Json* type = document.root.find("model_type");
   if (type == nullptr) return std::string("bert");
   if (const auto* text = std::get_if<std::string>(&type->value)) return *text;

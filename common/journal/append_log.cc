@@ -70,28 +70,22 @@ ReadRecord read_record(BytesView file, std::uint64_t place) {
 }  // namespace
 
 Result<AppendLog::Opened> AppendLog::open(const std::filesystem::path& file) {
-  Result<LockFile> lock = LockFile::acquire(file.string() + ".lock");
-  if (!lock.ok()) return lock.error();
+  SOTTO_ASSIGN_OR_RETURN(LockFile lock, LockFile::acquire(file.string() + ".lock"));
   if (!std::filesystem::exists(file)) {
-    if (Status made = write_file_atomically(file, {file_header()}, FileAccess::kOwnerOnly);
-        !made.ok())
-      return made.error();
+    SOTTO_TRY(write_file_atomically(file, {file_header()}, FileAccess::kOwnerOnly));
   }
   FileDescriptor handle(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   if (!handle.is_open()) return system_error("cannot open " + file.string());
-  const Result<Bytes> content = read_file(file, kMaxFileBytes);
-  if (!content.ok()) return content.error();
+  SOTTO_ASSIGN_OR_RETURN(const Bytes content, read_file(file, kMaxFileBytes));
   const Bytes header = file_header();
-  if (content->size() < header.size() ||
-      !std::equal(header.begin(), header.end(), content->begin()))
+  if (content.size() < header.size() || !std::equal(header.begin(), header.end(), content.begin()))
     return Error{file.string() + " is not a log of this version"};
 
-  Opened out{.log = AppendLog(std::move(lock).value(), std::move(handle)),
-             .records = {},
-             .torn_tail = false};
+  Opened out{
+      .log = AppendLog(std::move(lock), std::move(handle)), .records = {}, .torn_tail = false};
   std::uint64_t at = kFileHeaderBytes;
-  while (at < content->size() && !out.torn_tail) {
-    const ReadRecord record = read_record(*content, at);
+  while (at < content.size() && !out.torn_tail) {
+    const ReadRecord record = read_record(content, at);
     if (record.state == RecordState::kDamaged)
       return Error{file.string() + " is damaged at byte " + std::to_string(at) +
                    ", before its end: a damaged log is not read in part"};
@@ -101,7 +95,7 @@ Result<AppendLog::Opened> AppendLog::open(const std::filesystem::path& file) {
     at += kRecordHeaderBytes + record.payload.size();
   }
   out.log.end_ = at;
-  out.log.size_ = content->size();
+  out.log.size_ = content.size();
   return out;
 }
 
@@ -116,7 +110,7 @@ Status AppendLog::append(BytesView payload) {
       return system_error("cannot cut the torn tail of the log");
   }
   const Bytes record = encode_record(end_, payload);
-  if (Status written = write_all_at(file_, record, end_); !written.ok()) return written;
+  SOTTO_TRY(write_all_at(file_, record, end_));
   if (::fsync(file_.get()) != 0) return system_error("fsync of the log failed");
   end_ += record.size();
   size_ = end_;

@@ -23,7 +23,7 @@ Error file_error(std::string_view what, const std::filesystem::path& file) {
 Status write_and_sync(const FileDescriptor& out, const std::function<BytesView()>& next_part) {
   std::uint64_t at = 0;
   for (BytesView part = next_part(); !part.empty(); part = next_part()) {
-    if (Status written = write_all_at(out, part, at); !written.ok()) return written;
+    SOTTO_TRY(write_all_at(out, part, at));
     at += part.size();
   }
   if (::fsync(out.get()) != 0) return system_error("fsync failed");

@@ -108,14 +108,13 @@ bool Checkpoint::exists(const std::filesystem::path& folder) {
 }
 
 Status Checkpoint::add(const std::filesystem::path& file) {
-  Result<journal::MappedFile> mapped = journal::MappedFile::open(file);
-  if (!mapped.ok()) return mapped.error();
-  auto tensors = parse_safetensors(mapped->bytes());
+  SOTTO_ASSIGN_OR_RETURN(journal::MappedFile mapped, journal::MappedFile::open(file));
+  auto tensors = parse_safetensors(mapped.bytes());
   if (!tensors.ok()) return Error{file.string() + ": " + tensors.error().message};
-  auto notes = safetensors_metadata(mapped->bytes());
+  auto notes = safetensors_metadata(mapped.bytes());
   SOTTO_CHECK(notes.ok(), "the header was read a moment ago");
   metadata_.merge(std::move(notes).value());
-  files_.push_back(std::move(mapped).value());
+  files_.push_back(std::move(mapped));
   for (TensorView& tensor : *tensors) {
     const std::string name = tensor.name;
     if (!tensors_.emplace(name, std::move(tensor)).second)
@@ -135,14 +134,12 @@ Result<Checkpoint> Checkpoint::open(const std::filesystem::path& folder) {
     const Status added = out.add(folder / kWhole);
     return added.ok() ? Result<Checkpoint>(std::move(out)) : added.error();
   }
-  const Result<journal::MappedFile> mapped = journal::MappedFile::open(index);
-  if (!mapped.ok()) return mapped.error();
-  const auto places = parse_shard_index(mapped->bytes());
+  SOTTO_ASSIGN_OR_RETURN(const journal::MappedFile mapped, journal::MappedFile::open(index));
+  const auto places = parse_shard_index(mapped.bytes());
   if (!places.ok()) return Error{index.string() + ": " + places.error().message};
   std::set<std::string> files;
   for (const auto& [tensor, file] : *places)
-    if (files.insert(file).second)
-      if (const Status added = out.add(folder / file); !added.ok()) return added.error();
+    if (files.insert(file).second) SOTTO_TRY(out.add(folder / file));
   for (const auto& [tensor, file] : *places)
     if (out.find(tensor) == nullptr)
       return Error{(folder / file).string() + ": has no tensor " + tensor.substr(0, 200) +

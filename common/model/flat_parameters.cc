@@ -57,12 +57,11 @@ Result<std::uint64_t> decode_layout(ByteReader& in, std::vector<ParameterShape>&
   std::set<std::string> names;
   std::uint64_t total = 0;
   for (std::uint32_t i = 0; i < tensors; ++i) {
-    Result<ParameterShape> tensor = decode_shape(in);
-    if (!tensor.ok()) return tensor.error();
-    if (!names.insert(tensor->name).second) return Error{"two tensors have the same name"};
-    total += tensor->count();
+    SOTTO_ASSIGN_OR_RETURN(ParameterShape tensor, decode_shape(in));
+    if (!names.insert(tensor.name).second) return Error{"two tensors have the same name"};
+    total += tensor.count();
     if (total > kMaxElements) return Error{"the parameters are too many"};
-    layout.push_back(std::move(tensor).value());
+    layout.push_back(std::move(tensor));
   }
   return total;
 }
@@ -138,10 +137,9 @@ Bytes encode_parameters(const FlatParameters& parameters) {
 Result<FlatParameters> decode_parameters(BytesView bytes) {
   ByteReader in(bytes);
   FlatParameters out;
-  const Result<std::uint64_t> described = decode_layout(in, out.layout);
-  if (!described.ok()) return described.error();
+  SOTTO_ASSIGN_OR_RETURN(const std::uint64_t described, decode_layout(in, out.layout));
   const std::uint64_t count = in.u64();
-  if (!in.ok() || count != *described) return Error{"the values do not fit the layout"};
+  if (!in.ok() || count != described) return Error{"the values do not fit the layout"};
   if (in.remaining() != 4 * count)
     return Error{"the parameters have " + std::to_string(in.remaining()) +
                  " bytes of values, not " + std::to_string(4 * count)};

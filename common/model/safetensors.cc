@@ -184,9 +184,8 @@ Result<TensorView> view_in(const TensorEntry& entry, BytesView data) {
 Result<std::vector<TensorView>> views_of(const std::vector<TensorEntry>& entries, BytesView data) {
   std::vector<TensorView> views;
   for (const TensorEntry& entry : entries) {
-    Result<TensorView> view = view_in(entry, data);
-    if (!view.ok()) return view.error();
-    views.push_back(std::move(view).value());
+    SOTTO_ASSIGN_OR_RETURN(TensorView view, view_in(entry, data));
+    views.push_back(std::move(view));
   }
   const auto begin_of = [data](const TensorView& v) { return v.data.data() - data.data(); };
   std::stable_sort(views.begin(), views.end(), [&](const TensorView& a, const TensorView& b) {
@@ -280,32 +279,27 @@ std::string make_header(const FlatParameters& parameters,
 }  // namespace
 
 Result<std::vector<TensorView>> parse_safetensors(BytesView file) {
-  const Result<BytesView> bytes = header_in(file);
-  if (!bytes.ok()) return bytes.error();
-  const Result<Header> header = parse_header(*bytes);
-  if (!header.ok()) return header.error();
-  return views_of(header->entries, file.subspan(8 + bytes->size()));
+  SOTTO_ASSIGN_OR_RETURN(const BytesView bytes, header_in(file));
+  SOTTO_ASSIGN_OR_RETURN(const Header header, parse_header(bytes));
+  return views_of(header.entries, file.subspan(8 + bytes.size()));
 }
 
 Result<std::map<std::string, std::string>> safetensors_metadata(BytesView file) {
-  const Result<BytesView> bytes = header_in(file);
-  if (!bytes.ok()) return bytes.error();
-  Result<Header> header = parse_header(*bytes);
-  if (!header.ok()) return header.error();
-  return std::move(header->metadata);
+  SOTTO_ASSIGN_OR_RETURN(const BytesView bytes, header_in(file));
+  SOTTO_ASSIGN_OR_RETURN(Header header, parse_header(bytes));
+  return std::move(header.metadata);
 }
 
 Result<std::vector<float>> floats_of(const TensorView& tensor) {
   std::vector<float> out;
-  if (Status read = append_floats(out, tensor); !read.ok()) return read.error();
+  SOTTO_TRY(append_floats(out, tensor));
   return out;
 }
 
 Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
   const auto refused = [&](const std::string& why) { return Error{file.string() + ": " + why}; };
-  const Result<journal::MappedFile> mapped = journal::MappedFile::open(file);
-  if (!mapped.ok()) return mapped.error();
-  const auto tensors = parse_safetensors(mapped->bytes());
+  SOTTO_ASSIGN_OR_RETURN(const journal::MappedFile mapped, journal::MappedFile::open(file));
+  const auto tensors = parse_safetensors(mapped.bytes());
   if (!tensors.ok()) return refused(tensors.error().message);
   FlatParameters out;
   std::uint64_t total = 0;
@@ -316,7 +310,7 @@ Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
     if (Status read = append_floats(out.values, tensor); !read.ok())
       return refused(read.error().message);
     out.layout.push_back({tensor.name, tensor.shape});
-    mapped->forget_pages();
+    mapped.forget_pages();
   }
   return out;
 }

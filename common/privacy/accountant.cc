@@ -68,7 +68,7 @@ void RdpAccountant::add_repeated(std::span<const double> one, std::uint64_t time
 }
 
 Status RdpAccountant::add(const DpSgdSteps& steps) {
-  if (Status fits = check_steps(steps); !fits.ok()) return fits;
+  SOTTO_TRY(check_steps(steps));
   if (steps.steps == 0) return {};
   add_repeated(subsampled_gaussian_rdp(steps.sampling_rate, steps.noise_multiplier, order_table()),
                steps.steps);
@@ -77,14 +77,14 @@ Status RdpAccountant::add(const DpSgdSteps& steps) {
 
 Status RdpAccountant::add(const FixedSizeSteps& steps) {
   if (!(steps.fraction > 0 && steps.fraction < 1)) return Error{"the fraction must be in (0, 1)"};
-  if (Status fits = check_noise(steps.noise_multiplier); !fits.ok()) return fits;
+  SOTTO_TRY(check_noise(steps.noise_multiplier));
   add_repeated(fixed_size_gaussian_rdp(steps.fraction, steps.noise_multiplier, order_table()),
                steps.steps);
   return {};
 }
 
 Status RdpAccountant::add(const NoisyRounds& rounds) {
-  if (Status fits = check(rounds); !fits.ok()) return fits;
+  SOTTO_TRY(check(rounds));
   add_repeated(noisy_round_rdp(rounds, order_table()), rounds.rounds);
   distance_ += static_cast<double>(rounds.rounds) * rounds.unknown_noises *
                static_cast<double>(rounds.dimension) * kSamplerDistance;
@@ -111,7 +111,7 @@ std::span<const double> RdpAccountant::rdp() const {
 }
 
 Status ExampleAccountant::add(const DpSgdSteps& steps) {
-  if (Status added = rdp_.add(steps); !added.ok()) return added;
+  SOTTO_TRY(rdp_.add(steps));
   return pld_.add(
       SampledGaussian{.rate = steps.sampling_rate, .noise_multiplier = steps.noise_multiplier},
       steps.steps);
@@ -129,7 +129,7 @@ Result<double> epsilon_of(std::span<const DpSgdSteps> runs, double delta, Accoun
   if (!(delta > 0 && delta < 1)) return Error{"delta must be in (0, 1)"};
   const auto composed = [&](auto accountant) -> Result<double> {
     for (const DpSgdSteps& steps : runs)
-      if (Status added = accountant.add(steps); !added.ok()) return added.error();
+      SOTTO_TRY(accountant.add(steps));
     return accountant.epsilon(delta);
   };
   return accounting == Accounting::kRdp ? composed(RdpAccountant()) : composed(ExampleAccountant());
@@ -237,9 +237,7 @@ Result<double> calibrate_noise_multiplier(const PrivacyTarget& target, Accountin
     return Error{"the target epsilon must be positive and finite"};
   if (!(target.delta > 0 && target.delta < 1)) return Error{"delta must be in (0, 1)"};
   if (target.steps == 0) return Error{"a run without steps needs no noise"};
-  if (Status fits = check_steps({.sampling_rate = target.sampling_rate, .noise_multiplier = 1});
-      !fits.ok())
-    return fits.error();
+  SOTTO_TRY(check_steps({.sampling_rate = target.sampling_rate, .noise_multiplier = 1}));
   Result<double> sigma = calibrate_by_rdp(target);
   if (accounting == Accounting::kRdp) return sigma;
   if (!sigma.ok()) sigma = enough_by_pld(target);

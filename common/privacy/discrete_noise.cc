@@ -117,7 +117,7 @@ std::vector<GaussianLayer> gaussian_layers(std::uint64_t variance) {
 }
 
 Result<DiscreteNoise> DiscreteNoise::create(NoiseMechanism mechanism, std::uint64_t variance) {
-  if (Status known = check(mechanism, variance); !known.ok()) return known.error();
+  SOTTO_TRY(check(mechanism, variance));
   DiscreteNoise out;
   if (mechanism == NoiseMechanism::kSkellam) {
     out.layers_.push_back({.table = skellam_table(variance)});

@@ -53,7 +53,7 @@ Result<NoisePlan> plan_with(const NoiseTarget& target, double noise_multiplier) 
                           target.unknown_noises;
   if (!(variance < 0x1p40)) return Error{"the distributed noise leaves the ring"};
   plan.one_round.variance = static_cast<std::uint64_t>(std::ceil(variance * kVariancePerUnit));
-  if (Status fits = check(plan.one_round); !fits.ok()) return fits.error();
+  SOTTO_TRY(check(plan.one_round));
   return plan;
 }
 
@@ -61,7 +61,7 @@ Result<double> epsilon_of(const NoiseTarget& target, const NoisePlan& plan) {
   NoisyRounds all = plan.one_round;
   all.rounds = target.rounds;
   RdpAccountant accountant;
-  if (Status added = accountant.add(all); !added.ok()) return added.error();
+  SOTTO_TRY(accountant.add(all));
   return accountant.epsilon(target.delta);
 }
 
@@ -72,7 +72,7 @@ Status check(const NoisyRounds& r) {
     return Error{"the distributed noise needs a participant whose noise nobody else knows"};
   if (r.squared_sensitivity < 1 || r.dimension < 1)
     return Error{"the distributed noise protects a vector of no length"};
-  if (Status drawn = DiscreteNoise::check(r.mechanism, r.variance); !drawn.ok()) return drawn;
+  SOTTO_TRY(DiscreteNoise::check(r.mechanism, r.variance));
   if (r.mechanism == NoiseMechanism::kSkellam) return {};
   if (!(deviation(r) >= kLeastDeviation))
     return Error{"a discrete Gaussian needs a deviation of at least 2 steps at each participant"};

@@ -9,11 +9,10 @@ namespace sotto::privacy {
 Result<double> epsilon_of_person(const DpSgdSteps& steps, std::uint32_t examples, double delta) {
   if (!(delta > 0 && delta < 1)) return Error{"delta must be in (0, 1)"};
   PldAccountant accountant;
-  const Status added = accountant.add(SampledGaussian{.rate = steps.sampling_rate,
-                                                      .noise_multiplier = steps.noise_multiplier,
-                                                      .examples = examples},
-                                      steps.steps);
-  if (!added.ok()) return added.error();
+  SOTTO_TRY(accountant.add(SampledGaussian{.rate = steps.sampling_rate,
+                                           .noise_multiplier = steps.noise_multiplier,
+                                           .examples = examples},
+                           steps.steps));
   return accountant.epsilon(delta);
 }
 

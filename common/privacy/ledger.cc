@@ -58,9 +58,9 @@ Status check_delta(double delta) {
 }
 
 Status check(const Charge& charge, const Budget& budget) {
-  if (Status fits = check_charge(charge); !fits.ok()) return fits;
+  SOTTO_TRY(check_charge(charge));
   for (const double delta : {budget.delta, budget.job.delta})
-    if (Status fits = check_delta(delta); !fits.ok()) return fits;
+    SOTTO_TRY(check_delta(delta));
   for (const double limit : {budget.max_epsilon, budget.max_participant_epsilon,
                              budget.job.max_epsilon, budget.job.max_lost_epsilon})
     if (!(limit >= 0)) return Error{"a budget must be a number that is not negative"};
@@ -93,7 +93,7 @@ Status add_rest(const Charge& charge, const Progress& progress, Spending& spendi
   if (rest.steps) {
     DpSgdSteps repeated = *rest.steps;
     repeated.steps *= std::min(releases, progress.of_job - progress.of_run);
-    if (Status added = spending.add_repeated(repeated); !added.ok()) return added;
+    SOTTO_TRY(spending.add_repeated(repeated));
     rest.steps->steps *= releases;
   }
   return spending.add(rest);
@@ -129,162 +129,164 @@ Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id,
       kRows +
       ") GROUP BY job_hash, repeated, without_privacy, sampling_rate, noise_multiplier, mechanism, "
       "variance, unknown_noises, squared_sensitivity, dimension, unit, examples";
-  Result<Statement> rows = Statement::prepare(database.get(), sql.c_str());
-  if (!rows.ok()) return rows.error();
-  rows->bind(dataset_id);
+  SOTTO_ASSIGN_OR_RETURN(Statement rows, Statement::prepare(database.get(), sql.c_str()));
+  rows.bind(dataset_id);
   Spending out(job);
   while (true) {
-    const Result<bool> row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return out;
-    if (Status known = protects_an_example(*rows, 12); !known.ok()) return known.error();
-    const Charge charge{.job_hash = rows->bytes32(10),
-                        .steps = steps_in(*rows, 1),
-                        .without_privacy = rows->integer(0) != 0,
-                        .noise = noise_in(*rows, 4)};
+    SOTTO_ASSIGN_OR_RETURN(const bool row, rows.step());
+    if (!row) return out;
+    SOTTO_TRY(protects_an_example(rows, 12));
+    const Charge charge{.job_hash = rows.bytes32(10),
+                        .steps = steps_in(rows, 1),
+                        .without_privacy = rows.integer(0) != 0,
+                        .noise = noise_in(rows, 4)};
     Status added = out.add(charge);
-    if (added.ok() && rows->integer(11) != 0 && charge.job_hash == job)
+    if (added.ok() && rows.integer(11) != 0 && charge.job_hash == job)
       added = out.add_repeated(*charge.steps);
     if (!added.ok()) return Error{"ledger: a record is damaged: " + added.error().message};
   }
 }
 
 Result<std::optional<BudgetRule>> PrivacyLedger::Impl::rule(const std::string& dataset_id) const {
-  Result<Statement> row = Statement::prepare(
-      database.get(),
-      "SELECT renyi_order, one_job, max_epsilon FROM budget_rules WHERE dataset_id = ?");
-  if (!row.ok()) return row.error();
-  const Result<bool> there = row->bind(dataset_id).step();
-  if (!there.ok()) return there.error();
-  if (!*there) return std::optional<BudgetRule>();
-  BudgetRule out{.order = row->real(0), .one_job = std::nullopt, .max_epsilon = row->real(2)};
-  if (!row->is_null(1)) out.one_job = row->bytes32(1);
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement row,
+      Statement::prepare(
+          database.get(),
+          "SELECT renyi_order, one_job, max_epsilon FROM budget_rules WHERE dataset_id = ?"));
+  SOTTO_ASSIGN_OR_RETURN(const bool there, row.bind(dataset_id).step());
+  if (!there) return std::optional<BudgetRule>();
+  BudgetRule out{.order = row.real(0), .one_job = std::nullopt, .max_epsilon = row.real(2)};
+  if (!row.is_null(1)) out.one_job = row.bytes32(1);
   return std::optional(out);
 }
 
 Result<Decision> PrivacyLedger::Impl::decide(const Charge& charge, const Budget& budget) const {
-  if (Status fits = check(charge, budget); !fits.ok()) return fits.error();
-  const Result<Spending> before = spending(charge.dataset_id, charge.job_hash);
-  if (!before.ok()) return before.error();
-  const Result<std::optional<BudgetRule>> kept = rule(charge.dataset_id);
-  if (!kept.ok()) return kept.error();
-  const Result<bool> repeated = round_is_charged(charge);
-  if (!repeated.ok()) return repeated.error();
-  Spending after = *before;
+  SOTTO_TRY(check(charge, budget));
+  SOTTO_ASSIGN_OR_RETURN(const Spending before, spending(charge.dataset_id, charge.job_hash));
+  SOTTO_ASSIGN_OR_RETURN(const std::optional<BudgetRule> kept, rule(charge.dataset_id));
+  SOTTO_ASSIGN_OR_RETURN(const bool repeated, round_is_charged(charge));
+  Spending after = before;
   Status added = after.add(charge);
-  if (added.ok() && *repeated && charge.steps) added = after.add_repeated(*charge.steps);
+  if (added.ok() && repeated && charge.steps) added = after.add_repeated(*charge.steps);
   if (!added.ok()) return added.error();
-  return privacy::decide(*before, after, *kept, charge, budget);
+  return privacy::decide(before, after, kept, charge, budget);
 }
 
 Result<Progress> PrivacyLedger::Impl::progress(const Charge& charge) const {
-  Result<Statement> row = Statement::prepare(
-      database.get(),
-      "SELECT count(DISTINCT CASE WHEN run = ? THEN round / 65536 END), count(DISTINCT round / "
-      "65536) FROM charges WHERE dataset_id = ? AND job_hash = ? AND (sampling_rate IS NOT NULL OR "
-      "without_privacy)");
-  if (!row.ok()) return row.error();
-  const Result<bool> there =
-      row->bind(charge.run).bind(charge.dataset_id).bind(charge.job_hash).step();
-  if (!there.ok()) return there.error();
-  return Progress{.of_run = static_cast<std::uint64_t>(row->integer(0)),
-                  .of_job = static_cast<std::uint64_t>(row->integer(1))};
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement row,
+      Statement::prepare(
+          database.get(),
+          "SELECT count(DISTINCT CASE WHEN run = ? THEN round / 65536 END), count(DISTINCT round / "
+          "65536) FROM charges WHERE dataset_id = ? AND job_hash = ? AND (sampling_rate IS NOT "
+          "NULL OR "
+          "without_privacy)"));
+  SOTTO_TRY(row.bind(charge.run).bind(charge.dataset_id).bind(charge.job_hash).step());
+  return Progress{.of_run = static_cast<std::uint64_t>(row.integer(0)),
+                  .of_job = static_cast<std::uint64_t>(row.integer(1))};
 }
 
 Result<bool> PrivacyLedger::Impl::round_is_charged(const Charge& charge) const {
-  Result<Statement> statement = Statement::prepare(
-      database.get(),
-      "SELECT 1 FROM charges WHERE dataset_id = ? AND job_hash = ? AND round / 65536 = ? AND "
-      "sampling_rate IS NOT NULL");
-  if (!statement.ok()) return statement.error();
-  return statement->bind(charge.dataset_id)
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement statement,
+      Statement::prepare(
+          database.get(),
+          "SELECT 1 FROM charges WHERE dataset_id = ? AND job_hash = ? AND round / 65536 = ? AND "
+          "sampling_rate IS NOT NULL"));
+  return statement.bind(charge.dataset_id)
       .bind(charge.job_hash)
       .bind(charge.round.server_round())
       .step();
 }
 
 Result<bool> PrivacyLedger::Impl::known(const Charge& charge) const {
-  Result<Statement> statement = Statement::prepare(
-      database.get(), "SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND round = ?");
-  if (!statement.ok()) return statement.error();
-  return statement->bind(charge.dataset_id).bind(charge.run).bind(charge.round.value).step();
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement statement,
+      Statement::prepare(database.get(),
+                         "SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND round = ?"));
+  return statement.bind(charge.dataset_id).bind(charge.run).bind(charge.round.value).step();
 }
 
 Result<bool> PrivacyLedger::Impl::paid_before(const Charge& charge) const {
   if (charge.input == Bytes32{}) return false;
-  Result<Statement> statement = Statement::prepare(
-      database.get(), "SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND input = ?");
-  if (!statement.ok()) return statement.error();
-  return statement->bind(charge.dataset_id).bind(charge.run).bind(charge.input).step();
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement statement,
+      Statement::prepare(database.get(),
+                         "SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND input = ?"));
+  return statement.bind(charge.dataset_id).bind(charge.run).bind(charge.input).step();
 }
 
 Status PrivacyLedger::Impl::insert_charge(const Charge& charge) const {
-  Result<Statement> statement = Statement::prepare(
-      database.get(),
-      "INSERT INTO charges (dataset_id, run, round, job_hash, without_privacy, sampling_rate, "
-      "noise_multiplier, steps, input, job_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  if (!statement.ok()) return statement.error();
-  statement->bind(charge.dataset_id)
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement statement,
+      Statement::prepare(
+          database.get(),
+          "INSERT INTO charges (dataset_id, run, round, job_hash, without_privacy, sampling_rate, "
+          "noise_multiplier, steps, input, job_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  statement.bind(charge.dataset_id)
       .bind(charge.run)
       .bind(charge.round.value)
       .bind(charge.job_hash)
       .bind(std::uint64_t{charge.without_privacy});
   if (charge.steps)
-    statement->bind(charge.steps->sampling_rate)
+    statement.bind(charge.steps->sampling_rate)
         .bind(charge.steps->noise_multiplier)
         .bind(charge.steps->steps);
   else
-    statement->bind_null().bind_null().bind_null();
+    statement.bind_null().bind_null().bind_null();
   if (charge.input != Bytes32{})
-    statement->bind(charge.input);
+    statement.bind(charge.input);
   else
-    statement->bind_null();
+    statement.bind_null();
   if (charge.job_name.empty())
-    statement->bind_null();
+    statement.bind_null();
   else
-    statement->bind(charge.job_name);
-  const Result<bool> done = statement->step();
+    statement.bind(charge.job_name);
+  const Result<bool> done = statement.step();
   return done.ok() ? Status{} : Status{done.error()};
 }
 
 Status PrivacyLedger::Impl::insert_noise(const NoisyRounds& noise) const {
-  Result<Statement> statement = Statement::prepare(
-      database.get(),
-      "INSERT INTO charged_noise (charge, mechanism, variance, unknown_noises, "
-      "squared_sensitivity, dimension, rounds) VALUES (last_insert_rowid(), ?, ?, ?, ?, ?, ?)");
-  if (!statement.ok()) return statement.error();
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement statement,
+      Statement::prepare(database.get(),
+                         "INSERT INTO charged_noise (charge, mechanism, variance, unknown_noises, "
+                         "squared_sensitivity, dimension, rounds) VALUES (last_insert_rowid(), ?, "
+                         "?, ?, ?, ?, ?)"));
   const std::uint64_t mechanism = noise.mechanism == NoiseMechanism::kDiscreteGaussian ? 0 : 1;
-  statement->bind(mechanism)
+  statement.bind(mechanism)
       .bind(noise.variance)
       .bind(std::uint64_t{noise.unknown_noises})
       .bind(noise.squared_sensitivity)
       .bind(noise.dimension)
       .bind(noise.rounds);
-  const Result<bool> done = statement->step();
+  const Result<bool> done = statement.step();
   return done.ok() ? Status{} : Status{done.error()};
 }
 
 Status PrivacyLedger::Impl::put_rule(const std::string& dataset_id, const BudgetRule& rule) const {
-  Result<Statement> statement = Statement::prepare(
-      database.get(),
-      "INSERT INTO budget_rules (dataset_id, renyi_order, one_job, max_epsilon) VALUES (?, ?, ?, "
-      "?) "
-      "ON CONFLICT (dataset_id) DO UPDATE SET renyi_order = excluded.renyi_order, one_job = "
-      "excluded.one_job, max_epsilon = excluded.max_epsilon");
-  if (!statement.ok()) return statement.error();
-  statement->bind(dataset_id).bind(rule.order);
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement statement,
+      Statement::prepare(
+          database.get(),
+          "INSERT INTO budget_rules (dataset_id, renyi_order, one_job, max_epsilon) VALUES (?, ?, "
+          "?, "
+          "?) "
+          "ON CONFLICT (dataset_id) DO UPDATE SET renyi_order = excluded.renyi_order, one_job = "
+          "excluded.one_job, max_epsilon = excluded.max_epsilon"));
+  statement.bind(dataset_id).bind(rule.order);
   if (rule.one_job)
-    statement->bind(*rule.one_job);
+    statement.bind(*rule.one_job);
   else
-    statement->bind_null();
-  const Result<bool> done = statement->bind(rule.max_epsilon).step();
+    statement.bind_null();
+  const Result<bool> done = statement.bind(rule.max_epsilon).step();
   return done.ok() ? Status{} : Status{done.error()};
 }
 
 /// One transaction: all parts are durable when it has committed, or none is there.
 Status PrivacyLedger::Impl::insert(const Charge& charge,
                                    const std::optional<BudgetRule>& rule) const {
-  if (Status begun = execute(database.get(), "BEGIN IMMEDIATE"); !begun.ok()) return begun;
+  SOTTO_TRY(execute(database.get(), "BEGIN IMMEDIATE"));
   Status written = insert_charge(charge);
   if (written.ok() && charge.noise) written = insert_noise(*charge.noise);
   if (written.ok() && rule) written = put_rule(charge.dataset_id, *rule);
@@ -296,7 +298,7 @@ Status PrivacyLedger::Impl::insert(const Charge& charge,
 Status PrivacyLedger::Impl::insert_durably(const Charge& charge,
                                            const std::optional<BudgetRule>& rule) {
   failed = true;  // until the charge is known to be durable
-  if (Status written = insert(charge, rule); !written.ok()) return written;
+  SOTTO_TRY(insert(charge, rule));
   failed = false;
   return {};
 }
@@ -308,19 +310,17 @@ PrivacyLedger& PrivacyLedger::operator=(PrivacyLedger&&) noexcept = default;
 PrivacyLedger::~PrivacyLedger() = default;
 
 Result<PrivacyLedger> PrivacyLedger::open(const std::filesystem::path& file) {
-  Result<journal::LockFile> lock = journal::LockFile::acquire(file.string() + ".lock");
-  if (!lock.ok()) return lock.error();
-  Result<Database> database = open_ledger_file(file);
-  if (!database.ok()) return database.error();
-  return PrivacyLedger(std::make_unique<Impl>(Impl{
-      .lock = std::move(lock).value(), .database = std::move(database).value(), .failed = false}));
+  SOTTO_ASSIGN_OR_RETURN(journal::LockFile lock,
+                         journal::LockFile::acquire(file.string() + ".lock"));
+  SOTTO_ASSIGN_OR_RETURN(Database database, open_ledger_file(file));
+  return PrivacyLedger(std::make_unique<Impl>(
+      Impl{.lock = std::move(lock), .database = std::move(database), .failed = false}));
 }
 
 Result<PrivacyLedger> PrivacyLedger::read(const std::filesystem::path& file) {
-  Result<Database> database = copy_of_ledger_file(file);
-  if (!database.ok()) return database.error();
+  SOTTO_ASSIGN_OR_RETURN(Database database, copy_of_ledger_file(file));
   return PrivacyLedger(std::make_unique<Impl>(
-      Impl{.lock = std::nullopt, .database = std::move(database).value(), .failed = false}));
+      Impl{.lock = std::nullopt, .database = std::move(database), .failed = false}));
 }
 
 Result<double> PrivacyLedger::spent(const std::string& dataset_id, double delta) const {
@@ -329,11 +329,10 @@ Result<double> PrivacyLedger::spent(const std::string& dataset_id, double delta)
 }
 
 Result<Spent> PrivacyLedger::both_spent(const std::string& dataset_id, double delta) const {
-  if (Status fits = check_delta(delta); !fits.ok()) return fits.error();
-  const Result<Spending> spending = impl_->spending(dataset_id, {});
-  if (!spending.ok()) return spending.error();
+  SOTTO_TRY(check_delta(delta));
+  SOTTO_ASSIGN_OR_RETURN(const Spending spending, impl_->spending(dataset_id, {}));
   const Result<std::optional<BudgetRule>> kept = impl_->rule(dataset_id);
-  return kept.ok() ? Result<Spent>(spending->at(delta, *kept)) : kept.error();
+  return kept.ok() ? Result<Spent>(spending.at(delta, *kept)) : kept.error();
 }
 
 Result<std::optional<BudgetRule>> PrivacyLedger::rule(const std::string& dataset_id) const {
@@ -347,59 +346,58 @@ Result<std::vector<Refusal>> PrivacyLedger::refusals(const Charge& charge,
 }
 
 Result<JobOutlook> PrivacyLedger::outlook(const Charge& charge, const Budget& budget) const {
-  if (Status fits = check(charge, budget); !fits.ok()) return fits.error();
-  const Result<Progress> progress = impl_->progress(charge);
-  if (!progress.ok()) return progress.error();
-  const Result<Spending> before = impl_->spending(charge.dataset_id, charge.job_hash);
-  if (!before.ok()) return before.error();
-  const Result<std::optional<BudgetRule>> kept = impl_->rule(charge.dataset_id);
-  if (!kept.ok()) return kept.error();
-  Spending after = *before;
-  if (Status added = add_rest(charge, *progress, after); !added.ok()) return added.error();
-  const Result<Decision> decision = privacy::decide(*before, after, *kept, charge, budget);
-  if (!decision.ok()) return decision.error();
+  SOTTO_TRY(check(charge, budget));
+  SOTTO_ASSIGN_OR_RETURN(const Progress progress, impl_->progress(charge));
+  SOTTO_ASSIGN_OR_RETURN(const Spending before,
+                         impl_->spending(charge.dataset_id, charge.job_hash));
+  SOTTO_ASSIGN_OR_RETURN(const std::optional<BudgetRule> kept, impl_->rule(charge.dataset_id));
+  Spending after = before;
+  SOTTO_TRY(add_rest(charge, progress, after));
+  SOTTO_ASSIGN_OR_RETURN(const Decision decision,
+                         privacy::decide(before, after, kept, charge, budget));
   return JobOutlook{
-      .before = before->at(budget.delta, *kept),
-      .after = after.at(budget.delta, decision->rule),
+      .before = before.at(budget.delta, kept),
+      .after = after.at(budget.delta, decision.rule),
       .lost_epsilon = after.repeated().epsilon(budget.job.delta),
-      .refusals = decision->refusals,
-      .takes_whole_budget = decision->rule && decision->rule->one_job == charge.job_hash};
+      .refusals = decision.refusals,
+      .takes_whole_budget = decision.rule && decision.rule->one_job == charge.job_hash};
 }
 
 Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& dataset_id,
                                                         double delta) const {
-  if (Status fits = check_delta(delta); !fits.ok()) return fits.error();
-  Result<Statement> rows = Statement::prepare(
-      impl_->database.get(),
-      "SELECT run, round, job_hash, when_utc, without_privacy, sampling_rate, noise_multiplier, "
-      "steps, mechanism, variance, unknown_noises, squared_sensitivity, dimension, rounds, input, "
-      "job_name, unit, examples "
-      "FROM charges LEFT JOIN charged_noise ON charge = id WHERE dataset_id = ? ORDER BY id");
-  if (!rows.ok()) return rows.error();
-  rows->bind(dataset_id);
-  const Result<std::optional<BudgetRule>> kept = impl_->rule(dataset_id);
-  if (!kept.ok()) return kept.error();
+  SOTTO_TRY(check_delta(delta));
+  SOTTO_ASSIGN_OR_RETURN(
+      Statement rows,
+      Statement::prepare(
+          impl_->database.get(),
+          "SELECT run, round, job_hash, when_utc, without_privacy, sampling_rate, "
+          "noise_multiplier, "
+          "steps, mechanism, variance, unknown_noises, squared_sensitivity, dimension, rounds, "
+          "input, "
+          "job_name, unit, examples "
+          "FROM charges LEFT JOIN charged_noise ON charge = id WHERE dataset_id = ? ORDER BY id"));
+  rows.bind(dataset_id);
+  SOTTO_ASSIGN_OR_RETURN(const std::optional<BudgetRule> kept, impl_->rule(dataset_id));
   std::vector<LedgerEntry> out;
   Spending spending;
   while (true) {
-    const Result<bool> row = rows->step();
-    if (!row.ok()) return row.error();
-    if (!*row) return out;
-    if (Status known = protects_an_example(*rows, 16); !known.ok()) return known.error();
+    SOTTO_ASSIGN_OR_RETURN(const bool row, rows.step());
+    if (!row) return out;
+    SOTTO_TRY(protects_an_example(rows, 16));
     LedgerEntry entry;
     entry.charge = {.dataset_id = dataset_id,
-                    .run = rows->bytes32(0),
-                    .round = {static_cast<std::uint64_t>(rows->integer(1))},
-                    .job_hash = rows->bytes32(2),
-                    .steps = steps_in(*rows, 5),
-                    .input = rows->bytes32(14),
-                    .without_privacy = rows->integer(4) != 0,
-                    .noise = noise_in(*rows, 8),
-                    .job_name = rows->text(15)};
-    entry.when_utc = rows->text(3);
+                    .run = rows.bytes32(0),
+                    .round = {static_cast<std::uint64_t>(rows.integer(1))},
+                    .job_hash = rows.bytes32(2),
+                    .steps = steps_in(rows, 5),
+                    .input = rows.bytes32(14),
+                    .without_privacy = rows.integer(4) != 0,
+                    .noise = noise_in(rows, 8),
+                    .job_name = rows.text(15)};
+    entry.when_utc = rows.text(3);
     if (Status added = spending.add(entry.charge); !added.ok())
       return Error{"ledger: a record is damaged: " + added.error().message};
-    const Spent after = spending.at(delta, *kept);
+    const Spent after = spending.at(delta, kept);
     entry.epsilon_after = after.epsilon;
     entry.participant_epsilon_after = after.participant_epsilon;
     out.push_back(std::move(entry));
@@ -409,24 +407,21 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
 Status PrivacyLedger::record(Charge charge, const Budget& budget) {
   if (!impl_->lock) return Error{"this ledger was opened for reading"};
   if (impl_->failed) return Error{"the ledger failed before and must be opened again"};
-  const Result<bool> known = impl_->known(charge);
-  if (!known.ok()) return known.error();
-  if (*known)
+  SOTTO_ASSIGN_OR_RETURN(const bool known, impl_->known(charge));
+  if (known)
     return Error{"round " + std::to_string(charge.round.server_round()) + ", attempt " +
                  std::to_string(charge.round.attempt()) + " of this run was already charged for " +
                  charge.dataset_id + ": nothing is released twice"};
-  const Result<bool> paid = impl_->paid_before(charge);
-  if (!paid.ok()) return paid.error();
-  if (*paid) {
+  SOTTO_ASSIGN_OR_RETURN(const bool paid, impl_->paid_before(charge));
+  if (paid) {
     charge.steps.reset();
     charge.without_privacy = false;
     charge.noise.reset();
     return impl_->insert_durably(charge, std::nullopt);
   }
-  const Result<Decision> decision = impl_->decide(charge, budget);
-  if (!decision.ok()) return decision.error();
-  if (!decision->refusals.empty()) return Error{decision->refusals.front().message};
-  return impl_->insert_durably(charge, decision->rule);
+  SOTTO_ASSIGN_OR_RETURN(const Decision decision, impl_->decide(charge, budget));
+  if (!decision.refusals.empty()) return Error{decision.refusals.front().message};
+  return impl_->insert_durably(charge, decision.rule);
 }
 
 }  // namespace sotto::privacy

@@ -147,7 +147,7 @@ class PrivacyLedger {
   /// input that is known gets an entry of this round without a cost.
   template <class T>
   Result<Released<T>> charge_and_release(const Charge& charge, const Budget& budget, T value) {
-    if (Status written = record(charge, budget); !written.ok()) return written.error();
+    SOTTO_TRY(record(charge, budget));
     return Released<T>(std::move(value));
   }
 

@@ -73,22 +73,19 @@ Error error_of(sqlite3* database) {
 
 /// The single value a pragma or a query answers.
 Result<std::string> query_one(sqlite3* database, const char* sql) {
-  Result<Statement> statement = Statement::prepare(database, sql);
-  if (!statement.ok()) return statement.error();
-  const Result<bool> row = statement->step();
+  SOTTO_ASSIGN_OR_RETURN(Statement statement, Statement::prepare(database, sql));
+  const Result<bool> row = statement.step();
   if (!row.ok()) return row.error();
-  return *row ? statement->text(0) : std::string();
+  return *row ? statement.text(0) : std::string();
 }
 
 /// Durable before a commit returns: synchronous=FULL fsyncs the write-ahead log at each one.
 Status configure(sqlite3* database) {
-  const Result<std::string> mode = query_one(database, "PRAGMA journal_mode = WAL");
-  if (!mode.ok()) return mode.error();
-  if (*mode != "wal") return Error{"ledger: this file system does not support SQLite's WAL"};
-  if (Status done = execute(database, "PRAGMA synchronous = FULL"); !done.ok()) return done;
-  const Result<std::string> synchronous = query_one(database, "PRAGMA synchronous");
-  if (!synchronous.ok()) return synchronous.error();
-  if (*synchronous != "2") return Error{"ledger: SQLite does not write synchronously here"};
+  SOTTO_ASSIGN_OR_RETURN(const std::string mode, query_one(database, "PRAGMA journal_mode = WAL"));
+  if (mode != "wal") return Error{"ledger: this file system does not support SQLite's WAL"};
+  SOTTO_TRY(execute(database, "PRAGMA synchronous = FULL"));
+  SOTTO_ASSIGN_OR_RETURN(const std::string synchronous, query_one(database, "PRAGMA synchronous"));
+  if (synchronous != "2") return Error{"ledger: SQLite does not write synchronously here"};
   return {};
 }
 
@@ -147,30 +144,26 @@ void CloseDatabase::operator()(sqlite3* database) const {
 }
 
 Result<Database> open_ledger_file(const std::filesystem::path& file) {
-  Result<Database> database =
-      open_database(file.string(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-  if (!database.ok()) return database;
-  if (Status done = configure(database->get()); !done.ok()) return in_file(file, done.error());
-  if (Status done = make_newest(database->get()); !done.ok()) return in_file(file, done.error());
+  SOTTO_ASSIGN_OR_RETURN(Database database,
+                         open_database(file.string(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
+  if (Status done = configure(database.get()); !done.ok()) return in_file(file, done.error());
+  if (Status done = make_newest(database.get()); !done.ok()) return in_file(file, done.error());
   const std::filesystem::path parent = file.parent_path();
-  if (Status done = journal::sync_directory(parent.empty() ? "." : parent); !done.ok())
-    return done.error();
+  SOTTO_TRY(journal::sync_directory(parent.empty() ? "." : parent));
   return database;
 }
 
 Result<Database> copy_of_ledger_file(const std::filesystem::path& file) {
-  Result<Database> memory = open_database(":memory:", SQLITE_OPEN_READWRITE);
-  if (!memory.ok()) return memory;
+  SOTTO_ASSIGN_OR_RETURN(Database memory, open_database(":memory:", SQLITE_OPEN_READWRITE));
   std::error_code failed;
   if (std::filesystem::exists(file, failed)) {
-    Result<Database> source = open_database(file.string(), SQLITE_OPEN_READONLY);
-    if (!source.ok()) return source;
-    if (Status done = copy(source->get(), memory->get()); !done.ok())
+    SOTTO_ASSIGN_OR_RETURN(Database source, open_database(file.string(), SQLITE_OPEN_READONLY));
+    if (Status done = copy(source.get(), memory.get()); !done.ok())
       return in_file(file, done.error());
   } else if (failed) {
     return Error{file.string() + ": " + failed.message()};
   }
-  if (Status done = make_newest(memory->get()); !done.ok()) return in_file(file, done.error());
+  if (Status done = make_newest(memory.get()); !done.ok()) return in_file(file, done.error());
   return memory;
 }
 

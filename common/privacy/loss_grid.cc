@@ -146,7 +146,7 @@ Status check(const Mechanism& mechanism) {
 
 Result<LossGrids> discretise(const Mechanism& mechanism, double interval, double tail) {
   SOTTO_CHECK(interval > 0 && tail > 0 && tail < 0.1, "a grid without a width");
-  if (Status fits = check(mechanism); !fits.ok()) return fits.error();
+  SOTTO_TRY(check(mechanism));
 
   struct {
     double interval;

@@ -40,21 +40,19 @@ Result<Directions> on_grids(const Parts& parts, double interval, double delta) {
     releases += static_cast<double>(part.count);
   Directions out;
   for (const auto& part : parts) {
-    Result<LossGrids> grids =
-        discretise(part.mechanism, interval, std::min(1e-6, kTailShare * delta / releases));
-    if (!grids.ok()) return grids.error();
-    out.remove.push_back({.loss = std::move(grids->remove), .count = part.count});
-    out.add.push_back({.loss = std::move(grids->add), .count = part.count});
+    SOTTO_ASSIGN_OR_RETURN(
+        LossGrids grids,
+        discretise(part.mechanism, interval, std::min(1e-6, kTailShare * delta / releases)));
+    out.remove.push_back({.loss = std::move(grids.remove), .count = part.count});
+    out.add.push_back({.loss = std::move(grids.add), .count = part.count});
   }
   return out;
 }
 
 Result<double> larger_epsilon(const Directions& directions, double delta) {
-  const Result<double> remove = composed_epsilon(directions.remove, delta);
-  if (!remove.ok()) return remove;
-  const Result<double> add = composed_epsilon(directions.add, delta);
-  if (!add.ok()) return add;
-  return std::max(*remove, *add);
+  SOTTO_ASSIGN_OR_RETURN(const double remove, composed_epsilon(directions.remove, delta));
+  SOTTO_ASSIGN_OR_RETURN(const double add, composed_epsilon(directions.add, delta));
+  return std::max(remove, add);
 }
 
 double fewest_points(const Directions& directions) {
@@ -80,7 +78,7 @@ double interval_for(const Directions& directions, double releases, double delta,
 }  // namespace
 
 Status PldAccountant::add(const Mechanism& mechanism, std::uint64_t count) {
-  if (Status fits = check(mechanism); !fits.ok()) return fits;
+  SOTTO_TRY(check(mechanism));
   if (count == 0) return {};
   const auto* gaussian = std::get_if<SampledGaussian>(&mechanism);
   if (gaussian != nullptr && gaussian->rate == 1) {

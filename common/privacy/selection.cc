@@ -54,7 +54,7 @@ Result<double> epsilon_of_selection(const DpSgdSteps& one_try, const RandomTries
   if (!(tries.mean > 1) || !std::isfinite(tries.mean))
     return Error{"the mean number of tries must be above 1 and finite"};
   RdpAccountant accountant;
-  if (Status added = accountant.add(one_try); !added.ok()) return added.error();
+  SOTTO_TRY(accountant.add(one_try));
   const auto orders = accountant.orders(), rdp = accountant.rdp();
   const bool poisson = tries.law == TriesLaw::kPoisson;
   const double common = poisson ? 0 : negative_binomial_term(orders, rdp, tries);

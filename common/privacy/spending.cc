@@ -31,8 +31,7 @@ class Decider {
   Result<Decision> take(const std::optional<BudgetRule>& kept) {
     out_.rule = kept;
     if (charge_.steps) {
-      if (budget_.max_epsilon < kInfinity)
-        if (Status decided = lifetime(); !decided.ok()) return decided.error();
+      if (budget_.max_epsilon < kInfinity) SOTTO_TRY(lifetime());
       job();
     } else if (charge_.without_privacy && budget_.max_epsilon < kInfinity) {
       refuse(Limit::kLifetime, "a release without differential privacy costs more than any budget");
@@ -73,7 +72,7 @@ class Decider {
     RdpAccountant plan;
     DpSgdSteps steps = *charge_.steps;
     steps.steps *= std::max<std::uint64_t>(charge_.planned, 1);
-    if (Status added = plan.add(steps); !added.ok()) return added.error();
+    SOTTO_TRY(plan.add(steps));
     BudgetRule rule{
         .order = best_order(first ? plan : before_.curve(), budget_.max_epsilon, budget_.delta),
         .one_job = std::nullopt,
@@ -92,9 +91,8 @@ class Decider {
       return {};
     }
     if (!out_.rule) {
-      Result<BudgetRule> first = first_rule();
-      if (!first.ok()) return first.error();
-      out_.rule = *first;
+      SOTTO_ASSIGN_OR_RETURN(BudgetRule first, first_rule());
+      out_.rule = first;
     }
     BudgetRule& rule = *out_.rule;
     const double next = by_filter(after_, rule.order);
@@ -168,11 +166,10 @@ Status Spending::add(const Charge& charge) {
   examples_unbounded_ = examples_unbounded_ || charge.without_privacy;
   participant_unbounded_ = participant_unbounded_ || (trained && !charge.noise);
   if (charge.steps) {
-    if (Status added = examples_.add(*charge.steps); !added.ok()) return added;
-    if (Status added = curve_.add(*charge.steps); !added.ok()) return added;
+    SOTTO_TRY(examples_.add(*charge.steps));
+    SOTTO_TRY(curve_.add(*charge.steps));
     jobs_.insert(charge.job_hash);
-    if (charge.job_hash == job_)
-      if (Status added = of_job_.add(*charge.steps); !added.ok()) return added;
+    if (charge.job_hash == job_) SOTTO_TRY(of_job_.add(*charge.steps));
   }
   return charge.noise ? participant_.add(*charge.noise) : Status{};
 }

@@ -12,22 +12,18 @@ Status hand_over_audit(const std::filesystem::path& folder, const crypto::Signin
       folder / ("audit-" + to_hex(from.verify_key()).substr(0, 16) + ".jsonl");
   if (std::filesystem::exists(ended))
     return Error{ended.string() + " exists; move it away: the log of these keys ends there"};
-  auto old = AuditLog::open(file, from);
-  if (!old.ok()) return old.error();
-  if (Status s = old->append({"keys_replaced", {{"next_signing_key", to_hex(to.verify_key())}}},
-                             unix_seconds);
-      !s.ok())
-    return s;
+  SOTTO_ASSIGN_OR_RETURN(auto old, AuditLog::open(file, from));
+  SOTTO_TRY(
+      old.append({"keys_replaced", {{"next_signing_key", to_hex(to.verify_key())}}}, unix_seconds));
   std::error_code error;
   std::filesystem::rename(file, ended, error);
   if (error) return Error{"cannot rename " + file.string() + ": " + error.message()};
-  if (Status s = journal::sync_directory(folder); !s.ok()) return s;
-  auto fresh = AuditLog::open(file, to);
-  if (!fresh.ok()) return fresh.error();
-  return fresh->append({"keys_taken_over",
-                        {{"previous_signing_key", to_hex(from.verify_key())},
-                         {"previous_head", to_text(old->head())}}},
-                       unix_seconds);
+  SOTTO_TRY(journal::sync_directory(folder));
+  SOTTO_ASSIGN_OR_RETURN(auto fresh, AuditLog::open(file, to));
+  return fresh.append({"keys_taken_over",
+                       {{"previous_signing_key", to_hex(from.verify_key())},
+                        {"previous_head", to_text(old.head())}}},
+                      unix_seconds);
 }
 
 }  // namespace sotto::run

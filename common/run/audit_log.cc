@@ -84,31 +84,27 @@ AuditLog::AuditLog(std::filesystem::path file, const crypto::SigningKey& signing
 Result<AuditLog> AuditLog::open(const std::filesystem::path& file,
                                 const crypto::SigningKey& signing) {
   AuditLog log(file, signing);
-  const auto lock = lock_for_a_moment(file);
-  if (!lock.ok()) return lock.error();
+  SOTTO_TRY(lock_for_a_moment(file));
   if (!std::filesystem::exists(file)) {
-    if (Status made = journal::write_file_atomically(file, {}, journal::FileAccess::kOwnerOnly);
-        !made.ok())
-      return made.error();
+    SOTTO_TRY(journal::write_file_atomically(file, {}, journal::FileAccess::kOwnerOnly));
   }
-  if (auto torn = log.catch_up(); !torn.ok()) return torn.error();
+  SOTTO_TRY(log.catch_up());
   return log;
 }
 
 Result<std::uint64_t> AuditLog::catch_up() {
-  const auto content = journal::read_file(file_, kMaxFileBytes);
-  if (!content.ok()) return content.error();
-  if (content->size() < end_)
+  SOTTO_ASSIGN_OR_RETURN(const auto content, journal::read_file(file_, kMaxFileBytes));
+  if (content.size() < end_)
     return Error{file_.string() + " became shorter while it was in use: somebody cut it"};
-  if (content->size() == end_) return std::uint64_t{0};
+  if (content.size() == end_) return std::uint64_t{0};
   // Whatever is new is rare and short; the whole is checked, so that one rule serves all.
   AuditReport report =
-      check_audit_log(*content, signing_->verify_key(),
+      check_audit_log(content, signing_->verify_key(),
                       head_.sequence > 0 ? std::vector{head_} : std::vector<AuditHead>{});
   std::uint64_t torn = 0;
   if (!report.findings.empty() && report.findings.back().kind == AuditFinding::Kind::kIncomplete) {
-    const auto last = std::find(content->rbegin(), content->rend(), '\n');
-    torn = static_cast<std::uint64_t>(last - content->rbegin());
+    const auto last = std::find(content.rbegin(), content.rend(), '\n');
+    torn = static_cast<std::uint64_t>(last - content.rbegin());
     report.findings.pop_back();
   }
   if (!report.whole())
@@ -117,15 +113,13 @@ Result<std::uint64_t> AuditLog::catch_up() {
                  ". Nothing is added to a log that is not whole: keep it, move it away, and a new "
                  "one begins"};
   head_ = report.head;
-  end_ = content->size() - torn;
+  end_ = content.size() - torn;
   return torn;
 }
 
 Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
-  const auto lock = lock_for_a_moment(file_);
-  if (!lock.ok()) return lock.error();
-  const auto torn = catch_up();
-  if (!torn.ok()) return torn.error();
+  SOTTO_TRY(lock_for_a_moment(file_));
+  SOTTO_ASSIGN_OR_RETURN(const auto torn, catch_up());
   const journal::FileDescriptor file(::open(file_.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file.is_open()) return journal::system_error("cannot open " + file_.string());
   std::string text;
@@ -135,8 +129,8 @@ Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
     head = audit_head(line, head.sequence + 1);
     text += line + "\n";
   };
-  if (*torn > 0) {
-    add({"incomplete_line_dropped", {{"bytes", std::to_string(*torn)}}});
+  if (torn > 0) {
+    add({"incomplete_line_dropped", {{"bytes", std::to_string(torn)}}});
     // One byte of it stays until the new line covers it: a crash here is an incomplete line again.
     if (::ftruncate(file.get(), static_cast<off_t>(end_ + 1)) != 0 || ::fsync(file.get()) != 0)
       return journal::system_error("cannot cut the incomplete line of " + file_.string());

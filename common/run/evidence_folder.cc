@@ -49,11 +49,9 @@ std::string keep_evidence(const std::filesystem::path& folder, const secagg::Evi
 
 Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,
                                             const config::Roster& roster) {
-  const auto bytes = journal::read_file(file, kMaxBytes);
-  if (!bytes.ok()) return bytes.error();
-  const auto evidence = secagg::parse_evidence(*bytes);
-  if (!evidence.ok()) return evidence.error();
-  return secagg::check_evidence(*evidence, evidence_roster(roster));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto evidence, secagg::parse_evidence(bytes));
+  return secagg::check_evidence(evidence, evidence_roster(roster));
 }
 
 }  // namespace sotto::run

@@ -28,9 +28,8 @@ std::uint32_t smallest_cohort(const config::JobConfig& job) {
 
 Result<std::uint32_t> own_s_min(const config::JobConfig& job, const secagg::RoundSize& size) {
   if (job.distributed_privacy.enabled) return secagg::noisy_s_min(graph_rules(job), size);
-  const auto thresholds = secagg::complete_graph_thresholds(size.n, size.C);
-  if (!thresholds.ok()) return thresholds.error();
-  return thresholds->s_min;
+  SOTTO_ASSIGN_OR_RETURN(const auto thresholds, secagg::complete_graph_thresholds(size.n, size.C));
+  return thresholds.s_min;
 }
 
 std::uint32_t smallest_sum(const config::JobConfig& job) {
@@ -77,7 +76,7 @@ Result<privacy::NoisyRounds> noise_of_job(const config::JobConfig& job,
 Result<double> participant_epsilon(const privacy::NoisyRounds& rounds, double delta) {
   if (!(delta > 0 && delta < 1)) return Error{"delta must be in (0, 1)"};
   privacy::RdpAccountant accountant;
-  if (Status added = accountant.add(rounds); !added.ok()) return added.error();
+  SOTTO_TRY(accountant.add(rounds));
   return accountant.epsilon(delta);
 }
 

@@ -20,13 +20,13 @@ Result<std::optional<privacy::DpSgdSteps>> covered_steps_of(
   privacy::DpSgdSteps out{
       .sampling_rate = rate, .noise_multiplier = dp.noise_multiplier, .steps = job.covered_steps()};
   if (out.noise_multiplier > 0) return Steps(out);
-  const auto calibrated = privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
-                                                               .delta = dp.target_delta,
-                                                               .sampling_rate = rate,
-                                                               .steps = out.steps},
-                                                              privacy::Accounting::kPld);
-  if (!calibrated.ok()) return calibrated.error();
-  out.noise_multiplier = *calibrated;
+  SOTTO_ASSIGN_OR_RETURN(const auto calibrated,
+                         privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
+                                                              .delta = dp.target_delta,
+                                                              .sampling_rate = rate,
+                                                              .steps = out.steps},
+                                                             privacy::Accounting::kPld));
+  out.noise_multiplier = calibrated;
   return Steps(out);
 }
 
@@ -40,9 +40,8 @@ Result<PublicEpsilon> PublicEpsilon::of(const config::JobConfig& job) {
   out.steps_per_round_ = job.local_training.local_steps;
   out.covered_attempts_ = std::uint64_t{job.rounds.num_server_rounds} + dp.spare_rounds;
   if (dp.noise_multiplier <= 0) out.target_ = dp.target_epsilon;
-  const auto steps = covered_steps_of(job, std::nullopt);
-  if (!steps.ok()) return steps.error();
-  if (*steps) out.noise_multiplier_ = (*steps)->noise_multiplier;
+  SOTTO_ASSIGN_OR_RETURN(const auto steps, covered_steps_of(job, std::nullopt));
+  if (steps) out.noise_multiplier_ = steps->noise_multiplier;
   return out;
 }
 

@@ -48,9 +48,8 @@ std::map<std::string, std::string> metadata_of(const config::JobConfig& job) {
 /// GPT-2 stores its linears [in, out].
 Result<bool> stores_in_out(const config::JobConfig& job) {
   const fs::path file = fs::path(job.model.path) / "config.json";
-  const Result<Bytes> text = journal::read_file(file, 1 << 20);
-  if (!text.ok()) return text.error();
-  const json config = json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  SOTTO_ASSIGN_OR_RETURN(const Bytes text, journal::read_file(file, 1 << 20));
+  const json config = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) return Error{file.string() + ": is not a JSON object"};
   const auto type = config.find("model_type");
   return type != config.end() && *type == "gpt2";
@@ -139,10 +138,9 @@ Status add_into(Tensor& weight, const Adapter& adapter) {
 }
 
 Result<std::map<std::string, Tensor>> base_tensors(const fs::path& folder) {
-  const Result<Checkpoint> base = Checkpoint::open(folder);
-  if (!base.ok()) return base.error();
+  SOTTO_ASSIGN_OR_RETURN(const Checkpoint base, Checkpoint::open(folder));
   std::map<std::string, Tensor> out;
-  for (const auto& [name, view] : base->tensors()) {
+  for (const auto& [name, view] : base.tensors()) {
     Result<std::vector<float>> values = floats_of(view);
     if (values.ok()) out[name] = {view.shape, std::move(values).value()};  // else a constant
   }
@@ -160,20 +158,16 @@ Tensor* find(std::map<std::string, Tensor>& tensors, const std::string& name) {
 
 Status save_model(const fs::path& folder, const config::JobConfig& job,
                   const FlatParameters& parameters) {
-  if (Status copied = copy_shape_and_vocabulary(job.model.path, folder); !copied.ok())
-    return copied;
+  SOTTO_TRY(copy_shape_and_vocabulary(job.model.path, folder));
   if (job.lora.r == 0)
     return write_safetensors(folder / "model.safetensors", parameters, metadata_of(job));
-  const Result<bool> in_out = stores_in_out(job);
-  if (!in_out.ok()) return in_out.error();
+  SOTTO_ASSIGN_OR_RETURN(const bool in_out, stores_in_out(job));
   FlatParameters named = parameters;
   for (ParameterShape& p : named.layout)
     p.name.insert(0, kPeftPrefix);
-  const std::string config = adapter_config(job, parameters, *in_out);
-  if (Status written = journal::write_file_atomically(
-          folder / "adapter_config.json", {view_of(config)}, journal::FileAccess::kEveryoneReads);
-      !written.ok())
-    return written;
+  const std::string config = adapter_config(job, parameters, in_out);
+  SOTTO_TRY(journal::write_file_atomically(folder / "adapter_config.json", {view_of(config)},
+                                           journal::FileAccess::kEveryoneReads));
   return write_safetensors(folder / kAdapterFile, named, metadata_of(job));
 }
 
@@ -193,36 +187,33 @@ Status copy_base_weights(const fs::path& folder, const config::JobConfig& job) {
 }
 
 Result<FlatParameters> load_parameters(const fs::path& file) {
-  Result<FlatParameters> read = read_safetensors(file);
-  if (!read.ok()) return read;
-  for (ParameterShape& p : read->layout)
+  SOTTO_ASSIGN_OR_RETURN(FlatParameters read, read_safetensors(file));
+  for (ParameterShape& p : read.layout)
     if (p.name.starts_with(kPeftPrefix)) p.name.erase(0, kPeftPrefix.size());
   return read;
 }
 
 Result<FlatParameters> merged_model(const config::JobConfig& job,
                                     const FlatParameters& parameters) {
-  auto tensors = base_tensors(job.model.path);
-  if (!tensors.ok()) return tensors.error();
-  const Result<bool> in_out = stores_in_out(job);
-  if (!in_out.ok()) return in_out.error();
+  SOTTO_ASSIGN_OR_RETURN(auto tensors, base_tensors(job.model.path));
+  SOTTO_ASSIGN_OR_RETURN(const bool in_out, stores_in_out(job));
   const std::map<std::string, Tensor> trained = by_name(parameters);
   for (const auto& [name, tensor] : trained) {
     const std::string module = adapted_module(name);
-    if (module.empty() && !name.ends_with(kLoraB)) (*tensors)[name] = tensor;  // a head
+    if (module.empty() && !name.ends_with(kLoraB)) tensors[name] = tensor;  // a head
     if (module.empty()) continue;
     const auto b = trained.find(module + std::string(kLoraB));
-    Tensor* weight = find(*tensors, module + ".weight");
+    Tensor* weight = find(tensors, module + ".weight");
     if (b == trained.end() || weight == nullptr)
       return Error{job.model.path + ": no weight for the adapter of " + module};
     if (Status added = add_into(
             *weight,
-            {.a = tensor, .b = b->second, .scale = job.lora.alpha / job.lora.r, .in_out = *in_out});
+            {.a = tensor, .b = b->second, .scale = job.lora.alpha / job.lora.r, .in_out = in_out});
         !added.ok())
       return Error{module + ": " + added.error().message};
   }
   FlatParameters out;
-  for (const auto& [name, tensor] : *tensors) {
+  for (const auto& [name, tensor] : tensors) {
     out.layout.push_back({name, tensor.shape});
     out.values.insert(out.values.end(), tensor.values.begin(), tensor.values.end());
   }
@@ -231,8 +222,7 @@ Result<FlatParameters> merged_model(const config::JobConfig& job,
 
 Status save_merged(const fs::path& folder, const config::JobConfig& job,
                    const FlatParameters& merged) {
-  if (Status copied = copy_shape_and_vocabulary(job.model.path, folder); !copied.ok())
-    return copied;
+  SOTTO_TRY(copy_shape_and_vocabulary(job.model.path, folder));
   return write_safetensors(folder / "model.safetensors", merged, metadata_of(job));
 }
 

@@ -146,12 +146,11 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
   SOTTO_CHECK(!state.u1, "M2 is accepted once");
   if (!verify_key_list(state.coordinator, state.h, m2))
     return refused("M2", "the coordinator's signature does not verify");
-  auto u1 = state.read_set("M2", m2.u1, nullptr);
-  if (!u1.ok()) return u1.error();
-  if (Status keys = state.check_advertisements(m2, *u1); !keys.ok()) return keys.error();
+  SOTTO_ASSIGN_OR_RETURN(auto u1, state.read_set("M2", m2.u1, nullptr));
+  SOTTO_TRY(state.check_advertisements(m2, u1));
   for (const wire::Advertise& m1 : m2.advertisements)
     state.m1s[*state.cohort.index_of(m1.id)] = m1;
-  state.u1 = std::move(u1).value();
+  state.u1 = std::move(u1);
   for (std::uint32_t other : intersection(state.neighbours, *state.u1)) {
     auto agreed = state.enc_key.agree(state.m1s.at(other).pk_enc);
     SOTTO_CHECK(agreed.ok(), "keys of low order were refused at M2");
@@ -214,9 +213,8 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
   SOTTO_CHECK(state.u1 && !state.v, "M4 is accepted once, after M2");
   if (!verify_share_forward(state.coordinator, state.h, m4))
     return refused("M4", "the coordinator's signature does not verify");
-  auto v = state.read_set("M4", m4.v, &*state.u1);
-  if (!v.ok()) return v.error();
-  const IndexSet dealers = intersection(state.neighbours, *v);
+  SOTTO_ASSIGN_OR_RETURN(auto v, state.read_set("M4", m4.v, &*state.u1));
+  const IndexSet dealers = intersection(state.neighbours, v);
   if (m4.entries.size() != dealers.size())
     return refused("M4", "not one share from every neighbour in V");
   for (std::size_t i = 0; i < dealers.size(); ++i)
@@ -241,7 +239,7 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
       state.complaints.emplace(dealers[i], Commitments{.b = entry.cb, .r = entry.cr});
   }
   state.ze.clear();  // nothing more is sealed or opened in this round
-  state.v = std::move(v).value();
+  state.v = std::move(v);
   state.d_v = digest_v(state.h, m4.v);
   IndexSet bad_dealers;
   for (const auto& [dealer, committed] : state.complaints)

@@ -25,17 +25,16 @@ Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
   if (!verify_survivors(state.coordinator, state.h, m6))
     return refused("M6", "the coordinator's signature does not verify");
   if (m6.d_u2 != state.d_u2) return refused("M6", "it is about another U2");
-  auto s = state.read_set("M6", m6.s, &*state.u2);
-  if (!s.ok()) return s.error();
+  SOTTO_ASSIGN_OR_RETURN(auto s, state.read_set("M6", m6.s, &*state.u2));
   // Survivors that this certificate leaves whole: everybody's secrets can be opened, and the honest
   // ones stay connected (bound B of 2.4), so that no part of the sum comes out alone.
-  if (const IndexSet lost = state.graph.short_of_holders(*s); !lost.empty())
+  if (const IndexSet lost = state.graph.short_of_holders(s); !lost.empty())
     return refused("M6", name_of(state.id_of(lost.front())) + " has fewer than t holders in S");
-  if (!state.graph.windows_are_full(*s))
+  if (!state.graph.windows_are_full(s))
     return refused("M6", "more than q members of a window of the ring are not in S");
   const Bytes32 d_s = digest_s(state.h, m6.d_u2, m6.s);
   if (state.s && d_s != state.d_s) return refused("M6", "another S was endorsed in this round");
-  state.s = std::move(s).value();
+  state.s = std::move(s);
   state.d_s = d_s;
   Endorsement out{.d_u2 = state.d_u2, .d_s = d_s, .message = {.id = state.self, .signature = {}}};
   sign_endorse(*state.signing, state.h, state.d_u2, d_s, out.message);
@@ -92,9 +91,8 @@ Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
   // R1
   if (!state.s || m8.d_s != state.d_s || m8.d_u2 != state.d_u2)
     return refused("M8", "this member has not endorsed that S");
-  if (Status certificate = state.check_certificate(m8); !certificate.ok())
-    return certificate.error();
-  if (Status headers = state.check_upload_headers(m8); !headers.ok()) return headers.error();
+  SOTTO_TRY(state.check_certificate(m8));
+  SOTTO_TRY(state.check_upload_headers(m8));
   // R4: one answer a round. R1 holds it to the endorsed S; it is never made a second time.
   if (state.response) return *state.response;
 

@@ -45,7 +45,7 @@ Status Client::State::check_complaints(const wire::Complaints& m4b) const {
 Result<wire::Opening> Client::open_shares(const wire::Complaints& m4b) {
   State& state = *state_;
   SOTTO_CHECK(state.v && !state.u2, "shares are opened after M4 and before M4U");
-  if (Status asked = state.check_complaints(m4b); !asked.ok()) return asked.error();
+  SOTTO_TRY(state.check_complaints(m4b));
   wire::Opening m4c{.id = state.self, .d_v = state.d_v, .shares = {}, .signature = {}};
   for (const wire::ShareCheck& check : m4b.checks) {
     const auto holder = state.dealt.find(*state.cohort.index_of(check.id));
@@ -95,13 +95,11 @@ Status Client::accept_u2(const wire::Fix& m4u) {
     return refused("M4U", "the coordinator's signature does not verify");
   IndexSet good;  // masks with the others would not cancel
   std::ranges::set_difference(*state.v, state.other_keys, std::back_inserter(good));
-  auto u2 = state.read_set("M4U", m4u.u2, &good);
-  if (!u2.ok()) return u2.error();
-  auto opened = state.opened_to_me(m4u, *u2);
-  if (!opened.ok()) return opened.error();
-  state.held.merge(*opened);
+  SOTTO_ASSIGN_OR_RETURN(auto u2, state.read_set("M4U", m4u.u2, &good));
+  SOTTO_ASSIGN_OR_RETURN(auto opened, state.opened_to_me(m4u, u2));
+  state.held.merge(opened);
   state.dealt.clear();
-  state.u2 = std::move(u2).value();
+  state.u2 = std::move(u2);
   state.d_u2 = digest_u2(state.h, m4u.u2);
   return {};
 }

@@ -164,8 +164,7 @@ Result<Finding> two_messages(const Book& book, const Evidence& e) {
 
 Result<Finding> two_endorsements(const Book& book, const Evidence& e) {
   if (e.messages.size() != 2) return flawed("it needs two endorsements");
-  auto found = of_two<wire::UnmaskRequest>(book, e, "");
-  if (!found.ok()) return found;
+  SOTTO_TRY(of_two<wire::UnmaskRequest>(book, e, ""));
   const MemberId one = std::get<wire::UnmaskRequest>(e.messages[0]).certificate[0].id;
   if (std::get<wire::UnmaskRequest>(e.messages[1]).certificate[0].id != one)
     return flawed("its messages have two authors");
@@ -250,9 +249,8 @@ Result<OpenedSecret> opened(const Book& book, MemberId dealer,
     points.push_back(*book.cohort.index_of(holder) + 1);
     shares.push_back(share->share);
   }
-  auto reconstructor = crypto::Reconstructor::create(points);
-  if (!reconstructor.ok()) return reconstructor.error();
-  return OpenedSecret{.kind = *kind, .secret = reconstructor->reconstruct(shares)};
+  SOTTO_ASSIGN_OR_RETURN(auto reconstructor, crypto::Reconstructor::create(points));
+  return OpenedSecret{.kind = *kind, .secret = reconstructor.reconstruct(shares)};
 }
 
 bool is_committed(const Book& book, const wire::Advertise& m1, const OpenedSecret& opened) {
@@ -265,9 +263,8 @@ Result<Finding> inconsistent_dealer(const Book& book, const Evidence& e) {
   const auto* m1 = e.messages.empty() ? nullptr : std::get_if<wire::Advertise>(&e.messages[0]);
   if (m1 == nullptr || !is_signed(book, *m1) || e.messages.size() != 1 + 2 * book.t)
     return flawed("it needs a dealer's M1 and t shares");
-  const auto secret = opened(book, m1->id, std::span(e.messages).subspan(1));
-  if (!secret.ok()) return secret.error();
-  if (is_committed(book, *m1, *secret))
+  SOTTO_ASSIGN_OR_RETURN(const auto secret, opened(book, m1->id, std::span(e.messages).subspan(1)));
+  if (is_committed(book, *m1, secret))
     return flawed("the shares give what the dealer committed to");
   return Finding{m1->id, "Shares: t of them do not give what its Advertise committed to"};
 }
@@ -279,12 +276,11 @@ Result<Finding> closed_escrow(const Book& book, const Evidence& e) {
   if (m3 == nullptr || m3->id != m1->id || !is_signed(book, *m1) || !is_signed(book, *m3) ||
       !m3->entries[0].escrow)
     return flawed("it needs a dealer's M1 and an entry of it with an escrow");
-  const auto r = opened(book, m1->id, std::span(e.messages).subspan(2));
-  if (!r.ok()) return r.error();
-  if (r->kind != wire::ShareKind::kMaskKey || !is_committed(book, *m1, *r))
+  SOTTO_ASSIGN_OR_RETURN(const auto r, opened(book, m1->id, std::span(e.messages).subspan(2)));
+  if (r.kind != wire::ShareKind::kMaskKey || !is_committed(book, *m1, r))
     return flawed("the shares do not give the dealer's mask key");
   const wire::ShareEntry& entry = m3->entries[0];
-  if (open_escrow(*entry.escrow, {.h = book.h, .dealer = m1->id, .holder = entry.to}, r->secret))
+  if (open_escrow(*entry.escrow, {.h = book.h, .dealer = m1->id, .holder = entry.to}, r.secret))
     return flawed("the escrow opens");
   return Finding{m1->id, "Shares: what it put in escrow for member " +
                              std::to_string(raw(entry.to)) +
@@ -314,12 +310,11 @@ Result<Cohort> cohort_of(const Evidence& e, const EvidenceRoster& roster) {
 
 Result<Finding> check_evidence(const Evidence& e, const EvidenceRoster& roster) {
   if (e.header.roster_hash != roster.roster_hash) return flawed("it is about another roster");
-  auto cohort = cohort_of(e, roster);
-  if (!cohort.ok()) return cohort.error();
+  SOTTO_ASSIGN_OR_RETURN(auto cohort, cohort_of(e, roster));
   const Book book{.h = header_hash(e.header),
                   .t = e.header.t,
                   .coordinator = roster.coordinator,
-                  .cohort = std::move(cohort).value()};
+                  .cohort = std::move(cohort)};
   switch (e.kind) {
     case EvidenceKind::kTwoMessages:
       return two_messages(book, e);
@@ -366,9 +361,8 @@ Result<Evidence> parse_evidence(BytesView bytes) {
   if (!std::ranges::equal(in.bytes(kMagic.size()), view_of(kMagic))) return damaged;
   Evidence e;
   e.kind = static_cast<EvidenceKind>(in.u8());
-  auto header = wire::parse_header(in.bytes(in.u32()));
-  if (!header.ok()) return header.error();
-  e.header = std::move(header).value();
+  SOTTO_ASSIGN_OR_RETURN(auto header, wire::parse_header(in.bytes(in.u32())));
+  e.header = std::move(header);
   const std::uint32_t members = in.u32();
   if (std::uint64_t{members} * 4 > in.remaining()) return damaged;
   for (std::uint32_t i = 0; i < members; ++i)
@@ -376,9 +370,8 @@ Result<Evidence> parse_evidence(BytesView bytes) {
   const std::uint32_t count = in.u32();
   if (count > kMaxMessages) return damaged;
   for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
-    auto decoded = wire::decode(in.bytes(in.u32()));
-    if (!decoded.ok()) return decoded.error();
-    e.messages.push_back(std::move(decoded->message));
+    SOTTO_ASSIGN_OR_RETURN(auto decoded, wire::decode(in.bytes(in.u32())));
+    e.messages.push_back(std::move(decoded.message));
   }
   if (!in.finished() || !std::ranges::equal(encode_evidence(e), bytes)) return damaged;
   return e;

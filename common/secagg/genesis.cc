@@ -76,7 +76,7 @@ Bytes32 genesis_digest(const RunId& run, const Bytes32& roster_hash,
 
 Result<Genesis> check_genesis(const GenesisContext& context, const wire::GenesisProof& proof) {
   if (proof.run != context.run) return refused("it is of another run");
-  if (Status entries = check_entries(context, proof.entries); !entries.ok()) return entries.error();
+  SOTTO_TRY(check_entries(context, proof.entries));
   if (proof.reveals.size() != proof.entries.size())
     return refused("not everybody who committed has revealed");
   const Bytes32 digest = genesis_digest(context.run, context.roster_hash, proof.entries);
@@ -143,7 +143,7 @@ Result<GenesisMember::Reveal> GenesisMember::reveal(const wire::GenesisList& lis
   }
   if (!verify_genesis_list(context_.coordinator, digest, list))
     return refused("the coordinator's signature of the list does not verify");
-  if (Status entries = check_entries(context_, list.entries); !entries.ok()) return entries.error();
+  SOTTO_TRY(check_entries(context_, list.entries));
   const wire::GenesisEntry* own = find(list.entries, self_);
   if (!own || *own != attempt_->commit.entry) return refused("this member's commitment is not in");
   wire::GenesisReveal reveal{
@@ -156,13 +156,12 @@ Result<GenesisMember::Reveal> GenesisMember::reveal(const wire::GenesisList& lis
 }
 
 Result<Genesis> GenesisMember::accept(const wire::GenesisProof& proof) {
-  auto genesis = check_genesis(context_, proof);
-  if (!genesis.ok()) return genesis;
-  if (!std::ranges::binary_search(genesis->members, self_))
+  SOTTO_ASSIGN_OR_RETURN(auto genesis, check_genesis(context_, proof));
+  if (!std::ranges::binary_search(genesis.members, self_))
     return refused("this member is not in it");
-  if (memory_.genesis && *memory_.genesis != *genesis)
+  if (memory_.genesis && *memory_.genesis != genesis)
     return refused("this run has another one already");
-  memory_.genesis = *genesis;
+  memory_.genesis = genesis;
   return genesis;
 }
 

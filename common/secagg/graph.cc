@@ -92,9 +92,8 @@ std::optional<Committee> least_committee(std::uint32_t n, std::uint32_t C, std::
 
 Result<GraphParameters> graph_parameters(std::uint32_t n, std::uint32_t C,
                                          const GraphRules& rules) {
-  const auto complete = complete_graph_thresholds(n, C);
-  if (!complete.ok()) return complete.error();
-  GraphParameters out{.graph = wire::Graph::kComplete, .k = n - 1, .q = 0, .thresholds = *complete};
+  SOTTO_ASSIGN_OR_RETURN(const auto complete, complete_graph_thresholds(n, C));
+  GraphParameters out{.graph = wire::Graph::kComplete, .k = n - 1, .q = 0, .thresholds = complete};
   if (n <= rules.full_graph_max) return out;
   const auto dropouts = static_cast<std::uint32_t>(std::uint64_t{n} * rules.dropout_percent / 100);
   if (const auto circulant = least_circulant(n, C, dropouts)) {

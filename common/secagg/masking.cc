@@ -101,9 +101,8 @@ Bytes pair_context(const Bytes32& h, const wire::Advertise& lo, const wire::Adve
 
 Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const crypto::PublicKey& peer,
                                      const crypto::Secret32& psk, BytesView pair_context) {
-  auto z = own.agree(peer);
-  if (!z.ok()) return z.error();
-  return crypto::kdf("SA1 pair", *z, {psk.expose(), pair_context});
+  SOTTO_ASSIGN_OR_RETURN(auto z, own.agree(peer));
+  return crypto::kdf("SA1 pair", z, {psk.expose(), pair_context});
 }
 
 void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,

@@ -6,10 +6,9 @@
 namespace sotto::secagg {
 
 Result<std::uint32_t> noisy_s_min(const GraphRules& rules, const RoundSize& size) {
-  const auto thresholds = complete_graph_thresholds(size.n, size.C);
-  if (!thresholds.ok()) return thresholds.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto thresholds, complete_graph_thresholds(size.n, size.C));
   const std::uint64_t dropouts = std::uint64_t{size.n} * rules.dropout_percent / 100;
-  return std::max(thresholds->s_min, static_cast<std::uint32_t>(size.n - dropouts));
+  return std::max(thresholds.s_min, static_cast<std::uint32_t>(size.n - dropouts));
 }
 
 namespace {
@@ -30,19 +29,16 @@ Result<RoundEncoding> round_encoding(const codec::EncodingSpec& plain,
                                      const std::optional<codec::NoiseTerms>& noise,
                                      const GraphRules& rules, const RoundSize& size) {
   if (!noise) {
-    const auto thresholds = complete_graph_thresholds(size.n, size.C);
-    if (!thresholds.ok()) return thresholds.error();
-    RoundEncoding out{.s_min = thresholds->s_min, .spec = plain};
+    SOTTO_ASSIGN_OR_RETURN(const auto thresholds, complete_graph_thresholds(size.n, size.C));
+    RoundEncoding out{.s_min = thresholds.s_min, .spec = plain};
     share_metric_noise(out.spec, out.s_min - size.C);
     return out;
   }
-  const auto s_min = noisy_s_min(rules, size);
-  if (!s_min.ok()) return s_min.error();
-  RoundEncoding out{.s_min = *s_min, .spec = plain};
+  SOTTO_ASSIGN_OR_RETURN(const auto s_min, noisy_s_min(rules, size));
+  RoundEncoding out{.s_min = s_min, .spec = plain};
   share_metric_noise(out.spec, out.s_min - size.C);
-  auto fitted = codec::noise_for(*noise, size.n, *s_min - size.C);
-  if (!fitted.ok()) return fitted.error();
-  out.spec.noise = std::move(fitted).value();
+  SOTTO_ASSIGN_OR_RETURN(auto fitted, codec::noise_for(*noise, size.n, s_min - size.C));
+  out.spec.noise = std::move(fitted);
   return out;
 }
 

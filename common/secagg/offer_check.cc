@@ -121,11 +121,10 @@ Result<Cohort> check_offer(const wire::Offer& offer, const crypto::VerifyKey& co
                            const LocalRules& rules) {
   if (!verify_offer(coordinator, offer))
     return Error{"offer refused: the coordinator's signature does not verify"};
-  auto cohort = cohort_of(offer, roster, rules);
-  if (!cohort.ok()) return cohort;
+  SOTTO_ASSIGN_OR_RETURN(auto cohort, cohort_of(offer, roster, rules));
   for (const Status& status :
-       {check_identity(offer.header, *cohort, self, rules), check_parameters(offer.header, rules),
-        check_draw(offer.header, *cohort, rules), check_lanes(offer.header, rules)})
+       {check_identity(offer.header, cohort, self, rules), check_parameters(offer.header, rules),
+        check_draw(offer.header, cohort, rules), check_lanes(offer.header, rules)})
     if (!status.ok()) return status.error();
   return cohort;
 }

@@ -102,8 +102,7 @@ Verdict Server::accept(const wire::Advertise& m1) {
 
 Status Server::fix_u1() {
   SOTTO_CHECK(!state_->u1, "U1 is fixed once");
-  if (Status enough = state_->enough(state_->advertised, "advertised keys"); !enough.ok())
-    return enough;
+  SOTTO_TRY(state_->enough(state_->advertised, "advertised keys"));
   state_->u1 = state_->advertised;
   state_->holders.reserve(state_->header.n);
   for (std::uint32_t dealer = 0; dealer < state_->header.n; ++dealer)
@@ -154,7 +153,7 @@ Verdict Server::accept(const wire::Shares& m3) {
 
 Status Server::fix_v() {
   SOTTO_CHECK(state_->u1 && !state_->v, "V is fixed once, after U1");
-  if (Status enough = state_->enough(state_->dealt, "dealt shares"); !enough.ok()) return enough;
+  SOTTO_TRY(state_->enough(state_->dealt, "dealt shares"));
   state_->v = state_->dealt;
   state_->d_v = digest_v(state_->h, state_->bitmap(*state_->v));
   return {};
@@ -216,7 +215,7 @@ void Server::upload_complete(MemberId id) {
 Status Server::fix_s() {
   State& state = *state_;
   SOTTO_CHECK(state.u2 && !state.s, "S is fixed once, after U2");
-  if (Status enough = state.enough(state.uploaded, "uploaded"); !enough.ok()) return enough;
+  SOTTO_TRY(state.enough(state.uploaded, "uploaded"));
   if (state.witnesses_in(state.uploaded) < state.header.Q)
     return Error{"only " + std::to_string(state.witnesses_in(state.uploaded)) +
                  " witnesses uploaded; " + std::to_string(state.header.Q) + " are needed"};

@@ -119,10 +119,9 @@ Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Sec
                      " dealt another pre-shared value than it committed to"};
       psk = std::move(*opened);
     }
-    auto secret = pair_secret(key, other.pk_mask, psk, context);
-    if (!secret.ok()) return secret.error();
+    SOTTO_ASSIGN_OR_RETURN(auto secret, pair_secret(key, other.pk_mask, psk, context));
     seeds.push_back({.kind = MaskSeed::Kind::kPair,
-                     .secret = std::move(secret).value(),
+                     .secret = std::move(secret),
                      .self_id = {},
                      .sign = lower ? crypto::MaskSign::kSubtract : crypto::MaskSign::kAdd});
   }
@@ -152,16 +151,14 @@ Result<std::vector<MaskSeed>> Server::State::seeds_of(
     std::vector<std::uint32_t> points = first_points(dealer);
     auto at = reconstructors.find(points);
     if (at == reconstructors.end()) {
-      auto made = crypto::Reconstructor::create(points);
-      if (!made.ok()) return made.error();
+      SOTTO_ASSIGN_OR_RETURN(auto made, crypto::Reconstructor::create(points));
       // On a ring every dealer has other holders: keeping them would help nobody.
       if (header.graph == wire::Graph::kCirculant) reconstructors.clear();
-      at = reconstructors.emplace(points, std::move(made).value()).first;
+      at = reconstructors.emplace(points, std::move(made)).first;
     }
     const crypto::Secret32 secret = at->second.reconstruct(first_shares(dealer));
-    const Status added = contains(*s, dealer) ? add_self_mask(dealer, secret, seeds)
-                                              : add_pairwise_masks(dealer, secret, seeds);
-    if (!added.ok()) return added.error();
+    SOTTO_TRY(contains(*s, dealer) ? add_self_mask(dealer, secret, seeds)
+                                   : add_pairwise_masks(dealer, secret, seeds));
   }
   return seeds;
 }

@@ -48,8 +48,7 @@ IndexSet Server::State::accusers(std::uint32_t dealer) const {
 Status Server::fix_complaints() {
   State& state = *state_;
   SOTTO_CHECK(state.v && !state.asked, "complaints are fixed once, after V");
-  if (Status enough = state.enough(state.checked, "acknowledged shares"); !enough.ok())
-    return enough;
+  SOTTO_TRY(state.enough(state.checked, "acknowledged shares"));
   state.asked.emplace();
   for (std::uint32_t dealer : state.checked) {
     const std::size_t accusers = state.accusers(dealer).size();
@@ -200,7 +199,7 @@ void Server::State::settle_pairs(IndexSet& members) {
 Status Server::fix_u2() {
   State& state = *state_;
   SOTTO_CHECK(state.v && !state.u2, "U2 is fixed once, after V");
-  if (Status fixed = state.asked ? Status{} : fix_complaints(); !fixed.ok()) return fixed;
+  SOTTO_TRY(state.asked ? Status{} : fix_complaints());
   state.conflicts.clear();
   IndexSet u2 = state.checked;
   state.settle_shares(u2);
@@ -209,7 +208,7 @@ Status Server::fix_u2() {
   for (IndexSet lost; !(lost = state.graph.short_of_holders(u2)).empty();)
     for (std::uint32_t index : lost)
       state.leave(u2, index, "fewer than t holders of its secrets are left");
-  if (Status enough = state.enough(u2, "acknowledged good shares"); !enough.ok()) return enough;
+  SOTTO_TRY(state.enough(u2, "acknowledged good shares"));
   state.u2 = std::move(u2);
   state.d_u2 = digest_u2(state.h, state.bitmap(*state.u2));
   return {};

@@ -115,8 +115,7 @@ Result<bool> BlobRanges::accept(const BlobData& data) {
   if (data.blob != blob_)
     return Error{"an answer about " + short_name(data.blob) + " instead of " + short_name(blob_)};
   if (data.total == 0 && total_ != 0U) return Error{"the peer does not have " + short_name(blob_)};
-  const Status same_total = learn_total(data.total);
-  if (!same_total.ok()) return same_total.error();
+  SOTTO_TRY(learn_total(data.total));
   if (*total_ == 0) return false;  // nothing was asked; a duplicate at most
   if (data.offset >= *total_ || data.offset % limits_.chunk_bytes != 0 ||
       data.data.size() != length_at(data.offset))
@@ -146,10 +145,9 @@ BlobFetch::BlobFetch(const Bytes32& blob, std::optional<std::uint64_t> expected_
     : ranges_(blob, expected_bytes, max_bytes, limits), data_(expected_bytes.value_or(0)) {}
 
 Status BlobFetch::accept(const BlobData& data) {
-  const Result<bool> fresh = ranges_.accept(data);
-  if (!fresh.ok()) return fresh.error();
+  SOTTO_ASSIGN_OR_RETURN(const bool fresh, ranges_.accept(data));
   data_.resize(ranges_.total().value_or(0));
-  if (*fresh)
+  if (fresh)
     std::copy(data.data.begin(), data.data.end(),
               data_.begin() + static_cast<std::ptrdiff_t>(data.offset));
   return {};

@@ -57,9 +57,8 @@ Result<std::string> body_of(const std::string& answer) {
 Result<std::optional<std::string>> ask_coordinator(const std::filesystem::path& folder,
                                                    std::string_view method,
                                                    std::string_view target) {
-  const auto place = ControlSocket::in(folder);
-  if (!place.ok()) return place.error();
-  const std::string path = place->address();
+  SOTTO_ASSIGN_OR_RETURN(const auto place, ControlSocket::in(folder));
+  const std::string path = place.address();
   const journal::FileDescriptor link(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -74,11 +73,9 @@ Result<std::optional<std::string>> ask_coordinator(const std::filesystem::path& 
   const std::string request =
       std::string(method) + " " + std::string(target) + " HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
   if (!send_all(link, request)) return journal::system_error("the coordinator does not listen");
-  auto answer = read_all(link);
-  if (!answer.ok()) return answer.error();
-  auto body = body_of(*answer);
-  if (!body.ok()) return body.error();
-  return std::optional<std::string>{std::move(body).value()};
+  SOTTO_ASSIGN_OR_RETURN(auto answer, read_all(link));
+  SOTTO_ASSIGN_OR_RETURN(auto body, body_of(answer));
+  return std::optional<std::string>{std::move(body)};
 }
 
 }  // namespace sotto::coordinator::dashboard

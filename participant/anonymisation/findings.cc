@@ -36,9 +36,8 @@ Result<Findings> check(const table::Table& table, const Plan& plan) {
   std::vector<std::size_t> columns;
   for (const auto& [name, column] : plan.columns) {
     if (column.role != "quasi_identifier") continue;
-    const auto at = table.find(name);
-    if (!at) return at.error();
-    columns.push_back(*at);
+    SOTTO_ASSIGN_OR_RETURN(const auto at, table.find(name));
+    columns.push_back(at);
   }
   std::map<std::vector<std::uint32_t>, std::vector<std::uint32_t>> classes;
   for (std::uint32_t row = 0; row < table.rows(); ++row) {
@@ -53,9 +52,8 @@ Result<Findings> check(const table::Table& table, const Plan& plan) {
     out.unique_rows += rows.size() == 1 ? 1U : 0U;
     out.rows_below_five += rows.size() < 5 ? rows.size() : 0U;
   }
-  const auto sensitive = sensitive_of(table, plan);
-  if (!sensitive) return sensitive.error();
-  for (const Sensitive& s : *sensitive)
+  SOTTO_ASSIGN_OR_RETURN(const auto sensitive, sensitive_of(table, plan));
+  for (const Sensitive& s : sensitive)
     out.sensitive.push_back(findings_of(s, classes));
   return out;
 }

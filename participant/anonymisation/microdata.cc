@@ -14,7 +14,7 @@ constexpr std::string_view kUnknownValue =
 
 Status same_columns(const table::Table& table, const Plan& plan) {
   for (const auto& [name, unused] : plan.columns)
-    if (auto found = table.find(name); !found) return found.error();
+    SOTTO_TRY(table.find(name));
   for (const auto& column : table.columns())
     if (!plan.columns.contains(column.name))
       return Error{
@@ -27,12 +27,10 @@ Result<Scale> scale_of(const table::Table& table, std::size_t column, const Colu
   if (plan.kind == "number") return Scale::of_numbers(table, column, plan.widths);
   const auto& values = table.columns()[column].values;
   if (plan.hierarchy.empty()) return Scale::of_values(values);
-  const auto tree = table::Table::read(plan.hierarchy);
-  if (!tree) return tree.error();
-  auto scale = Scale::of_tree(*tree);
-  if (!scale) return scale;
+  SOTTO_ASSIGN_OR_RETURN(const auto tree, table::Table::read(plan.hierarchy));
+  SOTTO_ASSIGN_OR_RETURN(auto scale, Scale::of_tree(tree));
   for (std::uint32_t code = 0; code < values.size(); ++code)
-    if (!scale->rank(values[code]))
+    if (!scale.rank(values[code]))
       return table.error_at_code(column, code,
                                  "the value of this cell is not in " + plan.hierarchy.string());
   return scale;
@@ -44,10 +42,9 @@ Result<std::vector<std::uint32_t>> places_of(const table::Table& table, std::siz
   const auto& values = table.columns()[column].values;
   std::vector<std::uint32_t> places;
   if (plan.kind == "number") {
-    const auto numbers = Scale::of_numbers(table, column, {});
-    if (!numbers) return numbers.error();
+    SOTTO_ASSIGN_OR_RETURN(const auto numbers, Scale::of_numbers(table, column, {}));
     for (const std::string& value : values)
-      places.push_back(numbers->rank(value).value());
+      places.push_back(numbers.rank(value).value());
     return places;
   }
   for (std::uint32_t code = 0; code < values.size(); ++code) {
@@ -68,20 +65,18 @@ Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Pla
   std::vector<Sensitive> out;
   for (const auto& [name, column] : plan.columns) {
     if (column.role != "sensitive") continue;
-    const auto at = table.find(name);
-    if (!at) return at.error();
-    const auto places = places_of(table, *at, column);
-    if (!places) return places.error();
+    SOTTO_ASSIGN_OR_RETURN(const auto at, table.find(name));
+    SOTTO_ASSIGN_OR_RETURN(const auto places, places_of(table, at, column));
     const bool ordered = column.distance == "ordered";
     Sensitive s{.name = name,
                 .rule = {.distinct_l = column.distinct_l,
                          .entropy_l = column.entropy_l,
                          .t = column.t,
                          .distance = ordered ? Distance::kOrdered : Distance::kEqual}};
-    s.whole.resize(std::max<std::size_t>(column.order.size(), 1 + std::ranges::max(*places)));
-    for (const std::uint32_t code : table.columns()[*at].codes) {
-      s.value_of_row.push_back((*places)[code]);
-      ++s.whole[(*places)[code]];
+    s.whole.resize(std::max<std::size_t>(column.order.size(), 1 + std::ranges::max(places)));
+    for (const std::uint32_t code : table.columns()[at].codes) {
+      s.value_of_row.push_back(places[code]);
+      ++s.whole[places[code]];
     }
     out.push_back(std::move(s));
   }
@@ -89,7 +84,7 @@ Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Pla
 }
 
 Result<Microdata> microdata_of(const table::Table& table, const Plan& plan) {
-  if (Status same = same_columns(table, plan); !same) return same.error();
+  SOTTO_TRY(same_columns(table, plan));
   Microdata data{.k = plan.k, .rows = table.rows()};
   std::vector<std::size_t> columns;
   // In the table's order, which decides between equals.
@@ -97,9 +92,8 @@ Result<Microdata> microdata_of(const table::Table& table, const Plan& plan) {
     const std::string& name = table.columns()[at].name;
     const ColumnPlan& column = plan.columns.at(name);
     if (column.role != "quasi_identifier") continue;
-    auto scale = scale_of(table, at, column);
-    if (!scale) return scale.error();
-    data.quasi.push_back({name, std::move(scale).value()});
+    SOTTO_ASSIGN_OR_RETURN(auto scale, scale_of(table, at, column));
+    data.quasi.push_back({name, std::move(scale)});
     columns.push_back(at);
   }
   std::vector<std::vector<Rank>> rank_of_code(columns.size());
@@ -119,9 +113,8 @@ Result<Microdata> microdata_of(const table::Table& table, const Plan& plan) {
     }
     data.rows_of[found->second].push_back(row);
   }
-  auto sensitive = sensitive_of(table, plan);
-  if (!sensitive) return sensitive.error();
-  data.sensitive = std::move(sensitive).value();
+  SOTTO_ASSIGN_OR_RETURN(auto sensitive, sensitive_of(table, plan));
+  data.sensitive = std::move(sensitive);
   return data;
 }
 

@@ -102,7 +102,7 @@ Result<Scale> Scale::of_numbers(const table::Table& table, std::size_t column,
 }
 
 Result<Scale> Scale::of_tree(const table::Table& tree) {
-  if (Status good = check_tree(tree); !good) return good.error();
+  SOTTO_TRY(check_tree(tree));
   const std::vector<std::uint32_t> order = tree_order(tree);
   Scale scale;
   for (std::size_t level = 0; level < tree.columns().size(); ++level) {

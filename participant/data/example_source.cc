@@ -57,9 +57,8 @@ class StoredReader final : public ExampleReader {
 
   Result<ExampleView> read(std::size_t index) override {
     opened_.reset();
-    Result<OpenedRecord> record = store_.open_record(capability_, index);
-    if (!record) return record.error();
-    opened_.emplace(std::move(record).value());
+    SOTTO_ASSIGN_OR_RETURN(OpenedRecord record, store_.open_record(capability_, index));
+    opened_.emplace(std::move(record));
     const auto fields = records::fields_of(opened_->bytes(), store_.kind());
     SOTTO_CHECK(fields.has_value(), "we sealed a record of another kind");
     if (store_.kind() == Kind::kTexts) return ExampleView{fields->front()};

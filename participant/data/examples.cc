@@ -150,9 +150,8 @@ Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::s
 
 Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
                                            const config::JobConfig& job) {
-  const auto bytes = bytes_of(file);
-  if (!bytes.ok()) return bytes.error();
-  return parse_examples(*bytes, file.string(), job);
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, bytes_of(file));
+  return parse_examples(bytes, file.string(), job);
 }
 
 FittingExamples fitting_examples(std::string_view bytes, const std::string& name,
@@ -171,9 +170,8 @@ FittingExamples fitting_examples(std::string_view bytes, const std::string& name
 Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
                                               const config::JobConfig& job,
                                               const std::vector<std::string>& declared) {
-  const auto bytes = bytes_of(file);
-  if (!bytes.ok()) return bytes.error();
-  return fitting_examples(*bytes, file.string(), job, declared);
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, bytes_of(file));
+  return fitting_examples(bytes, file.string(), job, declared);
 }
 
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job) {

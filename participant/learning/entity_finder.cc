@@ -112,11 +112,10 @@ Result<std::vector<TextEntity>> TorchFinder::find(std::string_view text) {
   std::vector<std::string_view> words;
   for (const text::WordPlace& place : places)
     words.push_back(text.substr(place.begin, place.end - place.begin));
-  const auto tags =
-      tags_of_words(tokenizer_.encode_words(words, std::numeric_limits<std::size_t>::max() / 2));
-  if (!tags) return tags.error();
+  SOTTO_ASSIGN_OR_RETURN(const auto tags, tags_of_words(tokenizer_.encode_words(
+                                              words, std::numeric_limits<std::size_t>::max() / 2)));
   std::vector<TextEntity> out;
-  for (const Entity& e : entities_of(*tags))
+  for (const Entity& e : entities_of(tags))
     out.push_back({places[e.begin].begin, places[e.end - 1].end, tags_.labels[e.label]});
   return out;
 }
@@ -137,9 +136,8 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_of_words(
   std::size_t word = 0;
   for (std::size_t at = 0; at < windows.size(); at += kWindowsAtOnce) {
     const auto some = std::span(windows).subspan(at, std::min(kWindowsAtOnce, windows.size() - at));
-    const auto tags = tags_in(some, ids, starts);
-    if (!tags) return tags.error();
-    for (const std::int64_t tag : *tags)
+    SOTTO_ASSIGN_OR_RETURN(const auto tags, tags_in(some, ids, starts));
+    for (const std::int64_t tag : tags)
       out[seen[word++]] = tag;
   }
   return out;
@@ -183,26 +181,25 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindo
 
 Result<std::unique_ptr<EntityFinder>> EntityFinder::open(const fs::path& folder) {
   const auto refused = [&](const std::string& why) { return Error{folder.string() + ": " + why}; };
-  const Result<Checkpoint> checkpoint = Checkpoint::open(folder);
-  if (!checkpoint) return checkpoint.error();
-  std::vector<std::string> classes = classes_of_run(checkpoint->metadata());
+  SOTTO_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(folder));
+  std::vector<std::string> classes = classes_of_run(checkpoint.metadata());
   if (classes.empty()) classes = classes_of_config(folder);
   Result<Tags> tags = tags_of(classes);
   if (!tags) return refused(tags.error().message);
-  Result<ModelFolder> opened =
+  SOTTO_ASSIGN_OR_RETURN(
+      ModelFolder opened,
       open_model_folder(folder, {.kind = ModelHead::Kind::kTokenClassification,
-                                 .labels = static_cast<std::int64_t>(classes.size())});
-  if (!opened) return opened.error();
+                                 .labels = static_cast<std::int64_t>(classes.size())}));
   // A head may be new where a model is trained, and never here.
-  const std::string head = opened->modules.head->name + ".weight";
-  if (checkpoint->find(head) == nullptr) return refused("has no tensor " + head);
-  const auto positions = static_cast<std::size_t>(opened->spec.config.max_position_embeddings);
-  const std::size_t frame = opened->tokenizer.frame();
+  const std::string head = opened.modules.head->name + ".weight";
+  if (checkpoint.find(head) == nullptr) return refused("has no tensor " + head);
+  const auto positions = static_cast<std::size_t>(opened.spec.config.max_position_embeddings);
+  const std::size_t frame = opened.tokenizer.frame();
   if (positions <= frame) return refused("its positions hold no word beside what frames a text");
-  const FlatParameters weights = std::move(opened->weights);
-  auto finder = std::make_unique<TorchFinder>(std::move(opened).value(), std::move(tags).value(),
+  const FlatParameters weights = std::move(opened.weights);
+  auto finder = std::make_unique<TorchFinder>(std::move(opened), std::move(tags).value(),
                                               std::min(positions, kLargestWindow) - frame);
-  if (const Status loaded = finder->load(weights); !loaded) return loaded.error();
+  SOTTO_TRY(finder->load(weights));
   return std::unique_ptr<EntityFinder>(std::move(finder));
 }
 

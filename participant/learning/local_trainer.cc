@@ -171,9 +171,8 @@ DrawPlan TorchTrainer::plan(crypto::StreamRandom& random) {
           .lengths = setup_.train.lengths(),
           .batch_size = setup_.job.local_training.physical_batch_size,
           .read = [this](std::span<const std::uint64_t> indices) -> Result<Batch> {
-            const Result<std::vector<const Sequence*>> rows = loader_->read(indices);
-            if (!rows) return rows.error();
-            return make_batch(*rows, setup_.pad, setup_.device);
+            SOTTO_ASSIGN_OR_RETURN(const std::vector<const Sequence*> rows, loader_->read(indices));
+            return make_batch(rows, setup_.pad, setup_.device);
           },
           .new_pass = [this, &random] { return training_pass(random); }};
 }
@@ -273,8 +272,8 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
                                           const std::function<void(TrainingProgress)>& progress) {
   const config::LocalTrainingSection& settings = setup_.job.local_training;
   if (server_round == 0) return Error{"server rounds count from 1"};
-  if (const Status fits = check_values(model); !fits) return fits.error();
-  if (const Status loaded = model_.load(model); !loaded) return loaded.error();
+  SOTTO_TRY(check_values(model));
+  SOTTO_TRY(model_.load(model));
   const Loading loading(loader_, setup_.train);
   newest_.emplace(Carried{kept_.optimizer.clone(), kept_.clipping});
   seen_ = {.had_gradient = std::vector<bool>(model_.parameters().size(), false)};
@@ -383,8 +382,8 @@ FlatUpdate TorchTrainer::update_since(const FlatParameters& model) {
 }
 
 Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& model) {
-  if (const Status fits = check_values(model); !fits) return fits.error();
-  if (const Status loaded = model_.load(model); !loaded) return loaded.error();
+  SOTTO_TRY(check_values(model));
+  SOTTO_TRY(model_.load(model));
   return evaluate_examples({.model = model_,
                             .examples = setup_.evaluation,
                             .job = setup_.job,
@@ -400,25 +399,21 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
                                                            const config::SiteResources& resources,
                                                            SiteExamples examples) {
   const std::filesystem::path folder = job.model.path;
-  Result<ModelSpec> model = spec_of(job);
-  if (!model) return model.error();
-  Result<ModelModules> modules = modules_of(*model);
-  if (!modules) return modules.error();
-  const TransformerConfig& shape = model->config;
-  Result<text::Tokenizer> tokenizer = text::load_tokenizer(folder);
-  if (!tokenizer) return tokenizer.error();
-  if (tokenizer->size() > shape.vocab_size)
-    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer->size()) +
+  SOTTO_ASSIGN_OR_RETURN(ModelSpec model, spec_of(job));
+  SOTTO_ASSIGN_OR_RETURN(ModelModules modules, modules_of(model));
+  const TransformerConfig& shape = model.config;
+  SOTTO_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::load_tokenizer(folder));
+  if (tokenizer.size() > shape.vocab_size)
+    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer.size()) +
                  " tokens, config.json's vocab_size is " + std::to_string(shape.vocab_size)};
   if (job.model.max_length < 2 || job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +
                  std::to_string(shape.max_position_embeddings) + " positions"};
-  const Result<at::Device> device = device_named(resources.device);
-  if (!device) return device.error();
+  SOTTO_ASSIGN_OR_RETURN(const at::Device device, device_named(resources.device));
 
   use_threads(resources.threads);
   give_large_blocks_own_pages();
-  const auto shared = std::make_shared<const text::Tokenizer>(std::move(tokenizer).value());
+  const auto shared = std::make_shared<const text::Tokenizer>(std::move(tokenizer));
   auto train = TokenizedExamples::create(shared, std::move(examples.train), job);
   if (!train) return train.error();
   auto evaluation = TokenizedExamples::create(shared, std::move(examples.evaluation), job);
@@ -427,18 +422,17 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
     return size > 0 ? size : std::uint64_t{from->size()};
   };
   const std::uint64_t training_examples = declared(examples.training_examples, train);
-  const Result<privacy::DpSgdSteps> steps = dp_steps_per_round(job, training_examples);
-  if (!steps) return steps.error();
+  SOTTO_ASSIGN_OR_RETURN(const privacy::DpSgdSteps steps,
+                         dp_steps_per_round(job, training_examples));
   const std::uint64_t evaluation_examples = declared(examples.evaluation_examples, evaluation);
-  auto trainer = std::make_unique<TorchTrainer>(Setup{
-      job, *model, *modules, resources, *device, shared->pad(), *steps, std::move(train).value(),
-      std::move(evaluation).value(), training_examples, evaluation_examples});
-  if (model->lora.r > 0) {
-    const Result<FlatParameters> frozen = frozen_parameters(*model, *modules, folder);
-    if (!frozen) return frozen.error();
-    if (const Status loaded = trainer->load_frozen(*frozen); !loaded) return loaded.error();
+  auto trainer = std::make_unique<TorchTrainer>(
+      Setup{job, model, modules, resources, device, shared->pad(), steps, std::move(train).value(),
+            std::move(evaluation).value(), training_examples, evaluation_examples});
+  if (model.lora.r > 0) {
+    SOTTO_ASSIGN_OR_RETURN(const FlatParameters frozen, frozen_parameters(model, modules, folder));
+    SOTTO_TRY(trainer->load_frozen(frozen));
   }
-  if (const Status used = trainer->check_every_parameter_is_used(); !used) return used.error();
+  SOTTO_TRY(trainer->check_every_parameter_is_used());
   return std::unique_ptr<LocalTrainer>(std::move(trainer));
 }
 

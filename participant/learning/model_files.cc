@@ -26,13 +26,11 @@ Result<ModelSpec> spec_of(const config::JobConfig& job) {
 }
 
 Result<FlatParameters> initial_model(const config::JobConfig& job) {
-  const Result<ModelSpec> spec = spec_of(job);
-  if (!spec) return spec.error();
-  const Result<ModelModules> modules = modules_of(*spec);
-  if (!modules) return modules.error();
-  FlatParameters model = random_parameters(*spec, trainable_layout(*modules, spec->lora), job.seed);
-  if (!Checkpoint::exists(job.model.path) && spec->lora.r == 0) return model;
-  return with_pretrained(std::move(model), *modules, job.model.path);
+  SOTTO_ASSIGN_OR_RETURN(const ModelSpec spec, spec_of(job));
+  SOTTO_ASSIGN_OR_RETURN(const ModelModules modules, modules_of(spec));
+  FlatParameters model = random_parameters(spec, trainable_layout(modules, spec.lora), job.seed);
+  if (!Checkpoint::exists(job.model.path) && spec.lora.r == 0) return model;
+  return with_pretrained(std::move(model), modules, job.model.path);
 }
 
 }  // namespace sotto::learning

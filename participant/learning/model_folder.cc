@@ -8,25 +8,23 @@
 namespace sotto::learning {
 
 Result<ModelFolder> open_model_folder(const std::filesystem::path& folder, const ModelHead& head) {
-  const Result<TransformerConfig> config = load_transformer_config(folder);
-  if (!config) return config.error();
-  ModelSpec spec{.config = *config, .head = head};
+  SOTTO_ASSIGN_OR_RETURN(const TransformerConfig config, load_transformer_config(folder));
+  ModelSpec spec{.config = config, .head = head};
   Result<ModelModules> modules = modules_of(spec);
   if (!modules) return Error{folder.string() + ": " + modules.error().message};
-  Result<text::Tokenizer> tokenizer = text::load_tokenizer(folder);
-  if (!tokenizer) return tokenizer.error();
-  if (tokenizer->size() > config->vocab_size)
-    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer->size()) +
-                 " tokens, config.json's vocab_size is " + std::to_string(config->vocab_size)};
+  SOTTO_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::load_tokenizer(folder));
+  if (tokenizer.size() > config.vocab_size)
+    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer.size()) +
+                 " tokens, config.json's vocab_size is " + std::to_string(config.vocab_size)};
   FlatParameters shapes{trainable_layout(*modules, {}), {}};
   std::size_t total = 0;
   for (const ParameterShape& p : shapes.layout)
     total += p.count();
   shapes.values.resize(total);
-  Result<FlatParameters> weights = with_pretrained(std::move(shapes), *modules, folder);
-  if (!weights) return weights.error();
-  return ModelFolder{std::move(spec), std::move(modules).value(), std::move(tokenizer).value(),
-                     std::move(weights).value()};
+  SOTTO_ASSIGN_OR_RETURN(FlatParameters weights,
+                         with_pretrained(std::move(shapes), *modules, folder));
+  return ModelFolder{std::move(spec), std::move(modules).value(), std::move(tokenizer),
+                     std::move(weights)};
 }
 
 }  // namespace sotto::learning

@@ -222,9 +222,8 @@ std::vector<const Module*> ModelModules::all() const {
 
 Result<ModelModules> modules_of(const ModelSpec& spec) {
   ModelModules m = body_of(spec.config);
-  if (const Status added = add_head(spec, m); !added) return added.error();
-  if (spec.lora.r > 0)
-    if (const Status marked = mark_adapted(spec.lora, m); !marked) return marked.error();
+  SOTTO_TRY(add_head(spec, m));
+  if (spec.lora.r > 0) SOTTO_TRY(mark_adapted(spec.lora, m));
   return m;
 }
 

@@ -75,16 +75,15 @@ Status no_strange_tensor(const Checkpoint& checkpoint, const ModelModules& modul
 
 Result<FlatParameters> with_pretrained(FlatParameters parameters, const ModelModules& modules,
                                        const std::filesystem::path& folder) {
-  const Result<Checkpoint> checkpoint = Checkpoint::open(folder);
-  if (!checkpoint.ok()) return checkpoint.error();
+  SOTTO_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(folder));
   const auto refused = [&folder](const std::string& why) {
     return Error{folder.string() + ": " + why};
   };
-  if (const Status known = no_strange_tensor(*checkpoint, modules); !known.ok())
+  if (const Status known = no_strange_tensor(checkpoint, modules); !known.ok())
     return refused(known.error().message);
   std::size_t at = 0;
   for (const ParameterShape& p : parameters.layout) {
-    const TensorView* tensor = find(*checkpoint, p.name);
+    const TensorView* tensor = find(checkpoint, p.name);
     if (tensor == nullptr && !may_be_new(p.name))
       return refused("has no tensor " + p.name + " " + text_of(p.shape));
     if (tensor != nullptr) {

@@ -23,14 +23,13 @@ Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
   if (!dp.enabled) return steps;
   steps.noise_multiplier = dp.noise_multiplier;
   if (dp.noise_multiplier > 0) return steps;
-  const Result<double> noise =
-      privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
-                                           .delta = dp.target_delta,
-                                           .sampling_rate = steps.sampling_rate,
-                                           .steps = job.covered_steps()},
-                                          privacy::Accounting::kPld);
-  if (!noise) return noise.error();
-  steps.noise_multiplier = *noise;
+  SOTTO_ASSIGN_OR_RETURN(const double noise,
+                         privacy::calibrate_noise_multiplier({.epsilon = dp.target_epsilon,
+                                                              .delta = dp.target_delta,
+                                                              .sampling_rate = steps.sampling_rate,
+                                                              .steps = job.covered_steps()},
+                                                             privacy::Accounting::kPld));
+  steps.noise_multiplier = noise;
   return steps;
 }
 

@@ -103,11 +103,11 @@ Result<std::optional<std::string>> TorchGenerator::next(crypto::StreamRandom& ra
 }  // namespace
 
 Result<std::unique_ptr<TextGenerator>> TextGenerator::open(const std::filesystem::path& folder) {
-  Result<ModelFolder> opened = open_model_folder(folder, {.kind = ModelHead::Kind::kLanguageModel});
-  if (!opened) return opened.error();
-  auto generator = std::make_unique<TorchGenerator>(std::move(opened->spec), opened->modules,
-                                                    std::move(opened->tokenizer));
-  if (const Status loaded = generator->load(opened->weights); !loaded) return loaded.error();
+  SOTTO_ASSIGN_OR_RETURN(ModelFolder opened,
+                         open_model_folder(folder, {.kind = ModelHead::Kind::kLanguageModel}));
+  auto generator = std::make_unique<TorchGenerator>(std::move(opened.spec), opened.modules,
+                                                    std::move(opened.tokenizer));
+  SOTTO_TRY(generator->load(opened.weights));
   return std::unique_ptr<TextGenerator>(std::move(generator));
 }
 

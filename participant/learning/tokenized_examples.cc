@@ -18,12 +18,12 @@ Status check_labels(const ExampleView& e, const config::JobConfig& job) {
     return Error{"an example has label number " + std::to_string(label) + " of " +
                  std::to_string(labels)};
   };
-  if (const Status ok = check(e.label, std::max<std::size_t>(label_count(job), 1)); !ok) return ok;
+  SOTTO_TRY(check(e.label, std::max<std::size_t>(label_count(job), 1)));
   if (job.is_token_classification() && (e.words.empty() || e.words.size() != e.tags.size()))
     return Error{"a sentence has " + std::to_string(e.words.size()) + " words and " +
                  std::to_string(e.tags.size()) + " tags"};
   for (const std::int64_t tag : e.tags)
-    if (const Status ok = check(tag, job.classes().size()); !ok) return ok;
+    SOTTO_TRY(check(tag, job.classes().size()));
   return {};
 }
 
@@ -88,14 +88,13 @@ Result<TokenizedExamples> TokenizedExamples::create(
   out.left_out_ = source.left_out();
   const auto reader = source.reader(records::Purpose::kCheck);
   for (std::size_t i = 0; i < source.size(); ++i) {
-    const Result<ExampleView> example = reader->read(i);
-    if (!example) return example.error();
-    if (!example->misfit.empty()) {
-      out.left_out_.add(example->misfit);
+    SOTTO_ASSIGN_OR_RETURN(const ExampleView example, reader->read(i));
+    if (!example.misfit.empty()) {
+      out.left_out_.add(example.misfit);
       continue;
     }
-    if (const Status fits = check_labels(*example, job); !fits) return fits.error();
-    out.keep(out.tokenize(*example));
+    SOTTO_TRY(check_labels(example, job));
+    out.keep(out.tokenize(example));
   }
   return out;
 }
@@ -129,7 +128,7 @@ Result<std::vector<const Sequence*>> TokenizedExamples::Loader::read(
     return rows;
   }
   for (const std::uint64_t i : indices) {
-    if (const Status allowed = reader_->use(); !allowed) return allowed.error();
+    SOTTO_TRY(reader_->use());
     const Bytes& sealed = from_->sealed_[i];
     Bytes bytes(sealed.size() - crypto::kRecordOverhead);
     SOTTO_CHECK(crypto::open_record(from_->key_, sealed, place_of(i), bytes),

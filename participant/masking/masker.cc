@@ -176,9 +176,8 @@ Result<Masker> Masker::make(MaskPlan plan, std::optional<crypto::Secret32> key,
   Masker out(std::move(plan), std::move(key));
   out.names_model_ = std::move(names_model);
   if (!out.plan_.names.empty()) {
-    auto names = NameFinder::read(out.plan_.names);
-    if (!names) return names.error();
-    out.names_ = std::move(names).value();
+    SOTTO_ASSIGN_OR_RETURN(auto names, NameFinder::read(out.plan_.names));
+    out.names_ = std::move(names);
   }
   auto patterns = std::make_unique<Patterns>();
   for (const PatternPlan& p : out.plan_.patterns) {
@@ -209,9 +208,8 @@ Result<Findings> Masker::find(std::string_view text) const {
   add(find_hosts(line));
   if (names_) add(names_->find(text));
   if (names_model_ != nullptr) {
-    const auto spans = names_model_->find(text);
-    if (!spans) return spans.error();
-    for (const Span& span : *spans)
+    SOTTO_ASSIGN_OR_RETURN(const auto spans, names_model_->find(text));
+    for (const Span& span : spans)
       all.push_back({span.begin, span.end, Kind::kName});
   }
   return without_overlaps(std::move(all), text);
@@ -226,10 +224,9 @@ Result<MaskedText> Masker::mask(std::string_view text, const std::string& name) 
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
-    const Result<Findings> found = find(line);
-    if (!found) return found.error();
+    SOTTO_ASSIGN_OR_RETURN(const Findings found, find(line));
     std::size_t done = 0;
-    for (const Finding& f : *found) {
+    for (const Finding& f : found) {
       ++out.counts[name_of(f)];
       out.text += line.substr(done, f.begin - done);
       out.text += replacement(f, line.substr(f.begin, f.end - f.begin));

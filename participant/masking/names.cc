@@ -89,9 +89,8 @@ Result<NameFinder> NameFinder::parse(std::string_view text, const std::string& f
 
 Result<NameFinder> NameFinder::read(const std::filesystem::path& file) {
   constexpr std::uint64_t kMaxBytes = 64 << 20;
-  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
-  if (!bytes) return bytes.error();
-  return parse(std::string(bytes->begin(), bytes->end()), file.string());
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(file, kMaxBytes));
+  return parse(std::string(bytes.begin(), bytes.end()), file.string());
 }
 
 /// One line, cut into words, read from left to right.

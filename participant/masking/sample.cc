@@ -89,9 +89,8 @@ Result<Scores> score(const Masker& masker, std::string_view sample, const std::s
                      ":1: marks a kind that there is not: " + m.kind};
     }
     ++scores.lines;
-    const Result<Findings> findings = masker.find(read->text);
-    if (!findings) return findings.error();
-    judge(masker, *read, *findings, scores);
+    SOTTO_ASSIGN_OR_RETURN(const Findings findings, masker.find(read->text));
+    judge(masker, *read, findings, scores);
   }
   if (scores.lines == 0) return Error{name + ":1:1: holds no text"};
   return scores;

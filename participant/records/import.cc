@@ -74,15 +74,13 @@ std::optional<std::string> label_fault(std::string_view label, const ImportPlan&
 class TableSource final : public RecordSource {
  public:
   static Result<std::unique_ptr<RecordSource>> make(table::Table table, const ImportPlan& plan) {
-    const Result<std::size_t> text = table.find(plan.text);
-    if (!text) return text.error();
+    SOTTO_ASSIGN_OR_RETURN(const std::size_t text, table.find(plan.text));
     std::optional<std::size_t> label;
     if (!plan.label.empty()) {
-      const Result<std::size_t> found = table.find(plan.label);
-      if (!found) return found.error();
-      label = *found;
+      SOTTO_ASSIGN_OR_RETURN(const std::size_t found, table.find(plan.label));
+      label = found;
     }
-    return std::unique_ptr<RecordSource>(new TableSource(std::move(table), plan, *text, label));
+    return std::unique_ptr<RecordSource>(new TableSource(std::move(table), plan, text, label));
   }
 
   Result<std::optional<BytesView>> next() override {
@@ -225,16 +223,14 @@ class JsonSource final : public LineSource {
     if (!document.errors.empty()) return json_error(line, document.errors.front());
     draft_.clear();
     if (!plan_.label.empty()) {
-      Result<std::string> label = member(line, document.root, plan_.label);
-      if (!label) return label.error();
-      if (const auto fault = label_fault(*label, plan_))
+      SOTTO_ASSIGN_OR_RETURN(std::string label, member(line, document.root, plan_.label));
+      if (const auto fault = label_fault(label, plan_))
         return error_at(line.data(), plan_.label + ": " + *fault);
-      if (!draft_.add(*label)) return error_at(line.data(), kTooLong);
+      if (!draft_.add(label)) return error_at(line.data(), kTooLong);
     }
-    Result<std::string> text = member(line, document.root, plan_.text);
-    if (!text) return text.error();
-    if (is_blank(*text)) return error_at(line.data(), plan_.text + ": no text");
-    if (!draft_.add(*text)) return error_at(line.data(), kTooLong);
+    SOTTO_ASSIGN_OR_RETURN(std::string text, member(line, document.root, plan_.text));
+    if (is_blank(text)) return error_at(line.data(), plan_.text + ": no text");
+    if (!draft_.add(text)) return error_at(line.data(), kTooLong);
     return std::optional(draft_.view());
   }
 
@@ -272,7 +268,7 @@ class ConllSource final : public LineSource {
       const std::string_view line = next_line();
       if (line.starts_with("-DOCSTART-")) continue;
       if (!is_blank(line)) {
-        if (const Status added = add_word(line); !added) return added.error();
+        SOTTO_TRY(add_word(line));
       } else if (!draft_.empty()) {
         break;
       }
@@ -312,7 +308,7 @@ template <class Source>
 Result<std::unique_ptr<RecordSource>> open_lines(Bytes bytes, const std::string& name,
                                                  const ImportPlan& plan) {
   auto source = std::make_unique<Source>(std::move(bytes), name, plan);
-  if (const Status good = source->check_text(); !good) return good.error();
+  SOTTO_TRY(source->check_text());
   return std::unique_ptr<RecordSource>(std::move(source));
 }
 
@@ -334,25 +330,24 @@ Kind kind_of(const ImportPlan& plan) {
 
 Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& file,
                                                   const ImportPlan& plan) {
-  Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
-  if (!bytes) return bytes.error();
+  SOTTO_ASSIGN_OR_RETURN(Bytes bytes, journal::read_file(file, kMaxBytes));
   switch (plan.format) {
     case Format::kCsv:
     case Format::kTsv: {
       Result<table::Table> table = table::Table::parse(
-          {bytes->begin(), bytes->end()}, file.string(),
+          {bytes.begin(), bytes.end()}, file.string(),
           plan.format == Format::kCsv ? table::Format::kCsv : table::Format::kTsv);
-      crypto::wipe(*bytes);
+      crypto::wipe(bytes);
       if (!table) return table.error();
       return TableSource::make(std::move(table).value(), plan);
     }
     case Format::kJsonl:
-      return open_lines<JsonSource>(std::move(bytes).value(), file.string(), plan);
+      return open_lines<JsonSource>(std::move(bytes), file.string(), plan);
     case Format::kConll:
-      return open_lines<ConllSource>(std::move(bytes).value(), file.string(), plan);
+      return open_lines<ConllSource>(std::move(bytes), file.string(), plan);
     case Format::kLines:
     case Format::kLabelled:
-      return open_lines<PlainSource>(std::move(bytes).value(), file.string(), plan);
+      return open_lines<PlainSource>(std::move(bytes), file.string(), plan);
   }
   return Error{file.string() + ": a format without a reader"};
 }

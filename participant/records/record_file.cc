@@ -52,9 +52,8 @@ Bytes place_of(const Bytes32& id, std::uint64_t index) {
 
 Result<Bytes> read_part(const journal::FileDescriptor& file, std::uint64_t at, std::size_t size) {
   Bytes out(size);
-  const Result<std::size_t> read = journal::read_at(file, out, at);
-  if (!read) return read.error();
-  if (*read != size) return Error{"became shorter while it was read"};
+  SOTTO_ASSIGN_OR_RETURN(const std::size_t read, journal::read_at(file, out, at));
+  if (read != size) return Error{"became shorter while it was read"};
   return out;
 }
 

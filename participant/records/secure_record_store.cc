@@ -122,22 +122,21 @@ void SecureRecordStore::State::wipe_unheld_until(TimePoint now) {
 Result<std::unique_ptr<SecureRecordStore>> SecureRecordStore::open(
     const std::filesystem::path& file, const crypto::Secret32& site_key, StoreOptions options) {
   SOTTO_CHECK(options.clock != nullptr, "a record store needs a clock");
-  Result<RecordFile> opened = RecordFile::open(file, site_key);
-  if (!opened) return opened.error();
-  for (std::size_t i = 0; i < opened->count(); ++i)
-    if (opened->size_of(i) > options.memory_bytes)
+  SOTTO_ASSIGN_OR_RETURN(RecordFile opened, RecordFile::open(file, site_key));
+  for (std::size_t i = 0; i < opened.count(); ++i)
+    if (opened.size_of(i) > options.memory_bytes)
       return Error{file.string() + ": record " + std::to_string(i + 1) + " has " +
-                   std::to_string(opened->size_of(i)) +
+                   std::to_string(opened.size_of(i)) +
                    " bytes, more than the memory for opened records"};
-  Result<crypto::GuardedMemory> memory = crypto::GuardedMemory::map(options.memory_bytes);
-  if (!memory) return memory.error();
-  if (!memory->is_locked())
+  SOTTO_ASSIGN_OR_RETURN(crypto::GuardedMemory memory,
+                         crypto::GuardedMemory::map(options.memory_bytes));
+  if (!memory.is_locked())
     return Error{file.string() + ": " + std::to_string(options.memory_bytes >> 10U) +
                  " KiB for opened records cannot be locked against swapping (" +
-                 std::strerror(memory->lock_error()) +
+                 std::strerror(memory.lock_error()) +
                  "); raise the limit on locked memory (ulimit -l)"};
-  return std::unique_ptr<SecureRecordStore>(new SecureRecordStore(std::make_unique<State>(
-      std::move(opened).value(), GuardedSlots(std::move(memory).value()), options)));
+  return std::unique_ptr<SecureRecordStore>(new SecureRecordStore(
+      std::make_unique<State>(std::move(opened), GuardedSlots(std::move(memory)), options)));
 }
 
 SecureRecordStore::SecureRecordStore(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -198,9 +198,8 @@ Result<Table> Table::parse(std::string text, std::string name, Format format) {
 }
 
 Result<Table> Table::read(const std::filesystem::path& file) {
-  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
-  if (!bytes) return bytes.error();
-  return parse({bytes->begin(), bytes->end()}, file.string(), format_of(file));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(file, kMaxBytes));
+  return parse({bytes.begin(), bytes.end()}, file.string(), format_of(file));
 }
 
 Result<std::size_t> Table::find(std::string_view column) const {

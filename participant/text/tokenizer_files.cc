@@ -20,9 +20,8 @@ Result<std::string> read_text(const fs::path& file) {
 
 /// {"token": id, ...}
 Result<Vocabulary> read_vocab_json(const fs::path& file) {
-  const auto text = read_text(file);
-  if (!text.ok()) return text.error();
-  const auto root = nlohmann::json::parse(*text, nullptr, false);
+  SOTTO_ASSIGN_OR_RETURN(const auto text, read_text(file));
+  const auto root = nlohmann::json::parse(text, nullptr, false);
   if (!root.is_object()) return Error{file.string() + ": is not an object of tokens and their ids"};
   std::vector<std::pair<std::string, std::int64_t>> ids;
   for (const auto& [token, id] : root.items()) {
@@ -53,12 +52,10 @@ Result<std::vector<std::pair<std::string, std::string>>> read_merges(const fs::p
 }
 
 Result<Tokenizer> gpt2_tokenizer(const fs::path& folder) {
-  auto vocabulary = read_vocab_json(folder / "vocab.json");
-  if (!vocabulary.ok()) return vocabulary.error();
-  const auto merges = read_merges(folder / "merges.txt");
-  if (!merges.ok()) return merges.error();
-  const auto end = vocabulary->find("<|endoftext|>");
-  auto model = BytePairs::create(std::move(vocabulary).value(), *merges, {});
+  SOTTO_ASSIGN_OR_RETURN(auto vocabulary, read_vocab_json(folder / "vocab.json"));
+  SOTTO_ASSIGN_OR_RETURN(const auto merges, read_merges(folder / "merges.txt"));
+  const auto end = vocabulary.find("<|endoftext|>");
+  auto model = BytePairs::create(std::move(vocabulary), merges, {});
   if (!model.ok()) return Error{(folder / "merges.txt").string() + ": " + model.error().message};
   TokenizerParts parts{.model = std::move(model).value()};
   if (end) parts.added.push_back({.content = "<|endoftext|>", .id = *end, .special = true});
@@ -79,19 +76,17 @@ Result<Tokenizer> gpt2_tokenizer(const fs::path& folder) {
 }
 
 Result<Tokenizer> bert_tokenizer_of(const fs::path& folder) {
-  auto vocabulary = Vocabulary::from_lines(folder / "vocab.txt");
-  if (!vocabulary.ok()) return vocabulary.error();
+  SOTTO_ASSIGN_OR_RETURN(auto vocabulary, Vocabulary::from_lines(folder / "vocab.txt"));
   BertCleaning cleaning;
   if (const fs::path file = folder / "tokenizer_config.json"; fs::exists(file)) {
-    const auto text = read_text(file);
-    if (!text.ok()) return text.error();
-    const auto root = nlohmann::json::parse(*text, nullptr, false);
+    SOTTO_ASSIGN_OR_RETURN(const auto text, read_text(file));
+    const auto root = nlohmann::json::parse(text, nullptr, false);
     if (!root.is_object()) return Error{file.string() + ": is not an object"};
     const auto lower = root.find("do_lower_case");
     cleaning.lowercase = lower == root.end() || *lower != false;
     cleaning.strip_accents = cleaning.lowercase;
   }
-  auto made = bert_tokenizer(std::move(vocabulary).value(), cleaning);
+  auto made = bert_tokenizer(std::move(vocabulary), cleaning);
   if (!made.ok()) return Error{(folder / "vocab.txt").string() + ": " + made.error().message};
   return made;
 }
@@ -120,9 +115,8 @@ Result<Tokenizer> bert_tokenizer(Vocabulary vocabulary, const BertCleaning& clea
 
 Result<Tokenizer> load_tokenizer(const fs::path& folder) {
   if (const fs::path file = folder / "tokenizer.json"; fs::exists(file)) {
-    const auto text = read_text(file);
-    if (!text.ok()) return text.error();
-    return parse_tokenizer_json(*text, file.string());
+    SOTTO_ASSIGN_OR_RETURN(const auto text, read_text(file));
+    return parse_tokenizer_json(text, file.string());
   }
   if (fs::exists(folder / "vocab.json")) return gpt2_tokenizer(folder);
   if (fs::exists(folder / "vocab.txt")) return bert_tokenizer_of(folder);
