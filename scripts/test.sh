@@ -28,5 +28,5 @@ tidy_status=0 test_status=0
 python3 "${tidy[@]}" || tidy_status=$?
 # ctest comes last, so that its summary is the last thing on the screen.
 ctest --preset "$preset" -j2 --output-on-failure "$@" </dev/null || test_status=$?
-[[ $tidy_status -eq 0 ]] || die "the rules of the house are broken: see the output of tests/tidy_test.py above"
+[[ $tidy_status -eq 0 ]] || die "tests/tidy_test.py found errors: see its output above"
 exit "$test_status"

@@ -1,4 +1,4 @@
-// The limits of evaluation counters, at a site and in a sum (common/run/evaluation_bounds.h).
+// The limits of evaluation counters, at a site and in a sum (common/job/evaluation_bounds.h).
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,8 @@
 
 #include "common/config/json_tree.h"
 #include "common/crypto/hash.h"
-#include "common/journal/atomic_file.h"
-#include "common/journal/mapped_file.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/mapped_file.h"
 
 namespace sotto::config {
 

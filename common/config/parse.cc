@@ -6,7 +6,7 @@
 #include "common/config/model_files.h"
 #include "common/config/rules.h"
 #include "common/crypto/hash.h"
-#include "common/journal/atomic_file.h"
+#include "common/storage/atomic_file.h"
 
 namespace sotto::config {
 

@@ -1,4 +1,4 @@
-// Ed25519 (pure). What is signed is composed in common/secagg/transcript.h, never here.
+// Ed25519 (pure). What is signed is composed in common/secagg/shared/transcript.h, never here.
 #pragma once
 
 #include "common/base/bytes.h"

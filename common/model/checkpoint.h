@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/journal/mapped_file.h"
 #include "common/model/safetensors.h"
+#include "common/storage/mapped_file.h"
 
 namespace sotto {
 

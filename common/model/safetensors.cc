@@ -9,8 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/journal/atomic_file.h"
-#include "common/journal/mapped_file.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/mapped_file.h"
 
 namespace sotto {
 

@@ -23,7 +23,8 @@ struct FlatUpdate {
   FlatUpdate& operator=(const FlatUpdate&) = delete;
 };
 
-/// A FlatUpdate whose L2 norm is at most its bound. Only clip() in common/privacy/clip.h makes one.
+/// A FlatUpdate whose L2 norm is at most its bound. Only clip() in common/privacy/mechanisms/clip.h
+/// makes one.
 class ClippedUpdate {
  public:
   ClippedUpdate(ClippedUpdate&&) = default;

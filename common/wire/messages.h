@@ -13,10 +13,10 @@
 
 #include "common/base/bytes.h"
 #include "common/base/ids.h"
-#include "common/codec/lanes.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/sign.h"
+#include "common/encoding/lanes.h"
 
 namespace sotto::wire {
 

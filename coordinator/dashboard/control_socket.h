@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/base/result.h"
-#include "common/journal/file_descriptor.h"
+#include "common/storage/file_descriptor.h"
 
 namespace sotto::coordinator::dashboard {
 

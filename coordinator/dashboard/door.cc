@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 #include "common/base/result.h"
-#include "common/config/secret_file.h"
 #include "common/crypto/secret.h"
-#include "common/journal/file_descriptor.h"
+#include "common/identity/secret_file.h"
+#include "common/storage/file_descriptor.h"
 #include "coordinator/dashboard/api.h"
 
 namespace sotto::coordinator::dashboard {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/run_report.h"
+#include "coordinator/observability/run_report.h"
 
 namespace sotto::coordinator::dashboard {
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "coordinator/run_report.h"
+#include "coordinator/observability/run_report.h"
 
 namespace sotto::coordinator::dashboard {
 

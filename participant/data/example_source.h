@@ -10,7 +10,7 @@
 #include "common/base/result.h"
 #include "common/config/job.h"
 #include "participant/data/examples.h"
-#include "participant/records/secure_record_store.h"
+#include "participant/data/secure_record_store.h"
 
 namespace sotto::learning {
 

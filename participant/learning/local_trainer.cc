@@ -11,19 +11,19 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
-#include "common/privacy/noise.h"
+#include "common/privacy/mechanisms/noise.h"
 #include "participant/learning/blas.h"
-#include "participant/learning/clipping_torch.h"
-#include "participant/learning/draw_gradient_torch.h"
-#include "participant/learning/evaluation_torch.h"
+#include "participant/learning/dp_sgd/clipping_torch.h"
+#include "participant/learning/dp_sgd/draw_gradient_torch.h"
+#include "participant/learning/dp_sgd/optimizer_torch.h"
 #include "participant/learning/heap.h"
-#include "participant/learning/job_model.h"
 #include "participant/learning/loss_watch.h"
-#include "participant/learning/metrics.h"
-#include "participant/learning/optimizer_torch.h"
-#include "participant/learning/pretrained.h"
+#include "participant/learning/tasks/evaluation_torch.h"
+#include "participant/learning/tasks/metrics.h"
 #include "participant/learning/tokenized_examples.h"
-#include "participant/learning/transformer_torch.h"
+#include "participant/learning/transformer/job_model.h"
+#include "participant/learning/transformer/pretrained.h"
+#include "participant/learning/transformer/transformer_torch.h"
 #include "participant/text/tokenizer.h"
 
 namespace sotto::learning {

@@ -14,7 +14,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/model/flat_parameters.h"
 #include "common/model/update.h"
-#include "common/privacy/accountant.h"
+#include "common/privacy/accounting/accountant.h"
 #include "participant/data/example_source.h"
 
 namespace sotto::learning {
@@ -83,8 +83,8 @@ class LocalTrainer {
 
   /// Counts on the evaluation split, in the order of run::metric_names(). An example whose loss is
   /// not finite, or that cannot be computed, counts as wrong with the largest loss
-  /// (participant/learning/metrics.h); one that cannot be opened is left out. Errors: as those of
-  /// train().
+  /// (participant/learning/tasks/metrics.h); one that cannot be opened is left out. Errors: as
+  /// those of train().
   virtual Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) = 0;
 
   [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;

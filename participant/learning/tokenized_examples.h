@@ -13,7 +13,7 @@
 #include "common/config/job.h"
 #include "common/crypto/secret.h"
 #include "participant/data/example_source.h"
-#include "participant/learning/batch_torch.h"
+#include "participant/learning/transformer/batch_torch.h"
 #include "participant/text/tokenizer.h"
 
 namespace sotto::learning {

@@ -13,19 +13,19 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "common/command/command_line.h"
+#include "common/cli/command_line.h"
 #include "common/config/colluders.h"
 #include "common/config/parse.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/secret.h"
 #include "common/crypto/secure_random.h"
-#include "common/privacy/ledger.h"
-#include "coordinator/coordinator.h"
-#include "coordinator/job_terms.h"
+#include "common/privacy/ledger/ledger.h"
+#include "coordinator/driver/coordinator.h"
+#include "coordinator/driver/job_terms.h"
 #include "participant/data/partition.h"
+#include "participant/driver/participant.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
-#include "participant/participant.h"
 #include "participant/simulation/simulation.h"
 
 namespace {

@@ -11,13 +11,13 @@
 
 #include "common/config/parse.h"
 #include "common/crypto/secure_random.h"
-#include "common/privacy/clip.h"
-#include "common/run/plan.h"
-#include "common/secagg/client.h"
-#include "common/secagg/graph.h"
+#include "common/job/plan.h"
+#include "common/privacy/mechanisms/clip.h"
+#include "common/secagg/client/client.h"
+#include "common/secagg/shared/graph.h"
 #include "common/wire/codec.h"
-#include "coordinator/run_folder.h"
-#include "coordinator/training_progress.h"
+#include "coordinator/driver/run_folder.h"
+#include "coordinator/driver/training_progress.h"
 #include "tests/bench/bench.h"
 
 namespace {

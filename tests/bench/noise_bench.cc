@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/codec/rotation.h"
 #include "common/crypto/mask_stream.h"
-#include "common/privacy/discrete_noise.h"
-#include "common/privacy/gaussian_block.h"
-#include "common/privacy/gaussian_exact.h"
-#include "common/privacy/noise.h"
+#include "common/encoding/rotation.h"
+#include "common/privacy/mechanisms/discrete_noise.h"
+#include "common/privacy/mechanisms/gaussian_block.h"
+#include "common/privacy/mechanisms/gaussian_exact.h"
+#include "common/privacy/mechanisms/noise.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/float_box_muller.h"
 

@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <tuple>
 
-#include "common/privacy/accountant.h"
+#include "common/privacy/accounting/accountant.h"
 #include "tests/bench/bench.h"
 
 namespace sotto::bench {

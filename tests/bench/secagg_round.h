@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "common/codec/quantizer.h"
-#include "common/privacy/clip.h"
-#include "common/secagg/client.h"
-#include "common/secagg/graph.h"
-#include "common/secagg/server.h"
+#include "common/encoding/quantizer.h"
+#include "common/privacy/mechanisms/clip.h"
+#include "common/secagg/client/client.h"
+#include "common/secagg/server/server.h"
+#include "common/secagg/shared/graph.h"
 #include "common/wire/codec.h"
 #include "tests/bench/bench.h"
-#include "tests/unit/whole_mean.h"
+#include "tests/common/encoding/whole_mean.h"
 
 namespace sotto::bench {
 

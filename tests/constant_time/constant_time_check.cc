@@ -13,15 +13,15 @@
 #include <string>
 #include <vector>
 
-#include "common/codec/quantizer.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/shamir.h"
 #include "common/crypto/sign.h"
-#include "common/secagg/masking.h"
-#include "common/secagg/transcript.h"
+#include "common/encoding/quantizer.h"
+#include "common/secagg/shared/masking.h"
+#include "common/secagg/shared/transcript.h"
 #include "tests/constant_time/secrets.h"
 
 namespace sotto {

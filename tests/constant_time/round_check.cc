@@ -1,6 +1,6 @@
-#include "common/secagg/server.h"
+#include "common/secagg/server/server.h"
+#include "tests/common/secagg/round_fixture.h"
 #include "tests/constant_time/secrets.h"
-#include "tests/unit/secagg_round_fixture.h"
 
 namespace sotto::constant_time {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "common/base/bytes.h"
-#include "common/secagg/cohort.h"
+#include "common/secagg/shared/cohort.h"
 
 namespace sotto::fuzz {
 

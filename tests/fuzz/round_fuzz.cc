@@ -5,9 +5,9 @@
 #include <map>
 #include <set>
 
-#include "coordinator/round.h"
+#include "coordinator/protocol/round.h"
+#include "tests/coordinator/protocol/scripted_members.h"
 #include "tests/fuzz/fuzz_input.h"
-#include "tests/unit/scripted_members.h"
 
 namespace sotto::fuzz {
 namespace {

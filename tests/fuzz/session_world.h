@@ -6,12 +6,12 @@
 #include <optional>
 #include <vector>
 
-#include "common/codec/quantizer.h"
+#include "common/encoding/quantizer.h"
 #include "common/model/flat_parameters.h"
-#include "common/secagg/client.h"
-#include "common/secagg/transcript.h"
+#include "common/secagg/client/client.h"
+#include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
-#include "participant/session.h"
+#include "participant/protocol/session.h"
 
 namespace sotto::fuzz {
 

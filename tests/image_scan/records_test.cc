@@ -3,11 +3,11 @@
 #include <fstream>
 #include <thread>
 
-#include "participant/records/import.h"
-#include "participant/records/record_file.h"
-#include "participant/records/secure_record_store.h"
+#include "participant/data/import.h"
+#include "participant/data/record_file.h"
+#include "participant/data/secure_record_store.h"
 #include "tests/image_scan/round_secrets.h"
-#include "tests/unit/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace sotto::image_scan {
 namespace {

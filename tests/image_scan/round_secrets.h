@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "common/crypto/hash.h"
+#include "tests/common/secagg/round_fixture.h"
 #include "tests/image_scan/memory_search.h"
-#include "tests/unit/secagg_round_fixture.h"
 
 namespace sotto::image_scan {
 

@@ -3,7 +3,7 @@
 // and 2.7).
 #include <memory>
 
-#include "common/secagg/server.h"
+#include "common/secagg/server/server.h"
 #include "tests/image_scan/round_secrets.h"
 
 namespace sotto::image_scan {

@@ -1,7 +1,7 @@
 // The same for a participant's session: while it runs its secrets are in the arena alone, and when
 // the round closes, however it does, nowhere.
 #include "tests/image_scan/round_secrets.h"
-#include "tests/unit/session_fixture.h"
+#include "tests/participant/protocol/session_fixture.h"
 
 namespace sotto::image_scan {
 namespace {

@@ -6,11 +6,11 @@
 
 #include <gtest/gtest.h>
 
-#include "common/privacy/accountant.h"
+#include "common/privacy/accounting/accountant.h"
 #include "participant/learning/local_trainer.h"
 #include "tests/indistinguishable/hostile_coordinator.h"
 #include "tests/indistinguishable/small_task.h"
-#include "tests/learning/own_folder.h"
+#include "tests/participant/learning/own_folder.h"
 
 namespace sotto::outside_test {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "common/base/check.h"
 #include "common/config/colluders.h"
-#include "common/secagg/transcript.h"
+#include "common/secagg/shared/transcript.h"
 #include "common/wire/blob_transfer.h"
-#include "coordinator/round_plan.h"
+#include "coordinator/driver/round_plan.h"
 
 namespace sotto::outside_test {
 

@@ -12,8 +12,8 @@
 #include "common/config/federation.h"
 #include "common/config/job.h"
 #include "common/model/flat_parameters.h"
+#include "tests/common/secagg/round_fixture.h"
 #include "tests/indistinguishable/observed_site.h"
-#include "tests/unit/secagg_round_fixture.h"
 
 namespace sotto::outside_test {
 

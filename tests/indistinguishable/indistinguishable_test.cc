@@ -13,12 +13,12 @@
 
 #include <gtest/gtest.h>
 
-#include "common/run/saved_model.h"
+#include "common/job/saved_model.h"
 #include "participant/learning/local_trainer.h"
 #include "tests/indistinguishable/crafted_models.h"
 #include "tests/indistinguishable/hostile_coordinator.h"
 #include "tests/indistinguishable/small_task.h"
-#include "tests/learning/own_folder.h"
+#include "tests/participant/learning/own_folder.h"
 
 namespace sotto::outside_test {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common/base/ids.h"
-#include "common/codec/lanes.h"
+#include "common/encoding/lanes.h"
 #include "common/wire/messages.h"
 
 namespace sotto::outside_test {

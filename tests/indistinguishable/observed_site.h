@@ -15,8 +15,8 @@
 
 #include "common/base/host.h"
 #include "common/config/federation.h"
-#include "participant/participant.h"
-#include "participant/site_records.h"
+#include "participant/data/site_records.h"
+#include "participant/driver/participant.h"
 #include "tests/indistinguishable/observation.h"
 
 namespace sotto::outside_test {

@@ -10,7 +10,7 @@
 #include "participant/learning/local_trainer.h"
 #include "tests/indistinguishable/hostile_coordinator.h"
 #include "tests/indistinguishable/small_task.h"
-#include "tests/learning/own_folder.h"
+#include "tests/participant/learning/own_folder.h"
 
 namespace sotto::outside_test {
 namespace {

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/config/parse.h"
-#include "common/run/privacy_statement.h"
+#include "common/job/privacy_statement.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {

@@ -112,10 +112,11 @@ TEST_F(Control, TheLogTheEventFilesAndTheMetricsTellTheSameRounds) {
   EXPECT_NE(log.find("round 1: done, 3 of 3"), std::string::npos) << log;
   ASSERT_EQ(coordinator.wait(kRun), 0) << f_.coordinator_log();
   const std::string file = (f_.folder() / "events.json").string();
-  ASSERT_EQ(std::system(("python3 " SOTTO_SOURCE_DIR "/tests/dashboard/read_events.py " +
-                         (f_.run_folder() / "tensorboard").string() + " >" + file)
-                            .c_str()),
-            0);
+  ASSERT_EQ(
+      std::system(("python3 " SOTTO_SOURCE_DIR "/tests/coordinator/dashboard/read_events.py " +
+                   (f_.run_folder() / "tensorboard").string() + " >" + file)
+                      .c_str()),
+      0);
   std::map<int, double> loss;
   for (const json& e : json::parse(std::ifstream(file)))
     if (e.contains("scalars") && e["scalars"].contains("evaluation/loss"))

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/privacy/accountant.h"
+#include "common/privacy/accounting/accountant.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {

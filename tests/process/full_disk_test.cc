@@ -11,7 +11,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "common/journal/file_descriptor.h"
+#include "common/storage/file_descriptor.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {

@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "common/crypto/secure_random.h"
-#include "common/keystore/keystore.h"
-#include "common/secagg/transcript.h"
+#include "common/identity/keystore.h"
+#include "common/secagg/shared/transcript.h"
 #include "common/wire/blob_transfer.h"
 #include "common/wire/codec.h"
-#include "coordinator/round_plan.h"
+#include "coordinator/driver/round_plan.h"
 
 namespace sotto::process_test {
 

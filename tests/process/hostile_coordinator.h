@@ -13,13 +13,13 @@
 #include <boost/asio/io_context.hpp>
 
 #include "common/config/federation.h"
-#include "common/config/identity.h"
 #include "common/config/job.h"
 #include "common/config/parse.h"
+#include "common/identity/identity.h"
 #include "common/model/flat_parameters.h"
 #include "common/net/transport.h"
 #include "common/wire/messages.h"
-#include "coordinator/round.h"
+#include "coordinator/protocol/round.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {

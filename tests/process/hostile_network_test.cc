@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "common/config/parse.h"
-#include "common/keystore/keystore.h"
-#include "tests/net/attack_fixture.h"
-#include "tests/net/relay.h"
+#include "common/identity/keystore.h"
+#include "tests/common/net/attack_fixture.h"
+#include "tests/common/net/relay.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {

@@ -3,7 +3,7 @@
 // ledger misses a charge. One seed in the ordinary tests; by hand SOTTO_SEEDS=0-49.
 #include <gtest/gtest.h>
 
-#include "common/sim/seeds.h"
+#include "common/simulation/seeds.h"
 #include "tests/process/federation.h"
 #include "tests/simulation/seed_range.h"
 

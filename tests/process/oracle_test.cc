@@ -9,8 +9,8 @@
 
 #include <gtest/gtest.h>
 
-#include "common/privacy/accountant.h"
-#include "common/run/saved_model.h"
+#include "common/job/saved_model.h"
+#include "common/privacy/accounting/accountant.h"
 #include "tests/indistinguishable/crafted_models.h"
 #include "tests/process/hostile_coordinator.h"
 

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/config/parse.h"
-#include "common/run/privacy_statement.h"
+#include "common/job/privacy_statement.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/round.h"
+#include "coordinator/protocol/round.h"
 
 namespace sotto::sim {
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/secagg/cohort.h"
+#include "common/secagg/shared/cohort.h"
 #include "tests/simulation/world.h"
 
 namespace sotto::sim {

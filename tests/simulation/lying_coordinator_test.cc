@@ -2,14 +2,14 @@
 // that says whatever it likes to real sites. Nothing may be released beyond one certified sum.
 #include <gtest/gtest.h>
 
-#include "common/secagg/server.h"
-#include "common/secagg/transcript.h"
-#include "common/sim/seeds.h"
+#include "common/secagg/server/server.h"
+#include "common/secagg/shared/transcript.h"
+#include "common/simulation/seeds.h"
 #include "common/wire/blob_transfer.h"
 #include "common/wire/codec.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/site.h"
-#include "tests/unit/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace sotto::sim {
 namespace {

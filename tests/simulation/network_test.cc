@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/sim/seeds.h"
+#include "common/simulation/seeds.h"
 #include "tests/simulation/seed_range.h"
 #include "tests/simulation/world.h"
 

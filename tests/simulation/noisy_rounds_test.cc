@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/common/encoding/whole_mean.h"
 #include "tests/simulation/world.h"
-#include "tests/unit/whole_mean.h"
 
 namespace sotto::sim {
 namespace {

@@ -3,7 +3,7 @@
 // anything twice (docs/operations.md, "Recovery").
 #include <gtest/gtest.h>
 
-#include "common/sim/seeds.h"
+#include "common/simulation/seeds.h"
 #include "tests/simulation/seed_range.h"
 #include "tests/simulation/world.h"
 

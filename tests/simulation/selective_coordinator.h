@@ -9,10 +9,10 @@
 
 #include <gtest/gtest.h>
 
-#include "common/secagg/noisy_round.h"
-#include "coordinator/round.h"
+#include "common/secagg/shared/noisy_round.h"
+#include "coordinator/protocol/round.h"
 #include "tests/simulation/site.h"
-#include "tests/unit/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace sotto::sim {
 

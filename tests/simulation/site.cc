@@ -4,9 +4,9 @@
 #include <limits>
 #include <utility>
 
-#include "common/codec/quantizer.h"
-#include "common/sim/seeds.h"
-#include "participant/upload.h"
+#include "common/encoding/quantizer.h"
+#include "common/simulation/seeds.h"
+#include "participant/protocol/upload.h"
 
 namespace sotto::sim {
 

@@ -14,10 +14,10 @@
 #include "common/base/ids.h"
 #include "common/crypto/secure_random.h"
 #include "common/crypto/sign.h"
-#include "common/privacy/ledger.h"
-#include "participant/account.h"
-#include "participant/guard.h"
-#include "participant/session.h"
+#include "common/privacy/ledger/ledger.h"
+#include "participant/privacy/account.h"
+#include "participant/protocol/guard.h"
+#include "participant/protocol/session.h"
 
 namespace sotto::sim {
 

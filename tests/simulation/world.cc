@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/secagg/transcript.h"
-#include "common/sim/seeds.h"
+#include "common/secagg/shared/transcript.h"
+#include "common/simulation/seeds.h"
 
 namespace sotto::sim {
 

@@ -13,17 +13,17 @@
 #include <vector>
 
 #include "common/model/flat_parameters.h"
-#include "common/model/server_optimizer.h"
-#include "common/privacy/ledger.h"
-#include "common/secagg/noisy_round.h"
-#include "common/sim/fault_plan.h"
-#include "common/sim/sim_clock.h"
-#include "common/sim/sim_network.h"
-#include "coordinator/round.h"
+#include "common/model/optimizers/server_optimizer.h"
+#include "common/privacy/ledger/ledger.h"
+#include "common/secagg/shared/noisy_round.h"
+#include "common/simulation/fault_plan.h"
+#include "common/simulation/sim_clock.h"
+#include "common/simulation/sim_network.h"
+#include "coordinator/protocol/round.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/coordinator_disk.h"
 #include "tests/simulation/site.h"
-#include "tests/unit/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace sotto::sim {
 

@@ -1,6 +1,6 @@
 // What members of a simulation lie about: their honest sessions say something, this changes it and
 // signs it again.
-#include "common/secagg/transcript.h"
+#include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 #include "tests/simulation/world.h"
 

@@ -5,12 +5,12 @@
 
 #include "common/config/parse.h"
 #include "participant/data/example_source.h"
+#include "participant/data/import.h"
+#include "participant/data/record_file.h"
 #include "participant/learning/blas.h"
 #include "participant/learning/local_trainer.h"
-#include "participant/records/import.h"
-#include "participant/records/record_file.h"
 #include "tests/bench/bench.h"
-#include "tests/unit/temporary_directory.h"
+#include "tests/temporary_directory.h"
 
 namespace sotto::bench {
 namespace {

@@ -9,12 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/privacy/noise.h"
+#include "common/privacy/mechanisms/noise.h"
 #include "participant/learning/blas.h"
-#include "participant/learning/clipping_torch.h"
+#include "participant/learning/dp_sgd/clipping_torch.h"
+#include "participant/learning/dp_sgd/optimizer_torch.h"
 #include "participant/learning/heap.h"
-#include "participant/learning/optimizer_torch.h"
-#include "participant/learning/transformer_torch.h"
+#include "participant/learning/transformer/transformer_torch.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/float_box_muller.h"
 

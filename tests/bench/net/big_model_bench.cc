@@ -15,12 +15,12 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "common/config/parse.h"
-#include "common/journal/atomic_file.h"
-#include "common/journal/mapped_file.h"
-#include "common/privacy/clip.h"
-#include "common/run/plan.h"
-#include "common/secagg/client.h"
-#include "common/secagg/transcript.h"
+#include "common/job/plan.h"
+#include "common/privacy/mechanisms/clip.h"
+#include "common/secagg/client/client.h"
+#include "common/secagg/shared/transcript.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/mapped_file.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/net/enrolled.h"
 #include "tests/bench/net/plain_pull.h"

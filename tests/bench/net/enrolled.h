@@ -14,14 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/config/identity.h"
 #include "common/crypto/secure_random.h"
-#include "common/keystore/keystore.h"
+#include "common/identity/identity.h"
+#include "common/identity/keystore.h"
 #include "common/model/safetensors.h"
 #include "common/net/transport.h"
 #include "common/wire/messages.h"
-#include "coordinator/enrolment.h"
-#include "tests/unit/temporary_directory.h"
+#include "coordinator/members/enrolment.h"
+#include "tests/temporary_directory.h"
 
 namespace sotto::bench {
 

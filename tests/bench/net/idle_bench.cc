@@ -11,7 +11,7 @@
 
 #include "common/crypto/hash.h"
 #include "common/net/transport.h"
-#include "common/secagg/transcript.h"
+#include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/net/enrolled.h"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden keystores of this folder: what common/keystore/format.h says that they are, by another program.
+"""Writes the golden keystores of this folder: what common/identity/format.h says that they are, by another program.
 
 Usage: make_keystore_vectors.py [--check]
   --check   writes nothing; exit 1 when the committed files are not what this script makes

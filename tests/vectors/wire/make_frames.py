@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes frames.json: one frozen frame a message, laid out from the tables of
 common/wire/README.md with struct.pack and nothing of the C++ code. The values are those of
-tests/unit/wire_samples.h."""
+tests/common/wire/samples.h."""
 import json
 import struct
 from pathlib import Path

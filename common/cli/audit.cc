@@ -1,0 +1,52 @@
+#include "common/cli/audit.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "common/cli/command_line.h"
+#include "common/observability/audit_check.h"
+
+namespace sotto::command {
+
+void add_audit_command(CLI::App& app, int& exit_code) {
+  struct Arguments {
+    run::AuditParty party;
+    std::string folder = ".", federation;
+    std::vector<std::string> heads;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("audit", "The signed log of what this party did");
+  sub->require_subcommand(1);
+  CLI::App* verify = sub->add_subcommand(
+      "verify",
+      "Check every line of FOLDER/audit.jsonl and name what was changed, dropped, moved, "
+      "repeated or cut; exit code 3 when anything was");
+  verify
+      ->add_option("folder", args->folder,
+                   "Folder with audit.jsonl, or the log of older keys itself")
+      ->capture_default_str();
+  verify->add_option("--federation", args->federation,
+                     "federation.json with the party's key, instead of the folder's keystore");
+  verify->add_option("--member", args->party.member,
+                     "Whose log it is, by name in --federation; the coordinator's unless given");
+  verify
+      ->add_option("--head", args->heads,
+                   "A head of this log that another party kept, as this command prints it")
+      ->allow_extra_args(false);
+  verify->add_flag("--json", args->json, "One JSON object");
+  verify->callback([args, &exit_code] {
+    args->party.log = run::audit_file(args->folder);
+    args->party.federation = args->federation;
+    const std::string file = args->party.log.string();
+    const auto report = run::check_audit_file(file, run::audit_key(args->party), args->heads);
+    print(args->json ? run::to_json(report, file) : run::describe(report, file));
+    if (!report.whole()) exit_code = 3;
+  });
+}
+
+}  // namespace sotto::command

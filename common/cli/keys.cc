@@ -1,0 +1,282 @@
+#include "common/cli/keys.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/base/result.h"
+#include "common/cli/command_line.h"
+#include "common/cli/unlock.h"
+#include "common/config/parse.h"
+#include "common/identity/secret_file.h"
+
+namespace sotto::command {
+
+namespace {
+
+namespace fs = std::filesystem;
+using json = nlohmann::ordered_json;
+using keystore::Description;
+using keystore::Keystore;
+using keystore::PublicKeys;
+using keystore::SealedBy;
+
+const SealNames kNewNames{"--seal-by", "--new-passphrase-file", "--new-key-file"};
+const SealNames kBackupNames{"--backup-by", "--backup-passphrase-file", "--backup-key-file"};
+
+std::string sealed_text(const Description& is) {
+  switch (is.sealed_by) {
+    case SealedBy::kNothing:
+      return "nothing but the modes of file and folder: whoever can read the file has the keys";
+    case SealedBy::kKeyFile:
+      return "a key file";
+    case SealedBy::kPassphrase:
+      return "a passphrase (Argon2id, " + std::to_string(is.cost.operations) + " passes over " +
+             std::to_string(is.cost.memory_kib / 1024) + " MiB)";
+  }
+  return {};
+}
+
+json json_of(const PublicKeys& keys, const std::optional<NamedKeys>& named) {
+  json out = {{"generation", keys.generation},
+              {"use", name(keys.use)},
+              {"signing_key", to_hex(keys.signing_key)},
+              {"transport_key", to_hex(keys.transport_key)}};
+  if (named) out["named_by_roster"] = named->generation == keys.generation;
+  return out;
+}
+
+std::string json_text(const fs::path& file, const Description& is, bool verified,
+                      const std::optional<NamedKeys>& named) {
+  json out = {{"file", file.string()},
+              {"name", is.name},
+              {"sealed_by", name(is.sealed_by)},
+              {"verified", verified}};
+  if (is.sealed_by == SealedBy::kPassphrase)
+    out["argon2id"] = {{"operations", is.cost.operations}, {"memory_kib", is.cost.memory_kib}};
+  if (named) out["roster_version"] = named->roster_version;
+  out["keys"] = json::array();
+  for (const PublicKeys& keys : is.held)
+    out["keys"].push_back(json_of(keys, named));
+  out["retired"] = json::array();
+  for (const PublicKeys& keys : is.retired)
+    out["retired"].push_back(json_of(keys, std::nullopt));
+  return out.dump();
+}
+
+void print_description(const fs::path& file, const Description& is, bool verified,
+                       const std::optional<NamedKeys>& named) {
+  print(file.string() + ": keys of " + is.name + "\nsealed by " + sealed_text(is));
+  for (const PublicKeys& keys : is.held) {
+    std::string remark;
+    if (named && named->generation == keys.generation)
+      remark = "named by the roster, version " + std::to_string(named->roster_version);
+    if (keys.use == keystore::KeyUse::kSuccessorOnly)
+      remark += std::string(remark.empty() ? "" : "; ") +
+                "restored: good to name a successor and to revoke, not to take part";
+    print("generation " + std::to_string(keys.generation) +
+          (remark.empty() ? "" : "  (" + remark + ")") + "\n  signing    " +
+          config::fingerprint(keys.signing_key) + "\n  transport  " +
+          config::fingerprint(keys.transport_key));
+  }
+  for (const PublicKeys& keys : is.retired)
+    print("generation " + std::to_string(keys.generation) + "  (wiped)\n  signing    " +
+          config::fingerprint(keys.signing_key));
+  if (named && named->generation == 0)
+    print("the roster, version " + std::to_string(named->roster_version) +
+          ", names other keys for " + is.name + ": signing " +
+          config::fingerprint(named->signing_key));
+  if (!verified)
+    print(
+        "not opened, so nobody vouches for these lines: with the passphrase or key file they are "
+        "verified");
+}
+
+void add_show(CLI::App& keys) {
+  struct Arguments {
+    std::string dir = ".";
+    UnlockOptions unlock;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = keys.add_subcommand(
+      "show", "Public keys, fingerprints and how the keystore is sealed; needs no passphrase");
+  sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
+  add_unlock_options(*sub, args->unlock);
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->callback([args] {
+    Description is = keystore::describe(args->dir);
+    const bool verified = is.sealed_by == SealedBy::kNothing ||
+                          !args->unlock.passphrase_file.empty() || !args->unlock.key_file.empty();
+    if (verified) is = open_keystore(args->dir, args->unlock).description();
+    const auto named = named_in_federation(args->dir, is);
+    const fs::path file = fs::path(args->dir) / keystore::kKeystoreFile;
+    if (args->json) return print(json_text(file, is, verified, named));
+    print_description(file, is, verified, named);
+  });
+}
+
+void add_seal(CLI::App& keys) {
+  struct Arguments {
+    std::string dir = ".";
+    UnlockOptions unlock;
+    SealOptions seal;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = keys.add_subcommand(
+      "seal", "Change what opens the keystore: a passphrase, a key file, nothing. The keys stay");
+  sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
+  add_unlock_options(*sub, args->unlock);
+  add_seal_options(*sub, args->seal, kNewNames, "a passphrase unless given");
+  sub->callback([args] {
+    const auto lock = lock_keystore(args->dir);
+    Keystore store = open_keystore(args->dir, args->unlock);
+    crypto::OsRandom random;
+    store.reseal(new_seal(args->seal, kNewNames, SealedBy::kPassphrase, "the keystore", random),
+                 crypto::kModerateCost, random);
+    store.save(args->dir);
+    print((fs::path(args->dir) / keystore::kKeystoreFile).string() + " is now sealed by " +
+          sealed_text(store.description()) +
+          "\nonly the seal changed: older copies of the file open as before. Whoever had one, and "
+          "what opened it, has the keys: rotate or revoke them then");
+  });
+}
+
+void add_backup(CLI::App& keys) {
+  struct Arguments {
+    std::string dir = ".", file;
+    UnlockOptions unlock;
+    SealOptions seal;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = keys.add_subcommand(
+      "backup",
+      "Write all keys into one file for another place, sealed by a passphrase of its own");
+  sub->add_option("file", args->file, "The backup; never overwritten")->required();
+  sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
+  add_unlock_options(*sub, args->unlock);
+  add_seal_options(*sub, args->seal, kBackupNames, "a passphrase unless given");
+  sub->callback([args] {
+    const Keystore store = open_keystore(args->dir, args->unlock);
+    crypto::OsRandom random;
+    const keystore::Opener seal =
+        new_seal(args->seal, kBackupNames, SealedBy::kPassphrase, "the backup", random);
+    if (std::holds_alternative<keystore::Nothing>(seal))
+      throw StartupError("a backup lies where others may come by it; it is always sealed");
+    store.save_backup(args->file, seal, crypto::kModerateCost, random);
+    print(args->file + ": all keys of " + store.description().name + ", generations to " +
+          std::to_string(store.newest().generation) +
+          "\nmake another after each rotation. Keep it, and what opens it, apart from this machine "
+          "and from each other; guard, ledger and records are not in it");
+  });
+}
+
+/// What was restored, and what a person has to do now.
+void report_restored(const Keystore& store, const fs::path& folder, const KeysParty& party) {
+  const Description& is = store.description();
+  print((folder / keystore::kKeystoreFile).string() + ": keys of " + is.name +
+        " restored, generations " + std::to_string(is.held.front().generation) + " to " +
+        std::to_string(is.held.back().generation) + ", sealed as the backup is (" +
+        sealed_text(is) + "); `" + party.program + " keys seal` changes that");
+  const auto named = named_in_federation(folder, is);
+  if (!party.history.empty() && named && named->generation == 0)
+    print("missing: the roster, version " + std::to_string(named->roster_version) +
+          ", names keys that are not in this backup (signing " +
+          config::fingerprint(named->signing_key) +
+          "). They were made by a rotation after it and are lost unless a newer backup has them. "
+          "Keys for data are the same in every backup. Have the operator revoke " +
+          is.name + " by name, run `keys rotate --revoked` and have the new card enrolled");
+  if (store.newest().use == keystore::KeyUse::kSuccessorOnly)
+    print(
+        "this folder lacks the site's guard.log, genesis.log or ledger.sqlite, which are never in "
+        "a backup. So these keys take part in nothing; there could be two live copies, and what "
+        "the data have spent is forgotten here. Stop the old copy for good if it lives, then:\n  " +
+        party.program +
+        " join FEDERATION.JSON, keys rotate, have the operator enrol the new "
+        "card, join again\nand lower policy.max_epsilon in site.json by what was spent (the "
+        "last `ledger` output, or the operator's report)");
+}
+
+void add_restore(CLI::App& keys, const KeysParty& party) {
+  struct Arguments {
+    std::string dir = ".", file;
+    UnlockOptions unlock;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = keys.add_subcommand(
+      "restore", "Put a backup's keys into a folder that has none; never overwrites any");
+  sub->add_option("file", args->file, "The backup")->required();
+  sub->add_option("--dir", args->dir, "Folder of the keystore to be")->capture_default_str();
+  add_unlock_options(*sub, args->unlock);
+  sub->callback([args, party] {
+    const fs::path folder = args->dir;
+    if (const fs::path there = folder / keystore::kKeystoreFile; fs::exists(there))
+      throw StartupError(there.string() +
+                         " exists: keys are never overwritten; move it away if its keys are to be "
+                         "given up");
+    config::make_private_folder(folder);
+    const auto lock = lock_keystore(folder);
+    const keystore::Opener opener =
+        opener_for(keystore::describe_backup(args->file), args->file, args->unlock);
+    Keystore store = Keystore::open_backup(args->file, opener);
+    const bool lacks = std::ranges::any_of(
+        party.history, [&](const std::string& file) { return !fs::exists(folder / file); });
+    if (lacks) store.restrict_to_successor();
+    crypto::OsRandom random;
+    store.save_new(folder, opener, crypto::kModerateCost, random);
+    report_restored(store, folder, party);
+  });
+}
+
+}  // namespace
+
+CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party) {
+  CLI::App* keys = app.add_subcommand(
+      "keys", "The keystore: how it is sealed, backups, and what else there is to its keys");
+  keys->require_subcommand(1);
+  add_show(*keys);
+  add_seal(*keys);
+  add_backup(*keys);
+  add_restore(*keys, party);
+  return keys;
+}
+
+journal::LockFile lock_keystore(const fs::path& folder) {
+  auto lock = journal::LockFile::acquire(folder / "keystore.lock");
+  if (!lock.ok()) throw StartupError(lock.error().message);
+  return std::move(lock).value();
+}
+
+std::optional<NamedKeys> named_in_federation(const fs::path& folder, const Description& is) {
+  const fs::path file = folder / "federation.json";
+  if (!fs::exists(file)) return std::nullopt;
+  const config::Roster roster = config::load_federation(file).roster;
+  const auto generation_of = [&](const Bytes32& signing, const Bytes32& transport) {
+    const auto at = std::ranges::find_if(is.held, [&](const PublicKeys& keys) {
+      return keys.signing_key == signing && keys.transport_key == transport;
+    });
+    return at == is.held.end() ? 0 : at->generation;
+  };
+  NamedKeys out{
+      .roster_version = roster.version,
+      .generation = generation_of(roster.coordinator_signing_key, roster.coordinator_transport_key),
+      .signing_key = roster.coordinator_signing_key};
+  if (out.generation != 0) return out;
+  for (const config::RosterMember& member : roster.members) {
+    if (member.name != is.name) continue;
+    out.generation = generation_of(member.signing_key, member.transport_key);
+    out.signing_key = member.signing_key;
+    return out;
+  }
+  return std::nullopt;
+}
+
+}  // namespace sotto::command

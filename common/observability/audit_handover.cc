@@ -1,0 +1,29 @@
+#include "common/observability/audit_handover.h"
+
+#include "common/observability/audit_check.h"
+#include "common/storage/atomic_file.h"
+
+namespace sotto::run {
+
+Status hand_over_audit(const std::filesystem::path& folder, const crypto::SigningKey& from,
+                       const crypto::SigningKey& to, std::uint64_t unix_seconds) {
+  const std::filesystem::path file = folder / kAuditFile;
+  const std::filesystem::path ended =
+      folder / ("audit-" + to_hex(from.verify_key()).substr(0, 16) + ".jsonl");
+  if (std::filesystem::exists(ended))
+    return Error{ended.string() + " exists; move it away: the log of these keys ends there"};
+  SOTTO_ASSIGN_OR_RETURN(auto old, AuditLog::open(file, from));
+  SOTTO_TRY(
+      old.append({"keys_replaced", {{"next_signing_key", to_hex(to.verify_key())}}}, unix_seconds));
+  std::error_code error;
+  std::filesystem::rename(file, ended, error);
+  if (error) return Error{"cannot rename " + file.string() + ": " + error.message()};
+  SOTTO_TRY(journal::sync_directory(folder));
+  SOTTO_ASSIGN_OR_RETURN(auto fresh, AuditLog::open(file, to));
+  return fresh.append({"keys_taken_over",
+                       {{"previous_signing_key", to_hex(from.verify_key())},
+                        {"previous_head", to_text(old.head())}}},
+                      unix_seconds);
+}
+
+}  // namespace sotto::run

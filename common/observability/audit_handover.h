@@ -1,0 +1,20 @@
+// An audit log is signed by one key from its first line on. When a rotation changes the key, the
+// old log ends with a line that names the new key, and the new one begins with a line that names
+// the old log's head.
+#pragma once
+
+#include <filesystem>
+
+#include "common/base/result.h"
+#include "common/crypto/sign.h"
+#include "common/observability/audit_log.h"
+
+namespace sotto::run {
+
+/// Ends FOLDER/audit.jsonl, which `from` signs, and moves it to FOLDER/audit-FINGERPRINT.jsonl (the
+/// first 16 digits of that key); then begins the log of `to`. An Error when the old log is not
+/// whole: then nothing is changed.
+Status hand_over_audit(const std::filesystem::path& folder, const crypto::SigningKey& from,
+                       const crypto::SigningKey& to, std::uint64_t unix_seconds);
+
+}  // namespace sotto::run

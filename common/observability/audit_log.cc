@@ -1,0 +1,147 @@
+#include "common/observability/audit_log.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "common/crypto/hash.h"
+#include "common/observability/audit_check.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/file_descriptor.h"
+
+namespace sotto::run {
+
+namespace {
+
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
+constexpr int kMostTries = 500;
+constexpr unsigned kBetweenTriesUs = 10000;
+
+std::string utc(std::uint64_t unix_seconds) {
+  const auto time = static_cast<std::time_t>(unix_seconds);
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  char text[32] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+Bytes32 hash_of(std::string_view line) {
+  return crypto::hash("SOTTO audit", {view_of(line)});
+}
+
+/// Others hold it for one append at a time.
+Result<journal::LockFile> lock_for_a_moment(const std::filesystem::path& file) {
+  for (int tries = 0;; ++tries) {
+    auto lock = journal::LockFile::acquire(file.string() + ".lock");
+    if (lock.ok() || tries == kMostTries) return lock;
+    ::usleep(kBetweenTriesUs);
+  }
+}
+
+}  // namespace
+
+AuditHead audit_start(const crypto::VerifyKey& key) {
+  return {.sequence = 0, .hash = crypto::hash("SOTTO audit key", {key})};
+}
+
+AuditHead audit_head(std::string_view line, std::uint64_t sequence) {
+  return {.sequence = sequence, .hash = hash_of(line)};
+}
+
+Bytes audit_signed_bytes(std::string_view body) {
+  ByteWriter out;
+  std::string label = "SOTTO sig audit";
+  label.resize(16, '\0');
+  out.bytes(view_of(label));
+  out.bytes(hash_of(body));
+  return out.take();
+}
+
+std::string audit_line(const AuditHead& previous, const AuditEvent& event,
+                       std::uint64_t unix_seconds, const crypto::SigningKey& signing) {
+  using json = nlohmann::ordered_json;
+  json fields = json::object();
+  for (const auto& [key, value] : event.fields)
+    fields[key] = value;
+  const json entry = {{"sequence", previous.sequence + 1},
+                      {"time", utc(unix_seconds)},
+                      {"kind", event.kind},
+                      {"fields", std::move(fields)},
+                      {"previous", to_hex(previous.hash)}};
+  // ASCII only: what a peer wrote cannot disturb a terminal.
+  std::string body = entry.dump(-1, ' ', true, json::error_handler_t::replace);
+  body.pop_back();  // the brace comes behind the signature
+  return body + ",\"signature\":\"" + to_hex(signing.sign(audit_signed_bytes(body))) + "\"}";
+}
+
+AuditLog::AuditLog(std::filesystem::path file, const crypto::SigningKey& signing)
+    : file_(std::move(file)), signing_(&signing), head_(audit_start(signing.verify_key())) {}
+
+Result<AuditLog> AuditLog::open(const std::filesystem::path& file,
+                                const crypto::SigningKey& signing) {
+  AuditLog log(file, signing);
+  SOTTO_TRY(lock_for_a_moment(file));
+  if (!std::filesystem::exists(file)) {
+    SOTTO_TRY(journal::write_file_atomically(file, {}, journal::FileAccess::kOwnerOnly));
+  }
+  SOTTO_TRY(log.catch_up());
+  return log;
+}
+
+Result<std::uint64_t> AuditLog::catch_up() {
+  SOTTO_ASSIGN_OR_RETURN(const auto content, journal::read_file(file_, kMaxFileBytes));
+  if (content.size() < end_)
+    return Error{file_.string() + " became shorter while it was in use: somebody cut it"};
+  if (content.size() == end_) return std::uint64_t{0};
+  // Whatever is new is rare and short; the whole is checked, so that one rule serves all.
+  AuditReport report =
+      check_audit_log(content, signing_->verify_key(),
+                      head_.sequence > 0 ? std::vector{head_} : std::vector<AuditHead>{});
+  std::uint64_t torn = 0;
+  if (!report.findings.empty() && report.findings.back().kind == AuditFinding::Kind::kIncomplete) {
+    const auto last = std::find(content.rbegin(), content.rend(), '\n');
+    torn = static_cast<std::uint64_t>(last - content.rbegin());
+    report.findings.pop_back();
+  }
+  if (!report.whole())
+    return Error{file_.string() + ", line " + std::to_string(report.findings.front().line) + ": " +
+                 report.findings.front().what +
+                 ". Nothing is added to a log that is not whole: keep it, move it away, and a new "
+                 "one begins"};
+  head_ = report.head;
+  end_ = content.size() - torn;
+  return torn;
+}
+
+Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
+  SOTTO_TRY(lock_for_a_moment(file_));
+  SOTTO_ASSIGN_OR_RETURN(const auto torn, catch_up());
+  const journal::FileDescriptor file(::open(file_.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file.is_open()) return journal::system_error("cannot open " + file_.string());
+  std::string text;
+  AuditHead head = head_;
+  const auto add = [&](const AuditEvent& e) {
+    const std::string line = audit_line(head, e, unix_seconds, *signing_);
+    head = audit_head(line, head.sequence + 1);
+    text += line + "\n";
+  };
+  if (torn > 0) {
+    add({"incomplete_line_dropped", {{"bytes", std::to_string(torn)}}});
+    // One byte of it stays until the new line covers it: a crash here is an incomplete line again.
+    if (::ftruncate(file.get(), static_cast<off_t>(end_ + 1)) != 0 || ::fsync(file.get()) != 0)
+      return journal::system_error("cannot cut the incomplete line of " + file_.string());
+  }
+  add(event);
+  if (Status written = journal::write_all_at(file, view_of(text), end_); !written.ok())
+    return Error{file_.string() + ": " + written.error().message};
+  if (::fsync(file.get()) != 0) return journal::system_error("fsync of " + file_.string());
+  head_ = head;
+  end_ += text.size();
+  return {};
+}
+
+}  // namespace sotto::run

@@ -1,0 +1,57 @@
+#include "common/observability/evidence_folder.h"
+
+#include "common/crypto/hash.h"
+#include "common/storage/atomic_file.h"
+
+namespace sotto::run {
+
+namespace {
+
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+
+/// By its round and its content, so that nothing is overwritten by another piece.
+std::string file_name(const secagg::Evidence& evidence, const Bytes& bytes) {
+  const std::string digest = to_hex(crypto::hash("SOTTO evidence", {bytes}));
+  return "round-" + std::to_string(evidence.header.round.server_round()) + "." +
+         std::to_string(evidence.header.round.attempt()) + "-" + digest.substr(0, 16) + ".evidence";
+}
+
+std::string name_of(MemberId id) {
+  return id == kCoordinatorId ? "the coordinator" : "member " + std::to_string(raw(id));
+}
+
+}  // namespace
+
+secagg::EvidenceRoster evidence_roster(const config::Roster& roster) {
+  secagg::EvidenceRoster out{
+      .roster_hash = roster.hash(), .coordinator = roster.coordinator_signing_key, .members = {}};
+  for (const config::RosterMember& member : roster.members)
+    out.members.push_back({member.id, member.signing_key});
+  return out;
+}
+
+std::string keep_evidence(const std::filesystem::path& folder, const secagg::Evidence& evidence,
+                          const config::Roster& roster) {
+  const auto finding = secagg::check_evidence(evidence, evidence_roster(roster));
+  if (!finding.ok()) return "a contradiction that proves nothing: " + finding.error().message;
+  const std::string line =
+      std::string(kEvidenceLine) + name_of(finding->guilty) + ", " + finding->rule;
+  const Bytes bytes = secagg::encode_evidence(evidence);
+  const std::filesystem::path file = folder / file_name(evidence, bytes);
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return line + "; not kept: " + failed.message();
+  if (Status kept = journal::write_file_atomically(file, {bytes}, journal::FileAccess::kOwnerOnly);
+      !kept.ok())
+    return line + "; not kept: " + kept.error().message;
+  return line + "; kept in " + file.string();
+}
+
+Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,
+                                            const config::Roster& roster) {
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto evidence, secagg::parse_evidence(bytes));
+  return secagg::check_evidence(evidence, evidence_roster(roster));
+}
+
+}  // namespace sotto::run

@@ -1,0 +1,107 @@
+// A participant's part in what becomes of complaints (docs/secure-aggregation.md, "Bad shares"): it
+// opens shares that it dealt, and takes shares that were opened to it.
+#include "common/base/parallel.h"
+#include "common/crypto/declassify.h"
+#include "common/secagg/client/client_state.h"
+
+namespace sotto::secagg {
+namespace {
+
+constexpr std::size_t kShareBytes = 32;
+
+}  // namespace
+
+// ---- M4B -> M4C
+
+/// Each is signed by a holder of this member's shares, in this round, and names this member.
+Status Client::State::check_complaints(const wire::Complaints& m4b) const {
+  // An honest dealer is accused by liars alone: whoever asks for more is after its secrets.
+  if (m4b.checks.size() > most_liars(header))
+    return refused("M4B", "it asks for " + std::to_string(m4b.checks.size()) +
+                              " of this member's shares, at most " +
+                              std::to_string(most_liars(header)) + " are opened in a round");
+  IndexSet accusers;
+  for (const wire::ShareCheck& check : m4b.checks) {
+    const auto from = cohort.index_of(check.id);
+    if (!from || *from == me || !contains(holders, *from) || !contains(*v, *from))
+      return refused("M4B", "a complaint of a member that has no share of this one");
+    if (!accusers.empty() && accusers.back() >= *from)
+      return refused("M4B", "the complaints are not of distinct members in order");
+    if (check.d_v != d_v) return refused("M4B", "a complaint about another V");
+    const auto accused = wire::from_bitmap(header.n, check.bad_dealers);
+    if (!accused.ok() || !contains(*accused, me))
+      return refused("M4B", "a complaint that does not name this member");
+    accusers.push_back(*from);
+  }
+  const auto forged = first_bad(accusers.size(), threads, [&](std::size_t i) {
+    return verify_share_check(key_of(accusers[i]), h, m4b.checks[i]);
+  });
+  if (forged)
+    return refused("M4B",
+                   "the complaint of " + name_of(m4b.checks[*forged].id) + " is not signed by it");
+  return {};
+}
+
+Result<wire::Opening> Client::open_shares(const wire::Complaints& m4b) {
+  State& state = *state_;
+  SOTTO_CHECK(state.v && !state.u2, "shares are opened after M4 and before M4U");
+  SOTTO_TRY(state.check_complaints(m4b));
+  wire::Opening m4c{.id = state.self, .d_v = state.d_v, .shares = {}, .signature = {}};
+  for (const wire::ShareCheck& check : m4b.checks) {
+    const auto holder = state.dealt.find(*state.cohort.index_of(check.id));
+    SOTTO_CHECK(holder != state.dealt.end(), "M4B is answered once");
+    wire::OpenedShare opened{.member = check.id, .b = {}, .r = {}};
+    const auto shares = holder->second.expose();
+    std::ranges::copy(shares.first<kShareBytes>(), opened.b.begin());
+    std::ranges::copy(shares.last<kShareBytes>(), opened.r.begin());
+    crypto::declassify(opened.b);  // the holder that complained has them, or should have
+    crypto::declassify(opened.r);
+    m4c.shares.push_back(opened);
+  }
+  state.dealt.clear();  // nothing more is opened in this round
+  sign_opening(*state.signing, state.h, m4c);
+  return m4c;
+}
+
+// ---- M4U
+
+/// The shares in M4U, by dealer: exactly those of dealers in U2 that this member complained about.
+Result<std::map<std::uint32_t, SharePair>> Client::State::opened_to_me(const wire::Fix& m4u,
+                                                                       const IndexSet& set) const {
+  std::map<std::uint32_t, SharePair> out;
+  for (const wire::OpenedShare& opened : m4u.opened) {
+    const auto dealer = cohort.index_of(opened.member);
+    const auto complaint = dealer ? complaints.find(*dealer) : complaints.end();
+    if (complaint == complaints.end() || !contains(set, *dealer))
+      return refused("M4U", "an opened share that nobody asked for");
+    SharePair pair;
+    std::ranges::copy(opened.b, pair.writable().begin());
+    std::ranges::copy(opened.r, pair.writable().begin() + kShareBytes);
+    if (!fits(*dealer, pair, complaint->second))
+      return refused(
+          "M4U", "the opened share of " + name_of(opened.member) + " is not what it committed to");
+    out.insert_or_assign(*dealer, std::move(pair));
+  }
+  for (const auto& [dealer, committed] : complaints)
+    if (contains(set, dealer) && !out.contains(dealer))
+      return refused("M4U", name_of(id_of(dealer)) + " is in it and has not opened its bad share");
+  return out;
+}
+
+Status Client::accept_u2(const wire::Fix& m4u) {
+  State& state = *state_;
+  SOTTO_CHECK(state.v && !state.u2, "M4U is accepted once, after M4");
+  if (!verify_fix(state.coordinator, state.h, m4u))
+    return refused("M4U", "the coordinator's signature does not verify");
+  IndexSet good;  // masks with the others would not cancel
+  std::ranges::set_difference(*state.v, state.other_keys, std::back_inserter(good));
+  SOTTO_ASSIGN_OR_RETURN(auto u2, state.read_set("M4U", m4u.u2, &good));
+  SOTTO_ASSIGN_OR_RETURN(auto opened, state.opened_to_me(m4u, u2));
+  state.held.merge(opened);
+  state.dealt.clear();
+  state.u2 = std::move(u2);
+  state.d_u2 = digest_u2(state.h, m4u.u2);
+  return {};
+}
+
+}  // namespace sotto::secagg

@@ -1,0 +1,83 @@
+// Every byte that is hashed or signed, in one place (docs/secure-aggregation.md, "Bytes"). Client
+// and server call the same functions, so they cannot disagree.
+#pragma once
+
+#include "common/base/bytes.h"
+#include "common/crypto/sign.h"
+#include "common/secagg/shared/cohort.h"
+#include "common/wire/messages.h"
+
+namespace sotto::secagg {
+
+/// h = H("SA1 hdr", header bytes).
+Bytes32 header_hash(const wire::RoundHeader& header);
+
+Bytes32 digest_u1(const Bytes32& h, const wire::Bitmap& u1);
+Bytes32 digest_v(const Bytes32& h, const wire::Bitmap& v);
+Bytes32 digest_u2(const Bytes32& h, const wire::Bitmap& u2);
+Bytes32 digest_s(const Bytes32& h, const Bytes32& d_u2, const wire::Bitmap& s);
+Bytes32 commit_self_seed(const Bytes32& h, MemberId id, const crypto::Secret32& b);
+Bytes32 commit_share(wire::ShareKind kind, const Bytes32& h, MemberId dealer, MemberId holder,
+                     std::span<const std::uint8_t, 32> share);
+
+/// Signatures over dst16 || h || fields. sign_* set message.signature; verify_* are false for any
+/// flaw.
+void sign_offer(const crypto::SigningKey& key, wire::Offer& offer);
+bool verify_offer(const crypto::VerifyKey& key, const wire::Offer& offer);
+void sign_advertise(const crypto::SigningKey& key, const Bytes32& h, wire::Advertise& m);
+bool verify_advertise(const crypto::VerifyKey& key, const Bytes32& h, const wire::Advertise& m);
+void sign_key_list(const crypto::SigningKey& key, const Bytes32& h, wire::KeyList& m);
+bool verify_key_list(const crypto::VerifyKey& key, const Bytes32& h, const wire::KeyList& m);
+void sign_share_entry(const crypto::SigningKey& key, const Bytes32& h, MemberId from,
+                      wire::ShareEntry& m);
+bool verify_share_entry(const crypto::VerifyKey& key, const Bytes32& h, MemberId from,
+                        const wire::ShareEntry& m);
+void sign_share_forward(const crypto::SigningKey& key, const Bytes32& h, wire::ShareForward& m);
+bool verify_share_forward(const crypto::VerifyKey& key, const Bytes32& h,
+                          const wire::ShareForward& m);
+void sign_share_check(const crypto::SigningKey& key, const Bytes32& h, wire::ShareCheck& m);
+/// False as well when its two bitmaps have two lengths: one signature would be of two messages.
+bool verify_share_check(const crypto::VerifyKey& key, const Bytes32& h, const wire::ShareCheck& m);
+void sign_opening(const crypto::SigningKey& key, const Bytes32& h, wire::Opening& m);
+bool verify_opening(const crypto::VerifyKey& key, const Bytes32& h, const wire::Opening& m);
+void sign_fix(const crypto::SigningKey& key, const Bytes32& h, wire::Fix& m);
+bool verify_fix(const crypto::VerifyKey& key, const Bytes32& h, const wire::Fix& m);
+void sign_upload(const crypto::SigningKey& key, const Bytes32& h, wire::UploadHeader& m);
+bool verify_upload(const crypto::VerifyKey& key, const Bytes32& h, const wire::UploadHeader& m);
+void sign_survivors(const crypto::SigningKey& key, const Bytes32& h, wire::Survivors& m);
+bool verify_survivors(const crypto::VerifyKey& key, const Bytes32& h, const wire::Survivors& m);
+void sign_endorse(const crypto::SigningKey& key, const Bytes32& h, const Bytes32& d_u2,
+                  const Bytes32& d_s, wire::Endorse& m);
+bool verify_endorse(const crypto::VerifyKey& key, const Bytes32& h, const Bytes32& d_u2,
+                    const Bytes32& d_s, const wire::Endorse& m);
+void sign_unmask_response(const crypto::SigningKey& key, const Bytes32& h, wire::UnmaskResponse& m);
+bool verify_unmask_response(const crypto::VerifyKey& key, const Bytes32& h,
+                            const wire::UnmaskResponse& m);
+void sign_result(const crypto::SigningKey& key, const Bytes32& h, wire::RoundResult& m);
+bool verify_result(const crypto::VerifyKey& key, const Bytes32& h, const wire::RoundResult& m);
+
+/// Burning: h is recomputed from the header in the request (section 2.7).
+void sign_burn_request(const crypto::SigningKey& key, wire::BurnRequest& m);
+bool verify_burn_request(const crypto::VerifyKey& key, const wire::BurnRequest& m);
+void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnVote& m);
+bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m);
+
+/// The genesis: the run stands in place of h. A list is signed through its digest (genesis.h).
+void sign_genesis_entry(const crypto::SigningKey& key, const RunId& run, wire::GenesisEntry& m);
+bool verify_genesis_entry(const crypto::VerifyKey& key, const RunId& run,
+                          const wire::GenesisEntry& m);
+void sign_genesis_list(const crypto::SigningKey& key, const Bytes32& digest, wire::GenesisList& m);
+bool verify_genesis_list(const crypto::VerifyKey& key, const Bytes32& digest,
+                         const wire::GenesisList& m);
+void sign_genesis_reveal(const crypto::SigningKey& key, wire::GenesisReveal& m);
+bool verify_genesis_reveal(const crypto::VerifyKey& key, const wire::GenesisReveal& m);
+
+/// Around the rounds; labels "SOTTO sig ...".
+void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m);
+bool verify_job_offer(const crypto::VerifyKey& key, const wire::JobOffer& m);
+void sign_job_reply(const crypto::SigningKey& key, wire::JobReply& m);
+bool verify_job_reply(const crypto::VerifyKey& key, const wire::JobReply& m);
+void sign_run_finished(const crypto::SigningKey& key, wire::RunFinished& m);
+bool verify_run_finished(const crypto::VerifyKey& key, const wire::RunFinished& m);
+
+}  // namespace sotto::secagg

@@ -1,0 +1,195 @@
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include "common/base/result.h"
+#include "common/cli/command_line.h"
+#include "common/storage/atomic_file.h"
+#include "coordinator/cli/dashboard_commands.h"
+#include "coordinator/dashboard/control_client.h"
+#include "coordinator/observability/run_report.h"
+
+namespace sotto::coordinator::dashboard {
+
+namespace {
+
+using command::print;
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMaxTextFile = 16 << 20;
+constexpr std::chrono::seconds kBetweenLooks{1};
+
+struct Arguments {
+  std::string folder;
+  bool json = false;
+  bool watch = false;
+  bool now = false;
+};
+
+/// No terminal does what a text says.
+std::string harmless(std::string text) {
+  for (char& c : text)
+    if ((c >= 0 && c < 0x20) || c == 0x7f) c = '?';
+  return text;
+}
+
+std::optional<std::string> ask(const std::string& folder, std::string_view method,
+                               const std::string& target) {
+  auto answer = ask_coordinator(folder, method, target);
+  if (!answer.ok()) throw StartupError(answer.error().message);
+  return std::move(answer).value();
+}
+
+struct Seen {
+  json status;
+  bool live = false;
+};
+
+/// From the process, else as the last one left it.
+Seen look(const std::string& folder) {
+  if (const auto live = ask(folder, "GET", "/api/status")) {
+    Seen seen{.status = json::parse(*live), .live = true};
+    seen.status["live"] = true;
+    return seen;
+  }
+  const std::filesystem::path file = std::filesystem::path(folder) / "status.json";
+  const auto bytes = journal::read_file(file, kMaxTextFile);
+  if (!bytes.ok())
+    throw StartupError("no coordinator is running in " + folder +
+                       ", and it holds no run: " + bytes.error().message);
+  Seen seen{.status = json::parse(bytes->begin(), bytes->end(), nullptr, false)};
+  if (!seen.status.is_object()) throw StartupError(file.string() + " is not readable");
+  seen.status["live"] = false;
+  return seen;
+}
+
+std::string describe(const Seen& seen) {
+  std::string out = describe_status(seen.status.dump());
+  for (const json& a : seen.status.value("alerts", json::array()))
+    out += "\n! " + harmless(a.value("text", "")) + " (" + a.value("code", "") + ")";
+  return out;
+}
+
+void say_where_from(const Arguments& args, const Seen& seen) {
+  if (seen.live) return;
+  std::fprintf(stderr, "no coordinator is running in %s; this is what the last one left behind\n",
+               args.folder.c_str());
+}
+
+/// Until the process ends.
+void watch_status(const Arguments& args) {
+  const bool screen = !args.json && isatty(STDOUT_FILENO) != 0;
+  std::string before;
+  for (;;) {
+    const Seen seen = look(args.folder);
+    const std::string text = args.json ? seen.status.dump() : describe(seen);
+    if (screen) std::fputs("\033[H\033[J", stdout);
+    if (screen || text != before) print(text);
+    before = text;
+    if (!seen.live) return say_where_from(args, seen);
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+void show_status(const Arguments& args) {
+  if (args.watch) return watch_status(args);
+  const Seen seen = look(args.folder);
+  print(args.json ? seen.status.dump() : describe(seen));
+  say_where_from(args, seen);
+}
+
+void order(const Arguments& args, const std::string& target) {
+  const auto answer = ask(args.folder, "POST", target);
+  if (!answer)
+    throw StartupError("no coordinator is running in " + args.folder +
+                       "; `sotto-coordinator run` starts one");
+  const json status = json::parse(*answer);
+  if (args.json) return print(status.dump());
+  print(describe_status(status.dump()));
+}
+
+std::string line_of(const json& event) {
+  const json& data = event.at("data");
+  const auto at = static_cast<std::time_t>(data.value("unix_s", std::uint64_t{0}));
+  char when[32] = "";
+  std::tm local{};
+  if (localtime_r(&at, &local) != nullptr)
+    std::strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &local);
+  std::string text = data.value("text", "");
+  if (event.value("kind", "") == "round") {
+    const json& r = data.at("round");
+    text = fmt::format(
+        "round {}{}: {}, {} of {} participants in the sum", r.value("server_round", 0),
+        r.value("attempt", 0) == 0 ? "" : fmt::format(" (attempt {})", r.value("attempt", 0) + 1),
+        r.value("status", ""), r.value("survivors", 0), r.value("cohort", 0));
+  }
+  return std::string(when) + "  " + harmless(text);
+}
+
+void show_log(const Arguments& args) {
+  std::uint64_t after = 0;
+  for (bool first = true;; first = false) {
+    const auto answer = ask(args.folder, "GET", "/api/log?after=" + std::to_string(after));
+    if (!answer && !first) return;
+    if (!answer)
+      throw StartupError("no coordinator is running in " + args.folder +
+                         "; what a process said is in its standard error, and its rounds are in " +
+                         args.folder + "/metrics.jsonl");
+    const json log = json::parse(*answer);
+    for (const json& event : log.at("events"))
+      print(args.json ? event.dump() : line_of(event));
+    if (!args.watch) return;
+    after = log.at("next");
+    std::this_thread::sleep_for(kBetweenLooks);
+  }
+}
+
+CLI::App* add(CLI::App& app, const std::string& name, const std::string& what,
+              const std::shared_ptr<Arguments>& args) {
+  CLI::App* sub = app.add_subcommand(name, what);
+  sub->add_option("run", args->folder, "Folder of the run")->required();
+  return sub;
+}
+
+}  // namespace
+
+void add_commands(CLI::App& app) {
+  const auto args = std::make_shared<Arguments>();
+  CLI::App* status = add(app, "status", "What a run is doing", args);
+  status->add_flag("--json", args->json, "The whole status as one JSON object");
+  status->add_flag("--watch", args->watch, "Again each second, until the coordinator ends");
+  status->callback([args] { show_status(*args); });
+
+  constexpr const char* kJson = "The status afterwards as one JSON object";
+  CLI::App* pause = add(
+      app, "pause", "Begin no new round; the one under way is finished. Outlives a restart", args);
+  pause->add_flag("--json", args->json, kJson);
+  pause->callback([args] { order(*args, "/api/pause"); });
+
+  CLI::App* resume = add(app, "resume", "Begin rounds again", args);
+  resume->add_flag("--json", args->json, kJson);
+  resume->callback([args] { order(*args, "/api/resume"); });
+
+  CLI::App* stop =
+      add(app, "stop", "Finish the round under way, then end; `run` goes on from there", args);
+  stop->add_flag("--now", args->now, "Do not wait for the round: it is tried again later");
+  stop->add_flag("--json", args->json, kJson);
+  stop->callback([args] { order(*args, args->now ? "/api/stop-now" : "/api/stop"); });
+
+  CLI::App* logs = add(app, "logs", "What a running coordinator has said lately", args);
+  logs->add_flag("--json", args->json, "One JSON object an event");
+  logs->add_flag("--watch", args->watch, "Go on until the coordinator ends");
+  logs->callback([args] { show_log(*args); });
+}
+
+}  // namespace sotto::coordinator::dashboard

@@ -1,0 +1,432 @@
+// sotto-coordinator: enrols members, runs jobs, reports. Every command has --help; what a script
+// reads has --json.
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "common/cli/audit.h"
+#include "common/cli/command_line.h"
+#include "common/cli/unlock.h"
+#include "common/config/parse.h"
+#include "common/crypto/secret.h"
+#include "common/crypto/secure_random.h"
+#include "common/identity/identity.h"
+#include "common/job/saved_model.h"
+#include "common/net/asio_host.h"
+#include "common/observability/evidence_folder.h"
+#include "common/storage/atomic_file.h"
+#include "coordinator/cli/dashboard_commands.h"
+#include "coordinator/cli/roster_commands.h"
+#include "coordinator/dashboard/server.h"
+#include "coordinator/driver/coordinator.h"
+#include "coordinator/driver/job_terms.h"
+#include "coordinator/observability/audit.h"
+#include "coordinator/observability/evidence_report.h"
+#include "coordinator/observability/report.h"
+#include "coordinator/observability/tensorboard_log.h"
+#include "coordinator/storage/checkpoint.h"
+
+namespace {
+
+using sotto::command::print;
+using sotto::command::unix_now;
+
+using namespace std::string_literals;
+namespace config = sotto::config;
+namespace coordinator = sotto::coordinator;
+using sotto::MemberId;
+using sotto::StartupError;
+
+constexpr std::uint64_t kMaxMetrics = std::uint64_t{256} << 20;
+
+/// One line that is rewritten on a terminal; a line a round elsewhere.
+class Console {
+ public:
+  explicit Console(bool json) : json_(json), live_(!json && isatty(STDERR_FILENO) != 0) {}
+
+  void status(const coordinator::RunStatus& s) {
+    if (json_) return;
+    const std::string line = coordinator::console_line(s);
+    if (live_) {
+      std::fprintf(stderr, "\r\033[K%s", line.c_str());
+      std::fflush(stderr);
+    }
+    last_ = s;
+  }
+
+  void round(const coordinator::RoundRecord& r) {
+    if (json_) return print(coordinator::to_json(r));
+    if (live_ && r.closing_evaluation && r.evaluation && r.evaluation->entities)
+      note(coordinator::entity_table(*r.evaluation->entities));
+    if (live_ || r.status != "done") return;
+    std::fprintf(stderr, "%s\n", coordinator::round_line(r, last_).c_str());
+  }
+
+  void note(const std::string& text) {
+    std::fprintf(stderr, "%s%s\n", live_ ? "\r\033[K" : "", text.c_str());
+  }
+
+  void end() {
+    if (live_) std::fputc('\n', stderr);
+  }
+
+ private:
+  bool json_;
+  bool live_;
+  coordinator::RunStatus last_;
+};
+
+struct RunArguments {
+  std::string dir = ".";
+  std::string job;
+  std::string out;
+  std::string initial_model;
+  std::vector<std::string> overrides;
+  double gather_s = 3;
+  unsigned threads = 1;
+  bool json = false;
+  std::uint32_t keep = 0;
+  coordinator::dashboard::AddressOptions dashboard;
+  std::optional<std::uint64_t> drill;
+  sotto::command::UnlockOptions unlock;
+};
+
+/// What is shown of the run: on the console, in the audit log and behind the dashboard's doors.
+class Showing {
+ public:
+  Showing(const RunArguments& args, const config::FederationConfig& federation,
+          const config::JobConfig& job, const sotto::crypto::SigningKey& signing)
+      : console_(args.json),
+        audit_(args.dir, signing),
+        view_({.federation = federation.name,
+               .job = job.canonical,
+               .folder = std::filesystem::absolute(args.out).string(),
+               .version = SOTTO_VERSION,
+               .started_unix_s = unix_now()}) {}
+
+  coordinator::CoordinatorObserver observer() {
+    return {.on_status =
+                [this](const coordinator::RunStatus& s) {
+                  console_.status(s);
+                  audit_.status(s, unix_now());
+                  view_.on_status(s, unix_now());
+                  publish();
+                },
+            .on_round =
+                [this](const coordinator::RoundRecord& r) {
+                  console_.round(r);
+                  audit_.round(r, unix_now());
+                  view_.on_round(r, unix_now());
+                  tensorboard_.append(r, unix_now());
+                  publish();
+                },
+            .on_note =
+                [this](const std::string& text) {
+                  audit_.note(text, unix_now());
+                  note(text);
+                }};
+  }
+
+  void started(const config::JobConfig& job, const config::Roster& roster, bool resumed) {
+    audit_.started(job, roster, resumed, unix_now());
+  }
+
+  void note(const std::string& text) {
+    console_.note(text);
+    view_.on_note(text, unix_now());
+    publish();
+  }
+
+  /// Once the run's folder is the coordinator's.
+  void open_doors(sotto::net::AsioHost& host, coordinator::Coordinator& app,
+                  const RunArguments& args,
+                  std::optional<coordinator::dashboard::AddressDoor> address) {
+    if (auto lines = sotto::journal::read_file(args.out + "/metrics.jsonl"s, kMaxMetrics);
+        lines.ok())
+      view_.restore(std::string(lines->begin(), lines->end()));
+    tensorboard_.open(args.out, view_.finished_rounds(), unix_now());
+    server_.emplace(
+        host.loop(), view_, commands(app),
+        coordinator::dashboard::ServerOptions{.folder = args.out, .address = std::move(address)});
+    if (const std::string url = server_->url(); !url.empty()) note("dashboard: " + url);
+  }
+
+  void end() { console_.end(); }
+
+ private:
+  coordinator::dashboard::RunCommands commands(coordinator::Coordinator& app) {
+    const auto told = [this](sotto::Status done, const std::string& what) {
+      note(done.ok() ? "the operator " + what : done.error().message);
+      return done;
+    };
+    return {.pause = [&app, told] { return told(app.pause(), "pauses the run"); },
+            .resume = [&app, told] { return told(app.resume(), "resumes the run"); },
+            .finish_and_stop =
+                [&app, told] {
+                  (void)told({}, "stops the run after the round under way");
+                  app.finish_and_stop();
+                },
+            .stop_now =
+                [&app, told] {
+                  (void)told({}, "stops the run");
+                  app.on_stop_requested();
+                }};
+  }
+
+  void publish() {
+    if (server_) server_->publish();
+  }
+
+  Console console_;
+  coordinator::RunAudit audit_;
+  coordinator::dashboard::RunView view_;
+  coordinator::TensorboardLog tensorboard_;
+  std::optional<coordinator::dashboard::Server> server_;
+};
+
+sotto::FlatParameters initial_model(const RunArguments& args, const config::JobConfig& job) {
+  const char* usual = job.lora.r > 0 ? sotto::run::kAdapterFile : "model.safetensors";
+  auto model = sotto::run::load_parameters(args.initial_model.empty() ? job.model.path + "/" + usual
+                                                                      : args.initial_model);
+  if (!model.ok()) {
+    throw StartupError("the initial model: " + model.error().message +
+                       " (make one with: sotto-participant model init --job " + args.job +
+                       " --out FOLDER)");
+  }
+  return std::move(model).value();
+}
+
+int run(const RunArguments& args) {
+  const config::FederationConfig federation =
+      config::load_federation(args.dir + "/federation.json"s);
+  const auto keys = sotto::command::open_keystore(args.dir, args.unlock);
+  const config::Identity identity = keys.identity(keys.newest().generation);
+  if (identity.signing.verify_key() != federation.roster.coordinator_signing_key) {
+    throw StartupError(args.dir +
+                       "/federation.json was signed by another coordinator than the keystore's");
+  }
+  coordinator::CoordinatorOptions options{
+      .roster = federation.roster,
+      .job = coordinator::with_colluders(config::load_job(args.job, args.overrides),
+                                         federation.roster, args.out),
+      .folder = args.out,
+      .initial_model = {},
+      .gather = sotto::Duration(static_cast<std::int64_t>(args.gather_s * 1000)),
+      .threads = args.threads,
+      .unix_now = unix_now,
+      .keep = args.keep,
+      .drill = args.drill};
+  if (!coordinator::holds_run(args.out)) options.initial_model = initial_model(args, options.job);
+
+  auto address = coordinator::dashboard::open_address(args.dashboard);
+  sotto::crypto::OsRandom random;
+  Showing* screen = nullptr;  // what it shows is reached through the host's loop, so it goes first
+  sotto::net::AsioHost host(args.threads, [&screen](const std::string& text) {
+    if (screen) screen->note(text);
+  });
+  Showing showing(args, federation, options.job, identity.signing);
+  const config::JobConfig job = options.job;
+  screen = &showing;
+  coordinator::Coordinator app(std::move(options), host, identity.signing, random,
+                               showing.observer());
+  showing.open_doors(host, app, args, std::move(address));
+  sotto::net::CoordinatorSocketOptions socket{
+      .listen = federation.listen,
+      .identity = {identity.transport_public, identity.transport_secret.clone()},
+      .members = {},
+      .links = {.on_too_many = [&app](MemberId peer) { app.on_too_many_links(peer); },
+                .on_ended = [&app](MemberId peer) { app.on_link_ended(peer); }}};
+  for (const config::RosterMember& m : federation.roster.members)
+    socket.members.push_back({m.id, m.transport_key});
+  host.listen(std::move(socket), app);
+  showing.started(job, federation.roster, app.resumed());
+  showing.note((app.resumed() ? "resuming the run in " : "running in ") + args.out +
+               ", listening on " + federation.listen);
+  const int code = host.run();
+  showing.end();
+  return code;
+}
+
+void add_dashboard_options(CLI::App& sub, coordinator::dashboard::AddressOptions& options) {
+  sub.add_option(
+      "--dashboard", options.address,
+      "Show the run in a browser at ADDRESS:PORT, as in 127.0.0.1:7300; off unless given");
+  sub.add_option("--dashboard-token", options.token_file,
+                 "File (mode 0600) with the token that the dashboard then asks for; pause, resume "
+                 "and stop in a browser need one");
+  sub.add_option("--dashboard-certificate", options.certificate_file,
+                 "PEM file; an address that other machines reach needs it, its key and a token");
+  sub.add_option("--dashboard-key", options.key_file, "PEM file (mode 0600) of the certificate");
+}
+
+void add_run(CLI::App& app, int& exit_code) {
+  auto args = std::make_shared<RunArguments>();
+  CLI::App* sub =
+      app.add_subcommand("run", "Run a job; the same command resumes it after a stop or a crash");
+  sub->add_option("--dir", args->dir, "Folder of the coordinator's keystore and federation.json")
+      ->capture_default_str();
+  sotto::command::add_unlock_options(*sub, args->unlock);
+  sub->add_option("--job", args->job, "job.json")->required();
+  sub->add_option("--out", args->out,
+                  "Folder of the run: checkpoints, metrics.jsonl, status.json, the model")
+      ->required();
+  sub->add_option("--initial-model", args->initial_model,
+                  "model.safetensors (LoRA: adapter_model.safetensors) to begin with; else the one "
+                  "beside the job's config.json");
+  sub->add_option("--set", args->overrides,
+                  "Override a key of the job, as in rounds.num_server_rounds=5")
+      ->allow_extra_args(false);
+  sub->add_option("--gather", args->gather_s,
+                  "Seconds to wait for the rest once enough members have accepted")
+      ->capture_default_str();
+  sub->add_option("--threads", args->threads, "Threads for opening sums")->capture_default_str();
+  sub->add_flag("--json", args->json, "One JSON object a round on standard output");
+  sub->add_option("--keep", args->keep,
+                  "Keep the models of so many last rounds, and the best one, in checkpoints/")
+      ->capture_default_str();
+  sub->add_option("--drill", args->drill,
+                  "Failure drill: die as with kill -9 at this moment, in the count of moments "
+                  "before and after something is made durable");
+  add_dashboard_options(*sub, args->dashboard);
+  sub->callback([args, &exit_code] { exit_code = run(*args); });
+}
+
+void add_report(CLI::App& app) {
+  struct Arguments {
+    coordinator::ReportInputs inputs;
+    std::string folder, non_private;
+    std::vector<std::string> alone, ledgers;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "report", "Write summary.json and report.html of a run, and print its table");
+  sub->add_option("run", args->folder, "Folder of the run")->required();
+  sub->add_option("--alone", args->alone,
+                  "Results of `sotto-participant train-alone --json`, one file a participant");
+  sub->add_option("--non-private", args->non_private,
+                  "Folder of the same run without differential privacy");
+  sub->add_option("--ledger", args->ledgers,
+                  "Answers of `sotto-participant ledger --json`, one file a participant");
+  sub->add_flag("--json", args->json, "Print summary.json instead of the table");
+  sub->callback([args] {
+    args->inputs.run = args->folder;
+    for (const auto& f : args->alone)
+      args->inputs.alone.emplace_back(f);
+    for (const auto& f : args->ledgers)
+      args->inputs.ledgers.emplace_back(f);
+    if (!args->non_private.empty()) args->inputs.non_private = args->non_private;
+    const coordinator::Report report = coordinator::make_report(args->inputs);
+    print(args->json ? report.summary_json : report.table);
+  });
+}
+
+void add_evidence(CLI::App& app, int& exit_code) {
+  struct Arguments {
+    std::vector<std::string> files;
+    std::string federation = "federation.json";
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "evidence", "Check files of evidence offline: whom they convict, of breaking which rule");
+  sub->add_option("files", args->files, "Files of a run's or a site's folder evidence/")
+      ->required();
+  sub->add_option("--federation", args->federation, "The roster whose keys are believed")
+      ->capture_default_str();
+  sub->add_flag("--json", args->json, "One JSON object a file");
+  sub->callback([args, &exit_code] {
+    const config::Roster roster = config::load_federation(args->federation).roster;
+    for (const std::string& file : args->files) {
+      const auto finding = sotto::run::check_evidence_file(file, roster);
+      print(args->json ? coordinator::evidence_json(file, finding, roster)
+                       : coordinator::describe_evidence(file, finding, roster));
+      if (!finding.ok()) exit_code = 3;
+    }
+  });
+}
+
+void add_config(CLI::App& app) {
+  CLI::App* sub =
+      app.add_subcommand("config", "Check configuration files, print their schema or reference");
+  sub->require_subcommand(1);
+  auto file = std::make_shared<std::string>();
+  CLI::App* check = sub->add_subcommand(
+      "check", "Say all errors of a job.json, site.json or federation.json at once");
+  check
+      ->add_option("file", *file,
+                   "The file; its kind is told by its name (job*, site*, federation*)")
+      ->required();
+  check->callback([file] {
+    const std::string name = std::filesystem::path(*file).filename();
+    if (name.starts_with("federation")) {
+      (void)config::load_federation(*file);
+    } else if (name.starts_with("site")) {
+      (void)config::load_site(*file);
+    } else {
+      (void)config::load_job(*file);
+    }
+    print(*file + ": no errors");
+  });
+  auto kind = std::make_shared<std::string>();
+  CLI::App* schema = sub->add_subcommand("schema", "JSON Schema for editors");
+  schema->add_option("kind", *kind, "job, site or federation")
+      ->required()
+      ->check(CLI::IsMember({"job", "site", "federation"}));
+  schema->callback([kind] { print(config::json_schema(*kind)); });
+
+  struct Show {
+    std::string job;
+    std::vector<std::string> overrides, paths;
+  };
+
+  auto shown = std::make_shared<Show>();
+  CLI::App* show = sub->add_subcommand("show", "Print values of a resolved job, one a line");
+  show->add_option("job", shown->job, "job.json")->required();
+  show->add_option("paths", shown->paths, "Keys, as in rounds.num_server_rounds")->required();
+  show->add_option("--set", shown->overrides, "Override a key of the job")->allow_extra_args(false);
+  show->callback([shown] {
+    const config::JobConfig job = config::load_job(shown->job, shown->overrides);
+    for (const std::string& path : shown->paths)
+      print(coordinator::value_at(job.canonical, path));
+  });
+  sub->add_subcommand("reference", "The configuration reference in Markdown")->callback([] {
+    print(config::reference_markdown());
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Sotto coordinator: federated fine-tuning in which the coordinator only ever learns sums"};
+  app.require_subcommand(1);
+  int exit_code = 0;
+  coordinator::add_roster_commands(app);
+  add_run(app, exit_code);
+  coordinator::dashboard::add_commands(app);
+  add_report(app);
+  add_evidence(app, exit_code);
+  add_config(app);
+  sotto::command::add_audit_command(app, exit_code);
+  try {
+    sotto::crypto::initialize_process();
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const StartupError& e) {
+    std::fprintf(stderr, "sotto-coordinator: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sotto-coordinator: unexpected: %s\n", e.what());
+    return 1;
+  }
+  return exit_code;
+}

@@ -1,0 +1,358 @@
+#include "coordinator/driver/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/job/saved_model.h"
+#include "common/secagg/shared/transcript.h"
+#include "common/wire/codec.h"
+#include "coordinator/driver/coordinator_state.h"
+#include "coordinator/driver/job_terms.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+/// Between two looks at who is there while gathering, and between two status reports of a round.
+constexpr Duration kBeat{250};
+constexpr Duration kRestingReport{1000}, kStatusFile{1000}, kRestingStatusFile{5000};
+
+}  // namespace
+
+Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey& s,
+                        crypto::SecureRandom& r, CoordinatorObserver obs)
+    : options(std::move(o)),
+      host(h),
+      signing(s),
+      random(r),
+      observer(std::move(obs)),
+      members(options.roster),
+      expiry(options.roster.version, options.roster.expiry_unix_s, config::kOperatorRenews),
+      folder(options.folder, options.job, std::move(options.initial_model), random, options.drill),
+      training(options.job, folder, options.keep) {
+  if (Status opened = members.open_conflicts(folder.path() / "conflicts.json"); !opened.ok())
+    throw StartupError(opened.error().message);
+  auto kept = Backoff::open(folder.path() / "backoff.json");
+  if (!kept.ok()) throw StartupError(kept.error().message);
+  backoff = std::move(kept).value();
+  show_exclusions();
+  genesis =
+      open_genesis(job(), options.roster, folder.checkpoint.run, folder.path(), signing, random);
+}
+
+// ---- members
+
+void Coordinator::Impl::send(MemberId peer, RoundNumber about, const wire::Message& message) {
+  if (!host.send(peer, wire::encode(kCoordinatorId, about, message))) members.unreachable(peer);
+}
+
+void Coordinator::Impl::note(const std::string& line) {
+  if (observer.on_note) observer.on_note(line);
+}
+
+void Coordinator::Impl::say(const std::optional<std::string>& line) {
+  if (line) note(*line);
+}
+
+void Coordinator::Impl::on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
+  if (hello.protocol != wire::kProtocol) return say(members.speaks(peer, hello.protocol));
+  if (!members.shares_roster(hello)) {
+    say(members.has_other_roster(peer, hello));
+    return send_hello(peer);
+  }
+  const bool returned = members.heard(peer, now);
+  if (ended) return send_finished(peer);
+  if (members.accepted(peer) && hello.run == folder.checkpoint.run) {
+    if (genesis && returned) apply(genesis->connected(peer));
+    if (machine && returned) apply(machine->member_connected(peer, now));
+    return;
+  }
+  members.offered(peer);
+  wire::JobOffer offer{.run = folder.checkpoint.run, .job = job().canonical};
+  secagg::sign_job_offer(signing, offer);
+  send(peer, {}, offer);
+}
+
+void Coordinator::Impl::send_hello(MemberId peer) {
+  send(peer, {},
+       wire::Hello{.roster_version = options.roster.version, .roster_hash = members.roster_hash()});
+}
+
+void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
+  if (reply.id != peer || reply.run != folder.checkpoint.run || reply.job_hash != job().hash ||
+      !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
+    return say(members.blame(peer, "an answer to the job that does not verify; ignored"));
+  }
+  const bool had_accepted = members.accepted(peer);
+  const auto answered = members.answered(peer, reply, host.now());
+  say(answered.line);
+  const bool accepts = reply.answer == wire::JobAnswer::kAccept;
+  if (answered.changed && had_accepted && reply.answer == wire::JobAnswer::kDecline)
+    withdrawn = training.stopping().when_budget_spent();
+  // A process that began again hears where the run is, and says that it cannot go on there.
+  if (accepts && (answered.awaited || answered.line)) {
+    if (genesis) apply(genesis->connected(peer));
+    if (machine) apply(machine->member_connected(peer, host.now()));
+  }
+  if (machine && !accepts && answered.awaited)
+    lose(peer, "its program was started again", host.now());
+  if (answered.changed) beat();
+}
+
+void Coordinator::Impl::lose_absent(TimePoint now) {
+  for (MemberId id : members.take_lost(now))
+    if (machine) lose(id, "the link is down", now);
+}
+
+void Coordinator::Impl::lose(MemberId id, const std::string& why, TimePoint now) {
+  apply(machine->member_lost(id, why, now));
+}
+
+// ---- gathering
+
+void Coordinator::Impl::beat() {
+  const TimePoint now = host.now();
+  lose_absent(now);
+  if (options.unix_now) say(expiry.daily_warning(options.unix_now()));
+  folder.commit_waiting(now);
+  if (!ended && genesis) apply(genesis->tick(now));
+  if (!ended && !machine) gather(now);
+  report(now);
+  schedule();
+}
+
+void Coordinator::Impl::gather(TimePoint now) {
+  if (folder.standing_pause.holds()) return gather_until.reset();
+  if (options.unix_now && expiry.is_over(options.unix_now()))
+    return fail(expiry.warning(options.unix_now()));
+  if (std::exchange(withdrawn, false)) training.end_early("a participant withdrew from the job");
+  const std::vector<MemberId> possible = members.not_refused();
+  const std::vector<MemberId> could = could_join(possible);
+  if (could.size() < needed()) {
+    const std::string why =
+        "too few members accept the job (" + std::to_string(needed()) + " needed)";
+    if (training.only_closing_evaluation_is_left()) {
+      training.end_without_closing_evaluation(why);
+      return complete();
+    }
+    return fail(why + ": " + members.refusals() + demands(possible, could), why);
+  }
+  const bool everybody = members.ready().size() + members.refused() == members.size();
+  std::vector<MemberId> ready = joinable(members.ready());
+  if (ready.size() < needed()) {
+    gather_until.reset();
+    return;
+  }
+  if (!gather_until) gather_until = now + options.gather;
+  if ((!everybody && now < *gather_until) || now < not_before) return;
+  note_demands(ready);
+  if (genesis && !genesis->genesis())
+    return apply(genesis->start(backoff.choose(ready, needed()), now));
+  start_round(std::move(ready), now);
+}
+
+void Coordinator::Impl::apply(GenesisOutput output) {
+  for (const std::string& line : output.notes)
+    note(line);
+  for (const auto& [member, what] : output.misdeeds)
+    say(members.blame(member, what));
+  std::vector<Fault> faults;
+  for (MemberId id : output.silent) {
+    note(members.name_of(id) + " committed to the genesis of the run and did not reveal");
+    faults.push_back({.member = id,
+                      .cost = Fault::Cost::kWaited,
+                      .what = "silent while the genesis of the run was made"});
+  }
+  if (!faults.empty()) note_faults(backoff.add(faults), faults);
+  for (const wire::Envelope& e : output.send)
+    send(e.peer, e.round, e.message);
+  if (output.failed) fail(*output.failed);
+}
+
+// ---- the end
+
+void Coordinator::Impl::send_finished(MemberId peer) {
+  wire::RunFinished m{.run = folder.checkpoint.run,
+                      .completed = state == "finished",
+                      .model_hash = folder.checkpoint.model.hash(),
+                      .reason = told.value_or(detail)};
+  secagg::sign_run_finished(signing, m);
+  send(peer, {}, m);
+}
+
+void Coordinator::Impl::end(std::string how, std::string why, RunEnd code) {
+  if (std::exchange(ended, true)) return;
+  state = std::move(how);
+  detail = std::move(why);
+  machine.reset();
+  for (const MemberStatus& m : members.status())
+    send_finished(m.id);
+  show();
+  host.finish(static_cast<int>(code));
+}
+
+void Coordinator::Impl::complete() {
+  if (Status saved = run::save_model(folder.path() / "model", job(), folder.checkpoint.model);
+      !saved.ok())
+    return fail("cannot save the model: " + saved.error().message);
+  end("finished", training.early_end(), RunEnd::kCompleted);
+}
+
+void Coordinator::Impl::stop() {
+  end("stopped", "stopped by the operator; the same command resumes the run", RunEnd::kStopped);
+}
+
+void Coordinator::Impl::fail(const std::string& why, std::optional<std::string> public_why) {
+  note("the run stops: " + why);
+  told = std::move(public_why);
+  end("failed", why, RunEnd::kFailed);
+}
+
+// ---- showing
+
+RunStatus Coordinator::Impl::status(TimePoint now) const {
+  RunStatus s{
+      .state = state,
+      .detail = detail,
+      .server_round = folder.checkpoint.finished_rounds,
+      .num_server_rounds = job().rounds.num_server_rounds,
+      .evaluation = training.evaluation(),
+      .epsilon = training.epsilon(),
+      .delta = job().differential_privacy.target_delta,
+      .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
+      .participant_delta = job().distributed_privacy.target_delta,
+      .wall_s = wall_s(),
+      .lost_attempts = failed_attempts + spoiled_attempts,
+      .roster_version = options.roster.version,
+      .roster_expiry_unix_s = options.roster.expiry_unix_s,
+      .roster_warning = options.unix_now ? expiry.warning(options.unix_now()) : "",
+      .members = members.status(),
+      .strangers = host.strangers()};
+  for (MemberStatus& m : s.members)
+    if (const auto at = backoff.records().find(m.id); at != backoff.records().end())
+      m.left_out = describe(at->second);
+  if (ended) return board.resting(std::move(s));
+  s.eta_s = time_left_s({.finished_at_start = folder.at_start().finished_rounds,
+                         .finished = folder.checkpoint.finished_rounds,
+                         .num_server_rounds = job().rounds.num_server_rounds,
+                         .seconds = seconds(now - started)});
+  const bool paused = folder.standing_pause.holds();
+  if (paused && !machine) s.state = "paused";
+  if (machine) s.asked = stop_after_round ? "stop" : paused ? "pause" : "";
+  return machine ? board.running(std::move(s), machine->progress(), now)
+                 : board.resting(std::move(s));
+}
+
+void Coordinator::Impl::show() {
+  report(host.now(), true);
+}
+
+void Coordinator::Impl::report(TimePoint now, bool at_once) {
+  // Between rounds little happens, and a thousand members are a long report.
+  if (!at_once && now < reported + (machine ? kBeat : kRestingReport)) return;
+  reported = now;
+  const RunStatus s = status(now);
+  if (observer.on_status) observer.on_status(s);
+  if (!at_once && now < wrote_status + (machine ? kStatusFile : kRestingStatusFile)) return;
+  wrote_status = now;
+  write_status_file(s, folder.path());
+}
+
+void Coordinator::Impl::schedule() {
+  if (ended) return;
+  TimePoint next = host.now() + kBeat;
+  if (machine_wake && *machine_wake < next) next = *machine_wake;
+  host.wake_at(next);
+}
+
+Coordinator::Coordinator(CoordinatorOptions options, Host& host, const crypto::SigningKey& signing,
+                         crypto::SecureRandom& random, CoordinatorObserver observer)
+    : impl_(
+          std::make_unique<Impl>(std::move(options), host, signing, random, std::move(observer))) {}
+
+Coordinator::~Coordinator() = default;
+
+void Coordinator::start() {
+  Impl& self = *impl_;
+  self.started = self.host.now();
+  if (self.folder.standing_pause.holds())
+    self.note("paused by the operator: no round begins until sotto-coordinator resume " +
+              self.folder.path().string());
+  if (self.training.complete()) return self.complete();
+  if (auto attempt = self.folder.take_unfinished()) self.take_up(std::move(*attempt), self.started);
+  self.beat();
+}
+
+void Coordinator::on_frame(MemberId peer, BytesView frame) {
+  Impl& self = *impl_;
+  const TimePoint now = self.host.now();
+  const auto admitted = self.members.admit(peer, now);
+  self.say(admitted.line);
+  if (!admitted.taken) return;
+  auto decoded = wire::decode(frame);
+  self.say(self.members.came(peer, decoded));
+  // A program that speaks another protocol learns from this frame's version which one we speak.
+  if (wire::is_of_another_protocol(frame)) self.send_hello(peer);
+  if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
+  if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) {
+    self.on_hello(peer, *hello, now);
+  } else if (const auto* reply = std::get_if<wire::JobReply>(&decoded->message)) {
+    self.on_reply(peer, *reply);
+  } else if (wire::is_about_genesis(decoded->message)) {
+    if (self.genesis) self.apply(self.genesis->handle(peer, decoded->message, now));
+  } else if (self.machine && !self.is_left_out(peer)) {
+    self.apply(self.machine->handle(
+        {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)}, now));
+  }
+}
+
+void Coordinator::on_wake() {
+  Impl& self = *impl_;
+  const TimePoint now = self.host.now();
+  if (self.machine && self.machine_wake && now >= *self.machine_wake)
+    self.apply(self.machine->tick(now));
+  self.beat();
+}
+
+void Coordinator::on_too_many_links(MemberId peer) {
+  impl_->say(impl_->members.blame(
+      peer,
+      "opens connections again and again; those that are more than its work needs are "
+      "refused"));
+}
+
+void Coordinator::on_link_ended(MemberId peer) {
+  impl_->say(impl_->members.link_ended(peer));
+}
+
+void Coordinator::on_stop_requested() {
+  impl_->stop();
+}
+
+Status Coordinator::pause() {
+  Status written = impl_->folder.standing_pause.begin();
+  if (written.ok()) impl_->show();
+  return written;
+}
+
+Status Coordinator::resume() {
+  Status written = impl_->folder.standing_pause.end();
+  if (written.ok()) impl_->show();
+  return written;
+}
+
+void Coordinator::finish_and_stop() {
+  if (!impl_->machine) return impl_->stop();
+  impl_->stop_after_round = true;
+  impl_->show();
+}
+
+const FlatParameters& Coordinator::model() const {
+  return impl_->folder.checkpoint.model;
+}
+
+bool Coordinator::resumed() const {
+  return impl_->folder.resumed();
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,103 @@
+#include "coordinator/driver/job_terms.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/config/colluders.h"
+#include "common/config/parse.h"
+#include "common/job/participant_privacy.h"
+#include "common/job/plan.h"
+#include "common/storage/atomic_file.h"
+#include "coordinator/members/members.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+constexpr const char* kResolvedJob = "job.json";
+
+}  // namespace
+
+run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
+  auto epsilon = run::PublicEpsilon::of(job);
+  if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
+  return *epsilon;
+}
+
+config::JobConfig with_colluders(config::JobConfig job, const config::Roster& roster,
+                                 const std::filesystem::path& folder) {
+  if (job.secure_aggregation.max_colluders != 0) return job;
+  const auto participants = static_cast<std::uint32_t>(run::signers(roster).size());
+  if (Status done = config::complete(job, participants); !done.ok())
+    throw StartupError(done.error().message);
+  if (!std::filesystem::exists(folder / kResolvedJob)) return job;
+  const std::uint32_t now = job.secure_aggregation.max_colluders;
+  const std::uint32_t began =
+      config::load_job(folder / kResolvedJob).secure_aggregation.max_colluders;
+  if (began == now) return job;
+  throw StartupError(
+      "the job does not say secure_aggregation.max_colluders. The run in " + folder.string() +
+      " began with " + std::to_string(began) + "; from the " + std::to_string(participants) +
+      " participants of the present roster " + std::to_string(now) +
+      " follows. Go on with --set secure_aggregation.max_colluders=" + std::to_string(began) +
+      ", or begin a new run in another --out");
+}
+
+std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
+                                               std::uint64_t parameters,
+                                               const std::filesystem::path& folder) {
+  const auto terms = run::noise_terms(job, parameters);
+  if (!terms.ok()) throw StartupError("the job: " + terms.error().message);
+  if (!*terms && !job.differential_privacy.enabled) return std::nullopt;
+  auto account = NoiseAccount::open(folder / "noise.log");
+  if (!account.ok()) throw StartupError(account.error().message);
+  return std::move(account).value();
+}
+
+void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder) {
+  const Status written =
+      journal::write_file_atomically(folder / kResolvedJob, {view_of(job.canonical), view_of("\n")},
+                                     journal::FileAccess::kEveryoneReads);
+  if (!written.ok()) throw StartupError(written.error().message);
+}
+
+std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const config::Roster& roster,
+                                       const RunId& run, const std::filesystem::path& folder,
+                                       const crypto::SigningKey& signing,
+                                       crypto::SecureRandom& random) {
+  secagg::GenesisContext context{.run = run,
+                                 .roster_hash = roster.hash(),
+                                 .roster = run::signers(roster),
+                                 .coordinator = signing.verify_key(),
+                                 .min_members = job.rounds.min_available_participants,
+                                 .colluders = job.secure_aggregation.max_colluders};
+  if (!run::drawn_cohort_size(job, context.roster.size())) return std::nullopt;
+  if (job.rounds.fraction_train < 1)
+    throw StartupError(
+        "rounds.fraction_train must be 1 with more participants than "
+        "secure_aggregation.full_graph_max: rounds are drawn by lot. "
+        "secure_aggregation.cohort_size draws a part of them");
+  RunGenesis genesis(std::move(context), folder / "genesis.bin",
+                     std::chrono::seconds(job.rounds.phase_timeout_s), signing, random);
+  if (Status loaded = genesis.load(); !loaded.ok()) throw StartupError(loaded.error().message);
+  return genesis;
+}
+
+std::size_t round_size(const config::JobConfig& job, const std::optional<RunGenesis>& genesis,
+                       std::size_t ready) {
+  if (!genesis) return cohort_size(job.rounds, ready);
+  const std::size_t all = genesis->genesis() ? genesis->genesis()->members.size() : ready;
+  const std::size_t drawn = job.secure_aggregation.cohort_size;
+  return drawn == 0 ? all : std::min(drawn, all);
+}
+
+RoundMembers members_of_round(const config::JobConfig& job,
+                              const std::optional<RunGenesis>& genesis,
+                              const std::vector<MemberId>& ready, crypto::SecureRandom& random) {
+  if (!genesis) return draw_cohort(job.rounds, ready, random);
+  return secagg::CohortDraw{.genesis = *genesis->genesis(),
+                            .cohort_size = job.secure_aggregation.cohort_size};
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,57 @@
+// When a run ends before its last round: a target reached, no improvement, too long, a budget spent
+// (job.json, `stopping`). The model is then the one after the last finished round, and the closing
+// evaluation follows at once. Pure; what it remembers between rounds is the caller's, in the
+// checkpoint. One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/config/job.h"
+#include "common/job/plan.h"
+
+namespace sotto::coordinator {
+
+/// Of the metric so far, over all processes of the run.
+struct BestSoFar {
+  double value = 0;
+  std::uint64_t evaluated_round = 0;  // the model after this round had it
+  bool known = false;
+};
+
+/// After how many rounds of training, and why.
+struct EarlyEnd {
+  std::uint64_t trained_rounds = 0;
+  std::string reason;  // a sentence
+};
+
+class StoppingRules {
+ public:
+  explicit StoppingRules(const config::JobConfig& job) : section_(job.stopping) {}
+
+  /// True when `evaluation`, of the model after `evaluated_round`, is better than anything before
+  /// by at least min_improvement; `best` is then that.
+  bool improves(const run::Evaluation& evaluation, std::uint64_t evaluated_round,
+                BestSoFar& best) const;
+
+  /// The rule that ends the run after a round; nothing while it goes on. `best` as improves() left
+  /// it, `evaluation` of the model that the round began with. After a round without an evaluation,
+  /// or with a void one, neither target nor patience ends the run.
+  [[nodiscard]] std::optional<std::string> after_round(
+      const std::optional<run::Evaluation>& evaluation, std::uint64_t evaluated_round,
+      const BestSoFar& best, double wall_s) const;
+
+  [[nodiscard]] bool when_budget_spent() const { return section_.when_budget_spent; }
+
+ private:
+  [[nodiscard]] bool less_is_better() const;
+  [[nodiscard]] bool reaches_target(double value) const;
+  [[nodiscard]] std::optional<std::string> after_evaluation(const run::Evaluation& evaluation,
+                                                            std::uint64_t evaluated_round,
+                                                            const BestSoFar& best) const;
+
+  config::StoppingSection section_;
+};
+
+}  // namespace sotto::coordinator

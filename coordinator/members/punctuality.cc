@@ -1,0 +1,99 @@
+#include "coordinator/members/punctuality.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/printable.h"
+#include "coordinator/observability/run_report.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+/// Its place among the deadlines of an offer; nothing for a phase that ends with a part of its
+/// members, so that nobody waits for the last of them.
+std::optional<std::size_t> deadline_of(Phase phase) {
+  switch (phase) {
+    case Phase::kAdvertise:
+      return 0;
+    case Phase::kShare:
+      return 1;
+    case Phase::kCheck:
+      return 2;
+    case Phase::kUpload:
+      return 3;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// The event by which a member has done its part of the phase.
+bool does_its_part(const RoundEvent& event) {
+  return event.kind == (event.phase == Phase::kUpload ? RoundEvent::Kind::kUploadProgress
+                                                      : RoundEvent::Kind::kAccepted);
+}
+
+}  // namespace
+
+void Punctuality::begin(Attempt attempt, const std::vector<MemberId>& unexpected) {
+  attempt_ = std::move(attempt);
+  absent_ = {unexpected.begin(), unexpected.end()};
+  timed_.reset();
+  faults_.clear();
+}
+
+void Punctuality::on_event(const RoundEvent& event, TimePoint now) {
+  using Kind = RoundEvent::Kind;
+  if (event.kind == Kind::kPhase) {
+    end_phase();
+    if (const auto at = deadline_of(event.phase))
+      timed_ =
+          Timed{.phase = event.phase, .most = Duration(attempt_.deadline_ms.at(*at)), .done = {}};
+  } else if (event.kind == Kind::kSilent) {
+    add(event.member, Fault::Cost::kWaited, "silent in " + where(event.phase));
+  } else if (event.kind == Kind::kGone) {
+    add(event.member, Fault::Cost::kLost,
+        "gone in " + where(event.phase) + " (" + printable(event.detail, 100) + ")");
+    absent_.insert(event.member);
+  } else if (timed_ && timed_->phase == event.phase && does_its_part(event) &&
+             !absent_.contains(event.member)) {
+    timed_->done.emplace(event.member, now);
+  }
+}
+
+void Punctuality::end_phase() {
+  const auto timed = std::exchange(timed_, std::nullopt);
+  if (!timed) return;
+  std::vector<TimePoint> times;
+  for (const auto& [member, when] : timed->done)
+    times.push_back(when);
+  std::ranges::sort(times);
+  // All but the colluders are the others. Of uploads only so many are pulled at once that the last
+  // ones may have waited for their turn.
+  const std::size_t excused = timed->phase == Phase::kUpload
+                                  ? std::min(attempt_.colluders, attempt_.uploads_at_once)
+                                  : attempt_.colluders;
+  if (times.size() <= excused) return;
+  const TimePoint others_done = times[times.size() - 1 - excused];
+  for (const auto& [member, when] : timed->done)
+    if (when - others_done >= timed->most / kLateShare)
+      add(member, Fault::Cost::kWaited,
+          "late in " + where(timed->phase) + ": the others waited for it for " +
+              std::to_string((when - others_done).count() / 1000) + " s");
+}
+
+std::string Punctuality::where(Phase phase) const {
+  return "round " + label(attempt_.round) + ", " + std::string(name(phase));
+}
+
+void Punctuality::add(MemberId member, Fault::Cost cost, const std::string& what) {
+  if (absent_.contains(member)) return;
+  faults_.push_back({.member = member, .cost = cost, .what = what});
+}
+
+std::vector<Fault> Punctuality::end() {
+  end_phase();
+  return std::exchange(faults_, {});
+}
+
+}  // namespace sotto::coordinator

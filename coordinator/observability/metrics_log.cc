@@ -1,0 +1,38 @@
+#include "coordinator/observability/metrics_log.h"
+
+#include <nlohmann/json.hpp>
+
+#include "common/base/result.h"
+#include "common/storage/atomic_file.h"
+
+namespace sotto::coordinator {
+
+void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_rounds) {
+  std::string kept;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    const auto record = nlohmann::json::parse(line, nullptr, false);
+    if (!record.is_object()) continue;
+    if (record.value("status", "") == "done" &&
+        record.value("server_round", std::uint64_t{0}) > finished_rounds)
+      continue;
+    kept += line + "\n";
+  }
+  in.close();
+  if (Status s = journal::write_file_atomically(file, {view_of(kept)},
+                                                journal::FileAccess::kEveryoneReads);
+      !s.ok()) {
+    throw StartupError(s.error().message);
+  }
+  out_.open(file, std::ios::app);
+  if (!out_) throw StartupError("cannot write " + file.string());
+  file_ = file;
+}
+
+void MetricsLog::append(const RoundRecord& record) {
+  out_ << to_json(record) << '\n' << std::flush;
+  // A round that is in the checkpoint but not here would be missing for ever.
+  if (!out_) throw StartupError("cannot write " + file_.string() + ": the disk is full or broken");
+}
+
+}  // namespace sotto::coordinator

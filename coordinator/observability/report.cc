@@ -1,0 +1,367 @@
+#include "coordinator/observability/report.h"
+
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <sstream>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include "common/base/result.h"
+#include "common/config/parse.h"
+#include "common/job/counter_noise.h"
+#include "common/job/plan.h"
+#include "common/job/privacy_statement.h"
+#include "common/storage/atomic_file.h"
+#include "coordinator/observability/run_report.h"
+#include "coordinator/protocol/round.h"
+
+namespace sotto::embedded {
+extern const unsigned char report_html[];
+extern const std::size_t report_html_size;
+extern const unsigned char chart_js[];
+extern const std::size_t chart_js_size;
+}  // namespace sotto::embedded
+
+namespace sotto::coordinator {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMaxFile = 256 << 20;
+
+std::string read_text(const std::filesystem::path& file) {
+  auto bytes = journal::read_file(file, kMaxFile);
+  if (!bytes.ok()) throw StartupError(bytes.error().message);
+  return {bytes->begin(), bytes->end()};
+}
+
+json parse(const std::string& text, const std::filesystem::path& file, std::size_t line) {
+  json value = json::parse(text, nullptr, false);
+  if (value.is_discarded()) {
+    throw StartupError(
+        fmt::format("{}:{}: not JSON; the run may still be writing it", file.string(), line));
+  }
+  return value;
+}
+
+config::JobConfig job_of(const std::filesystem::path& file) {
+  auto parsed = config::parse_job(read_text(file), file.string());
+  if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
+    throw StartupError(errors->joined());
+  return std::get<config::JobConfig>(std::move(parsed));
+}
+
+/// The done rounds of metrics.jsonl, in order; a round that was lost and tried again appears once.
+std::vector<json> done_rounds(const std::filesystem::path& run) {
+  const std::filesystem::path file = run / "metrics.jsonl";
+  std::istringstream lines(read_text(file));
+  std::vector<json> rounds;
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    json round = parse(line, file, ++number);
+    if (round.value("status", "") == "done") rounds.push_back(std::move(round));
+  }
+  if (rounds.empty()) throw StartupError(file.string() + " has no finished round yet");
+  return rounds;
+}
+
+/// The last round that has an evaluation: of the final model, when the run is complete and its
+/// closing evaluation was neither lost nor void.
+json last_evaluated(const std::vector<json>& rounds) {
+  for (auto r = rounds.rbegin(); r != rounds.rend(); ++r) {
+    if (r->contains("evaluation")) return *r;
+  }
+  return json::object();
+}
+
+/// The micro average's F1 of an evaluation of entities; null of others.
+json entity_f1(const json& evaluation) {
+  return evaluation.contains("entities") ? evaluation["entities"]["micro"]["f1"] : json();
+}
+
+struct Mean {
+  double sum = 0;
+  std::size_t count = 0;
+
+  void add(double value) {
+    sum += value;
+    ++count;
+  }
+
+  [[nodiscard]] json value() const {
+    return count == 0 ? json(nullptr) : json(sum / static_cast<double>(count));
+  }
+};
+
+void add_alone(json& summary, const std::vector<std::filesystem::path>& files) {
+  Mean accuracy, macro_f1, entity_f1, perplexity, majority;
+  for (const auto& file : files) {
+    const json alone = parse(read_text(file), file, 1);
+    accuracy.add(alone.at("accuracy"));
+    macro_f1.add(alone.at("macro_f1"));
+    if (const json f = alone.value("entity_f1", json()); !f.is_null()) entity_f1.add(f);
+    if (const json p = alone.value("perplexity", json()); !p.is_null()) perplexity.add(p);
+    majority.add(alone.at("accuracy_majority"));
+  }
+  summary["accuracy_alone"] = accuracy.value();
+  summary["macro_f1_alone"] = macro_f1.value();
+  summary["entity_f1_alone"] = entity_f1.value();
+  summary["perplexity_alone"] = perplexity.value();
+  summary["accuracy_majority"] = majority.value();
+}
+
+void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledgers) {
+  summary["epsilon"] = json::object();
+  summary["participant_epsilons"] = json::object();
+  for (const auto& file : ledgers) {
+    const json ledger = parse(read_text(file), file, 1);
+    summary["epsilon"][ledger.at("dataset_id").get<std::string>()] = ledger.at("epsilon");
+    summary["adjacency"] = ledger.at("adjacency");
+    summary["participant_epsilons"][ledger.at("dataset_id").get<std::string>()] = {
+        {"epsilon", ledger.at("participant_epsilon")}, {"delta", ledger.at("delta")}};
+  }
+}
+
+/// Null without noise on the counters. Each server round opens one sum of counters at most, and one
+/// at which the run ended without a result may have.
+void add_evaluation_privacy(json& summary, const config::JobConfig& job,
+                            const std::vector<json>& rounds) {
+  summary["evaluation_epsilon"] = nullptr;
+  const double multiplier = job.evaluation.counter_noise_multiplier;
+  if (!(multiplier > 0)) return;
+  const bool closed = rounds.back().value("closing_evaluation", false);
+  summary["evaluation_epsilon"] = run::counter_epsilon(multiplier, rounds.size() + (closed ? 0 : 1),
+                                                       job.differential_privacy.target_delta);
+}
+
+/// The guarantee for a participant as a whole; null everywhere without noise inside the sum.
+void add_participant_level(json& summary, const config::JobConfig& job,
+                           const std::vector<json>& rounds) {
+  for (const char* key :
+       {"participant_epsilon", "participant_delta", "participant_privacy_statement", "noise"})
+    summary[key] = nullptr;
+  if (!job.distributed_privacy.enabled) return;
+  summary["participant_delta"] = job.distributed_privacy.target_delta;
+  for (const json& round : rounds) {
+    if (round.contains("noise")) summary["noise"] = round["noise"];
+    if (round.contains("participant_epsilon"))
+      summary["participant_epsilon"] = round["participant_epsilon"];
+  }
+  summary["participant_privacy_statement"] = run::participant_statement(job).text;
+}
+
+/// What the statement says of a run besides its job.
+run::StatementFacts facts_of(const std::vector<json>& rounds) {
+  run::StatementFacts facts;
+  for (const json& round : rounds)
+    if (const json epsilon = round.value("epsilon", json()); epsilon.is_number())
+      facts.epsilon_spent = epsilon.get<double>();
+  return facts;
+}
+
+json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
+               const std::vector<json>& non_private) {
+  const config::JobConfig job = job_of(inputs.run / "job.json");
+  const json evaluated = last_evaluated(rounds);
+  const json evaluation = evaluated.value("evaluation", json::object());
+  json summary = {
+      {"job", job.name},
+      {"accuracy", evaluation.value("accuracy", json())},
+      {"macro_f1", evaluation.value("macro_f1", json())},
+      {"perplexity", evaluation.value("perplexity", json())},
+      {"perplexity_non_private", nullptr},
+      {"entities", evaluation.value("entities", json())},
+      {"entity_f1", entity_f1(evaluation)},
+      {"entity_f1_non_private", nullptr},
+      {"declared_evaluation_examples", evaluated.value("declared_evaluation_examples", 0)},
+      {"closing_evaluation", evaluated.value("closing_evaluation", false)},
+      {"evaluated_round", evaluated.value("evaluated_round", json())},
+      {"accuracy_non_private", nullptr},
+      {"macro_f1_non_private", nullptr},
+      {"delta", job.differential_privacy.target_delta},
+      {"participants", rounds.back().value("cohort", 0)},
+      {"wall_s", rounds.back().value("wall_s", 0.0)}};
+  std::map<std::string, double> phases;
+  double upload = 0, values = 0;
+  std::size_t training_rounds = 0;
+  for (const json& r : rounds) {
+    for (const auto& [phase, s] : r.at("phase_s").items())
+      phases[phase] += s.get<double>();
+    if (r.value("closing_evaluation", false)) continue;
+    ++training_rounds;
+    upload += r.value("upload_bytes", 0.0);
+    values += r.value("values", 0.0) * r.value("survivors", 0.0);
+  }
+  summary["rounds"] = training_rounds;
+  summary["phase_s"] = phases;
+  summary["upload_bytes"] = upload;
+  summary["upload_bytes_per_value"] = values > 0 ? upload / values : 0;
+  if (!non_private.empty()) {
+    const json e = last_evaluated(non_private).value("evaluation", json::object());
+    summary["accuracy_non_private"] = e.value("accuracy", json());
+    summary["macro_f1_non_private"] = e.value("macro_f1", json());
+    summary["perplexity_non_private"] = e.value("perplexity", json());
+    summary["entity_f1_non_private"] = entity_f1(e);
+  }
+  add_alone(summary, inputs.alone);
+  add_epsilon(summary, inputs.ledgers);
+  add_participant_level(summary, job, rounds);
+  add_evaluation_privacy(summary, job, rounds);
+  summary["privacy_statement"] =
+      json::parse(run::to_json(run::privacy_statement(job, facts_of(rounds))));
+  return summary;
+}
+
+std::string percent(const json& value) {
+  return value.is_null() ? "–" : fmt::format("{:.1f} %", 100 * value.get<double>());
+}
+
+std::string number(const json& value) {
+  return value.is_null() ? "–" : fmt::format("{:.2f}", value.get<double>());
+}
+
+std::string bounded(const json& epsilon) {
+  return epsilon.is_null() ? "unbounded" : fmt::format("{:.3f}", epsilon.get<double>());
+}
+
+/// What stands beside the accuracy: it depends on the task.
+struct Figure {
+  std::string key;
+  const char* title;
+};
+
+Figure figure_of(const json& s) {
+  if (!s["perplexity"].is_null()) return {"perplexity", "perplexity"};
+  if (!s["entities"].is_null()) return {"entity_f1", "entity F1"};
+  return {"macro_f1", "macro F1"};
+}
+
+run::EntityScore score_of(const json& s) {
+  return {.precision = s.at("precision"),
+          .recall = s.at("recall"),
+          .f1 = s.at("f1"),
+          .support = s.at("support")};
+}
+
+/// Back from what metrics.jsonl says.
+run::EntityReport entities_of(const json& s) {
+  run::EntityReport report{.labels = {},
+                           .micro = score_of(s.at("micro")),
+                           .macro = score_of(s.at("macro")),
+                           .weighted = score_of(s.at("weighted"))};
+  for (const json& label : s.at("labels"))
+    report.labels.emplace_back(label.at("label"), score_of(label));
+  return report;
+}
+
+std::string make_table(const json& s) {
+  const Figure figure = figure_of(s);
+  const bool language = figure.key == "perplexity";
+  std::string out = fmt::format(
+      "{}: {} participants, {} rounds, {:.0f} s, {} held-out examples declared\n\n",
+      s["job"].get<std::string>(), s["participants"].get<int>(), s["rounds"].get<int>(),
+      s["wall_s"].get<double>(), s["declared_evaluation_examples"].get<std::uint64_t>());
+  if (!s["closing_evaluation"].get<bool>() && !s["evaluated_round"].is_null())
+    out += fmt::format(
+        "  There is no closing evaluation; the figures are of the model after round {}.\n\n",
+        s["evaluated_round"].get<std::uint64_t>());
+  out += fmt::format("  {:<46}{:>10}{:>12}\n", "held-out", "accuracy", figure.title);
+  const auto row = [&](const char* what, const std::string& which) {
+    const json &accuracy = s["accuracy" + which], second = s.value(figure.key + which, json());
+    if (!accuracy.is_null())
+      out += fmt::format("  {:<46}{:>10}{:>12}\n", what, percent(accuracy),
+                         language ? number(second) : percent(second));
+  };
+  row("federation, private", "");
+  row("federation without differential privacy", "_non_private");
+  row("each participant alone, same privacy (mean)", "_alone");
+  if (!language) row("majority class of each participant (mean)", "_majority");
+  if (!s["entities"].is_null() && s["closing_evaluation"].get<bool>())
+    out += "\n" + entity_table(entities_of(s["entities"])) + "\n";
+  if (!s["epsilon"].empty()) {
+    out += fmt::format("\n  privacy spent ({}, delta {:g})\n", s.value("adjacency", ""),
+                       s["delta"].get<double>());
+    for (const auto& [name, epsilon] : s["epsilon"].items()) {
+      out += fmt::format("  {:<46}{:>10}\n", name, bounded(epsilon));
+    }
+  }
+  if (!s["evaluation_epsilon"].is_null())
+    out +=
+        fmt::format("\n  privacy of one evaluation example, in all evaluations\n  {:<46}{:>10}\n",
+                    "all sums of counters", bounded(s["evaluation_epsilon"]));
+  if (!s["participant_privacy_statement"].is_null()) {
+    out +=
+        "\n  privacy of a whole participant (all that it sent, against nothing; a statement "
+        "apart)\n";
+    const auto bound = [&out](const std::string& what, const json& epsilon, const json& delta) {
+      out +=
+          fmt::format("  {:<46}{:>10}  delta {:g}\n", what, bounded(epsilon), delta.get<double>());
+    };
+    bound("all sums of the run", s["participant_epsilon"], s["participant_delta"]);
+    for (const auto& [name, spent] : s["participant_epsilons"].items())
+      bound(name + ", by its ledger", spent["epsilon"], spent["delta"]);
+  }
+  out +=
+      fmt::format("\n  masked update: {:.3f} bytes a value (float32: 4), {:.2f} MB in all\n",
+                  s["upload_bytes_per_value"].get<double>(), s["upload_bytes"].get<double>() / 1e6);
+  out += "  seconds per phase:";
+  for (int i = 0; i < static_cast<int>(Phase::kClosed); ++i) {  // a JSON object has no order
+    const std::string phase(name(static_cast<Phase>(i)));
+    if (s["phase_s"].contains(phase))
+      out += fmt::format(" {} {:.1f}", phase, s["phase_s"][phase].get<double>());
+  }
+  return out;
+}
+
+std::string_view text_of(const unsigned char* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+void replace_once(std::string& text, std::string_view mark, std::string_view with) {
+  const std::size_t at = text.find(mark);
+  SOTTO_CHECK(at != std::string::npos, "the report's template has lost a mark");
+  text.replace(at, mark.size(), with);
+}
+
+/// JSON inside a script element: "</" would end it.
+std::string for_script(const json& value) {
+  std::string text = value.dump();
+  for (std::size_t at = text.find("</"); at != std::string::npos; at = text.find("</", at))
+    text.replace(at, 2, "<\\/");
+  return text;
+}
+
+std::string make_page(const json& data) {
+  std::string page(text_of(embedded::report_html, embedded::report_html_size));
+  replace_once(page, "/*DATA*/", for_script(data));
+  replace_once(page, "/*CHART_JS*/", text_of(embedded::chart_js, embedded::chart_js_size));
+  return page;
+}
+
+void write(const std::filesystem::path& file, const std::string& text) {
+  if (Status s = journal::write_file_atomically(file, {view_of(text)},
+                                                journal::FileAccess::kEveryoneReads);
+      !s.ok())
+    throw StartupError(s.error().message);
+}
+
+}  // namespace
+
+Report make_report(const ReportInputs& inputs) {
+  const std::vector<json> rounds = done_rounds(inputs.run);
+  const std::vector<json> baseline =
+      inputs.non_private ? done_rounds(*inputs.non_private) : std::vector<json>{};
+  const json summary = summarise(inputs, rounds, baseline);
+  write(inputs.run / "summary.json", summary.dump(2) + "\n");
+  write(inputs.run / "report.html",
+        make_page({{"summary", summary}, {"rounds", rounds}, {"non_private_rounds", baseline}}));
+  return {.summary_json = summary.dump(2), .table = make_table(summary)};
+}
+
+}  // namespace sotto::coordinator

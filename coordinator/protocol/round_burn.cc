@@ -1,0 +1,80 @@
+// Burn (docs/secure-aggregation.md, 2.7 and 2.11): uploads have left their sites and there will be
+// no sum. Q votes free them; late endorsements of the S that was announced may still save the
+// round. Nothing here announces an S.
+#include "common/secagg/shared/transcript.h"
+#include "coordinator/protocol/round_state.h"
+
+namespace sotto::coordinator {
+
+wire::BurnRequest RoundStateMachine::State::burn_request() const {
+  wire::BurnRequest request{.header = plan.header, .signature = {}};
+  secagg::sign_burn_request(*signing, request);
+  return request;
+}
+
+void RoundStateMachine::State::begin_burn(std::string why, TimePoint now) {
+  secagg::BurnBallot ballot({.h = server.h(),
+                             .Q = plan.header.Q,
+                             .witnesses = plan.header.witnesses,
+                             .cohort = server.cohort()});
+  enter(BurnPhase{.ballot = std::move(ballot), .why = std::move(why)}, now);
+}
+
+/// Members that left the round, or never joined it, can vote as well as any other: `gone` says
+/// nothing here.
+bool RoundStateMachine::State::burn_complete() const {
+  const auto& voted = std::get<BurnPhase>(phase).ballot.voted();
+  return server.has_quorum() || std::get<BurnPhase>(phase).ballot.has_quorum() ||
+         std::ranges::all_of(everybody(), [&](std::uint32_t index) {
+           return contains(voted, index) || contains(server.endorsed(), index);
+         });
+}
+
+void RoundStateMachine::State::end_burn(TimePoint now) {
+  if (server.has_quorum()) return enter(UnmaskPhase{}, now);
+  const BurnPhase burn = std::get<BurnPhase>(std::move(phase));
+  if (!burn.ballot.has_quorum())
+    return finish(wire::RoundStatus::kLost, burn.why + "; only " +
+                                                std::to_string(burn.ballot.voted().size()) +
+                                                " members voted to burn the round");
+  for (std::uint32_t index : everybody())
+    send(id_at(index), burn.ballot.certificate());
+  finish(wire::RoundStatus::kBurnt, burn.why + "; the round is burnt and its updates are free");
+}
+
+bool RoundStateMachine::State::has_voted(MemberId member) const {
+  const auto* burn = std::get_if<BurnPhase>(&phase);
+  return burn && contains(burn->ballot.voted(), *server.cohort().index_of(member));
+}
+
+void RoundStateMachine::State::receive_vote(MemberId from, const wire::BurnVote& vote) {
+  constexpr std::string_view kWhat = "BurnVote";
+  const std::uint32_t index = *server.cohort().index_of(from);
+  if (vote.id != from) return judge(from, kWhat, Verdict::rejected("names another member"));
+  if (!secagg::verify_burn_vote(server.cohort().at(index).verify_key, server.h(), vote))
+    return judge(from, kWhat, Verdict::rejected("bad signature, or over another round"));
+  votes.emplace(from, vote);
+  if (contains(server.endorsed(), index)) {
+    keep_evidence(from, vote);
+    return judge(from, kWhat, Verdict::rejected("from a member that endorsed survivors"));
+  }
+  auto* burn = in<BurnPhase>();
+  if (!burn) return judge(from, kWhat, Verdict::ignored("the round is not being burnt"));
+  counts(from, vote, burn->ballot.accept(vote));
+}
+
+void RoundStateMachine::State::receive_endorsement(MemberId from, const wire::Endorse& m7) {
+  const auto vote = votes.find(from);
+  if (has_voted(from)) {
+    keep_evidence(from, wire::Message(vote->second).index(),
+                  server.evidence_against_voter(vote->second, m7));
+    return judge(from, "Endorse", Verdict::rejected("after a vote to burn"));
+  }
+  if (!counts(from, m7, server.accept(from, m7))) return;
+  // A vote that nobody asked for did not count, and convicts its member all the same.
+  if (vote != votes.end()) keep_evidence(from, vote->second);
+  // R1: an endorsement is the ticket to M9, so one that comes late still gets M8.
+  if (in<UnmaskPhase>()) announce(*server.cohort().index_of(from));
+}
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,228 @@
+#include "coordinator/storage/checkpoint.h"
+
+#include <bit>
+#include <utility>
+
+#include "common/crypto/hash.h"
+#include "common/storage/atomic_file.h"
+#include "common/storage/mapped_file.h"
+
+namespace sotto::coordinator {
+
+namespace {
+
+constexpr std::uint32_t kFormat = 2;
+constexpr std::string_view kLabel = "SOTTO checkpoint";
+
+constexpr std::string_view kFileName = "checkpoint.bin";
+
+/// A checkpoint's file but for the digest at its end: values and moments, most of it, are not
+/// copied.
+struct EncodedCheckpoint {
+  Bytes before;
+  BytesView values;
+  Bytes between;
+  ServerOptimizer::EncodedState optimizer;
+  Bytes after;
+};
+
+EncodedCheckpoint encode(const Checkpoint& c) {
+  const EncodedParameters model = encode_without_copy(c.model);
+  ByteWriter before;
+  before.u32(kFormat);
+  before.bytes(c.run);
+  before.bytes(c.job_hash);
+  before.u64(c.finished_rounds);
+  before.u64(std::bit_cast<std::uint64_t>(c.wall_s));
+  before.u64(model.size());
+  before.bytes(model.head);
+  ServerOptimizer::EncodedState optimizer = c.optimizer.encode_state();
+  ByteWriter between;
+  between.u64(optimizer.size());
+  between.bytes(optimizer.head);
+  ByteWriter after;
+  after.u8(c.best.known ? 1 : 0);
+  after.u64(std::bit_cast<std::uint64_t>(c.best.value));
+  after.u64(c.best.evaluated_round);
+  const EarlyEnd early = c.early_end.value_or(EarlyEnd{});
+  after.u8(c.early_end ? 1 : 0);
+  after.u64(early.trained_rounds);
+  after.u32(static_cast<std::uint32_t>(early.reason.size()));
+  after.bytes(view_of(early.reason));
+  return {.before = before.take(),
+          .values = model.values,
+          .between = between.take(),
+          .optimizer = std::move(optimizer),
+          .after = after.take()};
+}
+
+/// Since format 2.
+void decode_stopping(ByteReader& in, Checkpoint& c) {
+  c.best.known = in.u8() == 1;
+  c.best.value = std::bit_cast<double>(in.u64());
+  c.best.evaluated_round = in.u64();
+  const bool ended = in.u8() == 1;
+  EarlyEnd early{.trained_rounds = in.u64(), .reason = {}};
+  const BytesView reason = in.bytes(in.u32());
+  early.reason.assign(reason.begin(), reason.end());
+  if (ended) c.early_end = std::move(early);
+}
+
+/// The file but for its digest, which is right.
+Result<BytesView> body_of(BytesView bytes) {
+  if (bytes.size() < 32) return Error{"it is cut short"};
+  const BytesView body = bytes.first(bytes.size() - 32);
+  const Bytes32 digest = crypto::hash(kLabel, {body});
+  if (!std::equal(digest.begin(), digest.end(), bytes.end() - 32))
+    return Error{"its checksum does not fit"};
+  return body;
+}
+
+/// Up to the model.
+Result<std::uint32_t> decode_head(ByteReader& in, Checkpoint& c) {
+  const std::uint32_t format = in.u32();
+  if (format < 1 || format > kFormat) return Error{"it was written by another version"};
+  c.run = in.array<32>();
+  c.job_hash = in.array<32>();
+  c.finished_rounds = in.u64();
+  c.wall_s = std::bit_cast<double>(in.u64());
+  return format;
+}
+
+Result<Checkpoint> decode(const journal::MappedFile& file,
+                          const CheckpointStore::Expected& expected) {
+  SOTTO_ASSIGN_OR_RETURN(const auto body, body_of(file.bytes()));
+  file.forget_pages();
+  ByteReader in(body);
+  Checkpoint c;
+  SOTTO_ASSIGN_OR_RETURN(const auto format, decode_head(in, c));
+  if (c.job_hash != expected.job_hash) return c;  // the rest would not fit this job
+  const BytesView model = in.bytes(in.u64());
+  // The moments first: two vectors at most lie in the file and in memory at once.
+  SOTTO_ASSIGN_OR_RETURN(auto optimizer,
+                         ServerOptimizer::restored(expected.optimizer, in.bytes(in.u64())));
+  c.optimizer = std::move(optimizer);
+  if (format >= 2) decode_stopping(in, c);
+  if (!in.finished()) return Error{"its length does not fit"};
+  file.forget_pages();
+  SOTTO_ASSIGN_OR_RETURN(auto parameters, decode_parameters(model));
+  c.model = std::move(parameters);
+  if (c.optimizer.parameters() != c.model.values.size())
+    return Error{"its optimizer is of another model"};
+  return c;
+}
+
+/// A file that holds one number; 0 where there is none.
+Result<std::uint64_t> read_number(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return std::uint64_t{0};
+  SOTTO_ASSIGN_OR_RETURN(auto bytes, journal::read_file(file, 64));
+  ByteReader in(bytes);
+  const std::uint64_t number = in.u64();
+  if (!in.finished())
+    return Error{file.string() + " is damaged: start a new run in another folder"};
+  return number;
+}
+
+Status write_number(const std::filesystem::path& file, std::uint64_t number) {
+  ByteWriter out;
+  out.u64(number);
+  return journal::write_file_atomically(file, {out.view()}, journal::FileAccess::kOwnerOnly);
+}
+
+}  // namespace
+
+struct CheckpointStore::Impl {
+  std::filesystem::path folder;
+  journal::LockFile lock;
+
+  [[nodiscard]] std::filesystem::path checkpoint() const { return folder / kFileName; }
+
+  [[nodiscard]] std::filesystem::path offered() const { return folder / "offered.bin"; }
+
+  [[nodiscard]] std::filesystem::path counted() const { return folder / "counted.bin"; }
+};
+
+CheckpointStore::CheckpointStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+CheckpointStore::CheckpointStore(CheckpointStore&&) noexcept = default;
+CheckpointStore& CheckpointStore::operator=(CheckpointStore&&) noexcept = default;
+CheckpointStore::~CheckpointStore() = default;
+
+Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return Error{"cannot create " + folder.string() + ": " + failed.message()};
+  auto lock = journal::LockFile::acquire(folder / "lock");
+  if (!lock.ok())
+    return Error{"another coordinator uses " + folder.string() + " (" + lock.error().message + ")"};
+  return CheckpointStore(std::unique_ptr<Impl>(new Impl{folder, std::move(lock).value()}));
+}
+
+Result<std::optional<Checkpoint>> CheckpointStore::load(const Expected& expected) const {
+  if (!holds_run(impl_->folder)) return std::optional<Checkpoint>{};
+  SOTTO_ASSIGN_OR_RETURN(auto file, journal::MappedFile::open(impl_->checkpoint()));
+  auto decoded = decode(file, expected);
+  if (!decoded.ok())
+    return Error{impl_->checkpoint().string() + " cannot be used: " + decoded.error().message +
+                 ". Restore it from a backup, or start a new run in another folder"};
+  if (decoded->job_hash != expected.job_hash)
+    return Error{impl_->folder.string() +
+                 " holds a run of another job (or of this job before it was changed): choose "
+                 "another --out"};
+  return std::optional<Checkpoint>(std::move(decoded).value());
+}
+
+Status CheckpointStore::save(const Checkpoint& checkpoint) {
+  const EncodedCheckpoint out = encode(checkpoint);
+  const Bytes32 digest =
+      crypto::hash(kLabel, {out.before, out.values, out.between, out.optimizer.first_moment,
+                            out.optimizer.second_moment, out.after});
+  return journal::write_file_atomically(
+      impl_->checkpoint(),
+      {out.before, out.values, out.between, out.optimizer.first_moment, out.optimizer.second_moment,
+       out.after, digest},
+      journal::FileAccess::kOwnerOnly);
+}
+
+Result<RoundNumber> CheckpointStore::last_offered() const {
+  SOTTO_ASSIGN_OR_RETURN(const auto number, read_number(impl_->offered()));
+  return RoundNumber{number};
+}
+
+Status CheckpointStore::save_offered(RoundNumber round) {
+  return write_number(impl_->offered(), round.value);
+}
+
+Result<std::uint64_t> CheckpointStore::counted_round() const {
+  return read_number(impl_->counted());
+}
+
+Status CheckpointStore::save_counted(std::uint64_t server_round) {
+  return write_number(impl_->counted(), server_round);
+}
+
+bool holds_run(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / kFileName);
+}
+
+OpenedRun open_run(const std::filesystem::path& folder, NewRun begin,
+                   crypto::SecureRandom& random) {
+  auto store = CheckpointStore::open(folder);
+  if (!store.ok()) throw StartupError(store.error().message);
+  auto found = store->load({.job_hash = begin.job_hash, .optimizer = begin.optimizer});
+  if (!found.ok()) throw StartupError(found.error().message);
+  OpenedRun run{.store = std::move(store).value(), .checkpoint = {}, .resumed = found->has_value()};
+  if (run.resumed) {
+    run.checkpoint = std::move(**found);
+    return run;
+  }
+  random.fill(run.checkpoint.run);
+  run.checkpoint.job_hash = begin.job_hash;
+  run.checkpoint.optimizer = ServerOptimizer(begin.optimizer, begin.model.values.size());
+  run.checkpoint.model = std::move(begin.model);
+  if (Status saved = run.store.save(run.checkpoint); !saved.ok())
+    throw StartupError("cannot save the checkpoint: " + saved.error().message);
+  return run;
+}
+
+}  // namespace sotto::coordinator

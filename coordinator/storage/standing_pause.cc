@@ -1,0 +1,33 @@
+#include "coordinator/storage/standing_pause.h"
+
+#include <string_view>
+#include <system_error>
+
+#include "common/base/bytes.h"
+#include "common/storage/atomic_file.h"
+
+namespace sotto::coordinator {
+
+void StandingPause::open(const std::filesystem::path& folder) {
+  file_ = folder / "paused";
+  std::error_code ignored;
+  holds_ = std::filesystem::exists(file_, ignored);
+}
+
+Status StandingPause::begin() {
+  constexpr std::string_view kText = "no new round begins: sotto-coordinator resume\n";
+  Status written =
+      journal::write_file_atomically(file_, {view_of(kText)}, journal::FileAccess::kEveryoneReads);
+  if (written.ok()) holds_ = true;
+  return written;
+}
+
+Status StandingPause::end() {
+  std::error_code failed;
+  std::filesystem::remove(file_, failed);
+  if (failed) return Error{"cannot remove " + file_.string() + ": " + failed.message()};
+  holds_ = false;
+  return journal::sync_directory(file_.parent_path());
+}
+
+}  // namespace sotto::coordinator

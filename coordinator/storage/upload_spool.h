@@ -1,0 +1,42 @@
+// UploadStore on disk: one sparse file, a place for each member of the cohort. One thread.
+#pragma once
+
+#include <filesystem>
+
+#include "common/storage/file_descriptor.h"
+#include "coordinator/protocol/upload_store.h"
+
+namespace sotto::coordinator {
+
+class UploadSpool final : public UploadStore {
+ public:
+  /// Creates `file` when it is missing; only its owner may read it.
+  static Result<std::unique_ptr<UploadSpool>> open(const std::filesystem::path& file);
+
+  Status begin(std::uint32_t members, std::uint64_t upload_bytes) override;
+  Status write(std::uint32_t member, std::uint64_t offset, BytesView bytes) override;
+  Result<BytesView> read(std::uint32_t member, std::uint64_t offset, std::uint64_t bytes) override;
+  void added(std::uint32_t member) override;
+
+  /// What was written is durable when it returns OK. Costs nothing when nothing was.
+  Status sync();
+  /// Forgets every upload and gives their space back.
+  Status clear();
+
+ private:
+  UploadSpool(std::filesystem::path path, journal::FileDescriptor file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+
+  [[nodiscard]] std::uint64_t place_of(std::uint32_t member) const { return member * stride_; }
+
+  [[nodiscard]] Error failed(const std::string& what) const;
+
+  std::filesystem::path path_;
+  journal::FileDescriptor file_;
+  std::uint64_t upload_bytes_ = 0;
+  std::uint64_t stride_ = 0;  // upload_bytes_ in whole pages
+  bool unsynced_ = false;
+  Bytes part_;  // that was read last
+};
+
+}  // namespace sotto::coordinator

@@ -1,0 +1,155 @@
+#include "participant/admission/assessment.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "common/config/model_files.h"
+#include "common/job/participant_privacy.h"
+#include "common/job/plan.h"
+#include "common/secagg/shared/noisy_round.h"
+
+namespace sotto::participant {
+
+namespace {
+
+constexpr double kMegabyte = 1e6;
+
+/// "bert.encoder.layer.0.attention.self.query (adapter)" of its "lora_A.weight".
+std::string module_of(std::string_view parameter) {
+  for (const std::string_view ending : {".lora_A.weight", ".lora_B.weight"})
+    if (parameter.ends_with(ending))
+      return std::string(parameter.substr(0, parameter.size() - ending.size())) +
+             std::string(kAdapterOf);
+  return std::string(parameter.substr(0, parameter.rfind('.')));
+}
+
+std::vector<std::string> modules_of(const std::vector<ParameterShape>& layout) {
+  std::vector<std::string> out;
+  for (const ParameterShape& parameter : layout)
+    if (std::string module = module_of(parameter.name);
+        std::find(out.begin(), out.end(), module) == out.end())
+      out.push_back(std::move(module));
+  return out;
+}
+
+/// The most that a round sends: a larger cohort makes each value wider.
+Result<double> update_bytes(const config::JobConfig& job,
+                            const std::optional<codec::NoiseTerms>& noise, std::uint64_t values,
+                            const std::optional<FederationFacts>& federation) {
+  const std::uint32_t drawn = job.secure_aggregation.cohort_size;
+  const std::uint32_t all = std::max<std::uint32_t>(federation ? federation->participants : 0,
+                                                    job.rounds.min_available_participants);
+  const std::uint32_t n = std::max<std::uint32_t>(2, drawn > 0 ? std::min(drawn, all) : all);
+  SOTTO_ASSIGN_OR_RETURN(
+      const auto encoding,
+      secagg::round_encoding(run::encoding_of(job), noise, run::graph_rules(job),
+                             {.n = n, .C = std::min(job.secure_aggregation.max_colluders, n - 2)}));
+  double bytes = 0;
+  for (const codec::LaneSpec& lane : codec::lane_specs(encoding.spec, values, n))
+    bytes += static_cast<double>(lane.packed_bytes());
+  return bytes;
+}
+
+class Look {
+ public:
+  Look(const config::JobConfig& job, const Surroundings& around, Depth depth)
+      : job_(job), around_(around), depth_(depth) {
+    out_.context = {.federation = around.federation, .now = around.now, .consent = around.consent};
+  }
+
+  Assessment take() {
+    // Rules that need no file come first, so that a job that is refused opens none.
+    if (judged() && masked() && declared() && model() && judged() && data() && judged())
+      answer(Answer::kAccept, {});
+    return std::move(out_);
+  }
+
+ private:
+  /// The first answer stands. False when nothing more is to be looked at.
+  bool answer(Answer answer, std::string reason) {
+    if (!answered_) {
+      answered_ = true;
+      out_.answer = answer;
+      out_.reason = std::move(reason);
+    }
+    return depth_ == Depth::kWhole;
+  }
+
+  bool judged() {
+    out_.rulings = judge(around_.site.policy, job_, out_.context);
+    const Answer found = answer_of(out_.rulings);
+    return found == Answer::kAccept || answer(found, reasons_of(out_.rulings));
+  }
+
+  /// What lies behind it cannot be looked at, however deep the look is. What was found in files or
+  /// data stays here.
+  bool stopped_by(const Error& obstacle, std::string reason = std::string(kFilesDoNotFit)) {
+    out_.obstacle = obstacle.message;
+    answer(Answer::kDecline, std::move(reason));
+    return false;
+  }
+
+  bool declared() {
+    const auto missing = undeclared(around_.site.data, job_);
+    if (!missing) return true;
+    out_.obstacle = missing->detail;
+    return answer(Answer::kDecline, missing->reason);
+  }
+
+  bool masked() {
+    if (job_.secure_aggregation.enabled) return true;
+    out_.obstacle = "this participant sends updates through secure aggregation only";
+    return answer(Answer::kDecline, *out_.obstacle);
+  }
+
+  bool model() {
+    if (Status same = config::check_model_files(job_, job_.model.path); !same.ok())
+      return stopped_by(same.error());
+    auto family = config::model_family(job_.model.path);
+    if (!family.ok()) return stopped_by(family.error());
+    auto initial = learning::initial_model(job_);
+    if (!initial.ok()) return stopped_by(initial.error());
+    const std::uint64_t values = initial->values.size();
+    auto noise = run::noise_terms(job_, values);
+    if (!noise.ok()) return stopped_by(noise.error(), noise.error().message);
+    const auto update = update_bytes(job_, *noise, values, around_.federation);
+    if (!update.ok()) return stopped_by(update.error(), update.error().message);
+    out_.context.model = ModelFacts{.family = std::move(family).value(),
+                                    .modules = modules_of(initial->layout),
+                                    .model_mb = 4 * static_cast<double>(values) / kMegabyte,
+                                    .update_mb = *update / kMegabyte};
+    out_.noise = std::move(noise).value();
+    out_.initial = std::move(initial).value();
+    return true;
+  }
+
+  bool data() {
+    auto trainer = around_.make_trainer(job_, around_.site);
+    if (!trainer.ok()) return stopped_by(trainer.error());
+    out_.trainer = std::move(trainer).value();
+    out_.account = account_of(around_.site, job_, around_.run, out_.trainer->steps_per_round());
+    auto cost = cost_of(around_.ledger, out_.account, job_, out_.noise);
+    if (!cost.ok()) return stopped_by(cost.error());
+    cost->training_examples = out_.trainer->training_examples();
+    out_.warnings = out_.trainer->data_warnings();
+    std::ranges::move(delta_warnings(around_.site.policy, job_, cost->training_examples),
+                      std::back_inserter(out_.warnings));
+    out_.context.cost = std::move(cost).value();
+    return true;
+  }
+
+  const config::JobConfig& job_;
+  const Surroundings& around_;
+  Depth depth_;
+  Assessment out_;
+  bool answered_ = false;
+};
+
+}  // namespace
+
+Assessment assess(const config::JobConfig& job, const Surroundings& around, Depth depth) {
+  return Look(job, around, depth).take();
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,280 @@
+#include "participant/admission/explanation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "common/config/model_files.h"
+#include "common/job/collusion.h"
+#include "common/job/participant_privacy.h"
+#include "common/job/plan.h"
+#include "common/job/privacy_statement.h"
+#include "common/privacy/accounting/accountant.h"
+#include "participant/admission/job_kind.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using nlohmann::json;
+
+std::string shown(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return std::isfinite(value) ? text : "without bound";
+}
+
+std::string list_of(const std::vector<std::string>& items, std::size_t most) {
+  std::string out;
+  for (std::size_t i = 0; i < items.size() && i < most; ++i)
+    out += (i == 0 ? "" : ", ") + items[i];
+  return items.size() > most ? out + " and " + std::to_string(items.size() - most) + " more" : out;
+}
+
+/// Rounds in which something is sent: the closing evaluation is one.
+std::uint64_t rounds_of(const config::JobConfig& job) {
+  return std::uint64_t{job.rounds.num_server_rounds} + 1;
+}
+
+/// Of the steps of one round alone; nothing without DP-SGD.
+Result<std::optional<double>> epsilon_of_round(const ExplainedJob& e) {
+  if (!e.assessment.account.steps) return std::optional<double>();
+  SOTTO_ASSIGN_OR_RETURN(
+      const auto epsilon,
+      privacy::epsilon_of(*e.assessment.account.steps, e.job.differential_privacy.target_delta));
+  return std::optional(epsilon);
+}
+
+std::string learning(const ExplainedJob& e) {
+  const config::JobConfig& job = e.job;
+  std::string out = "What it would learn\n";
+  if (job.is_language_modeling())
+    out += "  To go on with texts, word by word.\n";
+  else if (job.is_token_classification())
+    out += "  To find entities in texts: " + list_of(job.task.labels, 10) + ".\n";
+  else
+    out += "  To tell " + std::to_string(job.task.labels.size()) +
+           " classes of texts apart: " + list_of(job.task.labels, 10) + ".\n";
+  out += "  The model's digest is " + to_hex(config::model_digest(job.model)) + ".\n";
+  const auto& model = e.assessment.context.model;
+  if (!model) return out;
+  out +=
+      "  It is of the family " + model->family + "; " +
+      (job.lora.r > 0 ? "adapters of rank " + std::to_string(job.lora.r) + " are trained and sent"
+                      : std::string("all of it is trained and sent")) +
+      ", " + std::to_string(e.assessment.initial->values.size()) + " parameters of " +
+      std::to_string(model->modules.size()) + " modules.\n";
+  if (job.lora.r > 0) out += "  Trained: " + list_of(model->modules, 6) + ".\n";
+  return out + "  A round fetches " + shown(model->model_mb) + " MB and sends " +
+         shown(model->update_mb) + " MB of masked numbers; all " +
+         std::to_string(job.rounds.num_server_rounds) + " rounds send " +
+         shown(model->update_mb * job.rounds.num_server_rounds) + " MB.\n";
+}
+
+Result<std::string> cost(const ExplainedJob& e) {
+  const auto& cost = e.assessment.context.cost;
+  const config::DifferentialPrivacySection& dp = e.job.differential_privacy;
+  std::string out = "What it would cost\n";
+  if (!dp.enabled)
+    out +=
+        "  No differential privacy: after the first round of this job no epsilon bounds what this "
+        "data set has lost, for ever,\n  and no job with differential privacy is accepted on it "
+        "any more. No larger budget undoes this.\n";
+  if (!cost) return out + "  Not known: the look ended before this site's data.\n";
+  SOTTO_ASSIGN_OR_RETURN(const auto round, epsilon_of_round(e));
+  if (round)
+    out += "  A round alone: epsilon " + shown(*round) + "; the whole job: epsilon " +
+           shown(cost->job_epsilon) + ", at delta " + shown(dp.target_delta) +
+           ", for adding or removing one training example,\n  by privacy loss distributions or the "
+           "Rényi bound, whichever is smaller; noise multiplier " +
+           shown(cost->noise_multiplier) + ".\n";
+  out += "  The data set '" + e.site.data.dataset_id + "': epsilon " + shown(cost->epsilon_spent) +
+         " spent so far, " + shown(cost->epsilon_after_job) + " after the job, of " +
+         shown(e.site.policy.max_epsilon) + " for ever, at delta " + shown(e.site.policy.delta) +
+         ".\n";
+  if (cost->takes_whole_budget)
+    out +=
+        "  The job needs this budget for itself: after its first round no other job is charged on "
+        "this data set, unless policy.max_epsilon is raised.\n";
+  if (e.job.distributed_privacy.enabled)
+    out += "  Everything that this site sends: epsilon " + shown(cost->participant_epsilon_spent) +
+           " spent so far, " + shown(cost->participant_epsilon_after_job) + " after the job.\n";
+  return out;
+}
+
+std::string published(const ExplainedJob& e) {
+  return "What others would see\n"
+         "  Everybody in the federation: the model after each round, and sums over all sites of a "
+         "round of " +
+         list_of(run::metric_names(e.job), 3) +
+         ",\n  counted on this site's evaluation split, once a round" +
+         (e.job.evaluation.counter_noise_multiplier > 0 ? " and with noise of every site" : "") +
+         "; that this site takes part, and when.\n";
+}
+
+std::vector<run::StatementParagraph> statement(const ExplainedJob& e) {
+  run::StatementFacts facts{.answer_every_s = e.site.policy.answer_every_s};
+  if (e.site.data.training_examples > 0) facts.declared_examples = e.site.data.training_examples;
+  return run::privacy_statement(e.job, facts);
+}
+
+std::string protections(const ExplainedJob& e) {
+  const config::SecureAggregationSection& s = e.job.secure_aggregation;
+  if (!s.enabled)
+    return "What protects it\n  The coordinator sees each site's update: no secure aggregation.\n";
+  const std::uint32_t least = e.site.policy.min_cohort;
+  std::string out =
+      "What protects it\n  Updates are masked: the coordinator sees sums of at least " +
+      std::to_string(std::max(run::smallest_sum(e.job), least)) + " sites.\n";
+  const auto& federation = e.assessment.context.federation;
+  if (!federation || s.max_colluders == 0)
+    return out +
+           "  How many colluding members would see this site's update follows from the "
+           "federation, which this folder has not joined.\n";
+  return out + "  " +
+         run::collusion_sentence(e.job, federation->participants, least,
+                                 "the job protects against") +
+         "\n";
+}
+
+std::string duration(const ExplainedJob& e) {
+  const config::JobConfig& job = e.job;
+  return "What it would take\n  " + std::to_string(job.rounds.num_server_rounds) + " rounds of " +
+         std::to_string(job.local_training.local_steps) +
+         " training steps and a closing evaluation, on " +
+         std::to_string(e.site.resources.threads) + " threads of " + e.site.resources.device +
+         ".\n  A round may last " + std::to_string(longest_round_s(job)) + " s, the job " +
+         shown(longest_run_s(job) / 3600) +
+         " hours, when each takes all that the job allows. How long this machine takes is not "
+         "measured.\n";
+}
+
+std::string rules(const Assessment& a) {
+  std::string out = "The rules of site.json\n";
+  for (const Ruling& r : a.rulings) {
+    char line[64];
+    std::snprintf(line, sizeof line, "  %-7s %-32s ", std::string(name(r.verdict)).c_str(),
+                  std::string(r.rule).c_str());
+    out += line + (r.asked.empty() ? "" : r.asked + "; ") + "allowed: " + r.allowed + "\n";
+  }
+  return out;
+}
+
+std::string verdict(const ExplainedJob& e) {
+  const Assessment& a = e.assessment;
+  std::string out;
+  for (const std::string& warning : a.warnings)
+    out += "Warning: " + warning + "\n";
+  if (a.obstacle) out += "In the way: " + *a.obstacle + "\n";
+  switch (a.answer) {
+    case Answer::kAccept:
+      out += "This site would accept the job";
+      break;
+    case Answer::kPostpone:
+      out += "This site would not take part now: " + a.reason;
+      break;
+    case Answer::kDecline:
+      out += "This site would refuse the job: " + a.reason;
+      break;
+  }
+  for (const Ruling& r : a.rulings)
+    if (r.verdict == Verdict::kOpen)
+      return out + ". What is marked open is judged when the job is offered";
+  return out;
+}
+
+/// JSON has no infinity: null says that there is no bound.
+json finite(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+json json_of(const PrivacyCost& cost) {
+  return {{"epsilon_spent", finite(cost.epsilon_spent)},
+          {"epsilon_after_job", finite(cost.epsilon_after_job)},
+          {"job_epsilon", finite(cost.job_epsilon)},
+          {"takes_whole_budget", cost.takes_whole_budget},
+          {"noise_multiplier", cost.noise_multiplier},
+          {"participant_epsilon_spent", finite(cost.participant_epsilon_spent)},
+          {"participant_epsilon_after_job", finite(cost.participant_epsilon_after_job)},
+          {"participant_noise_multiplier", cost.participant_noise_multiplier},
+          {"training_examples", cost.training_examples}};
+}
+
+}  // namespace
+
+std::string_view name(Answer answer) {
+  switch (answer) {
+    case Answer::kAccept:
+      return "accept";
+    case Answer::kPostpone:
+      return "postpone";
+    case Answer::kDecline:
+      return "decline";
+  }
+  return "";
+}
+
+std::string_view name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kMeets:
+      return "meets";
+    case Verdict::kOpen:
+      return "open";
+    case Verdict::kNotNow:
+      return "not_now";
+    case Verdict::kBreaks:
+      return "breaks";
+  }
+  return "";
+}
+
+Result<std::string> describe(const ExplainedJob& e) {
+  SOTTO_ASSIGN_OR_RETURN(const auto spent, cost(e));
+  return "The job '" + e.job.name + "', hash " + to_hex(e.job.hash) +
+         (e.kind ? "\nIts kind for approvals: " + to_hex(*e.kind) : "") + "\n\n" + learning(e) +
+         "\n" + spent + "\n" + published(e) + "\n" + protections(e) +
+         "\nThe privacy statement\n\n" + run::to_text(statement(e)) + "\n" + duration(e) + "\n" +
+         rules(e.assessment) + "\n" + verdict(e);
+}
+
+Result<std::string> to_json(const ExplainedJob& e) {
+  const Assessment& a = e.assessment;
+  SOTTO_ASSIGN_OR_RETURN(const auto round, epsilon_of_round(e));
+  json rulings = json::array();
+  for (const Ruling& r : a.rulings)
+    rulings.push_back({{"rule", r.rule},
+                       {"verdict", name(r.verdict)},
+                       {"asked", r.asked},
+                       {"allowed", r.allowed},
+                       {"reason", r.reason}});
+  json out = {{"job", e.job.name},
+              {"job_hash", to_hex(e.job.hash)},
+              {"kind", e.kind ? json(to_hex(*e.kind)) : json(nullptr)},
+              {"answer", name(a.answer)},
+              {"reason", a.reason},
+              {"obstacle", a.obstacle ? json(*a.obstacle) : json(nullptr)},
+              {"warnings", a.warnings},
+              {"task", e.job.task.type},
+              {"protects", protected_unit(e.job)},
+              {"privacy_statement", json::parse(run::to_json(statement(e)))},
+              {"metrics", run::metric_names(e.job)},
+              {"model_digest", to_hex(config::model_digest(e.job.model))},
+              {"model", nullptr},
+              {"cost", a.context.cost ? json_of(*a.context.cost) : json(nullptr)},
+              {"epsilon_of_round", round ? finite(*round) : json(nullptr)},
+              {"rounds_with_evaluation", rounds_of(e.job)},
+              {"longest_round_s", longest_round_s(e.job)},
+              {"longest_run_s", longest_run_s(e.job)},
+              {"rules", std::move(rulings)}};
+  if (const auto& model = a.context.model)
+    out["model"] = {{"family", model->family},
+                    {"parameters", a.initial->values.size()},
+                    {"modules", model->modules},
+                    {"fetched_mb", model->model_mb},
+                    {"sent_mb", model->update_mb}};
+  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace sotto::participant

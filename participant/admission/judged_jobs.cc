@@ -1,0 +1,58 @@
+#include "participant/admission/judged_jobs.h"
+
+#include <sstream>
+#include <string>
+
+#include "common/storage/atomic_file.h"
+
+namespace sotto::participant {
+
+namespace {
+
+constexpr std::uint64_t kWindow = 86400;  // seconds
+constexpr std::uint64_t kMaxFileBytes = 1 << 22;
+
+}  // namespace
+
+/// A line a job: seconds since 1970, a blank, the hash in hexadecimal.
+Status JudgedJobs::read() {
+  if (read_ || file_.empty()) return {};
+  std::error_code failed;
+  if (std::filesystem::exists(file_, failed)) {
+    SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file_, kMaxFileBytes));
+    std::istringstream lines(std::string(bytes.begin(), bytes.end()));
+    std::uint64_t when = 0;
+    std::string hash;
+    while (lines >> when >> hash) {
+      const auto raw = from_hex(hash);
+      if (!raw.ok() || raw->size() != sizeof(Bytes32))
+        return Error{file_.string() + ": is damaged; remove it"};
+      Bytes32 key{};
+      std::copy(raw->begin(), raw->end(), key.begin());
+      judged_[key] = when;
+    }
+  }
+  read_ = true;
+  return {};
+}
+
+Status JudgedJobs::write() const {
+  if (file_.empty()) return {};
+  std::string text;
+  for (const auto& [hash, when] : judged_)
+    text += std::to_string(when) + " " + to_hex(hash) + "\n";
+  return journal::write_file_atomically(file_, {view_of(text)}, journal::FileAccess::kOwnerOnly);
+}
+
+Result<bool> JudgedJobs::admit(const Bytes32& job_hash, std::uint64_t unix_now) {
+  SOTTO_TRY(read());
+  // A clock that was set back keeps an entry for longer, never for less.
+  std::erase_if(judged_, [&](const auto& j) { return unix_now >= j.second + kWindow; });
+  if (judged_.contains(job_hash)) return true;
+  if (judged_.size() >= most_) return false;
+  judged_[job_hash] = unix_now;
+  SOTTO_TRY(write());
+  return true;
+}
+
+}  // namespace sotto::participant

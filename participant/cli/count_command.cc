@@ -1,0 +1,53 @@
+#include "participant/cli/count_command.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/cli/command_line.h"
+#include "common/config/parse.h"
+#include "participant/data/examples.h"
+
+namespace sotto::participant {
+
+void add_count_command(CLI::App& data) {
+  struct Arguments {
+    std::string job;
+    std::vector<std::string> files, labels;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* count = data.add_subcommand(
+      "count",
+      "How many examples a plain file has for a job, and which records do not fit it.\n"
+      "Example: sotto-participant data count --job job.json data/train.tsv data/eval.tsv");
+  count->add_option("files", args->files, "Files as data.train and data.evaluation name them")
+      ->required();
+  count->add_option("--job", args->job, "job.json, for its task and labels")->required();
+  count->add_option("--label", args->labels, "A label of data.labels; may be repeated");
+  count->add_flag("--json", args->json, "One JSON object a line");
+  count->callback([args] {
+    const config::JobConfig job = config::load_job(args->job);
+    for (const std::string& file : args->files) {
+      const auto found = command::or_stop(learning::read_fitting_examples(file, job, args->labels));
+      if (args->json) {
+        command::print(nlohmann::json{{"file", file},
+                                      {"examples", found.examples.size()},
+                                      {"left_out", found.left_out.count},
+                                      {"first_left_out", found.left_out.first}}
+                           .dump());
+        continue;
+      }
+      command::print(file + ": " + std::to_string(found.examples.size()) + " examples");
+      if (const std::string line = found.left_out.warning("records"); !line.empty())
+        command::print("  " + line);
+    }
+  });
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,205 @@
+#include "participant/cli/enrolment_commands.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "common/base/result.h"
+#include "common/cli/command_line.h"
+#include "common/cli/question.h"
+#include "common/cli/unlock.h"
+#include "common/config/colluders.h"
+#include "common/config/parse.h"
+#include "common/crypto/secure_random.h"
+#include "common/job/collusion.h"
+#include "common/job/plan.h"
+#include "common/storage/atomic_file.h"
+#include "participant/identity/enrolment.h"
+#include "participant/identity/preshared_keys.h"
+#include "participant/identity/site_audit.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using command::print;
+using command::unix_now;
+
+using keystore::Keystore;
+using keystore::SealedBy;
+
+const command::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
+
+void add_init(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", name;
+    command::SealOptions seal;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("init", "Make this site's keys and its public card");
+  sub->add_option("--dir", args->dir, "Folder of the keystore; private keys never leave it")
+      ->capture_default_str();
+  sub->add_option("--name", args->name, "The site's name, shown to the other members")->required();
+  command::add_seal_options(*sub, args->seal, kInitNames, "nothing unless given");
+  sub->callback([args] {
+    crypto::OsRandom random;
+    const Keystore keys = Keystore::make(args->name, random);
+    keys.save_new(args->dir,
+                  command::new_seal(args->seal, kInitNames, SealedBy::kNothing, "the keys", random),
+                  crypto::kModerateCost, random);
+    const config::Card card = write_card(args->dir, keys, CardKind::kNewMember);
+    const bool open = keystore::describe(args->dir).sealed_by == SealedBy::kNothing;
+    print("keys made in " + args->dir +
+          (open ? ", sealed by nothing but the modes of file and folder (`sotto-participant keys "
+                  "seal` changes that)"
+                : "") +
+          "\nfingerprint " + config::fingerprint(card.signing_key) + "\nsend " + args->dir + "/" +
+          args->name +
+          ".card.json to the coordinator's operator, and tell them the fingerprint by another way");
+  });
+}
+
+/// For jobs that protect against no more colluders than this site's policy asks for: that of the
+/// site.json in its folder, where there is one that can be read, else that of one which says
+/// nothing about it.
+std::string what_colluders_see(const std::string& dir, const config::Roster& roster) {
+  config::SitePolicy policy;
+  if (const auto bytes = journal::read_file(dir + "/site.json", 1 << 20); bytes.ok()) {
+    const auto site = config::parse_site(
+        {reinterpret_cast<const char*>(bytes->data()), bytes->size()}, "site.json");
+    if (const auto* read = std::get_if<config::SiteConfig>(&site)) policy = read->policy;
+  }
+  const auto participants = static_cast<std::uint32_t>(run::signers(roster).size());
+  if (Status done = config::complete(policy, participants); !done.ok()) return done.error().message;
+  config::JobConfig least;
+  least.secure_aggregation.max_colluders = policy.max_colluders;
+  return run::collusion_sentence(least, participants, policy.min_cohort,
+                                 "this site's policy asks for protection against");
+}
+
+struct JoinArguments {
+  std::string dir = ".", federation;
+  command::UnlockOptions unlock;
+  bool replace = false;
+  std::vector<std::string> accepted;  // names of members whose keys may have changed
+};
+
+/// How the person accepted it; empty where nobody did.
+std::string accepted_by(const JoinArguments& args, const KeyDoubt& doubt) {
+  if (std::ranges::find(args.accepted, doubt.name) != args.accepted.end())
+    return "--accept-changed-keys";
+  const auto typed =
+      command::ask_at_terminal(doubt.reason + "\nCompare the fingerprints with " + doubt.name +
+                               " over another channel than the operator's. Type " + doubt.name +
+                               " to accept the keys in the file, anything else to refuse them: ");
+  return typed == doubt.name ? "the person at the terminal" : "";
+}
+
+/// Shows the change. Doubts go through where a person accepts each, which is written down first.
+void show_and_decide(const JoinArguments& args, const keystore::Keystore& keys,
+                     const Membership& membership, const RosterChange& change) {
+  print("changed against what this site has pinned:");
+  for (const std::string& line : change.lines)
+    print("  " + line);
+  RosterChange left;
+  std::vector<run::AuditEvent> accepted;
+  for (const KeyDoubt& doubt : change.doubts) {
+    const std::string by = accepted_by(args, doubt);
+    if (by.empty()) {
+      left.doubts.push_back(doubt);
+      continue;
+    }
+    print("  accepted by " + by + ": " + doubt.reason);
+    accepted.push_back({"changed_keys_accepted",
+                        {{"member", doubt.name},
+                         {"what", doubt.reason},
+                         {"version", std::to_string(membership.federation.roster.version)},
+                         {"by", by}}});
+  }
+  refuse_doubts(membership, left);
+  if (accepted.empty()) return;
+  const config::Identity identity = keys.identity(membership.generation);
+  run::AuditLog audit = open_audit(args.dir, keys, identity, unix_now());
+  for (const run::AuditEvent& event : accepted)
+    command::stop_unless(audit.append(event, unix_now()));
+}
+
+void add_join(CLI::App& app) {
+  auto args = std::make_shared<JoinArguments>();
+  CLI::App* sub =
+      app.add_subcommand("join", "Check a federation.json, show what changed and pin it");
+  sub->add_option("federation", args->federation, "federation.json from the coordinator's operator")
+      ->required();
+  sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
+  command::add_unlock_options(*sub, args->unlock);
+  sub->add_flag("--replace", args->replace,
+                "Pin it even where another coordinator or a newer roster is pinned, or where it "
+                "forgets a revoked key");
+  sub->add_option("--accept-changed-keys", args->accepted,
+                  "Accept other keys of this member than are pinned, without their signature; "
+                  "compare them with the member first")
+      ->allow_extra_args(false);
+  sub->callback([args] {
+    const Keystore keys = command::open_keystore(args->dir, args->unlock);
+    const Membership pinned = join(args->dir, keys, args->federation, unix_now(),
+                                   args->replace ? PinChange::kReplace : PinChange::kRefuse,
+                                   [&](const Membership& membership, const RosterChange& change) {
+                                     show_and_decide(*args, keys, membership, change);
+                                   });
+    const config::Identity identity = keys.identity(pinned.generation);
+    const config::Roster& roster = pinned.federation.roster;
+    const Status written = open_audit(args->dir, keys, identity, unix_now())
+                               .append({"roster_pinned",
+                                        {{"federation", pinned.federation.name},
+                                         {"version", std::to_string(roster.version)},
+                                         {"hash", to_hex(roster.hash())}}},
+                                       unix_now());
+    if (!written.ok()) throw StartupError(written.error().message);
+    print(describe(pinned));
+    print(what_colluders_see(args->dir, roster));
+  });
+}
+
+void add_preshared(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", peer, import;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "preshared",
+      "Make a key with one other member, so that what is recorded today stays sealed should X25519 "
+      "break one day; without a key on both sides nothing changes");
+  sub->add_option("member", args->peer, "The other member's name")->required();
+  sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
+  sub->add_option("--import", args->import, "Take over the file that the other member made");
+  sub->callback([args] {
+    if (!args->import.empty()) {
+      import_preshared_key(args->dir, args->peer, args->import);
+      return print("key with " + args->peer + " taken over; it is used from the next start on");
+    }
+    crypto::OsRandom random;
+    const auto file = make_preshared_key(args->dir, args->peer, random);
+    print("key with " + args->peer + " made: " + file.string() + "\ncarry the file to " +
+          args->peer + " by a way that nobody else sees (not through the coordinator), where\n" +
+          "  sotto-participant preshared YOUR-NAME --import FILE\ntakes it over; both sites use it "
+          "from their next start on, and one of the two is left out of each round "
+          "until both do");
+  });
+}
+
+}  // namespace
+
+void add_enrolment_commands(CLI::App& app) {
+  add_init(app);
+  add_join(app);
+  add_preshared(app);
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,98 @@
+#include "participant/cli/generate_command.h"
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/base/result.h"
+#include "common/crypto/secure_random.h"
+#include "participant/learning/blas.h"
+#include "participant/learning/tasks/text_generator.h"
+
+namespace sotto::participant {
+
+namespace {
+
+struct Arguments {
+  std::string model, prompt;
+  learning::GenerationSettings settings;
+  std::uint64_t seed = 0;
+  std::uint32_t threads = 1;
+  bool json = false;
+};
+
+void write(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+crypto::StreamRandom random_of(const Arguments& args) {
+  if (args.seed != 0) return crypto::StreamRandom(args.seed);
+  crypto::OsRandom system;
+  return crypto::StreamRandom(system);
+}
+
+void run(const Arguments& args) {
+  learning::use_threads(args.threads);
+  auto opened = learning::TextGenerator::open(args.model);
+  if (!opened.ok()) throw StartupError(opened.error().message);
+  learning::TextGenerator& generator = **opened;
+  crypto::StreamRandom random = random_of(args);
+  if (const Status started = generator.start(args.prompt, args.settings); !started.ok())
+    throw StartupError(started.error().message);
+  if (!args.json) write(args.prompt);
+  std::string text;
+  for (;;) {
+    auto piece = generator.next(random);
+    if (!piece.ok()) throw StartupError(piece.error().message);
+    if (!piece->has_value()) break;
+    text += **piece;
+    if (!args.json) write(**piece);
+  }
+  if (!args.json) return write("\n");
+  const nlohmann::json out = {
+      {"prompt", args.prompt}, {"text", text}, {"new_tokens", generator.generated()}};
+  write(out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& app) {
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "generate",
+      "Go on with a text: a causal language model in a folder (a run's result; of a LoRA run what "
+      "`model merge` made), as it comes, token by token");
+  sub->add_option("--model", args->model,
+                  "Folder with config.json, model.safetensors and the tokenizer")
+      ->required();
+  sub->add_option("--prompt", args->prompt, "What the text begins with")->capture_default_str();
+  sub->add_option("--max-new-tokens", args->settings.max_new_tokens,
+                  "At most so many; the model's end token and its last position end a text too")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  learning::Sampling& sampling = args->settings.sampling;
+  sub->add_option("--temperature", sampling.temperature,
+                  "0 takes the likeliest token each time; 1 draws as the model says, less sticks "
+                  "closer to it")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 100.0));
+  sub->add_option("--top-k", sampling.top_k, "Draw from so many likeliest tokens; 0: from all")
+      ->capture_default_str();
+  sub->add_option("--top-p", sampling.top_p,
+                  "Draw from the fewest likeliest tokens that are together as probable")
+      ->capture_default_str()
+      ->check(CLI::Range(1e-6, 1.0));
+  sub->add_option("--seed", args->seed, "Decides what is drawn; 0: each time anew")
+      ->capture_default_str();
+  sub->add_option("--threads", args->threads, "Threads for computation")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  sub->add_flag("--json", args->json, "One JSON object at the end");
+  sub->callback([args] { run(*args); });
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,154 @@
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "common/base/result.h"
+#include "common/cli/command_line.h"
+#include "common/cli/keys.h"
+#include "common/cli/unlock.h"
+#include "common/config/parse.h"
+#include "common/storage/atomic_file.h"
+#include "participant/cli/enrolment_commands.h"
+#include "participant/identity/enrolment.h"
+#include "participant/identity/site_audit.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using command::print;
+using command::unix_now;
+
+using keystore::Keystore;
+using keystore::Rotation;
+
+struct KeysArguments {
+  std::string dir = ".", only;
+  command::UnlockOptions unlock;
+  bool finish = false;
+  bool revoked = false;
+  std::uint32_t generation = 0;
+};
+
+void begin_rotation(const KeysArguments& args, Keystore& keys) {
+  const Rotation which = args.only == "signing"     ? Rotation::kSigning
+                         : args.only == "transport" ? Rotation::kTransport
+                                                    : Rotation::kBoth;
+  crypto::OsRandom random;
+  keys.rotate(which, random);
+  // The keys first: a card whose keys were lost would lock the site out.
+  keys.save(args.dir);
+  const config::Card card =
+      write_card(args.dir, keys, args.revoked ? CardKind::kNewMember : CardKind::kSuccessor);
+  const std::string file = args.dir + "/" + card.name + ".card.json";
+  print("generation " + std::to_string(keys.newest().generation) + " of " + card.name +
+        "'s keys made\nfingerprint " + config::fingerprint(card.signing_key) + "\nsend " + file +
+        " to the coordinator's operator, who runs: sotto-coordinator enroll " + card.name +
+        ".card.json");
+  print(card.is_successor()
+            ? "the card is signed by the keys that it replaces too, so the member's id stays. The "
+              "old keys stay good here until the roster that names the new ones is joined; then: "
+              "sotto-participant keys rotate --finish"
+        : args.revoked
+            ? "the card takes no other card's place: it makes a new member of the same name, once "
+              "the old one is revoked. Then: sotto-participant join --replace"
+            : "no roster is pinned here, so the card takes no other card's place; where an older "
+              "one is enrolled already, join its roster first and rotate again");
+}
+
+void finish_rotation(const KeysArguments& args, Keystore& keys) {
+  const Membership membership = load_membership(args.dir, keys, unix_now());
+  require_newest(keys, membership);
+  const std::size_t old = keys.description().held.size() - 1;
+  if (old == 0) return print("there is nothing to wipe: one generation of keys is held");
+  // The log changes hands while the old key can still sign its end.
+  const config::Identity identity = keys.identity(membership.generation);
+  (void)open_audit(args.dir, keys, identity, unix_now());
+  keys.retire_old();
+  keys.save(args.dir);
+  print(std::to_string(old) + (old == 1 ? " older generation" : " older generations") +
+        " wiped from the keystore. Backups and older copies of the file still hold them: make a "
+        "new backup, then destroy those");
+}
+
+void add_rotate(CLI::App& keys) {
+  auto args = std::make_shared<KeysArguments>();
+  CLI::App* sub = keys.add_subcommand(
+      "rotate",
+      "Make new signing and transport keys and the card that asks for their enrolment; the old "
+      "ones stay until a roster names the new ones and --finish wipes them");
+  sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
+  command::add_unlock_options(*sub, args->unlock);
+  CLI::Option* only =
+      sub->add_option("--only", args->only, "Replace one kind of key: signing or transport")
+          ->check(CLI::IsMember({"signing", "transport"}));
+  sub->add_flag("--finish", args->finish,
+                "Wipe the older keys, once the pinned roster names the newest")
+      ->excludes(only);
+  sub->add_flag("--revoked", args->revoked,
+                "The enrolled keys are revoked: the card takes no other card's place");
+  sub->callback([args] {
+    const auto lock = command::lock_keystore(args->dir);
+    Keystore store = command::open_keystore(args->dir, args->unlock);
+    if (args->finish) return finish_rotation(*args, store);
+    begin_rotation(*args, store);
+  });
+}
+
+/// The generation that was asked for; else the one that the roster names, else the newest.
+std::uint32_t revoked_generation(const KeysArguments& args, const Keystore& store) {
+  const keystore::Description& is = store.description();
+  std::uint32_t out = args.generation;
+  if (const auto named = command::named_in_federation(args.dir, is); out == 0 && named)
+    out = named->generation;
+  if (out == 0) out = store.newest().generation;
+  for (const keystore::PublicKeys& keys : is.held)
+    if (keys.generation == out) return out;
+  throw StartupError("generation " + std::to_string(out) +
+                     " is not in this keystore: only who holds a key can sign that it is revoked. "
+                     "The operator can revoke a member by name");
+}
+
+void add_revoke(CLI::App& keys) {
+  auto args = std::make_shared<KeysArguments>();
+  CLI::App* sub = keys.add_subcommand("revoke",
+                                      "Sign that keys of this site are not to be believed any "
+                                      "more, for the coordinator's operator");
+  sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
+  command::add_unlock_options(*sub, args->unlock);
+  sub->add_option("--generation", args->generation,
+                  "Which keys; those that the roster names unless given");
+  sub->callback([args] {
+    const Keystore store = command::open_keystore(args->dir, args->unlock);
+    const std::uint32_t generation = revoked_generation(*args, store);
+    const config::Revocation revocation = config::revocation_of(store.identity(generation));
+    const std::string file = args->dir + "/" + revocation.name + ".revocation.json";
+    const std::string text = config::to_json(revocation);
+    const Status written =
+        journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kEveryoneReads);
+    if (!written.ok()) throw StartupError(written.error().message);
+    print(file + ": revokes generation " + std::to_string(generation) + ", fingerprint " +
+          config::fingerprint(revocation.signing_key) +
+          "\nsend it to the coordinator's operator, who runs: sotto-coordinator revoke " +
+          revocation.name +
+          ".revocation.json\nit takes effect when every member has joined the new roster. These "
+          "keys are never enrolled again; to take part again: sotto-participant keys rotate "
+          "--revoked, and send the new card");
+  });
+}
+
+}  // namespace
+
+void add_keys_commands(CLI::App& app) {
+  CLI::App* keys = command::add_keys_commands(
+      app,
+      {.program = "sotto-participant", .history = {"guard.log", "genesis.log", "ledger.sqlite"}});
+  add_rotate(*keys);
+  add_revoke(*keys);
+}
+
+}  // namespace sotto::participant

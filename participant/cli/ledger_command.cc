@@ -1,0 +1,38 @@
+#include "participant/cli/ledger_command.h"
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "common/cli/command_line.h"
+#include "common/config/parse.h"
+#include "participant/privacy/ledger_report.h"
+
+namespace sotto::participant {
+
+void add_ledger_command(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", site;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "ledger",
+      "What the site's data set has spent, on which jobs, and what is left. The participant may "
+      "run.\nExample: sotto-participant ledger --dir aurora --json");
+  sub->add_option("--dir", args->dir, "Folder of the ledger")->capture_default_str();
+  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->callback([args] {
+    const config::SiteConfig site =
+        config::load_site(args->site.empty() ? args->dir + "/site.json" : args->site);
+    const auto ledger =
+        command::or_stop(privacy::PrivacyLedger::read(args->dir + "/ledger.sqlite"));
+    const LedgerReport report = command::or_stop(report_of(ledger, site));
+    command::print(args->json ? to_json(report) : describe(report));
+  });
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,339 @@
+// sotto-participant: a site's identity, its membership, its runs, its ledger. Every command has
+// --help; what a script reads has --json.
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/cli/audit.h"
+#include "common/cli/command_line.h"
+#include "common/cli/unlock.h"
+#include "common/config/parse.h"
+#include "common/crypto/hash.h"
+#include "common/crypto/secret.h"
+#include "common/crypto/secure_random.h"
+#include "common/identity/identity.h"
+#include "common/job/saved_model.h"
+#include "common/net/asio_host.h"
+#include "common/observability/audit_log.h"
+#include "common/privacy/ledger/ledger.h"
+#include "common/storage/atomic_file.h"
+#include "participant/admission/approvals.h"
+#include "participant/cli/count_command.h"
+#include "participant/cli/enrolment_commands.h"
+#include "participant/cli/generate_command.h"
+#include "participant/cli/ledger_command.h"
+#include "participant/cli/mask_command.h"
+#include "participant/cli/policy_command.h"
+#include "participant/cli/privacy_command.h"
+#include "participant/cli/records_command.h"
+#include "participant/cli/split_command.h"
+#include "participant/cli/table_command.h"
+#include "participant/data/site_records.h"
+#include "participant/driver/participant.h"
+#include "participant/identity/enrolment.h"
+#include "participant/identity/preshared_keys.h"
+#include "participant/identity/site_audit.h"
+#include "participant/learning/blas.h"
+#include "participant/learning/local_trainer.h"
+#include "participant/training/alone.h"
+
+namespace {
+
+using sotto::command::or_stop;
+using sotto::command::print;
+using sotto::command::stop_unless;
+using sotto::command::unix_now;
+
+namespace config = sotto::config;
+namespace participant = sotto::participant;
+namespace learning = sotto::learning;
+using nlohmann::json;
+using sotto::StartupError;
+
+/// JSON has no infinity: null says that there is no bound.
+json finite(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+std::string ledger_file(const std::string& dir) {
+  return dir + "/ledger.sqlite";
+}
+
+/// What was in force, without saying it.
+std::string hash_of_file(const std::string& file) {
+  const auto bytes = or_stop(sotto::journal::read_file(file, 1 << 20));
+  return sotto::to_hex(sotto::crypto::hash("SOTTO site", {bytes}));
+}
+
+struct RunArguments {
+  std::string dir = ".";
+  std::string site;
+  sotto::command::UnlockOptions unlock;
+  bool once = false;
+  std::string drill;
+};
+
+std::optional<participant::ParticipantOptions::Drill> parse_drill(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const std::size_t at = text.find('@');
+  if (at == std::string::npos ||
+      text.find_first_not_of("0123456789", at + 1) != std::string::npos || at + 1 == text.size()) {
+    throw StartupError("--drill takes MESSAGE@ROUND, as in UploadHeader@2");
+  }
+  return participant::ParticipantOptions::Drill{text.substr(0, at),
+                                                std::stoull(text.substr(at + 1))};
+}
+
+int run(const RunArguments& args) {
+  const std::string site_file = args.site.empty() ? args.dir + "/site.json" : args.site;
+  const auto keys = sotto::command::open_keystore(args.dir, args.unlock);
+  const participant::Membership membership =
+      participant::load_membership(args.dir, keys, unix_now());
+  participant::require_all_uses(keys, membership);
+  const config::Identity identity = keys.identity(membership.generation);
+  participant::SiteRecords records(args.dir, participant::records_key(keys));
+  participant::ParticipantOptions options{
+      .self = membership.self,
+      .roster = membership.federation.roster,
+      .site = config::load_site(site_file),
+      .preshared =
+          participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
+      .make_trainer = participant::trainer_from_files(records),
+      .unix_now = unix_now,
+      .evidence = args.dir + "/evidence",
+      .approvals = args.dir + "/" + participant::kApprovalsFile,
+      .approvals_key = participant::approvals_key(keys).verify_key(),
+      .offered_jobs = args.dir + "/offered-jobs",
+      .judged_jobs = args.dir + "/judged-jobs.txt",
+      .once = args.once,
+      .drill = parse_drill(args.drill)};
+  const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
+  learning::use_threads(options.site.resources.threads);
+  const learning::BlasDescription blas = learning::blas_description();
+  log(identity.name + ": " + blas.text);
+  log(identity.name + ": " + participant::keys_line(keys, membership));
+  if (blas.is_slow) {
+    log("warning: this is the reference BLAS, so training is ten times slower; scripts/setup.sh "
+        "installs OpenBLAS");
+  }
+
+  participant::Guard guard = or_stop(participant::Guard::open(args.dir + "/guard.log"));
+  participant::GenesisLog geneses =
+      or_stop(participant::GenesisLog::open(args.dir + "/genesis.log"));
+  sotto::privacy::PrivacyLedger ledger =
+      or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args.dir)));
+  sotto::crypto::OsRandom random;
+  sotto::net::AsioHost host(1, log);
+  sotto::run::AuditLog audit = participant::open_audit(args.dir, keys, identity, unix_now());
+  const auto write_down = [&](const sotto::run::AuditEvent& event) {
+    stop_unless(audit.append(event, unix_now()));
+    if (event.kind != "run_ended") return;
+    if (const auto opened = participant::opens_event(records.counts()))
+      stop_unless(audit.append(*opened, unix_now()));
+  };
+  write_down({"policy", {{"site_hash", hash_of_file(site_file)}}});
+  participant::Participant app(
+      std::move(options), host, identity.signing, random, guard, geneses, ledger,
+      {.on_note = log,
+       .on_warning = [&log,
+                      &identity](const auto& text) { log(identity.name + ": warning: " + text); },
+       .on_audit = write_down});
+  host.connect({.endpoint = membership.federation.endpoint,
+                .identity = {identity.transport_public, identity.transport_secret.clone()},
+                .coordinator_key = membership.federation.roster.coordinator_transport_key},
+               app);
+  return host.run();
+}
+
+void add_run(CLI::App& app, int& exit_code) {
+  auto args = std::make_shared<RunArguments>();
+  CLI::App* sub = app.add_subcommand(
+      "run", "Take part in the federation's jobs, as far as the site's policy allows");
+  sub->add_option("--dir", args->dir, "Folder of this site's keystore, guard and ledger")
+      ->capture_default_str();
+  sotto::command::add_unlock_options(*sub, args->unlock);
+  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
+  sub->add_flag("--once", args->once, "Finish with the first run's end or refusal");
+  sub->add_option("--drill", args->drill,
+                  "Failure drill: die as with kill -9 just before a message leaves, as in "
+                  "UploadHeader@2 (round 2)");
+  sub->callback([args, &exit_code] { exit_code = run(*args); });
+}
+
+void add_model_merge(CLI::App& model) {
+  struct Arguments {
+    std::string job, adapter, out;
+    std::vector<std::string> overrides;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = model.add_subcommand(
+      "merge", "Add a LoRA adapter into its base weights: a model that loads without PEFT");
+  sub->add_option("--job", args->job, "job.json of the run; its model folder holds the base")
+      ->required();
+  sub->add_option("--adapter", args->adapter, "Folder with adapter_model.safetensors")->required();
+  sub->add_option("--out", args->out, "Folder for the merged model")->required();
+  sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sub->callback([args] {
+    const config::JobConfig job = config::load_job(args->job, args->overrides);
+    if (job.lora.r == 0) throw StartupError(args->job + ": the job has no LoRA adapters to merge");
+    const std::string file = args->adapter + "/" + sotto::run::kAdapterFile;
+    const sotto::FlatParameters trained = or_stop(sotto::run::load_parameters(file));
+    const sotto::FlatParameters merged = or_stop(sotto::run::merged_model(job, trained));
+    stop_unless(sotto::run::save_merged(args->out, job, merged));
+    print(args->out + "/model.safetensors: " + std::to_string(merged.values.size()) +
+          " parameters");
+  });
+}
+
+void add_model(CLI::App& app) {
+  struct Arguments {
+    std::string job, out;
+    std::vector<std::string> overrides;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand("model", "Make models");
+  sub->require_subcommand(1);
+  add_model_merge(*sub);
+  CLI::App* init = sub->add_subcommand(
+      "init",
+      "Write a job's initial model (the folder's own weights, else random from the job's seed) "
+      "with its config and vocabulary; with LoRA adapters and the weights that they adapt");
+  init->add_option("--job", args->job, "job.json")->required();
+  init->add_option("--out", args->out, "Folder for model.safetensors, config.json and vocab.txt")
+      ->required();
+  init->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  init->callback([args] {
+    const config::JobConfig job = config::load_job(args->job, args->overrides);
+    const sotto::FlatParameters model = or_stop(learning::initial_model(job));
+    stop_unless(sotto::run::save_model(args->out, job, model));
+    if (job.lora.r > 0) stop_unless(sotto::run::copy_base_weights(args->out, job));
+    print(args->out + ": " + std::to_string(model.values.size()) + " trained parameters");
+  });
+}
+
+void add_train_alone(CLI::App& app) {
+  struct Arguments {
+    std::string dir = ".", job, site, evaluation;
+    std::vector<std::string> overrides;
+    sotto::command::UnlockOptions unlock;
+    bool json = false;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "train-alone",
+      "What this site reaches without the others at the same privacy (charges its ledger)");
+  sub->add_option("--dir", args->dir, "Folder of the ledger to charge")->capture_default_str();
+  sub->add_option("--job", args->job, "job.json")->required();
+  sub->add_option("--site", args->site, "site.json")->required();
+  sub->add_option("--evaluation", args->evaluation,
+                  "Held-out examples to measure on instead of the site's own");
+  sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sotto::command::add_unlock_options(*sub, args->unlock);
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->callback([args] {
+    const config::JobConfig job = config::load_job(args->job, args->overrides);
+    config::SiteConfig site = config::load_site(args->site);
+    if (!args->evaluation.empty()) {
+      site.data.evaluation = args->evaluation;
+      site.data.evaluation_examples = 0;  // the declared size is the other file's
+    }
+    auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
+    learning::use_threads(site.resources.threads);
+    std::optional<sotto::crypto::Secret32> key;
+    if (participant::names_record_stores(site))
+      key = participant::records_key(sotto::command::open_keystore(args->dir, args->unlock));
+    participant::SiteRecords records(args->dir, std::move(key));
+    const auto began = std::chrono::steady_clock::now();
+    const auto r = or_stop(participant::train_alone(job, site, records, ledger));
+    for (const std::string& line : r.warnings)
+      std::fprintf(stderr, "warning: %s\n", line.c_str());
+    const double wall_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const json out = {{"dataset_id", site.data.dataset_id},
+                      {"accuracy", r.accuracy},
+                      {"macro_f1", r.macro_f1},
+                      {"entity_f1", r.entity_f1 ? json(*r.entity_f1) : json(nullptr)},
+                      {"perplexity", r.perplexity > 0 ? json(r.perplexity) : json(nullptr)},
+                      {"accuracy_majority", r.accuracy_majority},
+                      {"epsilon", finite(r.epsilon)},
+                      {"delta", r.delta},
+                      {"records_opened", participant::by_purpose(records.counts())},
+                      {"wall_s", wall_s}};
+    print(args->json ? out.dump()
+                     : "alone: accuracy " + std::to_string(100 * r.accuracy) + " %" +
+                           (r.entity_f1 ? ", entity F1 " + std::to_string(100 * *r.entity_f1) + " %"
+                                        : std::string()) +
+                           ", majority class " + std::to_string(100 * r.accuracy_majority) +
+                           " %, epsilon " + std::to_string(r.epsilon));
+  });
+}
+
+void add_data(CLI::App& app, int& exit_code) {
+  CLI::App* sub = app.add_subcommand("data", "Prepare data sets");
+  sub->require_subcommand(1);
+  participant::add_table_commands(*sub);
+  participant::add_masking_commands(*sub);
+  participant::add_records_commands(*sub, exit_code);
+  participant::add_split_command(*sub);
+  participant::add_count_command(*sub);
+}
+
+void add_config(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("config", "Check configuration files");
+  sub->require_subcommand(1);
+  auto file = std::make_shared<std::string>();
+  CLI::App* check = sub->add_subcommand("check", "Say all errors of a site.json at once");
+  check->add_option("file", *file, "site.json")->required();
+  check->callback([file] {
+    (void)config::load_site(*file);
+    print(*file + ": no errors");
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Sotto participant: trains on this site's data, sends masked updates only, and keeps the "
+      "site's privacy budget"};
+  app.require_subcommand(1);
+  int exit_code = 0;
+  participant::add_enrolment_commands(app);
+  participant::add_keys_commands(app);
+  add_run(app, exit_code);
+  add_model(app);
+  add_train_alone(app);
+  add_data(app, exit_code);
+  participant::add_ledger_command(app);
+  add_config(app);
+  participant::add_generate_command(app);
+  participant::add_privacy_command(app);
+  sotto::command::add_audit_command(app, exit_code);
+  participant::add_policy_commands(app, exit_code);
+  try {
+    learning::prepare_blas_or_reexec(argc, argv);
+    sotto::crypto::initialize_process();
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  } catch (const StartupError& e) {
+    std::fprintf(stderr, "sotto-participant: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sotto-participant: unexpected: %s\n", e.what());
+    return 1;
+  }
+  return exit_code;
+}

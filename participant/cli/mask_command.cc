@@ -1,0 +1,237 @@
+#include "participant/cli/mask_command.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/base/utf8.h"
+#include "common/cli/command_line.h"
+#include "common/crypto/secure_random.h"
+#include "common/storage/atomic_file.h"
+#include "participant/cli/names_model.h"
+#include "participant/data/progress_clock.h"
+#include "participant/deidentify/redaction/masker.h"
+#include "participant/deidentify/redaction/plan.h"
+#include "participant/deidentify/redaction/sample.h"
+#include "participant/deidentify/tables/table.h"
+#include "participant/identity/key_file.h"
+#include "participant/learning/blas.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using command::or_stop;
+
+using masking::MaskedText;
+using masking::Masker;
+using masking::Score;
+using nlohmann::json;
+
+struct Arguments {
+  std::string file, plan, out, key;
+  std::vector<std::string> columns;
+  bool json = false;
+};
+
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+
+std::string text_of(const std::string& file) {
+  const Bytes bytes = or_stop(journal::read_file(file, kMaxBytes));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::optional<crypto::Secret32> key_of(const std::string& file) {
+  if (file.empty()) return std::nullopt;
+  return read_key_file(file, "make one with: sotto-participant data mask-key " + file);
+}
+
+Masker masker_of(masking::MaskPlan plan, std::optional<crypto::Secret32> key) {
+  std::unique_ptr<masking::SpanFinder> names_model;
+  if (plan.names_model) {
+    learning::use_threads(1);
+    names_model = open_names_model(*plan.names_model);
+  }
+  return or_stop(Masker::make(std::move(plan), std::move(key), std::move(names_model)));
+}
+
+void make_key(const std::string& file) {
+  crypto::OsRandom random;
+  make_key_file(file, "with another key all pseudonyms would change", random);
+  std::printf(
+      "%s: keep it: who has it can try names and see which pseudonym they get, and without "
+      "it new texts get other pseudonyms\n",
+      file.c_str());
+}
+
+void add(MaskedText& sum, const MaskedText& more, std::uint64_t times) {
+  sum.text += more.text;
+  for (const auto& [kind, count] : more.counts)
+    sum.counts[kind] += count * times;
+}
+
+/// Line by line, in pieces, so that a bar can move.
+MaskedText mask_text(const Masker& masker, const std::string& text, const std::string& name) {
+  constexpr std::size_t kPiece = 1 << 18;
+  // A fault is named by its line in the whole.
+  if (const std::size_t good = utf8_prefix(text); good != text.size())
+    return or_stop(masker.mask(text, name));
+  ProgressBar bar("masking");
+  MaskedText out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t line_end = text.find('\n', std::min(at + kPiece, text.size()));
+    const std::size_t end = line_end == std::string::npos ? text.size() : line_end + 1;
+    add(out, or_stop(masker.mask(std::string_view(text).substr(at, end - at), name)), 1);
+    at = end;
+    bar.show(static_cast<double>(at) / static_cast<double>(text.size()));
+  }
+  return out;
+}
+
+/// The named columns of a table; the others stay as they are.
+MaskedText mask_columns(const Masker& masker, const Arguments& args) {
+  const table::Table table = or_stop(table::Table::read(args.file));
+  std::vector<std::vector<std::string>> values;
+  MaskedText out;
+  for (const auto& column : table.columns())
+    values.push_back(column.values);
+  for (const std::string& name : args.columns) {
+    const std::size_t at = or_stop(table.find(name));
+    const auto& column = table.columns()[at];
+    std::vector<std::uint64_t> rows(column.values.size(), 0);
+    for (const std::uint32_t code : column.codes)
+      ++rows[code];
+    for (std::size_t code = 0; code < rows.size(); ++code) {
+      const MaskedText masked = or_stop(masker.mask(column.values[code], args.file));
+      values[at][code] = masked.text;
+      add(out, {.counts = masked.counts}, rows[code]);
+    }
+  }
+  std::vector<std::string_view> cells;
+  for (const auto& column : table.columns())
+    cells.push_back(column.name);
+  out.text = table::line_of(cells, table.format());
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    for (std::size_t c = 0; c < cells.size(); ++c)
+      cells[c] = values[c][table.columns()[c].codes[row]];
+    out.text += table::line_of(cells, table.format());
+  }
+  return out;
+}
+
+void mask(const Arguments& args) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(args.file, args.out, ignored))
+    throw StartupError("--out is the file that is read; the original is never overwritten");
+  const Masker masker = masker_of(masking::load_mask_plan(args.plan), key_of(args.key));
+  const MaskedText masked = args.columns.empty() ? mask_text(masker, text_of(args.file), args.file)
+                                                 : mask_columns(masker, args);
+  if (auto s = journal::write_file_atomically(args.out, {view_of(masked.text)},
+                                              journal::FileAccess::kOwnerOnly);
+      !s.ok())
+    throw StartupError(s.error().message);
+  if (args.json) {
+    std::printf("%s\n", json{{"found", masked.counts}}.dump().c_str());
+    return;
+  }
+  std::printf("%s\n", args.out.c_str());
+  for (const auto& [kind, count] : masked.counts)
+    std::printf("  %-12s %llu\n", kind.c_str(), static_cast<unsigned long long>(count));
+}
+
+json json_of(const Score& s) {
+  return {{"marked", s.marked},   {"found", s.found},           {"right", s.right},
+          {"covered", s.covered}, {"precision", s.precision()}, {"recall", s.recall()}};
+}
+
+void print_score(const std::string& name, const Score& s) {
+  std::printf("  %-10s %7zu %7zu %9.1f %% %7.1f %%\n", name.c_str(), s.marked, s.found,
+              100 * s.precision(), 100 * s.recall());
+}
+
+json json_of(const masking::Scores& scores) {
+  json kinds = json::object();
+  for (const auto& [kind, s] : scores.by_kind)
+    kinds[kind] = json_of(s);
+  return {{"lines", scores.lines}, {"all", json_of(scores.all)}, {"kinds", kinds}};
+}
+
+void print_scores(const masking::Scores& scores) {
+  std::printf("  %-10s %7s %7s %11s %9s\n", "", "marked", "found", "precision", "recall");
+  for (const auto& [kind, s] : scores.by_kind)
+    print_score(kind, s);
+  print_score("all", scores.all);
+  std::printf("  %zu of %zu marked ones hidden whole, as whatever kind\n", scores.all.covered,
+              scores.all.marked);
+}
+
+masking::Scores scores_of(masking::MaskPlan plan, const Arguments& args) {
+  // Nothing is replaced, so no pseudonym needs a real key.
+  const Masker masker = masker_of(std::move(plan), crypto::Secret32());
+  return or_stop(masking::score(masker, text_of(args.file), args.file));
+}
+
+/// With a model of names also what the rules do without it.
+void score(const Arguments& args) {
+  const masking::MaskPlan plan = masking::load_mask_plan(args.plan);
+  const masking::Scores scores = scores_of(plan, args);
+  std::optional<masking::Scores> without_model;
+  if (plan.names_model) {
+    masking::MaskPlan rules = plan;
+    rules.names_model.reset();
+    without_model = scores_of(std::move(rules), args);
+  }
+  if (args.json) {
+    json out = json_of(scores);
+    if (without_model) out["without_names_model"] = json_of(*without_model);
+    std::printf("%s\n", out.dump().c_str());
+    return;
+  }
+  std::printf("%s: %zu texts; right is the same kind with the same ends\n", args.file.c_str(),
+              scores.lines);
+  print_scores(scores);
+  if (!without_model) return;
+  std::printf("without names_model\n");
+  print_scores(*without_model);
+}
+
+}  // namespace
+
+void add_masking_commands(CLI::App& data) {
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = data.add_subcommand(
+      "mask", "Take personal data out of texts, as a plan says; reports counts, never values");
+  sub->add_option("file", args->file, "Text, a record a line; or a table with --columns")
+      ->required();
+  sub->add_option("--plan", args->plan, "mask.json: what is done with what")->required();
+  sub->add_option("--out", args->out, "The masked file; replaced whole or not at all")->required();
+  sub->add_option("--key", args->key, "The site's key for pseudonyms, made by data mask-key");
+  sub->add_option("--columns", args->columns,
+                  "The file is CSV, or TSV where its name ends so, with a header line: mask these "
+                  "columns, with commas")
+      ->delimiter(',');
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->callback([args] { mask(*args); });
+
+  auto scored = std::make_shared<Arguments>();
+  sub =
+      data.add_subcommand("mask-score", "Precision and recall of masking on texts marked by hand");
+  sub->add_option("file", scored->file, "A text a line, with marks as in <email>a@b.org</email>")
+      ->required();
+  sub->add_option("--plan", scored->plan, "mask.json")->required();
+  sub->add_flag("--json", scored->json, "One JSON object");
+  sub->callback([scored] { score(*scored); });
+
+  auto made = std::make_shared<std::string>();
+  sub = data.add_subcommand("mask-key", "Make the key that a site's pseudonyms come from");
+  sub->add_option("file", *made, "Where to, with mode 0600")->required();
+  sub->callback([made] { make_key(*made); });
+}
+
+}  // namespace sotto::participant

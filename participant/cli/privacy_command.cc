@@ -1,0 +1,241 @@
+#include "participant/cli/privacy_command.h"
+
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/cli/command_line.h"
+#include "common/config/parse.h"
+#include "common/job/privacy_statement.h"
+#include "common/privacy/accounting/selection.h"
+#include "common/storage/atomic_file.h"
+#include "participant/learning/local_trainer.h"
+#include "participant/privacy/privacy_batch.h"
+#include "participant/privacy/privacy_questions.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using command::or_stop;
+
+using nlohmann::json;
+
+struct Arguments {
+  std::string job;
+  std::vector<std::string> overrides;
+  std::uint64_t examples = 0;
+  double sampling_rate = 0;
+  double noise_multiplier = 0;
+  std::uint64_t steps = 0;
+  double delta = 1e-5;
+  double target_epsilon = 0;
+  std::string accountant = "pld";
+  double tries = 0;  // 0: not asked
+  std::string tries_law = "geometric";
+  std::string plot;
+  bool json = false;
+  bool batch = false;
+};
+
+std::string shown(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+/// A line in, an answer out, at once: a program may hold a conversation.
+void answer_batch() {
+  std::string line;
+  std::uint64_t number = 1;
+  for (int c = std::getchar(); c != EOF || !line.empty(); c = std::getchar()) {
+    if (c != '\n' && c != EOF) {
+      line.push_back(static_cast<char>(c));
+      continue;
+    }
+    if (line.find_first_not_of(" \t\r") != std::string::npos) {
+      std::printf("%s\n", answer_line(line, number).c_str());
+      std::fflush(stdout);
+    }
+    line.clear();
+    ++number;
+    if (c == EOF) return;
+  }
+}
+
+PrivacyQuestion question_of_job(const config::JobConfig& job, Arguments& args) {
+  if (!job.differential_privacy.enabled)
+    throw StartupError(args.job + ": differential_privacy.enabled is false: no epsilon bounds it");
+  if (args.examples == 0 && job.local_training.sampling_rate <= 0)
+    throw StartupError(args.job +
+                       ": local_training.expected_batch_size is set, so that the sampling rate "
+                       "follows from the declared number of examples: give --examples");
+  args.delta = job.differential_privacy.target_delta;
+  privacy::DpSgdSteps steps =
+      or_stop(learning::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
+  steps.steps = job.covered_steps();
+  return {.parts = {steps}, .delta = args.delta};
+}
+
+PrivacyQuestion question_of_flags(const Arguments& args) {
+  PrivacyQuestion out{.parts = {{.sampling_rate = args.sampling_rate,
+                                 .noise_multiplier = args.noise_multiplier,
+                                 .steps = args.steps}},
+                      .delta = args.delta};
+  if (args.target_epsilon != 0) out.target_epsilon = args.target_epsilon;
+  if (out.target_epsilon.has_value() == (args.noise_multiplier != 0))
+    throw StartupError(
+        "give a job.json, or --sampling-rate and --steps with either --noise-multiplier or "
+        "--target-epsilon");
+  return out;
+}
+
+/// Of the best of a random number of such runs, where that was asked.
+std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpSgdSteps& one_try) {
+  if (args.tries == 0) return std::nullopt;
+  const privacy::TriesLaw law = args.tries_law == "poisson"       ? privacy::TriesLaw::kPoisson
+                                : args.tries_law == "logarithmic" ? privacy::TriesLaw::kLogarithmic
+                                                                  : privacy::TriesLaw::kGeometric;
+  return or_stop(
+      privacy::epsilon_of_selection(one_try, {.law = law, .mean = args.tries}, args.delta));
+}
+
+/// Of the job; of a run that only the options name what holds for every job.
+std::vector<run::StatementParagraph> statement_of(const std::optional<config::JobConfig>& job,
+                                                  const Arguments& args) {
+  if (!job) return {{"The privacy statement", std::string(run::general_privacy_statement())}};
+  run::StatementFacts facts;
+  if (args.examples > 0) facts.declared_examples = args.examples;
+  return run::privacy_statement(*job, facts);
+}
+
+struct Answered {
+  PrivacyAnswer found;
+  double epsilon_rdp = 0;
+  std::vector<run::StatementParagraph> statement;
+};
+
+void print_json(const Arguments& args, const Answered& answered) {
+  const PrivacyAnswer& found = answered.found;
+  const auto finite = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
+  const std::optional<double> tries = epsilon_of_tries(args, found.parts[0]);
+  const privacy::DpSgdSteps& steps = found.parts[0];
+  std::printf("%s\n", json{{"epsilon", finite(found.epsilon)},
+                           {"epsilon_rdp", finite(answered.epsilon_rdp)},
+                           {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
+                           {"delta", args.delta},
+                           {"adjacency", "add or remove one example"},
+                           {"accountant", args.accountant},
+                           {"sampling_rate", steps.sampling_rate},
+                           {"noise_multiplier", steps.noise_multiplier},
+                           {"steps", steps.steps},
+                           {"privacy_statement", json::parse(run::to_json(answered.statement))}}
+                          .dump()
+                          .c_str());
+}
+
+Answered answers_of(const PrivacyQuestion& question, const std::optional<config::JobConfig>& job,
+                    const Arguments& args) {
+  const PrivacyAnswer found = or_stop(answer(question));
+  return {.found = found,
+          .epsilon_rdp =
+              or_stop(privacy::epsilon_of(found.parts, args.delta, privacy::Accounting::kRdp)),
+          .statement = statement_of(job, args)};
+}
+
+void run_command(Arguments args) {
+  if (args.batch) return answer_batch();
+  std::optional<config::JobConfig> job;
+  if (!args.job.empty()) job = config::load_job(args.job, args.overrides);
+  PrivacyQuestion question = job ? question_of_job(*job, args) : question_of_flags(args);
+  question.accounting =
+      args.accountant == "rdp" ? privacy::Accounting::kRdp : privacy::Accounting::kPld;
+  const Answered answered = answers_of(question, job, args);
+  const PrivacyAnswer& found = answered.found;
+  if (args.examples > 0 && args.delta * static_cast<double>(args.examples) >= 1)
+    std::fprintf(stderr,
+                 "warning: delta %s is not below one over the number of examples: a mechanism that "
+                 "publishes one example outright could have this (epsilon, delta)\n",
+                 shown(args.delta).c_str());
+  if (!args.plot.empty()) {
+    const std::string svg = plot_svg(or_stop(curve(found, args.delta, 60)));
+    if (auto written = journal::write_file_atomically(args.plot, {view_of(svg)},
+                                                      journal::FileAccess::kEveryoneReads);
+        !written.ok())
+      throw StartupError(written.error().message);
+  }
+  if (args.json) return print_json(args, answered);
+  const privacy::DpSgdSteps& steps = found.parts[0];
+  const std::optional<double> tries = epsilon_of_tries(args, steps);
+  std::printf(
+      "epsilon %s at delta %s: add or remove one example\n"
+      "  sampling rate %s, noise multiplier %s, %llu steps\n"
+      "  by Rényi divergence alone: %s\n",
+      shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
+      shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
+      shown(answered.epsilon_rdp).c_str());
+  if (tries)
+    std::printf("  the best of a %s number of tries, %s on average: epsilon %s\n",
+                args.tries_law.c_str(), shown(args.tries).c_str(), shown(*tries).c_str());
+  if (args.plot.empty())
+    std::printf("%s", plot_text(or_stop(curve(found, args.delta, 48))).c_str());
+  std::printf("\n%s", run::to_text(answered.statement).c_str());
+}
+
+}  // namespace
+
+void add_privacy_command(CLI::App& app) {
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = app.add_subcommand(
+      "privacy",
+      "What a run would cost, or which noise reaches a target: example-level epsilon with respect "
+      "to adding or removing one example. Nothing is charged");
+  sub->add_option("job", args->job, "job.json; or the run in the options below");
+  sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sub->add_option(
+      "--examples", args->examples,
+      "The declared number of training examples: for a job with expected_batch_size, and "
+      "to warn where delta is too large for it");
+  sub->add_option("--sampling-rate", args->sampling_rate, "Poisson sampling rate, in (0, 1]");
+  sub->add_option("--noise-multiplier", args->noise_multiplier,
+                  "Standard deviation of the noise over the clipping norm");
+  sub->add_option("--steps", args->steps, "DP-SGD steps of all rounds");
+  sub->add_option("--delta", args->delta, "Without a job")->capture_default_str();
+  sub->add_option("--target-epsilon", args->target_epsilon,
+                  "Instead of the noise multiplier: the least one that reaches it");
+  sub->add_option(
+      "--tries", args->tries,
+      "Also what it costs to make a random number of such runs, so many on average, and "
+      "to let only the best one out");
+  sub->add_option("--tries-law", args->tries_law, "How that number is drawn")
+      ->check(CLI::IsMember({"geometric", "logarithmic", "poisson"}))
+      ->capture_default_str();
+  sub->add_option("--accountant", args->accountant, "pld: what is charged; rdp: the Rényi bound")
+      ->check(CLI::IsMember({"pld", "rdp"}))
+      ->capture_default_str();
+  sub->add_option("--plot", args->plot, "Write epsilon over the steps to this SVG file");
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->add_flag(
+      "--batch", args->batch,
+      "One JSON object a line from standard input, answers in order. A run is "
+      "\"sampling_rate\", \"noise_multiplier\", \"steps\"; \"parts\" is a list of runs. "
+      "Epsilon: {\"sampling_rate\":0.01,\"noise_multiplier\":1,\"steps\":1000,\"delta\":1e-5}. "
+      "Delta: \"epsilon\":2 instead of \"delta\". Noise: \"target_epsilon\":2 instead of "
+      "\"noise_multiplier\". A person with ten examples: \"examples\":10. Replacing one: "
+      "\"adjacency\":\"replace_one\". The Rényi curve: \"orders\":[2,8,32] instead of "
+      "\"delta\"; the Rényi bound: \"accountant\":\"rdp\". Other noise: "
+      "{\"mechanism\":\"laplace\",\"scale\":2,\"steps\":1,\"delta\":1e-5}, "
+      "\"discrete_laplace\" with \"decay\" and \"sensitivity\", \"discrete_gaussian\" with "
+      "\"sigma\" and \"sensitivity\", \"distributed_discrete_gaussian\" or "
+      "\"distributed_skellam\" with \"deviation\", \"unknown_noises\", "
+      "\"squared_sensitivity\", \"dimension\". docs/privacy.md has an example of each");
+  sub->callback([args] { run_command(*args); });
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,27 @@
+// `sotto-participant data import`, `show`, `verify` and `adopt`, and what is said about opened
+// records.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "common/observability/audit_log.h"
+#include "participant/data/secure_record_store.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sotto::participant {
+
+/// Adds all four below `data`. `exit_code` becomes 1 where verify finds damage.
+void add_records_commands(CLI::App& data, int& exit_code);
+
+/// By the name of the purpose.
+std::map<std::string, std::uint64_t> by_purpose(const records::OpenCounts& counts);
+/// "records_opened" with a count for each purpose; nothing where no record was opened.
+std::optional<run::AuditEvent> opens_event(const records::OpenCounts& counts);
+
+}  // namespace sotto::participant

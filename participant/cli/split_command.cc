@@ -1,0 +1,81 @@
+#include "participant/cli/split_command.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "common/cli/command_line.h"
+#include "common/config/parse.h"
+#include "common/storage/atomic_file.h"
+#include "participant/data/partition.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using command::or_stop;
+
+void write_examples(const std::filesystem::path& file,
+                    const std::vector<learning::Example>& examples, const config::JobConfig& job) {
+  const std::string text = learning::format_examples(examples, job);
+  if (auto s =
+          journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kOwnerOnly);
+      !s.ok())
+    throw StartupError(s.error().message);
+}
+
+}  // namespace
+
+void add_split_command(CLI::App& data) {
+  struct Arguments {
+    std::string job, train, evaluation, out;
+    std::uint32_t participants = 4;
+    double dirichlet = 0.5;
+    std::uint64_t seed = 1;
+  };
+
+  auto args = std::make_shared<Arguments>();
+  CLI::App* split =
+      data.add_subcommand("split", "Cut one data set into shards for demonstration sites");
+  split->add_option("--job", args->job, "job.json, for its labels")->required();
+  split->add_option("--train", args->train,
+                    "Training examples; data/train.tsv beside the job unless given");
+  split->add_option("--evaluation", args->evaluation,
+                    "Held-out examples; data/test.tsv beside the job unless given");
+  split->add_option("--participants", args->participants, "How many shards")->capture_default_str();
+  split
+      ->add_option("--dirichlet", args->dirichlet,
+                   "Label skew: small = each sees mostly some labels")
+      ->capture_default_str();
+  split->add_option("--seed", args->seed, "Decides the cut")->capture_default_str();
+  split->add_option("--out", args->out, "Folder: site-01/train.tsv, site-01/eval.tsv, ...")
+      ->required();
+  split->callback([args] {
+    const config::JobConfig job = config::load_job(args->job);
+    const std::filesystem::path beside = std::filesystem::path(args->job).parent_path() / "data";
+    const auto read = [&](const std::string& given, const char* usual) {
+      return or_stop(learning::read_examples(
+          given.empty() ? beside / usual : std::filesystem::path(given), job));
+    };
+    const auto train =
+        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), learning::label_count(job),
+                                         args->participants, args->dirichlet, args->seed);
+    const auto evaluation = sotto::data::even_partition(read(args->evaluation, "test.tsv"),
+                                                        args->participants, args->seed + 1);
+    for (std::size_t i = 0; i < train.size(); ++i) {
+      const std::string number = std::to_string(i + 1);
+      const auto folder = std::filesystem::path(args->out) /
+                          ("site-" + std::string(number.size() < 2 ? "0" : "") + number);
+      std::filesystem::create_directories(folder);
+      write_examples(folder / "train.tsv", train[i], job);
+      write_examples(folder / "eval.tsv", evaluation[i], job);
+    }
+    std::printf("%s\n", (args->out + ": " + std::to_string(train.size()) + " shards").c_str());
+  });
+}
+
+}  // namespace sotto::participant

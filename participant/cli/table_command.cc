@@ -1,0 +1,210 @@
+#include "participant/cli/table_command.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common/cli/command_line.h"
+#include "common/storage/atomic_file.h"
+#include "participant/data/progress_clock.h"
+#include "participant/deidentify/anonymisation/findings.h"
+#include "participant/deidentify/anonymisation/full_domain.h"
+#include "participant/deidentify/anonymisation/mondrian.h"
+#include "participant/deidentify/anonymisation/plan.h"
+#include "participant/deidentify/anonymisation/release.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using command::or_stop;
+
+using nlohmann::json;
+using table::Table;
+namespace anon = anonymisation;
+
+struct Arguments {
+  std::string file, plan, out;
+  std::vector<std::string> overrides, quasi_identifiers, sensitive, ordered;
+  bool json = false;
+};
+
+std::string shown(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+const char* name_of(anon::Distance distance) {
+  return distance == anon::Distance::kOrdered ? "ordered" : "equal";
+}
+
+json json_of(const anon::Findings& found) {
+  json sensitive = json::object();
+  for (const auto& s : found.sensitive)
+    sensitive[s.name] = {{"distinct_l", s.worst.distinct},
+                         {"entropy_l", s.worst.entropy_l},
+                         {"t", s.worst.t},
+                         {"distance", name_of(s.distance)}};
+  return {{"rows", found.rows},
+          {"classes", found.classes},
+          {"k", found.k},
+          {"unique_rows", found.unique_rows},
+          {"rows_in_classes_below_5", found.rows_below_five},
+          {"highest_risk", 1 / static_cast<double>(found.k)},
+          {"mean_risk", found.mean_risk()},
+          {"sensitive", sensitive}};
+}
+
+void print_findings(const anon::Findings& found) {
+  std::printf("  %zu rows in %zu classes, the smallest has k = %zu\n", found.rows, found.classes,
+              found.k);
+  std::printf("  %zu rows are unique, %zu are in classes of fewer than 5\n", found.unique_rows,
+              found.rows_below_five);
+  std::printf("  picked out by who knows the quasi-identifiers: at most %s %%, on average %s %%\n",
+              shown(100 / static_cast<double>(found.k)).c_str(),
+              shown(100 * found.mean_risk()).c_str());
+  for (const auto& s : found.sensitive)
+    std::printf("  %s: distinct l = %zu, entropy l = %s, t = %s (%s distance)\n", s.name.c_str(),
+                s.worst.distinct, shown(s.worst.entropy_l).c_str(), shown(s.worst.t).c_str(),
+                name_of(s.distance));
+}
+
+/// What the options ask, as a plan of which only the measuring is used.
+anon::Plan plan_of(const Arguments& args) {
+  if (!args.plan.empty()) return anon::load_plan(args.plan, args.overrides);
+  if (args.quasi_identifiers.empty())
+    throw StartupError("give --plan anonymise.json, or --quasi-identifiers with column names");
+  anon::Plan plan{.k = 1};
+  for (const std::string& name : args.quasi_identifiers)
+    plan.columns[name].role = "quasi_identifier";
+  for (const std::string& name : args.sensitive)
+    plan.columns[name].role = "sensitive";
+  for (const std::string& name : args.ordered)
+    plan.columns[name] = {.role = "sensitive", .kind = "number", .distance = "ordered"};
+  return plan;
+}
+
+void check(const Arguments& args) {
+  const anon::Plan plan = plan_of(args);
+  const Table table = or_stop(Table::read(args.file));
+  const anon::Findings found = or_stop(anon::check(table, plan));
+  if (args.json) {
+    json out = json_of(found);
+    if (!args.plan.empty()) out["meets_plan"] = found.meets(plan);
+    std::printf("%s\n", out.dump().c_str());
+    return;
+  }
+  std::printf("%s\n", args.file.c_str());
+  print_findings(found);
+  if (!args.plan.empty())
+    std::printf("  %s what %s asks for\n", found.meets(plan) ? "has" : "does NOT have",
+                args.plan.c_str());
+}
+
+anon::Release release_of(const anon::Microdata& data, const anon::Plan& plan) {
+  ProgressBar bar("anonymising");
+  if (plan.method == "full_domain") {
+    auto search = or_stop(anon::FullDomain::start(data, plan.max_suppressed));
+    while (search.advance())
+      bar.show(search.progress());
+    return or_stop(search.take());
+  }
+  auto mondrian = or_stop(anon::Mondrian::start(data));
+  while (mondrian.advance())
+    bar.show(mondrian.progress());
+  return mondrian.take();
+}
+
+void print_result(const Arguments& args, const anon::Findings& found, const anon::Release& release,
+                  const anon::Microdata& data) {
+  const anon::Utility utility = anon::utility_of(release, data);
+  if (args.json) {
+    json out = json_of(found), ncp = json::object();
+    for (std::size_t i = 0; i < data.quasi.size(); ++i)
+      ncp[data.quasi[i].name] = utility.ncp[i];
+    out.update({{"suppressed_rows", release.suppressed.size()},
+                {"ncp", ncp},
+                {"gcp", utility.gcp},
+                {"discernibility", utility.discernibility},
+                {"mean_class_over_k", utility.mean_class_over_k}});
+    std::printf("%s\n", out.dump().c_str());
+    return;
+  }
+  std::printf("%s\n", args.out.c_str());
+  print_findings(found);
+  std::printf("  %zu of %zu rows left out\n", release.suppressed.size(), data.rows);
+  std::printf("  lost (0 nothing, 1 all): %s", shown(utility.gcp).c_str());
+  for (std::size_t i = 0; i < data.quasi.size(); ++i)
+    std::printf("%s %s %s", i == 0 ? ";" : ",", data.quasi[i].name.c_str(),
+                shown(utility.ncp[i]).c_str());
+  std::printf("\n  discernibility %s, mean class over k %s\n",
+              shown(utility.discernibility).c_str(), shown(utility.mean_class_over_k).c_str());
+}
+
+void anonymise(const Arguments& args) {
+  const anon::Plan plan = anon::load_plan(args.plan, args.overrides);
+  std::error_code ignored;
+  if (std::filesystem::equivalent(args.file, args.out, ignored))
+    throw StartupError("--out is the file that is read; the original is never overwritten");
+  const Table table = or_stop(Table::read(args.file));
+  const anon::Microdata data = or_stop(anon::microdata_of(table, plan));
+  const anon::Release release = release_of(data, plan);
+  const std::string text = anon::released_text(release, table, plan);
+  // What is written has been measured as a stranger would measure it.
+  const Table written = or_stop(Table::parse(text, args.out, table.format()));
+  const anon::Findings found = or_stop(anon::check(written, plan));
+  SOTTO_CHECK(found.meets(plan), "an anonymised table has what its plan asks for");
+  if (auto s = journal::write_file_atomically(args.out, {view_of(text)},
+                                              journal::FileAccess::kOwnerOnly);
+      !s.ok())
+    throw StartupError(s.error().message);
+  print_result(args, found, release, data);
+}
+
+}  // namespace
+
+void add_table_commands(CLI::App& data) {
+  auto args = std::make_shared<Arguments>();
+  CLI::App* sub = data.add_subcommand(
+      "check", "Measure how well a table hides its people: k-anonymity, l-diversity, t-closeness");
+  sub->add_option("file", args->file, "CSV, or TSV where its name ends so, with a header line")
+      ->required();
+  sub->add_option("--plan", args->plan,
+                  "anonymise.json: its columns, and whether the file meets it");
+  sub->add_option("--set", args->overrides, "Override a key of the plan")->allow_extra_args(false);
+  sub->add_option("--quasi-identifiers", args->quasi_identifiers,
+                  "Without a plan: columns that others may know of a person, with commas")
+      ->delimiter(',');
+  sub->add_option("--sensitive", args->sensitive, "Without a plan: columns of sensitive values")
+      ->delimiter(',');
+  sub->add_option("--ordered", args->ordered,
+                  "Without a plan: columns of sensitive numbers, whose distance is ordered")
+      ->delimiter(',');
+  sub->add_flag("--json", args->json, "One JSON object");
+  sub->callback([args] { check(*args); });
+
+  auto more = std::make_shared<Arguments>();
+  sub = data.add_subcommand("anonymise",
+                            "Make a table in which each person is hidden among others, as a plan "
+                            "asks; the original stays as it is");
+  sub->add_option("file", more->file, "CSV, or TSV where its name ends so, with a header line")
+      ->required();
+  sub->add_option("--plan", more->plan, "anonymise.json: what is asked, and each column's role")
+      ->required();
+  sub->add_option("--out", more->out, "The anonymised table; replaced whole or not at all")
+      ->required();
+  sub->add_option("--set", more->overrides,
+                  "Override a key of the plan, as in k=10 or "
+                  "columns.occupation.t=0.2")
+      ->allow_extra_args(false);
+  sub->add_flag("--json", more->json, "One JSON object");
+  sub->callback([more] { anonymise(*more); });
+}
+
+}  // namespace sotto::participant

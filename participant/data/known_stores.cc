@@ -1,0 +1,58 @@
+#include "participant/data/known_stores.h"
+
+#include <string>
+#include <variant>
+
+#include "common/config/json_tree.h"
+#include "common/storage/atomic_file.h"
+
+namespace sotto::participant {
+namespace {
+
+using config::Json;
+
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
+
+Result<Json> read(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return Json{Json::Object{}};
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(file, kMaxBytes));
+  config::JsonDocument document = config::read_json(std::string(bytes.begin(), bytes.end()));
+  if (!document.errors.empty())
+    return Error{file.string() + ": " + document.errors.front().where + ": " +
+                 document.errors.front().what};
+  if (document.root.object() == nullptr) return Error{file.string() + ": $: no object"};
+  return std::move(document.root);
+}
+
+std::string place_of(const std::filesystem::path& store) {
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(store, ignored).string();
+}
+
+}  // namespace
+
+KnownStores::KnownStores(const std::filesystem::path& folder) : file_(folder / "stores.json") {}
+
+Status KnownStores::remember(const std::filesystem::path& store, const Bytes32& id) const {
+  SOTTO_ASSIGN_OR_RETURN(Json known, read(file_));
+  known[place_of(store)] = Json{to_hex(id)};
+  return journal::write_file_atomically(file_, {view_of(config::pretty_text(known))},
+                                        journal::FileAccess::kOwnerOnly);
+}
+
+Status KnownStores::check(const std::filesystem::path& store, const Bytes32& id) const {
+  SOTTO_ASSIGN_OR_RETURN(const Json known, read(file_));
+  const Json* const entry = known.find(place_of(store));
+  const std::string remedy = "; where it is the right one: sotto-participant data adopt " +
+                             store.string() + " --dir " + file_.parent_path().string();
+  if (entry == nullptr)
+    return Error{store.string() + ": this site imported no record store to this place" + remedy};
+  const auto* const expected = std::get_if<std::string>(&entry->value);
+  if (expected == nullptr || *expected != to_hex(id))
+    return Error{store.string() +
+                 ": not the record store that was imported here last: an older one, put back?" +
+                 remedy};
+  return {};
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,88 @@
+#include "participant/data/site_records.h"
+
+#include <algorithm>
+#include <functional>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "participant/data/examples.h"
+#include "participant/data/progress_clock.h"
+#include "participant/data/record_file.h"
+
+namespace sotto::participant {
+namespace {
+
+using records::OpenCounts;
+using records::SecureRecordStore;
+
+void add_to(OpenCounts& sum, const OpenCounts& more) {
+  std::ranges::transform(sum, more, sum.begin(), std::plus<>());
+}
+
+}  // namespace
+
+crypto::Secret32 records_key(const keystore::Keystore& keys) {
+  return keys.data_key("records");
+}
+
+bool names_record_stores(const config::SiteConfig& site) {
+  return records::is_record_store(site.data.train) ||
+         records::is_record_store(site.data.evaluation);
+}
+
+/// What stores that are gone have counted, and those that live.
+struct SiteRecords::Counted {
+  std::mutex mutex;  // a store goes on whatever thread its trainer goes
+  OpenCounts gone{};
+  std::vector<const SecureRecordStore*> alive;
+};
+
+SiteRecords::SiteRecords(const std::filesystem::path& folder, std::optional<crypto::Secret32> key)
+    : key_(std::move(key)), known_(folder), counted_(std::make_shared<Counted>()) {}
+
+Result<learning::Examples> SiteRecords::read(const std::filesystem::path& file,
+                                             const config::JobConfig& job,
+                                             const std::vector<std::string>& declared_labels) {
+  if (!records::is_record_store(file)) {
+    SOTTO_ASSIGN_OR_RETURN(auto plain, learning::read_fitting_examples(file, job, declared_labels));
+    return learning::Examples(std::move(plain));
+  }
+  if (!key_) return Error{file.string() + ": a record store needs the site's keystore"};
+  SOTTO_ASSIGN_OR_RETURN(auto opened, SecureRecordStore::open(file, *key_, {.clock = steady_now}));
+  SOTTO_TRY(known_.check(file, opened->id()));
+  const std::shared_ptr<SecureRecordStore> store(std::move(opened).release(),
+                                                 [counted = counted_](SecureRecordStore* gone) {
+                                                   {
+                                                     const std::lock_guard lock(counted->mutex);
+                                                     add_to(counted->gone, gone->counts());
+                                                     std::erase(counted->alive, gone);
+                                                   }
+                                                   delete gone;
+                                                 });
+  {
+    const std::lock_guard lock(counted_->mutex);
+    counted_->alive.push_back(store.get());
+  }
+  return learning::stored_examples(store, job, declared_labels);
+}
+
+Result<learning::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
+                                                     const config::SiteConfig& site) {
+  SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data.labels));
+  SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data.labels));
+  return learning::SiteExamples{.train = std::move(train),
+                                .evaluation = std::move(evaluation),
+                                .training_examples = site.data.training_examples,
+                                .evaluation_examples = site.data.evaluation_examples};
+}
+
+OpenCounts SiteRecords::counts() const {
+  const std::lock_guard lock(counted_->mutex);
+  OpenCounts sum = counted_->gone;
+  for (const SecureRecordStore* store : counted_->alive)
+    add_to(sum, store->counts());
+  return sum;
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,73 @@
+// A table as the algorithms see it: rows that agree in all quasi-identifiers are one tuple, because
+// no generalisation can tell them apart.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "participant/deidentify/anonymisation/judge.h"
+#include "participant/deidentify/anonymisation/plan.h"
+#include "participant/deidentify/anonymisation/scale.h"
+#include "participant/deidentify/tables/table.h"
+
+namespace sotto::anonymisation {
+
+/// A sensitive column and what is asked of it.
+struct Sensitive {
+  std::string name;
+  SpreadRule rule;
+  std::vector<std::uint32_t> value_of_row;  // place in the values' order
+  std::vector<std::uint64_t> whole;         // rows of each value
+
+  [[nodiscard]] bool is_ordered() const { return rule.distance == Distance::kOrdered; }
+};
+
+struct QuasiIdentifier {
+  std::string name;
+  Scale scale;
+};
+
+struct Microdata {
+  std::uint32_t k = 1;
+  std::vector<QuasiIdentifier> quasi;
+  std::vector<Rank> ranks;                          // tuples x quasi
+  std::vector<std::vector<std::uint32_t>> rows_of;  // tuples; each row is in one of them
+  std::vector<Sensitive> sensitive;
+  std::size_t rows = 0;
+
+  [[nodiscard]] std::size_t tuples() const { return rows_of.size(); }
+
+  [[nodiscard]] Rank rank(std::size_t tuple, std::size_t column) const {
+    return ranks[tuple * quasi.size() + column];
+  }
+};
+
+/// An Error where the plan and the table do not have the same columns, at the first cell that a
+/// plan's scale or order does not know, and where a hierarchy cannot be read.
+Result<Microdata> microdata_of(const table::Table& table, const Plan& plan);
+
+/// The sensitive columns of the plan alone.
+Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Plan& plan);
+
+/// Counts the sensitive values of tuples and says whether they may be one class.
+class Judge {
+ public:
+  /// `data` outlives this.
+  explicit Judge(const Microdata& data) : data_(data) {}
+
+  using Counts = std::vector<std::vector<std::uint64_t>>;  // sensitive column, value
+
+  [[nodiscard]] std::size_t rows(std::span<const std::uint32_t> tuples) const;
+  [[nodiscard]] Counts counts(std::span<const std::uint32_t> tuples) const;
+  /// At least k rows, and every rule met against `whole`.
+  [[nodiscard]] bool fits(std::span<const std::uint32_t> tuples, const Counts& whole) const;
+
+ private:
+  const Microdata& data_;
+};
+
+}  // namespace sotto::anonymisation

@@ -1,0 +1,146 @@
+#include "participant/deidentify/anonymisation/plan.h"
+
+#include <algorithm>
+
+#include "common/base/result.h"
+#include "common/config/field_values.h"
+#include "common/storage/atomic_file.h"
+
+namespace sotto::anonymisation {
+
+namespace {
+
+using config::Field;
+using config::Json;
+using config::Limits;
+using config::Mistakes;
+using config::Presence;
+
+Limits one_of(std::vector<std::string_view> allowed) {
+  return {.allowed = std::move(allowed)};
+}
+
+std::vector<Field> fields_of(Plan& p) {
+  return {
+      {"k", &p.k, Presence::kRequired, {.min = 2, .max = 1000000}, "Least rows of a class."},
+      {"method", &p.method, Presence::kOptional, one_of({"mondrian", "full_domain"}), ""},
+      {"max_suppressed", &p.max_suppressed, Presence::kOptional, {.min = 0, .max = 1}, ""},
+  };
+}
+
+std::vector<Field> fields_of(ColumnPlan& c) {
+  return {
+      {"role", &c.role, Presence::kRequired,
+       one_of({"quasi_identifier", "sensitive", "kept", "removed"}), ""},
+      {"kind", &c.kind, Presence::kOptional, one_of({"category", "number"}), ""},
+      {"hierarchy", &c.hierarchy, Presence::kOptional, {}, ""},
+      {"widths",
+       &c.widths,
+       Presence::kOptional,
+       {.min = 1, .max = 1e9, .min_items = 0, .max_items = 32},
+       ""},
+      {"distinct_l", &c.distinct_l, Presence::kOptional, {.min = 1, .max = 1e6}, ""},
+      {"entropy_l", &c.entropy_l, Presence::kOptional, {.min = 1, .max = 1e6}, ""},
+      {"t", &c.t, Presence::kOptional, {.min = 0, .max = 1, .above_min = true}, ""},
+      {"distance", &c.distance, Presence::kOptional, one_of({"equal", "ordered"}), ""},
+      {"order", &c.order, Presence::kOptional, {.min_items = 0, .max_items = 10000}, ""},
+  };
+}
+
+/// --set of a plan's own keys, and "columns.NAME.KEY=VALUE"; a column's name may hold dots.
+void apply(std::span<const std::string> overrides, Plan& plan, Json& root, Mistakes& mistakes) {
+  constexpr std::string_view kColumns = "columns.";
+  for (const std::string& text : overrides) {
+    const std::size_t dot = text.rfind('.', text.find('='));
+    if (!text.starts_with(kColumns) || dot < kColumns.size()) {
+      config::apply_overrides(root, {&text, 1}, fields_of(plan), mistakes);
+      continue;
+    }
+    const std::string name = text.substr(kColumns.size(), dot - kColumns.size());
+    const Json* columns = root.find("columns");
+    if (columns == nullptr || columns->find(name) == nullptr) {
+      mistakes.add("columns." + name, "--set of a column that the plan does not have");
+      continue;
+    }
+    ColumnPlan scratch;
+    const std::string rest = text.substr(dot + 1);
+    config::apply_overrides(root["columns"][name], {&rest, 1}, fields_of(scratch), mistakes);
+  }
+}
+
+void check_column(const ColumnPlan& c, const std::string& path, Mistakes& mistakes) {
+  const bool quasi = c.role == "quasi_identifier";
+  const bool sensitive = c.role == "sensitive";
+  const bool number = c.kind == "number";
+  const auto refuse_if = [&](bool wrong, const char* key, const char* what) {
+    if (wrong) mistakes.add_unless_bad({path, path + ".role", path + ".kind"}, path + key, what);
+  };
+  refuse_if(!c.hierarchy.empty() && (!quasi || number), ".hierarchy",
+            "only a quasi_identifier of kind category has one");
+  refuse_if(!c.widths.empty() && (!quasi || !number), ".widths",
+            "only a quasi_identifier of kind number has them");
+  for (std::size_t i = 1; i < c.widths.size(); ++i)
+    refuse_if(
+        c.widths[i] % c.widths[i - 1] != 0 || c.widths[i] == c.widths[i - 1], ".widths",
+        "each must be a larger multiple of the one before, so that intervals lie in intervals");
+  const bool judged = c.distinct_l != 1 || c.entropy_l != 1 || c.t != 1;
+  refuse_if(!sensitive && (judged || c.distance != "equal"), ".role",
+            "distinct_l, entropy_l, t and distance are asked of a sensitive column alone");
+  const bool needs_order = sensitive && !number && c.distance == "ordered";
+  refuse_if(needs_order && c.order.empty(), ".order",
+            "missing: an ordered distance between categories needs their order");
+  refuse_if(!needs_order && !c.order.empty(), ".order",
+            "only a sensitive column of kind category and distance ordered has one");
+}
+
+}  // namespace
+
+config::Parsed<Plan> parse_plan(std::string_view json, std::string_view file_name,
+                                std::span<const std::string> overrides) {
+  config::JsonDocument document = config::read_json(json);
+  Mistakes mistakes(file_name);
+  for (const config::JsonError& error : document.errors)
+    mistakes.add(error);
+  Plan plan;
+  if (document.root.object() == nullptr) {
+    if (document.errors.empty()) mistakes.add("", "an object is needed");
+    return config::ConfigErrors{mistakes.lines()};
+  }
+  apply(overrides, plan, document.root, mistakes);
+  // The columns' names are the table's, so they are taken out before the fixed keys are read.
+  auto& members = std::get<Json::Object>(document.root.value);
+  const auto found = std::ranges::find(members, "columns", &config::JsonMember::key);
+  const Json columns = found == members.end() ? Json{} : std::move(found->value);
+  if (found != members.end()) members.erase(found);
+  config::read_fields(document.root, fields_of(plan), {}, mistakes);
+  if (columns.object() == nullptr || columns.object()->empty()) {
+    mistakes.add("columns", "missing; needed: an object with every column of the table");
+    return config::ConfigErrors{mistakes.lines()};
+  }
+  bool any_quasi = false;
+  for (const auto& [name, body] : *columns.object()) {
+    ColumnPlan& column = plan.columns[name];
+    config::read_fields(body, fields_of(column), "columns." + name + ".", mistakes);
+    check_column(column, "columns." + name, mistakes);
+    any_quasi = any_quasi || column.role == "quasi_identifier";
+  }
+  if (!any_quasi) mistakes.add_unless_bad({"columns"}, "columns", "no quasi_identifier among them");
+  if (!mistakes.lines().empty()) return config::ConfigErrors{mistakes.lines()};
+  return plan;
+}
+
+Plan load_plan(const std::filesystem::path& file, std::span<const std::string> overrides) {
+  constexpr std::uint64_t kMaxBytes = 16 << 20;
+  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  if (!bytes) throw StartupError(bytes.error().message);
+  auto parsed = parse_plan(std::string(bytes->begin(), bytes->end()), file.string(), overrides);
+  if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
+    throw StartupError(errors->joined());
+  Plan plan = std::get<Plan>(std::move(parsed));
+  for (auto& [name, column] : plan.columns)
+    if (!column.hierarchy.empty() && column.hierarchy.is_relative())
+      column.hierarchy = (file.parent_path() / column.hierarchy).lexically_normal();
+  return plan;
+}
+
+}  // namespace sotto::anonymisation

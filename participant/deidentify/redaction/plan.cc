@@ -1,0 +1,160 @@
+#include "participant/deidentify/redaction/plan.h"
+
+#include <algorithm>
+
+#include <re2/re2.h>
+
+#include "common/base/result.h"
+#include "common/config/field_values.h"
+#include "common/storage/atomic_file.h"
+
+namespace sotto::masking {
+
+namespace {
+
+using config::Field;
+using config::Json;
+using config::Mistakes;
+using config::Presence;
+
+constexpr std::size_t kMaxNameLabels = 1000;
+
+constexpr std::array<std::string_view, 5> kActions = {"keep", "remove", "placeholder", "pseudonym",
+                                                      "generalise"};
+
+config::Limits one_of_actions() {
+  return {.allowed = {kActions.begin(), kActions.end()}};
+}
+
+Action action_of(std::string_view name) {
+  return static_cast<Action>(std::ranges::find(kActions, name) - kActions.begin());
+}
+
+bool is_pattern_name(std::string_view name) {
+  return !name.empty() && name.size() <= config::kMaxNameLength &&
+         std::ranges::all_of(name, [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
+}
+
+void read_actions(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
+  std::array<std::string, std::size(kKinds)> texts;
+  texts.fill("placeholder");
+  std::vector<Field> fields;
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    fields.push_back({kKinds[i].name, &texts[i], Presence::kOptional, one_of_actions(), ""});
+  config::read_fields(json, fields, "actions.", mistakes);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const Action action = action_of(texts[i]);
+    plan.actions[static_cast<std::size_t>(kKinds[i].kind)] = action;
+    if (action == Action::kGeneralise && !can_generalise(kKinds[i].kind))
+      mistakes.add("actions." + std::string(kKinds[i].name),
+                   "this cannot be generalised; only url, email, iban, ipv6, ipv4, date and phone "
+                   "can");
+  }
+}
+
+void read_patterns(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
+  if (json.object() == nullptr)
+    return mistakes.add("patterns", "this is a section, an object is needed");
+  for (const auto& [name, body] : *json.object()) {
+    PatternPlan pattern{.name = name};
+    std::string action = "placeholder";
+    const std::string path = "patterns." + name;
+    config::read_fields(body,
+                        {{"regex", &pattern.regex, Presence::kRequired, {}, ""},
+                         {"action", &action, Presence::kOptional, one_of_actions(), ""}},
+                        path + ".", mistakes);
+    pattern.action = action_of(action);
+    if (!is_pattern_name(name))
+      mistakes.add(path, "a pattern's name is of capital letters, digits and '_'");
+    if (pattern.action == Action::kGeneralise)
+      mistakes.add(path + ".action", "a pattern cannot be generalised");
+    RE2::Options quiet;
+    quiet.set_log_errors(false);
+    const RE2 compiled(pattern.regex, quiet);
+    if (!compiled.ok())
+      mistakes.add(path + ".regex", "not a regular expression of RE2: " + compiled.error());
+    else if (RE2::FullMatch("", compiled))
+      mistakes.add(path + ".regex", "this matches nothing at all, too");
+    plan.patterns.push_back(std::move(pattern));
+  }
+}
+
+void read_names_model(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
+  NamesModelPlan model;
+  config::read_fields(json,
+                      {{"path", &model.path, Presence::kRequired, {}, ""},
+                       {"labels",
+                        &model.labels,
+                        Presence::kRequired,
+                        {.min_items = 1, .max_items = kMaxNameLabels},
+                        ""}},
+                      "names_model.", mistakes);
+  plan.names_model = std::move(model);
+}
+
+}  // namespace
+
+bool MaskPlan::needs_key() const {
+  return std::ranges::find(actions, Action::kPseudonym) != actions.end() ||
+         std::ranges::find(patterns, Action::kPseudonym, &PatternPlan::action) != patterns.end();
+}
+
+bool can_generalise(Kind kind) {
+  switch (kind) {
+    case Kind::kUrl:
+    case Kind::kEmail:
+    case Kind::kIban:
+    case Kind::kIpv6:
+    case Kind::kIpv4:
+    case Kind::kDate:
+    case Kind::kPhone:
+      return true;
+    default:
+      return false;
+  }
+}
+
+config::Parsed<MaskPlan> parse_mask_plan(std::string_view json, std::string_view file_name) {
+  config::JsonDocument document = config::read_json(json);
+  Mistakes mistakes(file_name);
+  for (const config::JsonError& error : document.errors)
+    mistakes.add(error);
+  MaskPlan plan;
+  if (document.root.object() == nullptr) {
+    if (document.errors.empty()) mistakes.add("", "an object is needed");
+    return config::ConfigErrors{mistakes.lines()};
+  }
+  if (const Json* actions = document.root.find("actions")) read_actions(*actions, plan, mistakes);
+  if (const Json* patterns = document.root.find("patterns"))
+    read_patterns(*patterns, plan, mistakes);
+  if (const Json* model = document.root.find("names_model"))
+    read_names_model(*model, plan, mistakes);
+  auto& members = std::get<Json::Object>(document.root.value);
+  std::erase_if(members, [](const auto& m) {
+    return m.key == "actions" || m.key == "patterns" || m.key == "names_model";
+  });
+  config::read_fields(document.root, {{"names", &plan.names, Presence::kOptional, {}, ""}}, {},
+                      mistakes);
+  if (!mistakes.lines().empty()) return config::ConfigErrors{mistakes.lines()};
+  return plan;
+}
+
+MaskPlan load_mask_plan(const std::filesystem::path& file) {
+  constexpr std::uint64_t kMaxBytes = 1 << 20;
+  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  if (!bytes) throw StartupError(bytes.error().message);
+  auto parsed = parse_mask_plan(std::string(bytes->begin(), bytes->end()), file.string());
+  if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
+    throw StartupError(errors->joined());
+  MaskPlan plan = std::get<MaskPlan>(std::move(parsed));
+  const auto from_here = [&file](std::filesystem::path& path) {
+    if (!path.empty() && path.is_relative()) path = (file.parent_path() / path).lexically_normal();
+  };
+  from_here(plan.names);
+  if (plan.names_model) from_here(plan.names_model->path);
+  return plan;
+}
+
+}  // namespace sotto::masking

@@ -1,0 +1,212 @@
+#include "participant/identity/enrolment.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/config/parse.h"
+#include "common/storage/atomic_file.h"
+#include "participant/identity/pin.h"
+
+namespace sotto::participant {
+
+namespace {
+
+namespace fs = std::filesystem;
+using config::RosterMember;
+
+void write(const fs::path& file, const std::string& text) {
+  const Status written =
+      journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kEveryoneReads);
+  if (!written.ok()) throw StartupError(written.error().message);
+}
+
+/// "generation 1 (01234567 ...)", so that a person can compare.
+std::string list_of(const std::vector<keystore::PublicKeys>& held) {
+  std::string out;
+  for (const keystore::PublicKeys& keys : held)
+    out += (out.empty() ? "generation " : ", generation ") + std::to_string(keys.generation) +
+           " (" + config::fingerprint(keys.signing_key) + ")";
+  return out;
+}
+
+/// Why the member with this site's name is not this site.
+std::string other_keys(const RosterMember& member, const keystore::Description& own) {
+  const std::string enrolled = " is enrolled with other keys (" +
+                               config::fingerprint(member.signing_key) +
+                               ") than this site's keystore holds: " + list_of(own.held);
+  const bool retired = std::ranges::any_of(own.retired, [&](const keystore::PublicKeys& keys) {
+    return keys.signing_key == member.signing_key && keys.transport_key == member.transport_key;
+  });
+  if (retired)
+    return enrolled +
+           "; it is a generation that was wiped here after a rotation: this roster is "
+           "an older one";
+  return enrolled +
+         "; send the operator the card of this folder. If the keystore was restored from a backup "
+         "of before a rotation, the newer keys are lost: have the operator revoke the old card "
+         "and enrol a new one";
+}
+
+/// The place of one generation of these keys in the federation.
+Membership membership_in(config::FederationConfig federation, const keystore::Keystore& keys,
+                         const fs::path& file, std::uint64_t now_unix_s) {
+  if (federation.roster.expiry_unix_s <= now_unix_s)
+    throw StartupError(file.string() +
+                       ": the roster has expired; ask the operator for a renewed one");
+  const keystore::Description& own = keys.description();
+  for (const RosterMember& member : federation.roster.members) {
+    const auto fits = std::ranges::find_if(own.held, [&](const keystore::PublicKeys& k) {
+      return member.signing_key == k.signing_key && member.transport_key == k.transport_key;
+    });
+    if (fits != own.held.end() && member.name == own.name) {
+      const MemberId id = member.id;
+      return {std::move(federation), id, fits->generation};
+    }
+    if (fits != own.held.end())
+      throw StartupError(file.string() + ": this site's keys are enrolled under the name " +
+                         member.name + ", not " + own.name);
+    if (member.name == own.name)
+      throw StartupError(file.string() + ": " + own.name + other_keys(member, own));
+  }
+  throw StartupError(file.string() + ": " + own.name +
+                     " is not in the roster; send the operator this site's card");
+}
+
+/// What the change from the old pin to the new one would give up; empty when it is a plain step
+/// forward.
+std::string objection(const Pin& old, const Pin& fresh) {
+  if (old.coordinator_signing_key != fresh.coordinator_signing_key)
+    return "it is signed by another coordinator (" +
+           config::fingerprint(fresh.coordinator_signing_key) + ") than the pinned one (" +
+           config::fingerprint(old.coordinator_signing_key) + ")";
+  if (fresh.roster_version < old.roster_version)
+    return "its roster has version " + std::to_string(fresh.roster_version) +
+           ", older than the pinned version " + std::to_string(old.roster_version);
+  if (fresh.roster_version == old.roster_version && fresh.roster_hash != old.roster_hash)
+    return "its roster differs from the pinned one under the same version " +
+           std::to_string(old.roster_version) + ": the operator signed two";
+  if (fresh.member_id != old.member_id)
+    return "it makes this site member " + std::to_string(raw(fresh.member_id)) + " instead of " +
+           std::to_string(raw(old.member_id));
+  return {};
+}
+
+}  // namespace
+
+config::Card write_card(const fs::path& folder, const keystore::Keystore& keys, CardKind kind) {
+  const config::Identity newest = keys.identity(keys.newest().generation);
+  config::Card card = config::card_of(newest);
+  if (kind == CardKind::kSuccessor && load_pin(folder)) {
+    // However old it is: it names the keys that the operator knows.
+    constexpr std::uint64_t kAnyTime = 0;
+    const fs::path file = federation_file(folder);
+    const Membership now = membership_in(config::load_federation(file), keys, file, kAnyTime);
+    if (now.generation != keys.newest().generation)
+      card = config::successor_card(newest, keys.identity(now.generation));
+  }
+  write(folder / (card.name + ".card.json"), config::to_json(card));
+  return card;
+}
+
+void refuse_doubts(const Membership& /*membership*/, const RosterChange& change) {
+  std::string reasons, names;
+  for (const KeyDoubt& doubt : change.doubts) {
+    reasons += doubt.reason + "\n";
+    names += " --accept-changed-keys " + doubt.name;
+  }
+  if (!reasons.empty())
+    throw StartupError("the file is refused, and nothing was changed:\n" + reasons +
+                       "Compare the fingerprints with these members themselves, over another "
+                       "channel than the operator's. Where they are right, join again with" +
+                       names);
+}
+
+Membership join(const fs::path& folder, const keystore::Keystore& keys, const fs::path& file,
+                std::uint64_t now_unix_s, PinChange change, const DecideOnChange& decide) {
+  Membership membership = membership_in(config::load_federation(file), keys, file, now_unix_s);
+  const std::optional<Pin> old = load_pin(folder);
+  const Pin pin = pin_of(membership.federation, membership.self, old);
+  if (old) {
+    const RosterChange found = compare(*old, membership.federation, keys.description().name);
+    std::string why = objection(*old, pin);
+    for (const std::string& fault : found.faults)
+      why += (why.empty() ? "" : "; ") + fault;
+    if (change == PinChange::kRefuse && !why.empty())
+      throw StartupError(file.string() + " is refused: " + why +
+                         "; if the operator confirms the change over another channel, join again "
+                         "and say that the pin is to be replaced");
+    decide(membership, found);
+  }
+  // The copy first: a crash in between leaves a pin that does not fit it, and load_membership says
+  // so, instead of a pin without its roster. What the next join compares with is in the pin.
+  write(federation_file(folder), config::to_json(membership.federation));
+  write_pin(folder, pin);
+  return membership;
+}
+
+std::string describe(const Membership& membership) {
+  const config::FederationConfig& federation = membership.federation;
+  const config::Roster& roster = federation.roster;
+  std::string out = "federation        " + federation.name + " at " + federation.endpoint +
+                    "\ncoordinator key   " + config::fingerprint(roster.coordinator_signing_key) +
+                    "\ntransport key     " + config::fingerprint(roster.coordinator_transport_key) +
+                    "\nroster version " + std::to_string(roster.version) + "  " +
+                    config::fingerprint(roster.hash()) + "\n";
+  for (const RosterMember& member : roster.members)
+    out += "  member " + std::to_string(raw(member.id)) + "  " +
+           config::fingerprint(member.signing_key) + "  " + member.name +
+           (member.id == membership.self ? " (this site)\n" : "\n");
+  return out;
+}
+
+Membership load_membership(const fs::path& folder, const keystore::Keystore& keys,
+                           std::uint64_t now_unix_s) {
+  const std::optional<Pin> pin = load_pin(folder);
+  if (!pin)
+    throw StartupError(folder.string() + ": this site has not joined a federation; run join");
+  const fs::path file = federation_file(folder);
+  Membership membership = membership_in(config::load_federation(file), keys, file, now_unix_s);
+  if (!is_same_federation(pin_of(membership.federation, membership.self, pin), *pin))
+    throw StartupError(file.string() +
+                       " is not the federation that this site pinned; run join again with the "
+                       "operator's file");
+  return membership;
+}
+
+std::string keys_line(const keystore::Keystore& keys, const Membership& membership) {
+  const auto& held = keys.description().held;
+  const std::string version = std::to_string(membership.federation.roster.version);
+  std::string out = "keys of generation " + std::to_string(membership.generation) +
+                    ", as the roster of version " + version + " names them";
+  if (membership.generation != keys.newest().generation)
+    return out + "; generation " + std::to_string(keys.newest().generation) +
+           " waits for a roster that names it";
+  if (held.size() > 1) out += "; older ones are still held (`keys rotate --finish` wipes them)";
+  return out;
+}
+
+void require_all_uses(const keystore::Keystore& keys, const Membership& membership) {
+  const auto& held = keys.description().held;
+  const auto at = std::ranges::find(held, membership.generation, &keystore::PublicKeys::generation);
+  if (at != held.end() && at->use == keystore::KeyUse::kAll) return;
+  throw StartupError(
+      "these keys were restored from a backup, without the guard.log, genesis.log and "
+      "ledger.sqlite of the site that they belong to. With them alone this site could contradict "
+      "what it has signed, twice as two live copies, and has forgotten what its data have spent. "
+      "Run `sotto-participant keys rotate` and send the operator the card that it makes: under "
+      "the new roster the old copy gets no answer any more, and this one starts");
+}
+
+void require_newest(const keystore::Keystore& keys, const Membership& membership) {
+  if (membership.generation == keys.newest().generation) return;
+  throw StartupError(
+      "the pinned roster (version " + std::to_string(membership.federation.roster.version) +
+      ") names this site's keys of generation " + std::to_string(membership.generation) +
+      ", not the newest, generation " + std::to_string(keys.newest().generation) +
+      ": nothing is wiped. Send the operator the card, join the roster that names "
+      "it, then finish");
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,26 @@
+#include "participant/identity/site_audit.h"
+
+#include <vector>
+
+#include "common/observability/audit_check.h"
+#include "common/observability/audit_handover.h"
+
+namespace sotto::participant {
+
+run::AuditLog open_audit(const std::filesystem::path& folder, const keystore::Keystore& keys,
+                         const config::Identity& identity, std::uint64_t now_unix_s) {
+  const std::filesystem::path file = folder / run::kAuditFile;
+  for (const keystore::PublicKeys& held : keys.description().held) {
+    if (held.signing_key == identity.signing.verify_key()) continue;
+    if (!run::audit_beginner(file, {held.signing_key})) continue;
+    const config::Identity old = keys.identity(held.generation);
+    const Status done = run::hand_over_audit(folder, old.signing, identity.signing, now_unix_s);
+    if (!done.ok()) throw StartupError(done.error().message);
+    break;
+  }
+  auto log = run::AuditLog::open(file, identity.signing);
+  if (!log.ok()) throw StartupError(log.error().message);
+  return std::move(log).value();
+}
+
+}  // namespace sotto::participant

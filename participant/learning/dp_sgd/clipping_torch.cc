@@ -1,0 +1,88 @@
+#include "participant/learning/dp_sgd/clipping_torch.h"
+
+#include <array>
+#include <cmath>
+#include <map>
+#include <string>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "common/privacy/mechanisms/adaptive_clip.h"
+#include "common/privacy/mechanisms/noise.h"
+
+namespace sotto::learning {
+namespace {
+
+using at::Tensor;
+
+/// "encoder.query" of "encoder.query.weight", "encoder.query.bias", "encoder.query.lora_A.weight".
+std::string module_of(const std::string& parameter) {
+  std::string module = parameter.substr(0, parameter.rfind('.'));
+  for (const char* adapter : {".lora_A", ".lora_B"})
+    if (module.ends_with(adapter)) module.resize(module.size() - std::string(adapter).size());
+  return module;
+}
+
+}  // namespace
+
+Clipping::Clipping(const config::DifferentialPrivacySection& settings,
+                   const std::vector<Parameter>& trainable)
+    : settings_(settings), norm_(settings.clipping_norm) {
+  std::map<std::string, std::int64_t> numbers;
+  std::vector<std::int64_t> group_of;
+  for (const Parameter& p : trainable) {
+    const std::string group = settings.clipping == "per_layer" ? module_of(p.name) : "";
+    group_of.push_back(
+        numbers.emplace(group, static_cast<std::int64_t>(numbers.size())).first->second);
+  }
+  groups_ = static_cast<std::int64_t>(numbers.size());
+  group_of_ = at::tensor(group_of, at::kLong);
+}
+
+Tensor Clipping::factors(const Tensor& squared_bounds) {
+  constexpr double kShrink = 1 - 4e-6;  // for the rounding of the factor and of what it scales
+  constexpr double kStability = 0.01;   // AUTO-S's gamma
+  const at::NoGradGuard no_grad;
+  const Tensor group_of = group_of_.to(squared_bounds.device());
+  const Tensor usable = squared_bounds.isfinite().all(0);  // [B]
+  const Tensor norms = at::zeros({groups_, squared_bounds.size(1)}, squared_bounds.options())
+                           .index_add_(0, group_of, squared_bounds)
+                           .sqrt_();
+  const double bound = norm_ / std::sqrt(static_cast<double>(groups_)) * kShrink;
+  const Tensor of_groups =
+      (settings_.clipping == "automatic" ? bound / (norms + kStability)
+                                         : (bound / norms.clamp_min(1e-30)).clamp_max(1.0))
+          .masked_fill(usable.logical_not().unsqueeze(0), 0);
+  if (is_adaptive())
+    count_ += norms.le(norm_).logical_and(usable).sum().item<double>() -
+              static_cast<double>(norms.size(1)) / 2;
+  return of_groups.to(at::kFloat).index_select(0, group_of);
+}
+
+double Clipping::noise_deviation(double noise_multiplier) const {
+  if (!is_adaptive()) return noise_multiplier * norm_;
+  return norm_ * privacy::adaptive_noise(noise_multiplier, settings_.count_noise_multiplier)
+                     .gradient_multiplier;
+}
+
+void Clipping::finish(const Step& step, crypto::StreamRandom& random) {
+  if (!is_adaptive()) return;
+  // The count goes through the function, and is no sum of itself and a noise made apart: that would
+  // keep the count's last bits. A count of up to 2^23 examples is exact in float.
+  std::array<float, 1> noisy{static_cast<float>(count_)};
+  privacy::add_gaussian_noise(
+      noisy,
+      privacy::adaptive_noise(step.noise_multiplier, settings_.count_noise_multiplier)
+          .count_deviation,
+      random);
+  norm_ = privacy::next_clipping_norm({.norm = norm_,
+                                       .first_norm = settings_.clipping_norm,
+                                       .noisy_count = double{noisy[0]},
+                                       .expected_size = step.expected_size,
+                                       .quantile = settings_.clipping_quantile,
+                                       .rate = settings_.clipping_rate});
+  count_ = 0;
+}
+
+}  // namespace sotto::learning

@@ -1,0 +1,42 @@
+#include "participant/learning/tasks/entities.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+
+namespace sotto::learning {
+
+std::vector<Entity> entities_of(std::span<const std::int64_t> tags) {
+  std::vector<Entity> out;
+  bool open = false;  // whether the last entity reaches up to here
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    if (tags[i] == 0) {
+      open = false;
+      continue;
+    }
+    const auto label = static_cast<std::size_t>(tags[i] - 1) / 2;
+    const bool begins = tags[i] % 2 == 1;
+    if (begins || !open || out.back().label != label)
+      out.push_back({i, i + 1, label});
+    else
+      out.back().end = i + 1;
+    open = true;
+  }
+  return out;
+}
+
+void count_entities(std::span<const std::int64_t> said, std::span<const std::int64_t> right,
+                    std::span<EntityCounts> counts) {
+  SOTTO_CHECK(said.size() == right.size(), "two readings of a sentence have the same words");
+  const std::vector<Entity> found = entities_of(said), there = entities_of(right);
+  for (const Entity& e : found) {
+    if (std::ranges::find(there, e) != there.end())
+      ++counts[e.label].found;
+    else
+      ++counts[e.label].wrong;
+  }
+  for (const Entity& e : there)
+    if (std::ranges::find(found, e) == found.end()) ++counts[e.label].missed;
+}
+
+}  // namespace sotto::learning

@@ -1,0 +1,206 @@
+#include "participant/learning/tasks/entity_finder.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <nlohmann/json.hpp>
+
+#include "common/model/checkpoint.h"
+#include "participant/learning/tasks/entities.h"
+#include "participant/learning/tasks/text_windows.h"
+#include "participant/learning/transformer/model_folder.h"
+#include "participant/learning/transformer/transformer_torch.h"
+#include "participant/text/words.h"
+
+namespace sotto::learning {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Attention grows with the square of a window, whatever positions a model has.
+constexpr std::size_t kLargestWindow = 512;
+constexpr std::size_t kWindowsAtOnce = 32;
+
+/// What a head tells apart, in the numbers of entities_of().
+struct Tags {
+  std::vector<std::string> labels;
+  std::vector<std::int64_t> of_class;  // O, B or I of a label
+};
+
+/// "label.0", "label.1" ... of a file that a run left.
+std::vector<std::string> classes_of_run(const std::map<std::string, std::string>& notes) {
+  std::vector<std::string> out;
+  for (auto at = notes.find("label.0"); at != notes.end();
+       at = notes.find("label." + std::to_string(out.size())))
+    out.push_back(at->second);
+  return out;
+}
+
+/// {"id2label": {"0": "O", "1": "B-PER", ...}}
+std::vector<std::string> classes_of_config(const fs::path& folder) {
+  std::ifstream in(folder / "config.json");
+  const nlohmann::json config = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
+  std::vector<std::string> out;
+  const auto names = config.find("id2label");  // load_transformer_config() reads the same file
+  if (!config.is_object() || names == config.end() || !names->is_object()) return out;
+  for (auto at = names->find("0"); at != names->end() && at->is_string();
+       at = names->find(std::to_string(out.size())))
+    out.push_back(at->get<std::string>());
+  return out;
+}
+
+Result<Tags> tags_of(const std::vector<std::string>& classes) {
+  Tags out;
+  for (const std::string& name : classes) {
+    if (name == "O") {
+      out.of_class.push_back(0);
+      continue;
+    }
+    const bool begins = name.starts_with("B-");
+    if (name.size() < 3 || (!begins && !name.starts_with("I-")))
+      return Error{"its head knows the class \"" + name.substr(0, 60) +
+                   "\", which is no tag of IOB2 (O, B-PER, I-PER, ...)"};
+    const std::string label = name.substr(2);
+    auto at = std::ranges::find(out.labels, label);
+    if (at == out.labels.end()) at = out.labels.insert(at, label);
+    out.of_class.push_back(1 + 2 * (at - out.labels.begin()) + (begins ? 0 : 1));
+  }
+  if (out.labels.empty())
+    return Error{
+        "does not say what its head tells apart (label.0 and so on in model.safetensors, "
+        "or id2label in config.json): no model of token classification"};
+  return out;
+}
+
+class TorchFinder final : public EntityFinder {
+ public:
+  TorchFinder(ModelFolder folder, Tags tags, std::size_t room)
+      : model_(std::move(folder.spec), folder.modules, at::kCPU),
+        tokenizer_(std::move(folder.tokenizer)),
+        tags_(std::move(tags)),
+        room_(room) {}
+
+  Status load(const FlatParameters& weights) { return model_.load(weights); }
+
+  [[nodiscard]] const std::vector<std::string>& labels() const override { return tags_.labels; }
+
+  Result<std::vector<TextEntity>> find(std::string_view text) override;
+
+ private:
+  /// The tag of every word; a word without a piece is O.
+  Result<std::vector<std::int64_t>> tags_of_words(const text::TokenizedWords& words) const;
+  Result<std::vector<std::int64_t>> tags_in(std::span<const TextWindow> windows,
+                                            std::span<const std::int32_t> ids,
+                                            std::span<const std::size_t> starts) const;
+
+  Transformer model_;
+  text::Tokenizer tokenizer_;
+  Tags tags_;
+  std::size_t room_;  // ids of a window beside its frame
+};
+
+Result<std::vector<TextEntity>> TorchFinder::find(std::string_view text) {
+  const std::vector<text::WordPlace> places = text::words_of(text);
+  std::vector<std::string_view> words;
+  for (const text::WordPlace& place : places)
+    words.push_back(text.substr(place.begin, place.end - place.begin));
+  SOTTO_ASSIGN_OR_RETURN(const auto tags, tags_of_words(tokenizer_.encode_words(
+                                              words, std::numeric_limits<std::size_t>::max() / 2)));
+  std::vector<TextEntity> out;
+  for (const Entity& e : entities_of(tags))
+    out.push_back({places[e.begin].begin, places[e.end - 1].end, tags_.labels[e.label]});
+  return out;
+}
+
+Result<std::vector<std::int64_t>> TorchFinder::tags_of_words(
+    const text::TokenizedWords& words) const {
+  const std::span<const std::int32_t> framed(words.ids);
+  const std::size_t before = tokenizer_.before().size();
+  const auto ids = framed.subspan(before, framed.size() - tokenizer_.frame());
+  std::vector<std::size_t> starts, seen;  // words that have a piece
+  for (std::size_t i = 0; i < words.first_piece.size(); ++i)
+    if (words.first_piece[i]) {
+      starts.push_back(*words.first_piece[i] - before);
+      seen.push_back(i);
+    }
+  std::vector<std::int64_t> out(words.first_piece.size(), 0);
+  const std::vector<TextWindow> windows = windows_of(starts, ids.size(), room_);
+  std::size_t word = 0;
+  for (std::size_t at = 0; at < windows.size(); at += kWindowsAtOnce) {
+    const auto some = std::span(windows).subspan(at, std::min(kWindowsAtOnce, windows.size() - at));
+    SOTTO_ASSIGN_OR_RETURN(const auto tags, tags_in(some, ids, starts));
+    for (const std::int64_t tag : tags)
+      out[seen[word++]] = tag;
+  }
+  return out;
+}
+
+/// Of the words that these windows decide, in order.
+Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindow> windows,
+                                                       std::span<const std::int32_t> ids,
+                                                       std::span<const std::size_t> starts) const {
+  std::vector<Sequence> sequences;
+  for (const TextWindow& w : windows) {
+    Sequence s{.ids = tokenizer_.before()};
+    s.ids.insert(s.ids.end(), ids.begin() + static_cast<std::ptrdiff_t>(w.begin),
+                 ids.begin() + static_cast<std::ptrdiff_t>(w.end));
+    s.ids.insert(s.ids.end(), tokenizer_.after().begin(), tokenizer_.after().end());
+    sequences.push_back(std::move(s));
+  }
+  std::vector<const Sequence*> rows;
+  for (const Sequence& s : sequences)
+    rows.push_back(&s);
+  try {
+    const at::NoGradGuard no_grad;
+    const at::Tensor logits = model_.logits(make_batch(rows, tokenizer_.pad(), at::kCPU), {});
+    if (!logits.isfinite().all().item<bool>())
+      return Error{"the model's answer is not finite: its weights are broken"};
+    const at::Tensor likeliest = logits.argmax(2).contiguous();
+    const auto* row = likeliest.data_ptr<std::int64_t>() + tokenizer_.before().size();
+    std::vector<std::int64_t> out;
+    for (const TextWindow& w : windows) {
+      for (std::size_t word = w.first; word < w.past; ++word)
+        out.push_back(tags_.of_class[static_cast<std::size_t>(row[starts[word] - w.begin])]);
+      row += likeliest.size(1);
+    }
+    return out;
+  } catch (const c10::Error& e) {
+    return Error{"torch: " + std::string(e.what_without_backtrace())};
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EntityFinder>> EntityFinder::open(const fs::path& folder) {
+  const auto refused = [&](const std::string& why) { return Error{folder.string() + ": " + why}; };
+  SOTTO_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(folder));
+  std::vector<std::string> classes = classes_of_run(checkpoint.metadata());
+  if (classes.empty()) classes = classes_of_config(folder);
+  Result<Tags> tags = tags_of(classes);
+  if (!tags) return refused(tags.error().message);
+  SOTTO_ASSIGN_OR_RETURN(
+      ModelFolder opened,
+      open_model_folder(folder, {.kind = ModelHead::Kind::kTokenClassification,
+                                 .labels = static_cast<std::int64_t>(classes.size())}));
+  // A head may be new where a model is trained, and never here.
+  const std::string head = opened.modules.head->name + ".weight";
+  if (checkpoint.find(head) == nullptr) return refused("has no tensor " + head);
+  const auto positions = static_cast<std::size_t>(opened.spec.config.max_position_embeddings);
+  const std::size_t frame = opened.tokenizer.frame();
+  if (positions <= frame) return refused("its positions hold no word beside what frames a text");
+  const FlatParameters weights = std::move(opened.weights);
+  auto finder = std::make_unique<TorchFinder>(std::move(opened), std::move(tags).value(),
+                                              std::min(positions, kLargestWindow) - frame);
+  SOTTO_TRY(finder->load(weights));
+  return std::unique_ptr<EntityFinder>(std::move(finder));
+}
+
+}  // namespace sotto::learning

@@ -1,0 +1,114 @@
+#include "participant/learning/tasks/text_generator.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "participant/learning/transformer/model_folder.h"
+#include "participant/learning/transformer/transformer_torch.h"
+
+namespace sotto::learning {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD: a character that is not whole
+
+class TorchGenerator final : public TextGenerator {
+ public:
+  TorchGenerator(ModelSpec spec, const ModelModules& modules, text::Tokenizer tokenizer)
+      : model_(std::move(spec), modules, at::kCPU), tokenizer_(std::move(tokenizer)) {}
+
+  Status load(const FlatParameters& parameters) { return model_.load(parameters); }
+
+  Status start(std::string_view prompt, const GenerationSettings& settings) override;
+  Result<std::optional<std::string>> next(crypto::StreamRandom& random) override;
+
+  [[nodiscard]] std::uint32_t generated() const override {
+    return static_cast<std::uint32_t>(ids_.size() - prompt_);
+  }
+
+ private:
+  [[nodiscard]] bool at_end() const;
+  std::string text_since();
+
+  Transformer model_;
+  text::Tokenizer tokenizer_;
+  GenerationSettings settings_;
+  KeyValueCache cache_;
+  std::vector<std::int32_t> ids_;  // the prompt's and the generated ones
+  std::size_t prompt_ = 0;         // how many are the prompt's
+  std::size_t said_ = 0;           // bytes of their decoding that are out
+};
+
+Status TorchGenerator::start(std::string_view prompt, const GenerationSettings& settings) {
+  const auto positions = model_.spec().config.max_position_embeddings;
+  // Whole: a prompt whose end was cut off would be gone on with in its middle.
+  std::vector<std::int32_t> ids = tokenizer_.before();
+  const std::vector<std::int32_t> read = tokenizer_.encode(prompt);
+  ids.insert(ids.end(), read.begin(), read.end());
+  if (ids.empty()) return Error{"the prompt has no token to go on from"};
+  if (static_cast<std::int64_t>(ids.size()) > positions)
+    return Error{"the prompt has " + std::to_string(ids.size()) + " tokens; the model has " +
+                 std::to_string(positions) + " positions"};
+  settings_ = settings;
+  cache_ = {};
+  ids_ = std::move(ids);
+  prompt_ = ids_.size();
+  said_ = tokenizer_.decode(ids_).size();
+  return {};
+}
+
+bool TorchGenerator::at_end() const {
+  const TransformerConfig& config = model_.spec().config;
+  const auto& ends = config.end_tokens;
+  const auto& after = tokenizer_.after();  // what the texts of its training ended with
+  return generated() >= settings_.max_new_tokens ||
+         static_cast<std::int64_t>(ids_.size()) >= config.max_position_embeddings ||
+         (generated() > 0 && (std::ranges::find(ends, ids_.back()) != ends.end() ||
+                              (!after.empty() && ids_.back() == after.front())));
+}
+
+/// Only what later tokens cannot change: bytes of a character that is not whole yet wait.
+std::string TorchGenerator::text_since() {
+  const std::string whole = tokenizer_.decode(ids_);
+  if (whole.ends_with(kReplacement) && !at_end()) return {};
+  std::string out = said_ < whole.size() ? whole.substr(said_) : std::string();
+  said_ = whole.size();
+  return out;
+}
+
+Result<std::optional<std::string>> TorchGenerator::next(crypto::StreamRandom& random) {
+  if (ids_.empty() || at_end()) return std::optional<std::string>();
+  try {
+    const at::NoGradGuard no_grad;
+    const Sequence text{{ids_.begin() + cache_.positions, ids_.end()}, 0};
+    const Sequence* const rows[] = {&text};
+    const at::Tensor logits =
+        model_.next_token_logits(make_batch(rows, 0, at::kCPU), {.cache = &cache_}).contiguous();
+    if (!logits.isfinite().all().item<bool>())
+      return Error{"the model's answer is not finite: its weights are broken"};
+    const std::int32_t token =
+        next_token({logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())},
+                   settings_.sampling, random);
+    ids_.push_back(token);
+  } catch (const c10::Error& e) {
+    return Error{"torch: " + std::string(e.what_without_backtrace())};
+  }
+  return std::optional(text_since());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TextGenerator>> TextGenerator::open(const std::filesystem::path& folder) {
+  SOTTO_ASSIGN_OR_RETURN(ModelFolder opened,
+                         open_model_folder(folder, {.kind = ModelHead::Kind::kLanguageModel}));
+  auto generator = std::make_unique<TorchGenerator>(std::move(opened.spec), opened.modules,
+                                                    std::move(opened.tokenizer));
+  SOTTO_TRY(generator->load(opened.weights));
+  return std::unique_ptr<TextGenerator>(std::move(generator));
+}
+
+}  // namespace sotto::learning

@@ -1,0 +1,30 @@
+#include "participant/learning/transformer/model_folder.h"
+
+#include <string>
+#include <utility>
+
+#include "participant/learning/transformer/pretrained.h"
+
+namespace sotto::learning {
+
+Result<ModelFolder> open_model_folder(const std::filesystem::path& folder, const ModelHead& head) {
+  SOTTO_ASSIGN_OR_RETURN(const TransformerConfig config, load_transformer_config(folder));
+  ModelSpec spec{.config = config, .head = head};
+  Result<ModelModules> modules = modules_of(spec);
+  if (!modules) return Error{folder.string() + ": " + modules.error().message};
+  SOTTO_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::load_tokenizer(folder));
+  if (tokenizer.size() > config.vocab_size)
+    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer.size()) +
+                 " tokens, config.json's vocab_size is " + std::to_string(config.vocab_size)};
+  FlatParameters shapes{trainable_layout(*modules, {}), {}};
+  std::size_t total = 0;
+  for (const ParameterShape& p : shapes.layout)
+    total += p.count();
+  shapes.values.resize(total);
+  SOTTO_ASSIGN_OR_RETURN(FlatParameters weights,
+                         with_pretrained(std::move(shapes), *modules, folder));
+  return ModelFolder{std::move(spec), std::move(modules).value(), std::move(tokenizer),
+                     std::move(weights)};
+}
+
+}  // namespace sotto::learning

@@ -1,0 +1,24 @@
+// A whole model as a folder has it: shape, weights and tokenizer. No torch here.
+#pragma once
+
+#include <filesystem>
+
+#include "common/base/result.h"
+#include "common/model/flat_parameters.h"
+#include "participant/learning/transformer/model_modules.h"
+#include "participant/text/tokenizer.h"
+
+namespace sotto::learning {
+
+struct ModelFolder {
+  ModelSpec spec;
+  ModelModules modules;
+  text::Tokenizer tokenizer;
+  FlatParameters weights;
+};
+
+/// With this head, which may be new (see with_pretrained). An Error names the folder or the file,
+/// and what is wrong with it.
+Result<ModelFolder> open_model_folder(const std::filesystem::path& folder, const ModelHead& head);
+
+}  // namespace sotto::learning

@@ -1,0 +1,93 @@
+// Which modules a transformer is made of and how Hugging Face names them: from this one list come
+// the layout of the parameters, their first values, what a checkpoint must hold and what LoRA can
+// adapt. No torch here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/model/flat_parameters.h"
+#include "participant/learning/transformer/transformer_config.h"
+
+namespace sotto::learning {
+
+/// What stands on top of the layers.
+struct ModelHead {
+  /// Of a text, of each of its tokens, of the next token.
+  enum class Kind { kClassification, kTokenClassification, kLanguageModel };
+
+  Kind kind = Kind::kClassification;
+  std::int64_t labels = 0;  // classes that it tells apart; not of a language model
+};
+
+/// Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): y = W x + alpha / r * B A x, where only A
+/// [r, in] and B [out, r] are trained.
+struct LoraConfig {
+  std::int64_t r = 0;  // 0: no adapters, everything is trained
+  double alpha = 8;
+  double dropout = 0;  // of x on its way into A, while training
+  /// The last part of a module's name, or more of it; "all-linear" is every linear in the layers.
+  std::vector<std::string> target_modules{};
+  std::vector<std::int64_t> layers{};  // empty: all
+
+  [[nodiscard]] double scale() const { return alpha / static_cast<double>(r); }
+};
+
+struct ModelSpec {
+  TransformerConfig config;
+  ModelHead head;
+  LoraConfig lora{};
+};
+
+struct Module {
+  /// kConv1d is GPT-2's linear, whose weight is stored [in, out] instead of [out, in].
+  enum class Kind { kEmbedding, kLinear, kConv1d, kNorm } kind = Kind::kLinear;
+  std::string name;
+  std::int64_t in = 0, out = 0;  // embedding: rows, width; norm: in is the width
+  bool bias = false;
+  bool adapted = false;  // by LoRA
+
+  [[nodiscard]] bool is_linear() const { return kind == Kind::kLinear || kind == Kind::kConv1d; }
+};
+
+struct LayerModules {
+  Module attention_norm;
+  std::optional<Module> query_key_value;  // GPT-2: the three in one
+  std::optional<Module> query, key, value;
+  Module attention_output;
+  Module feed_forward_norm;
+  std::optional<Module> gate;  // Llama
+  Module up, down;
+};
+
+struct ModelModules {
+  Module words;
+  std::optional<Module> positions, types, embedding_norm;
+  std::vector<LayerModules> layers;
+  std::optional<Module> final_norm, pooler;
+  std::optional<Module> head;  // none where a language model's head is the embedding table
+
+  /// All of them, in the order that BERT's checkpoints have.
+  [[nodiscard]] std::vector<const Module*> all() const;
+};
+
+/// An Error when the head does not fit the family (BERT is no language model), or when LoRA names a
+/// module or a layer that the model does not have.
+Result<ModelModules> modules_of(const ModelSpec& spec);
+
+/// Names and shapes of the parameters that are trained, sent and accounted: all, or with LoRA the
+/// adapters ("MODULE.lora_A.weight", "MODULE.lora_B.weight") and a classification head.
+std::vector<ParameterShape> trainable_layout(const ModelModules& modules, const LoraConfig& lora);
+/// Those that stay as the checkpoint has them: none without LoRA.
+std::vector<ParameterShape> frozen_layout(const ModelModules& modules, const LoraConfig& lora);
+
+/// First values of a layout of these modules: weights N(0, initializer_range^2), norms at one,
+/// biases, LoRA's B and a classification head at zero; BERT's position and type embeddings too,
+/// because what all texts share would drown the words in their mean while the head is young. LoRA's
+/// A is uniform in +-1/sqrt(in), as PEFT has it. The same seed gives the same bytes everywhere.
+FlatParameters random_parameters(const ModelSpec& spec, std::vector<ParameterShape> layout,
+                                 std::uint64_t seed);
+
+}  // namespace sotto::learning

@@ -1,0 +1,170 @@
+#include "participant/privacy/ledger_report.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "common/base/printable.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using nlohmann::json;
+
+std::string shown(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.4f", value);
+  return text.data();
+}
+
+std::string delta_text(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3g", value);
+  return text.data();
+}
+
+std::string short_hash(const Bytes32& hash) {
+  return to_hex(hash).substr(0, 16);
+}
+
+bool costs(const privacy::Charge& charge) {
+  return charge.steps || charge.without_privacy;
+}
+
+/// The name that the newest charge of the job has.
+std::string named(const LedgerReport& report, const Bytes32& job) {
+  std::string name;
+  for (const privacy::LedgerEntry& entry : report.entries)
+    if (entry.charge.job_hash == job && !entry.charge.job_name.empty())
+      name = printable(entry.charge.job_name, 100);
+  return (name.empty() ? "job " : "job '" + name + "' ") + short_hash(job);
+}
+
+std::string kept(const LedgerReport& report) {
+  if (!report.rule) return {};
+  if (report.rule->one_job)
+    return "  The budget is that of the " + named(report, *report.rule->one_job) +
+           " alone, which needs all of it; another job needs a larger policy.max_epsilon.\n";
+  return "  Any job may be charged while the Rényi filter of order " +
+         delta_text(report.rule->order) +
+         ", fixed with the first charge, stays within the budget.\n";
+}
+
+std::string example_level(const LedgerReport& report) {
+  const std::string data = printable(report.data.dataset_id);
+  if (std::isfinite(report.spent.epsilon))
+    return data + ": epsilon " + shown(report.spent.epsilon) + " of " +
+           shown(report.policy.max_epsilon) + " spent at delta " + delta_text(report.policy.delta) +
+           " (add or remove one example), " + std::to_string(report.entries.size()) + " entries\n";
+  for (const privacy::LedgerEntry& entry : report.entries)
+    if (entry.charge.without_privacy)
+      return data + ": no epsilon bounds what this data set has lost, for ever: the " +
+             named(report, entry.charge.job_hash) + " ran without differential privacy on " +
+             entry.when_utc + ". No job with differential privacy is accepted on it any more; " +
+             std::to_string(report.entries.size()) + " entries\n";
+  return data + ": no epsilon at delta " + delta_text(report.policy.delta) +
+         " bounds what this data set has lost: the noise of its charges was too small; " +
+         std::to_string(report.entries.size()) + " entries\n";
+}
+
+std::string participant_level(const LedgerReport& report) {
+  if (std::isfinite(report.spent.participant_epsilon))
+    return "  All that was sent, against nothing: epsilon " +
+           shown(report.spent.participant_epsilon) + "\n";
+  return "  All that was sent, against nothing: no statement: an update went into a sum without "
+         "noise inside the sum (distributed_privacy). The statement about one example does not "
+         "depend on it.\n";
+}
+
+std::string line_of(const privacy::LedgerEntry& e, bool participant_level) {
+  std::string out = "  " + e.when_utc + "  round " + std::to_string(e.charge.round.server_round()) +
+                    ", attempt " + std::to_string(e.charge.round.attempt()) + "  ";
+  if (!costs(e.charge)) return out + "no cost\n";
+  out += std::isfinite(e.epsilon_after) ? "epsilon after it " + shown(e.epsilon_after)
+                                        : std::string("no bound after it");
+  if (participant_level && std::isfinite(e.participant_epsilon_after))
+    out += ", of all that was sent " + shown(e.participant_epsilon_after);
+  return out + "\n";
+}
+
+/// JSON has no infinity: null says that there is no bound.
+json finite(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+json rule_of(const LedgerReport& report) {
+  if (!report.rule) return nullptr;
+  return {{"mode", report.rule->one_job ? "one_job" : "filter"},
+          {"job", report.rule->one_job ? json(to_hex(*report.rule->one_job)) : json(nullptr)},
+          {"renyi_order", report.rule->order},
+          {"decided_for_max_epsilon", report.rule->max_epsilon}};
+}
+
+json json_of(const privacy::LedgerEntry& e) {
+  return {{"time", e.when_utc},
+          {"job", e.charge.job_name.empty() ? json(nullptr) : json(e.charge.job_name)},
+          {"job_hash", to_hex(e.charge.job_hash)},
+          {"run", to_hex(e.charge.run)},
+          {"round", e.charge.round.server_round()},
+          {"attempt", e.charge.round.attempt()},
+          {"costs", costs(e.charge)},
+          {"without_privacy", e.charge.without_privacy},
+          {"epsilon_after", finite(e.epsilon_after)},
+          {"participant_epsilon_after", finite(e.participant_epsilon_after)}};
+}
+
+}  // namespace
+
+Result<LedgerReport> report_of(const privacy::PrivacyLedger& ledger,
+                               const config::SiteConfig& site) {
+  const std::string& data = site.data.dataset_id;
+  const double delta = site.policy.delta;
+  SOTTO_ASSIGN_OR_RETURN(auto spent, ledger.both_spent(data, delta));
+  SOTTO_ASSIGN_OR_RETURN(auto rule, ledger.rule(data));
+  SOTTO_ASSIGN_OR_RETURN(auto entries, ledger.entries(data, delta));
+  return LedgerReport{.data = site.data,
+                      .policy = site.policy,
+                      .label = site.label,
+                      .spent = spent,
+                      .rule = rule,
+                      .entries = std::move(entries)};
+}
+
+std::string describe(const LedgerReport& report) {
+  std::string out = example_level(report) + kept(report) + participant_level(report);
+  const privacy::LedgerEntry* last = nullptr;
+  for (const privacy::LedgerEntry& e : report.entries) {
+    if (!last || last->charge.run != e.charge.run || last->charge.job_hash != e.charge.job_hash)
+      out +=
+          "  The " + named(report, e.charge.job_hash) + ", run " + short_hash(e.charge.run) + "\n";
+    last = &e;
+    out += "  " + line_of(e, std::isfinite(report.spent.participant_epsilon));
+  }
+  out.pop_back();
+  return out;
+}
+
+std::string to_json(const LedgerReport& report) {
+  json charges = json::array();
+  for (const privacy::LedgerEntry& entry : report.entries)
+    charges.push_back(json_of(entry));
+  const json out = {{"dataset_id", report.data.dataset_id},
+                    {"epsilon", finite(report.spent.epsilon)},
+                    {"delta", report.policy.delta},
+                    {"adjacency", "add or remove one example"},
+                    {"max_epsilon", finite(report.policy.max_epsilon)},
+                    {"participant_epsilon", finite(report.spent.participant_epsilon)},
+                    {"max_participant_epsilon", report.policy.max_participant_epsilon},
+                    {"budget", rule_of(report)},
+                    {"entries", report.entries.size()},
+                    {"charges", std::move(charges)},
+                    {"label", report.label}};
+  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,365 @@
+#include "participant/privacy/privacy_batch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/subsampled_gaussian.h"
+
+namespace sotto::participant {
+
+namespace {
+
+using nlohmann::json;
+using privacy::Accounting;
+
+/// The fields of one JSON object, read one after the other. The first mistake is kept, and what is
+/// read after it is of no use.
+class Fields {
+ public:
+  Fields(const json& object, std::string where) : object_(object), where_(std::move(where)) {}
+
+  [[nodiscard]] bool has(const char* key) const { return object_.contains(key); }
+
+  /// A number for which `fits` holds; `needed` says in words which these are.
+  double number(const char* key, bool (*fits)(double), const char* needed,
+                std::optional<double> otherwise = {}) {
+    const json* at = find(key, otherwise.has_value());
+    if (!at) return otherwise.value_or(0);
+    if (at->is_number() && fits(at->get<double>())) return at->get<double>();
+    mistake(quoted(key) + " must be " + needed);
+    return 0;
+  }
+
+  double positive(const char* key) {
+    return number(
+        key, [](double v) { return v > 0; }, "a number above 0");
+  }
+
+  double rate(std::optional<double> otherwise = {}) {
+    return number(
+        "sampling_rate", [](double v) { return v > 0 && v <= 1; },
+        "a number above 0 and at most 1, the sampling rate", otherwise);
+  }
+
+  std::uint64_t whole(const char* key, std::optional<double> otherwise = {}) {
+    return static_cast<std::uint64_t>(number(
+        key, [](double v) { return v >= 0 && v <= 0x1p48 && v == std::floor(v); },
+        "a whole number up to 2^48", otherwise));
+  }
+
+  std::uint32_t count(const char* key, std::optional<double> otherwise = {}) {
+    return static_cast<std::uint32_t>(number(
+        key, [](double v) { return v >= 1 && v <= 1e9 && v == std::floor(v); },
+        "a whole number from 1 to 1e9", otherwise));
+  }
+
+  /// One of some words, the first one where there is none.
+  std::string word(const char* key, const std::vector<std::string>& words) {
+    const json* at = find(key, true);
+    if (!at) return words.front();
+    std::string all;
+    for (const std::string& word : words) {
+      if (*at == word) return word;
+      all += (all.empty() ? "" : ", ") + quoted(word);
+    }
+    mistake(quoted(key) + " must be one of " + all);
+    return words.front();
+  }
+
+  /// A list that is not empty; nothing after a mistake.
+  const json* list(const char* key) {
+    const json* at = find(key, false);
+    if (at && at->is_array() && !at->empty()) return at;
+    if (at) mistake(quoted(key) + " must be a list that is not empty");
+    return nullptr;
+  }
+
+  void mistake(const std::string& what) {
+    if (!error_) error_ = Error{where_ + what};
+  }
+
+  /// What was wrong. A field that nobody asked for tells more than one that is missing.
+  Status finish() {
+    for (const auto& [key, value] : object_.items())
+      if (!read_.contains(key)) mistake("unknown key " + quoted(key) + " in such a question");
+    if (missing_) mistake(*missing_);
+    return error_ ? Status(*error_) : Status{};
+  }
+
+  static std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+ private:
+  const json* find(const char* key, bool may_be_missing) {
+    read_.insert(key);
+    const auto at = object_.find(key);
+    if (at != object_.end()) return &*at;
+    if (!may_be_missing && !missing_) missing_ = quoted(key) + " is missing";
+    return nullptr;
+  }
+
+  const json& object_;
+  std::string where_;
+  std::set<std::string> read_;
+  std::optional<Error> error_;
+  std::optional<std::string> missing_;
+};
+
+/// Releases of one kind on one data set, one after the other.
+struct Part {
+  std::variant<privacy::Mechanism, privacy::NoisyRounds> release;
+  std::uint64_t steps = 0;
+};
+
+/// The steps of DP-SGD that jobs take; nothing for any other release.
+std::optional<privacy::DpSgdSteps> dp_sgd(const Part& part) {
+  const auto* mechanism = std::get_if<privacy::Mechanism>(&part.release);
+  const auto* gaussian = mechanism ? std::get_if<privacy::SampledGaussian>(mechanism) : nullptr;
+  if (!gaussian || gaussian->examples != 1) return std::nullopt;
+  return privacy::DpSgdSteps{.sampling_rate = gaussian->rate,
+                             .noise_multiplier = gaussian->noise_multiplier,
+                             .steps = part.steps};
+}
+
+privacy::Mechanism gaussian_of(Fields& fields, bool noise_is_asked_for) {
+  const double rate = fields.rate();
+  if (noise_is_asked_for && fields.has("noise_multiplier"))
+    fields.mistake("\"target_epsilon\" asks for the \"noise_multiplier\": give one of them");
+  const double noise = noise_is_asked_for ? 1 : fields.positive("noise_multiplier");
+  const auto examples = static_cast<std::uint32_t>(fields.number(
+      "examples", [](double v) { return v >= 1 && v <= 64 && v == std::floor(v); },
+      "a whole number from 1 to 64", 1));
+  if (fields.word("adjacency", {"add_or_remove_one", "replace_one"}) == "add_or_remove_one")
+    return privacy::SampledGaussian{.rate = rate, .noise_multiplier = noise, .examples = examples};
+  if (examples > 1) fields.mistake("with \"replace_one\" there is no \"examples\" above 1");
+  return privacy::ReplacedExample{.rate = rate, .noise_multiplier = noise};
+}
+
+privacy::NoisyRounds noisy_round_of(Fields& fields, privacy::NoiseMechanism mechanism) {
+  const double deviation = fields.number(
+      "deviation", [](double v) { return v > 0 && v <= 0x1p20; },
+      "a number above 0 and at most 2^20, the deviation of one participant's noise");
+  return {.mechanism = mechanism,
+          .variance = static_cast<std::uint64_t>(
+              std::floor(deviation * deviation * static_cast<double>(privacy::kVarianceUnit))),
+          .unknown_noises = fields.count("unknown_noises"),
+          .squared_sensitivity = fields.whole("squared_sensitivity"),
+          .dimension = fields.whole("dimension"),
+          .rounds = 1};
+}
+
+Part part_of(Fields& fields, bool noise_is_asked_for) {
+  const std::string mechanism =
+      fields.word("mechanism", {"gaussian", "laplace", "discrete_laplace", "discrete_gaussian",
+                                "distributed_discrete_gaussian", "distributed_skellam"});
+  const std::uint64_t steps = fields.whole("steps");
+  if (mechanism == "gaussian") return {gaussian_of(fields, noise_is_asked_for), steps};
+  if (noise_is_asked_for) fields.mistake("\"target_epsilon\" is for \"gaussian\" noise");
+  if (mechanism == "laplace")
+    return {privacy::SampledLaplace{.rate = fields.rate(1.0), .scale = fields.positive("scale")},
+            steps};
+  if (mechanism == "discrete_laplace")
+    return {privacy::DiscreteLaplace{.decay = fields.positive("decay"),
+                                     .sensitivity = fields.count("sensitivity", 1)},
+            steps};
+  if (mechanism == "discrete_gaussian")
+    return {privacy::DiscreteGaussian{.sigma = fields.number(
+                                          "sigma", [](double v) { return v > 0 && v <= 1e5; },
+                                          "a number above 0 and at most 1e5"),
+                                      .sensitivity = fields.count("sensitivity", 1)},
+            steps};
+  return {noisy_round_of(fields, mechanism == "distributed_skellam"
+                                     ? privacy::NoiseMechanism::kSkellam
+                                     : privacy::NoiseMechanism::kDiscreteGaussian),
+          steps};
+}
+
+std::vector<Part> parts_of(Fields& fields) {
+  std::vector<Part> out;
+  const json* list = fields.list("parts");
+  for (std::size_t i = 0; list && i < list->size(); ++i) {
+    const std::string where = "parts[" + std::to_string(i) + "]: ";
+    if (!(*list)[i].is_object()) {
+      fields.mistake(where + "a part is a JSON object");
+      break;
+    }
+    Fields entry((*list)[i], where);
+    out.push_back(part_of(entry, false));
+    if (Status read = entry.finish(); !read.ok()) fields.mistake(read.error().message);
+  }
+  return out;
+}
+
+std::vector<double> orders_of(Fields& fields) {
+  std::vector<double> out;
+  const json* list = fields.list("orders");
+  for (std::size_t i = 0; list && i < list->size(); ++i) {
+    const json& order = (*list)[i];
+    if (!order.is_number() || !(order.get<double>() > 1 && order.get<double>() <= 1e4)) {
+      fields.mistake("\"orders\" must hold numbers above 1 and at most 1e4");
+      break;
+    }
+    out.push_back(order.get<double>());
+  }
+  return out;
+}
+
+using EpsilonOf = std::function<double(double delta)>;
+
+template <class Accountant, class Add>
+Result<EpsilonOf> composed(Accountant accountant, const std::vector<Part>& parts, Add add) {
+  for (const Part& part : parts)
+    SOTTO_TRY(add(accountant, part));
+  return EpsilonOf([accountant](double delta) { return accountant.epsilon(delta); });
+}
+
+Status add_noise(privacy::RdpAccountant& accountant, const Part& part) {
+  const auto* round = std::get_if<privacy::NoisyRounds>(&part.release);
+  if (!round)
+    return Error{"\"parts\": what a participant sent and what one example did are never added"};
+  privacy::NoisyRounds all = *round;
+  all.rounds = part.steps;
+  return accountant.add(all);
+}
+
+/// By the accountant that knows all of the parts.
+Result<EpsilonOf> accountant_of(const std::vector<Part>& parts, Accounting accounting) {
+  if (std::holds_alternative<privacy::NoisyRounds>(parts.front().release))
+    return composed(privacy::RdpAccountant(), parts, add_noise);
+  const bool steps_of_jobs =
+      std::all_of(parts.begin(), parts.end(), [](const Part& p) { return dp_sgd(p).has_value(); });
+  const auto add_steps = [](auto& accountant, const Part& p) { return accountant.add(*dp_sgd(p)); };
+  if (accounting == Accounting::kRdp) {
+    if (steps_of_jobs) return composed(privacy::RdpAccountant(), parts, add_steps);
+    return Error{
+        "\"accountant\": \"rdp\" knows \"gaussian\" noise and one example that is added or "
+        "removed"};
+  }
+  if (steps_of_jobs) return composed(privacy::ExampleAccountant(), parts, add_steps);
+  return composed(privacy::PldAccountant(), parts,
+                  [](privacy::PldAccountant& accountant, const Part& p) -> Status {
+                    const auto* mechanism = std::get_if<privacy::Mechanism>(&p.release);
+                    if (mechanism) return accountant.add(*mechanism, p.steps);
+                    return Error{
+                        "\"parts\": what a participant sent and what one example did are never "
+                        "added"};
+                  });
+}
+
+/// The least delta, to a relative 1e-5 and rounded up, at which epsilon is enough.
+double delta_at(const EpsilonOf& epsilon_of, double epsilon) {
+  constexpr double kSmallest = 1e-80;
+  double low = std::log(kSmallest);
+  double high = 0;
+  if (epsilon_of(kSmallest) <= epsilon) return kSmallest;
+  while (high - low > 1e-5) {
+    const double middle = (low + high) / 2;
+    (epsilon_of(std::exp(middle)) <= epsilon ? high : low) = middle;
+  }
+  return std::min(1.0, std::exp(high));
+}
+
+Result<std::vector<double>> rdp_of(const std::vector<Part>& parts,
+                                   const std::vector<double>& orders) {
+  std::vector<double> out(orders.size(), 0.0);
+  for (const Part& part : parts) {
+    std::vector<double> one;
+    const auto* round = std::get_if<privacy::NoisyRounds>(&part.release);
+    if (round) {
+      SOTTO_TRY(privacy::check(*round));
+      one = privacy::noisy_round_rdp(*round, orders);
+    } else if (const auto steps = dp_sgd(part)) {
+      one = privacy::subsampled_gaussian_rdp(steps->sampling_rate, steps->noise_multiplier, orders);
+    } else {
+      return Error{
+          "\"orders\": a curve is known of \"gaussian\" noise, one example added or removed, and "
+          "of "
+          "distributed noise"};
+    }
+    for (std::size_t i = 0; i < out.size(); ++i)
+      out[i] += static_cast<double>(part.steps) * one[i];
+  }
+  return out;
+}
+
+json shown(double figure) {
+  return std::isfinite(figure) ? json(figure) : json(nullptr);
+}
+
+Result<json> curve_of(Fields& fields) {
+  const std::vector<double> orders = orders_of(fields);
+  const std::vector<Part> parts =
+      fields.has("parts") ? parts_of(fields) : std::vector<Part>{part_of(fields, false)};
+  SOTTO_TRY(fields.finish());
+  SOTTO_ASSIGN_OR_RETURN(const std::vector<double> rdp, rdp_of(parts, orders));
+  json list = json::array();
+  for (const double figure : rdp)
+    list.push_back(shown(figure));
+  return json{{"rdp", list}};
+}
+
+double delta_of(Fields& fields) {
+  return fields.number(
+      "delta", [](double v) { return v > 0 && v < 1; }, "a number above 0 and below 1");
+}
+
+Result<json> noise_for(Fields& fields, Accounting accounting) {
+  privacy::PrivacyTarget target{.epsilon = fields.positive("target_epsilon"),
+                                .delta = delta_of(fields)};
+  const Part part = part_of(fields, true);
+  const auto steps = dp_sgd(part);
+  if (!steps) fields.mistake("\"target_epsilon\" is for one example that is added or removed");
+  SOTTO_TRY(fields.finish());
+  target.sampling_rate = steps->sampling_rate;
+  target.steps = steps->steps;
+  const Result<double> noise = privacy::calibrate_noise_multiplier(target, accounting);
+  if (!noise.ok()) return Error{"\"target_epsilon\": " + noise.error().message};
+  return json{{"noise_multiplier", *noise}};
+}
+
+Result<json> cost_of(Fields& fields, Accounting accounting) {
+  const bool delta_is_asked_for = fields.has("epsilon");
+  if (delta_is_asked_for && fields.has("delta"))
+    fields.mistake("\"epsilon\" asks for the \"delta\": give one of them");
+  const double given =
+      delta_is_asked_for ? fields.number(
+                               "epsilon", [](double v) { return v >= 0; }, "a number of at least 0")
+                         : delta_of(fields);
+  const std::vector<Part> parts =
+      fields.has("parts") ? parts_of(fields) : std::vector<Part>{part_of(fields, false)};
+  SOTTO_TRY(fields.finish());
+  SOTTO_ASSIGN_OR_RETURN(const EpsilonOf epsilon_of, accountant_of(parts, accounting));
+  if (delta_is_asked_for) return json{{"delta", delta_at(epsilon_of, given)}};
+  return json{{"epsilon", shown((epsilon_of)(given))}};
+}
+
+Result<json> answer_to(std::string_view line) {
+  const json object = json::parse(line, nullptr, false);
+  if (object.is_discarded()) return Error{"not a JSON object on one line"};
+  if (!object.is_object()) return Error{"a question is a JSON object"};
+  Fields fields(object, "");
+  if (fields.has("orders")) return curve_of(fields);
+  const Accounting accounting =
+      fields.word("accountant", {"pld", "rdp"}) == "rdp" ? Accounting::kRdp : Accounting::kPld;
+  return fields.has("target_epsilon") ? noise_for(fields, accounting) : cost_of(fields, accounting);
+}
+
+}  // namespace
+
+std::string answer_line(std::string_view line, std::uint64_t number) {
+  const Result<json> answer = answer_to(line);
+  const json shown_answer =
+      answer.ok()
+          ? *answer
+          : json{{"error", "line " + std::to_string(number) + ": " + answer.error().message}};
+  return shown_answer.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace sotto::participant

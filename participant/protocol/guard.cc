@@ -1,0 +1,239 @@
+#include "participant/protocol/guard.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/storage/append_log.h"
+
+namespace sotto::participant {
+namespace {
+
+// File: records of the journal, each one of these:
+//   u8 version (0x82) || u8 step (1..6) || run[32] || u64 round || h[32] || d_u2[32] || hash_y[32]
+//     || d_s[32] || input[32]
+//   the same without version and input, as files of before inputs had ids have it: steps 1..5
+//   u8 0            the newest round of every run up to here is closed (a torn tail was found)
+constexpr std::uint8_t kCloseMark = 0;
+constexpr std::uint8_t kVersion2 = 0x82;  // no step
+
+Bytes encode(const GuardRecord& record) {
+  ByteWriter out;
+  out.u8(kVersion2);
+  out.u8(static_cast<std::uint8_t>(record.step));
+  out.bytes(record.run);
+  out.u64(record.round.value);
+  out.bytes(record.h);
+  out.bytes(record.d_u2);
+  out.bytes(record.hash_y);
+  out.bytes(record.d_s);
+  out.bytes(record.input);
+  return out.take();
+}
+
+Result<GuardRecord> decode(BytesView bytes) {
+  ByteReader in(bytes);
+  GuardRecord record;
+  const std::uint8_t first = in.u8();
+  const bool has_input = first == kVersion2;
+  const std::uint8_t step = has_input ? in.u8() : first;
+  record.step = static_cast<GuardStep>(step);
+  record.run = in.array<32>();
+  record.round = RoundNumber{in.u64()};
+  record.h = in.array<32>();
+  record.d_u2 = in.array<32>();
+  record.hash_y = in.array<32>();
+  record.d_s = in.array<32>();
+  if (has_input) record.input = in.array<32>();
+  if (!in.finished() || step < 1 || step > (has_input ? 6 : 5))
+    return Error{"a record of the guard is malformed"};
+  return record;
+}
+
+const char* name(GuardStep step) {
+  switch (step) {
+    case GuardStep::kJoined:
+      return "joined";
+    case GuardStep::kUploaded:
+      return "uploaded";
+    case GuardStep::kEndorsed:
+      return "endorsed";
+    case GuardStep::kBurned:
+      return "burned";
+    case GuardStep::kUnmasked:
+      return "unmasked";
+    case GuardStep::kFreed:
+      return "freed";
+  }
+  return "unknown";
+}
+
+const GuardRecord* find(const std::vector<GuardRecord>& steps, GuardStep step) {
+  const auto at = std::find_if(steps.begin(), steps.end(),
+                               [&](const GuardRecord& record) { return record.step == step; });
+  return at == steps.end() ? nullptr : &*at;
+}
+
+Error refused(const GuardRecord& record, const std::string& why) {
+  return Error{"the guard refuses \"" + std::string(name(record.step)) + "\" in round " +
+               std::to_string(record.round.server_round()) + "." +
+               std::to_string(record.round.attempt()) + ": " + why};
+}
+
+/// The rules inside of one round, over what was done in it before.
+Status allows_next(const std::vector<GuardRecord>& steps, const GuardRecord& next) {
+  const bool burned = find(steps, GuardStep::kBurned) != nullptr;
+  const GuardRecord* endorsed = find(steps, GuardStep::kEndorsed);
+  if (next.h != steps.front().h) return refused(next, "the round was joined under another header");
+  switch (next.step) {
+    case GuardStep::kJoined:
+      break;  // a second one: answered by the caller
+    case GuardStep::kUploaded:
+      if (endorsed || burned) return refused(next, "out of order");
+      return {};
+    case GuardStep::kEndorsed:
+      if (burned) return refused(next, "this member voted to burn the round");
+      if (!find(steps, GuardStep::kUploaded)) return refused(next, "nothing was uploaded");
+      return {};
+    case GuardStep::kBurned:
+      if (endorsed) return refused(next, "this member endorsed survivors");
+      return {};
+    case GuardStep::kUnmasked:
+      if (!endorsed) return refused(next, "no survivors were endorsed");
+      if (endorsed->d_s != next.d_s) return refused(next, "other survivors were endorsed");
+      return {};
+    case GuardStep::kFreed:
+      break;  // about an input, not about the newest round: allows_freeing()
+  }
+  return refused(next, "unknown step");
+}
+
+}  // namespace
+
+const GuardState::Round* GuardState::newest(const RunId& run) const {
+  const auto at = std::find_if(last_.begin(), last_.end(),
+                               [&](const Round& round) { return round.run == run; });
+  return at == last_.end() ? nullptr : &*at;
+}
+
+RoundNumber GuardState::last_round(const RunId& run) const {
+  const Round* round = newest(run);
+  return round ? round->round : RoundNumber{};
+}
+
+bool GuardState::holds(const GuardRecord& record) const {
+  const Round* round = newest(record.run);
+  return round && std::ranges::find(round->steps, record) != round->steps.end();
+}
+
+/// However late: it is about what left under this h, whatever was joined since.
+Status GuardState::allows_freeing(const GuardRecord& record) const {
+  const auto at = left_.find(record.input);
+  if (at == left_.end()) return refused(record, "this input did not leave, or is free already");
+  if (at->second != record.h) return refused(record, "this input left under another header");
+  return {};
+}
+
+Status GuardState::allows(const GuardRecord& record) const {
+  if (record.step == GuardStep::kFreed) return allows_freeing(record);
+  const Round* round = newest(record.run);
+  if (record.round > last_round(record.run)) {
+    if (record.step == GuardStep::kJoined) return {};
+    return refused(record, "the round was not joined");
+  }
+  if (!round || record.round < round->round) return refused(record, "a later round was joined");
+  if (round->closed) return refused(record, "a record of it was lost: it is closed");
+  if (holds(record)) return {};
+  if (find(round->steps, record.step))
+    return refused(record, "it was done before with other content");
+  if (record.step == GuardStep::kUploaded && is_locked(record.input))
+    return refused(record, "its input has left before, and no burn certificate freed it");
+  return allows_next(round->steps, record);
+}
+
+void GuardState::apply(const GuardRecord& record) {
+  SOTTO_CHECK(allows(record).ok(), "only an allowed record is applied");
+  if (record.step == GuardStep::kFreed) {
+    left_.erase(record.input);
+    std::erase_if(endorsed_, [&](const Endorsed& e) { return e.h == record.h; });
+    return;
+  }
+  if (holds(record)) return;
+  if (record.step == GuardStep::kEndorsed) keep_endorsed(record);
+  if (record.step == GuardStep::kUploaded && record.input != InputId{})
+    left_.emplace(record.input, record.h);
+  if (record.step == GuardStep::kJoined) {
+    std::erase_if(last_, [&](const Round& round) { return round.run == record.run; });
+    std::erase_if(endorsed_, [&](const Endorsed& e) {
+      return e.run == record.run && e.server_round < record.round.server_round();
+    });
+    last_.push_back({.run = record.run, .round = record.round, .closed = false, .steps = {}});
+  }
+  const auto at = std::ranges::find(last_, record.run, &Round::run);
+  at->steps.push_back(record);
+}
+
+void GuardState::keep_endorsed(const GuardRecord& record) {
+  endorsed_.push_back(
+      {.run = record.run, .server_round = record.round.server_round(), .h = record.h});
+}
+
+bool GuardState::may_be_open(const RunId& run, std::uint64_t server_round) const {
+  return std::ranges::any_of(
+      endorsed_, [&](const Endorsed& e) { return e.run == run && e.server_round == server_round; });
+}
+
+void GuardState::close_newest_rounds() {
+  for (Round& round : last_) {
+    if (!round.closed && find(round.steps, GuardStep::kUploaded))
+      keep_endorsed(round.steps.front());
+    round.closed = true;
+  }
+}
+
+struct Guard::Impl {
+  journal::AppendLog log;
+  GuardState state;
+};
+
+Guard::Guard(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Guard::Guard(Guard&&) noexcept = default;
+Guard& Guard::operator=(Guard&&) noexcept = default;
+Guard::~Guard() = default;
+
+Result<Guard> Guard::open(const std::filesystem::path& file) {
+  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(file));
+  GuardState state;
+  for (const Bytes& bytes : opened.records) {
+    if (bytes == Bytes{kCloseMark}) {
+      state.close_newest_rounds();
+      continue;
+    }
+    const auto record = decode(bytes);
+    if (!record.ok()) return Error{file.string() + ": " + record.error().message};
+    if (Status allowed = state.allows(*record); !allowed.ok())
+      return Error{file.string() + " contradicts itself: " + allowed.error().message};
+    state.apply(*record);
+  }
+  if (opened.torn_tail) {
+    // The mark takes the torn record's place, so that what it closed stays closed.
+    state.close_newest_rounds();
+    SOTTO_TRY(opened.log.append(Bytes{kCloseMark}));
+  }
+  return Guard(std::make_unique<Impl>(Impl{std::move(opened.log), std::move(state)}));
+}
+
+const GuardState& Guard::state() const {
+  return impl_->state;
+}
+
+Status Guard::record(const GuardRecord& record) {
+  SOTTO_TRY(impl_->state.allows(record));
+  if (impl_->state.holds(record)) return {};
+  SOTTO_TRY(impl_->log.append(encode(record)));
+  impl_->state.apply(record);
+  return {};
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,79 @@
+// Burning a round at a participant (docs/secure-aggregation.md, 2.7): a vote needs the identity key
+// and a guard without an endorsement, so it is given in every state, also after a restart and for a
+// round that was never joined.
+#include "common/secagg/shared/transcript.h"
+#include "participant/protocol/session_state.h"
+
+namespace sotto::participant {
+
+Status ParticipantSession::State::check_burn_request(const wire::BurnRequest& m6) const {
+  const wire::RoundHeader& header = m6.header;
+  if (!secagg::verify_burn_request(coordinator, m6)) return Error{"bad signature"};
+  if (header.run != agreement.run) return Error{"about another run"};
+  if (header.roster_hash != agreement.roster_hash) return Error{"about another roster"};
+  if (header.config_hash != agreement.config_hash) return Error{"about another job"};
+  const std::uint64_t server_round = header.round.server_round();
+  if (server_round < 1 || server_round > agreement.num_server_rounds + 1)
+    return Error{"the job has no such round"};
+  return {};
+}
+
+void ParticipantSession::State::on_burn_request(const wire::BurnRequest& m6) {
+  const RoundNumber number = m6.header.round;
+  if (Status fits = check_burn_request(m6); !fits.ok())
+    return reject(number, "BurnRequest: " + fits.error().message);
+  // A round that was never joined is joined and burned at once, so that it cannot be joined later.
+  GuardRecord joined{.run = agreement.run,
+                     .round = number,
+                     .step = GuardStep::kJoined,
+                     .h = secagg::header_hash(m6.header),
+                     .d_u2 = {},
+                     .hash_y = {},
+                     .d_s = {},
+                     .input = {}};
+  GuardRecord burned = joined;
+  burned.step = GuardStep::kBurned;
+  if (number > guard.last_round(agreement.run)) {
+    if (round) close(Kind::kRoundClosed, "a later round is burnt");
+    if (!persist(joined)) return;
+  }
+  const bool again = guard.holds(burned);
+  if (!again && !persist(burned)) return;
+  wire::BurnVote vote{.id = self, .signature = {}};
+  secagg::sign_burn_vote(*signing, burned.h, vote);
+  send(number, vote);
+  if (again) return ignore(number, "BurnRequest: repeated");
+  event(Kind::kBurned, number, "voted that nothing of this round may be opened");
+  if (round) close(Kind::kRoundClosed, "voted to burn it");
+}
+
+bool ParticipantSession::State::can_use_again(const Round& next) const {
+  return input && input->server_round == next.header.round.server_round() &&
+         input->model_hash == next.header.model_hash && !guard.is_locked(input->id) &&
+         (!input->charged || input->charged == noise_of(next));
+}
+
+/// However late it comes: nothing that was uploaded under this h can be opened any more.
+void ParticipantSession::State::on_burn_certificate(RoundNumber number,
+                                                    const wire::BurnCertificate& m8) {
+  if (!uploaded || uploaded->round != number)
+    return ignore(number, "BurnCertificate: not about the newest upload");
+  if (Status valid = secagg::check_burn_certificate(m8, uploaded->rules, agreement.threads);
+      !valid.ok())
+    return reject(number, valid.error().message);
+  if (guard.is_locked(uploaded->input)) {
+    const GuardRecord freed{.run = agreement.run,
+                            .round = number,
+                            .step = GuardStep::kFreed,
+                            .h = uploaded->rules.h,
+                            .d_u2 = {},
+                            .hash_y = {},
+                            .d_s = {},
+                            .input = uploaded->input};
+    if (!persist(freed)) return;
+  }
+  event(Kind::kFreed, number, "the round is burnt: its update was not opened and never will be");
+  if (is_current(number)) close(Kind::kRoundClosed, "burnt");
+}
+
+}  // namespace sotto::participant

@@ -1,0 +1,254 @@
+// Inside of ParticipantSession, shared by session.cc (a round to its sum) and session_burn.cc (one
+// that has none). Not for anybody else.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/secagg/shared/burn.h"
+#include "common/wire/blob_transfer.h"
+#include "participant/protocol/session.h"
+
+namespace sotto::participant {
+
+// ---- phases of a round (docs/secure-aggregation.md, 2.11). What a phase waits for is its name.
+
+struct Advertised {};  // M2
+
+struct Dealt {};  // M4
+
+struct Checked {};  // M4U, or M4B before it
+
+struct Fixed {};  // the site's own computation
+
+struct Masking {};  // masks and the ledger
+
+struct Uploaded {  // M6; until then the coordinator pulls y
+  privacy::Released<secagg::MaskedUpdate> upload;
+};
+
+struct Endorsed {};  // M8
+
+struct Unmasked {};  // M10
+
+using Phase =
+    std::variant<Advertised, Dealt, Checked, Fixed, Masking, Uploaded, Endorsed, Unmasked>;
+
+// ---- what goes on beside M1 to M4U
+
+struct Fetching {
+  wire::BlobFetch blob;  // the model, or with lineage the next sum on the way to it
+};
+
+struct Computing {};
+
+struct Computed {};
+
+using Work = std::variant<Fetching, Computing, Computed>;
+
+/// An accepted message and our answer, kept until the round closes: the same message gets the same
+/// bytes again, another one of its kind is refused (2.7, "same bytes or none").
+struct Exchange {
+  wire::Message accepted;
+  std::optional<wire::Message> answer;
+};
+
+/// What a burn certificate is checked against once the round's secrets are wiped.
+struct UploadedRound {
+  RoundNumber round;
+  secagg::BurnRules rules;
+  InputId input{};
+};
+
+/// What the newest computation left at the driver.
+struct Input {
+  InputId id{};
+  std::uint64_t server_round = 0;
+  Bytes32 model_hash{};
+  std::optional<privacy::NoisyRounds> charged{};  // the noise that it was or is being charged with
+};
+
+struct Round {
+  wire::RoundHeader header;
+  codec::EncodingSpec encoding;
+  secagg::Client client;
+  TimePoint started;  // first M0: max_round counts from here
+  Phase phase;
+  Work work;
+  std::vector<Exchange> exchanges{};
+  TimePoint last_sent{};
+  bool convicted = false;  // one contradiction a round is kept
+
+  template <class P>
+  [[nodiscard]] bool in() const {
+    return std::holds_alternative<P>(phase);
+  }
+
+  /// False while it is the site's own turn.
+  [[nodiscard]] bool waits_for_coordinator() const { return !in<Fixed>() && !in<Masking>(); }
+};
+
+struct ParticipantSession::State {
+  using Kind = SessionEvent::Kind;
+
+  Agreement agreement;
+  MemberId self;
+  std::vector<secagg::CohortMember> roster;
+  crypto::VerifyKey coordinator;
+  const crypto::SigningKey* signing;
+  const secagg::PresharedKeys* preshared;
+  crypto::SecureRandom* random;
+  GuardState guard;  // as the driver's will be once it has written what was handed out
+  std::optional<Round> round;
+  std::optional<Input> input;
+  std::optional<UploadedRound> uploaded;  // the newest round that something was uploaded in
+  std::optional<ModelLineage> lineage;    // when the site makes the models by itself
+  RoundNumber lost{};  // that an earlier process was in: its secrets went with it
+  bool said_lost = false;
+  bool dead = false;  // the guard failed: nothing leaves any more
+  SessionOutput out;
+
+  // ---- small steps
+
+  void event(Kind kind, RoundNumber number, std::string detail) {
+    out.events.push_back({kind, number, std::move(detail)});
+  }
+
+  void reject(RoundNumber number, std::string why) {
+    event(Kind::kRejected, number, std::move(why));
+  }
+
+  void ignore(RoundNumber number, std::string why) {
+    event(Kind::kIgnored, number, std::move(why));
+  }
+
+  void send(RoundNumber number, wire::Message message) {
+    out.send.push_back({kCoordinatorId, number, std::move(message)});
+  }
+
+  /// Wipes every secret of the round.
+  void close(Kind kind, std::string why) {
+    event(kind, round->header.round, std::move(why));
+    round.reset();
+  }
+
+  /// `public_reason` goes to the coordinator, `detail` stays here.
+  void leave(std::string public_reason, std::string detail) {
+    send(round->header.round, wire::LeaveRound{std::move(public_reason)});
+    close(Kind::kRoundLeft, std::move(detail));
+  }
+
+  /// Of the sum that the round's update goes into.
+  [[nodiscard]] static std::optional<privacy::NoisyRounds> noise_of(const Round& r) {
+    if (!r.encoding.noise || r.header.lanes.size() == 1) return std::nullopt;
+    return r.encoding.noise->round;
+  }
+
+  [[nodiscard]] bool is_current(RoundNumber number) const {
+    return round && round->header.round == number;
+  }
+
+  [[nodiscard]] std::optional<secagg::CohortDraw> draw() const {
+    if (!agreement.drawn_cohort_size) return std::nullopt;
+    return secagg::CohortDraw{.genesis = agreement.genesis.value(),
+                              .cohort_size = *agreement.drawn_cohort_size};
+  }
+
+  [[nodiscard]] bool is_evaluation(RoundNumber number) const {
+    return number.server_round() == agreement.num_server_rounds + 1;
+  }
+
+  [[nodiscard]] GuardRecord record(GuardStep step) const {
+    return {.run = agreement.run,
+            .round = round->header.round,
+            .step = step,
+            .h = round->client.h(),
+            .d_u2 = {},
+            .hash_y = {},
+            .d_s = {},
+            .input = {}};
+  }
+
+  /// Puts the record in front of what is sent. False when the guard does not allow it.
+  bool persist(const GuardRecord& next) {
+    if (Status allowed = guard.allows(next); !allowed.ok()) {
+      reject(next.round, allowed.error().message);
+      return false;
+    }
+    guard.apply(next);
+    out.persist.push_back(next);
+    return true;
+  }
+
+  void say(std::optional<wire::Message> answer, TimePoint now) {
+    if (!answer) return;
+    send(round->header.round, std::move(*answer));
+    round->last_sent = now;
+  }
+
+  void repeat_last(TimePoint now) {
+    const auto last = std::find_if(round->exchanges.rbegin(), round->exchanges.rend(),
+                                   [](const Exchange& e) { return e.answer.has_value(); });
+    say(last->answer, now);  // M1 at least
+  }
+
+  /// Keeps both, sends the answer, goes on to `next`.
+  void answer(const wire::Message& accepted, wire::Message message, Phase next, TimePoint now) {
+    round->exchanges.push_back({accepted, message});
+    round->phase = std::move(next);
+    say(std::move(message), now);
+  }
+
+  /// The coordinator speaks about a round that an earlier process of this site joined: nobody needs
+  /// to wait for this member. Every restart says the same, whatever ended the process, and it says
+  /// what the new connection has shown before.
+  void leave_lost_round();
+  void expire(TimePoint now);
+  void dispatch(const wire::Envelope& envelope, TimePoint now);
+  void on_offer(const wire::Offer& m0, TimePoint now);
+  /// The coordinator offers a round of before the last one that this site has joined: it has lost
+  /// what it knew of later ones.
+  [[nodiscard]] bool is_forgotten(const wire::Offer& m0) const;
+  /// An Error when this attempt would give the evaluation counters of a server round a second time.
+  [[nodiscard]] Status counts_once(RoundNumber number, const codec::EncodingSpec& encoding) const;
+  void join(const wire::Offer& m0, codec::EncodingSpec encoding, secagg::Cohort cohort,
+            TimePoint now);
+  /// Asks for what is missing to the round's model, or begins to compute. May leave the round.
+  void get_model();
+  void on_model_data(const wire::BlobData& data);
+  void begin_computing(std::shared_ptr<const FlatParameters> model);
+  void on_upload_request(RoundNumber number, const wire::BlobRequest& request);
+  void on_phase_message(const wire::Message& message, TimePoint now);
+  void on_key_list(const wire::KeyList& m2, TimePoint now);
+  void on_shares(const wire::ShareForward& m4, TimePoint now);
+  void on_complaints(const wire::Complaints& m4b, TimePoint now);
+  void on_fix(const wire::Fix& m4u);
+  void on_survivors(const wire::Survivors& m6, TimePoint now);
+  void on_unmask_request(const wire::UnmaskRequest& m8, TimePoint now);
+  void on_result(const wire::RoundResult& m10);
+  /// `second` was refused because of `first`, an accepted message of its kind.
+  void keep_evidence(const wire::Message& first, const wire::Message& second);
+  void on_burn_request(const wire::BurnRequest& m6);
+  [[nodiscard]] Status check_burn_request(const wire::BurnRequest& m6) const;
+  /// Section 2.7: an input that left is submitted again only after a burn certificate, and under
+  /// the noise it was charged with.
+  [[nodiscard]] bool can_use_again(const Round& next) const;
+  void on_burn_certificate(RoundNumber number, const wire::BurnCertificate& m8);
+  void mask_when_ready();
+  void on_masked(privacy::Released<secagg::MaskedUpdate> released, TimePoint now);
+  SessionOutput take_output(TimePoint now);
+
+  /// What every verb does around its own part.
+  template <class Body>
+  SessionOutput step(TimePoint now, const Body& body) {
+    if (dead) return {};
+    expire(now);
+    body();
+    return take_output(now);
+  }
+};
+
+}  // namespace sotto::participant

@@ -1,0 +1,63 @@
+#include "participant/admission/judged_jobs.h"
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "tests/temporary_directory.h"
+
+namespace sotto::participant {
+namespace {
+
+constexpr std::uint64_t kDay = 86400;
+
+Bytes32 job(std::uint8_t n) {
+  Bytes32 hash{};
+  hash.fill(n);
+  return hash;
+}
+
+class JudgedJobsTest : public ::testing::Test {
+ protected:
+  TemporaryDirectory folder;
+  std::filesystem::path file = folder / "judged-jobs.txt";
+};
+
+TEST_F(JudgedJobsTest, DifferentJobsAreBoundedAndTheSameOneIsNot) {
+  JudgedJobs jobs(file, 2);
+  EXPECT_TRUE(jobs.admit(job(1), 100).value());
+  EXPECT_TRUE(jobs.admit(job(2), 200).value());
+  EXPECT_FALSE(jobs.admit(job(3), 300).value());
+  EXPECT_TRUE(jobs.admit(job(1), 400).value()) << "an answer that was given already";
+  EXPECT_FALSE(jobs.admit(job(3), 100 + kDay - 1).value());
+  EXPECT_TRUE(jobs.admit(job(3), 100 + kDay).value());
+}
+
+TEST_F(JudgedJobsTest, ARestartForgetsNothing) {
+  EXPECT_TRUE(JudgedJobs(file, 1).admit(job(1), 100).value());
+  JudgedJobs again(file, 1);
+  EXPECT_FALSE(again.admit(job(2), 200).value());
+  EXPECT_TRUE(again.admit(job(1), 200).value());
+}
+
+TEST_F(JudgedJobsTest, AClockThatWasSetBackAdmitsNoMore) {
+  JudgedJobs jobs(file, 1);
+  EXPECT_TRUE(jobs.admit(job(1), 10 * kDay).value());
+  EXPECT_FALSE(jobs.admit(job(2), 1 * kDay).value());
+}
+
+TEST_F(JudgedJobsTest, ADamagedFileIsAnErrorThatNamesIt) {
+  std::ofstream(file) << "100 nonsense\n";
+  JudgedJobs jobs(file, 5);
+  const auto admitted = jobs.admit(job(1), 200);
+  ASSERT_FALSE(admitted.ok());
+  EXPECT_NE(admitted.error().message.find(file.string()), std::string::npos);
+}
+
+TEST_F(JudgedJobsTest, AFileThatCannotBeWrittenAdmitsNothing) {
+  JudgedJobs jobs(folder / "nowhere" / "file", 5);
+  EXPECT_FALSE(jobs.admit(job(1), 200).ok());
+}
+
+}  // namespace
+}  // namespace sotto::participant

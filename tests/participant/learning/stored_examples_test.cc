@@ -1,0 +1,121 @@
+// Training from a record store is training from the files that it was made of, to the bit.
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "common/config/parse.h"
+#include "participant/data/example_source.h"
+#include "participant/data/import.h"
+#include "participant/data/record_file.h"
+#include "participant/learning/local_trainer.h"
+#include "tests/temporary_directory.h"
+
+namespace sotto::learning {
+namespace {
+
+using records::Format;
+using records::Purpose;
+using records::SecureRecordStore;
+
+TimePoint standing_clock() {
+  return {};
+}
+
+struct StoredExamples : testing::Test {
+  static config::JobConfig job_of(const std::string& example) {
+    return config::load_job(std::string(SOTTO_SOURCE_DIR "/configs/") + example + "/job.json", {});
+  }
+
+  static std::filesystem::path shard(const std::string& example, const std::string& file) {
+    return std::filesystem::path(SOTTO_SOURCE_DIR "/configs") / example / "data/shards" / file;
+  }
+
+  std::shared_ptr<SecureRecordStore> store_of(const std::filesystem::path& file, Format format) {
+    const records::ImportPlan plan{.format = format};
+    records::RecordWriter writer(kind_of(plan), key, random);
+    const auto source = records::open_source(file, plan).value();
+    while (const auto record = source->next().value())
+      writer.add(*record);
+    SOTTO_CHECK(writer.write(folder / "store").ok(), "written");
+    return SecureRecordStore::open(folder / "store", key, {.clock = standing_clock}).value();
+  }
+
+  TemporaryDirectory folder;
+  crypto::OsRandom random;
+  crypto::Secret32 key = crypto::Secret32::random(random);
+};
+
+TEST_F(StoredExamples, AreThoseOfTheFileForEveryTask) {
+  const struct {
+    const char *example, *file;
+    Format format;
+  } cases[] = {{"quickstart", "aurora/train.tsv", Format::kLabelled},
+               {"ner", "news/train.tsv", Format::kConll},
+               {"tinyshakespeare", "menenius/train.tsv", Format::kLines}};
+
+  for (const auto& c : cases) {
+    const config::JobConfig job = job_of(c.example);
+    const auto plain = read_examples(shard(c.example, c.file), job).value();
+    const auto store = store_of(shard(c.example, c.file), c.format);
+    {
+      const Examples stored = stored_examples(store, job).value();
+      ASSERT_EQ(stored.size(), plain.size());
+      EXPECT_FALSE(stored.source().is_plain());
+      const auto reader = stored.source().reader(Purpose::kTrain);
+      for (std::size_t i = 0; i < plain.size(); ++i) {
+        const ExampleView e = reader->read(i).value();
+        ASSERT_EQ(e.text, plain[i].text) << c.example << " " << i;
+        ASSERT_EQ(e.label, plain[i].label) << c.example << " " << i;
+        ASSERT_TRUE(std::ranges::equal(e.words, plain[i].words)) << c.example << " " << i;
+        ASSERT_TRUE(std::ranges::equal(e.tags, plain[i].tags)) << c.example << " " << i;
+        ASSERT_EQ(store->in_memory(), 1U) << "one record at a time";
+      }
+    }
+    EXPECT_EQ(store->counts(), (records::OpenCounts{plain.size(), 0, 0}));
+    EXPECT_EQ(store->in_memory(), 0U);
+  }
+}
+
+TEST_F(StoredExamples, TrainToTheSameBitsAsTheFileAndAreCounted) {
+  config::JobConfig job = job_of("quickstart");
+  const auto file = shard("quickstart", "aurora/eval.tsv");
+  const auto plain = read_examples(file, job).value();
+  const FlatParameters model = initial_model(job).value();
+  const auto update_of = [&](const SiteExamples& examples) {
+    const auto trainer =
+        LocalTrainer::create(job, {.device = "cpu", .threads = 1}, examples).value();
+    crypto::StreamRandom seeded(7);
+    auto update = trainer->train(model, 1, seeded, nullptr).value().update.values;
+    return std::pair(std::move(update), trainer->evaluate(model).value());
+  };
+  const auto store = store_of(file, Format::kLabelled);
+  const Examples stored = stored_examples(store, job).value();
+  EXPECT_EQ(update_of({stored, stored}), update_of({plain, plain}));
+  const records::OpenCounts counts = store->counts();
+  EXPECT_GT(counts[0], plain.size() / 2) << "two steps of a half";
+  EXPECT_EQ(counts[1], plain.size());
+  EXPECT_EQ(counts[2], 2 * plain.size()) << "each split is looked at when training begins";
+  EXPECT_EQ(store->in_memory(), 0U);
+}
+
+TEST_F(StoredExamples, OfAnotherKindAreRefusedAndOfOtherClassesLeftOutWithoutShowingThem) {
+  const auto file = shard("quickstart", "aurora/eval.tsv");
+  const auto store = store_of(file, Format::kLabelled);
+  EXPECT_EQ(stored_examples(store, job_of("ner")).error().message,
+            (folder / "store").string() + ": holds labelled texts; the job needs tagged words");
+  config::JobConfig job = job_of("quickstart");
+  job.task.labels.erase(job.task.labels.begin());
+  const Examples stored = stored_examples(store, job).value();
+  const auto trainer = LocalTrainer::create(job, {.device = "cpu", .threads = 1}, {stored, stored});
+  ASSERT_TRUE(trainer.ok()) << "a refusal would tell that the class is there";
+  ASSERT_EQ((*trainer)->data_warnings().size(), 2U) << "training and evaluation";
+  const std::string said = (*trainer)->data_warnings().front();
+  EXPECT_NE(said.find((folder / "store").string() + ": record "), std::string::npos) << said;
+  EXPECT_NE(said.find("has a label that the job does not name; it names BookRestaurant, "),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(said.find("AddToPlaylist"), std::string::npos) << said;
+}
+
+}  // namespace
+}  // namespace sotto::learning

@@ -1,0 +1,45 @@
+// Models from checkpoints, for tests.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "participant/learning/transformer/pretrained.h"
+#include "participant/learning/transformer/transformer_torch.h"
+
+namespace sotto::learning {
+
+inline const std::filesystem::path kVectors = SOTTO_SOURCE_DIR "/tests/vectors/transformers";
+
+inline ModelSpec language_spec(const std::filesystem::path& folder) {
+  return {.config = load_transformer_config(folder).value(),
+          .head = {.kind = ModelHead::Kind::kLanguageModel}};
+}
+
+inline ModelSpec classifier_spec(const std::filesystem::path& folder, std::int64_t labels) {
+  return {.config = load_transformer_config(folder).value(),
+          .head = {.kind = ModelHead::Kind::kClassification, .labels = labels}};
+}
+
+/// The checkpoint of a folder as a model; what it lacks (a new head, adapters) is random.
+inline std::unique_ptr<Transformer> model_from(const std::filesystem::path& folder,
+                                               const ModelSpec& spec) {
+  const ModelModules modules = modules_of(spec).value();
+  auto model = std::make_unique<Transformer>(spec, modules, at::kCPU);
+  const FlatParameters random =
+      random_parameters(spec, trainable_layout(modules, spec.lora), /*seed=*/1);
+  SOTTO_CHECK(model->load(with_pretrained(random, modules, folder).value()).ok(), "load");
+  SOTTO_CHECK(model->load_frozen(frozen_parameters(spec, modules, folder).value()).ok(), "load");
+  return model;
+}
+
+inline Batch batch_of(const std::vector<Sequence>& texts) {
+  std::vector<const Sequence*> rows;
+  for (const Sequence& s : texts)
+    rows.push_back(&s);
+  return make_batch(rows, 0, at::kCPU);
+}
+
+}  // namespace sotto::learning

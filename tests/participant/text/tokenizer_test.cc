@@ -1,0 +1,286 @@
+// Tokenizers against golden files of others, and against what the JavaScript implementation of the
+// tokenizers library answers (tests/vectors/tokenizer/make_vectors.mjs).
+#include "participant/text/tokenizer.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/temporary_directory.h"
+
+namespace sotto::text {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Ids = std::vector<std::int32_t>;
+
+const fs::path kSource = SOTTO_SOURCE_DIR;
+const fs::path kVectors = kSource / "tests/vectors/tokenizer";
+
+std::string contents(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::vector<std::string> golden_texts() {
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  std::vector<std::string> texts;
+  std::string rest = contents(kVectors / "texts.inp");
+  for (std::size_t at = 0; (at = rest.find(separator)) != std::string::npos;) {
+    texts.push_back(rest.substr(0, at));
+    rest.erase(0, at + separator.size());
+  }
+  texts.push_back(rest);  // the last text is empty, and so is its line of ids
+  return texts;
+}
+
+Tokenizer bert() {
+  return bert_tokenizer(Vocabulary::from_lines(kVectors / "bert_uncased_vocab.txt").value(), {})
+      .value();
+}
+
+void expect_golden(const Tokenizer& tokenizer, const char* file) {
+  const auto texts = golden_texts();
+  std::istringstream expected(contents(kVectors / file));
+  ASSERT_EQ(texts.size(), 47U);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    std::string line;
+    std::getline(expected, line);
+    std::istringstream numbers(line);
+    const Ids ids{std::istream_iterator<std::int32_t>(numbers), {}};
+    EXPECT_EQ(tokenizer.encode(texts[i]), ids) << "text " << i + 1;
+  }
+}
+
+TEST(Tokenizer, ReproducesAllGoldenTextsOfBert) {
+  expect_golden(bert(), "bert_uncased.out");
+}
+
+TEST(Tokenizer, ReproducesAllGoldenTextsOfGpt2) {
+  expect_golden(load_tokenizer(kVectors / "gpt2").value(), "gpt2.out");
+}
+
+TEST(Tokenizer, BytePairsOfGpt2GiveEveryTextBack) {
+  const Tokenizer tokenizer = load_tokenizer(kVectors / "gpt2").value();
+  for (const std::string& text : golden_texts())
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+}
+
+TEST(Tokenizer, ReadsTheGoldenStoryOfTheLlama) {
+  const Tokenizer tokenizer = load_tokenizer(kSource / "configs/tinyshakespeare/model").value();
+  const json golden = json::parse(contents(kSource / "tests/vectors/stories260K/greedy.json"));
+  const Ids ids = golden["greedy_ids"];
+  const std::string text = tokenizer.decode(ids);
+  EXPECT_EQ(text.substr(0, 16), "Once upon a time");
+  EXPECT_EQ(tokenizer.encode_framed(text, ids.size()), ids);
+}
+
+// ---- the shapes of today's models
+
+json base_of(const std::string& name) {
+  const auto special = [](std::int32_t id, const std::string& content) {
+    return json{{"id", id}, {"content", content}, {"special", true}};
+  };
+  if (name == "llama")
+    return json::parse(contents(kSource / "configs/tinyshakespeare/model/tokenizer.json"));
+  json out{{"added_tokens", json::array()}};
+  if (name == "gpt2") {
+    out["added_tokens"].push_back(special(50256, "<|endoftext|>"));
+    out["decoder"] = {{"type", "ByteLevel"}};
+    out["model"] = {{"type", "BPE"},
+                    {"vocab", json::parse(contents(kVectors / "gpt2/vocab.json"))}};
+    std::istringstream lines(contents(kVectors / "gpt2/merges.txt"));
+    std::string line;
+    for (std::getline(lines, line); std::getline(lines, line);)
+      if (!line.empty()) out["model"]["merges"].push_back(line);
+    return out;
+  }
+  const Vocabulary vocabulary = Vocabulary::from_lines(kVectors / "bert_uncased_vocab.txt").value();
+  out["model"] = {{"type", "WordPiece"}, {"unk_token", "[UNK]"}};
+  for (std::size_t id = 0; id < vocabulary.tokens().size(); ++id)
+    out["model"]["vocab"][vocabulary.tokens()[id]] = id;
+  for (const char* token : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})
+    out["added_tokens"].push_back(special(*vocabulary.find(token), token));
+  out["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
+  out["post_processor"] = {
+      {"type", "BertProcessing"}, {"sep", {"[SEP]", 102}}, {"cls", {"[CLS]", 101}}};
+  out["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
+  return out;
+}
+
+TEST(Tokenizer, AgreesWithTheLibrarysOwnInEveryShape) {
+  const char* other = std::getenv("SOTTO_TOKENIZER_VECTORS");  // a whole corpus, by hand
+  const json vectors =
+      json::parse(contents(other ? fs::path(other) : kVectors / "differential.json"));
+  const std::vector<std::string> texts = vectors["texts"];
+  ASSERT_GE(texts.size(), 60U);
+  for (const json& shape : vectors["shapes"]) {
+    SCOPED_TRACE(shape["name"].get<std::string>());
+    json whole = base_of(shape["base"]);
+    for (const auto& [key, value] : shape["differ"].items()) {
+      if (key == "model")
+        whole[key].update(value);
+      else
+        whole[key] = value;
+    }
+    const auto tokenizer = parse_tokenizer_json(whole.dump(), "tokenizer.json");
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    EXPECT_EQ(tokenizer->encode_framed(texts[0], 4096), shape["framed"].get<Ids>());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const json& answer = shape["answers"][i];
+      ASSERT_EQ(tokenizer->encode(texts[i]), answer["ids"].get<Ids>()) << texts[i];
+      EXPECT_EQ(tokenizer->decode(answer["ids"].get<Ids>()), answer["decoded"]) << texts[i];
+    }
+  }
+}
+
+TEST(Tokenizer, DigitsAreEveryNumber) {
+  const std::string text = "room 12\u00bd, \u216b";
+  EXPECT_EQ(digits_apart(text),
+            (std::vector<std::string>{"room ", "1", "2", "\u00bd", ", ", "\u216b"}));
+  EXPECT_EQ(runs_of_digits_apart(text),
+            (std::vector<std::string>{"room ", "12\u00bd", ", ", "\u216b"}));
+}
+
+// ---- frames and odd texts
+
+TEST(Tokenizer, FramesAndCutsToTheLongestLength) {
+  const Tokenizer tokenizer = bert();
+  const auto ids = tokenizer.encode_framed("one two three four", 4);
+  ASSERT_EQ(ids.size(), 4U);
+  EXPECT_EQ(ids.front(), tokenizer.find("[CLS]"));
+  EXPECT_EQ(ids.back(), tokenizer.find("[SEP]"));
+  EXPECT_EQ(tokenizer.encode_framed("", 4).size(), 2U);
+  EXPECT_EQ(tokenizer.pad(), tokenizer.find("[PAD]"));
+  EXPECT_EQ(tokenizer.size(), 30522);
+}
+
+TEST(Tokenizer, DropsControlCharactersAndBadBytesAndStripsAccents) {
+  const Tokenizer tokenizer = bert();
+  EXPECT_EQ(tokenizer.encode("he\x01llo \xC3\x89T\xC3\xA9\xFF"), tokenizer.encode("hello ete"));
+}
+
+TEST(Tokenizer, MakesOneUnknownOfAWordThatIsTooLong) {
+  const Tokenizer tokenizer = bert();
+  EXPECT_EQ(tokenizer.encode(std::string(101, 'a')), Ids{tokenizer.find("[UNK]").value()});
+  EXPECT_GT(tokenizer.encode(std::string(100, 'a')).size(), 1U);
+}
+
+TEST(Tokenizer, AnAddedTokenTakesTheSpaceBesideItAlongWhereItSaysSo) {
+  json file = base_of("gpt2");
+  file["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+  file["added_tokens"].push_back(
+      {{"id", 50257}, {"content", "<mask>"}, {"lstrip", true}, {"rstrip", true}});
+  const Tokenizer tokenizer = parse_tokenizer_json(file.dump(), "").value();
+  EXPECT_EQ(tokenizer.encode("a \t<mask>\n b"), tokenizer.encode("a<mask>b"));
+  EXPECT_EQ(tokenizer.encode(" \n<mask> "), Ids{50257});
+}
+
+TEST(Tokenizer, ALongWordTakesNoQuadraticTime) {
+  const Tokenizer tokenizer = load_tokenizer(kVectors / "gpt2").value();
+  const std::string word(200'000, 'a');
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(word)), word);
+}
+
+TEST(Tokenizer, AnExpressionThatBacktracksWithoutEndIsGivenUp) {
+  json file = base_of("llama");
+  file["normalizer"] = nullptr;
+  file["pre_tokenizer"] = {
+      {"type", "Split"}, {"pattern", {{"Regex", "(?:a+)+$"}}}, {"behavior", "Removed"}};
+  const Tokenizer tokenizer = parse_tokenizer_json(file.dump(), "").value();
+  EXPECT_EQ(tokenizer.encode("baaa"), tokenizer.encode("b"));
+  EXPECT_FALSE(tokenizer.encode(std::string(60, 'a') + "b").empty());  // else this runs for years
+}
+
+TEST(Tokenizer, WhatEndsInsideACharacterDecodesToReplacements) {
+  const Tokenizer tokenizer = load_tokenizer(kVectors / "gpt2").value();
+  Ids ids = tokenizer.encode("\xF0\x9F\x8C\x8D");
+  ASSERT_GT(ids.size(), 1U);
+  ids.pop_back();
+  EXPECT_EQ(tokenizer.decode(ids), "\xEF\xBF\xBD");
+  EXPECT_EQ(tokenizer.decode(Ids{-1, 999999}), "");
+}
+
+// ---- files that cannot be used
+
+void refused(const json& file, const std::string& why) {
+  const auto made = parse_tokenizer_json(file.dump(), "tokenizer.json");
+  ASSERT_FALSE(made.ok()) << why;
+  EXPECT_NE(made.error().message.find(why), std::string::npos) << made.error().message;
+}
+
+TEST(TokenizerFiles, WhatIsNotKnownIsRefusedByItsKey) {
+  const json good = base_of("llama");
+  ASSERT_TRUE(parse_tokenizer_json(good.dump(), "").ok());
+  const auto with = [&](const char* key, const json& value) {
+    json out = good;
+    out[json::json_pointer(key)] = value;
+    return out;
+  };
+  refused(with("/model/type", "Unigram"),
+          "tokenizer.json: model.type: \"Unigram\" is not supported");
+  refused(with("/normalizer", {{"type", "Precompiled"}}), "normalizer: the normalizer Precompiled");
+  refused(with("/normalizer/normalizers/1", {{"type", "Nmt"}}),
+          "normalizer[1]: the normalizer Nmt");
+  refused(with("/pre_tokenizer", {{"type", "UnicodeScripts"}}), "the pre-tokenizer UnicodeScripts");
+  refused(with("/pre_tokenizer", {{"type", "Whitespace"}}), "the pre-tokenizer Whitespace");
+  refused(with("/pre_tokenizer", {{"type", "Metaspace"}, {"prepend_scheme", "first"}}),
+          "pre_tokenizer.prepend_scheme: \"first\" is not supported");
+  refused(with("/decoder", {{"type", "CTC"}}), "the decoder CTC");
+  json nested = {{"type", "NFC"}};
+  for (int i = 0; i < 100; ++i)
+    nested = {{"type", "Sequence"}, {"normalizers", json::array({nested})}};
+  refused(with("/normalizer", nested), "is nested deeper than any tokenizer");
+  refused(with("/post_processor", {{"type", "Odd"}}), "the post-processor Odd");
+  refused(with("/pre_tokenizer",
+               {{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}}),
+          "pre_tokenizer.pattern: not a regular expression");
+  refused(with("/pre_tokenizer",
+               {{"type", "Split"}, {"pattern", {{"String", "a"}}}, {"behavior", "Contiguous"}}),
+          "pre_tokenizer.behavior");
+  refused(with("/model/unk_token", "<nothing>"), "model.unk_token: is not in the vocabulary");
+  refused(with("/model/merges/3", "oneword"), "model.merges[3]: is not two tokens");
+  refused(with("/model/merges/3", "no such"), "merge 4 (no such)");
+  refused(with("/model/vocab/again", 5), "is there twice");
+  refused(with("/model/vocab/far", 1 << 30), "token far has the id 1073741824");
+  refused(with("/model/end_of_word_suffix", "</w>"), "model.end_of_word_suffix");
+  refused(with("/added_tokens/0/id", -1), "added_tokens[0].id");
+  refused(with("/added_tokens/0/single_word", true), "added_tokens[0].single_word");
+  refused(with("/padding", {{"pad_id", -1}}), "padding.pad_id: is no id");
+  refused(with("/padding", {{"pad_id", 512}}), "padding.pad_id: the id 512 is no token's");
+  const auto framed_by = [&](const json& id) {
+    return with("/post_processor",
+                {{"type", "BertProcessing"}, {"cls", {"<s>", id}}, {"sep", {"</s>", 2}}});
+  };
+  EXPECT_TRUE(parse_tokenizer_json(framed_by(1).dump(), "").ok());
+  refused(framed_by(std::int64_t{1} << 32), "post_processor.cls: is no id");
+  refused(framed_by(512), "post_processor: the id 512 is no token's");
+  EXPECT_FALSE(parse_tokenizer_json("{", "tokenizer.json").ok());
+  EXPECT_FALSE(parse_tokenizer_json("[1]", "tokenizer.json").ok());
+}
+
+TEST(TokenizerFiles, NameTheirFileAndLine) {
+  const TemporaryDirectory folder;
+  const auto error = [&] { return load_tokenizer(folder / "").error().message; };
+  EXPECT_NE(error().find("has no tokenizer"), std::string::npos) << error();
+  std::ofstream(folder / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\na\n";
+  EXPECT_NE(error().find("vocab.txt: the vocabulary has no [SEP]"), std::string::npos) << error();
+  std::ofstream(folder / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\na\n";
+  EXPECT_NE(error().find("vocab.txt: token 5 (a) is there twice"), std::string::npos) << error();
+  std::ofstream(folder / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n[SEP]\nA\na\n";
+  EXPECT_EQ(load_tokenizer(folder / "")->encode("A"), Ids{5});
+  std::ofstream(folder / "tokenizer_config.json") << R"({"do_lower_case": false})";
+  EXPECT_EQ(load_tokenizer(folder / "")->encode("A"), Ids{4});
+  std::ofstream(folder / "vocab.json") << R"({"a": 0, "b": 1, "ab": 2})";
+  EXPECT_NE(error().find("merges.txt"), std::string::npos) << error();
+  std::ofstream(folder / "merges.txt") << "#version: 0.2\na b\nab\n";
+  EXPECT_NE(error().find("merges.txt:3: is not two tokens"), std::string::npos) << error();
+}
+
+}  // namespace
+}  // namespace sotto::text
