@@ -108,7 +108,7 @@ class Look {
       return stopped_by(same.error());
     auto family = config::model_family(job_.model.path);
     if (!family.ok()) return stopped_by(family.error());
-    auto initial = learning::initial_model(job_);
+    auto initial = around_.models.initial_model(job_);
     if (!initial.ok()) return stopped_by(initial.error());
     const std::uint64_t values = initial->values.size();
     auto noise = run::noise_terms(job_, values);
@@ -125,7 +125,10 @@ class Look {
   }
 
   bool data() {
-    auto trainer = around_.make_trainer(job_, around_.site);
+    auto examples = around_.read_examples(job_, around_.site);
+    if (!examples.ok()) return stopped_by(examples.error());
+    auto trainer =
+        around_.models.make_trainer(job_, around_.site.resources, std::move(examples).value());
     if (!trainer.ok()) return stopped_by(trainer.error());
     out_.trainer = std::move(trainer).value();
     out_.account = account_of(around_.site, job_, around_.run, out_.trainer->steps_per_round());

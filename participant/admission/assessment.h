@@ -17,19 +17,20 @@
 #include "common/model/flat_parameters.h"
 #include "common/privacy/ledger/ledger.h"
 #include "participant/admission/policy.h"
-#include "participant/learning/local_trainer.h"
 #include "participant/privacy/account.h"
+#include "participant/training/model_provider.h"
 
 namespace sotto::participant {
 
-/// Reads the site's data and builds a trainer for a job it agreed to.
-using TrainerFactory = std::function<Result<std::unique_ptr<learning::LocalTrainer>>(
-    const config::JobConfig&, const config::SiteConfig&)>;
+/// Reads the examples of a site for a job.
+using ReadExamples = std::function<Result<learning::SiteExamples>(const config::JobConfig&,
+                                                                  const config::SiteConfig&)>;
 
 /// What a site knows when a job comes. All of it outlives the assessment.
 struct Surroundings {
   const config::SiteConfig& site;
-  const TrainerFactory& make_trainer;
+  training::ModelProvider& models;
+  const ReadExamples& read_examples;
   const privacy::PrivacyLedger& ledger;
   RunId run{};
   /// As in JobContext; what is missing leaves its rules open.
@@ -58,7 +59,7 @@ struct Assessment {
   // What agreeing needs. Set when it was looked so far.
   std::optional<FlatParameters> initial;
   std::optional<codec::NoiseTerms> noise;
-  std::unique_ptr<learning::LocalTrainer> trainer;
+  std::unique_ptr<training::Trainer> trainer;
 };
 
 /// job.model.path is the site's own.

@@ -30,7 +30,8 @@ Assessment OfferJudge::assess(const config::JobConfig& job, const RunId& run) {
   return participant::assess(
       job,
       {.site = options_.site,
-       .make_trainer = options_.make_trainer,
+       .models = options_.models,
+       .read_examples = options_.read_examples,
        .ledger = ledger_,
        .run = run,
        .federation = FederationFacts{.participants = participants,

@@ -9,8 +9,7 @@
 
 #include "common/base/result.h"
 #include "common/crypto/secure_random.h"
-#include "participant/learning/blas.h"
-#include "participant/learning/tasks/text_generator.h"
+#include "participant/learning/torch_models.h"
 
 namespace sotto::participant {
 
@@ -18,7 +17,7 @@ namespace {
 
 struct Arguments {
   std::string model, prompt;
-  learning::GenerationSettings settings;
+  training::GenerationSettings settings;
   std::uint64_t seed = 0;
   std::uint32_t threads = 1;
   bool json = false;
@@ -36,10 +35,11 @@ crypto::StreamRandom random_of(const Arguments& args) {
 }
 
 void run(const Arguments& args) {
-  learning::use_threads(args.threads);
-  auto opened = learning::TextGenerator::open(args.model);
+  training::ModelProvider& models = learning::torch_models();
+  models.use_threads(args.threads);
+  auto opened = models.open_text_generator(args.model);
   if (!opened.ok()) throw StartupError(opened.error().message);
-  learning::TextGenerator& generator = **opened;
+  training::TextGenerator& generator = **opened;
   crypto::StreamRandom random = random_of(args);
   if (const Status started = generator.start(args.prompt, args.settings); !started.ok())
     throw StartupError(started.error().message);
@@ -74,7 +74,7 @@ void add_generate_command(CLI::App& app) {
                   "At most so many; the model's end token and its last position end a text too")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
-  learning::Sampling& sampling = args->settings.sampling;
+  training::Sampling& sampling = args->settings.sampling;
   sub->add_option("--temperature", sampling.temperature,
                   "0 takes the likeliest token each time; 1 draws as the model says, less sticks "
                   "closer to it")

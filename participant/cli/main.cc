@@ -43,7 +43,7 @@
 #include "participant/identity/preshared_keys.h"
 #include "participant/identity/site_audit.h"
 #include "participant/learning/blas.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "participant/training/alone.h"
 
 namespace {
@@ -107,7 +107,8 @@ int run(const RunArguments& args) {
       .site = config::load_site(site_file),
       .preshared =
           participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
-      .make_trainer = participant::trainer_from_files(records),
+      .models = learning::torch_models(),
+      .read_examples = records.reader(),
       .unix_now = unix_now,
       .evidence = args.dir + "/evidence",
       .approvals = args.dir + "/" + participant::kApprovalsFile,
@@ -118,7 +119,7 @@ int run(const RunArguments& args) {
       .drill = parse_drill(args.drill)};
   const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
   learning::use_threads(options.site.resources.threads);
-  const learning::BlasDescription blas = learning::blas_description();
+  const sotto::training::BlasDescription blas = learning::blas_description();
   log(identity.name + ": " + blas.text);
   log(identity.name + ": " + participant::keys_line(keys, membership));
   if (blas.is_slow) {
@@ -256,7 +257,8 @@ void add_train_alone(CLI::App& app) {
       key = participant::records_key(sotto::command::open_keystore(args->dir, args->unlock));
     participant::SiteRecords records(args->dir, std::move(key));
     const auto began = std::chrono::steady_clock::now();
-    const auto r = or_stop(participant::train_alone(job, site, records, ledger));
+    const auto r =
+        or_stop(participant::train_alone(job, site, records, learning::torch_models(), ledger));
     for (const std::string& line : r.warnings)
       std::fprintf(stderr, "warning: %s\n", line.c_str());
     const double wall_s =

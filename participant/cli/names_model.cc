@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "participant/learning/tasks/entity_finder.h"
 
 namespace sotto::participant {
 
@@ -14,27 +13,28 @@ namespace {
 
 class NamesModel final : public masking::SpanFinder {
  public:
-  NamesModel(std::unique_ptr<learning::EntityFinder> model, std::vector<std::string> labels)
+  NamesModel(std::unique_ptr<training::EntityFinder> model, std::vector<std::string> labels)
       : model_(std::move(model)), labels_(std::move(labels)) {}
 
   Result<std::vector<masking::Span>> find(std::string_view line) override {
     const auto entities = model_->find(line);
     if (!entities) return Error{"names_model: " + entities.error().message};
     std::vector<masking::Span> out;
-    for (const learning::TextEntity& e : *entities)
+    for (const training::TextEntity& e : *entities)
       if (std::ranges::find(labels_, e.label) != labels_.end()) out.push_back({e.begin, e.end});
     return out;
   }
 
  private:
-  std::unique_ptr<learning::EntityFinder> model_;
+  std::unique_ptr<training::EntityFinder> model_;
   std::vector<std::string> labels_;
 };
 
 }  // namespace
 
-std::unique_ptr<masking::SpanFinder> open_names_model(const masking::NamesModelPlan& plan) {
-  auto model = learning::EntityFinder::open(plan.path);
+std::unique_ptr<masking::SpanFinder> open_names_model(const masking::NamesModelPlan& plan,
+                                                      training::ModelProvider& models) {
+  auto model = models.open_entity_finder(plan.path);
   if (!model) throw StartupError("names_model: " + model.error().message);
   const std::vector<std::string>& known = (*model)->labels();
   std::string list;

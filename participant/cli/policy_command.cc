@@ -26,6 +26,7 @@
 #include "participant/driver/participant.h"
 #include "participant/identity/enrolment.h"
 #include "participant/identity/site_audit.h"
+#include "participant/learning/torch_models.h"
 
 namespace sotto::participant {
 
@@ -63,10 +64,13 @@ void explain(const Arguments& args, int& exit_code) {
   std::optional<keystore::Keystore> keys;
   if (joined || names_record_stores(site)) keys = command::open_keystore(args.dir, args.unlock);
   SiteRecords records(args.dir, keys ? std::optional(records_key(*keys)) : std::nullopt);
-  const TrainerFactory factory = trainer_from_files(records);
+  const ReadExamples read_examples = records.reader();
   const std::uint64_t now = unix_now();
-  Surroundings around{
-      .site = site, .make_trainer = factory, .ledger = ledger, .now = config::local_time(now)};
+  Surroundings around{.site = site,
+                      .models = learning::torch_models(),
+                      .read_examples = read_examples,
+                      .ledger = ledger,
+                      .now = config::local_time(now)};
   std::optional<Bytes32> kind;
   // In a folder that joined no federation the rules about it stay open.
   if (joined) {

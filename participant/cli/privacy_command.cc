@@ -15,9 +15,9 @@
 #include "common/job/privacy_statement.h"
 #include "common/privacy/accounting/selection.h"
 #include "common/storage/atomic_file.h"
-#include "participant/learning/local_trainer.h"
 #include "participant/privacy/privacy_batch.h"
 #include "participant/privacy/privacy_questions.h"
+#include "participant/training/dp_steps.h"
 
 namespace sotto::participant {
 
@@ -78,7 +78,7 @@ PrivacyQuestion question_of_job(const config::JobConfig& job, Arguments& args) {
                        "follows from the declared number of examples: give --examples");
   args.delta = job.differential_privacy.target_delta;
   privacy::DpSgdSteps steps =
-      or_stop(learning::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
+      or_stop(training::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
   steps.steps = job.covered_steps();
   return {.parts = {steps}, .delta = args.delta};
 }

@@ -12,7 +12,7 @@
 #include "common/identity/keystore.h"
 #include "participant/data/known_stores.h"
 #include "participant/data/secure_record_store.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/data/site_examples.h"
 
 namespace sotto::participant {
 
@@ -33,6 +33,13 @@ class SiteRecords {
   /// place of the one that was imported.
   Result<learning::SiteExamples> examples(const config::JobConfig& job,
                                           const config::SiteConfig& site);
+
+  /// examples() as a function; this outlives it.
+  auto reader() {
+    return [this](const config::JobConfig& job, const config::SiteConfig& site) {
+      return examples(job, site);
+    };
+  }
 
   /// Of all stores since the start.
   [[nodiscard]] records::OpenCounts counts() const;

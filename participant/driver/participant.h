@@ -1,6 +1,6 @@
 // A participant: owns the site's data, trainer, policy, ledger and guard; answers job offers and
-// carries out what its ParticipantSession asks for. Runs under any Host. Names no torch: trainers
-// come from a factory.
+// carries out what its ParticipantSession asks for. Runs under any Host. Includes no torch: models
+// and trainers come from a ModelProvider.
 #pragma once
 
 #include <filesystem>
@@ -24,18 +24,13 @@
 
 namespace sotto::participant {
 
-class SiteRecords;
-
-/// The factory of the real programs: files and record stores named in site.json. `records` outlives
-/// it.
-TrainerFactory trainer_from_files(SiteRecords& records);
-
 struct ParticipantOptions {
   MemberId self{};
   config::Roster roster;
   config::SiteConfig site;
   secagg::PresharedKeys preshared;
-  TrainerFactory make_trainer;
+  training::ModelProvider& models;  // outlives the participant
+  ReadExamples read_examples;
   /// What the clocks on the site's walls show, for its hours and for approvals.
   std::function<std::uint64_t()> unix_now;
   std::filesystem::path evidence;      // folder for contradictions of others; empty: none is kept

@@ -99,13 +99,13 @@ void Participant::Impl::start_training(TrainRequest request) {
   run->trained.reset();
 
   struct Work {
-    learning::LocalTrainer& trainer;
+    training::Trainer& trainer;
     TrainRequest request;
     TimePoint began;
     crypto::StreamRandom random;
     Status outcome;
     std::vector<std::uint64_t> metrics;
-    std::optional<learning::TrainedUpdate> trained;
+    std::optional<training::TrainedUpdate> trained;
   };
 
   auto work = std::shared_ptr<Work>(new Work{
@@ -119,7 +119,7 @@ void Participant::Impl::start_training(TrainRequest request) {
           SOTTO_ASSIGN_OR_RETURN(
               auto trained,
               work->trainer.train(*work->request.model, work->request.round.server_round(),
-                                  work->random, [](learning::TrainingProgress) {}));
+                                  work->random, [](training::TrainingProgress) {}));
           work->trained = std::move(trained);
           return {};
         });

@@ -27,7 +27,7 @@ struct Run {
   Bytes32 job_hash{};
   RunId id{};
   SiteAccount account;
-  std::unique_ptr<learning::LocalTrainer> trainer;
+  std::unique_ptr<training::Trainer> trainer;
   std::unique_ptr<ParticipantSession> session;
   std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   wire::JobReply reply;               // the newest one
@@ -35,7 +35,7 @@ struct Run {
   bool withdrawn = false;             // for good
 
   // Of the newest computation. A later attempt may need it again (2.7), so masking takes a copy.
-  std::optional<learning::TrainedUpdate> trained;
+  std::optional<training::TrainedUpdate> trained;
   std::vector<std::uint64_t> metrics;
 
   std::vector<ParameterShape> layout;         // of the job's model

@@ -45,8 +45,8 @@ void prepare_blas_or_reexec(int /*argc*/, char** argv) {
   execv("/proc/self/exe", argv);  // returns only on failure: then slower, not wrong
 }
 
-BlasDescription blas_description() {
-  BlasDescription out;
+training::BlasDescription blas_description() {
+  training::BlasDescription out;
   const std::string library = library_of("sgemm_");
   if (const auto config = symbol<char* (*)()>("openblas_get_config"); config != nullptr) {
     out.text = config();

@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+
+#include "participant/training/model_provider.h"
 
 namespace sotto::learning {
 
@@ -12,12 +13,7 @@ namespace sotto::learning {
 /// once. Returns when there is nothing to do or that fails.
 void prepare_blas_or_reexec(int argc, char** argv);
 
-struct BlasDescription {
-  std::string text;      // library, kernel, threads: one line for the log
-  bool is_slow = false;  // the reference implementation: the program should warn
-};
-
-BlasDescription blas_description();
+training::BlasDescription blas_description();
 
 /// Threads of torch and of OpenBLAS, for the whole process.
 void use_threads(std::uint32_t threads);

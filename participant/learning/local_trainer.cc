@@ -1,5 +1,3 @@
-#include "participant/learning/local_trainer.h"
-
 #include <algorithm>
 #include <cmath>
 #include <exception>
@@ -21,15 +19,19 @@
 #include "participant/learning/tasks/evaluation_torch.h"
 #include "participant/learning/tasks/metrics.h"
 #include "participant/learning/tokenized_examples.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "participant/learning/transformer/pretrained.h"
 #include "participant/learning/transformer/transformer_torch.h"
 #include "participant/text/tokenizer.h"
+#include "participant/training/dp_steps.h"
 
 namespace sotto::learning {
 namespace {
 
 using at::Tensor;
+using training::TrainedUpdate;
+using training::TrainingProgress;
 
 Result<at::Device> device_named(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
@@ -76,7 +78,7 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-class TorchTrainer final : public LocalTrainer {
+class TorchTrainer final : public training::Trainer {
  public:
   explicit TorchTrainer(Setup setup)
       : setup_(std::move(setup)),
@@ -395,9 +397,9 @@ Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& 
 
 }  // namespace
 
-Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConfig& job,
-                                                           const config::SiteResources& resources,
-                                                           SiteExamples examples) {
+Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig& job,
+                                                        const config::SiteResources& resources,
+                                                        SiteExamples examples) {
   const std::filesystem::path folder = job.model.path;
   SOTTO_ASSIGN_OR_RETURN(ModelSpec model, spec_of(job));
   SOTTO_ASSIGN_OR_RETURN(ModelModules modules, modules_of(model));
@@ -423,7 +425,7 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
   };
   const std::uint64_t training_examples = declared(examples.training_examples, train);
   SOTTO_ASSIGN_OR_RETURN(const privacy::DpSgdSteps steps,
-                         dp_steps_per_round(job, training_examples));
+                         training::dp_steps_per_round(job, training_examples));
   const std::uint64_t evaluation_examples = declared(examples.evaluation_examples, evaluation);
   auto trainer = std::make_unique<TorchTrainer>(
       Setup{job, model, modules, resources, device, shared->pad(), steps, std::move(train).value(),
@@ -433,7 +435,7 @@ Result<std::unique_ptr<LocalTrainer>> LocalTrainer::create(const config::JobConf
     SOTTO_TRY(trainer->load_frozen(frozen));
   }
   SOTTO_TRY(trainer->check_every_parameter_is_used());
-  return std::unique_ptr<LocalTrainer>(std::move(trainer));
+  return std::unique_ptr<training::Trainer>(std::move(trainer));
 }
 
 }  // namespace sotto::learning

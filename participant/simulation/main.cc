@@ -25,7 +25,7 @@
 #include "participant/data/partition.h"
 #include "participant/driver/participant.h"
 #include "participant/learning/blas.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "participant/simulation/simulation.h"
 
 namespace {
@@ -202,10 +202,9 @@ class Federation {
         .self = id,
         .roster = roster_,
         .site = site_config(i),
-        .make_trainer =
-            [&site](const config::JobConfig& job, const config::SiteConfig& at) {
-              return learning::LocalTrainer::create(job, at.resources, site.examples);
-            },
+        .models = learning::torch_models(),
+        .read_examples = [&site](const config::JobConfig&,
+                                 const config::SiteConfig&) { return site.examples; },
         .unix_now =
             [] { return std::uint64_t{0}; }};  // virtual sites have neither hours nor people
     site.app = std::make_unique<participant::Participant>(

@@ -8,7 +8,6 @@
 #include "common/crypto/secure_random.h"
 #include "common/job/plan.h"
 #include "participant/admission/policy.h"
-#include "participant/learning/local_trainer.h"
 #include "participant/privacy/account.h"
 
 namespace sotto::participant {
@@ -48,14 +47,15 @@ Result<double> majority_accuracy(const learning::SiteExamples& examples,
 }  // namespace
 
 Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
-                                SiteRecords& records, privacy::PrivacyLedger& ledger) {
+                                SiteRecords& records, training::ModelProvider& models,
+                                privacy::PrivacyLedger& ledger) {
   if (const auto missing = undeclared(site.data, job)) return Error{missing->detail};
   SOTTO_ASSIGN_OR_RETURN(auto examples, records.examples(job, site));
   SOTTO_ASSIGN_OR_RETURN(const double majority, majority_accuracy(examples, job));
   AloneResult result{.accuracy_majority = majority, .delta = job.differential_privacy.target_delta};
   SOTTO_ASSIGN_OR_RETURN(auto trainer,
-                         learning::LocalTrainer::create(job, site.resources, std::move(examples)));
-  SOTTO_ASSIGN_OR_RETURN(auto model, learning::initial_model(job));
+                         models.make_trainer(job, site.resources, std::move(examples)));
+  SOTTO_ASSIGN_OR_RETURN(auto model, models.initial_model(job));
 
   crypto::OsRandom random;
   RunId run{};
@@ -65,7 +65,7 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   for (std::string& line : delta_warnings(site.policy, job, trainer->training_examples()))
     result.warnings.push_back(std::move(line));
   for (std::uint64_t r = 1; r <= job.rounds.num_server_rounds; ++r) {
-    auto trained = trainer->train(model, r, random, [](learning::TrainingProgress) {});
+    auto trained = trainer->train(model, r, random, [](training::TrainingProgress) {});
     const std::string place = "round " + std::to_string(r) + ": ";
     if (!trained.ok()) return Error{place + trained.error().message};
     for (const std::string& line : trained->warnings)

@@ -10,6 +10,7 @@
 #include "common/config/site.h"
 #include "common/privacy/ledger/ledger.h"
 #include "participant/data/site_records.h"
+#include "participant/training/model_provider.h"
 
 namespace sotto::participant {
 
@@ -26,6 +27,7 @@ struct AloneResult {
 
 /// The job's rounds and steps on the site's data alone, each round charged to the site's ledger.
 Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
-                                SiteRecords& records, privacy::PrivacyLedger& ledger);
+                                SiteRecords& records, training::ModelProvider& models,
+                                privacy::PrivacyLedger& ledger);
 
 }  // namespace sotto::participant

@@ -7,10 +7,10 @@
 #include <gtest/gtest.h>
 
 #include "common/privacy/accounting/accountant.h"
-#include "participant/learning/local_trainer.h"
-#include "tests/indistinguishable/hostile_coordinator.h"
-#include "tests/indistinguishable/small_task.h"
+#include "participant/learning/torch_models.h"
+#include "tests/participant/hostile_coordinator.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/small_task.h"
 
 namespace sotto::outside_test {
 namespace {
@@ -38,7 +38,8 @@ class Bisection {
                        .policy = {{"max_epsilon", 8},
                                   {"max_epsilon_per_job", 8},
                                   {"max_jobs_judged_per_day", 1000}}},
-                      coordinator.roster(), coordinator.site_id(), coordinator.site_key());
+                      learning::torch_models(), coordinator.roster(), coordinator.site_id(),
+                      coordinator.site_key());
     coordinator.connect(site);
     for (int i = 0; i < 20; ++i) {
       const double middle = as_sent((low_ + high_) / 2);
@@ -123,7 +124,8 @@ TEST(DeclaredSize, NoiseAndRateOfARoundFollowFromIt) {
                       {.training = file_of(std::vector<std::string>(records, "yes\tgood film")),
                        .evaluation = file_of(task.evaluation),
                        .declared = {{"training_examples", 20}, {"evaluation_examples", 3}}},
-                      coordinator.roster(), coordinator.site_id(), coordinator.site_key());
+                      learning::torch_models(), coordinator.roster(), coordinator.site_id(),
+                      coordinator.site_key());
     coordinator.connect(site);
     const config::JobConfig job = load_task(folder);
     coordinator.offer(job);

@@ -14,11 +14,11 @@
 #include <gtest/gtest.h>
 
 #include "common/job/saved_model.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "tests/indistinguishable/crafted_models.h"
-#include "tests/indistinguishable/hostile_coordinator.h"
-#include "tests/indistinguishable/small_task.h"
+#include "tests/participant/hostile_coordinator.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/small_task.h"
 
 namespace sotto::outside_test {
 namespace {
@@ -34,8 +34,8 @@ Outside conversation(const SmallTask& task, const SiteFiles& files, const Script
   const fs::path folder = learning::own_folder();  // the same for both: no path tells them apart
   write_task(task, folder);
   HostileCoordinator coordinator;
-  ObservedSite site(folder, files, coordinator.roster(), coordinator.site_id(),
-                    coordinator.site_key());
+  ObservedSite site(folder, files, learning::torch_models(), coordinator.roster(),
+                    coordinator.site_id(), coordinator.site_key());
   coordinator.connect(site);
   script(coordinator, folder);
   return site.outside();

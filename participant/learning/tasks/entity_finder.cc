@@ -1,5 +1,3 @@
-#include "participant/learning/tasks/entity_finder.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
@@ -16,6 +14,7 @@
 #include "common/model/checkpoint.h"
 #include "participant/learning/tasks/entities.h"
 #include "participant/learning/tasks/text_windows.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/model_folder.h"
 #include "participant/learning/transformer/transformer_torch.h"
 #include "participant/text/words.h"
@@ -24,6 +23,7 @@ namespace sotto::learning {
 namespace {
 
 namespace fs = std::filesystem;
+using training::TextEntity;
 
 /// Attention grows with the square of a window, whatever positions a model has.
 constexpr std::size_t kLargestWindow = 512;
@@ -80,7 +80,7 @@ Result<Tags> tags_of(const std::vector<std::string>& classes) {
   return out;
 }
 
-class TorchFinder final : public EntityFinder {
+class TorchFinder final : public training::EntityFinder {
  public:
   TorchFinder(ModelFolder folder, Tags tags, std::size_t room)
       : model_(std::move(folder.spec), folder.modules, at::kCPU),
@@ -179,7 +179,7 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindo
 
 }  // namespace
 
-Result<std::unique_ptr<EntityFinder>> EntityFinder::open(const fs::path& folder) {
+Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(const fs::path& folder) {
   const auto refused = [&](const std::string& why) { return Error{folder.string() + ": " + why}; };
   SOTTO_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(folder));
   std::vector<std::string> classes = classes_of_run(checkpoint.metadata());
@@ -200,7 +200,7 @@ Result<std::unique_ptr<EntityFinder>> EntityFinder::open(const fs::path& folder)
   auto finder = std::make_unique<TorchFinder>(std::move(opened), std::move(tags).value(),
                                               std::min(positions, kLargestWindow) - frame);
   SOTTO_TRY(finder->load(weights));
-  return std::unique_ptr<EntityFinder>(std::move(finder));
+  return std::unique_ptr<training::EntityFinder>(std::move(finder));
 }
 
 }  // namespace sotto::learning

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "participant/learning/local_trainer.h"
 #include "participant/learning/tasks/entities.h"
 
 namespace sotto::learning {

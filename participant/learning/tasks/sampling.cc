@@ -9,7 +9,7 @@
 
 namespace sotto::learning {
 
-std::int32_t next_token(std::span<const float> logits, const Sampling& sampling,
+std::int32_t next_token(std::span<const float> logits, const training::Sampling& sampling,
                         crypto::StreamRandom& random) {
   SOTTO_CHECK(!logits.empty(), "a vocabulary has tokens");
   const auto likeliest = std::max_element(logits.begin(), logits.end());

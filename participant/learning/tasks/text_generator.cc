@@ -1,5 +1,3 @@
-#include "participant/learning/tasks/text_generator.h"
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -8,6 +6,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "participant/learning/tasks/sampling.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/model_folder.h"
 #include "participant/learning/transformer/transformer_torch.h"
 
@@ -16,14 +16,14 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD: a character that is not whole
 
-class TorchGenerator final : public TextGenerator {
+class TorchGenerator final : public training::TextGenerator {
  public:
   TorchGenerator(ModelSpec spec, const ModelModules& modules, text::Tokenizer tokenizer)
       : model_(std::move(spec), modules, at::kCPU), tokenizer_(std::move(tokenizer)) {}
 
   Status load(const FlatParameters& parameters) { return model_.load(parameters); }
 
-  Status start(std::string_view prompt, const GenerationSettings& settings) override;
+  Status start(std::string_view prompt, const training::GenerationSettings& settings) override;
   Result<std::optional<std::string>> next(crypto::StreamRandom& random) override;
 
   [[nodiscard]] std::uint32_t generated() const override {
@@ -36,14 +36,15 @@ class TorchGenerator final : public TextGenerator {
 
   Transformer model_;
   text::Tokenizer tokenizer_;
-  GenerationSettings settings_;
+  training::GenerationSettings settings_;
   KeyValueCache cache_;
   std::vector<std::int32_t> ids_;  // the prompt's and the generated ones
   std::size_t prompt_ = 0;         // how many are the prompt's
   std::size_t said_ = 0;           // bytes of their decoding that are out
 };
 
-Status TorchGenerator::start(std::string_view prompt, const GenerationSettings& settings) {
+Status TorchGenerator::start(std::string_view prompt,
+                             const training::GenerationSettings& settings) {
   const auto positions = model_.spec().config.max_position_embeddings;
   // Whole: a prompt whose end was cut off would be gone on with in its middle.
   std::vector<std::int32_t> ids = tokenizer_.before();
@@ -102,13 +103,14 @@ Result<std::optional<std::string>> TorchGenerator::next(crypto::StreamRandom& ra
 
 }  // namespace
 
-Result<std::unique_ptr<TextGenerator>> TextGenerator::open(const std::filesystem::path& folder) {
+Result<std::unique_ptr<training::TextGenerator>> open_text_generator(
+    const std::filesystem::path& folder) {
   SOTTO_ASSIGN_OR_RETURN(ModelFolder opened,
                          open_model_folder(folder, {.kind = ModelHead::Kind::kLanguageModel}));
   auto generator = std::make_unique<TorchGenerator>(std::move(opened.spec), opened.modules,
                                                     std::move(opened.tokenizer));
   SOTTO_TRY(generator->load(opened.weights));
-  return std::unique_ptr<TextGenerator>(std::move(generator));
+  return std::unique_ptr<training::TextGenerator>(std::move(generator));
 }
 
 }  // namespace sotto::learning

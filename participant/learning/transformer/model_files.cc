@@ -1,6 +1,6 @@
 // What a job's model folder says and holds.
 #include "common/model/checkpoint.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "participant/learning/transformer/pretrained.h"
 

@@ -8,7 +8,7 @@
 #include "participant/data/import.h"
 #include "participant/data/record_file.h"
 #include "participant/learning/blas.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "tests/bench/bench.h"
 #include "tests/temporary_directory.h"
 
@@ -16,8 +16,8 @@ namespace sotto::bench {
 namespace {
 
 using learning::Examples;
-using learning::LocalTrainer;
 using records::SecureRecordStore;
+using training::Trainer;
 
 constexpr int kRuns = 7;
 
@@ -52,11 +52,11 @@ class Case {
 
   [[nodiscard]] Examples stored() const { return learning::stored_examples(store_, job_).value(); }
 
-  [[nodiscard]] std::unique_ptr<LocalTrainer> trainer(const Examples& examples) const {
-    return LocalTrainer::create(job_, {.device = "cpu", .threads = 1}, {examples, {}}).value();
+  [[nodiscard]] std::unique_ptr<training::Trainer> trainer(const Examples& examples) const {
+    return make_trainer(job_, {.device = "cpu", .threads = 1}, {examples, {}}).value();
   }
 
-  void epoch(LocalTrainer& trainer) const {
+  void epoch(training::Trainer& trainer) const {
     crypto::StreamRandom seeded(3);
     SOTTO_CHECK(trainer.train(model_, 1, seeded, nullptr).ok(), "an epoch");
   }

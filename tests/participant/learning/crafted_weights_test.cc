@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/own_folder.h"
 
@@ -107,7 +107,7 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
     for (const std::string& text : more)
       train.push_back({text, 0});
     const auto count = static_cast<double>(train.size());
-    const auto trainer = LocalTrainer::create(job_, resources_, {std::move(train), {}}).value();
+    const auto trainer = make_trainer(job_, resources_, {std::move(train), {}}).value();
     crypto::StreamRandom random(3);
     const auto update = trainer->train(model_, 1, random, nullptr).value().update;
     std::vector<double> sum;

@@ -1,7 +1,5 @@
 // Claims about finding entities in running texts: where they are to the byte, whatever the length
 // of the text, and which folders are refused.
-#include "participant/learning/tasks/entity_finder.h"
-
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -13,6 +11,7 @@
 
 #include "common/model/safetensors.h"
 #include "participant/learning/tasks/text_windows.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/model_modules.h"
 #include "tests/participant/learning/own_folder.h"
 
@@ -124,14 +123,14 @@ class FoundEntities : public ::testing::Test {
   }
 
   [[nodiscard]] std::string refusal() const {
-    const auto opened = EntityFinder::open(folder_);
+    const auto opened = open_entity_finder(folder_);
     return opened.ok() ? "" : opened.error().message;
   }
 
-  [[nodiscard]] static std::string found(EntityFinder& finder, const std::string& text) {
-    const std::vector<TextEntity> entities = finder.find(text).value();
+  [[nodiscard]] static std::string found(training::EntityFinder& finder, const std::string& text) {
+    const std::vector<training::TextEntity> entities = finder.find(text).value();
     std::string out;
-    for (const TextEntity& e : entities)
+    for (const training::TextEntity& e : entities)
       out += e.label + ":" + text.substr(e.begin, e.end - e.begin) + "|";
     return out;
   }
@@ -149,7 +148,7 @@ class FoundEntities : public ::testing::Test {
 
 TEST_F(FoundEntities, ArePlacedToTheByteWhateverTheCharactersTake) {
   write_weights(notes_);
-  const auto finder = EntityFinder::open(folder_).value();
+  const auto finder = open_entity_finder(folder_).value();
   EXPECT_EQ(finder->labels(), (std::vector<std::string>{"PER", "LOC"}));
   EXPECT_EQ(found(*finder, "\u00BBZo\u00EB  M\u00FCller\u00AB\u2192 \u0141\u00F3d\u017A, Sarah's"),
             "PER:Zo\u00EB  M\u00FCller|LOC:\u0141\u00F3d\u017A|PER:Sarah|");
@@ -162,7 +161,7 @@ TEST_F(FoundEntities, ArePlacedToTheByteWhateverTheCharactersTake) {
 
 TEST_F(FoundEntities, ATextOfAnyLengthIsReadToItsEnd) {
   write_weights(notes_);
-  const auto finder = EntityFinder::open(folder_).value();
+  const auto finder = open_entity_finder(folder_).value();
   std::string text, expected;
   for (int i = 0; i < 1000; ++i) {
     text += i % 3 == 0 ? "Sara M\u00FCller " : "say say \u0141\u00F3d\u017A ";
@@ -180,10 +179,10 @@ TEST_F(FoundEntities, LabelsAreThoseOfTheRunElseThoseOfTheConfiguration) {
   write_config(
       {{"id2label", {{"0", "O"}, {"1", "B-LOC"}, {"2", "I-LOC"}, {"3", "B-PER"}, {"4", "I-PER"}}}});
   write_weights({});
-  EXPECT_EQ(found(*EntityFinder::open(folder_).value(), "Sara \u0141\u00F3d\u017A"),
+  EXPECT_EQ(found(*open_entity_finder(folder_).value(), "Sara \u0141\u00F3d\u017A"),
             "LOC:Sara|PER:\u0141\u00F3d\u017A|");
   write_weights(notes_);
-  EXPECT_EQ(found(*EntityFinder::open(folder_).value(), "Sara \u0141\u00F3d\u017A"),
+  EXPECT_EQ(found(*open_entity_finder(folder_).value(), "Sara \u0141\u00F3d\u017A"),
             "PER:Sara|LOC:\u0141\u00F3d\u017A|");
 }
 
@@ -227,7 +226,7 @@ TEST_F(FoundEntities, AnAnswerThatIsNotFiniteIsAnErrorAndNotNoEntity) {
     at += p.count();
   }
   ASSERT_TRUE(write_safetensors(folder_ / "model.safetensors", weights, notes_).ok());
-  const auto finder = EntityFinder::open(folder_).value();
+  const auto finder = open_entity_finder(folder_).value();
   const auto answer = finder->find("say Sara");
   ASSERT_FALSE(answer.ok());
   EXPECT_NE(answer.error().message.find("not finite"), std::string::npos);

@@ -13,8 +13,8 @@
 #include <gtest/gtest.h>
 
 #include "participant/learning/dp_sgd/draw_gradient_torch.h"
-#include "participant/learning/local_trainer.h"
 #include "participant/learning/tasks/evaluation_torch.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/failing_memory.h"
@@ -117,11 +117,11 @@ class FailingExamples : public ::testing::Test {
     std::vector<std::string> warnings;
   };
 
-  [[nodiscard]] std::unique_ptr<LocalTrainer> trainer_of(Examples train) const {
-    return LocalTrainer::create(job_, resources_, {std::move(train), {}}).value();
+  [[nodiscard]] std::unique_ptr<training::Trainer> trainer_of(Examples train) const {
+    return make_trainer(job_, resources_, {std::move(train), {}}).value();
   }
 
-  Result<Step> try_step(LocalTrainer& trainer) const {
+  Result<Step> try_step(training::Trainer& trainer) const {
     crypto::StreamRandom random(3);
     const auto trained = trainer.train(model_, 1, random, nullptr);
     if (!trained) return trained.error();
@@ -346,7 +346,7 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
 
 TEST_F(FailingExamples, AnEvaluationReadsABatchThatFailsAgainOneByOne) {
   const auto counts_of = [&](Examples evaluation) {
-    return LocalTrainer::create(job_, resources_, {lines(), std::move(evaluation)})
+    return make_trainer(job_, resources_, {lines(), std::move(evaluation)})
         .value()
         ->evaluate(model_)
         .value();
@@ -398,7 +398,7 @@ TEST_P(OneTokenLines, AreTrainedOnAndEvaluatedWithoutALoss) {
   const std::vector<Example> texts{{"a", 0}, {"b", 0}, {"c", 0}, {"a b c", 0}};
   for (const bool is_private : {true, false}) {
     job_.differential_privacy.enabled = is_private;
-    const auto trainer = LocalTrainer::create(job_, {.threads = 1}, {texts, texts}).value();
+    const auto trainer = make_trainer(job_, {.threads = 1}, {texts, texts}).value();
     const FlatParameters model = initial_model(job_).value();
     crypto::StreamRandom random(1);
     const auto trained = trainer->train(model, 1, random, nullptr);

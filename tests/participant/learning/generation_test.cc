@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "participant/learning/tasks/text_generator.h"
+#include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/own_folder.h"
 #include "tests/participant/learning/transformer_fixture.h"
@@ -49,8 +49,8 @@ struct Piecewise {
   }
 };
 
-Piecewise generated(TextGenerator& generator, std::string_view prompt,
-                    const GenerationSettings& settings, std::uint64_t seed = 1) {
+Piecewise generated(training::TextGenerator& generator, std::string_view prompt,
+                    const training::GenerationSettings& settings, std::uint64_t seed = 1) {
   crypto::StreamRandom random(seed);
   const Status started = generator.start(prompt, settings);
   EXPECT_TRUE(started.ok());
@@ -93,7 +93,7 @@ TEST_P(CachedModel, SaysTheSameAsTheWholeTextHoweverItIsCut) {
 TEST(Generation, GivesTheGoldenTextOfStories260KPieceByPiece) {
   const json expected = golden();
   const auto ids = expected["greedy_ids"].get<std::vector<std::int32_t>>();
-  const auto generator = TextGenerator::open(kStories).value();
+  const auto generator = open_text_generator(kStories).value();
   const auto tokens = static_cast<std::uint32_t>(ids.size() - 1);
   const Piecewise said = generated(*generator, "", {.max_new_tokens = tokens});
   EXPECT_EQ(said.text(), expected["greedy_text"]);
@@ -105,7 +105,7 @@ TEST(Generation, GivesTheGoldenTextOfStories260KPieceByPiece) {
 }
 
 TEST(Generation, GoesOnWithAPromptWhereItEnds) {
-  const auto generator = TextGenerator::open(kStories).value();
+  const auto generator = open_text_generator(kStories).value();
   const std::string whole = golden()["greedy_text"];
   const std::string prompt = whole.substr(0, whole.find(' ', 12));  // of whole words
   const std::string more = generated(*generator, prompt, {.max_new_tokens = 40}).text();
@@ -114,8 +114,8 @@ TEST(Generation, GoesOnWithAPromptWhereItEnds) {
 }
 
 TEST(Generation, PiecesAreTheWholeTextAndHoldNoHalfCharacter) {
-  const auto generator = TextGenerator::open(kStories).value();
-  const GenerationSettings wild{.max_new_tokens = 100, .sampling = {.temperature = 5}};
+  const auto generator = open_text_generator(kStories).value();
+  const training::GenerationSettings wild{.max_new_tokens = 100, .sampling = {.temperature = 5}};
   for (std::uint64_t seed = 1; seed <= 2; ++seed) {
     const Piecewise said = generated(*generator, "Once", wild, seed);
     EXPECT_EQ(said.text(), generated(*generator, "Once", wild, seed).text()) << "the seed decides";
@@ -144,14 +144,14 @@ TEST(Generation, EndsAtTheModelsEndToken) {
   const auto ids = golden()["greedy_ids"].get<std::vector<std::int32_t>>();
   const auto first = std::find(ids.begin() + 1, ids.end(), ids[20]) - ids.begin();
   const auto generator =
-      TextGenerator::open(changed_stories("eos_token_id", {ids[20], 511})).value();
+      open_text_generator(changed_stories("eos_token_id", {ids[20], 511})).value();
   (void)generated(*generator, "", {.max_new_tokens = 100});
   EXPECT_EQ(generator->generated(), static_cast<std::uint32_t>(first));
 }
 
 TEST(Generation, EndsAtTheModelsLastPositionAndRefusesALongerPrompt) {
   const auto generator =
-      TextGenerator::open(changed_stories("max_position_embeddings", 12)).value();
+      open_text_generator(changed_stories("max_position_embeddings", 12)).value();
   (void)generated(*generator, "", {.max_new_tokens = 100});
   EXPECT_EQ(generator->generated(), 11U);
   const std::string prompt = "Once upon a time there was a little girl who had a very large dog";
@@ -161,14 +161,14 @@ TEST(Generation, EndsAtTheModelsLastPositionAndRefusesALongerPrompt) {
 }
 
 TEST(Generation, RefusesWhatIsNoLanguageModelByName) {
-  const auto bert = TextGenerator::open(SOTTO_SOURCE_DIR "/configs/quickstart/model");
+  const auto bert = open_text_generator(SOTTO_SOURCE_DIR "/configs/quickstart/model");
   ASSERT_FALSE(bert.ok());
   EXPECT_NE(bert.error().message.find("no causal language model"), std::string::npos);
-  EXPECT_FALSE(TextGenerator::open("/nonexistent").ok());
+  EXPECT_FALSE(open_text_generator("/nonexistent").ok());
 }
 
 std::map<std::int32_t, double> frequencies(const std::vector<float>& logits,
-                                           const Sampling& sampling) {
+                                           const training::Sampling& sampling) {
   crypto::StreamRandom random(7);
   constexpr int kDraws = 40'000;
   std::map<std::int32_t, double> out;
@@ -181,7 +181,7 @@ std::map<std::int32_t, double> frequencies(const std::vector<float>& logits,
 TEST(Sampling, DrawsInTheProportionsThatItsSettingsSay) {
   const float l = std::log(2.0F);
   const std::vector<float> logits{0, 2 * l, l, 0};
-  const auto expect = [&](const Sampling& sampling, std::vector<double> wanted) {
+  const auto expect = [&](const training::Sampling& sampling, std::vector<double> wanted) {
     auto found = frequencies(logits, sampling);
     for (std::size_t i = 0; i < wanted.size(); ++i)
       EXPECT_NEAR(found[static_cast<std::int32_t>(i)], wanted[i], 0.014)

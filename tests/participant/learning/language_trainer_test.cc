@@ -8,7 +8,7 @@
 #include "common/config/parse.h"
 #include "common/job/plan.h"
 #include "common/job/saved_model.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "tests/participant/learning/own_folder.h"
 
 namespace sotto::learning {
@@ -49,9 +49,8 @@ class LanguageTrainer : public ::testing::Test {
                            .learning_rate = 2e-2};
   }
 
-  [[nodiscard]] Result<std::unique_ptr<LocalTrainer>> trainer() const {
-    return LocalTrainer::create(job_, {.device = "cpu", .threads = 1},
-                                {toy_texts(60), toy_texts(20)});
+  [[nodiscard]] Result<std::unique_ptr<training::Trainer>> trainer() const {
+    return make_trainer(job_, {.device = "cpu", .threads = 1}, {toy_texts(60), toy_texts(20)});
   }
 
   /// All rounds at one site, from `model`.
@@ -59,7 +58,7 @@ class LanguageTrainer : public ::testing::Test {
     const auto t = trainer().value();
     crypto::StreamRandom random(5);
     for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
-      const TrainedUpdate made = t->train(model, round, random, nullptr).value();
+      const training::TrainedUpdate made = t->train(model, round, random, nullptr).value();
       for (std::size_t i = 0; i < model.values.size(); ++i)
         model.values[i] += made.update.values[i];
     }
@@ -140,9 +139,9 @@ TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
   const auto read = [&](const char* file) {
     return read_examples(example / "data/shards/menenius" / file, job).value();
   };
-  const auto trainer = LocalTrainer::create(job, {.device = "cpu", .threads = 1},
-                                            {read("train.tsv"), read("eval.tsv")})
-                           .value();
+  const auto trainer =
+      make_trainer(job, {.device = "cpu", .threads = 1}, {read("train.tsv"), read("eval.tsv")})
+          .value();
   FlatParameters model = initial_model(job).value();
   const auto perplexity = [&] {
     return run::summarise(job, trainer->evaluate(model).value()).perplexity;
@@ -150,7 +149,7 @@ TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
   const double before = perplexity();
   EXPECT_LT(before, 512);  // it is no uniform guess
   crypto::StreamRandom random(1);
-  const TrainedUpdate made = trainer->train(model, 1, random, nullptr).value();
+  const training::TrainedUpdate made = trainer->train(model, 1, random, nullptr).value();
   for (std::size_t i = 0; i < model.values.size(); ++i)
     model.values[i] += made.update.values[i];
   EXPECT_LT(perplexity(), before);

@@ -1,5 +1,3 @@
-#include "participant/learning/local_trainer.h"
-
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -14,6 +12,7 @@
 #include "common/job/saved_model.h"
 #include "common/model/safetensors.h"
 #include "participant/learning/dp_sgd/batches.h"
+#include "participant/learning/torch_models.h"
 #include "participant/text/steps.h"
 #include "tests/participant/learning/own_folder.h"
 
@@ -66,8 +65,8 @@ class LocalTrainerTest : public ::testing::Test {
         << R"( "initializer_range": 0.1, "classifier_pooling": ")" << pooling << "\"}";
   }
 
-  [[nodiscard]] std::unique_ptr<LocalTrainer> trainer() const {
-    return LocalTrainer::create(job_, resources_, {toy_examples(60), toy_examples(30)}).value();
+  [[nodiscard]] std::unique_ptr<training::Trainer> trainer() const {
+    return make_trainer(job_, resources_, {toy_examples(60), toy_examples(30)}).value();
   }
 
   [[nodiscard]] std::vector<float> trained(std::uint64_t seed) const {
@@ -81,7 +80,7 @@ class LocalTrainerTest : public ::testing::Test {
     FlatParameters model = initial_model(job_).value();
     crypto::StreamRandom random(5);
     for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
-      const TrainedUpdate trained = t->train(model, round, random, nullptr).value();
+      const training::TrainedUpdate trained = t->train(model, round, random, nullptr).value();
       t->keep();
       for (std::size_t i = 0; i < model.values.size(); ++i)
         model.values[i] += trained.update.values[i];
@@ -97,7 +96,7 @@ class LocalTrainerTest : public ::testing::Test {
     crypto::StreamRandom random(1);  // 25 of 40 seeds have no warning at the usual noise
     std::vector<std::string> out;
     for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
-      const TrainedUpdate trained = t->train(model, round, random, nullptr).value();
+      const training::TrainedUpdate trained = t->train(model, round, random, nullptr).value();
       t->keep();
       for (std::size_t i = 0; i < model.values.size(); ++i)
         model.values[i] += trained.update.values[i];
@@ -199,7 +198,7 @@ TEST_F(LocalTrainerTest, LearnsWithProductsInBfloat16) {
 
 TEST_F(LocalTrainerTest, SaysWhichDeviceIsNotThere) {
   if (at::hasCUDA()) GTEST_SKIP() << "this machine has a GPU";
-  const auto none = LocalTrainer::create(job_, {.device = "cuda"}, {toy_examples(4), {}});
+  const auto none = make_trainer(job_, {.device = "cuda"}, {toy_examples(4), {}});
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().message, "resources.device is \"cuda\", which this machine does not have");
 }
@@ -344,11 +343,11 @@ TEST_F(LocalTrainerTest, EvaluationCountsAddUp) {
 TEST_F(LocalTrainerTest, ReportsEveryStepAndWhatItSpent) {
   crypto::StreamRandom random(1);
   std::vector<std::uint32_t> steps;
-  const auto result =
-      trainer()->train(initial_model(job_).value(), 2, random, [&steps](TrainingProgress p) {
-        steps.push_back(p.step);
-        EXPECT_EQ(p.steps, 3U);
-      });
+  const auto result = trainer()->train(initial_model(job_).value(), 2, random,
+                                       [&steps](training::TrainingProgress p) {
+                                         steps.push_back(p.step);
+                                         EXPECT_EQ(p.steps, 3U);
+                                       });
   EXPECT_EQ(steps, (std::vector<std::uint32_t>{1, 2, 3}));
   EXPECT_EQ(result->spent.steps, 3U);
   EXPECT_EQ(result->spent.sampling_rate, 0.5);
@@ -379,16 +378,16 @@ TEST_F(LocalTrainerTest, InitialModelDependsOnTheSeedAloneAndItsHeadIsZero) {
 }
 
 TEST_F(LocalTrainerTest, SamplingRateFollowsFromTheSiteAndIsCappedAtOne) {
-  EXPECT_EQ(dp_steps_per_round(job_, 300)->sampling_rate, 0.1);
-  EXPECT_EQ(dp_steps_per_round(job_, 10)->sampling_rate, 1.0);
-  EXPECT_FALSE(dp_steps_per_round(job_, 0).ok());
+  EXPECT_EQ(training::dp_steps_per_round(job_, 300)->sampling_rate, 0.1);
+  EXPECT_EQ(training::dp_steps_per_round(job_, 10)->sampling_rate, 1.0);
+  EXPECT_FALSE(training::dp_steps_per_round(job_, 0).ok());
   job_.differential_privacy.enabled = false;
-  EXPECT_EQ(dp_steps_per_round(job_, 300)->noise_multiplier, 0.0);
+  EXPECT_EQ(training::dp_steps_per_round(job_, 300)->noise_multiplier, 0.0);
 }
 
 TEST_F(LocalTrainerTest, CalibratesTheNoiseOfTheWholeJobToTheTarget) {
   job_.differential_privacy.noise_multiplier = 0;
-  privacy::DpSgdSteps steps = dp_steps_per_round(job_, 300).value();
+  privacy::DpSgdSteps steps = training::dp_steps_per_round(job_, 300).value();
   EXPECT_EQ(steps.steps, 3U);
   steps.steps *= job_.rounds.num_server_rounds;
   const double epsilon = privacy::epsilon_of(steps, 1e-5).value();

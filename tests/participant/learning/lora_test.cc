@@ -8,7 +8,7 @@
 
 #include "common/job/saved_model.h"
 #include "common/model/checkpoint.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "tests/participant/learning/own_folder.h"
 #include "tests/participant/learning/transformer_fixture.h"

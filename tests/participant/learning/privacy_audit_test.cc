@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "tests/participant/learning/own_folder.h"
 
 namespace sotto::learning {
@@ -70,19 +70,19 @@ class PrivacyAudit : public ::testing::Test {
   }
 
   /// What one step adds up: the sum of clipped gradients with its noise.
-  std::vector<double> released_sum(LocalTrainer& trainer, double examples) {
-    const TrainedUpdate trained = trainer.train(model_, 1, random_, nullptr).value();
+  std::vector<double> released_sum(training::Trainer& trainer, double examples) {
+    const training::TrainedUpdate trained = trainer.train(model_, 1, random_, nullptr).value();
     std::vector<double> sum;
     for (const float v : trained.update.values)
       sum.push_back(-static_cast<double>(v) * examples);
     return sum;
   }
 
-  std::unique_ptr<LocalTrainer> trainer(double noise, bool with_canary) {
+  std::unique_ptr<training::Trainer> trainer(double noise, bool with_canary) {
     job_.differential_privacy.noise_multiplier = noise;
     std::vector<Example> train{{"plain", 0}};
     if (with_canary) train.push_back({"canary", 1});
-    return LocalTrainer::create(job_, {}, {std::move(train), {}}).value();
+    return make_trainer(job_, {}, {std::move(train), {}}).value();
   }
 
   /// What the site really does, where it claims noise of one clipping norm kClip.

@@ -8,7 +8,7 @@
 #include "common/config/parse.h"
 #include "common/job/plan.h"
 #include "common/job/saved_model.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/own_folder.h"
 
@@ -101,10 +101,10 @@ class TokenTrainer : public ::testing::Test {
                            .learning_rate = 3e-2};
   }
 
-  [[nodiscard]] Result<std::unique_ptr<LocalTrainer>> trainer(
+  [[nodiscard]] Result<std::unique_ptr<training::Trainer>> trainer(
       std::vector<Example> evaluation) const {
-    return LocalTrainer::create(job_, {.device = "cpu", .threads = 1},
-                                {toy_sentences(60), std::move(evaluation)});
+    return make_trainer(job_, {.device = "cpu", .threads = 1},
+                        {toy_sentences(60), std::move(evaluation)});
   }
 
   [[nodiscard]] run::Evaluation evaluated(const FlatParameters& model) const {
@@ -115,7 +115,7 @@ class TokenTrainer : public ::testing::Test {
     const auto t = trainer(toy_sentences(20)).value();
     crypto::StreamRandom random(5);
     for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
-      const TrainedUpdate made = t->train(model, round, random, nullptr).value();
+      const training::TrainedUpdate made = t->train(model, round, random, nullptr).value();
       t->keep();
       for (std::size_t i = 0; i < model.values.size(); ++i)
         model.values[i] += made.update.values[i];
@@ -210,9 +210,9 @@ TEST_F(TokenTrainer, TheLossOfASentenceIsTheMeanOverItsWords) {
                            .physical_batch_size = 4,
                            .optimizer = "sgd",
                            .learning_rate = 1};
-    const auto t = LocalTrainer::create(job_, {.device = "cpu", .threads = 1},
-                                        {std::vector{e}, std::vector{e}})
-                       .value();
+    const auto t =
+        make_trainer(job_, {.device = "cpu", .threads = 1}, {std::vector{e}, std::vector{e}})
+            .value();
     crypto::StreamRandom random(1);
     const FlatUpdate update =
         t->train(initial_model(job_).value(), 1, random, nullptr).value().update;
@@ -233,14 +233,14 @@ TEST(TweetEntities, TheExampleLoadsAndItsFirstRoundLowersTheLoss) {
   const auto read = [&](const char* file) {
     return read_examples(example / "data/shards/news" / file, job).value();
   };
-  const auto trainer = LocalTrainer::create(job, {.device = "cpu", .threads = 1},
-                                            {read("train.tsv"), read("eval.tsv")})
-                           .value();
+  const auto trainer =
+      make_trainer(job, {.device = "cpu", .threads = 1}, {read("train.tsv"), read("eval.tsv")})
+          .value();
   FlatParameters model = initial_model(job).value();
   const run::Evaluation before = run::summarise(job, trainer->evaluate(model).value());
   EXPECT_EQ(before.entities->micro.support, 292U + 324U + 328U);
   crypto::StreamRandom random(1);
-  const TrainedUpdate made = trainer->train(model, 1, random, nullptr).value();
+  const training::TrainedUpdate made = trainer->train(model, 1, random, nullptr).value();
   for (std::size_t i = 0; i < model.values.size(); ++i)
     model.values[i] += made.update.values[i];
   EXPECT_LT(run::summarise(job, trainer->evaluate(model).value()).loss, before.loss);

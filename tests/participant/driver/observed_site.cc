@@ -1,4 +1,4 @@
-#include "tests/indistinguishable/observed_site.h"
+#include "tests/participant/observed_site.h"
 
 #include <fstream>
 #include <utility>
@@ -36,18 +36,6 @@ config::SiteConfig write_site(const fs::path& folder, const SiteFiles& files) {
   return config::load_site(folder / "site.json");
 }
 
-participant::TrainerFactory factory_of(const SiteFiles& files,
-                                       participant::TrainerFactory production) {
-  if (!files.wrap_trainer) return production;
-  return [wrap = files.wrap_trainer, production = std::move(production)](
-             const config::JobConfig& job,
-             const config::SiteConfig& site) -> Result<std::unique_ptr<learning::LocalTrainer>> {
-    auto made = production(job, site);
-    if (!made.ok()) return made.error();
-    return wrap(std::move(made).value());
-  };
-}
-
 std::string text_of(const privacy::LedgerEntry& entry) {
   const privacy::Charge& c = entry.charge;
   std::string out = to_hex(c.run) + " round " + std::to_string(c.round.value) + " input " +
@@ -60,8 +48,9 @@ std::string text_of(const privacy::LedgerEntry& entry) {
 
 }  // namespace
 
-ObservedSite::ObservedSite(const fs::path& folder, const SiteFiles& files, config::Roster roster,
-                           MemberId self, const crypto::SigningKey& signing)
+ObservedSite::ObservedSite(const fs::path& folder, const SiteFiles& files,
+                           training::ModelProvider& models, config::Roster roster, MemberId self,
+                           const crypto::SigningKey& signing)
     : guard_(participant::Guard::open(folder / "guard.log").value()),
       geneses_(participant::GenesisLog::open(folder / "genesis.log").value()),
       ledger_(privacy::PrivacyLedger::open(folder / "ledger.sqlite").value()),
@@ -70,7 +59,8 @@ ObservedSite::ObservedSite(const fs::path& folder, const SiteFiles& files, confi
       .self = self,
       .roster = std::move(roster),
       .site = write_site(folder, files),
-      .make_trainer = factory_of(files, participant::trainer_from_files(records_)),
+      .models = models,
+      .read_examples = records_.reader(),
       .unix_now = [this] {
         return kStartUnixS + static_cast<std::uint64_t>((now_ - kStart).count()) / 1000;
       }};

@@ -1,10 +1,8 @@
-// From a job's privacy section to the sampling rate and noise that a site of a given size runs
-// with.
+#include "participant/training/dp_steps.h"
+
 #include <algorithm>
 
-#include "participant/learning/local_trainer.h"
-
-namespace sotto::learning {
+namespace sotto::training {
 
 Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
                                                std::uint64_t examples) {
@@ -33,4 +31,4 @@ Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
   return steps;
 }
 
-}  // namespace sotto::learning
+}  // namespace sotto::training

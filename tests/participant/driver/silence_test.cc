@@ -7,60 +7,17 @@
 
 #include <gtest/gtest.h>
 
-#include "participant/learning/local_trainer.h"
-#include "tests/indistinguishable/hostile_coordinator.h"
-#include "tests/indistinguishable/small_task.h"
+#include "tests/participant/fake_models.h"
+#include "tests/participant/hostile_coordinator.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/small_task.h"
 
 namespace sotto::outside_test {
 namespace {
 
 namespace fs = std::filesystem;
-using learning::LocalTrainer;
-using learning::TrainedUpdate;
 
 enum class Failure { kNone, kError, kException };
-
-/// The production trainer, but for train().
-class FailingTrainer final : public LocalTrainer {
- public:
-  FailingTrainer(std::unique_ptr<LocalTrainer> real, Failure failure)
-      : real_(std::move(real)), failure_(failure) {}
-
-  Result<TrainedUpdate> train(
-      const FlatParameters& model, std::uint64_t server_round, crypto::SecureRandom& random,
-      const std::function<void(learning::TrainingProgress)>& progress) override {
-    if (failure_ == Failure::kException) throw std::bad_alloc();
-    if (failure_ == Failure::kError) return Error{"record 17 cannot be opened"};
-    return real_->train(model, server_round, random, progress);
-  }
-
-  void keep() override { real_->keep(); }
-
-  Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) override {
-    return real_->evaluate(model);
-  }
-
-  [[nodiscard]] const privacy::DpSgdSteps& steps_per_round() const override {
-    return real_->steps_per_round();
-  }
-
-  [[nodiscard]] std::uint64_t training_examples() const override {
-    return real_->training_examples();
-  }
-
-  [[nodiscard]] std::uint64_t evaluation_examples() const override {
-    return real_->evaluation_examples();
-  }
-
-  [[nodiscard]] std::vector<std::string> data_warnings() const override {
-    return real_->data_warnings();
-  }
-
- private:
-  std::unique_ptr<LocalTrainer> real_;
-  Failure failure_;
-};
 
 /// Two attempts at round 1, each played as far as the site goes along, and the site's log.
 std::pair<Outside, std::vector<std::string>> two_attempts(Failure failure) {
@@ -68,20 +25,21 @@ std::pair<Outside, std::vector<std::string>> two_attempts(Failure failure) {
   const fs::path folder = learning::own_folder() / std::to_string(static_cast<int>(failure));
   fs::create_directories(folder);
   write_task(task, folder);
+  training::FakeModels models({.before_training = [failure](std::uint64_t) -> Status {
+    if (failure == Failure::kException) throw std::bad_alloc();
+    if (failure == Failure::kError) return Error{"record 17 cannot be opened"};
+    return {};
+  }});
   HostileCoordinator coordinator;
   ObservedSite site(folder,
                     {.training = file_of(task.training),
                      .evaluation = file_of(task.evaluation),
-                     .declared = {{"training_examples", task.training.size()}},
-                     .wrap_trainer =
-                         [failure](std::unique_ptr<LocalTrainer> real) {
-                           return std::make_unique<FailingTrainer>(std::move(real), failure);
-                         }},
-                    coordinator.roster(), coordinator.site_id(), coordinator.site_key());
+                     .declared = {{"training_examples", task.training.size()}}},
+                    models, coordinator.roster(), coordinator.site_id(), coordinator.site_key());
   coordinator.connect(site);
   const config::JobConfig job = load_task(folder);
   EXPECT_TRUE(coordinator.offer(job));
-  const FlatParameters model = learning::initial_model(job).value();
+  const FlatParameters model = models.initial_model(job).value();
   coordinator.play(1, model);
   coordinator.play(1, model);
   return {site.outside(), site.log()};

@@ -8,10 +8,10 @@
 
 #include <gtest/gtest.h>
 
-#include "participant/learning/local_trainer.h"
-#include "tests/indistinguishable/hostile_coordinator.h"
-#include "tests/indistinguishable/small_task.h"
+#include "tests/participant/fake_models.h"
+#include "tests/participant/hostile_coordinator.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/small_task.h"
 
 namespace sotto::outside_test {
 namespace {
@@ -39,12 +39,12 @@ class Federation {
         SiteFiles{.training = file_of(task.training),
                   .evaluation = file_of(task.evaluation),
                   .declared = {{"training_examples", task.training.size()}}},
-        coordinator.roster(), coordinator.site_id(), coordinator.site_key());
+        models, coordinator.roster(), coordinator.site_id(), coordinator.site_key());
     coordinator.connect(*site);
   }
 
   void play(std::uint64_t server_round) {
-    coordinator.play(server_round, learning::initial_model(job).value());
+    coordinator.play(server_round, models.initial_model(job).value());
   }
 
   [[nodiscard]] std::vector<std::string> lines_with(const std::string& part) const {
@@ -68,6 +68,7 @@ class Federation {
     site->deliver({}, wire::Hello{.roster_version = version, .roster_hash = hash});
   }
 
+  training::FakeModels models;
   HostileCoordinator coordinator;
   config::JobConfig job;
   std::unique_ptr<ObservedSite> site;

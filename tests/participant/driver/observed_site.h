@@ -1,5 +1,4 @@
-// The production Participant with the production trainer, under a host of virtual time that keeps
-// every frame.
+// The production Participant under a host of virtual time that keeps every frame.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@
 #include "common/config/federation.h"
 #include "participant/data/site_records.h"
 #include "participant/driver/participant.h"
-#include "tests/indistinguishable/observation.h"
+#include "tests/participant/observation.h"
 
 namespace sotto::outside_test {
 
@@ -26,9 +25,6 @@ struct SiteFiles {
   std::string training, evaluation;                    // the bytes of the two data files
   nlohmann::json declared = nlohmann::json::object();  // more keys of site.json's "data"
   nlohmann::json policy = nlohmann::json::object();    // and of its "policy"
-  /// Puts another trainer in the place of the production one, where it is set.
-  std::function<std::unique_ptr<learning::LocalTrainer>(std::unique_ptr<learning::LocalTrainer>)>
-      wrap_trainer{};
 };
 
 /// All of its randomness comes from one fixed seed, so two sites that differ in their records alone
@@ -40,9 +36,10 @@ class ObservedSite final : public Host {
   static constexpr std::uint64_t kStartUnixS = 1795474740;  // what its wall clock says at first
 
   /// `folder` holds a task (write_task()) and nothing of an earlier site. `signing` is the member's
-  /// key and outlives the site.
-  ObservedSite(const std::filesystem::path& folder, const SiteFiles& files, config::Roster roster,
-               MemberId self, const crypto::SigningKey& signing);
+  /// key. `models` and `signing` outlive the site.
+  ObservedSite(const std::filesystem::path& folder, const SiteFiles& files,
+               training::ModelProvider& models, config::Roster roster, MemberId self,
+               const crypto::SigningKey& signing);
 
   void deliver(RoundNumber round, const wire::Message& message);
   void advance(Duration time);

@@ -16,6 +16,7 @@
 #include "participant/admission/explanation.h"
 #include "participant/admission/job_kind.h"
 #include "participant/driver/participant.h"
+#include "tests/participant/fake_models.h"
 #include "tests/temporary_directory.h"
 
 namespace sotto::participant {
@@ -25,37 +26,6 @@ namespace fs = std::filesystem;
 using Random = std::mt19937_64;
 
 constexpr std::uint64_t kNow = 1795474740;  // a Monday, 22:59 UTC
-
-/// Costs what the job says; its data are never looked at.
-class PricedTrainer final : public learning::LocalTrainer {
- public:
-  PricedTrainer(privacy::DpSgdSteps steps, std::uint64_t examples)
-      : steps_(steps), examples_(examples) {}
-
-  Result<learning::TrainedUpdate> train(
-      const FlatParameters&, std::uint64_t, crypto::SecureRandom&,
-      const std::function<void(learning::TrainingProgress)>&) override {
-    return Error{"trains nothing"};
-  }
-
-  void keep() override {}
-
-  Result<std::vector<std::uint64_t>> evaluate(const FlatParameters&) override {
-    return Error{"evaluates nothing"};
-  }
-
-  [[nodiscard]] const privacy::DpSgdSteps& steps_per_round() const override { return steps_; }
-
-  [[nodiscard]] std::uint64_t training_examples() const override { return examples_; }
-
-  [[nodiscard]] std::uint64_t evaluation_examples() const override { return 1; }
-
-  [[nodiscard]] std::vector<std::string> data_warnings() const override { return {}; }
-
- private:
-  privacy::DpSgdSteps steps_;
-  std::uint64_t examples_;
-};
 
 /// Keeps what the participant sends.
 class ListeningHost final : public Host {
@@ -106,14 +76,11 @@ class SiteWorld {
                i == 1 ? signing_.verify_key() : crypto::SigningKey::generate(random_).verify_key(),
            .transport_key = {static_cast<std::uint8_t>(i)},
            .name = "site-" + std::to_string(i)});
-    factory_ = [this](
-                   const config::JobConfig& job,
-                   const config::SiteConfig&) -> Result<std::unique_ptr<learning::LocalTrainer>> {
-      ++trainers;
+    read_examples_ = [this](const config::JobConfig&,
+                            const config::SiteConfig&) -> Result<learning::SiteExamples> {
+      ++readings;
       if (broken) return *broken;
-      const auto steps = learning::dp_steps_per_round(job, 2000);
-      if (!steps.ok()) return steps.error();
-      return std::unique_ptr<learning::LocalTrainer>(new PricedTrainer(*steps, 2000));
+      return learning::SiteExamples{.training_examples = 2000, .evaluation_examples = 1};
     };
   }
 
@@ -125,7 +92,8 @@ class SiteWorld {
     return assess(
         job,
         {.site = site,
-         .make_trainer = factory_,
+         .models = models_,
+         .read_examples = read_examples_,
          .ledger = ledger_,
          .federation = FederationFacts{.participants = 4, .coordinator = coordinator_.verify_key()},
          .now = config::local_time(now),
@@ -138,7 +106,8 @@ class SiteWorld {
     ParticipantOptions options{.self = MemberId{1},
                                .roster = roster_,
                                .site = site,
-                               .make_trainer = factory_,
+                               .models = models_,
+                               .read_examples = read_examples_,
                                .unix_now = [this] { return now; },
                                .approvals = approvals(),
                                .approvals_key = signing_.verify_key(),
@@ -177,8 +146,8 @@ class SiteWorld {
   std::uint64_t now = kNow;
   ListeningHost host;
   std::vector<std::string> audited, not_sent, warnings, notes;
-  std::optional<Error> broken;  // what making a trainer fails with
-  int trainers = 0;             // that were asked for
+  std::optional<Error> broken;  // what reading the examples fails with
+  int readings = 0;             // of the examples
 
  private:
   TemporaryDirectory folder_;
@@ -188,7 +157,8 @@ class SiteWorld {
   GenesisLog geneses_;
   privacy::PrivacyLedger ledger_;
   config::Roster roster_;
-  TrainerFactory factory_;
+  training::FakeModels models_;
+  ReadExamples read_examples_;
 };
 
 const fs::path kConfigs = fs::path(SOTTO_SOURCE_DIR) / "configs";
@@ -349,7 +319,7 @@ TEST(Answers, ASiteThatDeclaresNoSizeDeclinesAndNamesTheLineToAdd) {
   world.offer(*app, job_with({}));
   EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
   EXPECT_NE(world.warnings.back().find("\"training_examples\": N"), std::string::npos);
-  EXPECT_EQ(world.trainers, 0) << "no record is looked at";
+  EXPECT_EQ(world.readings, 0) << "no record is looked at";
 }
 
 TEST(Answers, ADeclaredLabelThatTheJobDoesNotNameIsRefusedWithoutALookAtRecords) {
@@ -361,7 +331,7 @@ TEST(Answers, ADeclaredLabelThatTheJobDoesNotNameIsRefusedWithoutALookAtRecords)
   EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
   EXPECT_EQ(world.host.replies.back().reason.find("Other"), std::string::npos);
   EXPECT_NE(world.warnings.back().find("Other"), std::string::npos) << "the site's people read it";
-  EXPECT_EQ(world.trainers, 0);
+  EXPECT_EQ(world.readings, 0);
 }
 
 TEST(Answers, CarryTheDeclaredSizesAndTheLeastSum) {
@@ -386,15 +356,15 @@ TEST(Answers, MoreDifferentJobsThanADayAllowsArePostponedWithoutALook) {
   const auto job = [](int i) { return job_with({"seed=" + std::to_string(i)}); };
   for (int i = 0; i < 3; ++i)
     world.offer(*app, job(i));
-  EXPECT_EQ(world.trainers, 3);
+  EXPECT_EQ(world.readings, 3);
   world.offer(*app, job(3));
-  EXPECT_EQ(world.trainers, 3);
+  EXPECT_EQ(world.readings, 3);
   EXPECT_EQ(world.host.replies.back().answer, Answer::kPostpone);
   world.offer(*app, job(1));
   EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline) << "judged before";
   world.now += 86400;
   world.offer(*app, job(3));
-  EXPECT_EQ(world.trainers, 5);
+  EXPECT_EQ(world.readings, 5);
 }
 
 TEST(Answers, LeaveAtFixedTimesWhereTheSiteOrTheJobAsksForIt) {

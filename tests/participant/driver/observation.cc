@@ -1,4 +1,4 @@
-#include "tests/indistinguishable/observation.h"
+#include "tests/participant/observation.h"
 
 #include <algorithm>
 

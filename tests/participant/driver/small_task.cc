@@ -1,4 +1,4 @@
-#include "tests/indistinguishable/small_task.h"
+#include "tests/participant/small_task.h"
 
 #include <fstream>
 

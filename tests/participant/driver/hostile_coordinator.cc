@@ -1,4 +1,4 @@
-#include "tests/indistinguishable/hostile_coordinator.h"
+#include "tests/participant/hostile_coordinator.h"
 
 #include <utility>
 

@@ -1,0 +1,27 @@
+// The learning library's entry points: everything that the rest of the product needs of torch. No
+// torch header is included here. The contracts are those of training::ModelProvider.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "participant/training/model_provider.h"
+
+namespace sotto::learning {
+
+Result<FlatParameters> initial_model(const config::JobConfig& job);
+
+Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig& job,
+                                                        const config::SiteResources& resources,
+                                                        SiteExamples examples);
+
+Result<std::unique_ptr<training::TextGenerator>> open_text_generator(
+    const std::filesystem::path& folder);
+
+Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(
+    const std::filesystem::path& folder);
+
+/// The functions above as one provider, which has no state and is never destroyed.
+training::ModelProvider& torch_models();
+
+}  // namespace sotto::learning

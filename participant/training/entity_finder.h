@@ -1,0 +1,35 @@
+// Named entity recognition with a model for token classification.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.h"
+
+namespace sotto::training {
+
+/// Bytes [begin, end) of a text. Both are word boundaries.
+struct TextEntity {
+  std::size_t begin = 0, end = 0;
+  std::string label;
+
+  bool operator==(const TextEntity&) const = default;
+};
+
+/// One thread at a time.
+class EntityFinder {
+ public:
+  virtual ~EntityFinder() = default;
+
+  /// The labels of entities, as PER and LOC.
+  [[nodiscard]] virtual const std::vector<std::string>& labels() const = 0;
+
+  /// The entities of a text in order, without overlaps. A text is cut into words as
+  /// text::words_of() does, and is read in overlapping windows when it is longer than the model's
+  /// positions. An Error when the model's output is not finite. `text` is UTF-8.
+  virtual Result<std::vector<TextEntity>> find(std::string_view text) = 0;
+};
+
+}  // namespace sotto::training
