@@ -31,7 +31,7 @@ MAY_INCLUDE = {
     "common/secagg/evidence": "base crypto wire secagg/shared secagg/randomness",
     "common/secagg/client": "base crypto encoding wire secagg/shared secagg/randomness secagg/evidence",
     "common/secagg/server": "base crypto encoding wire secagg/shared secagg/randomness secagg/evidence",
-    "common/config": "base crypto storage",
+    "common/config": "base crypto storage model privacy encoding wire secagg",
     "common/identity": "base crypto storage config",
     "common/job": "base crypto storage model privacy encoding secagg config",
     "common/observability": "base crypto storage secagg config identity",

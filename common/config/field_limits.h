@@ -17,20 +17,25 @@ inline constexpr double kMaxExactInteger =
     9007199254740991;  // 2^53 - 1: the same in every JSON reader
 inline constexpr double kMaxMembers = 10000;
 
+/// The range that the code which uses the number declares.
+inline Limits within(const Range& range) {
+  return {.range = range};
+}
+
 inline Limits from_to(double min, double max) {
-  return {.min = min, .max = max};
+  return within({.min = min, .max = max});
 }
 
 inline Limits above_to(double min, double max) {
-  return {.min = min, .max = max, .above_min = true};
+  return within({.min = min, .max = max, .above_min = true});
 }
 
 inline Limits from_below(double min, double max) {
-  return {.min = min, .max = max, .below_max = true};
+  return within({.min = min, .max = max, .below_max = true});
 }
 
 inline Limits between(double min, double max) {
-  return {.min = min, .max = max, .above_min = true, .below_max = true};
+  return within({.min = min, .max = max, .above_min = true, .below_max = true});
 }
 
 inline Limits one_of(std::vector<std::string_view> allowed) {

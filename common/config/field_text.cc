@@ -1,6 +1,7 @@
 // What a field allows in words, and its value as JSON.
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "common/base/check.h"
 #include "common/config/fields.h"
@@ -17,14 +18,14 @@ std::string count_text(double v) {
   return canonical_text(Json{static_cast<std::uint64_t>(v)});
 }
 
-std::string join_quoted(const std::vector<std::string_view>& words) {
+std::string join_quoted(std::span<const std::string_view> words) {
   std::string out;
   for (const std::string_view word : words)
     out += (out.empty() ? "\"" : ", \"") + std::string(word) + "\"";
   return out;
 }
 
-std::string describe_number(const Limits& l) {
+std::string describe_number(const Range& l) {
   const std::string min = number_text(l.min), max = number_text(l.max);
   if (l.above_min && l.below_max) return "a number above " + min + " and below " + max;
   if (l.above_min) return "a number above " + min + " and at most " + max;
@@ -32,9 +33,12 @@ std::string describe_number(const Limits& l) {
   return "a number from " + min + " to " + max;
 }
 
+std::string describe_words(std::span<const std::string_view> words) {
+  return (words.size() == 1 ? "only " : "one of ") + join_quoted(words);
+}
+
 std::string describe_text(const Limits& l) {
-  if (!l.allowed.empty())
-    return (l.allowed.size() == 1 ? "only " : "one of ") + join_quoted(l.allowed);
+  if (!l.allowed.empty()) return describe_words(l.allowed);
   switch (l.text) {
     case TextRule::kName:
       return "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit";
@@ -51,9 +55,11 @@ struct Describe {
 
   std::string operator()(const bool*) const { return "true or false"; }
 
-  std::string operator()(const double*) const { return describe_number(l); }
+  std::string operator()(const double*) const { return describe_number(l.range); }
 
   std::string operator()(const std::string*) const { return describe_text(l); }
+
+  std::string operator()(const ChoiceSlot& v) const { return describe_words(v.words()); }
 
   std::string operator()(const std::filesystem::path*) const { return "a path"; }
 
@@ -77,13 +83,13 @@ struct Describe {
 
   std::string operator()(const std::vector<std::uint32_t>*) const {
     return "a list of at most " + std::to_string(l.max_items) + " integers from " +
-           count_text(l.min) + " to " + count_text(l.max);
+           count_text(l.range.min) + " to " + count_text(l.range.max);
   }
 
   template <class Integer>
   std::string operator()(const Integer*) const {
-    if (l.min >= l.max) return "only " + count_text(l.min);
-    return "an integer from " + count_text(l.min) + " to " + count_text(l.max);
+    if (l.range.min >= l.range.max) return "only " + count_text(l.range.min);
+    return "an integer from " + count_text(l.range.min) + " to " + count_text(l.range.max);
   }
 };
 
@@ -93,6 +99,8 @@ struct ToJson {
   Json operator()(const double* v) const { return {*v}; }
 
   Json operator()(const std::string* v) const { return {*v}; }
+
+  Json operator()(const ChoiceSlot& v) const { return {std::string(v.word())}; }
 
   Json operator()(const std::filesystem::path* v) const { return {v->string()}; }
 

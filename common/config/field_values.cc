@@ -1,7 +1,6 @@
 #include "common/config/field_values.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <optional>
 
@@ -21,11 +20,6 @@ std::string found_text(const Json& json) {
   std::string text = canonical_text(json);
   constexpr std::size_t kShown = 60;
   return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
-}
-
-bool in_range(double v, const Limits& l) {
-  return std::isfinite(v) && (l.above_min ? v > l.min : v >= l.min) &&
-         (l.below_max ? v < l.max : v <= l.max);
 }
 
 bool text_fits(const std::string& text, const Limits& l) {
@@ -62,7 +56,7 @@ class Assign {
 
   void operator()(double* slot) const {
     const std::optional<double> v = number_in(json_);
-    if (!v || !in_range(*v, field_.limits)) return refuse();
+    if (!v || !field_.limits.range.contains(*v)) return refuse();
     *slot = *v == 0 ? 0 : *v;  // -0 would give other canonical bytes than 0
   }
 
@@ -116,10 +110,15 @@ class Assign {
     std::vector<std::uint32_t> numbers;
     for (const Json& item : *list) {
       const auto* v = std::get_if<std::uint64_t>(&item.value);
-      if (v == nullptr || !in_range(static_cast<double>(*v), field_.limits)) return refuse();
+      if (v == nullptr || !field_.limits.range.contains(*v)) return refuse();
       numbers.push_back(static_cast<std::uint32_t>(*v));
     }
     *slot = std::move(numbers);
+  }
+
+  void operator()(const ChoiceSlot& slot) const {
+    const auto* v = std::get_if<std::string>(&json_.value);
+    if (v == nullptr || !slot.set(*v)) refuse();
   }
 
   void operator()(std::vector<RosterMember>* slot) const { read_objects(slot); }
@@ -130,8 +129,8 @@ class Assign {
   void operator()(Integer* slot) const {
     // Not by way of double: 5.0 is no integer in these files, and 2^53 + 1 must not become 2^53.
     const auto* v = std::get_if<std::uint64_t>(&json_.value);
-    if (v == nullptr || *v < static_cast<std::uint64_t>(field_.limits.min) ||
-        *v > static_cast<std::uint64_t>(field_.limits.max))
+    if (v == nullptr || *v < static_cast<std::uint64_t>(field_.limits.range.min) ||
+        *v > static_cast<std::uint64_t>(field_.limits.range.max))
       return refuse();
     *slot = static_cast<Integer>(*v);
   }
@@ -283,7 +282,8 @@ void apply_overrides(Json& root, std::span<const std::string> overrides,
     }
     const std::string text = override_text.substr(equals + 1);
     const bool is_text = std::holds_alternative<std::string*>(field->slot) ||
-                         std::holds_alternative<std::filesystem::path*>(field->slot);
+                         std::holds_alternative<std::filesystem::path*>(field->slot) ||
+                         std::holds_alternative<ChoiceSlot>(field->slot);
     JsonDocument value = read_json(text);
     const bool plain = !value.errors.empty() || (is_text && !text.starts_with('"'));
     Json* at = &root;

@@ -129,8 +129,10 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
        "Delta of the same statement; choose it well below one over the number of examples."},
       {"differential_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
        "L2 bound on the gradient of one example."},
-      {"differential_privacy.clipping", &s.clipping, kOptional,
-       one_of({"flat", "automatic", "per_layer", "adaptive"}),
+      {"differential_privacy.clipping",
+       &s.clipping,
+       kOptional,
+       {},
        "\"flat\" scales down the gradients that are longer than clipping_norm (Abadi et al. 2016), "
        "\"automatic\" brings all of them near it, short ones too (Bu et al. 2023, AUTO-S), so that "
        "clipping_norm and learning rate need no tuning against each other. \"per_layer\" is flat "
@@ -166,8 +168,10 @@ std::vector<Field> distributed_privacy_fields(DistributedPrivacySection& s) {
        "one participant sent, against the coordinator and max_colluders others. Apart from "
        "differential_privacy and never added to it. secure_aggregation.quantization_bits, "
        "value_range and max_update_norm are then without meaning."},
-      {"distributed_privacy.mechanism", &s.mechanism, kOptional,
-       one_of({"discrete_gaussian", "skellam"}),
+      {"distributed_privacy.mechanism",
+       &s.mechanism,
+       kOptional,
+       {},
        "What each participant draws; \"skellam\" where a discrete Gaussian would have a deviation "
        "below 2 steps."},
       {"distributed_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
@@ -196,7 +200,10 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
        "is set (0 = not set)."},
       {"local_training.physical_batch_size", &s.physical_batch_size, kOptional, from_to(1, 1000000),
        "Examples computed at once; bounds memory, changes no result."},
-      {"local_training.optimizer", &s.optimizer, kOptional, one_of({"adam", "sgd"}),
+      {"local_training.optimizer",
+       &s.optimizer,
+       kOptional,
+       {},
        "The participant's own optimizer; its moments stay at the site from round to round."},
       {"local_training.learning_rate", &s.learning_rate, kOptional, above_to(0, 1000),
        "Learning rate at the first step."},
@@ -209,8 +216,10 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
        "FedProx: pull towards the round's model, for sites whose data differ much and that take "
        "many "
        "local steps. Needs no data, so it costs no privacy."},
-      {"local_training.learning_rate_schedule", &s.learning_rate_schedule, kOptional,
-       one_of({"constant", "linear", "cosine"}),
+      {"local_training.learning_rate_schedule",
+       &s.learning_rate_schedule,
+       kOptional,
+       {},
        "How the learning rate falls over all rounds: not, straight to 0, or along a half cosine."},
   };
 }
@@ -230,7 +239,7 @@ std::vector<Field> lora_fields(LoraSection& s) {
       {"lora.layers_to_transform",
        &s.layers_to_transform,
        kOptional,
-       {.min = 0, .max = 10000, .max_items = 10000},
+       {.range = {.min = 0, .max = 10000}, .max_items = 10000},
        "Layers to adapt, from 0; none given is all."},
   };
 }

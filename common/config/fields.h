@@ -11,10 +11,12 @@
 #include <variant>
 #include <vector>
 
+#include "common/base/range.h"
 #include "common/config/federation.h"
 #include "common/config/job.h"
 #include "common/config/json_tree.h"
 #include "common/config/site.h"
+#include "common/config/words.h"
 
 namespace sotto::config {
 
@@ -22,7 +24,7 @@ namespace sotto::config {
 using Slot = std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, double*, MemberId*,
                           std::string*, std::filesystem::path*, std::vector<std::string>*,
                           std::vector<std::uint32_t>*, Bytes32*, Bytes64*,
-                          std::vector<RosterMember>*, std::vector<Card>*>;
+                          std::vector<RosterMember>*, std::vector<Card>*, ChoiceSlot>;
 
 enum class Presence { kRequired, kOptional };
 /// Whether the field is part of the canonical bytes that all parties hold.
@@ -30,9 +32,7 @@ enum class Scope { kShared, kLocal };
 enum class TextRule { kFree, kName, kEndpoint };
 
 struct Limits {
-  double min = 0, max = 0;  // numbers and those in lists, both included ...
-  bool above_min = false;   // ... unless these say otherwise
-  bool below_max = false;
+  Range range{};  // numbers and those in lists
   TextRule text = TextRule::kFree;
   std::vector<std::string_view> allowed{};   // texts and items of lists; empty = any
   std::size_t min_items = 0, max_items = 0;  // lists

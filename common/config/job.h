@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/config/choices.h"
 
 namespace sotto::config {
 
@@ -54,8 +55,8 @@ struct DifferentialPrivacySection {
   bool enabled = true;
   double target_epsilon = 8;
   double target_delta = 1e-5;
-  double clipping_norm = 1;        // per example
-  std::string clipping = "flat";   // "flat", "automatic", "per_layer", "adaptive"
+  double clipping_norm = 1;  // per example
+  Clipping clipping = Clipping::kFlat;
   double clipping_quantile = 0.5;  // these three: adaptive
   double clipping_rate = 0.2;
   double count_noise_multiplier = 10;  // in units of the noise multiplier
@@ -66,8 +67,8 @@ struct DifferentialPrivacySection {
 /// Noise inside the sum: what a participant sent is protected, without trust in the coordinator.
 struct DistributedPrivacySection {
   bool enabled = false;
-  std::string mechanism = "discrete_gaussian";  // "discrete_gaussian", "skellam"
-  double clipping_norm = 1;                     // L2 bound on a participant's whole update
+  privacy::NoiseMechanism mechanism = privacy::NoiseMechanism::kDiscreteGaussian;
+  double clipping_norm = 1;     // L2 bound on a participant's whole update
   double noise_multiplier = 0;  // of the smallest sum, in clipping norms; 0 = from target_epsilon
   double target_epsilon = 8;
   double target_delta = 1e-5;
@@ -78,13 +79,12 @@ struct LocalTrainingSection {
   std::uint32_t expected_batch_size = 0;  // exactly one of these two is set:
   double sampling_rate = 0;  //   q; the other follows from the site's number of examples
   std::uint32_t physical_batch_size = 64;
-  std::string optimizer = "adam";  // "adam", "sgd"
+  LocalOptimizer optimizer = LocalOptimizer::kAdam;
   double learning_rate = 1e-3;
   double momentum = 0;      // sgd
   double weight_decay = 0;  // decoupled: with "adam" this is AdamW
   double proximal_mu = 0;   // FedProx
-  std::string learning_rate_schedule =
-      "constant";  // "constant", "linear" (to 0 over all rounds), "cosine"
+  LearningRateSchedule learning_rate_schedule = LearningRateSchedule::kConstant;
 };
 
 struct EvaluationSection {

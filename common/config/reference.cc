@@ -1,5 +1,6 @@
 // What people and editors read about the table of fields.
 #include <iterator>
+#include <span>
 
 #include "common/base/check.h"
 #include "common/config/fields.h"
@@ -20,18 +21,22 @@ Json whole(double v) {
 
 Json object_schema(const std::vector<Field>& fields);
 
-void put_range(Json& schema, const Limits& l) {
+void put_range(Json& schema, const Range& l) {
   schema[l.above_min ? "exclusiveMinimum" : "minimum"] = {l.min};
   schema[l.below_max ? "exclusiveMaximum" : "maximum"] = {l.max};
+}
+
+void put_words(Json& schema, std::span<const std::string_view> words) {
+  Json::Array allowed;
+  for (const std::string_view word : words)
+    allowed.push_back(text(word));
+  schema["enum"] = {std::move(allowed)};
 }
 
 void put_text(Json& schema, const Limits& l) {
   schema["type"] = text("string");
   if (!l.allowed.empty()) {
-    Json::Array allowed;
-    for (const std::string_view word : l.allowed)
-      allowed.push_back(text(word));
-    schema["enum"] = {std::move(allowed)};
+    put_words(schema, l.allowed);
   } else if (l.text == TextRule::kName) {
     schema["pattern"] = text("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$");
   } else if (l.text == TextRule::kEndpoint) {
@@ -48,10 +53,15 @@ struct PutType {
 
   void operator()(const double*) const {
     schema["type"] = text("number");
-    put_range(schema, l);
+    put_range(schema, l.range);
   }
 
   void operator()(const std::string*) const { put_text(schema, l); }
+
+  void operator()(const ChoiceSlot& v) const {
+    schema["type"] = text("string");
+    put_words(schema, v.words());
+  }
 
   void operator()(const std::filesystem::path*) const {
     schema["type"] = text("string");
@@ -95,8 +105,8 @@ struct PutType {
  private:
   void put_integer(Json& at) const {
     at["type"] = text("integer");
-    at["minimum"] = whole(l.min);
-    at["maximum"] = whole(l.max);
+    at["minimum"] = whole(l.range.min);
+    at["maximum"] = whole(l.range.max);
   }
 
   void put_list() const {

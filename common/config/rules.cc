@@ -132,7 +132,7 @@ void check_training(const JobConfig& job, Mistakes& mistakes) {
         {"local_training.expected_batch_size", "local_training.sampling_rate"}, "local_training",
         "exactly one of expected_batch_size and sampling_rate must be set (not 0); found " +
             std::string(s.sampling_rate > 0 ? "both" : "neither"));
-  if (s.momentum > 0 && s.optimizer != "sgd")
+  if (s.momentum > 0 && s.optimizer != LocalOptimizer::kSgd)
     mistakes.add_unless_bad({"local_training.momentum", "local_training.optimizer"},
                             "local_training.momentum",
                             "only \"sgd\" has a momentum; allowed: 0 with this optimizer");

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/config/choices.h"
+
 namespace sotto::config {
 
 struct SiteData {
@@ -48,13 +50,13 @@ struct SitePolicy {
   double max_update_mb = 0;           // sent in a round, likewise
   std::uint32_t max_jobs_judged_per_day = 20;  // different ones
   std::uint32_t answer_every_s = 0;            // answers leave at multiples of it; 0 = at once
-  std::string require_approval = "none";       // "none", "first_job_of_a_kind", "every_job"
+  RequiredApproval require_approval = RequiredApproval::kNone;
 };
 
 struct SiteResources {
-  std::string device = "cpu";  // "cpu", "cuda"
+  Device device = Device::kCpu;
   std::uint32_t threads = 1;
-  std::string precision = "float32";  // of training's matrix products: "float32", "bfloat16"
+  Precision precision = Precision::kFloat32;
   bool gradient_checkpointing = false;
 };
 

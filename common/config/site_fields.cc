@@ -105,8 +105,10 @@ std::vector<Field> use_fields(SitePolicy& s) {
       {"policy.answer_every_s", &s.answer_every_s, kOptional, from_to(0, 86400),
        "As rounds.answer_every_s of a job; the longer of the two holds. 0: only where the job asks "
        "for it."},
-      {"policy.require_approval", &s.require_approval, kOptional,
-       one_of({"none", "first_job_of_a_kind", "every_job"}),
+      {"policy.require_approval",
+       &s.require_approval,
+       kOptional,
+       {},
        "Whether a person of this site agrees before anything is trained: to each new kind of job "
        "(task and labels, model, trained modules, what is protected, coordinator), or to every "
        "job. "
@@ -165,23 +167,25 @@ std::vector<Field> fields_of(SiteConfig& site) {
   };
   append(all, policy_fields(site.policy));
   append(all, use_fields(site.policy));
-  append(all, {
-                  {"resources.device", &site.resources.device, kOptional, one_of({"cpu", "cuda"}),
-                   "Where training runs."},
-                  {"resources.threads", &site.resources.threads, kOptional, from_to(1, 1024),
-                   "Threads for training on the CPU."},
-                  {"resources.precision", &site.resources.precision, kOptional,
-                   one_of({"float32", "bfloat16"}),
-                   "Of the matrix products of training. Norms and sums of gradients, the model and "
-                   "its evaluation are float32 always. \"bfloat16\" is for GPUs; most CPUs are "
-                   "slower with it."},
-                  {"resources.gradient_checkpointing",
-                   &site.resources.gradient_checkpointing,
-                   kOptional,
-                   {},
-                   "Layers keep only what goes into them and are computed again on the way back: "
-                   "less memory, more time, the same update to the bit."},
-              });
+  append(all,
+         {
+             {"resources.device", &site.resources.device, kOptional, {}, "Where training runs."},
+             {"resources.threads", &site.resources.threads, kOptional, from_to(1, 1024),
+              "Threads for training on the CPU."},
+             {"resources.precision",
+              &site.resources.precision,
+              kOptional,
+              {},
+              "Of the matrix products of training. Norms and sums of gradients, the model and "
+              "its evaluation are float32 always. \"bfloat16\" is for GPUs; most CPUs are "
+              "slower with it."},
+             {"resources.gradient_checkpointing",
+              &site.resources.gradient_checkpointing,
+              kOptional,
+              {},
+              "Layers keep only what goes into them and are computed again on the way back: "
+              "less memory, more time, the same update to the bit."},
+         });
   return all;
 }
 

@@ -45,9 +45,7 @@ Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& jo
   const secagg::RoundSize size = smallest_round(job);
   const auto least = secagg::noisy_s_min(graph_rules(job), size);
   if (!least.ok()) return in_section(least.error());
-  const auto mechanism = asked.mechanism == "skellam" ? privacy::NoiseMechanism::kSkellam
-                                                      : privacy::NoiseMechanism::kDiscreteGaussian;
-  auto plan = privacy::plan_noise({.mechanism = mechanism,
+  auto plan = privacy::plan_noise({.mechanism = asked.mechanism,
                                    .clipping_norm = asked.clipping_norm,
                                    .noise_multiplier = asked.noise_multiplier,
                                    .epsilon = asked.target_epsilon,
@@ -57,7 +55,7 @@ Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& jo
                                    .unknown_noises = *least - size.C,
                                    .rounds = job.rounds.num_server_rounds});
   if (!plan.ok()) return in_section(plan.error());
-  return std::optional<codec::NoiseTerms>({.mechanism = mechanism,
+  return std::optional<codec::NoiseTerms>({.mechanism = asked.mechanism,
                                            .values = parameters,
                                            .clipping_norm = asked.clipping_norm,
                                            .noise_multiplier = plan->noise_multiplier});

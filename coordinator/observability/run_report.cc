@@ -61,15 +61,13 @@ json finite(double value) {
 
 /// What a reader needs to account for the round again.
 json as_json(const codec::NoisyEncoding& n) {
-  return {
-      {"mechanism",
-       n.round.mechanism == privacy::NoiseMechanism::kSkellam ? "skellam" : "discrete_gaussian"},
-      {"variance", static_cast<double>(n.round.variance) / privacy::kVarianceUnit},
-      {"unknown_noises", n.round.unknown_noises},
-      {"squared_sensitivity", n.round.squared_sensitivity},
-      {"dimension", n.round.dimension},
-      {"steps_per_unit", n.steps_per_unit},
-      {"clipping_norm", n.clipping_norm}};
+  return {{"mechanism", config::word_of(n.round.mechanism)},
+          {"variance", static_cast<double>(n.round.variance) / privacy::kVarianceUnit},
+          {"unknown_noises", n.round.unknown_noises},
+          {"squared_sensitivity", n.round.squared_sensitivity},
+          {"dimension", n.round.dimension},
+          {"steps_per_unit", n.steps_per_unit},
+          {"clipping_norm", n.clipping_norm}};
 }
 
 }  // namespace

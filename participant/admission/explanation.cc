@@ -144,9 +144,9 @@ std::string duration(const ExplainedJob& e) {
   return "What it would take\n  " + std::to_string(job.rounds.num_server_rounds) + " rounds of " +
          std::to_string(job.local_training.local_steps) +
          " training steps and a closing evaluation, on " +
-         std::to_string(e.site.resources.threads) + " threads of " + e.site.resources.device +
-         ".\n  A round may last " + std::to_string(longest_round_s(job)) + " s, the job " +
-         shown(longest_run_s(job) / 3600) +
+         std::to_string(e.site.resources.threads) + " threads of " +
+         std::string(config::word_of(e.site.resources.device)) + ".\n  A round may last " +
+         std::to_string(longest_round_s(job)) + " s, the job " + shown(longest_run_s(job) / 3600) +
          " hours, when each takes all that the job allows. How long this machine takes is not "
          "measured.\n";
 }

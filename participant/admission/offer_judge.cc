@@ -50,7 +50,9 @@ std::vector<Ruling> OfferJudge::judge_again(const config::JobConfig& job,
 }
 
 Consent OfferJudge::consent(const config::JobConfig& job, std::uint64_t now) const {
-  if (options_.site.policy.require_approval == "none" || options_.approvals.empty()) return {};
+  if (options_.site.policy.require_approval == config::RequiredApproval::kNone ||
+      options_.approvals.empty())
+    return {};
   const auto approvals = Approvals::read(options_.approvals, options_.approvals_key);
   if (approvals.ok())
     return consent_to(job, options_.roster.coordinator_signing_key, *approvals, now);

@@ -406,10 +406,11 @@ class Judge {
   }
 
   void approval() {
-    const std::string& required = policy_.require_approval;
-    if (required == "none") return meets({"require_approval", "", required});
+    const std::string required(config::word_of(policy_.require_approval));
+    if (policy_.require_approval == config::RequiredApproval::kNone)
+      return meets({"require_approval", "", required});
     if (!context_.consent) return open("require_approval", required);
-    const bool every = required == "every_job";
+    const bool every = policy_.require_approval == config::RequiredApproval::kEveryJob;
     const bool given = context_.consent->to_job || (!every && context_.consent->to_kind);
     if (given) return meets({"require_approval", "approved", required});
     not_now({"require_approval", "not approved", required},

@@ -40,17 +40,13 @@ std::string shown(double value) {
   return text;
 }
 
-const char* name_of(anon::Distance distance) {
-  return distance == anon::Distance::kOrdered ? "ordered" : "equal";
-}
-
 json json_of(const anon::Findings& found) {
   json sensitive = json::object();
   for (const auto& s : found.sensitive)
     sensitive[s.name] = {{"distinct_l", s.worst.distinct},
                          {"entropy_l", s.worst.entropy_l},
                          {"t", s.worst.t},
-                         {"distance", name_of(s.distance)}};
+                         {"distance", config::word_of(s.distance)}};
   return {{"rows", found.rows},
           {"classes", found.classes},
           {"k", found.k},
@@ -72,7 +68,7 @@ void print_findings(const anon::Findings& found) {
   for (const auto& s : found.sensitive)
     std::printf("  %s: distinct l = %zu, entropy l = %s, t = %s (%s distance)\n", s.name.c_str(),
                 s.worst.distinct, shown(s.worst.entropy_l).c_str(), shown(s.worst.t).c_str(),
-                name_of(s.distance));
+                config::word_of(s.distance).data());
 }
 
 /// What the options ask, as a plan of which only the measuring is used.
@@ -82,11 +78,13 @@ anon::Plan plan_of(const Arguments& args) {
     throw StartupError("give --plan anonymise.json, or --quasi-identifiers with column names");
   anon::Plan plan{.k = 1};
   for (const std::string& name : args.quasi_identifiers)
-    plan.columns[name].role = "quasi_identifier";
+    plan.columns[name].role = anon::Role::kQuasiIdentifier;
   for (const std::string& name : args.sensitive)
-    plan.columns[name].role = "sensitive";
+    plan.columns[name].role = anon::Role::kSensitive;
   for (const std::string& name : args.ordered)
-    plan.columns[name] = {.role = "sensitive", .kind = "number", .distance = "ordered"};
+    plan.columns[name] = {.role = anon::Role::kSensitive,
+                          .kind = anon::ColumnKind::kNumber,
+                          .distance = anon::Distance::kOrdered};
   return plan;
 }
 
@@ -109,7 +107,7 @@ void check(const Arguments& args) {
 
 anon::Release release_of(const anon::Microdata& data, const anon::Plan& plan) {
   ProgressBar bar("anonymising");
-  if (plan.method == "full_domain") {
+  if (plan.method == anon::Method::kFullDomain) {
     auto search = or_stop(anon::FullDomain::start(data, plan.max_suppressed));
     while (search.advance())
       bar.show(search.progress());

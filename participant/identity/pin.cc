@@ -21,8 +21,8 @@ constexpr std::size_t kMaxKnownMembers = 100000;  // present and former ones
 std::vector<Field> fields_of(Pin& pin) {
   constexpr Presence kRequired = Presence::kRequired;
   constexpr Presence kOptional = Presence::kOptional;
-  const config::Limits any_u32{.min = 0, .max = 4294967295.0};
-  const config::Limits any_u64{.min = 0, .max = 9007199254740991.0};
+  const config::Limits any_u32{.range = {.min = 0, .max = 4294967295.0}};
+  const config::Limits any_u64{.range = {.min = 0, .max = 9007199254740991.0}};
   const config::Limits members{.max_items = kMaxKnownMembers};
   const config::Limits keys{.max_items = config::kMaxRevokedKeys};
   return {

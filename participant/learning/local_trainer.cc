@@ -33,10 +33,15 @@ using at::Tensor;
 using training::TrainedUpdate;
 using training::TrainingProgress;
 
-Result<at::Device> device_named(const std::string& name) {
-  if (name == "cpu") return at::Device(at::kCPU);
-  if (name == "cuda" && at::hasCUDA()) return at::Device(at::kCUDA);
-  return Error{"resources.device is \"" + name + "\", which this machine does not have"};
+Result<at::Device> usable(config::Device device) {
+  switch (device) {
+    case config::Device::kCpu:
+      return at::Device(at::kCPU);
+    case config::Device::kCuda:
+      if (at::hasCUDA()) return at::Device(at::kCUDA);
+      return Error{"resources.device is \"cuda\", which this machine does not have"};
+  }
+  SOTTO_CHECK(false, "no such device");
 }
 
 struct Setup {
@@ -181,8 +186,7 @@ DrawPlan TorchTrainer::plan(crypto::StreamRandom& random) {
 
 /// Dropout is seeded from `random` like everything else; nothing is drawn where there is none.
 Pass TorchTrainer::training_pass(crypto::StreamRandom& random) const {
-  Pass pass{.precision = setup_.resources.precision == "bfloat16" ? Precision::kBfloat16
-                                                                  : Precision::kFloat32,
+  Pass pass{.precision = setup_.resources.precision,
             .recompute = setup_.resources.gradient_checkpointing};
   if (setup_.model.lora.r > 0 && setup_.model.lora.dropout > 0)
     pass.dropout = at::make_generator<at::CPUGeneratorImpl>(random.below(std::uint64_t{1} << 62U));
@@ -411,7 +415,7 @@ Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig&
   if (job.model.max_length < 2 || job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +
                  std::to_string(shape.max_position_embeddings) + " positions"};
-  SOTTO_ASSIGN_OR_RETURN(const at::Device device, device_named(resources.device));
+  SOTTO_ASSIGN_OR_RETURN(const at::Device device, usable(resources.device));
 
   use_threads(resources.threads);
   give_large_blocks_own_pages();

@@ -35,7 +35,7 @@ bool Findings::meets(const Plan& plan) const {
 Result<Findings> check(const table::Table& table, const Plan& plan) {
   std::vector<std::size_t> columns;
   for (const auto& [name, column] : plan.columns) {
-    if (column.role != "quasi_identifier") continue;
+    if (column.role != Role::kQuasiIdentifier) continue;
     SOTTO_ASSIGN_OR_RETURN(const auto at, table.find(name));
     columns.push_back(at);
   }

@@ -24,7 +24,7 @@ Status same_columns(const table::Table& table, const Plan& plan) {
 }
 
 Result<Scale> scale_of(const table::Table& table, std::size_t column, const ColumnPlan& plan) {
-  if (plan.kind == "number") return Scale::of_numbers(table, column, plan.widths);
+  if (plan.kind == ColumnKind::kNumber) return Scale::of_numbers(table, column, plan.widths);
   const auto& values = table.columns()[column].values;
   if (plan.hierarchy.empty()) return Scale::of_values(values);
   SOTTO_ASSIGN_OR_RETURN(const auto tree, table::Table::read(plan.hierarchy));
@@ -41,7 +41,7 @@ Result<std::vector<std::uint32_t>> places_of(const table::Table& table, std::siz
                                              const ColumnPlan& plan) {
   const auto& values = table.columns()[column].values;
   std::vector<std::uint32_t> places;
-  if (plan.kind == "number") {
+  if (plan.kind == ColumnKind::kNumber) {
     SOTTO_ASSIGN_OR_RETURN(const auto numbers, Scale::of_numbers(table, column, {}));
     for (const std::string& value : values)
       places.push_back(numbers.rank(value).value());
@@ -64,15 +64,14 @@ Result<std::vector<std::uint32_t>> places_of(const table::Table& table, std::siz
 Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Plan& plan) {
   std::vector<Sensitive> out;
   for (const auto& [name, column] : plan.columns) {
-    if (column.role != "sensitive") continue;
+    if (column.role != Role::kSensitive) continue;
     SOTTO_ASSIGN_OR_RETURN(const auto at, table.find(name));
     SOTTO_ASSIGN_OR_RETURN(const auto places, places_of(table, at, column));
-    const bool ordered = column.distance == "ordered";
     Sensitive s{.name = name,
                 .rule = {.distinct_l = column.distinct_l,
                          .entropy_l = column.entropy_l,
                          .t = column.t,
-                         .distance = ordered ? Distance::kOrdered : Distance::kEqual}};
+                         .distance = column.distance}};
     s.whole.resize(std::max<std::size_t>(column.order.size(), 1 + std::ranges::max(places)));
     for (const std::uint32_t code : table.columns()[at].codes) {
       s.value_of_row.push_back(places[code]);
@@ -91,7 +90,7 @@ Result<Microdata> microdata_of(const table::Table& table, const Plan& plan) {
   for (std::size_t at = 0; at < table.columns().size(); ++at) {
     const std::string& name = table.columns()[at].name;
     const ColumnPlan& column = plan.columns.at(name);
-    if (column.role != "quasi_identifier") continue;
+    if (column.role != Role::kQuasiIdentifier) continue;
     SOTTO_ASSIGN_OR_RETURN(auto scale, scale_of(table, at, column));
     data.quasi.push_back({name, std::move(scale)});
     columns.push_back(at);

@@ -12,37 +12,39 @@ namespace {
 
 using config::Field;
 using config::Json;
-using config::Limits;
 using config::Mistakes;
 using config::Presence;
 
-Limits one_of(std::vector<std::string_view> allowed) {
-  return {.allowed = std::move(allowed)};
-}
-
 std::vector<Field> fields_of(Plan& p) {
   return {
-      {"k", &p.k, Presence::kRequired, {.min = 2, .max = 1000000}, "Least rows of a class."},
-      {"method", &p.method, Presence::kOptional, one_of({"mondrian", "full_domain"}), ""},
-      {"max_suppressed", &p.max_suppressed, Presence::kOptional, {.min = 0, .max = 1}, ""},
+      {"k",
+       &p.k,
+       Presence::kRequired,
+       {.range = {.min = 2, .max = 1000000}},
+       "Least rows of a class."},
+      {"method", &p.method, Presence::kOptional, {}, ""},
+      {"max_suppressed",
+       &p.max_suppressed,
+       Presence::kOptional,
+       {.range = {.min = 0, .max = 1}},
+       ""},
   };
 }
 
 std::vector<Field> fields_of(ColumnPlan& c) {
   return {
-      {"role", &c.role, Presence::kRequired,
-       one_of({"quasi_identifier", "sensitive", "kept", "removed"}), ""},
-      {"kind", &c.kind, Presence::kOptional, one_of({"category", "number"}), ""},
+      {"role", &c.role, Presence::kRequired, {}, ""},
+      {"kind", &c.kind, Presence::kOptional, {}, ""},
       {"hierarchy", &c.hierarchy, Presence::kOptional, {}, ""},
       {"widths",
        &c.widths,
        Presence::kOptional,
-       {.min = 1, .max = 1e9, .min_items = 0, .max_items = 32},
+       {.range = {.min = 1, .max = 1e9}, .min_items = 0, .max_items = 32},
        ""},
-      {"distinct_l", &c.distinct_l, Presence::kOptional, {.min = 1, .max = 1e6}, ""},
-      {"entropy_l", &c.entropy_l, Presence::kOptional, {.min = 1, .max = 1e6}, ""},
-      {"t", &c.t, Presence::kOptional, {.min = 0, .max = 1, .above_min = true}, ""},
-      {"distance", &c.distance, Presence::kOptional, one_of({"equal", "ordered"}), ""},
+      {"distinct_l", &c.distinct_l, Presence::kOptional, {.range = {.min = 1, .max = 1e6}}, ""},
+      {"entropy_l", &c.entropy_l, Presence::kOptional, {.range = {.min = 1, .max = 1e6}}, ""},
+      {"t", &c.t, Presence::kOptional, {.range = {.min = 0, .max = 1, .above_min = true}}, ""},
+      {"distance", &c.distance, Presence::kOptional, {}, ""},
       {"order", &c.order, Presence::kOptional, {.min_items = 0, .max_items = 10000}, ""},
   };
 }
@@ -69,9 +71,9 @@ void apply(std::span<const std::string> overrides, Plan& plan, Json& root, Mista
 }
 
 void check_column(const ColumnPlan& c, const std::string& path, Mistakes& mistakes) {
-  const bool quasi = c.role == "quasi_identifier";
-  const bool sensitive = c.role == "sensitive";
-  const bool number = c.kind == "number";
+  const bool quasi = c.role == Role::kQuasiIdentifier;
+  const bool sensitive = c.role == Role::kSensitive;
+  const bool number = c.kind == ColumnKind::kNumber;
   const auto refuse_if = [&](bool wrong, const char* key, const char* what) {
     if (wrong) mistakes.add_unless_bad({path, path + ".role", path + ".kind"}, path + key, what);
   };
@@ -84,9 +86,9 @@ void check_column(const ColumnPlan& c, const std::string& path, Mistakes& mistak
         c.widths[i] % c.widths[i - 1] != 0 || c.widths[i] == c.widths[i - 1], ".widths",
         "each must be a larger multiple of the one before, so that intervals lie in intervals");
   const bool judged = c.distinct_l != 1 || c.entropy_l != 1 || c.t != 1;
-  refuse_if(!sensitive && (judged || c.distance != "equal"), ".role",
+  refuse_if(!sensitive && (judged || c.distance != Distance::kEqual), ".role",
             "distinct_l, entropy_l, t and distance are asked of a sensitive column alone");
-  const bool needs_order = sensitive && !number && c.distance == "ordered";
+  const bool needs_order = sensitive && !number && c.distance == Distance::kOrdered;
   refuse_if(needs_order && c.order.empty(), ".order",
             "missing: an ordered distance between categories needs their order");
   refuse_if(!needs_order && !c.order.empty(), ".order",
@@ -122,7 +124,7 @@ config::Parsed<Plan> parse_plan(std::string_view json, std::string_view file_nam
     ColumnPlan& column = plan.columns[name];
     config::read_fields(body, fields_of(column), "columns." + name + ".", mistakes);
     check_column(column, "columns." + name, mistakes);
-    any_quasi = any_quasi || column.role == "quasi_identifier";
+    any_quasi = any_quasi || column.role == Role::kQuasiIdentifier;
   }
   if (!any_quasi) mistakes.add_unless_bad({"columns"}, "columns", "no quasi_identifier among them");
   if (!mistakes.lines().empty()) return config::ConfigErrors{mistakes.lines()};

@@ -11,26 +11,61 @@
 #include <vector>
 
 #include "common/config/parse.h"
+#include "common/config/words.h"
+#include "participant/deidentify/anonymisation/judge.h"
+
+namespace sotto {
+
+namespace anonymisation {
+
+enum class Role : std::uint8_t { kQuasiIdentifier, kSensitive, kKept, kRemoved };
+enum class ColumnKind : std::uint8_t { kCategory, kNumber };
+enum class Method : std::uint8_t { kMondrian, kFullDomain };
+
+}  // namespace anonymisation
+
+template <>
+struct config::Words<anonymisation::Role> {
+  static constexpr std::array<std::string_view, 4> all{"quasi_identifier", "sensitive", "kept",
+                                                       "removed"};
+};
+
+template <>
+struct config::Words<anonymisation::ColumnKind> {
+  static constexpr std::array<std::string_view, 2> all{"category", "number"};
+};
+
+template <>
+struct config::Words<anonymisation::Method> {
+  static constexpr std::array<std::string_view, 2> all{"mondrian", "full_domain"};
+};
+
+template <>
+struct config::Words<anonymisation::Distance> {
+  static constexpr std::array<std::string_view, 2> all{"equal", "ordered"};
+};
+
+}  // namespace sotto
 
 namespace sotto::anonymisation {
 
 struct ColumnPlan {
-  std::string role;               // "quasi_identifier", "sensitive", "kept", "removed"
-  std::string kind = "category";  // or "number"
+  Role role = Role::kKept;  // the file names it for every column
+  ColumnKind kind = ColumnKind::kCategory;
   std::filesystem::path
       hierarchy;  // quasi-identifier, category: values and groups, coarser rightwards
   std::vector<std::uint32_t> widths;  // quasi-identifier, number: of the levels' intervals
   double distinct_l = 1;              // sensitive: see judge.h
   double entropy_l = 1;
   double t = 1;
-  std::string distance = "equal";  // or "ordered"
+  Distance distance = Distance::kEqual;
   std::vector<std::string> order;  // sensitive, category, ordered: the values from least to most
 };
 
 struct Plan {
   std::uint32_t k = 5;
-  std::string method = "mondrian";  // or "full_domain"
-  double max_suppressed = 0;        // part of the rows; full_domain alone leaves rows out
+  Method method = Method::kMondrian;
+  double max_suppressed = 0;  // part of the rows; full_domain alone leaves rows out
   std::map<std::string, ColumnPlan> columns;
 };
 

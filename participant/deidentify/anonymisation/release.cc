@@ -30,9 +30,9 @@ std::string released_text(const Release& release, const table::Table& table, con
   std::size_t quasi = 0;
   for (std::size_t at = 0; at < table.columns().size(); ++at) {
     const std::string& name = table.columns()[at].name;
-    const std::string& role = plan.columns.at(name).role;
-    if (role == "removed") continue;
-    columns.emplace_back(at, role == "quasi_identifier" ? quasi++ : kAsItIs);
+    const Role role = plan.columns.at(name).role;
+    if (role == Role::kRemoved) continue;
+    columns.emplace_back(at, role == Role::kQuasiIdentifier ? quasi++ : kAsItIs);
     header.push_back(name);
   }
   std::vector<std::string> lines;

@@ -19,17 +19,6 @@ using config::Presence;
 
 constexpr std::size_t kMaxNameLabels = 1000;
 
-constexpr std::array<std::string_view, 5> kActions = {"keep", "remove", "placeholder", "pseudonym",
-                                                      "generalise"};
-
-config::Limits one_of_actions() {
-  return {.allowed = {kActions.begin(), kActions.end()}};
-}
-
-Action action_of(std::string_view name) {
-  return static_cast<Action>(std::ranges::find(kActions, name) - kActions.begin());
-}
-
 bool is_pattern_name(std::string_view name) {
   return !name.empty() && name.size() <= config::kMaxNameLength &&
          std::ranges::all_of(name, [](char c) {
@@ -38,17 +27,16 @@ bool is_pattern_name(std::string_view name) {
 }
 
 void read_actions(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
-  std::array<std::string, std::size(kKinds)> texts;
-  texts.fill("placeholder");
   std::vector<Field> fields;
-  for (std::size_t i = 0; i < texts.size(); ++i)
-    fields.push_back({kKinds[i].name, &texts[i], Presence::kOptional, one_of_actions(), ""});
+  for (const auto& kind : kKinds) {
+    Action& action = plan.actions[static_cast<std::size_t>(kind.kind)];
+    action = Action::kPlaceholder;
+    fields.push_back({kind.name, &action, Presence::kOptional, {}, ""});
+  }
   config::read_fields(json, fields, "actions.", mistakes);
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const Action action = action_of(texts[i]);
-    plan.actions[static_cast<std::size_t>(kKinds[i].kind)] = action;
-    if (action == Action::kGeneralise && !can_generalise(kKinds[i].kind))
-      mistakes.add("actions." + std::string(kKinds[i].name),
+  for (const auto& kind : kKinds) {
+    if (plan.action(kind.kind) == Action::kGeneralise && !can_generalise(kind.kind))
+      mistakes.add("actions." + std::string(kind.name),
                    "this cannot be generalised; only url, email, iban, ipv6, ipv4, date and phone "
                    "can");
   }
@@ -58,14 +46,12 @@ void read_patterns(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
   if (json.object() == nullptr)
     return mistakes.add("patterns", "this is a section, an object is needed");
   for (const auto& [name, body] : *json.object()) {
-    PatternPlan pattern{.name = name};
-    std::string action = "placeholder";
+    PatternPlan pattern{.name = name, .action = Action::kPlaceholder};
     const std::string path = "patterns." + name;
     config::read_fields(body,
                         {{"regex", &pattern.regex, Presence::kRequired, {}, ""},
-                         {"action", &action, Presence::kOptional, one_of_actions(), ""}},
+                         {"action", &pattern.action, Presence::kOptional, {}, ""}},
                         path + ".", mistakes);
-    pattern.action = action_of(action);
     if (!is_pattern_name(name))
       mistakes.add(path, "a pattern's name is of capital letters, digits and '_'");
     if (pattern.action == Action::kGeneralise)

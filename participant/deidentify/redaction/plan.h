@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "common/config/parse.h"
+#include "common/config/words.h"
 #include "participant/deidentify/redaction/finding.h"
 
-namespace sotto::masking {
+namespace sotto {
+
+namespace masking {
 
 enum class Action : std::uint8_t {
   kKeep,
@@ -20,6 +23,18 @@ enum class Action : std::uint8_t {
   kPseudonym,    // [EMAIL-9a3f...], the same for the same value under one site's key
   kGeneralise    // what is left of it says less: a year, a network, a country
 };
+
+}  // namespace masking
+
+template <>
+struct config::Words<masking::Action> {
+  static constexpr std::array<std::string_view, 5> all{"keep", "remove", "placeholder", "pseudonym",
+                                                       "generalise"};
+};
+
+}  // namespace sotto
+
+namespace sotto::masking {
 
 /// An identifier of the site's own: RE2 syntax, matched where a word begins, at most
 /// kMaxPatternBytes long, the longest match that ends where a word does.

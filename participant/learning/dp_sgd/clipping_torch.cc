@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "common/base/check.h"
 #include "common/privacy/mechanisms/adaptive_clip.h"
 #include "common/privacy/mechanisms/noise.h"
 
@@ -32,12 +33,25 @@ Clipping::Clipping(const config::DifferentialPrivacySection& settings,
   std::map<std::string, std::int64_t> numbers;
   std::vector<std::int64_t> group_of;
   for (const Parameter& p : trainable) {
-    const std::string group = settings.clipping == "per_layer" ? module_of(p.name) : "";
+    const std::string group =
+        settings.clipping == config::Clipping::kPerLayer ? module_of(p.name) : "";
     group_of.push_back(
         numbers.emplace(group, static_cast<std::int64_t>(numbers.size())).first->second);
   }
   groups_ = static_cast<std::int64_t>(numbers.size());
   group_of_ = at::tensor(group_of, at::kLong);
+}
+
+bool Clipping::scales_short_gradients() const {
+  switch (settings_.clipping) {
+    case config::Clipping::kAutomatic:
+      return true;
+    case config::Clipping::kFlat:
+    case config::Clipping::kPerLayer:
+    case config::Clipping::kAdaptive:
+      return false;
+  }
+  SOTTO_CHECK(false, "no such clipping");
 }
 
 Tensor Clipping::factors(const Tensor& squared_bounds) {
@@ -51,8 +65,8 @@ Tensor Clipping::factors(const Tensor& squared_bounds) {
                            .sqrt_();
   const double bound = norm_ / std::sqrt(static_cast<double>(groups_)) * kShrink;
   const Tensor of_groups =
-      (settings_.clipping == "automatic" ? bound / (norms + kStability)
-                                         : (bound / norms.clamp_min(1e-30)).clamp_max(1.0))
+      (scales_short_gradients() ? bound / (norms + kStability)
+                                : (bound / norms.clamp_min(1e-30)).clamp_max(1.0))
           .masked_fill(usable.logical_not().unsqueeze(0), 0);
   if (is_adaptive())
     count_ += norms.le(norm_).logical_and(usable).sum().item<double>() -

@@ -51,7 +51,11 @@ class Clipping {
   void finish(const Step& step, crypto::StreamRandom& random);
 
  private:
-  [[nodiscard]] bool is_adaptive() const { return settings_.clipping == "adaptive"; }
+  [[nodiscard]] bool is_adaptive() const {
+    return settings_.clipping == config::Clipping::kAdaptive;
+  }
+
+  [[nodiscard]] bool scales_short_gradients() const;
 
   config::DifferentialPrivacySection settings_;
   at::Tensor group_of_;  // int64 [P]

@@ -6,6 +6,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "common/base/check.h"
+
 namespace sotto::learning {
 namespace {
 
@@ -16,10 +18,15 @@ constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
 double scheduled_rate(const config::LocalTrainingSection& settings, std::uint64_t step,
                       std::uint64_t total) {
   const double done = static_cast<double>(step) / static_cast<double>(total);
-  if (settings.learning_rate_schedule == "linear") return settings.learning_rate * (1 - done);
-  if (settings.learning_rate_schedule == "cosine")
-    return settings.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * done));
-  return settings.learning_rate;
+  switch (settings.learning_rate_schedule) {
+    case config::LearningRateSchedule::kConstant:
+      return settings.learning_rate;
+    case config::LearningRateSchedule::kLinear:
+      return settings.learning_rate * (1 - done);
+    case config::LearningRateSchedule::kCosine:
+      return settings.learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * done));
+  }
+  SOTTO_CHECK(false, "no such schedule");
 }
 
 Optimizer Optimizer::clone() const {
@@ -33,10 +40,12 @@ void Optimizer::step(const at::Tensor& values, const at::Tensor& gradient, doubl
   const at::NoGradGuard no_grad;
   ++steps_;
   if (settings_.weight_decay > 0) values.mul_(1 - rate * settings_.weight_decay);
-  if (settings_.optimizer == "sgd")
-    sgd(values, gradient, rate);
-  else
-    adam(values, gradient, rate);
+  switch (settings_.optimizer) {
+    case config::LocalOptimizer::kAdam:
+      return adam(values, gradient, rate);
+    case config::LocalOptimizer::kSgd:
+      return sgd(values, gradient, rate);
+  }
 }
 
 void Optimizer::adam(const at::Tensor& values, const at::Tensor& gradient, double rate) {

@@ -29,7 +29,7 @@ struct KeyValueCache {
 };
 
 /// Of matrix products, those of linears and of attention; all else is float32.
-enum class Precision { kFloat32, kBfloat16 };
+using config::Precision;
 
 /// How one forward pass runs.
 struct Pass {

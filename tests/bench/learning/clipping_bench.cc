@@ -38,7 +38,8 @@ struct Case {
 };
 
 /// Mean and least of the ratios of one rule, and how many pairs of factors they are of.
-void compare(const Report& report, const Case& c, const std::string& rule) {
+void compare(const Report& report, const Case& c, config::Clipping rule) {
+  const std::string name = c.name + "_" + std::string(config::word_of(rule));
   const std::filesystem::path folder = SOTTO_SOURCE_DIR "/configs/" + c.folder;
   config::JobConfig job = config::load_job(folder / "job.json", {});
   if (!c.adapters) job.lora = {};
@@ -74,14 +75,9 @@ void compare(const Report& report, const Case& c, const std::string& rule) {
     least = std::min(least, ratio.min().item<double>());
     count += static_cast<double>(ratio.numel());
   }
-  report.add({.name = c.name + "_" + rule,
-              .metric = "lost_mass_mean",
-              .value = 1e6 * (1 - sum / count),
-              .unit = "ppm"});
-  report.add({.name = c.name + "_" + rule,
-              .metric = "lost_mass_most",
-              .value = 1e6 * (1 - least),
-              .unit = "ppm"});
+  report.add(
+      {.name = name, .metric = "lost_mass_mean", .value = 1e6 * (1 - sum / count), .unit = "ppm"});
+  report.add({.name = name, .metric = "lost_mass_most", .value = 1e6 * (1 - least), .unit = "ppm"});
 }
 
 }  // namespace
@@ -96,6 +92,7 @@ int main(int argc, char** argv) {
         sotto::bench::Case{"ner", "ner", "news/train.tsv", false},
         sotto::bench::Case{"tinyshakespeare_whole", "tinyshakespeare", "menenius/train.tsv", false},
         sotto::bench::Case{"tinyshakespeare_lora", "tinyshakespeare", "menenius/train.tsv", true}})
-    for (const char* rule : {"flat", "automatic", "per_layer"})
+    for (const config::Clipping rule :
+         {config::Clipping::kFlat, config::Clipping::kAutomatic, config::Clipping::kPerLayer})
       sotto::bench::compare(report, c, rule);
 }

@@ -53,7 +53,8 @@ class Case {
   [[nodiscard]] Examples stored() const { return learning::stored_examples(store_, job_).value(); }
 
   [[nodiscard]] std::unique_ptr<training::Trainer> trainer(const Examples& examples) const {
-    return make_trainer(job_, {.device = "cpu", .threads = 1}, {examples, {}}).value();
+    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1}, {examples, {}})
+        .value();
   }
 
   void epoch(training::Trainer& trainer) const {

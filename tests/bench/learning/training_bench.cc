@@ -36,7 +36,7 @@ class Step {
   explicit Step(const Case& c)
       : modules_(learning::modules_of(c.model).value()),
         model_(c.model, modules_, at::kCPU),
-        optimizer_({.optimizer = "adam"}),
+        optimizer_({.optimizer = config::LocalOptimizer::kAdam}),
         clipping_({}, model_.parameters()),
         random_(1) {
     const auto some = [&c](std::vector<ParameterShape> layout) {

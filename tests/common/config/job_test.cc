@@ -46,7 +46,7 @@ TEST(JobFile, KeepsWhatItSaysAndTakesDefaultsForTheRest) {
   EXPECT_EQ(job.rounds.num_server_rounds, 20u);
   EXPECT_TRUE(job.secure_aggregation.enabled);
   EXPECT_EQ(job.differential_privacy.target_epsilon, 8);
-  EXPECT_EQ(job.local_training.optimizer, "adam");
+  EXPECT_EQ(job.local_training.optimizer, LocalOptimizer::kAdam);
 }
 
 TEST(JobFile, AllowsCommentsAndASchemaLine) {

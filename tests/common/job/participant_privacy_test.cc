@@ -27,7 +27,7 @@ config::JobConfig noisy_job() {
   job.rounds.min_available_participants = 20;
   job.secure_aggregation.max_colluders = 2;
   job.distributed_privacy = {.enabled = true,
-                             .mechanism = "discrete_gaussian",
+                             .mechanism = privacy::NoiseMechanism::kDiscreteGaussian,
                              .clipping_norm = 0.5,
                              .noise_multiplier = 0,
                              .target_epsilon = 6,
@@ -61,24 +61,26 @@ TEST(ParticipantPrivacy, AJobWithoutTheSectionHasNoNoise) {
 }
 
 TEST(ParticipantPrivacy, ATargetIsReachedInTheSmallestCohortAndHardlyMore) {
-  for (const char* mechanism : {"discrete_gaussian", "skellam"}) {
+  for (const auto mechanism :
+       {privacy::NoiseMechanism::kDiscreteGaussian, privacy::NoiseMechanism::kSkellam}) {
     config::JobConfig job = noisy_job();
     job.distributed_privacy.mechanism = mechanism;
     const privacy::NoisyRounds all = noise_of_job(job, terms_of(job)).value();
     EXPECT_EQ(all.rounds, 30U);
     const double epsilon = participant_epsilon(all, 1e-6).value();
-    EXPECT_LE(epsilon, 6) << mechanism;
-    EXPECT_GT(epsilon, 0.999 * 6) << mechanism;
+    EXPECT_LE(epsilon, 6) << config::word_of(mechanism);
+    EXPECT_GT(epsilon, 0.999 * 6) << config::word_of(mechanism);
   }
 }
 
 // The multiplier is fixed for the run; cohorts of other sizes must not cost more for it.
 TEST(ParticipantPrivacy, ALargerCohortCostsNoMore) {
-  for (const char* mechanism : {"discrete_gaussian", "skellam"}) {
+  for (const auto mechanism :
+       {privacy::NoiseMechanism::kDiscreteGaussian, privacy::NoiseMechanism::kSkellam}) {
     config::JobConfig job = noisy_job();
     job.distributed_privacy.mechanism = mechanism;
     for (std::uint32_t n : {20U, 21U, 37U, 100U, 256U, 1000U})
-      EXPECT_LE(epsilon_of(round_of(job, n, 2), 30), 6) << mechanism << " " << n;
+      EXPECT_LE(epsilon_of(round_of(job, n, 2), 30), 6) << config::word_of(mechanism) << " " << n;
   }
 }
 
@@ -146,7 +148,7 @@ TEST(ParticipantPrivacy, WhatCannotBeIsRefusedInTheSectionsName) {
   EXPECT_TRUE(refused([](auto& job) { job.distributed_privacy.noise_multiplier = 1e-9; }));
   EXPECT_TRUE(refused([](auto& job) { job.distributed_privacy.target_delta = 1e-30; }));
   EXPECT_TRUE(refused([](auto& job) {
-    job.distributed_privacy.mechanism = "skellam";
+    job.distributed_privacy.mechanism = privacy::NoiseMechanism::kSkellam;
     job.distributed_privacy.noise_multiplier = 500;
   })) << "more noise than Skellam's table holds";
 }

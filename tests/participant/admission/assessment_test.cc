@@ -205,7 +205,9 @@ config::SiteConfig random_site(Random& random) {
   if (sometimes()) p.max_run_hours = 10;
   if (sometimes()) p.max_server_rounds = 4;
   if (sometimes()) p.min_cohort = coin(random) ? 4 : 5;
-  if (random() % 3 == 0) p.require_approval = coin(random) ? "every_job" : "first_job_of_a_kind";
+  if (random() % 3 == 0)
+    p.require_approval = coin(random) ? config::RequiredApproval::kEveryJob
+                                      : config::RequiredApproval::kFirstJobOfAKind;
   return site;
 }
 
@@ -258,7 +260,7 @@ TEST(Assessment, AnAcceptedJobStandsOnlyWithinTheHoursAndWhileItIsApproved) {
   SiteWorld world(3);
   config::SiteConfig site = open_site();
   site.policy.hours = {"Mon 22:00-23:00"};
-  site.policy.require_approval = "first_job_of_a_kind";
+  site.policy.require_approval = config::RequiredApproval::kFirstJobOfAKind;
   const config::JobConfig job = job_with({});
   const auto app = world.participant(site);
   const auto newest = [&] { return world.host.replies.back(); };

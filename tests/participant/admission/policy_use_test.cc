@@ -160,18 +160,18 @@ TEST(PolicyUse, WeightsOfTheCoordinatorsChoiceAreRefusedWhereLineageIsRequired) 
 
 TEST(PolicyUse, AnApprovalOfTheKindOrOfTheJobIsAskedFor) {
   Case c = accepted_case();
-  c.policy.require_approval = "first_job_of_a_kind";
+  c.policy.require_approval = config::RequiredApproval::kFirstJobOfAKind;
   EXPECT_EQ(c.answer(), Answer::kPostpone);
   EXPECT_NE(c.reasons().find("a person at this site has to approve the first job of a kind"),
             std::string::npos);
   c.context.consent->to_kind = true;
   EXPECT_EQ(c.answer(), Answer::kAccept);
-  c.policy.require_approval = "every_job";
+  c.policy.require_approval = config::RequiredApproval::kEveryJob;
   EXPECT_EQ(c.answer(), Answer::kPostpone) << "its kind is not enough";
   c.context.consent->to_job = true;
   EXPECT_EQ(c.answer(), Answer::kAccept);
   c.context.consent->to_kind = false;
-  c.policy.require_approval = "first_job_of_a_kind";
+  c.policy.require_approval = config::RequiredApproval::kFirstJobOfAKind;
   EXPECT_EQ(c.answer(), Answer::kAccept) << "this very job was approved";
 }
 
@@ -268,7 +268,7 @@ Case random_case(Random& random) {
   if (coin(random)) c.policy.max_run_hours = between(random, 50, 300);
   c.policy.max_server_rounds = pick<std::uint32_t>(random, {20, 21, 30});
   c.policy.max_round_s = pick<std::uint64_t>(random, {3900, 4000});
-  if (coin(random)) c.policy.require_approval = "first_job_of_a_kind";
+  if (coin(random)) c.policy.require_approval = config::RequiredApproval::kFirstJobOfAKind;
   c.job.secure_aggregation.enabled = random() % 8 != 0;
   c.job.secure_aggregation.model_lineage = coin(random);
   c.job.differential_privacy.enabled = random() % 8 != 0;
@@ -341,8 +341,9 @@ std::map<std::string, std::function<void(config::SitePolicy&, Random&)>> tighten
       {"max_model_mb", [](auto& p, Random& r) { lower(p.max_model_mb, between(r, 10, 15)); }},
       {"max_update_mb", [](auto& p, Random& r) { lower(p.max_update_mb, between(r, 8, 11)); }},
       {"require_approval", [](auto& p, Random& r) {
-         p.require_approval =
-             p.require_approval == "none" && coin(r) ? "first_job_of_a_kind" : "every_job";
+         p.require_approval = p.require_approval == config::RequiredApproval::kNone && coin(r)
+                                  ? config::RequiredApproval::kFirstJobOfAKind
+                                  : config::RequiredApproval::kEveryJob;
        }}};
 }
 

@@ -41,7 +41,7 @@ Outcome run(const std::vector<std::string>& overrides) {
   const Plan plan = plan_of(overrides);
   const Microdata data = microdata_of(adult(), plan).value();
   Release release;
-  if (plan.method == "mondrian") {
+  if (plan.method == Method::kMondrian) {
     auto algorithm = Mondrian::start(data).value();
     while (algorithm.advance()) {
     }

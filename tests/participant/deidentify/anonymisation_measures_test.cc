@@ -19,14 +19,15 @@ table::Table table_of(std::string text) {
 }
 
 Plan plan_of(const std::vector<std::string>& quasi, const std::string& sensitive,
-             const std::string& distance) {
+             Distance distance) {
   Plan plan;
   for (const std::string& name : quasi)
-    plan.columns[name].role = "quasi_identifier";
+    plan.columns[name].role = Role::kQuasiIdentifier;
   if (!sensitive.empty())
-    plan.columns[sensitive] = {.role = "sensitive",
-                               .kind = distance == "ordered" ? "number" : "category",
-                               .distance = distance};
+    plan.columns[sensitive] = {
+        .role = Role::kSensitive,
+        .kind = distance == Distance::kOrdered ? ColumnKind::kNumber : ColumnKind::kCategory,
+        .distance = distance};
   return plan;
 }
 
@@ -53,7 +54,7 @@ White,1967,m,0213*,chest pain
 
 TEST(DataCheck, SweeneysTableHasKTwo) {
   const Findings found =
-      found_in(kSweeney, plan_of({"race", "birth", "gender", "zip"}, "problem", "equal"));
+      found_in(kSweeney, plan_of({"race", "birth", "gender", "zip"}, "problem", Distance::kEqual));
   EXPECT_EQ(found.k, 2U);
   EXPECT_EQ(found.classes, 5U);
   EXPECT_EQ(found.unique_rows, 0U);
@@ -95,7 +96,7 @@ constexpr const char* kThreeDiverse = R"(zip,age,nationality,condition
 )";
 
 TEST(DataCheck, TheInpatientTablesHaveTheirPublishedDiversity) {
-  const Plan plan = plan_of({"zip", "age", "nationality"}, "condition", "equal");
+  const Plan plan = plan_of({"zip", "age", "nationality"}, "condition", Distance::kEqual);
   const Findings four = found_in(kFourAnonymous, plan), three = found_in(kThreeDiverse, plan);
   EXPECT_EQ(four.k, 4U);
   EXPECT_EQ(four.sensitive[0].worst.distinct, 1U);
@@ -113,7 +114,7 @@ Findings salaries(const std::vector<std::vector<int>>& classes) {
   for (std::size_t c = 0; c < classes.size(); ++c)
     for (const int salary : classes[c])
       text += std::to_string(c) + "," + std::to_string(salary) + "\n";
-  return found_in(text, plan_of({"zip"}, "salary", "ordered"));
+  return found_in(text, plan_of({"zip"}, "salary", Distance::kOrdered));
 }
 
 TEST(DataCheck, SalariesHaveTheirPublishedDistances) {

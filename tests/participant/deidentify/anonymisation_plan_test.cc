@@ -46,9 +46,9 @@ std::string with(std::string text, const std::string& part, const std::string& i
 TEST(AnonymisePlan, KeepsWhatItSaysAndWhatSetSays) {
   const Plan plan = plan_of(kPlan, {"k=7", "columns.a.b.role=kept", "columns.ill.distinct_l=2"});
   EXPECT_EQ(plan.k, 7U);
-  EXPECT_EQ(plan.method, "mondrian");
+  EXPECT_EQ(plan.method, Method::kMondrian);
   EXPECT_EQ(plan.columns.at("age").widths, (std::vector<std::uint32_t>{5, 10}));
-  EXPECT_EQ(plan.columns.at("a.b").role, "kept");
+  EXPECT_EQ(plan.columns.at("a.b").role, Role::kKept);
   EXPECT_EQ(plan.columns.at("ill").distinct_l, 2);
   EXPECT_EQ(plan.columns.at("ill").t, 0.5);
 }
@@ -91,7 +91,8 @@ TEST(AnonymisePlan, ATableThatDoesNotFitIsRefusedWithLineAndColumnAndNoValue) {
             "t.csv:1:1: the plan gives no role to column iban; one of quasi_identifier, sensitive, "
             "kept, removed is needed for every column");
   Plan ordered = plan;
-  ordered.columns["ill"] = {.role = "sensitive", .distance = "ordered", .order = {"no", "yes"}};
+  ordered.columns["ill"] = {
+      .role = Role::kSensitive, .distance = Distance::kOrdered, .order = {"no", "yes"}};
   EXPECT_EQ(table_error("age,a.b,ill,name\n31,x,no,N\n3,x,maybe,N\n", ordered)
                 .find("t.csv:3:5: column ill: the plan does not know the value of this cell"),
             0U);

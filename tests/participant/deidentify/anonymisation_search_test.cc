@@ -56,10 +56,11 @@ class Anonymise : public testing::Test {
         journal::write_file_atomically(file, {view_of(kTree)}, journal::FileAccess::kOwnerOnly)
             .ok(),
         "the tree");
-    plan_.columns["x"] = {.role = "quasi_identifier", .kind = "number", .widths = {2, 4}};
-    plan_.columns["place"] = {.role = "quasi_identifier", .hierarchy = file};
-    plan_.columns["wage"] = {.role = "sensitive", .kind = "number"};
-    plan_.columns["id"] = {.role = "kept"};
+    plan_.columns["x"] = {
+        .role = Role::kQuasiIdentifier, .kind = ColumnKind::kNumber, .widths = {2, 4}};
+    plan_.columns["place"] = {.role = Role::kQuasiIdentifier, .hierarchy = file};
+    plan_.columns["wage"] = {.role = Role::kSensitive, .kind = ColumnKind::kNumber};
+    plan_.columns["id"] = {.role = Role::kKept};
   }
 
   ColumnPlan& wage() { return plan_.columns["wage"]; }
@@ -165,11 +166,11 @@ TEST_F(Anonymise, FullDomainFindsTheBestOfAllCombinations) {
     const auto rows = random_rows(random, 4 + random() % 20, 9);
     plan_.k = 2 + static_cast<std::uint32_t>(random() % 3);
     plan_.max_suppressed = 0.1 * static_cast<double>(random() % 4);
-    wage() = {.role = "sensitive", .kind = "number"};
+    wage() = {.role = Role::kSensitive, .kind = ColumnKind::kNumber};
     if (trial % 4 == 1) wage().distinct_l = 2 + static_cast<double>(random() % 2);
     if (trial % 4 == 2) wage().entropy_l = 1.9;
     if (trial % 4 == 3) wage().t = 0.2 + 0.1 * static_cast<double>(random() % 3);
-    wage().distance = "ordered";
+    wage().distance = Distance::kOrdered;
     const auto table = table_of(rows);
     const Microdata data = data_of(table, plan_);
     const auto release = full_domain(data, plan_.max_suppressed);
@@ -193,11 +194,11 @@ TEST_F(Anonymise, WhatIsReleasedMeetsThePlanAndHoldsEveryRowOnce) {
     const auto rows = random_rows(random, 6 + random() % 40, 30);
     plan_.k = 2 + static_cast<std::uint32_t>(random() % 4);
     plan_.max_suppressed = 0.2;
-    wage() = {.role = "sensitive", .kind = "number"};
+    wage() = {.role = Role::kSensitive, .kind = ColumnKind::kNumber};
     if (trial % 3 == 0) wage().distinct_l = 2;
     if (trial % 3 == 1) wage().entropy_l = 2;
     if (trial % 3 == 2) wage().t = 0.3;
-    wage().distance = trial % 2 == 0 ? "ordered" : "equal";
+    wage().distance = trial % 2 == 0 ? Distance::kOrdered : Distance::kEqual;
     const auto table = table_of(rows);
     const Microdata data = data_of(table, plan_);
     for (const auto& release : {mondrian(data), full_domain(data, plan_.max_suppressed)}) {
@@ -310,7 +311,7 @@ TEST_F(Anonymise, LossesAreAsDefined) {
 }
 
 TEST_F(Anonymise, TheReleaseIsSortedAndLacksRemovedColumns) {
-  plan_.columns["id"].role = "removed";
+  plan_.columns["id"].role = Role::kRemoved;
   const auto table = table_of({{9, "Rome", 3}, {1, "Rome", 2}, {9, "Rome", 1}, {1, "Rome", 0}});
   const Microdata data = data_of(table, plan_);
   EXPECT_EQ(released_text(*mondrian(data), table, plan_),

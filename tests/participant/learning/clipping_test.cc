@@ -19,7 +19,7 @@ using at::Tensor;
 constexpr std::size_t kExamples = 12;
 constexpr double kNorm = 0.05;  // most gradients are longer, some are not
 
-class ClippingRules : public ::testing::TestWithParam<std::string> {
+class ClippingRules : public ::testing::TestWithParam<config::Clipping> {
  protected:
   void SetUp() override {
     at::manual_seed(3);
@@ -74,8 +74,10 @@ class ClippingRules : public ::testing::TestWithParam<std::string> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Rules, ClippingRules,
-                         ::testing::Values("flat", "automatic", "per_layer", "adaptive"),
-                         [](const auto& rule) { return rule.param; });
+                         ::testing::Values(config::Clipping::kFlat, config::Clipping::kAutomatic,
+                                           config::Clipping::kPerLayer,
+                                           config::Clipping::kAdaptive),
+                         [](const auto& rule) { return std::string(config::word_of(rule.param)); });
 
 TEST_P(ClippingRules, RemovingAnyExampleMovesTheSumByAtMostTheNorm) {
   const Released all = without(kExamples);
@@ -90,7 +92,8 @@ TEST_P(ClippingRules, RemovingAnyExampleMovesTheSumByAtMostTheNorm) {
 }
 
 TEST_P(ClippingRules, RemovingAnyExampleMovesTheCountByOneHalf) {
-  const double all = without(kExamples).count, moved = GetParam() == "adaptive" ? 0.5 : 0.0;
+  const double all = without(kExamples).count,
+               moved = GetParam() == config::Clipping::kAdaptive ? 0.5 : 0.0;
   for (std::size_t i = 0; i < kExamples; ++i)
     EXPECT_EQ(std::abs(all - without(i).count), moved) << "example " << i;
 }
@@ -99,7 +102,7 @@ TEST_P(ClippingRules, AnEmptyStepMovesAnAdaptiveNormByItsNoiseAlone) {
   Clipping clipping(settings_, model_->parameters());
   crypto::StreamRandom random(1);
   clipping.finish({.noise_multiplier = 1, .expected_size = 100}, random);
-  if (GetParam() == "adaptive")
+  if (GetParam() == config::Clipping::kAdaptive)
     EXPECT_NE(clipping.norm(), kNorm);
   else
     EXPECT_EQ(clipping.norm(), kNorm);
@@ -116,7 +119,8 @@ std::vector<Parameter> some_parameters() {
 }
 
 TEST(PerLayerClipping, EveryModuleHasItsShareAndTheWholeIsTheNorm) {
-  Clipping clipping({.clipping_norm = 3, .clipping = "per_layer"}, some_parameters());
+  Clipping clipping({.clipping_norm = 3, .clipping = config::Clipping::kPerLayer},
+                    some_parameters());
   // Weight and bias of 3 and 4 are 5 together; the others are within their share of 3 / sqrt(3).
   const Tensor norms = at::tensor({9.0, 16.0, 1.0, 0.0, 1e8, 1e8}, at::kDouble).unsqueeze(1);
   const Tensor factors = clipping.factors(norms).to(at::kDouble);
@@ -131,14 +135,16 @@ TEST(PerLayerClipping, EveryModuleHasItsShareAndTheWholeIsTheNorm) {
 }
 
 TEST(AdaptiveClipping, TheNoiseFollowsTheNormAndCarriesTheCountsShare) {
-  Clipping clipping({.clipping_norm = 2, .clipping = "adaptive", .count_noise_multiplier = 1},
-                    some_parameters());
+  Clipping clipping(
+      {.clipping_norm = 2, .clipping = config::Clipping::kAdaptive, .count_noise_multiplier = 1},
+      some_parameters());
   EXPECT_NEAR(clipping.noise_deviation(3), 2 * 3 / std::sqrt(0.75), 1e-12);
 }
 
 TEST(AdaptiveClipping, FindsTheQuantileOfTheNorms) {
-  Clipping clipping({.clipping_norm = 0.001, .clipping = "adaptive", .clipping_quantile = 0.75},
-                    some_parameters());
+  Clipping clipping(
+      {.clipping_norm = 0.001, .clipping = config::Clipping::kAdaptive, .clipping_quantile = 0.75},
+      some_parameters());
   crypto::StreamRandom random(5);
   // Norms evenly spread over (0, 8): three quarters of them are below 6.
   const Tensor squares = at::zeros({6, 1000}, at::kDouble);
@@ -153,7 +159,7 @@ TEST(AdaptiveClipping, FindsTheQuantileOfTheNorms) {
 // Four thousand steps from the same start: the next norm's logarithm has the count's noise in it.
 TEST(AdaptiveClipping, TheCountIsReleasedWithTheNoiseThatIsAccounted) {
   const config::DifferentialPrivacySection settings{.clipping_norm = 1,
-                                                    .clipping = "adaptive",
+                                                    .clipping = config::Clipping::kAdaptive,
                                                     .clipping_rate = 0.1,
                                                     .count_noise_multiplier = 5};
   crypto::StreamRandom random(6);
@@ -177,7 +183,7 @@ TEST(AdaptiveClipping, TheCountIsReleasedWithTheNoiseThatIsAccounted) {
 // an integer with an odd number of examples and an integer with an even one.
 TEST(AdaptiveClipping, TheReleasedCountDoesNotShowTheLastBitsOfTheCount) {
   const config::DifferentialPrivacySection settings{.clipping_norm = 1,
-                                                    .clipping = "adaptive",
+                                                    .clipping = config::Clipping::kAdaptive,
                                                     .clipping_rate = 0.1,
                                                     .count_noise_multiplier = 100};
   crypto::StreamRandom random(7);
@@ -202,7 +208,8 @@ TEST(ClippingRule, NeverLetsAContributionExceedTheNorm) {
 }
 
 TEST(ClippingRule, AutomaticBringsShortGradientsNearTheNormAndNoneBeyondIt) {
-  Clipping clipping({.clipping_norm = 2, .clipping = "automatic"}, some_parameters());
+  Clipping clipping({.clipping_norm = 2, .clipping = config::Clipping::kAutomatic},
+                    some_parameters());
   const Tensor norms = at::tensor({0.0, 1e-6, 0.04, 0.5, 3.0, 1e6}, at::kDouble);
   const Tensor squares = at::zeros({6, 6}, at::kDouble);
   squares[0] = norms.square();

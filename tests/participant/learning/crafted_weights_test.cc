@@ -24,11 +24,13 @@ constexpr double kRate = 1e7;
 const fs::path kExample = SOTTO_SOURCE_DIR "/configs/tinyshakespeare";
 
 struct Case {
-  std::string rule;
+  config::Clipping rule;
   double gain;  // of the norm before the head
   bool checkpointing = false, tied = false, bfloat16 = false;
 
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.rule << " " << c.gain; }
+  friend void PrintTo(const Case& c, std::ostream* out) {
+    *out << config::word_of(c.rule) << " " << c.gain;
+  }
 };
 
 class CraftedWeights : public ::testing::TestWithParam<Case> {
@@ -47,10 +49,12 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
     job_.task.type = "causal_language_modeling";
     job_.differential_privacy = {
         .clipping_norm = 1, .clipping = GetParam().rule, .noise_multiplier = 1e-6};
-    job_.local_training = {
-        .local_steps = 1, .sampling_rate = 1, .optimizer = "sgd", .learning_rate = kRate};
+    job_.local_training = {.local_steps = 1,
+                           .sampling_rate = 1,
+                           .optimizer = config::LocalOptimizer::kSgd,
+                           .learning_rate = kRate};
     resources_ = {.threads = 1, .gradient_checkpointing = GetParam().checkpointing};
-    if (GetParam().bfloat16) resources_.precision = "bfloat16";
+    if (GetParam().bfloat16) resources_.precision = config::Precision::kBfloat16;
     craft();
   }
 
@@ -137,19 +141,20 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
 
 std::vector<Case> cases() {
   std::vector<Case> out;
-  for (const char* rule : {"flat", "automatic", "per_layer", "adaptive"})
+  for (const config::Clipping rule : {config::Clipping::kFlat, config::Clipping::kAutomatic,
+                                      config::Clipping::kPerLayer, config::Clipping::kAdaptive})
     for (const double gain : {1e4, 1e6})
       for (const bool tied : {false, true}) {
         out.push_back({rule, gain, false, tied});
         out.push_back({rule, gain, true, tied});
       }
-  out.push_back({"flat", 1e6, false, false, true});
-  out.push_back({"automatic", 1e6, true, true, true});
+  out.push_back({config::Clipping::kFlat, 1e6, false, false, true});
+  out.push_back({config::Clipping::kAutomatic, 1e6, true, true, true});
   return out;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CraftedWeights, ::testing::ValuesIn(cases()), [](const auto& c) {
-  return c.param.rule + (c.param.gain > 1e5 ? "_1e6" : "_1e4") +
+  return std::string(config::word_of(c.param.rule)) + (c.param.gain > 1e5 ? "_1e6" : "_1e4") +
          (c.param.checkpointing ? "_two_passes" : "_one_pass") + (c.param.tied ? "_tied" : "") +
          (c.param.bfloat16 ? "_bfloat16" : "");
 });

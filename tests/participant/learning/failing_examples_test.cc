@@ -93,7 +93,7 @@ class FailingExamples : public ::testing::Test {
     job_.local_training = {.local_steps = 1,
                            .sampling_rate = 1,
                            .physical_batch_size = 4,
-                           .optimizer = "sgd",
+                           .optimizer = config::LocalOptimizer::kSgd,
                            .learning_rate = 1};
     resources_.threads = 1;
     model_ = initial_model(job_).value();
@@ -189,14 +189,15 @@ TEST_F(FailingExamples, AnExampleThatOverflowsContributesNothingAndTheOthersStay
   poison("q");
   std::vector<Example> more = lines();
   more.push_back({"a b c d e q", 0});
-  for (const char* rule : {"flat", "automatic", "per_layer", "adaptive"})
+  for (const config::Clipping rule : {config::Clipping::kFlat, config::Clipping::kAutomatic,
+                                      config::Clipping::kPerLayer, config::Clipping::kAdaptive})
     for (const bool two_passes : {false, true}) {
       job_.differential_privacy.clipping = rule;
       resources_.gradient_checkpointing = two_passes;
       const Step without = step_of(lines()), with = step_of(more);
       EXPECT_EQ(with.sum.size(), without.sum.size());
-      EXPECT_LT(distance(with.sum, without.sum), 5e-3) << rule;
-      EXPECT_GT(norm_of(without.sum), 0.3) << rule;
+      EXPECT_LT(distance(with.sum, without.sum), 5e-3) << config::word_of(rule);
+      EXPECT_GT(norm_of(without.sum), 0.3) << config::word_of(rule);
       EXPECT_EQ(without.warnings, std::vector<std::string>{});
       ASSERT_EQ(with.warnings.size(), 1U);
       EXPECT_EQ(with.warnings[0].find("1 drawn example contributed nothing: the loss or the "

@@ -50,7 +50,8 @@ class LanguageTrainer : public ::testing::Test {
   }
 
   [[nodiscard]] Result<std::unique_ptr<training::Trainer>> trainer() const {
-    return make_trainer(job_, {.device = "cpu", .threads = 1}, {toy_texts(60), toy_texts(20)});
+    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+                        {toy_texts(60), toy_texts(20)});
   }
 
   /// All rounds at one site, from `model`.
@@ -139,9 +140,9 @@ TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
   const auto read = [&](const char* file) {
     return read_examples(example / "data/shards/menenius" / file, job).value();
   };
-  const auto trainer =
-      make_trainer(job, {.device = "cpu", .threads = 1}, {read("train.tsv"), read("eval.tsv")})
-          .value();
+  const auto trainer = make_trainer(job, {.device = config::Device::kCpu, .threads = 1},
+                                    {read("train.tsv"), read("eval.tsv")})
+                           .value();
   FlatParameters model = initial_model(job).value();
   const auto perplexity = [&] {
     return run::summarise(job, trainer->evaluate(model).value()).perplexity;

@@ -136,15 +136,16 @@ TEST_F(LocalTrainerTest, LearnsAToyTaskPrivatelyAndPlainly) {
 }
 
 TEST_F(LocalTrainerTest, LearnsWithEveryRuleOfClipping) {
-  for (const char* rule : {"automatic", "per_layer", "adaptive"}) {
+  for (const config::Clipping rule :
+       {config::Clipping::kAutomatic, config::Clipping::kPerLayer, config::Clipping::kAdaptive}) {
     job_.differential_privacy.clipping = rule;
-    EXPECT_GT(accuracy(), 0.9) << rule;
+    EXPECT_GT(accuracy(), 0.9) << config::word_of(rule);
   }
 }
 
 TEST_F(LocalTrainerTest, AProximalTermKeepsLocalStepsNearTheRoundsModel) {
   job_.differential_privacy.enabled = false;
-  job_.local_training.optimizer = "sgd";
+  job_.local_training.optimizer = config::LocalOptimizer::kSgd;
   job_.local_training.learning_rate = 0.1;
   job_.local_training.local_steps = 1;
   const auto one_step = trained(1);
@@ -163,7 +164,7 @@ TEST_F(LocalTrainerTest, AProximalTermKeepsLocalStepsNearTheRoundsModel) {
 
 TEST_F(LocalTrainerTest, TrainsWithThePoolerOfBertToo) {
   write_config("cls");
-  job_.local_training.optimizer = "sgd";
+  job_.local_training.optimizer = config::LocalOptimizer::kSgd;
   job_.local_training.momentum = 0.9;
   job_.local_training.learning_rate = 0.5;
   const auto update = trained(1);
@@ -179,26 +180,28 @@ TEST_F(LocalTrainerTest, PhysicalBatchSizeDoesNotChangeWhatIsTrained) {
 }
 
 TEST_F(LocalTrainerTest, GradientCheckpointingChangesNoBitOfAnUpdate) {
-  for (const char* rule : {"flat", "per_layer", "none"}) {
-    job_.differential_privacy.enabled = rule != std::string("none");
-    job_.differential_privacy.clipping = rule;
+  for (const auto rule :
+       {std::optional(config::Clipping::kFlat), std::optional(config::Clipping::kPerLayer),
+        std::optional<config::Clipping>{}}) {
+    job_.differential_privacy.enabled = rule.has_value();
+    job_.differential_privacy.clipping = rule.value_or(config::Clipping::kFlat);
     resources_.gradient_checkpointing = false;
     const auto kept = trained(1);
     resources_.gradient_checkpointing = true;
-    EXPECT_EQ(trained(1), kept) << rule;
+    EXPECT_EQ(trained(1), kept) << (rule ? config::word_of(*rule) : "none");
   }
 }
 
 TEST_F(LocalTrainerTest, LearnsWithProductsInBfloat16) {
   const auto exact = trained(1);
-  resources_.precision = "bfloat16";
+  resources_.precision = config::Precision::kBfloat16;
   EXPECT_NE(trained(1), exact);
   EXPECT_GT(accuracy(), 0.9);
 }
 
 TEST_F(LocalTrainerTest, SaysWhichDeviceIsNotThere) {
   if (at::hasCUDA()) GTEST_SKIP() << "this machine has a GPU";
-  const auto none = make_trainer(job_, {.device = "cuda"}, {toy_examples(4), {}});
+  const auto none = make_trainer(job_, {.device = config::Device::kCuda}, {toy_examples(4), {}});
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().message, "resources.device is \"cuda\", which this machine does not have");
 }
@@ -236,7 +239,7 @@ TEST_F(LocalTrainerTest, StepsOfWhichNothingIsFiniteGiveAnUpdateThatIs) {
     return std::ranges::any_of(
         warnings, [&](const std::string& w) { return w.find(text) != std::string::npos; });
   };
-  job_.local_training.optimizer = "sgd";
+  job_.local_training.optimizer = config::LocalOptimizer::kSgd;
   job_.local_training.learning_rate = 3e38;
   job_.differential_privacy.noise_multiplier = 300;
   for (const bool is_private : {true, false}) {
@@ -295,7 +298,7 @@ TEST_F(LocalTrainerTest, WarnsThatTheLossDoesNotFallWhereNoiseDrownsTheGradient)
 }
 
 TEST_F(LocalTrainerTest, WhatWasNotKeptLeavesNoTraceInTheNextUpdate) {
-  for (const char* rule : {"flat", "adaptive"}) {
+  for (const config::Clipping rule : {config::Clipping::kFlat, config::Clipping::kAdaptive}) {
     job_.differential_privacy.clipping = rule;
     const FlatParameters model = initial_model(job_).value();
     const auto second_of = [&](std::uint64_t first_seed, bool kept) {
@@ -305,9 +308,10 @@ TEST_F(LocalTrainerTest, WhatWasNotKeptLeavesNoTraceInTheNextUpdate) {
       if (kept) t->keep();
       return t->train(model, 1, second, nullptr).value().update.values;
     };
-    EXPECT_EQ(second_of(1, false), second_of(2, false)) << rule;
-    EXPECT_EQ(second_of(1, false), trained(9)) << rule;
-    EXPECT_NE(second_of(1, true), second_of(2, true)) << "moments and norms go on: " << rule;
+    EXPECT_EQ(second_of(1, false), second_of(2, false)) << config::word_of(rule);
+    EXPECT_EQ(second_of(1, false), trained(9)) << config::word_of(rule);
+    EXPECT_NE(second_of(1, true), second_of(2, true))
+        << "moments and norms go on: " << config::word_of(rule);
   }
 }
 

@@ -105,7 +105,7 @@ class NormBound : public ::testing::TestWithParam<Case> {
   }
 
   /// The clipped sum, and the squared norms that it was clipped by.
-  std::pair<Tensor, SquaredNorms> clipped_sum(const Cancelling& data, const std::string& rule) {
+  std::pair<Tensor, SquaredNorms> clipped_sum(const Cancelling& data, config::Clipping rule) {
     Tensor(parameters_.front().gradient).zero_();
     GradTape tape(GetParam().passes);
     Clipping clipping({.clipping_norm = 1, .clipping = rule}, parameters_);
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(All, NormBound, ::testing::ValuesIn(cases()), [](const 
 
 TEST_P(NormBound, IsAtLeastTheNormWhateverCancels) {
   const Tensor squares = exact().flatten(1).square().sum(1);
-  const SquaredNorms norms = clipped_sum(data_, "flat").second;
+  const SquaredNorms norms = clipped_sum(data_, config::Clipping::kFlat).second;
   const Kind kind = GetParam().kind;
   // A small gradient is made whole and clipped as it then is, with the rounding of its own sum.
   const Tensor reach = (data_.input.norm(2, 2) * data_.gradient.norm(2, 2)).to(at::kDouble).sum(1);
@@ -152,7 +152,8 @@ TEST_P(NormBound, IsAtLeastTheNormWhateverCancels) {
 }
 
 TEST_P(NormBound, NoExampleMovesTheClippedSumByMoreThanTheClippingNorm) {
-  for (const char* rule : {"flat", "automatic", "per_layer", "adaptive"}) {
+  for (const config::Clipping rule : {config::Clipping::kFlat, config::Clipping::kAutomatic,
+                                      config::Clipping::kPerLayer, config::Clipping::kAdaptive}) {
     const Tensor all = clipped_sum(data_, rule).first;
     for (std::int64_t i = 0; i < kExamples; ++i) {
       Cancelling others = data_;
@@ -161,7 +162,7 @@ TEST_P(NormBound, NoExampleMovesTheClippedSumByMoreThanTheClippingNorm) {
         (*x)[i].zero_();
       }
       const double moved = (all - clipped_sum(others, rule).first).norm().item<double>();
-      EXPECT_LE(moved, 1 + 1e-3) << rule << ", example " << i;
+      EXPECT_LE(moved, 1 + 1e-3) << config::word_of(rule) << ", example " << i;
     }
   }
 }
@@ -175,8 +176,8 @@ TEST_P(NormBound, AnExampleThatIsNotFiniteIsLeftOutAndTheOthersStay) {
       (*x)[3].fill_(data == &broken ? std::nanf("") : 0);
       (*x)[7].fill_(data == &broken ? kInfinity : 0);
     }
-  const auto [expected, unused] = clipped_sum(without, "flat");
-  const auto [found, norms] = clipped_sum(broken, "flat");
+  const auto [expected, unused] = clipped_sum(without, config::Clipping::kFlat);
+  const auto [found, norms] = clipped_sum(broken, config::Clipping::kFlat);
   EXPECT_TRUE(at::equal(found, expected));
   EXPECT_GT(found.norm().item<double>(), 0);
   EXPECT_FALSE(norms.bound[0][3].isfinite().item<bool>());

@@ -64,8 +64,10 @@ class PrivacyAudit : public ::testing::Test {
     job_.model = {.path = folder_.string(), .max_length = 4};
     job_.task = {.type = "sequence_classification", .labels = {"a", "b"}};
     job_.differential_privacy.clipping_norm = kClip;
-    job_.local_training = {
-        .local_steps = 1, .sampling_rate = 1, .optimizer = "sgd", .learning_rate = 1};
+    job_.local_training = {.local_steps = 1,
+                           .sampling_rate = 1,
+                           .optimizer = config::LocalOptimizer::kSgd,
+                           .learning_rate = 1};
     model_ = initial_model(job_).value();
   }
 

@@ -82,7 +82,8 @@ TEST_F(StoredExamples, TrainToTheSameBitsAsTheFileAndAreCounted) {
   const auto plain = read_examples(file, job).value();
   const FlatParameters model = initial_model(job).value();
   const auto update_of = [&](const SiteExamples& examples) {
-    const auto trainer = make_trainer(job, {.device = "cpu", .threads = 1}, examples).value();
+    const auto trainer =
+        make_trainer(job, {.device = config::Device::kCpu, .threads = 1}, examples).value();
     crypto::StreamRandom seeded(7);
     auto update = trainer->train(model, 1, seeded, nullptr).value().update.values;
     return std::pair(std::move(update), trainer->evaluate(model).value());
@@ -105,7 +106,8 @@ TEST_F(StoredExamples, OfAnotherKindAreRefusedAndOfOtherClassesLeftOutWithoutSho
   config::JobConfig job = job_of("quickstart");
   job.task.labels.erase(job.task.labels.begin());
   const Examples stored = stored_examples(store, job).value();
-  const auto trainer = make_trainer(job, {.device = "cpu", .threads = 1}, {stored, stored});
+  const auto trainer =
+      make_trainer(job, {.device = config::Device::kCpu, .threads = 1}, {stored, stored});
   ASSERT_TRUE(trainer.ok()) << "a refusal would tell that the class is there";
   ASSERT_EQ((*trainer)->data_warnings().size(), 2U) << "training and evaluation";
   const std::string said = (*trainer)->data_warnings().front();

@@ -103,7 +103,7 @@ class TokenTrainer : public ::testing::Test {
 
   [[nodiscard]] Result<std::unique_ptr<training::Trainer>> trainer(
       std::vector<Example> evaluation) const {
-    return make_trainer(job_, {.device = "cpu", .threads = 1},
+    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
                         {toy_sentences(60), std::move(evaluation)});
   }
 
@@ -208,11 +208,11 @@ TEST_F(TokenTrainer, TheLossOfASentenceIsTheMeanOverItsWords) {
     job_.local_training = {.local_steps = 1,
                            .sampling_rate = 1,
                            .physical_batch_size = 4,
-                           .optimizer = "sgd",
+                           .optimizer = config::LocalOptimizer::kSgd,
                            .learning_rate = 1};
-    const auto t =
-        make_trainer(job_, {.device = "cpu", .threads = 1}, {std::vector{e}, std::vector{e}})
-            .value();
+    const auto t = make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+                                {std::vector{e}, std::vector{e}})
+                       .value();
     crypto::StreamRandom random(1);
     const FlatUpdate update =
         t->train(initial_model(job_).value(), 1, random, nullptr).value().update;
@@ -233,9 +233,9 @@ TEST(TweetEntities, TheExampleLoadsAndItsFirstRoundLowersTheLoss) {
   const auto read = [&](const char* file) {
     return read_examples(example / "data/shards/news" / file, job).value();
   };
-  const auto trainer =
-      make_trainer(job, {.device = "cpu", .threads = 1}, {read("train.tsv"), read("eval.tsv")})
-          .value();
+  const auto trainer = make_trainer(job, {.device = config::Device::kCpu, .threads = 1},
+                                    {read("train.tsv"), read("eval.tsv")})
+                           .value();
   FlatParameters model = initial_model(job).value();
   const run::Evaluation before = run::summarise(job, trainer->evaluate(model).value());
   EXPECT_EQ(before.entities->micro.support, 292U + 324U + 328U);
