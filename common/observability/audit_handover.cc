@@ -2,6 +2,7 @@
 
 #include "common/observability/audit_check.h"
 #include "common/storage/atomic_file.h"
+#include "common/storage/storage.h"
 
 namespace sotto::run {
 
@@ -15,9 +16,8 @@ Status hand_over_audit(const std::filesystem::path& folder, const crypto::Signin
   SOTTO_ASSIGN_OR_RETURN(auto old, AuditLog::open(file, from));
   SOTTO_TRY(
       old.append({"keys_replaced", {{"next_signing_key", to_hex(to.verify_key())}}}, unix_seconds));
-  std::error_code error;
-  std::filesystem::rename(file, ended, error);
-  if (error) return Error{"cannot rename " + file.string() + ": " + error.message()};
+  if (journal::storage().rename(file, ended) != 0)
+    return journal::system_error("cannot rename " + file.string());
   SOTTO_TRY(journal::sync_directory(folder));
   SOTTO_ASSIGN_OR_RETURN(auto fresh, AuditLog::open(file, to));
   return fresh.append({"keys_taken_over",

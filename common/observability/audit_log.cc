@@ -11,6 +11,7 @@
 #include "common/observability/audit_check.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/file_descriptor.h"
+#include "common/storage/storage.h"
 
 namespace sotto::run {
 
@@ -132,13 +133,15 @@ Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
   if (torn > 0) {
     add({"incomplete_line_dropped", {{"bytes", std::to_string(torn)}}});
     // One byte of it stays until the new line covers it: a crash here is an incomplete line again.
-    if (::ftruncate(file.get(), static_cast<off_t>(end_ + 1)) != 0 || ::fsync(file.get()) != 0)
+    if (journal::storage().resize(file.get(), end_ + 1) != 0 ||
+        journal::storage().sync(file.get()) != 0)
       return journal::system_error("cannot cut the incomplete line of " + file_.string());
   }
   add(event);
   if (Status written = journal::write_all_at(file, view_of(text), end_); !written.ok())
     return Error{file_.string() + ": " + written.error().message};
-  if (::fsync(file.get()) != 0) return journal::system_error("fsync of " + file_.string());
+  if (journal::storage().sync(file.get()) != 0)
+    return journal::system_error("fsync of " + file_.string());
   head_ = head;
   end_ += text.size();
   return {};

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "common/crypto/hash.h"
+#include "common/storage/storage.h"
 
 namespace sotto::journal {
 
@@ -106,12 +107,12 @@ Status AppendLog::append(BytesView payload) {
   if (size_ > end_) {
     // One byte of the torn tail stays until the new record covers it: a crash between the two
     // writes is again a torn tail, never a log that looks whole.
-    if (::ftruncate(file_.get(), static_cast<off_t>(end_ + 1)) != 0 || ::fsync(file_.get()) != 0)
+    if (storage().resize(file_.get(), end_ + 1) != 0 || storage().sync(file_.get()) != 0)
       return system_error("cannot cut the torn tail of the log");
   }
   const Bytes record = encode_record(end_, payload);
   SOTTO_TRY(write_all_at(file_, record, end_));
-  if (::fsync(file_.get()) != 0) return system_error("fsync of the log failed");
+  if (storage().sync(file_.get()) != 0) return system_error("fsync of the log failed");
   end_ += record.size();
   size_ = end_;
   failed_ = false;

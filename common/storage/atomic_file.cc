@@ -7,6 +7,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "common/storage/storage.h"
+
 namespace sotto::journal {
 
 namespace {
@@ -26,24 +28,21 @@ Status write_and_sync(const FileDescriptor& out, const std::function<BytesView()
     SOTTO_TRY(write_all_at(out, part, at));
     at += part.size();
   }
-  if (::fsync(out.get()) != 0) return system_error("fsync failed");
+  if (storage().sync(out.get()) != 0) return system_error("fsync failed");
   return {};
 }
 
-/// Removes the temporary file unless it became the real one.
-struct Temporary {
-  explicit Temporary(std::string template_name) : path(std::move(template_name)) {}
-
-  ~Temporary() {
-    if (!renamed) ::unlink(path.c_str());
-  }
-
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-
-  std::string path;
-  bool renamed = false;
-};
+/// Fills the temporary file, makes it durable and renames it to `file`.
+Status replace(const std::filesystem::path& file, const FileDescriptor& out,
+               const std::filesystem::path& temporary, const std::function<BytesView()>& next_part,
+               FileAccess access) {
+  if (Status written = write_and_sync(out, next_part); !written.ok())
+    return Error{"cannot write " + file.string() + ": " + written.error().message};
+  if (access == FileAccess::kEveryoneReads && ::fchmod(out.get(), 0644) != 0)
+    return file_error("cannot set the mode of", file);
+  if (storage().rename(temporary, file) != 0) return file_error("cannot rename to", file);
+  return {};
+}
 
 }  // namespace
 
@@ -53,7 +52,7 @@ Error system_error(std::string_view what) {
 
 Status write_all_at(const FileDescriptor& file, BytesView bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t n = storage().write(file.get(), bytes, offset);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return system_error("write failed");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
@@ -79,7 +78,7 @@ Result<std::size_t> read_at(const FileDescriptor& file, std::span<std::uint8_t> 
 Status sync_directory(const std::filesystem::path& directory) {
   const FileDescriptor handle(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!handle.is_open()) return file_error("cannot open directory", directory);
-  if (::fsync(handle.get()) != 0) return file_error("cannot fsync directory", directory);
+  if (storage().sync(handle.get()) != 0) return file_error("cannot fsync directory", directory);
   return {};
 }
 
@@ -96,19 +95,13 @@ Status write_file_atomically(const std::filesystem::path& file,
 
 Status write_file_atomically(const std::filesystem::path& file,
                              const std::function<BytesView()>& next_part, FileAccess access) {
-  Temporary temporary(file.string() + ".tmp-XXXXXX");
-  FileDescriptor out(::mkostemp(temporary.path.data(), O_CLOEXEC));  // mode 0600
-  if (!out.is_open()) {
-    temporary.renamed = true;  // there is none to remove
-    return file_error("cannot create a file beside", file);
+  std::string temporary = file.string() + ".tmp-XXXXXX";
+  const FileDescriptor out(::mkostemp(temporary.data(), O_CLOEXEC));  // mode 0600
+  if (!out.is_open()) return file_error("cannot create a file beside", file);
+  if (Status done = replace(file, out, temporary, next_part, access); !done.ok()) {
+    storage().remove(temporary);
+    return done;
   }
-  if (Status written = write_and_sync(out, next_part); !written.ok())
-    return Error{"cannot write " + file.string() + ": " + written.error().message};
-  if (access == FileAccess::kEveryoneReads && ::fchmod(out.get(), 0644) != 0)
-    return file_error("cannot set the mode of", file);
-  if (::rename(temporary.path.c_str(), file.c_str()) != 0)
-    return file_error("cannot rename to", file);
-  temporary.renamed = true;
   return sync_directory(directory_of(file));
 }
 

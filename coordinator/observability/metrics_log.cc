@@ -1,5 +1,8 @@
 #include "coordinator/observability/metrics_log.h"
 
+#include <fstream>
+
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
 
 #include "common/base/result.h"
@@ -24,15 +27,18 @@ void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_
       !s.ok()) {
     throw StartupError(s.error().message);
   }
-  out_.open(file, std::ios::app);
-  if (!out_) throw StartupError("cannot write " + file.string());
+  out_ = journal::FileDescriptor(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  end_ = kept.size();
+  if (!out_.is_open()) throw StartupError("cannot write " + file.string());
   file_ = file;
 }
 
 void MetricsLog::append(const RoundRecord& record) {
-  out_ << to_json(record) << '\n' << std::flush;
+  const std::string line = to_json(record) + "\n";
   // A round that is in the checkpoint but not here would be missing for ever.
-  if (!out_) throw StartupError("cannot write " + file_.string() + ": the disk is full or broken");
+  if (!journal::write_all_at(out_, view_of(line), end_).ok())
+    throw StartupError("cannot write " + file_.string() + ": the disk is full or broken");
+  end_ += line.size();
 }
 
 }  // namespace sotto::coordinator

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <filesystem>
-#include <fstream>
 
+#include "common/storage/file_descriptor.h"
 #include "coordinator/observability/run_report.h"
 
 namespace sotto::coordinator {
@@ -20,7 +20,8 @@ class MetricsLog {
 
  private:
   std::filesystem::path file_;
-  std::ofstream out_;
+  journal::FileDescriptor out_;
+  std::uint64_t end_ = 0;  // where the next line goes
 };
 
 }  // namespace sotto::coordinator

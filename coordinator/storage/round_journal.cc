@@ -1,8 +1,8 @@
 #include "coordinator/storage/round_journal.h"
 
-#include <system_error>
 #include <utility>
 
+#include "common/storage/storage.h"
 #include "common/wire/codec.h"
 
 namespace sotto::coordinator {
@@ -151,8 +151,7 @@ Result<RoundJournal::Opened> RoundJournal::open(const std::filesystem::path& fol
 Status RoundJournal::begin(const AttemptBegun& attempt) {
   pending_.clear();
   log_.reset();
-  std::error_code ignored;  // a file that stays is found by the open that follows
-  std::filesystem::remove(log_file_, ignored);
+  journal::storage().remove(log_file_);  // a file that stays is found by the open that follows
   SOTTO_TRY(spool_->clear());
   SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(log_file_));
   if (!opened.records.empty()) return Error{"cannot replace " + log_file_.string()};

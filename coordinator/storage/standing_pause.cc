@@ -1,10 +1,12 @@
 #include "coordinator/storage/standing_pause.h"
 
+#include <cerrno>
 #include <string_view>
 #include <system_error>
 
 #include "common/base/bytes.h"
 #include "common/storage/atomic_file.h"
+#include "common/storage/storage.h"
 
 namespace sotto::coordinator {
 
@@ -23,9 +25,8 @@ Status StandingPause::begin() {
 }
 
 Status StandingPause::end() {
-  std::error_code failed;
-  std::filesystem::remove(file_, failed);
-  if (failed) return Error{"cannot remove " + file_.string() + ": " + failed.message()};
+  if (journal::storage().remove(file_) != 0 && errno != ENOENT)
+    return journal::system_error("cannot remove " + file_.string());
   holds_ = false;
   return journal::sync_directory(file_.parent_path());
 }

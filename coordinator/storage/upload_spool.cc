@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/storage/storage.h"
+
 namespace sotto::coordinator {
 
 Result<std::unique_ptr<UploadSpool>> UploadSpool::open(const std::filesystem::path& file) {
@@ -20,7 +22,7 @@ Status UploadSpool::begin(std::uint32_t members, std::uint64_t upload_bytes) {
   upload_bytes_ = upload_bytes;
   stride_ = (upload_bytes + page - 1) / page * page;
   // Its whole length at once, so that a range that was never written reads as zeros.
-  if (::ftruncate(file_.get(), static_cast<off_t>(members * stride_)) != 0)
+  if (journal::storage().resize(file_.get(), members * stride_) != 0)
     return failed(journal::system_error("ftruncate").message);
   return {};
 }
@@ -50,14 +52,16 @@ void UploadSpool::added(std::uint32_t member) {
 
 Status UploadSpool::sync() {
   if (!unsynced_) return {};
-  if (::fdatasync(file_.get()) != 0) return failed(journal::system_error("fdatasync").message);
+  if (journal::storage().sync_data(file_.get()) != 0)
+    return failed(journal::system_error("fdatasync").message);
   unsynced_ = false;
   return {};
 }
 
 Status UploadSpool::clear() {
   unsynced_ = false;
-  if (::ftruncate(file_.get(), 0) != 0) return failed(journal::system_error("ftruncate").message);
+  if (journal::storage().resize(file_.get(), 0) != 0)
+    return failed(journal::system_error("ftruncate").message);
   return {};
 }
 

@@ -1,11 +1,13 @@
 #include "common/privacy/ledger/ledger.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "common/base/check.h"
 #include "common/privacy/ledger/ledger_file.h"
 #include "common/privacy/ledger/spending.h"
 #include "common/storage/atomic_file.h"
+#include "common/storage/storage.h"
 
 namespace sotto::privacy {
 
@@ -108,7 +110,8 @@ struct PrivacyLedger::Impl {
   [[nodiscard]] Result<std::optional<BudgetRule>> rule(const std::string& dataset_id) const;
   [[nodiscard]] Result<Decision> decide(const Charge& charge, const Budget& budget) const;
   [[nodiscard]] Result<Progress> progress(const Charge& charge) const;
-  [[nodiscard]] Status insert(const Charge& charge, const std::optional<BudgetRule>& rule) const;
+  [[nodiscard]] Status insert(const Charge& charge, const std::optional<BudgetRule>& rule,
+                              const std::function<void()>& before_commit) const;
   Status insert_durably(const Charge& charge, const std::optional<BudgetRule>& rule);
   [[nodiscard]] Status insert_charge(const Charge& charge) const;
   [[nodiscard]] Status insert_noise(const NoisyRounds& noise) const;
@@ -284,12 +287,13 @@ Status PrivacyLedger::Impl::put_rule(const std::string& dataset_id, const Budget
 }
 
 /// One transaction: all parts are durable when it has committed, or none is there.
-Status PrivacyLedger::Impl::insert(const Charge& charge,
-                                   const std::optional<BudgetRule>& rule) const {
+Status PrivacyLedger::Impl::insert(const Charge& charge, const std::optional<BudgetRule>& rule,
+                                   const std::function<void()>& before_commit) const {
   SOTTO_TRY(execute(database.get(), "BEGIN IMMEDIATE"));
   Status written = insert_charge(charge);
   if (written.ok() && charge.noise) written = insert_noise(*charge.noise);
   if (written.ok() && rule) written = put_rule(charge.dataset_id, *rule);
+  if (written.ok()) before_commit();
   if (written.ok()) written = execute(database.get(), "COMMIT");
   if (!written.ok()) static_cast<void>(execute(database.get(), "ROLLBACK"));
   return written;
@@ -298,7 +302,11 @@ Status PrivacyLedger::Impl::insert(const Charge& charge,
 Status PrivacyLedger::Impl::insert_durably(const Charge& charge,
                                            const std::optional<BudgetRule>& rule) {
   failed = true;  // until the charge is known to be durable
-  SOTTO_TRY(insert(charge, rule));
+  const Status written =
+      journal::storage().transact([&](const std::function<void()>& before_commit) {
+        return insert(charge, rule, before_commit);
+      });
+  if (!written.ok()) return written;
   failed = false;
   return {};
 }

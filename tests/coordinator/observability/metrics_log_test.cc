@@ -1,6 +1,7 @@
 #include "coordinator/observability/metrics_log.h"
 
 #include <csignal>
+#include <fstream>
 #include <sstream>
 
 #include <gtest/gtest.h>
