@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 std::string_view name(Moment moment) {
   static constexpr std::string_view kNames[] = {"advertise",    "shares",  "check",  "upload",
@@ -32,4 +32,4 @@ const Fault* find_fault(const FaultPlan& plan, MemberId member, std::uint64_t ro
   return at == plan.end() ? nullptr : &*at;
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

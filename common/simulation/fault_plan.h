@@ -10,7 +10,7 @@
 #include "common/base/ids.h"
 #include "common/wire/messages.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 /// The member's own message that it does not get out any more.
 enum class Moment : std::uint8_t {
@@ -48,4 +48,4 @@ using FaultPlan = std::vector<Fault>;
 const Fault* find_fault(const FaultPlan& plan, MemberId member, std::uint64_t round,
                         const wire::Message& message);
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

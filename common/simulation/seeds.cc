@@ -3,7 +3,7 @@
 #include "common/base/bytes.h"
 #include "common/crypto/hash.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uint64_t index) {
   ByteWriter numbers;
@@ -13,4 +13,4 @@ std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uin
   return ByteReader(digest).u64();
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 /// A seed for `purpose` number `index`, for crypto::StreamRandom.
 std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uint64_t index);
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -33,7 +33,7 @@ struct Plan {
 
  private:
   [[nodiscard]] std::uint64_t draw(const std::string& what, std::uint64_t below) const {
-    return sim::derive_seed(seed_, what, 0) % below;
+    return simulation::derive_seed(seed_, what, 0) % below;
   }
 
   std::uint64_t seed_;
@@ -83,7 +83,7 @@ void expect_nothing_lost(const Federation& f, const Plan& plan) {
 }
 
 TEST(KillMatrix, RealProcessesLoseNoRoundAndNoCharge) {
-  const sim::SeedRange seeds = sim::seeds_to_run(1);
+  const simulation::SeedRange seeds = simulation::seeds_to_run(1);
   int kills = 0;
   for (std::uint64_t seed = seeds.first; seed < seeds.last; ++seed) {
     SCOPED_TRACE("SOTTO_SEED=" + std::to_string(seed));

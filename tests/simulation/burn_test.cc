@@ -5,7 +5,7 @@
 
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -151,4 +151,4 @@ TEST(BurnRounds, OverALossyNetworkNoRoundIsBothBurntAndOpened) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

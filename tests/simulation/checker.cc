@@ -1,6 +1,6 @@
 #include "tests/simulation/checker.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 template <class M>
 void Checker::once(std::optional<M>& before, const M& message, MemberId from) {
@@ -98,4 +98,4 @@ bool Checker::voted(MemberId member, RoundNumber round) const {
   return at != said_.end() && at->second.vote.has_value();
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -12,7 +12,7 @@
 #include "common/base/ids.h"
 #include "common/wire/messages.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 class Checker {
  public:
@@ -69,4 +69,4 @@ class Checker {
   std::vector<std::string> failures_;
 };
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

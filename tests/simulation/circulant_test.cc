@@ -6,7 +6,7 @@
 
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 WorldConfig on_a_ring(std::uint32_t participants) {
@@ -85,4 +85,4 @@ TEST(CirculantWorld, ADrawnCohortMayBeSmallEnoughForTheCompleteGraph) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -6,7 +6,7 @@
 
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using secagg::Conflict;
@@ -107,4 +107,4 @@ TEST(Complaints, LossyAndFlappingLinksNeverGiveAWrongSum) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -9,7 +9,7 @@
 
 #include "coordinator/protocol/round.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 class CoordinatorDisk {
  public:
@@ -73,4 +73,4 @@ class CoordinatorDisk {
   std::shared_ptr<Uploads> uploads_ = std::make_shared<Uploads>();
 };
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -3,7 +3,7 @@
 // real sites, with the policy's defaults.
 #include "tests/simulation/selective_coordinator.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -52,4 +52,4 @@ TEST(Differencing, AClosingEvaluationWithoutCountersIsRefused) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

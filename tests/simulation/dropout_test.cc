@@ -7,7 +7,7 @@
 #include "common/secagg/shared/cohort.h"
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -128,4 +128,4 @@ TEST(Dropouts, AllGoneAfterTheUploadReleasesNothing) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

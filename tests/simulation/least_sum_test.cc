@@ -3,7 +3,7 @@
 // uploads that they never came.
 #include "tests/simulation/selective_coordinator.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -62,4 +62,4 @@ TEST(LeastSum, ACohortThatIsTooSmallForItIsNotJoined) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

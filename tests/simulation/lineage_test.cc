@@ -3,7 +3,7 @@
 
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -83,4 +83,4 @@ TEST(Lineage, GoesWithNoiseInsideTheSums) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

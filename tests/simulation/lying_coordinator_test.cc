@@ -11,7 +11,7 @@
 #include "tests/simulation/site.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using secagg::IndexSet;
@@ -325,4 +325,4 @@ TEST(LyingCoordinator, TheSameRoundIsNotJoinedTwice) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -8,7 +8,7 @@
 #include "tests/simulation/seed_range.h"
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -190,4 +190,4 @@ TEST(Seeds, WhateverHappensOnlyExactSumsAreReleased) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -9,7 +9,7 @@
 #include "tests/common/encoding/whole_mean.h"
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -200,4 +200,4 @@ TEST(NoisyRounds, ACrashAfterTheChargeNeverCountsTooLittle) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

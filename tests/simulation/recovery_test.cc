@@ -7,7 +7,7 @@
 #include "tests/simulation/seed_range.h"
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 using wire::RoundStatus;
@@ -133,4 +133,4 @@ TEST(Recovery, AHundredSeedsOfKillsAndBrokenLinksLoseNoRound) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 struct SeedRange {
   std::uint64_t first = 0;
@@ -25,4 +25,4 @@ inline SeedRange seeds_to_run(std::uint64_t unless_said) {
   return {number, std::strtoull(end + 1, nullptr, 10) + 1};
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -14,7 +14,7 @@
 #include "tests/simulation/site.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 inline crypto::SigningKey key_of(std::uint64_t seed) {
   crypto::StreamRandom random(seed);
@@ -177,4 +177,4 @@ class SelectiveCoordinator {
   std::deque<wire::Envelope> to_sites_, from_sites_;
 };
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -8,7 +8,7 @@
 #include "common/simulation/seeds.h"
 #include "participant/protocol/upload.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 namespace {
 
@@ -182,4 +182,4 @@ participant::InputId Site::input_id(RoundNumber round) const {
   return at == input_ids_.end() ? participant::InputId{} : at->second;
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

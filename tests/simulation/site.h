@@ -19,7 +19,7 @@
 #include "participant/protocol/guard.h"
 #include "participant/protocol/session.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 class Site {
  public:
@@ -101,4 +101,4 @@ class Site {
   std::vector<participant::SessionEvent> events_;
 };
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

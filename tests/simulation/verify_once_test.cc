@@ -3,7 +3,7 @@
 
 #include "common/crypto/sign.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 namespace {
 
 TEST(VerifyOnce, AnAnswerIsForTheSameBytesAlone) {
@@ -24,4 +24,4 @@ TEST(VerifyOnce, AnAnswerIsForTheSameBytesAlone) {
 }
 
 }  // namespace
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

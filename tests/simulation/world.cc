@@ -6,7 +6,7 @@
 #include "common/secagg/shared/transcript.h"
 #include "common/simulation/seeds.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 namespace {
 
@@ -478,4 +478,4 @@ std::string World::report() const {
   return text;
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -17,15 +17,15 @@
 #include "common/privacy/ledger/ledger.h"
 #include "common/secagg/shared/noisy_round.h"
 #include "common/simulation/fault_plan.h"
-#include "common/simulation/sim_clock.h"
-#include "common/simulation/sim_network.h"
 #include "coordinator/protocol/round.h"
 #include "tests/simulation/checker.h"
 #include "tests/simulation/coordinator_disk.h"
+#include "tests/simulation/sim_clock.h"
+#include "tests/simulation/sim_network.h"
 #include "tests/simulation/site.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 struct WorldConfig {
   std::uint32_t participants = 5;
@@ -186,4 +186,4 @@ class World {
   std::vector<RoundRecord> records_;
 };
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -4,7 +4,7 @@
 #include "common/wire/codec.h"
 #include "tests/simulation/world.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 void World::lie(MemberId member, wire::Envelope& envelope,
                 const crypto::SigningKey& signing) const {
@@ -29,4 +29,4 @@ void World::lie(MemberId member, wire::Envelope& envelope,
     }
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -87,7 +87,7 @@ void FederationInMemory::say(MemberId member, RoundNumber round, const wire::Mes
   to_coordinator_.emplace_back(member, wire::encode(member, round, message));
 }
 
-void FederationInMemory::say_all(MemberId member, const sim::Site::Sends& sends) {
+void FederationInMemory::say_all(MemberId member, const simulation::Site::Sends& sends) {
   for (const wire::Envelope& e : sends) {
     say(member, e.round, e.message);
     if (!also_says) continue;
@@ -99,22 +99,23 @@ void FederationInMemory::say_all(MemberId member, const sim::Site::Sends& sends)
 void FederationInMemory::join(MemberId id, const wire::JobOffer& offer) {
   Member& member = members_.at(id);
   if (!member.site)
-    member.site = std::make_unique<sim::Site>(
-        sim::Site::Setup{.agreement = {.run = offer.run,
-                                       .config_hash = job_.hash,
-                                       .roster_hash = roster_.hash(),
-                                       .num_server_rounds = job_.rounds.num_server_rounds,
-                                       .parameters = kValues,
-                                       .encoding = run::encoding_of(job_),
-                                       .min_colluders = job_.secure_aggregation.max_colluders,
-                                       .graph = run::graph_rules(job_)},
-                         .id = id,
-                         .roster = run::signers(roster_),
-                         .coordinator = signing_.verify_key(),
-                         .seed = 17,
-                         .ledger = &*ledger_,
-                         .spoils = spoilers_.contains(id),
-                         .spoils_evaluations = spoils_closing_ == id},
+    member.site = std::make_unique<simulation::Site>(
+        simulation::Site::Setup{
+            .agreement = {.run = offer.run,
+                          .config_hash = job_.hash,
+                          .roster_hash = roster_.hash(),
+                          .num_server_rounds = job_.rounds.num_server_rounds,
+                          .parameters = kValues,
+                          .encoding = run::encoding_of(job_),
+                          .min_colluders = job_.secure_aggregation.max_colluders,
+                          .graph = run::graph_rules(job_)},
+            .id = id,
+            .roster = run::signers(roster_),
+            .coordinator = signing_.verify_key(),
+            .seed = 17,
+            .ledger = &*ledger_,
+            .spoils = spoilers_.contains(id),
+            .spoils_evaluations = spoils_closing_ == id},
         key_of(id));
   wire::JobReply reply{.run = offer.run,
                        .job_hash = job_.hash,

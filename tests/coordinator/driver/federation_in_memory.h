@@ -77,14 +77,14 @@ class FederationInMemory final : public Host {
  private:
   struct Member {
     crypto::SigningKey key;
-    std::unique_ptr<sim::Site> site{};
+    std::unique_ptr<simulation::Site> site{};
     std::uint64_t offers = 0;
   };
 
   crypto::SigningKey key_of(MemberId member) const;
   void hello_of_all();
   void say(MemberId member, RoundNumber round, const wire::Message& message);
-  void say_all(MemberId member, const sim::Site::Sends& sends);
+  void say_all(MemberId member, const simulation::Site::Sends& sends);
   void hear(MemberId member, const wire::Decoded& decoded);
   void join(MemberId member, const wire::JobOffer& offer);
   bool step();

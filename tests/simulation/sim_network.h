@@ -15,7 +15,7 @@
 #include "common/wire/codec.h"
 #include "common/wire/messages.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 /// What may happen to one message. Delays are uniform, so messages overtake each other as soon as
 /// the two differ.
@@ -81,4 +81,4 @@ class SimNetwork {
   Totals totals_;
 };
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -4,7 +4,7 @@
 #include "common/base/check.h"
 #include "common/base/ids.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 class SimClock {
  public:
@@ -19,4 +19,4 @@ class SimClock {
   TimePoint now_{Duration(1'000'000)};  // not zero: nothing may rely on the epoch
 };
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

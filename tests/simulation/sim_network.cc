@@ -1,11 +1,11 @@
-#include "common/simulation/sim_network.h"
+#include "tests/simulation/sim_network.h"
 
 #include <algorithm>
 
 #include "common/base/check.h"
 #include "common/simulation/seeds.h"
 
-namespace sotto::sim {
+namespace sotto::simulation {
 
 SimNetwork::SimNetwork(std::uint64_t seed, const LinkFaults& faults)
     : faults_(faults), random_(derive_seed(seed, "network", 0)) {
@@ -68,4 +68,4 @@ void SimNetwork::restore(MemberId member) {
   cut_.erase(member);
 }
 
-}  // namespace sotto::sim
+}  // namespace sotto::simulation

@@ -1,0 +1,93 @@
+// Files whose changes are numbered and can be interrupted: a simulated process is killed before,
+// during or after a chosen operation, or power fails and what was not synced is lost. One thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "common/crypto/secure_random.h"
+#include "common/storage/file_descriptor.h"
+#include "common/storage/storage.h"
+
+namespace sotto::simulation {
+
+/// Ends the simulated process: the simulation catches it outside of the App. It is no
+/// std::exception, so that no handler in a program takes it for an error of its own.
+struct ProcessKilled {};
+
+enum class When : std::uint8_t { kBefore, kDuring, kAfter };
+
+enum class Loss : std::uint8_t {
+  kNothing,  // kill -9: what was written is found again
+  kUnsynced  // a power cut: writes, resizes, renames and removals without a sync are undone
+};
+
+/// A kill during an operation leaves half of the bytes of a write, and a transaction whose
+/// statements ran and are not committed; any other call has then not happened.
+struct CrashPoint {
+  std::uint64_t operation = 0;  // in the count of operations(), from 0
+  When when = When::kBefore;
+  Loss loss = Loss::kNothing;
+};
+
+class FaultyStorage final : public journal::Storage {
+ public:
+  /// `kill_probability`, of each operation, by draws from `seed`.
+  explicit FaultyStorage(std::uint64_t seed = 0, double kill_probability = 0);
+
+  /// Throws ProcessKilled at that point, once.
+  void crash_at(const CrashPoint& point) { point_ = point; }
+
+  /// Operations that began so far, of all processes that ran on these files.
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
+
+  /// Name of the operation at which the last process was killed, for a report.
+  [[nodiscard]] std::string_view crashed_in() const { return crashed_in_; }
+
+  /// The process ends now, also between two operations: until restart() every call fails and
+  /// changes nothing.
+  void end_process(Loss loss);
+
+  void restart() { dead_ = false; }
+
+  ssize_t write(int fd, BytesView bytes, std::uint64_t offset) override;
+  int sync(int fd) override;
+  int sync_data(int fd) override;
+  int resize(int fd, std::uint64_t bytes) override;
+  int rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
+  int remove(const std::filesystem::path& file) override;
+  Status transact(const std::function<Status(const std::function<void()>&)>& transaction) override;
+
+ private:
+  /// A change that is not durable yet, and how a power cut takes it back.
+  struct Unsynced {
+    std::uint64_t inode = 0;  // of the file, or of the directory that holds a name
+    std::shared_ptr<journal::FileDescriptor> file;  // null for a name
+    std::function<void()> undo;
+  };
+
+  /// Carries out `whole`, unless the process is killed here; `half` is what a kill during it
+  /// leaves.
+  template <class Whole, class Half>
+  auto perform(std::string_view name, Whole whole, Half half) -> decltype(whole());
+  [[nodiscard]] std::optional<CrashPoint> next_point();
+  void remember_content(int fd, std::uint64_t offset, std::uint64_t bytes);
+  void remember_name(const std::filesystem::path& file);
+  void put_back(const std::filesystem::path& file, std::uint64_t inode, const Bytes& content);
+  void forget_undo(int fd);
+
+  crypto::StreamRandom random_;
+  double kill_probability_;
+  std::optional<CrashPoint> point_;
+  std::uint64_t operations_ = 0;
+  std::string_view crashed_in_;
+  bool dead_ = false;
+  std::vector<Unsynced> unsynced_;
+};
+
+}  // namespace sotto::simulation
