@@ -30,21 +30,22 @@ secagg::EvidenceRoster evidence_roster(const config::Roster& roster) {
   return out;
 }
 
-std::string keep_evidence(const std::filesystem::path& folder, const secagg::Evidence& evidence,
-                          const config::Roster& roster) {
+KeptEvidence keep_evidence(const std::filesystem::path& folder, const secagg::Evidence& evidence,
+                           const config::Roster& roster) {
   const auto finding = secagg::check_evidence(evidence, evidence_roster(roster));
-  if (!finding.ok()) return "a contradiction that proves nothing: " + finding.error().message;
-  const std::string line =
-      std::string(kEvidenceLine) + name_of(finding->guilty) + ", " + finding->rule;
+  if (!finding.ok())
+    return {.finding = std::nullopt,
+            .line = "a contradiction that proves nothing: " + finding.error().message};
+  const std::string line = "evidence against " + name_of(finding->guilty) + ", " + finding->rule;
   const Bytes bytes = secagg::encode_evidence(evidence);
   const std::filesystem::path file = folder / file_name(evidence, bytes);
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
-  if (failed) return line + "; not kept: " + failed.message();
+  if (failed) return {*finding, line + "; not kept: " + failed.message()};
   if (Status kept = journal::write_file_atomically(file, {bytes}, journal::FileAccess::kOwnerOnly);
       !kept.ok())
-    return line + "; not kept: " + kept.error().message;
-  return line + "; kept in " + file.string();
+    return {*finding, line + "; not kept: " + kept.error().message};
+  return {*finding, line + "; kept in " + file.string()};
 }
 
 Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
-#include <string_view>
 
 #include "common/config/federation.h"
 #include "common/secagg/evidence/evidence.h"
@@ -14,13 +14,15 @@ namespace sotto::run {
 /// The keys that evidence is checked with: everybody's and the coordinator's.
 secagg::EvidenceRoster evidence_roster(const config::Roster& roster);
 
-/// What the line of a piece that proves something begins with.
-inline constexpr std::string_view kEvidenceLine = "evidence against ";
+struct KeptEvidence {
+  std::optional<secagg::Finding> finding;  // absent: it proves nothing, and no file was written
+  std::string line;  // for people: who broke which rule and the file, or why it was not kept
+};
 
-/// Writes it into `folder`, made when missing, durably; the same evidence again changes nothing. A
-/// line for people either way: whom it convicts of what and its file, or why it was not kept.
-std::string keep_evidence(const std::filesystem::path& folder, const secagg::Evidence& evidence,
-                          const config::Roster& roster);
+/// Checks it and writes it into `folder`, made when missing, durably; the same evidence again
+/// changes nothing. A file that cannot be written is said in the line, beside the finding.
+KeptEvidence keep_evidence(const std::filesystem::path& folder, const secagg::Evidence& evidence,
+                           const config::Roster& roster);
 
 /// Reads and checks one file, for `evidence`. An Error says why it proves nothing.
 Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,10 @@
 #include "coordinator/driver/coordinator.h"
 #include "coordinator/driver/job_terms.h"
 #include "coordinator/observability/audit.h"
+#include "coordinator/observability/console.h"
 #include "coordinator/observability/evidence_report.h"
 #include "coordinator/observability/report.h"
+#include "coordinator/observability/status_file.h"
 #include "coordinator/observability/tensorboard_log.h"
 #include "coordinator/storage/checkpoint.h"
 
@@ -44,43 +47,6 @@ using sotto::StartupError;
 
 constexpr std::uint64_t kMaxMetrics = std::uint64_t{256} << 20;
 
-/// One line that is rewritten on a terminal; a line a round elsewhere.
-class Console {
- public:
-  explicit Console(bool json) : json_(json), live_(!json && isatty(STDERR_FILENO) != 0) {}
-
-  void status(const coordinator::RunStatus& s) {
-    if (json_) return;
-    const std::string line = coordinator::console_line(s);
-    if (live_) {
-      std::fprintf(stderr, "\r\033[K%s", line.c_str());
-      std::fflush(stderr);
-    }
-    last_ = s;
-  }
-
-  void round(const coordinator::RoundRecord& r) {
-    if (json_) return print(coordinator::to_json(r));
-    if (live_ && r.closing_evaluation && r.evaluation && r.evaluation->entities)
-      note(coordinator::entity_table(*r.evaluation->entities));
-    if (live_ || r.status != "done") return;
-    std::fprintf(stderr, "%s\n", coordinator::round_line(r, last_).c_str());
-  }
-
-  void note(const std::string& text) {
-    std::fprintf(stderr, "%s%s\n", live_ ? "\r\033[K" : "", text.c_str());
-  }
-
-  void end() {
-    if (live_) std::fputc('\n', stderr);
-  }
-
- private:
-  bool json_;
-  bool live_;
-  coordinator::RunStatus last_;
-};
-
 struct RunArguments {
   std::string dir = ".";
   std::string job;
@@ -96,98 +62,28 @@ struct RunArguments {
   sotto::command::UnlockOptions unlock;
 };
 
-/// What is shown of the run: on the console, in the audit log and behind the dashboard's doors.
-class Showing {
- public:
-  Showing(const RunArguments& args, const config::FederationConfig& federation,
-          const config::JobConfig& job, const sotto::crypto::SigningKey& signing)
-      : console_(args.json),
-        audit_(args.dir, signing),
-        view_({.federation = federation.name,
-               .job = job.canonical,
-               .folder = std::filesystem::absolute(args.out).string(),
-               .version = SOTTO_VERSION,
-               .started_unix_s = unix_now()}) {}
+coordinator::dashboard::RunIdentity identity_of(const RunArguments& args, std::string federation,
+                                                std::string job) {
+  return {.federation = std::move(federation),
+          .job = std::move(job),
+          .folder = std::filesystem::absolute(args.out).string(),
+          .version = SOTTO_VERSION,
+          .started_unix_s = unix_now()};
+}
 
-  coordinator::CoordinatorObserver observer() {
-    return {.on_status =
-                [this](const coordinator::RunStatus& s) {
-                  console_.status(s);
-                  audit_.status(s, unix_now());
-                  view_.on_status(s, unix_now());
-                  publish();
-                },
-            .on_round =
-                [this](const coordinator::RoundRecord& r) {
-                  console_.round(r);
-                  audit_.round(r, unix_now());
-                  view_.on_round(r, unix_now());
-                  tensorboard_.append(r, unix_now());
-                  publish();
-                },
-            .on_note =
-                [this](const std::string& text) {
-                  audit_.note(text, unix_now());
-                  note(text);
-                }};
-  }
+/// The rounds of earlier processes, from the metrics that the coordinator has cut to its
+/// checkpoint.
+void restore(coordinator::dashboard::RunView& view, const std::string& folder) {
+  if (auto lines = sotto::journal::read_file(folder + "/metrics.jsonl", kMaxMetrics); lines.ok())
+    view.restore(std::string(lines->begin(), lines->end()));
+}
 
-  void started(const config::JobConfig& job, const config::Roster& roster, bool resumed) {
-    audit_.started(job, roster, resumed, unix_now());
-  }
-
-  void note(const std::string& text) {
-    console_.note(text);
-    view_.on_note(text, unix_now());
-    publish();
-  }
-
-  /// Once the run's folder is the coordinator's.
-  void open_doors(sotto::net::AsioHost& host, coordinator::Coordinator& app,
-                  const RunArguments& args,
-                  std::optional<coordinator::dashboard::AddressDoor> address) {
-    if (auto lines = sotto::journal::read_file(args.out + "/metrics.jsonl"s, kMaxMetrics);
-        lines.ok())
-      view_.restore(std::string(lines->begin(), lines->end()));
-    tensorboard_.open(args.out, view_.finished_rounds(), unix_now());
-    server_.emplace(
-        host.loop(), view_, commands(app),
-        coordinator::dashboard::ServerOptions{.folder = args.out, .address = std::move(address)});
-    if (const std::string url = server_->url(); !url.empty()) note("dashboard: " + url);
-  }
-
-  void end() { console_.end(); }
-
- private:
-  coordinator::dashboard::RunCommands commands(coordinator::Coordinator& app) {
-    const auto told = [this](sotto::Status done, const std::string& what) {
-      note(done.ok() ? "the operator " + what : done.error().message);
-      return done;
-    };
-    return {.pause = [&app, told] { return told(app.pause(), "pauses the run"); },
-            .resume = [&app, told] { return told(app.resume(), "resumes the run"); },
-            .finish_and_stop =
-                [&app, told] {
-                  (void)told({}, "stops the run after the round under way");
-                  app.finish_and_stop();
-                },
-            .stop_now =
-                [&app, told] {
-                  (void)told({}, "stops the run");
-                  app.on_stop_requested();
-                }};
-  }
-
-  void publish() {
-    if (server_) server_->publish();
-  }
-
-  Console console_;
-  coordinator::RunAudit audit_;
-  coordinator::dashboard::RunView view_;
-  coordinator::TensorboardLog tensorboard_;
-  std::optional<coordinator::dashboard::Server> server_;
-};
+coordinator::dashboard::RunCommands commands(coordinator::Coordinator& app) {
+  return {.pause = [&app] { return app.pause(); },
+          .resume = [&app] { return app.resume(); },
+          .finish_and_stop = [&app] { app.finish_and_stop(); },
+          .stop_now = [&app] { app.on_stop_requested(); }};
+}
 
 sotto::FlatParameters initial_model(const RunArguments& args, const config::JobConfig& job) {
   const char* usual = job.lora.r > 0 ? sotto::run::kAdapterFile : "model.safetensors";
@@ -225,16 +121,27 @@ int run(const RunArguments& args) {
 
   auto address = coordinator::dashboard::open_address(args.dashboard);
   sotto::crypto::OsRandom random;
-  Showing* screen = nullptr;  // what it shows is reached through the host's loop, so it goes first
-  sotto::net::AsioHost host(args.threads, [&screen](const std::string& text) {
-    if (screen) screen->note(text);
+  coordinator::RunEvents events(unix_now);
+  coordinator::RunAudit audit(args.dir, identity.signing, options.job);
+  coordinator::Console console({.json = args.json, .terminal = isatty(STDERR_FILENO) != 0});
+  coordinator::StatusFile status_file(args.out);
+  coordinator::TensorboardLog tensorboard;
+  coordinator::dashboard::RunView view(identity_of(args, federation.name, options.job.canonical));
+  sotto::net::AsioHost host(args.threads, [&events](const std::string& text) {
+    events.emit(coordinator::LogLine{coordinator::Severity::kWarning, text});
   });
-  Showing showing(args, federation, options.job, identity.signing);
-  const config::JobConfig job = options.job;
-  screen = &showing;
-  coordinator::Coordinator app(std::move(options), host, identity.signing, random,
-                               showing.observer());
-  showing.open_doors(host, app, args, std::move(address));
+  coordinator::Coordinator app(std::move(options), host, identity.signing, random, events);
+  restore(view, args.out);
+  coordinator::dashboard::Server server(host.loop(), view, commands(app),
+                                        {.folder = args.out, .address = std::move(address)});
+  // What the audit log cannot keep is not shown; the server tells its streams what the view has.
+  for (coordinator::RunEventSink* sink : std::initializer_list<coordinator::RunEventSink*>{
+           &audit, &console, &status_file, &tensorboard, &view, &server})
+    events.add(*sink);
+  const auto log = [&events](std::string line) {
+    events.emit(coordinator::LogLine{coordinator::Severity::kInfo, std::move(line)});
+  };
+  if (const std::string url = server.url(); !url.empty()) log("dashboard: " + url);
   sotto::net::CoordinatorSocketOptions socket{
       .listen = federation.listen,
       .identity = {identity.transport_public, identity.transport_secret.clone()},
@@ -244,12 +151,9 @@ int run(const RunArguments& args) {
   for (const config::RosterMember& m : federation.roster.members)
     socket.members.push_back({m.id, m.transport_key});
   host.listen(std::move(socket), app);
-  showing.started(job, federation.roster, app.resumed());
-  showing.note((app.resumed() ? "resuming the run in " : "running in ") + args.out +
-               ", listening on " + federation.listen);
-  const int code = host.run();
-  showing.end();
-  return code;
+  log((app.resumed() ? "resuming the run in " : "running in ") + args.out + ", listening on " +
+      federation.listen);
+  return host.run();
 }
 
 void add_dashboard_options(CLI::App& sub, coordinator::dashboard::AddressOptions& options) {

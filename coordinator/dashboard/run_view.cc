@@ -55,8 +55,6 @@ void RunView::add_round(const std::string& line) {
   const bool done = record.value("status", "") == "done";
   ++(done ? totals_.done : totals_.lost);
   if (!done) why_lost_ = record.value("status", "");
-  if (done)
-    totals_.last_done = std::max(totals_.last_done, record.value("server_round", std::uint64_t{0}));
   totals_.upload_bytes += record.value("upload_bytes", std::uint64_t{0});
   const json phases = record.value("phase_s", json::object());
   for (const auto& [phase, s] : phases.items())
@@ -80,14 +78,14 @@ void RunView::on_status(const RunStatus& status, std::uint64_t unix_s) {
   ++status_version_;
 }
 
-void RunView::on_round(const RoundRecord& record, std::uint64_t unix_s) {
-  const std::string line = to_json(record);
-  add_round(line);
-  add_event("round", fmt::format(R"({{"unix_s":{},"round":{}}})", unix_s, line));
-}
-
-void RunView::on_note(const std::string& text, std::uint64_t unix_s) {
-  add_event("note", dump({{"unix_s", unix_s}, {"text", text}}));
+void RunView::on_event(const RunEvent& event, std::uint64_t unix_s) {
+  if (const LogLine line = describe(event); !line.text.empty())
+    add_event("note", dump({{"unix_s", unix_s}, {"text", line.text}}));
+  if (const auto* ended = std::get_if<RoundEnded>(&event)) {
+    const std::string line = to_json(ended->record);
+    add_round(line);
+    add_event("round", fmt::format(R"({{"unix_s":{},"round":{}}})", unix_s, line));
+  }
 }
 
 std::vector<Alert> RunView::alerts() const {
@@ -102,15 +100,15 @@ std::vector<Alert> RunView::alerts() const {
     if (m.state == MemberState::kConvicted || m.state == MemberState::kSuspended)
       left_out.push_back(fmt::format("{} ({}: {})", m.name, name(m.state), m.reason));
   }
-  const bool goes_on = s.state == "gathering" || s.state == "running" || s.state == "paused";
-  if (s.state == "failed") out.push_back({"run_failed", "The run failed: " + s.detail});
-  if (s.state == "paused" || s.asked == "pause")
+  const bool goes_on = !is_final(s.state);
+  if (s.state == RunState::kFailed) out.push_back({"run_failed", "The run failed: " + s.detail});
+  if (s.state == RunState::kPaused || s.asked == PendingRequest::kPause)
     out.push_back({"paused", "The operator paused the run: no new round begins until it resumes."});
   if (goes_on && s.lost_attempts > 0)
     out.push_back(
         {"round_lost", fmt::format("{} attempt{} in a row had no sum, the last: {}",
                                    s.lost_attempts, s.lost_attempts == 1 ? "" : "s", why_lost_)});
-  if (s.state == "gathering" && now_unix_s_ - state_since_unix_s_ >= kPatienceS)
+  if (s.state == RunState::kGathering && now_unix_s_ - state_since_unix_s_ >= kPatienceS)
     out.push_back(
         {"waiting_for_members", fmt::format("Too few members have been there for a round for {} s.",
                                             now_unix_s_ - state_since_unix_s_)});
@@ -163,7 +161,7 @@ std::string RunView::rounds_json(std::uint64_t from) const {
 
 std::string RunView::events_json(std::uint64_t after) const {
   std::string out;
-  for (const Event& e : events_) {
+  for (const StreamEvent& e : events_) {
     if (e.id <= after) continue;
     out += fmt::format(R"({}{{"id":{},"kind":"{}","data":{}}})", out.empty() ? "" : ",", e.id,
                        e.kind, e.data);
@@ -173,7 +171,7 @@ std::string RunView::events_json(std::uint64_t after) const {
 
 StreamPart RunView::stream(Cursor cursor) const {
   StreamPart part{.text = {}, .cursor = {.event = last_event_, .status = status_version_}};
-  for (const Event& e : events_)
+  for (const StreamEvent& e : events_)
     if (e.id > cursor.event) part.text += fmt::format("id: {}\n", e.id) + sse(e.kind, e.data);
   if (cursor.status != status_version_) part.text += sse("status", status_json());
   return part;
@@ -189,8 +187,9 @@ std::string RunView::prometheus() const {
               {"version", identity_.version}},
              1);
   out.gauge("sotto_run_state", "1 for the state that the run is in.");
-  for (const char* state : {"gathering", "running", "paused", "finished", "failed", "stopped"})
-    out.sample({{"state", state}}, s.state == state ? 1 : 0);
+  for (RunState state : {RunState::kGathering, RunState::kRunning, RunState::kPaused,
+                         RunState::kFinished, RunState::kFailed, RunState::kStopped})
+    out.sample({{"state", name(state)}}, s.state == state ? 1 : 0);
   out.gauge("sotto_run_seconds", "Time spent on the run, over all its processes.").sample(s.wall_s);
   out.gauge("sotto_alert", "1 while the alert of this code holds.");
   const std::vector<Alert> raised = alerts();

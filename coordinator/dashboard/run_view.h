@@ -1,5 +1,5 @@
-// What is shown of a run: the one model behind the dashboard, the commands and Prometheus. Fed by
-// the CoordinatorObserver; knows no socket, no file and no clock. Holds a bounded number of rounds
+// Sink: what is shown of a run, the one model behind the dashboard, the commands and Prometheus. It
+// knows no socket, no file and no clock. Holds a bounded number of rounds
 // and events whatever the length of the run. One thread.
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "coordinator/observability/run_report.h"
+#include "coordinator/observability/run_events.h"
 
 namespace sotto::coordinator::dashboard {
 
@@ -23,7 +23,7 @@ struct RunIdentity {
 };
 
 /// Something that happened. Ids ascend, also over restarts that are a second apart.
-struct Event {
+struct StreamEvent {
   std::uint64_t id = 0;
   std::string kind;  // "note", "round"
   std::string data;  // a JSON object in one line
@@ -48,19 +48,15 @@ struct StreamPart {
   Cursor cursor;
 };
 
-class RunView {
+class RunView final : public RunEventSink {
  public:
   explicit RunView(RunIdentity identity);
 
   /// The rounds of earlier processes: metrics.jsonl as the coordinator left it.
   void restore(std::string_view metrics_jsonl);
 
-  /// The last round that is done.
-  [[nodiscard]] std::uint64_t finished_rounds() const { return totals_.last_done; }
-
-  void on_status(const RunStatus& status, std::uint64_t unix_s);
-  void on_round(const RoundRecord& record, std::uint64_t unix_s);
-  void on_note(const std::string& text, std::uint64_t unix_s);
+  void on_event(const RunEvent& event, std::uint64_t unix_s) override;
+  void on_status(const RunStatus& status, std::uint64_t unix_s) override;
 
   /// status.json's object and beside it the run's names, the alerts, since when the state holds.
   [[nodiscard]] std::string status_json() const;
@@ -84,7 +80,6 @@ class RunView {
  private:
   struct Totals {
     std::uint64_t done = 0;
-    std::uint64_t last_done = 0;
     std::uint64_t lost = 0;
     std::uint64_t upload_bytes = 0;
     std::map<std::string, double> phase_s;
@@ -100,7 +95,7 @@ class RunView {
   std::uint64_t status_version_ = 0;
   std::deque<std::string> rounds_;  // the newest, a line of metrics.jsonl each
   std::uint64_t dropped_rounds_ = 0;
-  std::deque<Event> events_;  // the newest
+  std::deque<StreamEvent> events_;  // the newest
   std::uint64_t last_event_ = 0;
   std::string why_lost_;  // the last lost attempt
   Totals totals_;

@@ -37,21 +37,26 @@ struct ServerOptions {
   ServerLimits limits{};
 };
 
-class Server {
+class Server final : public RunEventSink {
  public:
   /// `loop` and `view` outlive it. Opens both doors; throws StartupError naming the one that cannot
   /// be.
   Server(boost::asio::io_context& loop, const RunView& view, RunCommands commands,
          ServerOptions options);
-  ~Server();
+  ~Server() override;
 
-  /// The view has something new: to every stream of events that is ready for it.
-  void publish();
+  /// Sink: after the view, which has the news. They go to every stream of events that is ready for
+  /// them.
+  void on_event(const RunEvent&, std::uint64_t) override { publish(); }
+
+  void on_status(const RunStatus&, std::uint64_t) override { publish(); }
 
   /// "http://127.0.0.1:7300"; empty without an address.
   [[nodiscard]] std::string url() const;
 
  private:
+  void publish();
+
   struct Hub;
   std::shared_ptr<Hub> hub_;
 };

@@ -15,17 +15,17 @@ namespace {
 
 /// Between two looks at who is there while gathering, and between two status reports of a round.
 constexpr Duration kBeat{250};
-constexpr Duration kRestingReport{1000}, kStatusFile{1000}, kRestingStatusFile{5000};
+constexpr Duration kRestingReport{1000};
 
 }  // namespace
 
 Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey& s,
-                        crypto::SecureRandom& r, CoordinatorObserver obs)
+                        crypto::SecureRandom& r, const RunEvents& e)
     : options(std::move(o)),
       host(h),
       signing(s),
       random(r),
-      observer(std::move(obs)),
+      events(e),
       members(options.roster),
       expiry(options.roster.version, options.roster.expiry_unix_s, config::kOperatorRenews),
       folder(options.folder, options.job, std::move(options.initial_model), random, options.drill),
@@ -46,18 +46,18 @@ void Coordinator::Impl::send(MemberId peer, RoundNumber about, const wire::Messa
   if (!host.send(peer, wire::encode(kCoordinatorId, about, message))) members.unreachable(peer);
 }
 
-void Coordinator::Impl::note(const std::string& line) {
-  if (observer.on_note) observer.on_note(line);
+void Coordinator::Impl::log(std::string line) {
+  events.emit(LogLine{Severity::kInfo, std::move(line)});
 }
 
-void Coordinator::Impl::say(const std::optional<std::string>& line) {
-  if (line) note(*line);
+void Coordinator::Impl::warn(std::optional<std::string> line) {
+  if (line) events.emit(LogLine{Severity::kWarning, std::move(*line)});
 }
 
 void Coordinator::Impl::on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
-  if (hello.protocol != wire::kProtocol) return say(members.speaks(peer, hello.protocol));
+  if (hello.protocol != wire::kProtocol) return warn(members.speaks(peer, hello.protocol));
   if (!members.shares_roster(hello)) {
-    say(members.has_other_roster(peer, hello));
+    warn(members.has_other_roster(peer, hello));
     return send_hello(peer);
   }
   const bool returned = members.heard(peer, now);
@@ -81,22 +81,22 @@ void Coordinator::Impl::send_hello(MemberId peer) {
 void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
   if (reply.id != peer || reply.run != folder.checkpoint.run || reply.job_hash != job().hash ||
       !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
-    return say(members.blame(peer, "an answer to the job that does not verify; ignored"));
+    return warn(members.blame(peer, "an answer to the job that does not verify; ignored"));
   }
-  const bool had_accepted = members.accepted(peer);
-  const auto answered = members.answered(peer, reply, host.now());
-  say(answered.line);
+  const Members::Answered answered = members.answered(peer, reply, host.now());
+  warn(answered.misdeed);
+  if (answered.change) events.emit(*answered.change);
   const bool accepts = reply.answer == wire::JobAnswer::kAccept;
-  if (answered.changed && had_accepted && reply.answer == wire::JobAnswer::kDecline)
+  if (answered.change && answered.change->answer == MemberAnswer::kWithdrew)
     withdrawn = training.stopping().when_budget_spent();
   // A process that began again hears where the run is, and says that it cannot go on there.
-  if (accepts && (answered.awaited || answered.line)) {
+  if (accepts && (answered.awaited || answered.change)) {
     if (genesis) apply(genesis->connected(peer));
     if (machine) apply(machine->member_connected(peer, host.now()));
   }
   if (machine && !accepts && answered.awaited)
     lose(peer, "its program was started again", host.now());
-  if (answered.changed) beat();
+  if (answered.change) beat();
 }
 
 void Coordinator::Impl::lose_absent(TimePoint now) {
@@ -113,7 +113,9 @@ void Coordinator::Impl::lose(MemberId id, const std::string& why, TimePoint now)
 void Coordinator::Impl::beat() {
   const TimePoint now = host.now();
   lose_absent(now);
-  if (options.unix_now) say(expiry.daily_warning(options.unix_now()));
+  if (options.unix_now)
+    if (auto warning = expiry.daily_warning(options.unix_now()))
+      events.emit(RosterExpires{std::move(*warning)});
   folder.commit_waiting(now);
   if (!ended && genesis) apply(genesis->tick(now));
   if (!ended && !machine) gather(now);
@@ -153,12 +155,12 @@ void Coordinator::Impl::gather(TimePoint now) {
 
 void Coordinator::Impl::apply(GenesisOutput output) {
   for (const std::string& line : output.notes)
-    note(line);
+    log(line);
   for (const auto& [member, what] : output.misdeeds)
-    say(members.blame(member, what));
+    warn(members.blame(member, what));
   std::vector<Fault> faults;
   for (MemberId id : output.silent) {
-    note(members.name_of(id) + " committed to the genesis of the run and did not reveal");
+    warn(members.name_of(id) + " committed to the genesis of the run and did not reveal");
     faults.push_back({.member = id,
                       .cost = Fault::Cost::kWaited,
                       .what = "silent while the genesis of the run was made"});
@@ -173,18 +175,19 @@ void Coordinator::Impl::apply(GenesisOutput output) {
 
 void Coordinator::Impl::send_finished(MemberId peer) {
   wire::RunFinished m{.run = folder.checkpoint.run,
-                      .completed = state == "finished",
+                      .completed = state == RunState::kFinished,
                       .model_hash = folder.checkpoint.model.hash(),
                       .reason = told.value_or(detail)};
   secagg::sign_run_finished(signing, m);
   send(peer, {}, m);
 }
 
-void Coordinator::Impl::end(std::string how, std::string why, RunEnd code) {
+void Coordinator::Impl::end(RunState how, std::string why, RunEnd code) {
   if (std::exchange(ended, true)) return;
-  state = std::move(how);
+  state = how;
   detail = std::move(why);
   machine.reset();
+  events.emit(RunEnded{state, detail, folder.checkpoint.finished_rounds});
   for (const MemberStatus& m : members.status())
     send_finished(m.id);
   show();
@@ -195,17 +198,17 @@ void Coordinator::Impl::complete() {
   if (Status saved = run::save_model(folder.path() / "model", job(), folder.checkpoint.model);
       !saved.ok())
     return fail("cannot save the model: " + saved.error().message);
-  end("finished", training.early_end(), RunEnd::kCompleted);
+  end(RunState::kFinished, training.early_end(), RunEnd::kCompleted);
 }
 
 void Coordinator::Impl::stop() {
-  end("stopped", "stopped by the operator; the same command resumes the run", RunEnd::kStopped);
+  end(RunState::kStopped, "stopped by the operator; the same command resumes the run",
+      RunEnd::kStopped);
 }
 
 void Coordinator::Impl::fail(const std::string& why, std::optional<std::string> public_why) {
-  note("the run stops: " + why);
   told = std::move(public_why);
-  end("failed", why, RunEnd::kFailed);
+  end(RunState::kFailed, why, RunEnd::kFailed);
 }
 
 // ---- showing
@@ -237,10 +240,23 @@ RunStatus Coordinator::Impl::status(TimePoint now) const {
                          .num_server_rounds = job().rounds.num_server_rounds,
                          .seconds = seconds(now - started)});
   const bool paused = folder.standing_pause.holds();
-  if (paused && !machine) s.state = "paused";
-  if (machine) s.asked = stop_after_round ? "stop" : paused ? "pause" : "";
+  if (paused && !machine) s.state = RunState::kPaused;
+  if (machine)
+    s.asked = stop_after_round ? PendingRequest::kStop
+              : paused         ? PendingRequest::kPause
+                               : PendingRequest::kNone;
   return machine ? board.running(std::move(s), machine->progress(), now)
                  : board.resting(std::move(s));
+}
+
+Status Coordinator::Impl::asked(Status written, OperatorAsked::What what) {
+  if (!written.ok()) {
+    warn(written.error().message);
+    return written;
+  }
+  events.emit(OperatorAsked{what});
+  show();
+  return written;
 }
 
 void Coordinator::Impl::show() {
@@ -251,11 +267,7 @@ void Coordinator::Impl::report(TimePoint now, bool at_once) {
   // Between rounds little happens, and a thousand members are a long report.
   if (!at_once && now < reported + (machine ? kBeat : kRestingReport)) return;
   reported = now;
-  const RunStatus s = status(now);
-  if (observer.on_status) observer.on_status(s);
-  if (!at_once && now < wrote_status + (machine ? kStatusFile : kRestingStatusFile)) return;
-  wrote_status = now;
-  write_status_file(s, folder.path());
+  events.show(status(now));
 }
 
 void Coordinator::Impl::schedule() {
@@ -266,18 +278,24 @@ void Coordinator::Impl::schedule() {
 }
 
 Coordinator::Coordinator(CoordinatorOptions options, Host& host, const crypto::SigningKey& signing,
-                         crypto::SecureRandom& random, CoordinatorObserver observer)
-    : impl_(
-          std::make_unique<Impl>(std::move(options), host, signing, random, std::move(observer))) {}
+                         crypto::SecureRandom& random, const RunEvents& events)
+    : impl_(std::make_unique<Impl>(std::move(options), host, signing, random, events)) {}
 
 Coordinator::~Coordinator() = default;
 
 void Coordinator::start() {
   Impl& self = *impl_;
   self.started = self.host.now();
+  self.events.emit(RunStarted{.resumed = self.folder.resumed(),
+                              .folder = self.folder.path(),
+                              .finished_rounds = self.folder.checkpoint.finished_rounds,
+                              .job = self.job().name,
+                              .job_hash = self.job().hash,
+                              .roster_version = self.options.roster.version,
+                              .roster_hash = self.members.roster_hash()});
   if (self.folder.standing_pause.holds())
-    self.note("paused by the operator: no round begins until sotto-coordinator resume " +
-              self.folder.path().string());
+    self.log("paused by the operator: no round begins until sotto-coordinator resume " +
+             self.folder.path().string());
   if (self.training.complete()) return self.complete();
   if (auto attempt = self.folder.take_unfinished()) self.take_up(std::move(*attempt), self.started);
   self.beat();
@@ -287,10 +305,10 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
   Impl& self = *impl_;
   const TimePoint now = self.host.now();
   const auto admitted = self.members.admit(peer, now);
-  self.say(admitted.line);
+  self.warn(admitted.line);
   if (!admitted.taken) return;
   auto decoded = wire::decode(frame);
-  self.say(self.members.came(peer, decoded));
+  self.warn(self.members.came(peer, decoded));
   // A program that speaks another protocol learns from this frame's version which one we speak.
   if (wire::is_of_another_protocol(frame)) self.send_hello(peer);
   if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
@@ -315,33 +333,33 @@ void Coordinator::on_wake() {
 }
 
 void Coordinator::on_too_many_links(MemberId peer) {
-  impl_->say(impl_->members.blame(
+  impl_->warn(impl_->members.blame(
       peer,
       "opens connections again and again; those that are more than its work needs are "
       "refused"));
 }
 
 void Coordinator::on_link_ended(MemberId peer) {
-  impl_->say(impl_->members.link_ended(peer));
+  impl_->warn(impl_->members.link_ended(peer));
 }
 
 void Coordinator::on_stop_requested() {
+  if (impl_->ended) return;
+  impl_->events.emit(OperatorAsked{OperatorAsked::What::kStopNow});
   impl_->stop();
 }
 
 Status Coordinator::pause() {
-  Status written = impl_->folder.standing_pause.begin();
-  if (written.ok()) impl_->show();
-  return written;
+  return impl_->asked(impl_->folder.standing_pause.begin(), OperatorAsked::What::kPause);
 }
 
 Status Coordinator::resume() {
-  Status written = impl_->folder.standing_pause.end();
-  if (written.ok()) impl_->show();
-  return written;
+  return impl_->asked(impl_->folder.standing_pause.end(), OperatorAsked::What::kResume);
 }
 
 void Coordinator::finish_and_stop() {
+  if (impl_->ended) return;
+  impl_->events.emit(OperatorAsked{OperatorAsked::What::kStopAfterRound});
   if (!impl_->machine) return impl_->stop();
   impl_->stop_after_round = true;
   impl_->show();

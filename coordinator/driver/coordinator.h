@@ -15,7 +15,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/crypto/sign.h"
 #include "common/model/flat_parameters.h"
-#include "coordinator/observability/run_report.h"
+#include "coordinator/observability/run_events.h"
 
 namespace sotto::coordinator {
 
@@ -35,22 +35,15 @@ struct CoordinatorOptions {
   std::optional<std::uint64_t> drill{};
 };
 
-/// Called on the App's thread.
-struct CoordinatorObserver {
-  std::function<void(const RunStatus&)> on_status;  // often
-  std::function<void(const RoundRecord&)> on_round;
-  std::function<void(const std::string&)>
-      on_note;  // a line for the log: refusals, dropouts, rejected messages
-};
-
 enum class RunEnd : int { kCompleted = 0, kFailed = 3, kStopped = 130 };
 
 class Coordinator final : public App {
  public:
-  /// `host`, `signing` and `random` outlive the coordinator. Opens (or resumes) the run folder;
+  /// `host`, `signing`, `random` and `events` outlive the coordinator. It emits its events on the
+  /// App's thread, the first one in start(). Opens (or resumes) the run folder;
   /// throws StartupError when it belongs to another job or another coordinator holds it.
   Coordinator(CoordinatorOptions options, Host& host, const crypto::SigningKey& signing,
-              crypto::SecureRandom& random, CoordinatorObserver observer);
+              crypto::SecureRandom& random, const RunEvents& events);
   ~Coordinator() override;
 
   void start() override;

@@ -21,10 +21,13 @@ void Coordinator::Impl::judge(const secagg::Evidence& evidence) {
     members.count_misdeed(finding->guilty);
     show_exclusions();
   }
-  std::string line = run::keep_evidence(folder.path() / "evidence", evidence, options.roster);
+  run::KeptEvidence kept = run::keep_evidence(folder.path() / "evidence", evidence, options.roster);
   if (convicts)
-    line += ". " + members.name_of(finding->guilty) + " is in no further round of this run";
-  note(line);
+    kept.line += ". " + members.name_of(finding->guilty) + " is in no further round of this run";
+  events.emit(EvidenceKept{kept.finding.has_value(), std::move(kept.line)});
+  if (convicts)
+    events.emit(MemberExcluded{finding->guilty, members.name_of(finding->guilty),
+                               MemberState::kConvicted, finding->rule});
 }
 
 void Coordinator::Impl::judge_sum(const RoundOutcome& outcome) {
@@ -37,13 +40,19 @@ void Coordinator::Impl::judge_sum(const RoundOutcome& outcome) {
   const Suspicion::State& after = exclusions.suspicion().state();
   if (after == before) return;
   show_exclusions();
+  emit_suspensions(before, after);
+}
+
+void Coordinator::Impl::emit_suspensions(const Suspicion::State& before,
+                                         const Suspicion::State& after) {
   for (MemberId id : after.suspended)
     if (!before.suspended.contains(id))
-      note(members.name_of(id) + " is suspended: each lost sum had it in it, and the others that " +
-           "were in them were in good sums since, or were left out of a lost one");
+      events.emit(
+          MemberExcluded{id, members.name_of(id), MemberState::kSuspended,
+                         "each lost sum had it in it, and the others that were in them were in "
+                         "good sums since, or were left out of a lost one"});
   for (MemberId id : before.suspended)
-    if (!after.suspended.contains(id))
-      note(members.name_of(id) + " is no longer suspended: a sum was lost without it");
+    if (!after.suspended.contains(id)) events.emit(MemberReturned{id, members.name_of(id)});
 }
 
 void Coordinator::Impl::show_exclusions() {
@@ -68,10 +77,10 @@ void Coordinator::Impl::leave_out_suspects(std::vector<MemberId>& ready, std::si
   left_out = folder.exclusions.suspicion().left_out(ready, room, random);
   std::erase_if(ready, [&](MemberId id) { return is_left_out(id); });
   if (!left_out.empty()) {
-    std::string names;
+    MembersLeftOut event;
     for (MemberId id : left_out)
-      names += (names.empty() ? "" : ", ") + members.name_of(id);
-    note("the next attempt leaves out " + names + ", to find out who spoiled a sum");
+      event.names.push_back(members.name_of(id));
+    events.emit(event);
   }
   for (const auto& [id, rule] : folder.exclusions.convicted())
     left_out.push_back(id);

@@ -59,7 +59,7 @@ std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& r
 void Coordinator::Impl::note_demands(const std::vector<MemberId>& kept) {
   std::string demanding = demands(members.ready(), kept);
   if (demanding != said_demands && !demanding.empty())
-    note("the next attempt leaves out who demands larger sums than it will have" + demanding);
+    log("the next attempt leaves out who demands larger sums than it will have" + demanding);
   said_demands = std::move(demanding);
 }
 
@@ -94,6 +94,8 @@ void Coordinator::Impl::start_round(std::vector<MemberId> ready, TimePoint now) 
   std::ranges::set_difference(plan->cohort, waited_for(*plan, ready),
                               std::back_inserter(unexpected));
   begin_attempt(std::move(*plan), unexpected, now);
+  events.emit(RoundBegan{round, static_cast<std::uint32_t>(cohort.size()),
+                         machine->progress().phase, false});
   apply(machine->start(now));
   for (MemberId id : unexpected)
     if (machine) lose(id, why_unexpected(id, ready), now);
@@ -159,7 +161,7 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
   const auto give_up = [&](const std::string& why) {
     machine.reset();
     folder.drop_attempt();
-    note("round " + label(begun.round) + " cannot go on after the restart: " + why +
+    warn("round " + label(begun.round) + " cannot go on after the restart: " + why +
          ". It is tried again under a new number");
   };
   auto plan = plan_of(begun.round,
@@ -175,8 +177,8 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
   begin_attempt(std::move(*plan), left_out, now);
   auto resumed = machine->resume(attempt.facts, now);
   if (!resumed.ok()) return give_up(resumed.error().message);
-  note("round " + label(round) + " goes on in phase " +
-       std::string(name(machine->progress().phase)));
+  events.emit(RoundBegan{round, static_cast<std::uint32_t>(cohort.size()),
+                         machine->progress().phase, true});
   apply(std::move(resumed).value());
   for (MemberId id : std::vector(left_out))
     if (machine && std::ranges::binary_search(cohort, id)) lose(id, "left out", now);
@@ -185,16 +187,18 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
 void Coordinator::Impl::apply(RoundOutput output) {
   const TimePoint now = host.now();
   for (const RoundEvent& event : output.events) {
-    if (event.kind == RoundEvent::Kind::kPhase)
+    if (event.kind == RoundEvent::Kind::kPhase) {
       folder.enter_phase(event.phase, round, round_noise);  // before its message leaves
+      events.emit(PhaseEntered{round, event.phase});
+    }
     board.on_event(event, now);
     punctuality.on_event(event, now);
-    say(line_for_log(event, round, members));
+    warn(line_for_log(event, round, members));
   }
   if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
-    note("conflicts of this round are not kept: " + kept.error().message);
+    warn("conflicts of this round are not kept: " + kept.error().message);
   for (const secagg::Conflict& conflict : output.conflicts)
-    say(members.line_about(conflict));
+    warn(members.line_about(conflict));
   for (const secagg::Evidence& e : output.evidence)
     judge(e);
   if (output.store_failed) throw StartupError(folder.cannot_write(*output.store_failed));
@@ -227,7 +231,8 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
       .server_round = round.server_round(),
       .attempt = round.attempt(),
       .closing_evaluation = run::is_closing_evaluation(job(), round),
-      .status = outcome.status == wire::RoundStatus::kDone ? "done" : outcome.reason,
+      .status = outcome.status,
+      .reason = outcome.reason,
       .cohort = static_cast<std::uint32_t>(cohort.size()),
       .survivors = static_cast<std::uint32_t>(outcome.survivors.size()),
       .declared_evaluation_examples = members.declared_evaluation(outcome.survivors).value_or(0),
@@ -241,11 +246,10 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
     failed_attempts = spoiled_attempts = 0;
     training.accept(round, outcome, record);
     if (!training.early_end().empty() && !record.closing_evaluation)
-      note("training ends after round " + label(round) + ": " + training.early_end());
+      log("training ends after round " + label(round) + ": " + training.early_end());
   } else {
     training.lose(outcome.status, record);
     not_before = now + kRetryPause;
-    note("round " + label(round) + " has no sum: " + outcome.reason);
   }
   const bool gives_up = outcome.status != wire::RoundStatus::kDone && count_lost(outcome);
   std::erase_if(cohort, [&](MemberId id) { return is_left_out(id); });  // nobody waited for them
@@ -272,7 +276,7 @@ void Coordinator::Impl::close_round(RoundRecord& record, TimePoint now) {
     send(e.peer, e.round, e.message);
   machine.reset();
   machine_wake.reset();
-  if (observer.on_round) observer.on_round(record);
+  events.emit(RoundEnded{record});
 }
 
 void Coordinator::Impl::settle_faults(const std::vector<MemberId>& survivors) {
@@ -284,10 +288,10 @@ void Coordinator::Impl::settle_faults(const std::vector<MemberId>& survivors) {
 }
 
 void Coordinator::Impl::note_faults(const Status& kept, const std::vector<Fault>& faults) {
-  if (!kept.ok()) note("who is left out of rounds is not kept: " + kept.error().message);
+  if (!kept.ok()) warn("who is left out of rounds is not kept: " + kept.error().message);
   for (const Fault& fault : faults)
     if (const std::string out = describe(backoff.records().at(fault.member)); !out.empty())
-      note(members.name_of(fault.member) + ": " + out);
+      warn(members.name_of(fault.member) + ": " + out);
 }
 
 double Coordinator::Impl::wall_s() const {

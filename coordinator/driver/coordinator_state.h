@@ -23,16 +23,16 @@ namespace sotto::coordinator {
 
 struct Coordinator::Impl {
   Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey& s, crypto::SecureRandom& r,
-       CoordinatorObserver obs);
+       const RunEvents& e);
 
   [[nodiscard]] const config::JobConfig& job() const { return options.job; }
 
   // ---- members
 
   void send(MemberId peer, RoundNumber about, const wire::Message& message);
-  void note(const std::string& line);
-  /// What members do wrong is not said each time.
-  void say(const std::optional<std::string>& line);
+  void log(std::string line);
+  /// Nothing where there is no line: a repeated protocol violation is not logged each time.
+  void warn(std::optional<std::string> line);
   void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now);
   /// Tells a member which protocol and roster this coordinator works with.
   void send_hello(MemberId peer);
@@ -95,6 +95,7 @@ struct Coordinator::Impl {
   void judge_sum(const RoundOutcome& outcome);
   /// Members as what is known about them has it.
   void show_exclusions();
+  void emit_suspensions(const Suspicion::State& before, const Suspicion::State& after);
   /// Taken out of `ready`, `room` of them at most.
   void leave_out_suspects(std::vector<MemberId>& ready, std::size_t room);
   /// In a run without a genesis: how many of those who are ready a round can do without.
@@ -106,7 +107,7 @@ struct Coordinator::Impl {
   // ---- the end
 
   void send_finished(MemberId peer);
-  void end(std::string how, std::string why, RunEnd code);
+  void end(RunState how, std::string why, RunEnd code);
   void complete();
   void stop();
   /// Members are told `public_why` where it is given: never what one of them said.
@@ -115,6 +116,8 @@ struct Coordinator::Impl {
   // ---- showing
 
   [[nodiscard]] RunStatus status(TimePoint now) const;
+  /// A request of the operator that was to be written down: emitted and shown where it was.
+  Status asked(Status written, OperatorAsked::What what);
   void show();
   void report(TimePoint now, bool at_once = false);
   void schedule();
@@ -123,14 +126,14 @@ struct Coordinator::Impl {
   Host& host;
   const crypto::SigningKey& signing;
   crypto::SecureRandom& random;
-  CoordinatorObserver observer;
+  const RunEvents& events;
   Members members;
   config::RosterExpiry expiry;
   RunFolder folder;
   TrainingProgress training;
 
   TimePoint started;
-  std::string state = "gathering";
+  RunState state = RunState::kGathering;
   std::string detail;               // for the operator
   std::optional<std::string> told;  // members, in its place
   bool ended = false;
@@ -140,7 +143,6 @@ struct Coordinator::Impl {
   TimePoint not_before;
   std::string said_demands;  // of those that the next attempt leaves out, as the log has them
   TimePoint reported;
-  TimePoint wrote_status;
 
   std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
   std::optional<RoundStateMachine> machine;

@@ -27,6 +27,18 @@ MemberState state_after(wire::JobAnswer answer) {
   return MemberState::kRefused;
 }
 
+MemberAnswer kind_of_answer(wire::JobAnswer answer, bool had_accepted) {
+  switch (answer) {
+    case wire::JobAnswer::kAccept:
+      return MemberAnswer::kAccepted;
+    case wire::JobAnswer::kPostpone:
+      return MemberAnswer::kPostponed;
+    case wire::JobAnswer::kDecline:
+      return had_accepted ? MemberAnswer::kWithdrew : MemberAnswer::kDeclined;
+  }
+  return MemberAnswer::kDeclined;
+}
+
 /// What is wrong between a member's roster and the coordinator's, and who has to do what.
 std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
   const std::string both = "works with version " + std::to_string(theirs) +
@@ -178,25 +190,19 @@ Members::Answered Members::answered(MemberId id, const wire::JobReply& reply, Ti
   const MemberState state = state_after(reply.answer);
   const std::string reason = printable(reply.reason);  // a peer's words: shown to people
   if (status.state == state && status.reason == reason) return out;
-  out.changed = true;
   const bool had_accepted = status.state == MemberState::kAccepted;
-  status.state = state;
-  status.reason = reason;
   if (now - member.hour_began >= std::chrono::hours(1)) {
     member.hour_began = now;
     member.answers = 0;
   }
   if (++member.answers > kMostAnswers) {
-    out.line = blame(id, "changes its answer to the job more than " + std::to_string(kMostAnswers) +
-                             " times an hour");
-    return out;
+    out.misdeed = blame(id, "changes its answer to the job more than " +
+                                std::to_string(kMostAnswers) + " times an hour");
+    if (!had_accepted || state == MemberState::kAccepted) return out;
   }
-  out.line = status.name +
-             (state == MemberState::kAccepted  ? " accepts the job"
-              : state == MemberState::kOffered ? " postpones the job: "
-              : had_accepted                   ? " withdraws from the job: "
-                                               : " declines the job: ") +
-             reason;
+  status.state = state;
+  status.reason = reason;
+  out.change = MemberAnswered{id, status.name, kind_of_answer(reply.answer, had_accepted), reason};
   return out;
 }
 

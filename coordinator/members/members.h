@@ -16,7 +16,7 @@
 #include "common/wire/codec.h"
 #include "coordinator/members/conflict_log.h"
 #include "coordinator/members/least_sums.h"
-#include "coordinator/observability/run_report.h"
+#include "coordinator/observability/run_events.h"
 
 namespace sotto::coordinator {
 
@@ -68,13 +68,15 @@ class Members {
   void offered(MemberId id);
 
   struct Answered {
-    bool changed = false;  // it differs from the answer before
     bool awaited = false;  // the member was offered the job and this is its first answer since
-    std::optional<std::string> line{};  // for the log
+    std::optional<MemberAnswered> change{};  // it differs from the answer before, and holds
+    std::optional<std::string> misdeed{};    // for the log
   };
 
   /// An answer whose signature was checked. Sites change their answer when time passes or a person
-  /// there decides; more than kMostAnswers changes in an hour are a misdeed.
+  /// there decides; more than kMostAnswers changes in an hour are a misdeed. Each change stands in
+  /// the signed audit log, which a member must not fill: of the changes beyond that number only one
+  /// that ends an acceptance holds, and the others are ignored until the hour is over.
   Answered answered(MemberId id, const wire::JobReply& reply, TimePoint now);
   /// The sum of what these members declared as the sizes of their evaluation splits. Nothing while
   /// one of them has not answered to the job since this process began.

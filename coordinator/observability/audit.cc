@@ -1,10 +1,10 @@
 #include "coordinator/observability/audit.h"
 
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "common/job/privacy_statement.h"
-#include "common/observability/evidence_folder.h"
 
 namespace sotto::coordinator {
 
@@ -19,6 +19,31 @@ run::AuditLog open_log(const std::filesystem::path& folder, const crypto::Signin
 void append_to(run::AuditLog& log, const run::AuditEvent& event, std::uint64_t unix_seconds) {
   if (Status s = log.append(event, unix_seconds); !s.ok())
     throw StartupError("the audit log cannot be written: " + s.error().message);
+}
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+
+using Entry = std::optional<run::AuditEvent>;
+
+run::AuditEvent started(const RunStarted& e) {
+  return {e.resumed ? "run_resumed" : "run_started",
+          {{"job", e.job},
+           {"job_hash", to_hex(e.job_hash)},
+           {"roster_version", std::to_string(e.roster_version)},
+           {"roster_hash", to_hex(e.roster_hash)}}};
+}
+
+run::AuditEvent round(const RoundRecord& r) {
+  run::AuditEvent event{is_done(r) ? "sum_released" : "round_lost",
+                        {{"server_round", std::to_string(r.server_round)},
+                         {"attempt", std::to_string(r.attempt)},
+                         {"cohort", std::to_string(r.cohort)},
+                         {"survivors", std::to_string(r.survivors)}}};
+  if (!is_done(r)) event.fields.emplace_back("reason", r.reason);
+  return event;
 }
 
 }  // namespace
@@ -40,62 +65,57 @@ void audit_roster(const std::filesystem::path& folder, const config::Identity& i
   write_audit(folder, identity, event, unix_seconds);
 }
 
-RunAudit::RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing)
-    : log_(open_log(folder, signing)) {}
+RunAudit::RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing,
+                   const config::JobConfig& job)
+    : log_(open_log(folder, signing)), statement_(run::statement_audit_fields(job)) {}
 
-void RunAudit::append(const run::AuditEvent& event, std::uint64_t unix_seconds) {
-  append_to(log_, event, unix_seconds);
+void RunAudit::on_event(const RunEvent& event, std::uint64_t unix_s) {
+  if (const auto entry = entry_of(event)) append_to(log_, *entry, unix_s);
 }
 
-void RunAudit::started(const config::JobConfig& job, const config::Roster& roster, bool resumed,
-                       std::uint64_t unix_seconds) {
-  statement_ = run::statement_audit_fields(job);
-  append({resumed ? "run_resumed" : "run_started",
-          {{"job", job.name},
-           {"job_hash", to_hex(job.hash)},
-           {"roster_version", std::to_string(roster.version)},
-           {"roster_hash", to_hex(roster.hash())}}},
-         unix_seconds);
-}
-
-void RunAudit::status(const RunStatus& status, std::uint64_t unix_seconds) {
-  for (const MemberStatus& m : status.members) {
-    const MemberStatus& known = answers_[m.id];
-    if (m.state == known.state && m.reason == known.reason) continue;
-    if (m.state == MemberState::kAccepted) {
-      run::AuditEvent accepted{"job_accepted", {{"member", m.name}}};
+run::AuditEvent RunAudit::answer(const MemberAnswered& e) const {
+  switch (e.answer) {
+    case MemberAnswer::kAccepted: {
+      run::AuditEvent accepted{"job_accepted", {{"member", e.name}}};
       accepted.fields.insert(accepted.fields.end(), statement_.begin(), statement_.end());
-      append(accepted, unix_seconds);
+      return accepted;
     }
-    if (m.state == MemberState::kOffered && !m.reason.empty())
-      append({"job_postponed", {{"member", m.name}, {"reason", m.reason}}}, unix_seconds);
-    if (m.state == MemberState::kRefused)
-      append({"job_refused", {{"member", m.name}, {"reason", m.reason}}}, unix_seconds);
-    answers_[m.id] = m;
+    case MemberAnswer::kPostponed:
+      return {"job_postponed", {{"member", e.name}, {"reason", e.reason}}};
+    case MemberAnswer::kDeclined:
+    case MemberAnswer::kWithdrew:
+      return {"job_refused", {{"member", e.name}, {"reason", e.reason}}};
   }
-  const bool over =
-      status.state == "finished" || status.state == "failed" || status.state == "stopped";
-  if (over && !std::exchange(ended_, true))
-    append({"run_ended",
-            {{"how", status.state},
-             {"reason", status.detail},
-             {"server_round", std::to_string(status.server_round)}}},
-           unix_seconds);
+  SOTTO_CHECK(false, "an answer has one of the kinds above");
 }
 
-void RunAudit::round(const RoundRecord& r, std::uint64_t unix_seconds) {
-  const bool done = r.status == "done";
-  run::AuditEvent event{done ? "sum_released" : "round_lost",
-                        {{"server_round", std::to_string(r.server_round)},
-                         {"attempt", std::to_string(r.attempt)},
-                         {"cohort", std::to_string(r.cohort)},
-                         {"survivors", std::to_string(r.survivors)}}};
-  if (!done) event.fields.emplace_back("reason", r.status);
-  append(event, unix_seconds);
-}
-
-void RunAudit::note(const std::string& line, std::uint64_t unix_seconds) {
-  if (line.starts_with(run::kEvidenceLine)) append({"evidence", {{"finding", line}}}, unix_seconds);
+std::optional<run::AuditEvent> RunAudit::entry_of(const RunEvent& event) const {
+  return std::visit(
+      Overloaded{
+          [](const RunStarted& e) -> Entry { return started(e); },
+          [this](const MemberAnswered& e) -> Entry { return answer(e); },
+          [](const EvidenceKept& e) -> Entry {
+            if (!e.proves) return std::nullopt;
+            return run::AuditEvent{"evidence", {{"finding", e.finding}}};
+          },
+          [](const RoundEnded& e) -> Entry { return round(e.record); },
+          [](const RunEnded& e) -> Entry {
+            return run::AuditEvent{"run_ended",
+                                   {{"how", std::string(name(e.state))},
+                                    {"reason", e.reason},
+                                    {"server_round", std::to_string(e.finished_rounds)}}};
+          },
+          // The log does not keep these. They are named so that a new event is not left out unseen.
+          [](const MemberExcluded&) -> Entry { return std::nullopt; },
+          [](const MemberReturned&) -> Entry { return std::nullopt; },
+          [](const MembersLeftOut&) -> Entry { return std::nullopt; },
+          [](const RoundBegan&) -> Entry { return std::nullopt; },
+          [](const PhaseEntered&) -> Entry { return std::nullopt; },
+          [](const OperatorAsked&) -> Entry { return std::nullopt; },
+          [](const RosterExpires&) -> Entry { return std::nullopt; },
+          [](const LogLine&) -> Entry { return std::nullopt; },
+      },
+      event);
 }
 
 }  // namespace sotto::coordinator

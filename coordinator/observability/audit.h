@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +13,7 @@
 #include "common/config/job.h"
 #include "common/identity/identity.h"
 #include "common/observability/audit_log.h"
-#include "coordinator/observability/run_report.h"
+#include "coordinator/observability/run_events.h"
 
 namespace sotto::coordinator {
 
@@ -25,29 +25,24 @@ void write_audit(const std::filesystem::path& folder, const config::Identity& id
 void audit_roster(const std::filesystem::path& folder, const config::Identity& identity,
                   const config::Roster& roster, std::uint64_t unix_seconds);
 
-/// A run's entries, from what its coordinator shows. Throws StartupError when one cannot be
-/// written.
-class RunAudit {
+/// Sink: the run's entries in the signed log. An entry is durable before anything that follows from
+/// its event is sent. on_event() throws StartupError when an entry cannot be written.
+class RunAudit final : public RunEventSink {
  public:
-  /// `signing` outlives it.
-  RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing);
+  /// `signing` outlives it. An acceptance is written down with the privacy statement of `job`.
+  /// Throws StartupError when the log cannot be opened.
+  RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing,
+           const config::JobConfig& job);
 
-  /// Before status(): an acceptance is written down with this job's privacy statement.
-  void started(const config::JobConfig& job, const config::Roster& roster, bool resumed,
-               std::uint64_t unix_seconds);
-  /// Answers to the job that are new, and the end of the run.
-  void status(const RunStatus& status, std::uint64_t unix_seconds);
-  void round(const RoundRecord& record, std::uint64_t unix_seconds);
-  /// A line of the log: evidence is kept here too.
-  void note(const std::string& line, std::uint64_t unix_seconds);
+  void on_event(const RunEvent& event, std::uint64_t unix_s) override;
 
  private:
-  void append(const run::AuditEvent& event, std::uint64_t unix_seconds);
+  /// The entry of an event; nothing for one that the log does not keep.
+  [[nodiscard]] std::optional<run::AuditEvent> entry_of(const RunEvent& event) const;
+  [[nodiscard]] run::AuditEvent answer(const MemberAnswered& event) const;
 
   run::AuditLog log_;
   std::vector<std::pair<std::string, std::string>> statement_;  // of privacy, for an acceptance
-  std::map<MemberId, MemberStatus> answers_;
-  bool ended_ = false;
 };
 
 }  // namespace sotto::coordinator

@@ -22,14 +22,14 @@ void RoundBoard::begin(RoundNumber round, const std::vector<MemberId>& cohort, T
   for (MemberId id : cohort)
     parts_[id] = {};
   spent_s_.clear();
-  phase_.clear();
+  phase_.reset();
   since_ = now;
 }
 
 void RoundBoard::on_event(const RoundEvent& event, TimePoint now) {
   using Kind = RoundEvent::Kind;
   if (event.kind == Kind::kPhase) {
-    enter(name(event.phase), now);
+    enter(event.phase, now);
     for (auto& [id, p] : parts_)
       if (event.phase == Phase::kUpload && p.part == RoundPart::kPreparing)
         p.part = RoundPart::kTraining;
@@ -55,8 +55,8 @@ void RoundBoard::drop(const RoundEvent& event) {
   p.reason = printable(event.detail);
 }
 
-void RoundBoard::enter(std::string_view phase, TimePoint now) {
-  if (!phase_.empty()) spent_s_[phase_] += seconds(now - since_);
+void RoundBoard::enter(std::optional<Phase> phase, TimePoint now) {
+  if (phase_) spent_s_[std::string(name(*phase_))] += seconds(now - since_);
   phase_ = phase;
   since_ = now;
 }
@@ -68,15 +68,15 @@ std::map<std::string, double> RoundBoard::end(TimePoint now) {
 
 RunStatus RoundBoard::running(RunStatus status, const RoundProgress& progress,
                               TimePoint now) const {
-  status.state = "running";
+  status.state = RunState::kRunning;
   status.server_round = round_.server_round();
   status.attempt = round_.attempt();
-  status.phase = name(progress.phase);
+  status.phase = progress.phase;
   status.done = progress.done;
   status.cohort = progress.cohort;
   status.upload_bytes = progress.upload_bytes;
   status.phase_s = spent_s_;
-  if (!phase_.empty()) status.phase_s[phase_] += seconds(now - since_);
+  if (phase_) status.phase_s[std::string(name(*phase_))] += seconds(now - since_);
   return resting(std::move(status));
 }
 

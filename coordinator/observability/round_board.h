@@ -34,13 +34,13 @@ class RoundBoard {
     std::string reason;
   };
 
-  void enter(std::string_view phase, TimePoint now);
+  void enter(std::optional<Phase> phase, TimePoint now);
   void drop(const RoundEvent& event);
 
   RoundNumber round_;
   std::map<MemberId, Part> parts_;
   std::map<std::string, double> spent_s_;
-  std::string phase_;
+  std::optional<Phase> phase_;
   TimePoint since_;
 };
 

@@ -7,7 +7,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "common/base/printable.h"
-#include "common/storage/atomic_file.h"
 
 namespace sotto::coordinator {
 
@@ -72,6 +71,36 @@ json as_json(const codec::NoisyEncoding& n) {
 
 }  // namespace
 
+std::string_view name(RunState state) {
+  switch (state) {
+    case RunState::kGathering:
+      return "gathering";
+    case RunState::kRunning:
+      return "running";
+    case RunState::kPaused:
+      return "paused";
+    case RunState::kFinished:
+      return "finished";
+    case RunState::kFailed:
+      return "failed";
+    case RunState::kStopped:
+      return "stopped";
+  }
+  return "";
+}
+
+std::string_view name(PendingRequest request) {
+  switch (request) {
+    case PendingRequest::kNone:
+      return "";
+    case PendingRequest::kPause:
+      return "pause";
+    case PendingRequest::kStop:
+      return "stop";
+  }
+  return "";
+}
+
 std::string_view name(MemberState state) {
   switch (state) {
     case MemberState::kAbsent:
@@ -135,7 +164,7 @@ std::string to_json(const RoundRecord& r) {
   json out = {{"server_round", r.server_round},
               {"attempt", r.attempt},
               {"closing_evaluation", r.closing_evaluation},
-              {"status", r.status},
+              {"status", is_done(r) ? "done" : r.reason},
               {"cohort", r.cohort},
               {"survivors", r.survivors},
               {"phase_s", r.phase_s},
@@ -157,13 +186,13 @@ std::string to_json(const RoundRecord& r) {
 }
 
 std::string to_json(const RunStatus& s) {
-  json out = {{"state", s.state},
+  json out = {{"state", name(s.state)},
               {"detail", s.detail},
-              {"asked", s.asked},
+              {"asked", name(s.asked)},
               {"server_round", s.server_round},
               {"num_server_rounds", s.num_server_rounds},
               {"attempt", s.attempt},
-              {"phase", s.phase},
+              {"phase", s.phase ? name(*s.phase) : ""},
               {"phase_s", s.phase_s},
               {"wall_s", s.wall_s},
               {"lost_attempts", s.lost_attempts},
@@ -202,32 +231,27 @@ std::string to_json(const RunStatus& s) {
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-void write_status_file(const RunStatus& status, const std::filesystem::path& folder) {
-  (void)journal::write_file_atomically(folder / "status.json",
-                                       {view_of(to_json(status)), view_of("\n")},
-                                       journal::FileAccess::kEveryoneReads);
-}
-
 std::string console_line(const RunStatus& s) {
-  if (s.state == "gathering") {
+  if (s.state == RunState::kGathering) {
     std::size_t accepted = 0;
     for (const MemberStatus& m : s.members)
       accepted += m.state == MemberState::kAccepted ? 1 : 0;
     return fmt::format("waiting for members: {}/{} have accepted the job", accepted,
                        s.members.size());
   }
-  if (s.state == "paused") return fmt::format("paused after round {}", s.server_round);
+  if (s.state == RunState::kPaused) return fmt::format("paused after round {}", s.server_round);
   std::string line = s.server_round > s.num_server_rounds
                          ? std::string("closing evaluation")
                          : fmt::format("round {}/{}", s.server_round, s.num_server_rounds);
-  if (!s.phase.empty()) line += fmt::format(" · {} {}/{}", s.phase, s.done, s.cohort);
+  if (s.phase) line += fmt::format(" · {} {}/{}", name(*s.phase), s.done, s.cohort);
   if (s.upload_bytes > 0)
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(s.upload_bytes) / 1e6);
   if (s.evaluation) line += " · " + quality(as_json(*s.evaluation));
   if (s.epsilon) line += fmt::format(" · epsilon {:.2f}", *s.epsilon);
   if (s.participant_epsilon)
     line += fmt::format(" · participant epsilon {:.2f}", *s.participant_epsilon);
-  if (!s.asked.empty()) return line + " · will " + s.asked + " after this round";
+  if (s.asked != PendingRequest::kNone)
+    return line + fmt::format(" · will {} after this round", name(s.asked));
   if (s.eta_s) {
     const auto left = static_cast<std::uint64_t>(*s.eta_s + 0.5);
     line += fmt::format(" · {}:{:02} left", left / 60, left % 60);
@@ -326,7 +350,7 @@ std::string lost_too_often(RoundNumber round, std::uint32_t attempts) {
 
 std::string lost_too_often(const RoundRecord& last, std::uint32_t attempts) {
   return lost_too_often(RoundNumber::of(last.server_round, 0), attempts) +
-         ", last: " + last.status +
+         ", last: " + last.reason +
          ". Nothing was released in a lost round; the same command resumes the run";
 }
 

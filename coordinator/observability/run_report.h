@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +13,8 @@
 #include "common/base/ids.h"
 #include "common/encoding/noisy_encoding.h"
 #include "common/job/plan.h"
+#include "common/wire/messages.h"
+#include "coordinator/protocol/phase.h"
 
 namespace sotto::coordinator {
 
@@ -27,7 +28,8 @@ struct RoundRecord {
   std::uint64_t server_round = 0;
   std::uint32_t attempt = 0;
   bool closing_evaluation = false;
-  std::string status;  // "done", or why not
+  wire::RoundStatus status{};
+  std::string reason;  // why it has no sum; empty when done
   std::uint32_t cohort = 0;
   std::uint32_t survivors = 0;
   /// Of the model that the round started from, summed over the survivors' declared evaluation
@@ -49,6 +51,19 @@ struct RoundRecord {
   std::optional<codec::NoisyEncoding> noise;  // inside the sum of a training round
   double wall_s = 0;                          // since the run began
 };
+
+/// What a run is doing. The last three are final.
+enum class RunState : std::uint8_t {
+  kGathering,  // waiting for members to accept the job, or between two rounds
+  kRunning,
+  kPaused,
+  kFinished,
+  kFailed,
+  kStopped
+};
+
+/// What the operator asked for and the coordinator has not done yet.
+enum class PendingRequest : std::uint8_t { kNone, kPause, kStop };
 
 enum class MemberState : std::uint8_t {
   kAbsent,
@@ -88,13 +103,13 @@ struct MemberStatus {
 
 /// Now: the console line, status.json.
 struct RunStatus {
-  std::string state;  // "gathering", "running", "paused", "finished", "failed", "stopped"
+  RunState state{};
   std::string detail;
-  std::string asked;  // what the operator asked for that is not done yet: "", "pause", "stop"
+  PendingRequest asked{};
   std::uint64_t server_round = 0;
   std::uint64_t num_server_rounds = 0;
   std::uint32_t attempt = 0;
-  std::string phase;
+  std::optional<Phase> phase;  // of the attempt under way
   std::uint32_t done = 0;
   std::uint32_t cohort = 0;
   std::uint64_t upload_bytes = 0;
@@ -114,7 +129,9 @@ struct RunStatus {
   Strangers strangers;
 };
 
-/// As JSON and Prometheus have them.
+/// The words that JSON and Prometheus use.
+std::string_view name(RunState state);
+std::string_view name(PendingRequest request);
 std::string_view name(MemberState state);
 std::string_view name(RoundPart part);
 
@@ -129,8 +146,13 @@ struct Pace {
 /// Until the closing evaluation is done; nothing before this process has finished a round.
 std::optional<double> time_left_s(const Pace& pace);
 
-/// FOLDER/status.json; for people, so a failure to write it stops nothing.
-void write_status_file(const RunStatus& status, const std::filesystem::path& folder);
+[[nodiscard]] constexpr bool is_final(RunState state) {
+  return state == RunState::kFinished || state == RunState::kFailed || state == RunState::kStopped;
+}
+
+[[nodiscard]] inline bool is_done(const RoundRecord& record) {
+  return record.status == wire::RoundStatus::kDone;
+}
 
 /// One object a line, keys sorted.
 std::string to_json(const RoundRecord& record);

@@ -73,9 +73,13 @@ std::uint32_t crc32c(std::string_view bytes) {
   return ~crc;
 }
 
-void TensorboardLog::open(const std::filesystem::path& run, std::uint64_t finished_rounds,
-                          std::uint64_t unix_s) {
-  const std::filesystem::path folder = run / "tensorboard";
+void TensorboardLog::on_event(const RunEvent& event, std::uint64_t unix_s) {
+  if (const auto* started = std::get_if<RunStarted>(&event)) open(*started, unix_s);
+  if (const auto* ended = std::get_if<RoundEnded>(&event)) append(ended->record, unix_s);
+}
+
+void TensorboardLog::open(const RunStarted& started, std::uint64_t unix_s) {
+  const std::filesystem::path folder = started.folder / "tensorboard";
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   // TensorBoard reads the files of a folder in the order of their names.
@@ -86,11 +90,12 @@ void TensorboardLog::open(const std::filesystem::path& run, std::uint64_t finish
   if (failed || !out_) throw StartupError("cannot write " + (folder / name).string());
   write_record(event(unix_s, 0) + bytes_field(3, "brain.Event:2"));
   constexpr std::uint64_t kStart = 1;  // of SessionLog.SessionStatus
-  write_record(event(unix_s, finished_rounds + 1) + bytes_field(7, number_field(1, kStart)));
+  write_record(event(unix_s, started.finished_rounds + 1) +
+               bytes_field(7, number_field(1, kStart)));
 }
 
 void TensorboardLog::append(const RoundRecord& r, std::uint64_t unix_s) {
-  std::vector<Scalar> scalars = {{"round/lost", r.status == "done" ? 0 : 1},
+  std::vector<Scalar> scalars = {{"round/lost", is_done(r) ? 0 : 1},
                                  {"round/participants", r.survivors},
                                  {"round/upload_bytes", static_cast<double>(r.upload_bytes)}};
   for (const auto& [phase, spent] : r.phase_s)

@@ -43,12 +43,6 @@ secagg::Cohort cohort_of(const RoundPlan& plan) {
       secagg::ring_order(*plan.genesis, plan.header.round, std::move(members)));
 }
 
-std::string_view name(Phase phase) {
-  static constexpr std::string_view kNames[] = {"Advertise", "Share",  "Check", "Settle", "Upload",
-                                                "Endorse",   "Unmask", "Burn",  "Closed"};
-  return kNames[static_cast<std::size_t>(phase)];
-}
-
 RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& key)
     : plan(std::move(round_plan)),
       signing(&key),

@@ -22,6 +22,7 @@
 #include "common/secagg/shared/published_sum.h"
 #include "common/wire/blob_transfer.h"
 #include "common/wire/messages.h"
+#include "coordinator/protocol/phase.h"
 #include "coordinator/protocol/sum_store.h"
 #include "coordinator/protocol/upload_store.h"
 
@@ -52,19 +53,6 @@ struct RoundPlan {
 
 /// The plan's cohort in the order of its indexes.
 secagg::Cohort cohort_of(const RoundPlan& plan);
-
-enum class Phase : std::uint8_t {
-  kAdvertise,
-  kShare,
-  kCheck,
-  kSettle,
-  kUpload,
-  kEndorse,
-  kUnmask,
-  kBurn,
-  kClosed
-};
-std::string_view name(Phase phase);
 
 // What an attempt is made of beside its plan, in the order in which it came: replayed, it gives the
 // same machine. Times are not part of it.

@@ -137,9 +137,6 @@ int run(const RunArguments& args) {
   sotto::run::AuditLog audit = participant::open_audit(args.dir, keys, identity, unix_now());
   const auto write_down = [&](const sotto::run::AuditEvent& event) {
     stop_unless(audit.append(event, unix_now()));
-    if (event.kind != "run_ended") return;
-    if (const auto opened = participant::opens_event(records.counts()))
-      stop_unless(audit.append(*opened, unix_now()));
   };
   write_down({"policy", {{"site_hash", hash_of_file(site_file)}}});
   participant::Participant app(
@@ -147,7 +144,12 @@ int run(const RunArguments& args) {
       {.on_note = log,
        .on_warning = [&log,
                       &identity](const auto& text) { log(identity.name + ": warning: " + text); },
-       .on_audit = write_down});
+       .on_audit = write_down,
+       .on_run_ended =
+           [&] {
+             if (const auto opened = participant::opens_event(records.counts()))
+               write_down(*opened);
+           }});
   host.connect({.endpoint = membership.federation.endpoint,
                 .identity = {identity.transport_public, identity.transport_secret.clone()},
                 .coordinator_key = membership.federation.roster.coordinator_transport_key},

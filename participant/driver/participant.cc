@@ -256,6 +256,7 @@ void Participant::Impl::on_finished(const wire::RunFinished& m) {
           {"how", m.completed ? "finished" : "failed"},
           {"reason", m.reason},
           {"model_hash", to_hex(m.model_hash)}}});
+  if (observer.on_run_ended) observer.on_run_ended();
   note(m.completed ? "the run is complete" : "the run ended: " + printable(m.reason));
   if (options.once) host.finish(m.completed ? 0 : 3);
 }

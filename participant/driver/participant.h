@@ -58,6 +58,8 @@ struct ParticipantObserver {
   /// For the site's audit log. What is said here is durable when it returns; a release has not left
   /// yet.
   std::function<void(const run::AuditEvent&)> on_audit;
+  /// The coordinator's signed end of the run came; after its entry in the audit log.
+  std::function<void()> on_run_ended{};
 };
 
 class Participant final : public App {

@@ -31,9 +31,9 @@ void Participant::Impl::apply(SessionOutput output) {
     if (const auto line = line_for_log(event)) note(*line);
   if (!options.evidence.empty())
     for (const secagg::Evidence& evidence : output.evidence) {
-      const std::string line = run::keep_evidence(options.evidence, evidence, options.roster);
-      note(line);
-      if (line.starts_with(run::kEvidenceLine)) audit({"evidence", {{"finding", line}}});
+      const auto kept = run::keep_evidence(options.evidence, evidence, options.roster);
+      note(kept.line);
+      if (kept.finding) audit({"evidence", {{"finding", kept.line}}});
     }
   for (const GuardRecord& record : output.persist) {
     // Durable before the first byte of its message leaves.

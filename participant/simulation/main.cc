@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@
 #include "common/privacy/ledger/ledger.h"
 #include "coordinator/driver/coordinator.h"
 #include "coordinator/driver/job_terms.h"
+#include "coordinator/observability/console.h"
+#include "coordinator/observability/status_file.h"
 #include "participant/data/partition.h"
 #include "participant/driver/participant.h"
 #include "participant/learning/blas.h"
@@ -107,9 +110,15 @@ class Federation {
                                             .folder = std::filesystem::path(args_.out),
                                             .initial_model = or_stop(learning::initial_model(job_)),
                                             .threads = args_.threads};
+    coordinator::RunEvents events([] { return std::uint64_t{0}; });  // virtual time has no date
+    coordinator::Console console({.json = args_.json, .elapsed_s = [this] { return elapsed_s(); }});
+    coordinator::StatusFile status_file(args_.out);
+    for (coordinator::RunEventSink* sink :
+         std::initializer_list<coordinator::RunEventSink*>{&console, &status_file})
+      events.add(*sink);
     sotto::Host& host = simulation_.add(sotto::kCoordinatorId);
     coordinator::Coordinator app(std::move(options), host, coordinator_signing_,
-                                 coordinator_random_, observer());
+                                 coordinator_random_, events);
     simulation_.attach(sotto::kCoordinatorId, app);
     for (std::size_t i = 0; i < sites_.size(); ++i)
       add_participant(i);
@@ -123,6 +132,11 @@ class Federation {
   }
 
  private:
+  /// The user waits in real time, whatever the simulated clock shows.
+  [[nodiscard]] double elapsed_s() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  }
+
   static sotto::Bytes32 transport_key(crypto::SecureRandom& random) {
     return crypto::AgreementKey(crypto::Secret32::random(random)).public_key();
   }
@@ -216,31 +230,6 @@ class Federation {
     simulation_.attach(id, *site.app);
   }
 
-  /// With the time that passes here; the coordinator's is the simulated one.
-  std::string line_for_people(coordinator::RoundRecord record) {
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started_;
-    coordinator::RunStatus status = status_;
-    const auto done = static_cast<double>(record.server_round);
-    const double left = static_cast<double>(status.num_server_rounds) + 1 - done;
-    record.wall_s = elapsed.count();
-    status.eta_s = elapsed.count() / done * std::max(left, 0.0);
-    return coordinator::round_line(record, status);
-  }
-
-  coordinator::CoordinatorObserver observer() {
-    return {.on_status = [this](const coordinator::RunStatus& s) { status_ = s; },
-            .on_round =
-                [this](const coordinator::RoundRecord& r) {
-                  if (args_.json) {
-                    std::printf("%s\n", coordinator::to_json(r).c_str());
-                    std::fflush(stdout);
-                  } else {
-                    std::fprintf(stderr, "%s\n", line_for_people(r).c_str());
-                  }
-                },
-            .on_note = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }};
-  }
-
   const Arguments& args_;
   config::JobConfig job_;
   crypto::StreamRandom coordinator_random_;
@@ -248,7 +237,6 @@ class Federation {
   config::Roster roster_;
   std::vector<std::unique_ptr<Site>> sites_;
   sotto::simulation::Simulation simulation_;
-  coordinator::RunStatus status_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -94,7 +94,7 @@ class CoordinatorBench {
     while (!outcome_)
       answer_next();
     ledger_.time("optimizer_checkpoint", [&] {
-      coordinator::RoundRecord record{.server_round = 1, .status = "done"};
+      coordinator::RoundRecord record{.server_round = 1, .status = wire::RoundStatus::kDone};
       training_.accept(RoundNumber::of(1, 0), *outcome_, record);
     });
     ledger_.time("next_offer", [&] {

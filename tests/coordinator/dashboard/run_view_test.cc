@@ -22,10 +22,10 @@ RunView new_view() {
 }
 
 RunStatus running() {
-  RunStatus s{.state = "running",
+  RunStatus s{.state = RunState::kRunning,
               .server_round = 4,
               .num_server_rounds = 10,
-              .phase = "Upload",
+              .phase = Phase::kUpload,
               .done = 1,
               .cohort = 3};
   s.members = {{.id = MemberId{1},
@@ -48,7 +48,7 @@ RunStatus running() {
 
 RoundRecord done_round(std::uint64_t number) {
   return {.server_round = number,
-          .status = "done",
+          .status = wire::RoundStatus::kDone,
           .cohort = 3,
           .survivors = 3,
           .phase_s = {{"Upload", 2.5}},
@@ -65,11 +65,12 @@ std::vector<std::string> codes(const RunView& view) {
 TEST(RunView, StatusHasTheRunsNamesAndItsTotals) {
   RunView view = new_view();
   view.on_status(running(), kStart + 5);
-  view.on_round(done_round(3), kStart + 6);
+  view.on_event(RoundEnded{done_round(3)}, kStart + 6);
   RoundRecord lost = done_round(4);
-  lost.status = "too few";
+  lost.status = wire::RoundStatus::kLost;
+  lost.reason = "too few";
   lost.upload_bytes = 0;
-  view.on_round(lost, kStart + 7);
+  view.on_event(RoundEnded{lost}, kStart + 7);
   const json s = json::parse(view.status_json());
   EXPECT_EQ(s["federation"], "hospitals \"north\"");
   EXPECT_EQ(s["job"], "intents");
@@ -89,7 +90,7 @@ TEST(RunView, RoundsComeInPagesAndGoOnFromEarlierProcesses) {
   for (std::uint64_t r = 1; r <= 620; ++r)
     file += to_json(done_round(r)) + "\n";
   view.restore(file + "{\"torn");
-  view.on_round(done_round(621), kStart);
+  view.on_event(RoundEnded{done_round(621)}, kStart);
   std::vector<int> seen;
   std::uint64_t from = 0;
   for (bool more = true; more;) {
@@ -109,7 +110,7 @@ TEST(RunView, RoundsComeInPagesAndGoOnFromEarlierProcesses) {
 TEST(RunView, KeepsABoundedNumberOfRoundsAndEventsAndTheirNumbers) {
   RunView view = new_view();
   for (std::uint64_t r = 1; r <= 20005; ++r)
-    view.on_round(done_round(r), kStart);
+    view.on_event(RoundEnded{done_round(r)}, kStart);
   const json first = json::parse(view.rounds_json(0));
   EXPECT_EQ(first["rounds"][0]["server_round"], 6) << "the oldest five are gone";
   EXPECT_EQ(first["next"], 505) << "counted from the first there ever was";
@@ -119,7 +120,7 @@ TEST(RunView, KeepsABoundedNumberOfRoundsAndEventsAndTheirNumbers) {
 
 TEST(RunView, AStreamTellsEachEventOnceInOrderAndTheNewestStatus) {
   RunView view = new_view();
-  view.on_note("first", kStart);
+  view.on_event(LogLine{Severity::kInfo, "first"}, kStart);
   view.on_status(running(), kStart);
   StreamPart part = view.stream({});
   EXPECT_NE(part.text.find("event: note\ndata: {\"text\":\"first\""), std::string::npos)
@@ -127,7 +128,7 @@ TEST(RunView, AStreamTellsEachEventOnceInOrderAndTheNewestStatus) {
   EXPECT_NE(part.text.find("event: status\n"), std::string::npos);
   const Cursor here = part.cursor;
   EXPECT_TRUE(view.stream(here).text.empty());
-  view.on_note("second", kStart);
+  view.on_event(LogLine{Severity::kInfo, "second"}, kStart);
   view.on_status(running(), kStart);
   view.on_status(running(), kStart);
   part = view.stream(here);
@@ -138,7 +139,7 @@ TEST(RunView, AStreamTellsEachEventOnceInOrderAndTheNewestStatus) {
 
 TEST(RunView, NoWordsOfAMemberCanEndAnEvent) {
   RunView view = new_view();
-  view.on_note("a\n\nevent: status\ndata: {}\n\n\xff", kStart);
+  view.on_event(LogLine{Severity::kInfo, "a\n\nevent: status\ndata: {}\n\n\xff"}, kStart);
   const std::string text = view.stream({}).text;
   EXPECT_EQ(text.find("\n\n"), text.size() - 2) << text;
   EXPECT_EQ(text.find("\nevent: status"), std::string::npos);
@@ -147,9 +148,9 @@ TEST(RunView, NoWordsOfAMemberCanEndAnEvent) {
 TEST(RunView, EventsOfALaterProcessHaveHigherNumbers) {
   RunView before = new_view();
   for (int i = 0; i < 900; ++i)
-    before.on_note("x", kStart);
+    before.on_event(LogLine{Severity::kInfo, "x"}, kStart);
   RunView after({.job = "{}", .started_unix_s = kStart + 1});
-  after.on_note("back", kStart + 1);
+  after.on_event(LogLine{Severity::kInfo, "back"}, kStart + 1);
   EXPECT_GT(json::parse(after.events_json(0))["events"][0]["id"],
             json::parse(before.events_json(0))["events"].back()["id"]);
 }
@@ -160,10 +161,10 @@ TEST(RunView, AlertsHoldExactlyWhileTheirReasonDoes) {
   view.on_status(s, kStart);
   EXPECT_TRUE(codes(view).empty());
 
-  s.asked = "pause";
+  s.asked = PendingRequest::kPause;
   view.on_status(s, kStart);
   EXPECT_EQ(codes(view), std::vector<std::string>{"paused"});
-  s.asked = "";
+  s.asked = PendingRequest::kNone;
   s.lost_attempts = 2;
   view.on_status(s, kStart);
   EXPECT_EQ(codes(view), std::vector<std::string>{"round_lost"});
@@ -188,13 +189,13 @@ TEST(RunView, AlertsHoldExactlyWhileTheirReasonDoes) {
   view.on_status(s, kStart);
   EXPECT_EQ(codes(view), (std::vector<std::string>{"members_other_roster", "roster_expires"}));
   s = running();
-  s.state = "gathering";
+  s.state = RunState::kGathering;
   view.on_status(s, kStart);
   view.on_status(s, kStart + 59);
   EXPECT_TRUE(codes(view).empty());
   view.on_status(s, kStart + 60);
   EXPECT_EQ(codes(view), std::vector<std::string>{"waiting_for_members"});
-  s.state = "failed";
+  s.state = RunState::kFailed;
   s.members[1].connected = false;
   view.on_status(s, kStart + 61);
   EXPECT_EQ(codes(view), std::vector<std::string>{"run_failed"}) << "the members have gone home";
@@ -207,7 +208,7 @@ TEST(RunView, PrometheusHasHelpAndTypeAndEscapedLabels) {
   s.epsilon = 2.5;
   s.participant_epsilon = std::numeric_limits<double>::infinity();
   view.on_status(s, kStart);
-  view.on_round(done_round(3), kStart);
+  view.on_event(RoundEnded{done_round(3)}, kStart);
   const std::string text = view.prometheus();
   for (const char* line :
        {"# HELP sotto_run_state ", "# TYPE sotto_run_state gauge\n",

@@ -23,7 +23,7 @@ using dashboard_test::status_of;
 inline const std::string kToken(40, 't');
 
 inline RunStatus some_status(std::uint64_t round) {
-  RunStatus s{.state = "running", .server_round = round, .num_server_rounds = 10};
+  RunStatus s{.state = RunState::kRunning, .server_round = round, .num_server_rounds = 10};
   s.members = {
       {.id = MemberId{1}, .name = "a", .state = MemberState::kAccepted, .connected = true}};
   return s;

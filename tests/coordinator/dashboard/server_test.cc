@@ -124,9 +124,9 @@ TEST(DashboardServer, StreamsEventsAsTheyHappen) {
   client.send("GET /api/events HTTP/1.1\r\nHost: localhost\r\n" + kBearer + "\r\n");
   EXPECT_NE(client.read_until("event: status").find("text/event-stream"), std::string::npos);
   run.on_loop([&] {
-    run.view.on_note("a member left", 5);
+    run.view.on_event(LogLine{Severity::kInfo, "a member left"}, 5);
     run.view.on_status(some_status(2), 5);
-    run.server->publish();
+    run.server->on_status(some_status(2), 5);
   });
   const std::string part = client.read_until("\"server_round\":2");
   EXPECT_NE(part.find("a member left"), std::string::npos) << part;
@@ -186,8 +186,8 @@ TEST(DashboardServer, AReaderThatDoesNotReadLosesItsStream) {
   for (int i = 0; i < 200; ++i) {
     run.on_loop([&] {
       for (int k = 0; k < 1000; ++k)
-        run.view.on_note(std::string(500, 'n'), 5);
-      run.server->publish();
+        run.view.on_event(LogLine{Severity::kInfo, std::string(500, 'n')}, 5);
+      run.server->on_status(some_status(2), 5);
     });
     Client next = Client::to_port(run.port);
     next.send("GET /api/events?after=99999999999 HTTP/1.1\r\nHost: localhost\r\n" + kBearer +

@@ -13,6 +13,7 @@
 #include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 #include "coordinator/driver/coordinator.h"
+#include "tests/coordinator/driver/seen_events.h"
 #include "tests/temporary_directory.h"
 
 namespace sotto::coordinator {
@@ -50,16 +51,13 @@ class CoordinatorTest : public ::testing::Test {
                                 .signing_key = member_key.verify_key(),
                                 .transport_key = {static_cast<std::uint8_t>(i)},
                                 .name = "site-" + std::to_string(i)});
+    events.add(seen);
     app.emplace(CoordinatorOptions{.roster = roster,
-                                   .job = config::load_job(std::filesystem::path(SOTTO_SOURCE_DIR) /
-                                                           "configs/quickstart/job.json"),
+                                   .job = job,
                                    .folder = folder / "run",
                                    .initial_model = {.layout = {{"w", {2}}}, .values = {1, 2}},
                                    .unix_now = [this] { return unix_time; }},
-                host, signing, random,
-                CoordinatorObserver{.on_status = [this](const RunStatus& s) { status = s; },
-                                    .on_round = {},
-                                    .on_note = [this](const std::string& n) { log.push_back(n); }});
+                host, signing, random, events);
     app->start();
     host.sent.clear();
     log.clear();
@@ -106,10 +104,14 @@ class CoordinatorTest : public ::testing::Test {
   crypto::StreamRandom random{7};
   crypto::SigningKey signing = crypto::SigningKey::generate(random);
   crypto::SigningKey member_key = crypto::SigningKey::generate(random);  // of all
+  config::JobConfig job =
+      config::load_job(std::filesystem::path(SOTTO_SOURCE_DIR) / "configs/quickstart/job.json");
   config::Roster roster;
   SendingHost host;
-  std::vector<std::string> log;
-  RunStatus status;
+  SeenEvents seen;
+  std::vector<std::string>& log = seen.lines;
+  RunStatus& status = seen.status;
+  RunEvents events{[this] { return unix_time; }};
   std::optional<Coordinator> app;
 };
 

@@ -134,6 +134,13 @@ TEST_F(ConvictedMember, IsInvitedIntoNoFurtherRound) {
   const auto status = nlohmann::json::parse(to_json(federation.status()));
   EXPECT_EQ(status["members"][3]["state"], "convicted");
   EXPECT_EQ(status["members"][0]["state"], "accepted");
+  const auto kept = federation.seen().all<EvidenceKept>();
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_TRUE(kept[0].proves);
+  const auto excluded = federation.seen().all<MemberExcluded>();
+  ASSERT_EQ(excluded.size(), 1U);
+  EXPECT_EQ(excluded[0].member, kGuilty);
+  EXPECT_EQ(excluded[0].state, MemberState::kConvicted);
 }
 
 TEST_F(ConvictedMember, StaysOutOverRestarts) {

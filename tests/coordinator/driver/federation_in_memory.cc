@@ -30,6 +30,7 @@ FederationInMemory::FederationInMemory(std::uint32_t n, config::JobConfig job,
                                .transport_key = {static_cast<std::uint8_t>(i)},
                                .name = "site-" + std::to_string(i)});
   }
+  events_.add(seen_);
   begin_process();
 }
 
@@ -42,16 +43,12 @@ void FederationInMemory::begin_process() {
   app_.reset();
   computed_.clear();
   to_coordinator_.clear();
-  app_.emplace(
-      CoordinatorOptions{.roster = roster_,
-                         .job = job_,
-                         .folder = folder(),
-                         .initial_model = {.layout = {{"w", {kValues}}},
-                                           .values = std::vector<float>(kValues, 0.5F)}},
-      *this, signing_, random_,
-      CoordinatorObserver{.on_status = [this](const RunStatus& status) { status_ = status; },
-                          .on_round = {},
-                          .on_note = [this](const std::string& line) { log_.push_back(line); }});
+  app_.emplace(CoordinatorOptions{.roster = roster_,
+                                  .job = job_,
+                                  .folder = folder(),
+                                  .initial_model = {.layout = {{"w", {kValues}}},
+                                                    .values = std::vector<float>(kValues, 0.5F)}},
+               *this, signing_, random_, events_);
   app_->start();
   next_hello_ = now_;
 }
@@ -68,11 +65,11 @@ void FederationInMemory::compute(std::function<void()> work, std::function<void(
 
 std::size_t FederationInMemory::lines_with(const std::string& text) const {
   return static_cast<std::size_t>(std::ranges::count_if(
-      log_, [&](const std::string& line) { return line.find(text) != std::string::npos; }));
+      log(), [&](const std::string& line) { return line.find(text) != std::string::npos; }));
 }
 
 const MemberStatus& FederationInMemory::status_of(MemberId member) const {
-  return *std::ranges::find(status_.members, member, &MemberStatus::id);
+  return *std::ranges::find(status().members, member, &MemberStatus::id);
 }
 
 std::uint64_t FederationInMemory::offers(MemberId member) const {

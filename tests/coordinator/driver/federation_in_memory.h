@@ -17,6 +17,7 @@
 #include "common/privacy/ledger/ledger.h"
 #include "common/wire/codec.h"
 #include "coordinator/driver/coordinator.h"
+#include "tests/coordinator/driver/seen_events.h"
 #include "tests/simulation/site.h"
 #include "tests/temporary_directory.h"
 
@@ -48,11 +49,13 @@ class FederationInMemory final : public Host {
   [[nodiscard]] const std::optional<int>& exit_code() const { return exit_code_; }
 
   /// What the coordinator's operator reads.
-  [[nodiscard]] const std::vector<std::string>& log() const { return log_; }
+  [[nodiscard]] const std::vector<std::string>& log() const { return seen_.lines; }
 
   [[nodiscard]] std::size_t lines_with(const std::string& text) const;
 
-  [[nodiscard]] const RunStatus& status() const { return status_; }
+  [[nodiscard]] const SeenEvents& seen() const { return seen_; }
+
+  [[nodiscard]] const RunStatus& status() const { return seen_.status; }
 
   [[nodiscard]] const MemberStatus& status_of(MemberId member) const;
 
@@ -106,8 +109,8 @@ class FederationInMemory final : public Host {
   std::deque<std::function<void()>> computed_;
   std::uint64_t frames_ = 0;
   std::optional<int> exit_code_;
-  std::vector<std::string> log_;
-  RunStatus status_;
+  SeenEvents seen_;
+  RunEvents events_{[] { return std::uint64_t{0}; }};
   std::optional<Coordinator> app_;
 };
 

@@ -31,12 +31,32 @@ TEST_F(Flood, AnswersThatChangeAgainAndAgainAreAMisdeed) {
   EXPECT_EQ(lines_with("site-1 "), Members::kMostAnswers) << "as many as an honest site has";
   EXPECT_LE(log.size(), Members::kMostAnswers + 12) << "and then at the 1st, 2nd, 4th ... time";
   EXPECT_GE(lines_with("site-1: changes its answer to the job"), 1U);
-  EXPECT_EQ(misdeeds(kMember), 2000 - Members::kMostAnswers);
-  // The newest answer holds, and after an hour a change is nothing strange.
+  EXPECT_EQ(seen.all<MemberAnswered>().size(), Members::kMostAnswers)
+      << "each is an entry of the signed audit log, which a member must not fill";
+  EXPECT_EQ(misdeeds(kMember), 1000 - Members::kMostAnswers / 2)
+      << "each acceptance that is ignored; the postponements repeat the answer that holds";
+  // After an hour a change holds again.
   host.time += std::chrono::hours(1);
   log.clear();
   hear(kMember, yes);
   EXPECT_EQ(lines_with("site-1 accepts the job"), 1U);
+}
+
+TEST_F(Flood, OfTooManyAnswersOneThatEndsAnAcceptanceStillHolds) {
+  const auto yes = answer(kMember, wire::JobAnswer::kAccept);
+  const auto later = answer(kMember, wire::JobAnswer::kPostpone, "not now");
+  const auto no = answer(kMember, wire::JobAnswer::kPostpone, "never again");
+  hear(kMember, later);
+  for (std::uint32_t i = 1; i < Members::kMostAnswers; ++i)
+    hear(kMember, i % 2 == 1 ? yes : later);
+  ASSERT_EQ(seen.all<MemberAnswered>().back().answer, MemberAnswer::kAccepted);
+  hear(kMember, answer(kMember, wire::JobAnswer::kAccept, "another reason"));
+  EXPECT_EQ(seen.all<MemberAnswered>().size(), Members::kMostAnswers);
+  hear(kMember, no);
+  EXPECT_EQ(seen.all<MemberAnswered>().back().reason, "never again");
+  hear(kMember, yes);
+  hear(kMember, later);
+  EXPECT_EQ(seen.all<MemberAnswered>().size(), Members::kMostAnswers + 1);
 }
 
 TEST_F(Flood, OfMoreFramesASecondThanWorkNeedsTheRestIsIgnored) {

@@ -11,6 +11,7 @@
 #include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 #include "coordinator/driver/coordinator.h"
+#include "tests/coordinator/driver/seen_events.h"
 #include "tests/temporary_directory.h"
 
 namespace sotto::coordinator {
@@ -51,6 +52,7 @@ class LeastSumPlan : public ::testing::Test {
                                 .signing_key = member_key.verify_key(),
                                 .transport_key = {static_cast<std::uint8_t>(i)},
                                 .name = "site-" + std::to_string(i)});
+    events.add(seen);
     start();
   }
 
@@ -62,10 +64,7 @@ class LeastSumPlan : public ::testing::Test {
                                                            "configs/quickstart/job.json"),
                                    .folder = folder / "run",
                                    .initial_model = {.layout = {{"w", {2}}}, .values = {1, 2}}},
-                host, signing, random,
-                CoordinatorObserver{.on_status = {},
-                                    .on_round = {},
-                                    .on_note = [this](const std::string& n) { log += n + "\n"; }});
+                host, signing, random, events);
     app->start();
   }
 
@@ -92,19 +91,20 @@ class LeastSumPlan : public ::testing::Test {
   crypto::SigningKey member_key = crypto::SigningKey::generate(random);  // of all
   config::Roster roster;
   OfferingHost host;
-  std::string log;
+  SeenEvents seen;
+  RunEvents events{[] { return std::uint64_t{0}; }};
   std::optional<Coordinator> app;
 };
 
 TEST_F(LeastSumPlan, TheHeaderAsksForWhatTheJobAsksFor) {
   accept({});
-  ASSERT_EQ(host.headers.size(), 5U) << log;
+  ASSERT_EQ(host.headers.size(), 5U) << seen.text();
   EXPECT_EQ(host.headers.at(MemberId{1}).s_min, 4U);
 }
 
 TEST_F(LeastSumPlan, TheLargestDemandOfTheCohortIsInEverybodysHeader) {
   accept({{2, 5}});
-  ASSERT_EQ(host.headers.size(), 5U) << log;
+  ASSERT_EQ(host.headers.size(), 5U) << seen.text();
   for (const auto& [id, header] : host.headers) {
     EXPECT_EQ(header.s_min, 5U);
     EXPECT_EQ(header.n, 5U);
@@ -113,19 +113,20 @@ TEST_F(LeastSumPlan, TheLargestDemandOfTheCohortIsInEverybodysHeader) {
 
 TEST_F(LeastSumPlan, WhoDemandsMoreThanTheRoundHasIsLeftOutAndNamed) {
   accept({{2, 9}});
-  ASSERT_EQ(host.headers.size(), 4U) << log;
+  ASSERT_EQ(host.headers.size(), 4U) << seen.text();
   EXPECT_FALSE(host.headers.contains(MemberId{2}));
   EXPECT_EQ(host.headers.at(MemberId{1}).s_min, 3U);
-  EXPECT_NE(log.find("site-2 takes part in sums of 9 or more (policy.min_cohort)"),
+  EXPECT_NE(seen.text().find("site-2 takes part in sums of 9 or more (policy.min_cohort)"),
             std::string::npos)
-      << log;
+      << seen.text();
 }
 
 TEST_F(LeastSumPlan, ARunInWhichTooFewAreLeftEndsWithTheirDemands) {
   accept({{2, 9}, {3, 6}});
   EXPECT_TRUE(host.headers.empty());
   EXPECT_TRUE(host.finished);
-  EXPECT_NE(log.find("site-3 takes part in sums of 6 or more"), std::string::npos) << log;
+  EXPECT_NE(seen.text().find("site-3 takes part in sums of 6 or more"), std::string::npos)
+      << seen.text();
 }
 
 TEST_F(LeastSumPlan, ARestartPlansTheSameRound) {
@@ -133,7 +134,7 @@ TEST_F(LeastSumPlan, ARestartPlansTheSameRound) {
   const auto before = host.headers;
   ASSERT_EQ(before.size(), 5U);
   start();
-  EXPECT_NE(log.find("goes on in phase"), std::string::npos) << log;
+  EXPECT_NE(seen.text().find("goes on in phase"), std::string::npos) << seen.text();
   accept({});  // what they declare now is for the next attempt
   EXPECT_EQ(host.headers, before);
 }

@@ -75,7 +75,7 @@ struct CoordinatorCounters : ::testing::Test {
                          .sum = codec::decode_sum(spec, lanes, {}, std::move(sum), 3).value()};
     RoundRecord record{.server_round = round.server_round(),
                        .closing_evaluation = closing,
-                       .status = "done",
+                       .status = wire::RoundStatus::kDone,
                        .declared_evaluation_examples = 30};
     training->accept(round, outcome, record);
     return record;
@@ -90,7 +90,8 @@ struct CoordinatorCounters : ::testing::Test {
   RoundRecord end_without_sum(RoundNumber round, RoundStatus how) {
     RoundRecord record{.server_round = round.server_round(),
                        .closing_evaluation = round == kClosing,
-                       .status = "lost"};
+                       .status = how,
+                       .reason = "lost"};
     training->lose(how, record);
     return record;
   }

@@ -70,7 +70,7 @@ TEST(RoundBoard, AddsUpThePhasesAndCountsTheOneUnderWay) {
   RoundBoard board = in_upload();
   const RunStatus s =
       board.running(with_members(), {.phase = Phase::kUpload, .cohort = 3, .done = 1}, at(2500));
-  EXPECT_EQ(s.state, "running");
+  EXPECT_EQ(s.state, RunState::kRunning);
   EXPECT_EQ(s.server_round, 7U);
   EXPECT_EQ(s.attempt, 1U);
   EXPECT_EQ(s.done, 1U);

@@ -43,9 +43,9 @@ TEST(Crc32c, IsThatOfRfc3720) {
 TEST(TensorboardLog, AnIndependentReaderFindsWhatWasWritten) {
   const TemporaryDirectory run;
   TensorboardLog log;
-  log.open(run.path(), 6, 1700000000);
+  log.on_event(RunStarted{.folder = run.path(), .finished_rounds = 6}, 1700000000);
   RoundRecord r{.server_round = 7,
-                .status = "done",
+                .status = wire::RoundStatus::kDone,
                 .cohort = 4,
                 .survivors = 3,
                 .phase_s = {{"Upload", 2.5}},
@@ -53,8 +53,10 @@ TEST(TensorboardLog, AnIndependentReaderFindsWhatWasWritten) {
   r.evaluation = run::Evaluation{.examples = 10, .accuracy = 0.75, .loss = 0.5, .macro_f1 = 0.25};
   r.evaluated_round = 6;
   r.epsilon = 1.5;
-  log.append(r, 1700000010);
-  log.append({.server_round = 8, .status = "too few"}, 1700000020);
+  log.on_event(RoundEnded{r}, 1700000010);
+  log.on_event(
+      RoundEnded{{.server_round = 8, .status = wire::RoundStatus::kLost, .reason = "too few"}},
+      1700000020);
 
   const auto events = read_events(run.path() / "tensorboard");
   ASSERT_EQ(events.size(), 5U);
@@ -79,8 +81,8 @@ TEST(TensorboardLog, ARestartAddsAFileAndTheFirstOneStays) {
   const TemporaryDirectory run;
   for (std::uint64_t start : {1700000000U, 1700000100U}) {
     TensorboardLog log;
-    log.open(run.path(), 0, start);
-    log.append({.server_round = 300, .status = "done"}, start + 1);
+    log.on_event(RunStarted{.folder = run.path()}, start);
+    log.on_event(RoundEnded{{.server_round = 300, .status = wire::RoundStatus::kDone}}, start + 1);
   }
   const auto events = read_events(run.path() / "tensorboard");
   ASSERT_EQ(events.size(), 6U);

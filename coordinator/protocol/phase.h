@@ -1,0 +1,46 @@
+// The phases of one attempt at a round, as the coordinator goes through them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace sotto::coordinator {
+
+enum class Phase : std::uint8_t {
+  kAdvertise,
+  kShare,
+  kCheck,
+  kSettle,
+  kUpload,
+  kEndorse,
+  kUnmask,
+  kBurn,
+  kClosed
+};
+
+/// As status.json, metrics.jsonl, the dashboard and the log write it.
+inline std::string_view name(Phase phase) {
+  switch (phase) {
+    case Phase::kAdvertise:
+      return "Advertise";
+    case Phase::kShare:
+      return "Share";
+    case Phase::kCheck:
+      return "Check";
+    case Phase::kSettle:
+      return "Settle";
+    case Phase::kUpload:
+      return "Upload";
+    case Phase::kEndorse:
+      return "Endorse";
+    case Phase::kUnmask:
+      return "Unmask";
+    case Phase::kBurn:
+      return "Burn";
+    case Phase::kClosed:
+      return "Closed";
+  }
+  return "";
+}
+
+}  // namespace sotto::coordinator
