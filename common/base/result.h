@@ -17,7 +17,6 @@ namespace sotto {
 enum class ErrorCode : std::uint8_t {
   kInvalid,         // what a peer, a file or the operator gave does not fit
   kNotFound,        // there is no file of that name
-  kLocked,          // another process holds the file
   kBudgetExceeded,  // the privacy ledger would pass a limit
 };
 

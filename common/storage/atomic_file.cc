@@ -47,7 +47,8 @@ Status replace(const std::filesystem::path& file, const FileDescriptor& out,
 }  // namespace
 
 Error system_error(std::string_view what) {
-  return Error{std::string(what) + ": " + std::generic_category().message(errno)};
+  return Error{std::string(what) + ": " + std::generic_category().message(errno),
+               errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalid};
 }
 
 Status write_all_at(const FileDescriptor& file, BytesView bytes, std::uint64_t offset) {
@@ -122,6 +123,14 @@ Result<Bytes> read_file(const std::filesystem::path& file, std::uint64_t max_byt
   if (!read.ok()) return Error{"cannot read " + file.string() + ": " + read.error().message};
   if (*read != size) return Error{file.string() + " became shorter while it was read"};
   return out;
+}
+
+Result<std::optional<Bytes>> read_file_if_exists(const std::filesystem::path& file,
+                                                 std::uint64_t max_bytes) {
+  Result<Bytes> read = read_file(file, max_bytes);
+  if (read.ok()) return std::optional(std::move(read).value());
+  if (read.error().code == ErrorCode::kNotFound) return std::optional<Bytes>();
+  return read.error();
 }
 
 Result<LockFile> LockFile::acquire(const std::filesystem::path& file) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
+#include <optional>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
@@ -25,8 +26,11 @@ Status write_file_atomically(const std::filesystem::path& file,
 Status write_file_atomically(const std::filesystem::path& file,
                              const std::function<BytesView()>& next_part, FileAccess access);
 
-/// The whole of a regular file. An Error when it is missing or longer than max_bytes.
+/// The whole of a regular file. An Error when it is longer than max_bytes, or missing (kNotFound).
 Result<Bytes> read_file(const std::filesystem::path& file, std::uint64_t max_bytes);
+/// Nothing where there is no such file. A file that is there and cannot be looked at is an error.
+Result<std::optional<Bytes>> read_file_if_exists(const std::filesystem::path& file,
+                                                 std::uint64_t max_bytes);
 
 /// Makes a rename or a new file in `directory` durable.
 Status sync_directory(const std::filesystem::path& directory);

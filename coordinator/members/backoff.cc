@@ -28,12 +28,12 @@ std::uint32_t rounds_for(std::uint32_t faults, Fault::Cost cost) {
 Result<Backoff> Backoff::open(std::filesystem::path file) {
   Backoff out;
   out.file_ = std::move(file);
-  if (!std::filesystem::exists(out.file_)) return out;
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(out.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(out.file_, kMaxBytes));
+  if (!bytes) return out;
   const Error damaged{out.file_.string() +
                       " is damaged: move it away, and no member is left out of rounds for what "
                       "it did before"};
-  const json read = json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  const json read = json::parse(bytes->begin(), bytes->end(), nullptr, false);
   if (!read.is_array()) return damaged;
   for (const json& one : read) {
     if (!one.is_object() || !one.contains("what") || !one["what"].is_string()) return damaged;

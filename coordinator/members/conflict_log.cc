@@ -31,10 +31,10 @@ constexpr std::array<std::string_view, 9> kEnds = {"opened",
 Result<ConflictLog> ConflictLog::open(std::filesystem::path file) {
   ConflictLog log;
   log.file_ = std::move(file);
-  if (!std::filesystem::exists(log.file_)) return log;
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(log.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(log.file_, kMaxBytes));
+  if (!bytes) return log;
   const Error damaged{log.file_.string() + " is damaged"};
-  const json read = json::parse(bytes.begin(), bytes.end(), nullptr, false);
+  const json read = json::parse(bytes->begin(), bytes->end(), nullptr, false);
   if (!read.is_array()) return damaged;
   for (const json& one : read) {
     if (!one.is_object()) return damaged;

@@ -46,10 +46,10 @@ Result<Exclusions> Exclusions::open(std::filesystem::path file) {
   using Set = std::set<MemberId>;
   Exclusions out;
   out.file_ = std::move(file);
-  if (!std::filesystem::exists(out.file_)) return out;
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(out.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(out.file_, kMaxBytes));
+  if (!bytes) return out;
   try {
-    const json read = json::parse(bytes.begin(), bytes.end());
+    const json read = json::parse(bytes->begin(), bytes->end());
     for (const json& one : read.at("convicted"))
       out.convicted_[MemberId{one.at("member").get<std::uint32_t>()}] =
           one.at("rule").get<std::string>();

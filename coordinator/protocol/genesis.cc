@@ -25,9 +25,9 @@ RunGenesis::RunGenesis(secagg::GenesisContext context, std::filesystem::path fil
       random_(&random) {}
 
 Status RunGenesis::load() {
-  if (!std::filesystem::exists(file_)) return {};
-  SOTTO_ASSIGN_OR_RETURN(auto bytes, journal::read_file(file_, kMaxProofBytes));
-  auto decoded = wire::decode(bytes);
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file_, kMaxProofBytes));
+  if (!bytes) return {};
+  auto decoded = wire::decode(*bytes);
   const auto* proof = decoded.ok() ? std::get_if<wire::GenesisProof>(&decoded->message) : nullptr;
   if (!proof) return Error{file_.string() + " is damaged: start a new run in another folder"};
   auto genesis = secagg::check_genesis(context_, *proof);

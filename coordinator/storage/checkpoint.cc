@@ -114,9 +114,9 @@ Result<Checkpoint> decode(const journal::MappedFile& file,
 
 /// A file that holds one number; 0 where there is none.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
-  if (!std::filesystem::exists(file)) return std::uint64_t{0};
-  SOTTO_ASSIGN_OR_RETURN(auto bytes, journal::read_file(file, 64));
-  ByteReader in(bytes);
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file, 64));
+  if (!bytes) return std::uint64_t{0};
+  ByteReader in(*bytes);
   const std::uint64_t number = in.u64();
   if (!in.finished())
     return Error{file.string() + " is damaged: start a new run in another folder"};

@@ -17,10 +17,9 @@ constexpr std::uint64_t kMaxFileBytes = 1 << 22;
 /// A line a job: seconds since 1970, a blank, the hash in hexadecimal.
 Status JudgedJobs::read() {
   if (read_ || file_.empty()) return {};
-  std::error_code failed;
-  if (std::filesystem::exists(file_, failed)) {
-    SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file_, kMaxFileBytes));
-    std::istringstream lines(std::string(bytes.begin(), bytes.end()));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file_, kMaxFileBytes));
+  if (bytes) {
+    std::istringstream lines(std::string(bytes->begin(), bytes->end()));
     std::uint64_t when = 0;
     std::string hash;
     while (lines >> when >> hash) {

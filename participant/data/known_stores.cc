@@ -14,9 +14,9 @@ using config::Json;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
 
 Result<Json> read(const std::filesystem::path& file) {
-  if (!std::filesystem::exists(file)) return Json{Json::Object{}};
-  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(file, kMaxBytes));
-  config::JsonDocument document = config::read_json(std::string(bytes.begin(), bytes.end()));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file, kMaxBytes));
+  if (!bytes) return Json{Json::Object{}};
+  config::JsonDocument document = config::read_json(std::string(bytes->begin(), bytes->end()));
   if (!document.errors.empty())
     return Error{file.string() + ": " + document.errors.front().where + ": " +
                  document.errors.front().what};

@@ -93,7 +93,8 @@ void Participant::Impl::start_training(TrainRequest request) {
   if (Status ok = affordable(ledger, run->account, charge_for(request.round, {}, request.noise));
       !ok.ok()) {
     leave(request.round, ok.error());
-    return withdraw(ok.error().message);
+    if (ok.error().code == ErrorCode::kBudgetExceeded) return withdraw(ok.error().message);
+    return warn("the site takes no part in this round: " + ok.error().message);
   }
   busy = true;
   run->trained.reset();

@@ -92,7 +92,8 @@ privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, c
 Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                   const privacy::Charge& charge) {
   SOTTO_ASSIGN_OR_RETURN(const auto refusals, ledger.refusals(charge, account.budget));
-  return refusals.empty() ? Status{} : Error{said_of(refusals.front().limit)};
+  if (refusals.empty()) return {};
+  return Error{said_of(refusals.front().limit), ErrorCode::kBudgetExceeded};
 }
 
 Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,

@@ -8,9 +8,9 @@
 
 #include "common/privacy/accounting/accountant.h"
 #include "participant/learning/torch_models.h"
-#include "tests/participant/hostile_coordinator.h"
+#include "tests/participant/driver/hostile_coordinator.h"
+#include "tests/participant/driver/small_task.h"
 #include "tests/participant/learning/own_folder.h"
-#include "tests/participant/small_task.h"
 
 namespace sotto::outside_test {
 namespace {

@@ -75,6 +75,16 @@ TEST(ReadFile, RefusesWhatIsTooLongOrNoFile) {
   EXPECT_FALSE(read_file(directory / "pipe", 5).ok());
 }
 
+TEST(ReadFile, TellsAMissingFileFromOneThatCannotBeRead) {
+  const TemporaryDirectory directory;
+  put(directory / "a", view_of("12345"));
+  EXPECT_EQ(read_file_if_exists(directory / "a", 5).value(), bytes_of_text("12345"));
+  EXPECT_FALSE(read_file_if_exists(directory / "b", 5).value().has_value());
+  EXPECT_EQ(read_file(directory / "b", 5).error().code, ErrorCode::kNotFound);
+  EXPECT_FALSE(read_file_if_exists(directory / "a" / "inside", 5).ok()) << "its folder is a file";
+  EXPECT_FALSE(read_file_if_exists(directory / "a", 4).ok());
+}
+
 TEST(LockFile, HasOneHolder) {
   const TemporaryDirectory directory;
   {

@@ -2,6 +2,7 @@
 // closing evaluation (docs/operations.md, "Rounds without an evaluation").
 #include "coordinator/driver/training_progress.h"
 
+#include <fstream>
 #include <sstream>
 
 #include <gtest/gtest.h>

@@ -16,7 +16,7 @@
 #include "participant/admission/explanation.h"
 #include "participant/admission/job_kind.h"
 #include "participant/driver/participant.h"
-#include "tests/participant/fake_models.h"
+#include "tests/participant/driver/fake_models.h"
 #include "tests/temporary_directory.h"
 
 namespace sotto::participant {

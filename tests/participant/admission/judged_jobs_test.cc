@@ -46,6 +46,12 @@ TEST_F(JudgedJobsTest, AClockThatWasSetBackAdmitsNoMore) {
   EXPECT_FALSE(jobs.admit(job(2), 1 * kDay).value());
 }
 
+TEST_F(JudgedJobsTest, AFileThatCannotBeReadIsNotAFreshStart) {
+  std::ofstream(folder / "a file") << "text";
+  JudgedJobs jobs(folder / "a file" / "judged-jobs.txt", 1);
+  EXPECT_FALSE(jobs.admit(job(1), 100).ok());
+}
+
 TEST_F(JudgedJobsTest, ADamagedFileIsAnErrorThatNamesIt) {
   std::ofstream(file) << "100 nonsense\n";
   JudgedJobs jobs(file, 5);

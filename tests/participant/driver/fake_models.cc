@@ -1,4 +1,4 @@
-#include "tests/participant/fake_models.h"
+#include "tests/participant/driver/fake_models.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "tests/participant/hostile_coordinator.h"
+#include "tests/participant/driver/hostile_coordinator.h"
 
 #include <utility>
 

@@ -13,7 +13,7 @@
 #include "common/config/job.h"
 #include "common/model/flat_parameters.h"
 #include "tests/common/secagg/round_fixture.h"
-#include "tests/participant/observed_site.h"
+#include "tests/participant/driver/observed_site.h"
 
 namespace sotto::outside_test {
 

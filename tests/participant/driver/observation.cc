@@ -1,4 +1,4 @@
-#include "tests/participant/observation.h"
+#include "tests/participant/driver/observation.h"
 
 #include <algorithm>
 

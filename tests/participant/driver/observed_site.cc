@@ -1,4 +1,4 @@
-#include "tests/participant/observed_site.h"
+#include "tests/participant/driver/observed_site.h"
 
 #include <fstream>
 #include <utility>

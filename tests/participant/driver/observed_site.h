@@ -16,7 +16,7 @@
 #include "common/config/federation.h"
 #include "participant/data/site_records.h"
 #include "participant/driver/participant.h"
-#include "tests/participant/observation.h"
+#include "tests/participant/driver/observation.h"
 
 namespace sotto::outside_test {
 

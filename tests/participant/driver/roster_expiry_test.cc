@@ -8,10 +8,10 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/participant/fake_models.h"
-#include "tests/participant/hostile_coordinator.h"
+#include "tests/participant/driver/fake_models.h"
+#include "tests/participant/driver/hostile_coordinator.h"
+#include "tests/participant/driver/small_task.h"
 #include "tests/participant/learning/own_folder.h"
-#include "tests/participant/small_task.h"
 
 namespace sotto::outside_test {
 namespace {

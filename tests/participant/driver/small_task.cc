@@ -1,4 +1,4 @@
-#include "tests/participant/small_task.h"
+#include "tests/participant/driver/small_task.h"
 
 #include <fstream>
 
