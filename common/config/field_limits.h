@@ -8,14 +8,17 @@
 #include <vector>
 
 #include "common/config/fields.h"
+#include "common/secagg/shared/cohort.h"
 
 namespace sotto::config {
+
+using secagg::kMaxColluders;
+using secagg::kMaxMembers;
 
 inline constexpr Presence kRequired = Presence::kRequired;
 inline constexpr Presence kOptional = Presence::kOptional;
 inline constexpr double kMaxExactInteger =
     9007199254740991;  // 2^53 - 1: the same in every JSON reader
-inline constexpr double kMaxMembers = 10000;
 
 /// The range that the code which uses the number declares.
 inline Limits within(const Range& range) {

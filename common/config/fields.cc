@@ -1,13 +1,18 @@
 #include "common/config/fields.h"
 
 #include "common/config/field_limits.h"
+#include "common/encoding/quantizer.h"
+#include "common/privacy/accounting/distributed_privacy.h"
+#include "common/privacy/accounting/mechanism.h"
+#include "common/privacy/mechanisms/adaptive_clip.h"
+#include "common/secagg/shared/graph.h"
 
 namespace sotto::config {
 
 namespace {
 
-/// So that what an evaluation counts fits a round: codec::kMaxMetrics, a test compares them.
-constexpr std::size_t kMaxLabels = 1364;
+/// What an evaluation counts fits a round: three counters in all and three for each label.
+constexpr std::size_t kMaxLabels = (codec::kMaxMetrics - 3) / 3;
 
 std::vector<Field> model_fields(ModelSection& s) {
   return {
@@ -18,7 +23,7 @@ std::vector<Field> model_fields(ModelSection& s) {
        "Folder with the model's config.json and vocab.txt, relative to this file. Not part of the "
        "shared job: the hashes of the two files are.",
        Scope::kLocal},
-      {"model.max_length", &s.max_length, kRequired, from_to(2, 4096),
+      {"model.max_length", &s.max_length, kRequired, within(ModelSection::kMaxLength),
        "Token positions used of each text; at most the model's own number of positions."},
       {"model.config_hash",
        &s.config_hash,
@@ -82,26 +87,29 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        {},
        "Whether updates are masked, so that the coordinator sees only their sum. A site refuses a "
        "job without it unless its policy says otherwise."},
-      {"secure_aggregation.max_colluders", &s.max_colluders, kOptional, from_to(0, kMaxMembers - 2),
+      {"secure_aggregation.max_colluders", &s.max_colluders, kOptional, from_to(0, kMaxColluders),
        "C: the number of participants that may work together with the coordinator without learning "
        "another one's update. 0 takes max(1, ceil(n/3) - 1), n being the participants of the "
        "roster when the run begins; the job that is offered names the number."},
-      {"secure_aggregation.quantization_bits", &s.quantization_bits, kOptional, from_to(8, 24),
+      {"secure_aggregation.quantization_bits", &s.quantization_bits, kOptional,
+       within(codec::kQuantizationBits),
        "Bits of a value before summation; the sum over n participants adds log2(n)."},
-      {"secure_aggregation.value_range", &s.value_range, kOptional, above_to(0, 1e6),
+      {"secure_aggregation.value_range", &s.value_range, kOptional, within(codec::kValueRange),
        "Each value of an update is clamped to plus or minus this."},
-      {"secure_aggregation.max_update_norm", &s.max_update_norm, kOptional, above_to(0, 1e9),
+      {"secure_aggregation.max_update_norm", &s.max_update_norm, kOptional,
+       within(codec::kMaxUpdateNorm),
        "Bound on the L2 norm of a participant's whole update. A sum that is longer than all of "
        "them "
        "can be together is refused."},
-      {"secure_aggregation.full_graph_max", &s.full_graph_max, kOptional, from_to(3, kMaxMembers),
+      {"secure_aggregation.full_graph_max", &s.full_graph_max, kOptional,
+       within(secagg::GraphRules::kFullGraphMax),
        "Up to so many participants in a round everybody masks against everybody. Above, each masks "
        "against some neighbours on a ring that nobody chose, and the run begins with a genesis."},
       {"secure_aggregation.cohort_size", &s.cohort_size, kOptional, from_to(0, kMaxMembers),
        "Draw so many participants for each round, out of all and by nobody's choice; 0 takes "
        "everyone, which is the safest."},
       {"secure_aggregation.expected_dropout_percent", &s.expected_dropout_percent, kOptional,
-       from_to(1, 50),
+       within(secagg::GraphRules::kDropoutPercent),
        "Of a round's participants, so many percent may be missing; above full_graph_max this "
        "decides the number of neighbours, and with distributed_privacy a sum needs all the "
        "others."},
@@ -125,7 +133,7 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
        "site refuses a job without it unless its policy says otherwise."},
       {"differential_privacy.target_epsilon", &s.target_epsilon, kOptional, above_to(0, 1000),
        "Epsilon of the whole job at each site, adding or removing one example."},
-      {"differential_privacy.target_delta", &s.target_delta, kOptional, between(0, 1),
+      {"differential_privacy.target_delta", &s.target_delta, kOptional, within(privacy::kDelta),
        "Delta of the same statement; choose it well below one over the number of examples."},
       {"differential_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
        "L2 bound on the gradient of one example."},
@@ -144,7 +152,7 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
       {"differential_privacy.clipping_rate", &s.clipping_rate, kOptional, above_to(0, 10),
        "How fast \"adaptive\" follows: the norm's logarithm moves by at most this in a step."},
       {"differential_privacy.count_noise_multiplier", &s.count_noise_multiplier, kOptional,
-       above_to(0.5, 1000),
+       within(privacy::kCountNoiseMultiplier),
        "\"adaptive\": the noise on the number of gradients within the norm, in units of the noise "
        "multiplier. At 10 the gradients' noise grows by 0.13 %, at 1 by 15 %."},
       {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
@@ -174,14 +182,15 @@ std::vector<Field> distributed_privacy_fields(DistributedPrivacySection& s) {
        {},
        "What each participant draws; \"skellam\" where a discrete Gaussian would have a deviation "
        "below 2 steps."},
-      {"distributed_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
+      {"distributed_privacy.clipping_norm", &s.clipping_norm, kOptional,
+       within(privacy::NoiseTarget::kClippingNorm),
        "L2 bound on a participant's whole update of a round."},
       {"distributed_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
        "Noise in the smallest sum that is allowed, without the colluders' part, in units of "
        "clipping_norm. 0: what target_epsilon needs."},
       {"distributed_privacy.target_epsilon", &s.target_epsilon, kOptional, above_to(0, 1000),
        "Epsilon of all rounds together, of what a participant sent against its having sent zero."},
-      {"distributed_privacy.target_delta", &s.target_delta, kOptional, between(0, 1),
+      {"distributed_privacy.target_delta", &s.target_delta, kOptional, within(privacy::kDelta),
        "Delta of the same statement."},
   };
 }
@@ -353,8 +362,8 @@ std::vector<Field> fields_of(FederationConfig& federation) {
        kRequired,
        {},
        "CURVE key of the coordinator's socket."},
-      {"roster.members", &roster.members, kRequired,
-       items(0, static_cast<std::size_t>(kMaxMembers)), "Who is in, by ascending id."},
+      {"roster.members", &roster.members, kRequired, items(0, kMaxMembers),
+       "Who is in, by ascending id."},
       {"signature",
        &federation.signature,
        kRequired,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/base/range.h"
 #include "common/config/choices.h"
 
 namespace sotto::config {
@@ -15,11 +16,14 @@ namespace sotto::config {
 struct ModelSection {
   std::string path;  // folder with config.json and vocab.txt; where it lies is a local matter, so
                      // it is not in the canonical bytes: the hashes of the two files are
-  std::uint32_t max_length = 0;  // token positions used, at most the model's
+  std::uint32_t max_length = 0;  // token positions used, at most the model's; within kMaxLength
   Bytes32 config_hash{};         // H("SOTTO model cfg", config.json); zero until load_job fills it
   Bytes32 vocab_hash{};          // H("SOTTO vocab", vocab.txt)
   Bytes32 weights_hash{};        // of the weights that LoRA leaves alone; zero without LoRA
 };
+
+  /// The tokens around a text take two positions.
+  static constexpr Range kMaxLength{.min = 2, .max = 4096};
 
 struct TaskSection {
   std::string type;                 // "sequence_classification", "token_classification",

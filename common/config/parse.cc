@@ -7,6 +7,7 @@
 #include "common/config/rules.h"
 #include "common/crypto/hash.h"
 #include "common/storage/atomic_file.h"
+#include "common/wire/codec.h"
 
 namespace sotto::config {
 
@@ -88,7 +89,14 @@ std::string ConfigErrors::joined() const {
 Parsed<JobConfig> parse_job(std::string_view json, std::string_view file_name,
                             std::span<const std::string> overrides) {
   Parsed<JobConfig> parsed = parse<JobConfig>(json, file_name, overrides);
-  if (auto* job = std::get_if<JobConfig>(&parsed)) fill_canonical(*job);
+  auto* job = std::get_if<JobConfig>(&parsed);
+  if (job == nullptr) return parsed;
+  fill_canonical(*job);
+  constexpr std::uint32_t kMaxBytes = wire::Limits{}.job_bytes;
+  if (job->canonical.size() > kMaxBytes)
+    return ConfigErrors{{std::string(file_name) + ": the job has " +
+                         std::to_string(job->canonical.size()) + " bytes; at most " +
+                         std::to_string(kMaxBytes) + " can be offered to participants"}};
   return parsed;
 }
 

@@ -1,6 +1,7 @@
 // The keys of site.json.
 #include "common/base/ids.h"
 #include "common/config/field_limits.h"
+#include "common/privacy/accounting/mechanism.h"
 
 namespace sotto::config {
 
@@ -10,7 +11,7 @@ std::vector<Field> policy_fields(SitePolicy& s) {
   return {
       {"policy.max_epsilon", &s.max_epsilon, kRequired, above_to(0, 1e6),
        "Lifetime budget of the data set over all jobs."},
-      {"policy.delta", &s.delta, kOptional, between(0, 1),
+      {"policy.delta", &s.delta, kOptional, within(privacy::kDelta),
        "The delta at which the lifetime is counted; a job may not ask for a larger one."},
       {"policy.max_epsilon_per_job", &s.max_epsilon_per_job, kRequired, above_to(0, 1e6),
        "What a single job may use, at most max_epsilon. All runs of the same job, with all "
@@ -23,7 +24,7 @@ std::vector<Field> policy_fields(SitePolicy& s) {
        "Fewest participants in a sum that this site takes part in, in every kind of round. With "
        "secure aggregation required at least max_colluders + 2; 0 takes max(3, max_colluders + "
        "2)."},
-      {"policy.max_colluders", &s.max_colluders, kOptional, from_to(0, kMaxMembers - 2),
+      {"policy.max_colluders", &s.max_colluders, kOptional, from_to(0, kMaxColluders),
        "C: the number of colluding participants that this site wants protection against. 0 takes "
        "max(1, ceil(n/3) - 1), n being the participants of the pinned roster."},
       {"policy.require_secure_aggregation",

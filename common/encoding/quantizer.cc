@@ -19,11 +19,8 @@ namespace sotto::codec {
 
 namespace {
 
-constexpr std::uint32_t kMinQuantizationBits = 8;
-constexpr std::uint32_t kMaxQuantizationBits = 24;
 constexpr std::uint64_t kMaxWeight = std::uint64_t{1} << 50;
 constexpr std::uint64_t kMetricLimit = std::uint64_t{1} << 48;
-constexpr std::uint32_t kMaxParticipants = (1U << 14) - 1;  // no counter wraps below this (3.3)
 constexpr std::uint32_t kChunkWords = 1U << 18;
 
 // Lane 1 (2.6): count, weight, metrics, sentinels.
@@ -52,12 +49,12 @@ double steps_per_unit(const EncodingSpec& spec) {
 }
 
 Status check_spec(const EncodingSpec& spec) {
-  if (spec.quantization_bits < kMinQuantizationBits ||
-      spec.quantization_bits > kMaxQuantizationBits)
+  if (!kQuantizationBits.contains(spec.quantization_bits))
     return Error{"quantization_bits must be 8..24"};
-  if (!std::isfinite(spec.value_range) || spec.value_range < 1e-30 || spec.value_range > 1e30)
-    return Error{"value_range must be between 1e-30 and 1e30"};
-  if (!(spec.max_update_norm > 0)) return Error{"max_update_norm must be above 0"};
+  if (!kValueRange.contains(spec.value_range))
+    return Error{"value_range must be between 1e-30 and 1e6"};
+  if (!kMaxUpdateNorm.contains(spec.max_update_norm) && !std::isinf(spec.max_update_norm))
+    return Error{"max_update_norm must be above 0 and at most 1e9, or infinite"};
   if (spec.max_weight < 1 || spec.max_weight >= kMaxWeight)
     return Error{"max_weight must be at least 1 and below 2^50"};
   if (spec.metrics.size() > kMaxMetrics)

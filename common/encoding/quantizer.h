@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/range.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/secure_random.h"
 #include "common/encoding/decoded_sum.h"
@@ -21,6 +22,12 @@ namespace sotto::codec {
 
 /// Of one round.
 inline constexpr std::size_t kMaxMetrics = 4096;
+/// Of one round: below it no counter of a sum wraps.
+inline constexpr std::uint32_t kMaxParticipants = (1U << 14) - 1;
+/// The limits of EncodingSpec's fields, for the configuration's table of fields too.
+inline constexpr Range kQuantizationBits{.min = 8, .max = 24};
+inline constexpr Range kValueRange{.min = 1e-30, .max = 1e6};
+inline constexpr Range kMaxUpdateNorm{.min = 0, .max = 1e9, .above_min = true};
 
 /// Noise on one metric of lane 1. The metric is then a multiple of `step`, and so is its noise.
 struct MetricNoise {
@@ -35,10 +42,11 @@ struct MetricNoise {
 
 /// From the job; covered by config_hash.
 struct EncodingSpec {
-  std::uint32_t quantization_bits = 16;  // q, 8..24
-  double value_range = 1.0;              // c: coordinates are clamped to [-c, c]
+  std::uint32_t quantization_bits = 16;  // q, within kQuantizationBits
+  double value_range = 1.0;              // c: coordinates are clamped to [-c, c]; kValueRange
   std::uint64_t max_weight = 1;          // w_max; 1 = unweighted
-  /// The L2 norm that every update is clipped to before it is encoded; infinite: none.
+  /// The L2 norm that every update is clipped to before it is encoded, within kMaxUpdateNorm;
+  /// infinite: none.
   double max_update_norm = std::numeric_limits<double>::infinity();
   /// Names of the metric words of lane 1, in order, kMaxMetrics at most; integers < 2^48.
   std::vector<std::string> metrics{};

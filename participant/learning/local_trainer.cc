@@ -412,7 +412,8 @@ Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig&
   if (tokenizer.size() > shape.vocab_size)
     return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer.size()) +
                  " tokens, config.json's vocab_size is " + std::to_string(shape.vocab_size)};
-  if (job.model.max_length < 2 || job.model.max_length > shape.max_position_embeddings)
+  if (!config::ModelSection::kMaxLength.contains(job.model.max_length) ||
+      job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +
                  std::to_string(shape.max_position_embeddings) + " positions"};
   SOTTO_ASSIGN_OR_RETURN(const at::Device device, usable(resources.device));

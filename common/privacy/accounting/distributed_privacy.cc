@@ -131,12 +131,12 @@ std::uint64_t squared_norm_limit(double norm, std::uint64_t dimension) {
 }
 
 Result<NoisePlan> plan_noise(const NoiseTarget& target) {
-  if (!(target.clipping_norm > 0) || !std::isfinite(target.clipping_norm))
-    return Error{"the clipping norm of the update must be positive and finite"};
+  if (!NoiseTarget::kClippingNorm.contains(target.clipping_norm))
+    return Error{"the clipping norm of the update must be between 1e-30 and 1e6"};
   if (target.unknown_noises < 1)
     return Error{"the distributed noise needs a participant whose noise nobody else knows"};
   if (target.noise_multiplier > 0) return plan_with(target, target.noise_multiplier);
-  if (!(target.epsilon > 0) || !(target.delta > 0 && target.delta < 1))
+  if (!(target.epsilon > 0) || !kDelta.contains(target.delta))
     return Error{"distributed noise needs a positive epsilon and a delta in (0, 1)"};
   const auto fits = [&](double z) {
     const Result<NoisePlan> plan = plan_with(target, z);

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "common/base/range.h"
 #include "common/base/result.h"
 #include "common/privacy/mechanisms/discrete_noise.h"
 
@@ -46,7 +47,7 @@ std::uint64_t squared_norm_limit(double norm, std::uint64_t dimension);
 /// What a job asks for.
 struct NoiseTarget {
   NoiseMechanism mechanism = NoiseMechanism::kDiscreteGaussian;
-  double clipping_norm = 1;     // L2 bound on a participant's update
+  double clipping_norm = 1;     // L2 bound on a participant's update, within kClippingNorm
   double noise_multiplier = 0;  // deviation of the sum's noise / sensitivity; 0: calibrate
   double epsilon = 0;           // of all rounds together, where it is calibrated
   double delta = 0;
@@ -54,6 +55,8 @@ struct NoiseTarget {
   std::uint32_t participants = 0;    // usual number in a sum
   std::uint32_t unknown_noises = 0;  // n_h
   std::uint64_t rounds = 0;
+
+  static constexpr Range kClippingNorm{.min = 1e-30, .max = 1e6};
 };
 
 /// What every participant does, the same at both sides.

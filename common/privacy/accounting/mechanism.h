@@ -5,9 +5,13 @@
 #include <cstdint>
 #include <variant>
 
+#include "common/base/range.h"
 #include "common/base/result.h"
 
 namespace sotto::privacy {
+
+/// The delta at which an epsilon can be asked for.
+inline constexpr Range kDelta{.min = 0, .max = 1, .above_min = true, .below_max = true};
 
 /// Poisson-sampled records, each with probability `rate`, Gaussian noise on their clipped sum. One
 /// record is added or removed; with `examples` > 1 all of one person's records at once, each drawn

@@ -8,7 +8,8 @@
 namespace sotto::privacy {
 
 AdaptiveNoise adaptive_noise(double noise_multiplier, double count_multiplier) {
-  SOTTO_CHECK(noise_multiplier > 0 && count_multiplier > 0.5, "noise that cannot be shared out");
+  SOTTO_CHECK(noise_multiplier > 0 && kCountNoiseMultiplier.contains(count_multiplier),
+              "noise that cannot be shared out");
   // One example moves the count by 1/2, so its noise is worth a multiplier of 2 sigma_b.
   const double taken = 1 / (2 * count_multiplier);
   return {.gradient_multiplier = noise_multiplier / std::sqrt(1 - taken * taken),

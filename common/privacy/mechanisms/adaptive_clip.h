@@ -4,6 +4,8 @@
 // covers both. Plain functions; the state is the norm alone.
 #pragma once
 
+#include "common/base/range.h"
+
 namespace sotto::privacy {
 
 /// How the noise of a step is shared out.
@@ -12,9 +14,13 @@ struct AdaptiveNoise {
   double count_deviation = 0;      // on the sum over examples of +1/2 (within the norm) or -1/2
 };
 
+/// Limits of adaptive_noise()'s `count_multiplier`.
+inline constexpr Range kCountNoiseMultiplier{.min = 0.5, .max = 1000, .above_min = true};
+
 /// Together as private as the Gaussian mechanism with `noise_multiplier` > 0 on the gradients
 /// alone, whichever way the examples are sampled: z_g^-2 + (2 sigma_b)^-2 = z^-2, theorem 1. The
-/// count gets `count_multiplier` > 1/2 times the noise multiplier.
+/// count gets `count_multiplier`, within kCountNoiseMultiplier (SOTTO_CHECK), times the noise
+/// multiplier.
 AdaptiveNoise adaptive_noise(double noise_multiplier, double count_multiplier);
 
 struct QuantileStep {

@@ -8,8 +8,14 @@
 #include "common/base/bytes.h"
 #include "common/base/check.h"
 #include "common/crypto/hash.h"
+#include "common/encoding/quantizer.h"
+#include "common/secagg/shared/hypergeometric.h"
+#include "common/wire/codec.h"
 
 namespace sotto::secagg {
+
+static_assert(kMaxMembers <= codec::kMaxParticipants && kMaxMembers <= wire::Limits{}.cohort &&
+              kMaxMembers <= wire::Limits{}.roster_members && kMaxMembers <= kMaxPopulation);
 
 Cohort::Cohort(std::vector<CohortMember> members) : Cohort(on_ring(std::move(members))) {
   SOTTO_CHECK(std::ranges::is_sorted(lists_->by_id), "the members of a cohort ascend by id");

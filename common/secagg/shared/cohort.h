@@ -17,6 +17,9 @@
 
 namespace sotto::secagg {
 
+/// The most members of a federation, and so of a cohort.
+inline constexpr std::uint32_t kMaxMembers = 10000;
+
 struct CohortMember {
   MemberId id{};
   crypto::VerifyKey verify_key{};
@@ -76,6 +79,9 @@ struct Thresholds {
 
   bool operator==(const Thresholds&) const = default;
 };
+
+/// The most colluders that a cohort of kMaxMembers can protect against: two honest ones remain.
+inline constexpr std::uint32_t kMaxColluders = kMaxMembers - 2;
 
 /// Q = floor((n + C)/2) + 1 of all n, t = min(floor(n/2) + 1, Q - 1), s_min = max(Q, C + 2). An
 /// Error when C > n - 2.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/base/range.h"
 #include "common/base/result.h"
 #include "common/secagg/shared/cohort.h"
 #include "common/wire/messages.h"
@@ -59,6 +60,9 @@ inline constexpr std::uint32_t kFullCertificateMax = 4096;
 struct GraphRules {
   std::uint32_t full_graph_max = 256;  // the complete graph up to here
   std::uint32_t dropout_percent = 10;  // of the cohort, expected at most
+
+  static constexpr Range kFullGraphMax{.min = 3, .max = kMaxMembers};
+  static constexpr Range kDropoutPercent{.min = 1, .max = 50};
 };
 
 /// What a header must say, from (n, C) and the job.
