@@ -292,18 +292,28 @@ std::vector<Field> stopping_fields(StoppingSection& s) {
   };
 }
 
-std::vector<Field> server_optimizer_fields(ServerOptimizerSection& s) {
+std::vector<std::string_view> server_optimizer_names() {
+  std::vector<std::string_view> out;
+  for (const ServerOptimizerKind* kind : server_optimizer_kinds())
+    out.push_back(kind->name);
+  return out;
+}
+
+std::vector<Field> server_optimizer_fields(ServerOptimizerSpec& s) {
+  using Parameters = ServerOptimizerParameters;
+  Parameters& p = s.parameters;
   return {
-      {"server_optimizer.type", &s.type, kOptional, one_of({"fedavg", "fedadam"}),
+      {"server_optimizer.type", &s.type, kOptional, one_of(server_optimizer_names()),
        "How the mean update changes the model."},
-      {"server_optimizer.learning_rate", &s.learning_rate, kOptional, above_to(0, 1000),
+      {"server_optimizer.learning_rate", &p.learning_rate, kOptional,
+       within(Parameters::kLearningRate),
        "Factor on the mean update; 1 with \"fedavg\" is plain averaging."},
-      {"server_optimizer.beta1", &s.beta1, kOptional, from_below(0, 1),
-       "Decay of the first moment of \"fedadam\"."},
-      {"server_optimizer.beta2", &s.beta2, kOptional, from_below(0, 1),
-       "Decay of the second moment of \"fedadam\"."},
-      {"server_optimizer.tau", &s.tau, kOptional, above_to(0, 1000),
-       "Degree of adaptivity of \"fedadam\": added to the root of the second moment."},
+      {"server_optimizer.beta1", &p.beta1, kOptional, within(Parameters::kBeta),
+       "Decay of the first moment of the adaptive optimizers, which are all but \"fedavg\"."},
+      {"server_optimizer.beta2", &p.beta2, kOptional, within(Parameters::kBeta),
+       "Decay of the second moment of the adaptive optimizers."},
+      {"server_optimizer.tau", &p.tau, kOptional, within(Parameters::kTau),
+       "Degree of adaptivity of the adaptive optimizers: added to the root of the second moment."},
   };
 }
 

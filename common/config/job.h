@@ -10,6 +10,7 @@
 #include "common/base/bytes.h"
 #include "common/base/range.h"
 #include "common/config/choices.h"
+#include "common/model/optimizers/server_optimizer.h"
 
 namespace sotto::config {
 
@@ -20,10 +21,10 @@ struct ModelSection {
   Bytes32 config_hash{};         // H("SOTTO model cfg", config.json); zero until load_job fills it
   Bytes32 vocab_hash{};          // H("SOTTO vocab", vocab.txt)
   Bytes32 weights_hash{};        // of the weights that LoRA leaves alone; zero without LoRA
-};
 
   /// The tokens around a text take two positions.
   static constexpr Range kMaxLength{.min = 2, .max = 4096};
+};
 
 struct TaskSection {
   std::string type;                 // "sequence_classification", "token_classification",
@@ -115,12 +116,6 @@ struct LoraSection {
   std::vector<std::uint32_t> layers_to_transform;  // empty = all
 };
 
-struct ServerOptimizerSection {
-  std::string type = "fedavg";  // "fedavg", "fedadam"
-  double learning_rate = 1;
-  double beta1 = 0.9, beta2 = 0.99, tau = 1e-3;  // fedadam
-};
-
 struct JobConfig {
   std::string name;
   ModelSection model;
@@ -133,7 +128,7 @@ struct JobConfig {
   LoraSection lora;
   EvaluationSection evaluation;
   StoppingSection stopping;
-  ServerOptimizerSection server_optimizer;
+  ServerOptimizerSpec server_optimizer;
   std::uint64_t seed = 0;  // initial model; never noise or sampling
 
   /// The DP-SGD steps that target_epsilon covers: those of all rounds and of all spare rounds.

@@ -101,15 +101,6 @@ codec::EncodingSpec encoding_of(const config::JobConfig& job) {
           .metric_noise = metric_noise(job)};
 }
 
-ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section) {
-  return {.type = section.type == "fedadam" ? ServerOptimizerSpec::Type::kFedAdam
-                                            : ServerOptimizerSpec::Type::kFedAvg,
-          .learning_rate = section.learning_rate,
-          .beta1 = section.beta1,
-          .beta2 = section.beta2,
-          .tau = section.tau};
-}
-
 bool is_closing_evaluation(const config::JobConfig& job, RoundNumber round) {
   return round.server_round() > job.rounds.num_server_rounds;
 }

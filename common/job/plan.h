@@ -11,7 +11,6 @@
 #include "common/config/federation.h"
 #include "common/config/job.h"
 #include "common/encoding/quantizer.h"
-#include "common/model/optimizers/server_optimizer.h"
 #include "common/secagg/shared/cohort.h"
 #include "common/secagg/shared/graph.h"
 
@@ -54,8 +53,6 @@ Evaluation summarise(const config::JobConfig& job, const std::vector<std::uint64
 
 /// Without the noise of a round, on the update or on the counters: secagg::round_encoding adds it.
 codec::EncodingSpec encoding_of(const config::JobConfig& job);
-
-ServerOptimizerSpec optimizer_spec(const config::ServerOptimizerSection& section);
 
 /// Server rounds 1..num_server_rounds train; the one after evaluates the final model and carries
 /// counters only.

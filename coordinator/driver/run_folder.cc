@@ -19,11 +19,9 @@ constexpr Duration kLongestWait{1000};
 RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
                      FlatParameters model, crypto::SecureRandom& random, Drill drill)
     : path_(std::move(folder)), drill_(drill) {
-  OpenedRun run = open_run(path_,
-                           {.job_hash = job.hash,
-                            .model = std::move(model),
-                            .optimizer = run::optimizer_spec(job.server_optimizer)},
-                           random);
+  OpenedRun run = open_run(
+      path_, {.job_hash = job.hash, .model = std::move(model), .optimizer = job.server_optimizer},
+      random);
   store_.emplace(std::move(run.store));
   checkpoint = std::move(run.checkpoint);
   resumed_ = run.resumed;

@@ -175,11 +175,11 @@ Result<std::optional<Checkpoint>> CheckpointStore::load(const Expected& expected
 Status CheckpointStore::save(const Checkpoint& checkpoint) {
   const EncodedCheckpoint out = encode(checkpoint);
   const Bytes32 digest =
-      crypto::hash(kLabel, {out.before, out.values, out.between, out.optimizer.first_moment,
-                            out.optimizer.second_moment, out.after});
+      crypto::hash(kLabel, {out.before, out.values, out.between, out.optimizer.moments[0],
+                            out.optimizer.moments[1], out.after});
   return journal::write_file_atomically(
       impl_->checkpoint(),
-      {out.before, out.values, out.between, out.optimizer.first_moment, out.optimizer.second_moment,
+      {out.before, out.values, out.between, out.optimizer.moments[0], out.optimizer.moments[1],
        out.after, digest},
       journal::FileAccess::kOwnerOnly);
 }

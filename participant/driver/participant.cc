@@ -224,7 +224,7 @@ std::shared_ptr<Run> Participant::Impl::agree(config::JobConfig job, const RunId
   made->layout = found.initial->layout;
   if (job.secure_aggregation.model_lineage)
     agreement.lineage =
-        LineageTerms{.optimizer = run::optimizer_spec(job.server_optimizer),
+        LineageTerms{.optimizer = job.server_optimizer,
                      .first = std::make_shared<const FlatParameters>(std::move(*found.initial))};
   if (agreement.drawn_cohort_size) {
     made->genesis.emplace(

@@ -1,6 +1,5 @@
 #include "common/model/optimizers/server_optimizer.h"
 
-#include <cmath>
 #include <cstring>
 
 #include "common/base/check.h"
@@ -12,6 +11,12 @@ namespace {
 
 constexpr std::uint32_t kStateVersion = 1;
 
+const ServerOptimizerKind& kind_of(const ServerOptimizerSpec& spec) {
+  const ServerOptimizerKind* kind = find_server_optimizer(spec.type);
+  SOTTO_CHECK(kind != nullptr, "no server optimizer of this name is registered");
+  return *kind;
+}
+
 /// False when a value is not finite.
 bool read(ByteReader& in, std::vector<float>& values) {
   const BytesView bytes = in.bytes(4 * values.size());
@@ -21,58 +26,51 @@ bool read(ByteReader& in, std::vector<float>& values) {
 
 }  // namespace
 
-ServerOptimizer::ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t parameters)
-    : spec_(spec), parameters_(parameters) {
-  if (spec.type != ServerOptimizerSpec::Type::kFedAdam) return;
-  first_moment_.assign(parameters, 0.0F);
-  second_moment_.assign(parameters, static_cast<float>(spec.tau * spec.tau));
+ServerOptimizer::ServerOptimizer(const ServerOptimizerKind& kind,
+                                 const ServerOptimizerParameters& parameters,
+                                 std::size_t model_size)
+    : kind_(&kind), parameters_(parameters), model_size_(model_size) {
+  SOTTO_CHECK(kind.moments <= kMaxMoments, "a server optimizer keeps too many moments");
+  for (std::size_t i = 0; i < kind.moments; ++i)
+    moments_[i].assign(model_size, kind.initial(parameters, i));
 }
+
+ServerOptimizer::ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t model_size)
+    : ServerOptimizer(kind_of(spec), spec.parameters, model_size) {}
 
 void ServerOptimizer::step(std::span<float> model, std::size_t first,
                            std::span<const float> mean_update) {
-  SOTTO_CHECK(model.size() == mean_update.size() && first <= parameters_ &&
-                  model.size() <= parameters_ - first,
+  SOTTO_CHECK(model.size() == mean_update.size() && first <= model_size_ &&
+                  model.size() <= model_size_ - first,
               "a part of the model and of the update");
-  const bool adam = spec_.type == ServerOptimizerSpec::Type::kFedAdam;
-  for (std::size_t i = 0; i < model.size(); ++i) {
-    const double d = static_cast<double>(mean_update[i]);
-    double direction = d;
-    if (adam) {
-      float& first_moment = first_moment_[first + i];
-      float& second_moment = second_moment_[first + i];
-      const double m = spec_.beta1 * static_cast<double>(first_moment) + (1 - spec_.beta1) * d;
-      const double v = spec_.beta2 * static_cast<double>(second_moment) + (1 - spec_.beta2) * d * d;
-      first_moment = static_cast<float>(m);
-      second_moment = static_cast<float>(v);
-      direction = m / (std::sqrt(v) + spec_.tau);
-    }
-    model[i] = static_cast<float>(static_cast<double>(model[i]) + spec_.learning_rate * direction);
-  }
+  MomentParts parts;
+  for (std::size_t i = 0; i < kind_->moments; ++i)
+    parts[i] = std::span(moments_[i]).subspan(first, model.size());
+  kind_->step(parameters_, model, mean_update, parts);
 }
 
 ServerOptimizer::EncodedState ServerOptimizer::encode_state() const {
   ByteWriter head;
   head.u32(kStateVersion);
-  head.u32(static_cast<std::uint32_t>(spec_.type));
-  head.u64(parameters_);
-  return {.head = head.take(),
-          .first_moment = bytes_of(first_moment_),
-          .second_moment = bytes_of(second_moment_)};
+  head.u32(kind_->number);
+  head.u64(model_size_);
+  return {.head = head.take(), .moments = {bytes_of(moments_[0]), bytes_of(moments_[1])}};
 }
 
 Result<ServerOptimizer> ServerOptimizer::restored(const ServerOptimizerSpec& spec,
                                                   BytesView state) {
+  const ServerOptimizerKind& kind = kind_of(spec);
   ByteReader in(state);
-  const bool same = in.u32() == kStateVersion && in.u32() == static_cast<std::uint32_t>(spec.type);
-  const std::uint64_t parameters = in.u64();
-  if (!in.ok() || !same || parameters > kMaxElements)
+  const bool same = in.u32() == kStateVersion && in.u32() == kind.number;
+  const std::uint64_t model_size = in.u64();
+  if (!in.ok() || !same || model_size > kMaxElements)
     return Error{"the saved optimizer state is of another optimizer"};
-  const std::uint64_t moments = spec.type == ServerOptimizerSpec::Type::kFedAdam ? 2 : 0;
-  if (in.remaining() != 4 * moments * parameters)
+  if (in.remaining() != 4 * kind.moments * model_size)
     return Error{"the saved optimizer state is cut short or too long"};
-  ServerOptimizer out(spec, parameters);
-  if (!read(in, out.first_moment_) || !read(in, out.second_moment_))
-    return Error{"the saved optimizer state holds a value that is not finite"};
+  ServerOptimizer out(kind, spec.parameters, model_size);
+  for (std::vector<float>& moment : out.moments_)
+    if (!read(in, moment))
+      return Error{"the saved optimizer state holds a value that is not finite"};
   return out;
 }
 

@@ -1,63 +1,106 @@
-// How the mean update of a round changes the model: FedAvg and FedAdam (Reddi et al., Adaptive
-// Federated Optimization, 2021, algorithm 2) on the flat vector. Deterministic: one fixed order,
-// double arithmetic, float storage. One thread.
+// How the mean update of a round changes the model (Reddi et al., Adaptive Federated Optimization,
+// 2021, algorithm 2). To add an optimizer: one file beside this one that defines a
+// ServerOptimizerKind, and its line in registry.cc (docs/extending.md).
+//
+// The coordinator and, with model lineage, every participant apply the same steps and must get the
+// same model to the bit: a step uses double arithmetic in one fixed order, stores floats, and the
+// files of this folder are compiled without contraction to fused multiply-add.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/base/range.h"
 #include "common/base/result.h"
 
 namespace sotto {
 
-struct ServerOptimizerSpec {
-  enum class Type : std::uint8_t { kFedAvg = 1, kFedAdam = 2 };
+/// The numbers that a job gives its server optimizer. An optimizer ignores those it does not use.
+struct ServerOptimizerParameters {
+  double learning_rate = 1;  // factor on the direction of a step
+  double beta1 = 0.9;        // decay of the first moment
+  double beta2 = 0.99;       // decay of the second moment
+  double tau = 1e-3;         // degree of adaptivity: added to the root of the second moment
 
-  Type type = Type::kFedAvg;
-  double learning_rate = 1;  // FedAvg: 1 = the mean of the participants' models
-  // FedAdam only. tau bounds the step from above and is the square root of the first second moment.
-  double beta1 = 0.9;
-  double beta2 = 0.99;
-  double tau = 1e-3;
+  static constexpr Range kLearningRate{.min = 0, .max = 1000, .above_min = true};
+  static constexpr Range kBeta{.min = 0, .max = 1, .below_max = true};
+  static constexpr Range kTau{.min = 0, .max = 1000, .above_min = true};
 };
 
+/// Moments: vectors of the model's length that an optimizer keeps from round to round.
+inline constexpr std::size_t kMaxMoments = 2;
+
+/// A part of each moment, in the order of the kind's moments; those that it does not keep are
+/// empty.
+using MomentParts = std::array<std::span<float>, kMaxMoments>;
+
+/// One server optimizer. Immutable, of static lifetime, used by any number of threads.
+struct ServerOptimizerKind {
+  std::string_view name;    // "server_optimizer.type" of a job
+  std::uint32_t number;     // identifies it in saved state; never given to another kind
+  std::size_t moments = 0;  // at most kMaxMoments
+  /// The value that every coordinate of a moment has before the first round.
+  float (*initial)(const ServerOptimizerParameters&, std::size_t moment) = nullptr;
+  /// Changes a part of the model and of the moments in place, given the same part of the mean
+  /// update. All parts have the same length. Coordinates are independent of each other, so that the
+  /// result does not depend on how the model is cut into parts.
+  void (*step)(const ServerOptimizerParameters&, std::span<float> model,
+               std::span<const float> mean_update, const MomentParts& moments) = nullptr;
+};
+
+/// The kinds that a job can name, in the order of registry.cc.
+std::span<const ServerOptimizerKind* const> server_optimizer_kinds();
+/// Null when there is none of this name.
+const ServerOptimizerKind* find_server_optimizer(std::string_view name);
+
+/// What a job says about its server optimizer.
+struct ServerOptimizerSpec {
+  std::string type = "fedavg";  // the name of a registered kind
+  ServerOptimizerParameters parameters;
+};
+
+/// A server optimizer at work on one model: kind, parameters and moments. A value; one thread.
 class ServerOptimizer {
  public:
-  ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t parameters);
+  /// `kind` outlives it. `model_size` is the number of the model's parameters.
+  ServerOptimizer(const ServerOptimizerKind& kind, const ServerOptimizerParameters& parameters,
+                  std::size_t model_size);
+  /// The kind that the specification names (SOTTO_CHECK: the configuration admits no other name).
+  ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t model_size);
 
   /// Takes a part of the model, whose first value is the model's value `first`, to the next model,
-  /// in place. Every part once a round, in any order; what comes out does not depend on how the
-  /// model was cut. `mean_update` has the part's length (SOTTO_CHECK).
-  ///   FedAvg   x += lr d
-  ///   FedAdam  m = b1 m + (1 - b1) d;  v = b2 v + (1 - b2) d^2;  x += lr m / (sqrt(v) + tau),
-  ///            m = 0 and v = tau^2 before the first round
+  /// in place. Every part once a round, in any order. `mean_update` has the part's length
+  /// (SOTTO_CHECK).
   void step(std::span<float> model, std::size_t first, std::span<const float> mean_update);
 
-  /// The moments, for a checkpoint: restored, the next step is the same to the bit. Two pieces of
-  /// memory are the optimizer's own, not copied: good until it changes or goes.
+  /// The moments, for a checkpoint: after restored() the next step is the same to the bit.
+  /// `moments` refers to the optimizer's own memory and is valid until it changes or is destroyed.
   struct EncodedState {
     Bytes head;
-    BytesView first_moment;
-    BytesView second_moment;
+    std::array<BytesView, kMaxMoments> moments;
 
     [[nodiscard]] std::uint64_t size() const {
-      return head.size() + first_moment.size() + second_moment.size();
+      return head.size() + moments[0].size() + moments[1].size();
     }
   };
 
   [[nodiscard]] EncodedState encode_state() const;
-  /// An Error when the bytes are another optimizer's.
+  /// An Error when the bytes are the state of another kind, cut short or not finite.
   static Result<ServerOptimizer> restored(const ServerOptimizerSpec& spec, BytesView state);
 
-  [[nodiscard]] std::size_t parameters() const { return parameters_; }
+  /// The number of the model's parameters.
+  [[nodiscard]] std::size_t parameters() const { return model_size_; }
 
  private:
-  ServerOptimizerSpec spec_;
-  std::size_t parameters_;
-  std::vector<float> first_moment_;   // m; empty for FedAvg
-  std::vector<float> second_moment_;  // v
+  const ServerOptimizerKind* kind_;
+  ServerOptimizerParameters parameters_;
+  std::size_t model_size_;
+  std::array<std::vector<float>, kMaxMoments> moments_;
 };
 
 }  // namespace sotto

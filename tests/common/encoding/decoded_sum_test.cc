@@ -99,15 +99,16 @@ TEST(MeanParts, BlocksOfTheRotationAreUndoneEachInItsPlace) {
 }
 
 TEST(StepByMean, IsTheStepAlongTheWholeMeanToTheBit) {
-  const ServerOptimizerSpec adam{.type = ServerOptimizerSpec::Type::kFedAdam};
   for (const EncodingSpec& spec : {plain(), noisy()}) {
     const DecodedSum sum = sum_of(spec, 10);
-    ServerOptimizer by_parts(adam, kValues), whole(adam, kValues);
-    std::vector<float> expected = some_values();
-    whole.step(expected, 0, whole_mean(sum));
-    EXPECT_EQ(step_by_mean(by_parts, some_values(), sum), expected);
+    for (const ServerOptimizerKind* kind : server_optimizer_kinds()) {
+      ServerOptimizer by_parts(*kind, {}, kValues), whole(*kind, {}, kValues);
+      std::vector<float> expected = some_values();
+      whole.step(expected, 0, whole_mean(sum));
+      EXPECT_EQ(step_by_mean(by_parts, some_values(), sum), expected) << kind->name;
+    }
   }
-  ServerOptimizer other(adam, 3);
+  ServerOptimizer other(ServerOptimizerSpec{}, 3);
   EXPECT_DEATH(step_by_mean(other, {1, 2, 3}, sum_of(plain(), 100)), "the model's length");
 }
 

@@ -1,14 +1,15 @@
 #include "common/model/optimizers/server_optimizer.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 namespace sotto {
 namespace {
 
-using Type = ServerOptimizerSpec::Type;
-
 const ServerOptimizerSpec kAdam{
-    .type = Type::kFedAdam, .learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .tau = 0.001};
+    .type = "fedadam",
+    .parameters = {.learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .tau = 0.001}};
 
 std::vector<float> stepped(ServerOptimizer& optimizer, std::vector<float> model,
                            const std::vector<float>& mean) {
@@ -20,14 +21,14 @@ Bytes state_of(const ServerOptimizer& optimizer) {
   const auto encoded = optimizer.encode_state();
   ByteWriter out;
   out.bytes(encoded.head);
-  out.bytes(encoded.first_moment);
-  out.bytes(encoded.second_moment);
+  for (const BytesView moment : encoded.moments)
+    out.bytes(moment);
   EXPECT_EQ(out.view().size(), encoded.size());
   return out.take();
 }
 
 TEST(ServerOptimizer, FedAvgAddsTheMeanTimesTheLearningRate) {
-  ServerOptimizer optimizer({.type = Type::kFedAvg, .learning_rate = 0.5}, 3);
+  ServerOptimizer optimizer({.type = "fedavg", .parameters = {.learning_rate = 0.5}}, 3);
   EXPECT_EQ(stepped(optimizer, {1.0F, -2.0F, 0.0F}, {2.0F, 4.0F, -8.0F}),
             (std::vector{2.0F, 0.0F, -4.0F}));
 }
@@ -50,6 +51,33 @@ TEST(ServerOptimizer, FedAdamKeepsMomentum) {
   const auto first = stepped(optimizer, {0.0F}, {1.0F});
   const auto second = stepped(optimizer, first, {0.0F});
   EXPECT_NEAR(second[0] - first[0], 0.0895490, 1e-6);
+}
+
+TEST(ServerOptimizer, EveryKindGoesOnFromItsSavedStateToTheBit) {
+  for (const ServerOptimizerKind* kind : server_optimizer_kinds()) {
+    const ServerOptimizerSpec spec{.type = std::string(kind->name),
+                                   .parameters = {.learning_rate = 0.3}};
+    ServerOptimizer whole(spec, 2);
+    const auto first = stepped(whole, {1.0F, 2.0F}, {0.3F, -0.7F});
+    const Bytes state = state_of(whole);
+    EXPECT_EQ(state.size(), 16 + 4 * kind->moments * 2) << kind->name;
+    ServerOptimizer resumed = ServerOptimizer::restored(spec, state).value();
+    EXPECT_EQ(stepped(resumed, first, {0.1F, 0.2F}), stepped(whole, first, {0.1F, 0.2F}))
+        << kind->name;
+    for (const ServerOptimizerKind* other : server_optimizer_kinds())
+      EXPECT_EQ(ServerOptimizer::restored({.type = std::string(other->name)}, state).ok(),
+                other == kind)
+          << kind->name << " as " << other->name;
+  }
+}
+
+TEST(ServerOptimizer, KindsAreFoundByTheirNamesAndHaveNumbersOfTheirOwn) {
+  std::set<std::uint32_t> numbers;
+  for (const ServerOptimizerKind* kind : server_optimizer_kinds()) {
+    EXPECT_EQ(find_server_optimizer(kind->name), kind);
+    EXPECT_TRUE(numbers.insert(kind->number).second) << kind->name;
+  }
+  EXPECT_EQ(find_server_optimizer("fedadagrad"), nullptr);
 }
 
 TEST(ServerOptimizer, AModelTakenInPartsIsTheSameToTheBit) {
@@ -82,7 +110,7 @@ TEST(ServerOptimizer, RestoredStateGoesOnToTheBit) {
 
 TEST(ServerOptimizer, StateOfAnotherOptimizerAndCutStateIsRefused) {
   const Bytes state = state_of(ServerOptimizer(kAdam, 2));
-  EXPECT_FALSE(ServerOptimizer::restored({.type = Type::kFedAvg}, state).ok());
+  EXPECT_FALSE(ServerOptimizer::restored({.type = "fedavg"}, state).ok());
   for (std::size_t cut : {std::size_t{10}, std::size_t{16}, state.size() - 4, state.size() - 1})
     EXPECT_FALSE(ServerOptimizer::restored(kAdam, BytesView(state).first(cut)).ok()) << cut;
   Bytes more_parameters = state;
@@ -98,9 +126,9 @@ TEST(ServerOptimizer, StateThatIsNotFiniteIsRefused) {
 }
 
 TEST(ServerOptimizer, FedAvgHasNoState) {
-  const Bytes state = state_of(ServerOptimizer({.type = Type::kFedAvg}, 1000));
+  const Bytes state = state_of(ServerOptimizer({.type = "fedavg"}, 1000));
   EXPECT_EQ(state.size(), 16U);
-  EXPECT_EQ(ServerOptimizer::restored({.type = Type::kFedAvg}, state)->parameters(), 1000U);
+  EXPECT_EQ(ServerOptimizer::restored({.type = "fedavg"}, state)->parameters(), 1000U);
 }
 
 }  // namespace

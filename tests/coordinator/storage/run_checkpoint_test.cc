@@ -11,7 +11,7 @@
 namespace sotto::coordinator {
 namespace {
 
-const ServerOptimizerSpec kAdam{.type = ServerOptimizerSpec::Type::kFedAdam};
+const ServerOptimizerSpec kAdam{.type = "fedadam"};
 
 CheckpointStore::Expected expected() {
   CheckpointStore::Expected out{.optimizer = kAdam};
@@ -22,7 +22,7 @@ CheckpointStore::Expected expected() {
 Bytes state_of(const Checkpoint& c) {
   const auto state = c.optimizer.encode_state();
   ByteWriter out;
-  for (const BytesView part : {BytesView(state.head), state.first_moment, state.second_moment})
+  for (const BytesView part : {BytesView(state.head), state.moments[0], state.moments[1]})
     out.bytes(part);
   return out.take();
 }

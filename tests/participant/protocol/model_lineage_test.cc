@@ -22,24 +22,27 @@ FlatParameters first_model() {
 }
 
 /// Sums as a coordinator makes them, and the member that is given them.
-struct Lineage : ::testing::TestWithParam<bool> {
+struct Lineage : ::testing::TestWithParam<std::tuple<bool, std::string>> {
   crypto::StreamRandom random{91};
-  ServerOptimizerSpec adam{.type = ServerOptimizerSpec::Type::kFedAdam, .learning_rate = 0.1};
+  const ServerOptimizerSpec spec_of_job{.type = std::get<1>(GetParam()),
+                                        .parameters = {.learning_rate = 0.1}};
   FlatParameters model = first_model();
-  ServerOptimizer optimizer{adam, kValues};
+  ServerOptimizer optimizer{spec_of_job, kValues};
   SumRules rules;
   std::optional<ModelLineage> lineage;
+
+  static bool has_noise() { return std::get<0>(GetParam()); }
 
   void SetUp() override {
     rules.run.fill(7);
     rules.participants = kMembers;
     rules.encoding.metrics = {"examples"};
-    if (GetParam())
+    if (has_noise())
       rules.noise =
           codec::NoiseTerms{.values = kValues, .clipping_norm = 1, .noise_multiplier = 0.5};
-    lineage.emplace(
-        LineageTerms{.optimizer = adam, .first = std::make_shared<const FlatParameters>(model)},
-        rules);
+    lineage.emplace(LineageTerms{.optimizer = spec_of_job,
+                                 .first = std::make_shared<const FlatParameters>(model)},
+                    rules);
   }
 
   /// The sum of a round of all members; the coordinator's model follows it.
@@ -150,9 +153,9 @@ TEST_P(Lineage, WhatIsNotTheSumOfTheNextRoundChangesNothing) {
 
 TEST_P(Lineage, ASumOfFewerThanTheSiteTakesPartInIsRefused) {
   rules.min_cohort = kMembers;
-  lineage.emplace(
-      LineageTerms{.optimizer = adam, .first = std::make_shared<const FlatParameters>(model)},
-      rules);
+  lineage.emplace(LineageTerms{.optimizer = spec_of_job,
+                               .first = std::make_shared<const FlatParameters>(model)},
+                  rules);
   const secagg::PublishedSum good = sum_of(1);
   auto bad = good;
   bad.survivors = kMembers - 1;
@@ -186,16 +189,22 @@ struct PlainLineage : Lineage {};
 TEST_P(PlainLineage, ASumThatClippedUpdatesCannotGiveChangesNothing) {
   SumRules strict = rules;
   strict.encoding.max_update_norm = 0.1;  // the mean has a norm of 0.2
-  lineage.emplace(LineageTerms{.optimizer = adam,
+  lineage.emplace(LineageTerms{.optimizer = spec_of_job,
                                .first = std::make_shared<const FlatParameters>(first_model())},
                   strict);
   expect_refused(sum_of(1), "longer than the clipped updates");
 }
 
-INSTANTIATE_TEST_SUITE_P(WithoutNoise, PlainLineage, ::testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(WithoutNoise, PlainLineage,
+                         ::testing::Values(std::tuple(false, std::string("fedadam"))));
 
-INSTANTIATE_TEST_SUITE_P(WithAndWithoutNoise, Lineage, ::testing::Bool(),
-                         [](const auto& with) { return with.param ? "Noise" : "Plain"; });
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutNoise, Lineage,
+                         ::testing::Combine(::testing::Bool(),
+                                            ::testing::Values("fedavg", "fedadam")),
+                         [](const auto& with) {
+                           return std::get<1>(with.param) +
+                                  (std::get<0>(with.param) ? "_Noise" : "_Plain");
+                         });
 
 }  // namespace
 }  // namespace sotto::participant
