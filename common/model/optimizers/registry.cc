@@ -7,7 +7,8 @@ namespace sotto {
 // One line for each server optimizer: NAME.cc defines the ServerOptimizerKind `NAME`.
 #define SOTTO_SERVER_OPTIMIZERS(EACH) \
   EACH(fedavg)                        \
-  EACH(fedadam)
+  EACH(fedadam)                       \
+  EACH(fedyogi)
 
 namespace optimizers {
 #define SOTTO_DECLARE(name) extern const ServerOptimizerKind name;

@@ -129,6 +129,12 @@ TEST(JobFile, ExactlyOneOfBatchSizeAndSamplingRate) {
             0.1);
 }
 
+TEST(JobFile, TheServerOptimizerIsOneThatIsRegistered) {
+  EXPECT_EQ(job_of(kJob, {"server_optimizer.type=fedyogi"}).server_optimizer.type, "fedyogi");
+  expect_contains(error_of(kJob, {"server_optimizer.type=fedadagrad"}),
+                  "allowed: one of \"fedavg\", \"fedadam\", \"fedyogi\"");
+}
+
 TEST(JobFile, LabelsAreDistinct) {
   expect_contains(error_of(with(kJob, "\"no\"", "\"yes\"")), "\"yes\" stands here twice");
 }

@@ -53,6 +53,30 @@ TEST(ServerOptimizer, FedAdamKeepsMomentum) {
   EXPECT_NEAR(second[0] - first[0], 0.0895490, 1e-6);
 }
 
+const ServerOptimizerSpec kYogi{
+    .type = "fedyogi",
+    .parameters = {.learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .tau = 0.001}};
+
+// By hand, d = 1: m = 0.1; v - d^2 = 1e-6 - 1 < 0, so v = 1e-6 + 0.01 = 0.010001,
+// sqrt(v) = 0.100005, x = 0.1 * 0.1 / 0.101005 = 0.0990050.
+// Then d = 0.05: m = 0.09 + 0.005 = 0.095; v - d^2 = 0.010001 - 0.0025 > 0, so
+// v = 0.010001 - 0.01 * 0.0025 = 0.009976, sqrt(v) = 0.0998799, step = 0.0095 / 0.1008799 =
+// 0.0941714. (FedAdam's v would be 0.00992599, its step 0.0944060.)
+TEST(ServerOptimizer, FedYogiTakesTheStepsComputedByHand) {
+  ServerOptimizer optimizer(kYogi, 1);
+  const auto first = stepped(optimizer, {0.0F}, {1.0F});
+  EXPECT_NEAR(first[0], 0.0990050, 1e-6);
+  const auto second = stepped(optimizer, first, {0.05F});
+  EXPECT_NEAR(second[0] - first[0], 0.0941714, 1e-6);
+}
+
+// sign(0) is 0. By hand: v = tau^2 = d^2 = 0.25 exactly, so v stays and x = 0.1 * 0.05 / (0.5 + 0.5).
+TEST(ServerOptimizer, FedYogisSecondMomentStaysWhereItIsTheSquare) {
+  ServerOptimizer optimizer(
+      {.type = "fedyogi", .parameters = {.learning_rate = 0.1, .tau = 0.5}}, 1);
+  EXPECT_NEAR(stepped(optimizer, {0.0F}, {0.5F})[0], 0.005, 1e-9);
+}
+
 TEST(ServerOptimizer, EveryKindGoesOnFromItsSavedStateToTheBit) {
   for (const ServerOptimizerKind* kind : server_optimizer_kinds()) {
     const ServerOptimizerSpec spec{.type = std::string(kind->name),

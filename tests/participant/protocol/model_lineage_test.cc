@@ -200,7 +200,7 @@ INSTANTIATE_TEST_SUITE_P(WithoutNoise, PlainLineage,
 
 INSTANTIATE_TEST_SUITE_P(WithAndWithoutNoise, Lineage,
                          ::testing::Combine(::testing::Bool(),
-                                            ::testing::Values("fedavg", "fedadam")),
+                                            ::testing::Values("fedavg", "fedadam", "fedyogi")),
                          [](const auto& with) {
                            return std::get<1>(with.param) +
                                   (std::get<0>(with.param) ? "_Noise" : "_Plain");
