@@ -4,7 +4,7 @@
 
 #include "common/encoding/rotation.h"
 #include "common/job/plan.h"
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::run {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/calibration.h"
 
 namespace sotto::run {
 
@@ -25,7 +25,7 @@ Result<std::optional<privacy::DpSgdSteps>> covered_steps_of(
                                                               .delta = dp.target_delta,
                                                               .sampling_rate = rate,
                                                               .steps = out.steps},
-                                                             privacy::Accounting::kPld));
+                                                             privacy::accountants::pld));
   out.noise_multiplier = calibrated;
   return Steps(out);
 }

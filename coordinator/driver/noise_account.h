@@ -12,7 +12,7 @@
 #include <set>
 
 #include "common/base/ids.h"
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 #include "common/storage/append_log.h"
 
 namespace sotto::coordinator {

@@ -145,8 +145,15 @@ Answered answers_of(const PrivacyQuestion& question, const std::optional<config:
   const PrivacyAnswer found = or_stop(answer(question));
   return {.found = found,
           .epsilon_rdp =
-              or_stop(privacy::epsilon_of(found.parts, args.delta, privacy::Accounting::kRdp)),
+              or_stop(privacy::epsilon_of(found.parts, args.delta, privacy::accountants::rdp)),
           .statement = statement_of(job, args)};
+}
+
+std::vector<std::string> accountant_names() {
+  std::vector<std::string> out;
+  for (const privacy::AccountantKind* kind : privacy::accountant_kinds())
+    out.emplace_back(kind->name);
+  return out;
 }
 
 void run_command(Arguments args) {
@@ -154,8 +161,7 @@ void run_command(Arguments args) {
   std::optional<config::JobConfig> job;
   if (!args.job.empty()) job = config::load_job(args.job, args.overrides);
   PrivacyQuestion question = job ? question_of_job(*job, args) : question_of_flags(args);
-  question.accounting =
-      args.accountant == "rdp" ? privacy::Accounting::kRdp : privacy::Accounting::kPld;
+  question.accountant = privacy::find_accountant(args.accountant);
   const Answered answered = answers_of(question, job, args);
   const PrivacyAnswer& found = answered.found;
   if (args.examples > 0 && args.delta * static_cast<double>(args.examples) >= 1)
@@ -217,7 +223,7 @@ void add_privacy_command(CLI::App& app) {
       ->check(CLI::IsMember({"geometric", "logarithmic", "poisson"}))
       ->capture_default_str();
   sub->add_option("--accountant", args->accountant, "pld: what is charged; rdp: the Rényi bound")
-      ->check(CLI::IsMember({"pld", "rdp"}))
+      ->check(CLI::IsMember(accountant_names()))
       ->capture_default_str();
   sub->add_option("--plot", args->plot, "Write epsilon over the steps to this SVG file");
   sub->add_flag("--json", args->json, "One JSON object");

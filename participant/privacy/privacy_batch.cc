@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <variant>
@@ -10,7 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/calibration.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 #include "common/privacy/accounting/subsampled_gaussian.h"
 
 namespace sotto::participant {
@@ -18,7 +19,7 @@ namespace sotto::participant {
 namespace {
 
 using nlohmann::json;
-using privacy::Accounting;
+using privacy::AccountantKind;
 
 /// The fields of one JSON object, read one after the other. The first mistake is kept, and what is
 /// read after it is of no use.
@@ -116,16 +117,25 @@ class Fields {
 struct Part {
   std::variant<privacy::Mechanism, privacy::NoisyRounds> release;
   std::uint64_t steps = 0;
+
+  [[nodiscard]] bool is_noise() const {
+    return std::holds_alternative<privacy::NoisyRounds>(release);
+  }
+
+  [[nodiscard]] privacy::Releases releases() const {
+    if (const auto* mechanism = std::get_if<privacy::Mechanism>(&release))
+      return privacy::MechanismReleases{*mechanism, steps};
+    privacy::NoisyRounds all = std::get<privacy::NoisyRounds>(release);
+    all.rounds = steps;
+    return all;
+  }
 };
 
 /// The steps of DP-SGD that jobs take; nothing for any other release.
 std::optional<privacy::DpSgdSteps> dp_sgd(const Part& part) {
-  const auto* mechanism = std::get_if<privacy::Mechanism>(&part.release);
-  const auto* gaussian = mechanism ? std::get_if<privacy::SampledGaussian>(mechanism) : nullptr;
-  if (!gaussian || gaussian->examples != 1) return std::nullopt;
-  return privacy::DpSgdSteps{.sampling_rate = gaussian->rate,
-                             .noise_multiplier = gaussian->noise_multiplier,
-                             .steps = part.steps};
+  const privacy::Releases releases = part.releases();
+  const auto* some = std::get_if<privacy::MechanismReleases>(&releases);
+  return some ? privacy::as_dp_sgd(*some) : std::nullopt;
 }
 
 privacy::Mechanism gaussian_of(Fields& fields, bool noise_is_asked_for) {
@@ -211,57 +221,30 @@ std::vector<double> orders_of(Fields& fields) {
   return out;
 }
 
-using EpsilonOf = std::function<double(double delta)>;
+using Composition = std::unique_ptr<privacy::Accountant>;
 
-template <class Accountant, class Add>
-Result<EpsilonOf> composed(Accountant accountant, const std::vector<Part>& parts, Add add) {
+/// Noise inside sums is accounted for by Renyi divergence, whatever is asked for.
+Result<Composition> composition_of(const std::vector<Part>& parts, const AccountantKind& kind) {
+  const bool noise = parts.front().is_noise();
   for (const Part& part : parts)
-    SOTTO_TRY(add(accountant, part));
-  return EpsilonOf([accountant](double delta) { return accountant.epsilon(delta); });
-}
-
-Status add_noise(privacy::RdpAccountant& accountant, const Part& part) {
-  const auto* round = std::get_if<privacy::NoisyRounds>(&part.release);
-  if (!round)
-    return Error{"\"parts\": what a participant sent and what one example did are never added"};
-  privacy::NoisyRounds all = *round;
-  all.rounds = part.steps;
-  return accountant.add(all);
-}
-
-/// By the accountant that knows all of the parts.
-Result<EpsilonOf> accountant_of(const std::vector<Part>& parts, Accounting accounting) {
-  if (std::holds_alternative<privacy::NoisyRounds>(parts.front().release))
-    return composed(privacy::RdpAccountant(), parts, add_noise);
-  const bool steps_of_jobs =
-      std::all_of(parts.begin(), parts.end(), [](const Part& p) { return dp_sgd(p).has_value(); });
-  const auto add_steps = [](auto& accountant, const Part& p) { return accountant.add(*dp_sgd(p)); };
-  if (accounting == Accounting::kRdp) {
-    if (steps_of_jobs) return composed(privacy::RdpAccountant(), parts, add_steps);
-    return Error{
-        "\"accountant\": \"rdp\" knows \"gaussian\" noise and one example that is added or "
-        "removed"};
-  }
-  if (steps_of_jobs) return composed(privacy::ExampleAccountant(), parts, add_steps);
-  return composed(privacy::PldAccountant(), parts,
-                  [](privacy::PldAccountant& accountant, const Part& p) -> Status {
-                    const auto* mechanism = std::get_if<privacy::Mechanism>(&p.release);
-                    if (mechanism) return accountant.add(*mechanism, p.steps);
-                    return Error{
-                        "\"parts\": what a participant sent and what one example did are never "
-                        "added"};
-                  });
+    if (part.is_noise() != noise)
+      return Error{"\"parts\": what a participant sent and what one example did are never added"};
+  Composition out = noise ? privacy::accountants::rdp.make() : kind.make();
+  for (const Part& part : parts)
+    if (Status added = out->add(part.releases()); !added.ok())
+      return Error{"\"accountant\": \"" + std::string(kind.name) + "\" " + added.error().message};
+  return out;
 }
 
 /// The least delta, to a relative 1e-5 and rounded up, at which epsilon is enough.
-double delta_at(const EpsilonOf& epsilon_of, double epsilon) {
+double delta_at(const privacy::Accountant& composition, double epsilon) {
   constexpr double kSmallest = 1e-80;
   double low = std::log(kSmallest);
   double high = 0;
-  if (epsilon_of(kSmallest) <= epsilon) return kSmallest;
+  if (composition.epsilon(kSmallest) <= epsilon) return kSmallest;
   while (high - low > 1e-5) {
     const double middle = (low + high) / 2;
-    (epsilon_of(std::exp(middle)) <= epsilon ? high : low) = middle;
+    (composition.epsilon(std::exp(middle)) <= epsilon ? high : low) = middle;
   }
   return std::min(1.0, std::exp(high));
 }
@@ -310,7 +293,7 @@ double delta_of(Fields& fields) {
       "delta", [](double v) { return v > 0 && v < 1; }, "a number above 0 and below 1");
 }
 
-Result<json> noise_for(Fields& fields, Accounting accounting) {
+Result<json> noise_for(Fields& fields, const AccountantKind& kind) {
   privacy::PrivacyTarget target{.epsilon = fields.positive("target_epsilon"),
                                 .delta = delta_of(fields)};
   const Part part = part_of(fields, true);
@@ -319,12 +302,12 @@ Result<json> noise_for(Fields& fields, Accounting accounting) {
   SOTTO_TRY(fields.finish());
   target.sampling_rate = steps->sampling_rate;
   target.steps = steps->steps;
-  const Result<double> noise = privacy::calibrate_noise_multiplier(target, accounting);
+  const Result<double> noise = privacy::calibrate_noise_multiplier(target, kind);
   if (!noise.ok()) return Error{"\"target_epsilon\": " + noise.error().message};
   return json{{"noise_multiplier", *noise}};
 }
 
-Result<json> cost_of(Fields& fields, Accounting accounting) {
+Result<json> cost_of(Fields& fields, const AccountantKind& kind) {
   const bool delta_is_asked_for = fields.has("epsilon");
   if (delta_is_asked_for && fields.has("delta"))
     fields.mistake("\"epsilon\" asks for the \"delta\": give one of them");
@@ -335,9 +318,9 @@ Result<json> cost_of(Fields& fields, Accounting accounting) {
   const std::vector<Part> parts =
       fields.has("parts") ? parts_of(fields) : std::vector<Part>{part_of(fields, false)};
   SOTTO_TRY(fields.finish());
-  SOTTO_ASSIGN_OR_RETURN(const EpsilonOf epsilon_of, accountant_of(parts, accounting));
-  if (delta_is_asked_for) return json{{"delta", delta_at(epsilon_of, given)}};
-  return json{{"epsilon", shown((epsilon_of)(given))}};
+  SOTTO_ASSIGN_OR_RETURN(const Composition composition, composition_of(parts, kind));
+  if (delta_is_asked_for) return json{{"delta", delta_at(*composition, given)}};
+  return json{{"epsilon", shown(composition->epsilon(given))}};
 }
 
 Result<json> answer_to(std::string_view line) {
@@ -346,9 +329,11 @@ Result<json> answer_to(std::string_view line) {
   if (!object.is_object()) return Error{"a question is a JSON object"};
   Fields fields(object, "");
   if (fields.has("orders")) return curve_of(fields);
-  const Accounting accounting =
-      fields.word("accountant", {"pld", "rdp"}) == "rdp" ? Accounting::kRdp : Accounting::kPld;
-  return fields.has("target_epsilon") ? noise_for(fields, accounting) : cost_of(fields, accounting);
+  std::vector<std::string> names;
+  for (const AccountantKind* kind : privacy::accountant_kinds())
+    names.emplace_back(kind->name);
+  const AccountantKind& kind = *privacy::find_accountant(fields.word("accountant", names));
+  return fields.has("target_epsilon") ? noise_for(fields, kind) : cost_of(fields, kind);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "common/privacy/accounting/calibration.h"
+
 namespace sotto::participant {
 
 namespace {
@@ -61,11 +63,11 @@ Result<PrivacyAnswer> answer(const PrivacyQuestion& question) {
                                                     .delta = question.delta,
                                                     .sampling_rate = out.parts[0].sampling_rate,
                                                     .steps = out.parts[0].steps},
-                                                   question.accounting));
+                                                   *question.accountant));
     out.parts[0].noise_multiplier = noise;
   }
   SOTTO_ASSIGN_OR_RETURN(const double epsilon,
-                         privacy::epsilon_of(out.parts, question.delta, question.accounting));
+                         privacy::epsilon_of(out.parts, question.delta, *question.accountant));
   out.epsilon = epsilon;
   return out;
 }
@@ -80,10 +82,9 @@ Result<PrivacyCurve> curve(const PrivacyAnswer& answer, double delta, std::size_
     for (privacy::DpSgdSteps& part : so_far)
       part.steps = static_cast<std::uint64_t>(
           std::ceil(point.share * static_cast<double>(part.steps) * (1 - 1e-12)));
-    for (const auto& [accounting, into] :
-         {std::pair{privacy::Accounting::kPld, &point.epsilon},
-          std::pair{privacy::Accounting::kRdp, &point.epsilon_rdp}}) {
-      SOTTO_ASSIGN_OR_RETURN(const double epsilon, privacy::epsilon_of(so_far, delta, accounting));
+    for (const auto& [kind, into] : {std::pair{&privacy::accountants::pld, &point.epsilon},
+                                     std::pair{&privacy::accountants::rdp, &point.epsilon_rdp}}) {
+      SOTTO_ASSIGN_OR_RETURN(const double epsilon, privacy::epsilon_of(so_far, delta, *kind));
       *into = epsilon;
     }
     out.points.push_back(point);

@@ -17,7 +17,7 @@ struct PrivacyQuestion {
   std::vector<privacy::DpSgdSteps> parts;
   double delta = 0;
   std::optional<double> target_epsilon;
-  privacy::Accounting accounting = privacy::Accounting::kPld;
+  const privacy::AccountantKind* accountant = &privacy::accountants::pld;
 };
 
 struct PrivacyAnswer {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/privacy/accounting/calibration.h"
+
 namespace sotto::training {
 
 Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
@@ -26,7 +28,7 @@ Result<privacy::DpSgdSteps> dp_steps_per_round(const config::JobConfig& job,
                                                               .delta = dp.target_delta,
                                                               .sampling_rate = steps.sampling_rate,
                                                               .steps = job.covered_steps()},
-                                                             privacy::Accounting::kPld));
+                                                             privacy::accountants::pld));
   steps.noise_multiplier = noise;
   return steps;
 }

@@ -2,7 +2,8 @@
 #include <cstdio>
 #include <tuple>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/calibration.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 #include "tests/bench/bench.h"
 
 namespace sotto::bench {
@@ -34,7 +35,7 @@ void epsilon(const Report& report) {
   add("pld_chosen_interval", milliseconds_of([&] { found = pld.epsilon(kDelta); }));
   report.add({.name = name, .metric = "epsilon_chosen_interval", .value = found, .unit = ""});
   add("rdp", milliseconds_of([&] {
-        found = privacy::epsilon_of({&kRun, 1}, kDelta, privacy::Accounting::kRdp).value();
+        found = privacy::epsilon_of({&kRun, 1}, kDelta, privacy::accountants::rdp).value();
       }));
   report.add({.name = name, .metric = "epsilon_rdp", .value = found, .unit = ""});
 }
@@ -45,7 +46,7 @@ void calibration(const Report& report, const privacy::PrivacyTarget& target) {
                 target.sampling_rate, static_cast<unsigned long long>(target.steps));
   double sigma = 0;
   const double ms = milliseconds_of([&] {
-    sigma = privacy::calibrate_noise_multiplier(target, privacy::Accounting::kPld).value();
+    sigma = privacy::calibrate_noise_multiplier(target, privacy::accountants::pld).value();
   });
   report.add({.name = name, .metric = "pld", .value = ms, .unit = "ms"});
   report.add({.name = name, .metric = "noise_multiplier", .value = sigma, .unit = ""});

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/calibration.h"
 #include "participant/learning/torch_models.h"
 #include "tests/participant/driver/hostile_coordinator.h"
 #include "tests/participant/driver/small_task.h"

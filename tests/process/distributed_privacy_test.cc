@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 #include "tests/process/federation.h"
 
 namespace sotto::process_test {

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "common/job/saved_model.h"
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/calibration.h"
 #include "tests/indistinguishable/crafted_models.h"
 #include "tests/process/hostile_coordinator.h"
 

@@ -1,88 +1,105 @@
-// Accounting of Poisson-subsampled Gaussian steps (example-level, add/remove-one adjacency), by
-// privacy loss distribution and by Renyi divergence; and by the latter of noise inside the
-// aggregation (participant-level, against the zero vector). An accountant holds one of the two
-// levels, they are never added. Rounds against us. docs/privacy.md; checked against published
-// tables.
+// What compositions of private releases cost: an accountant is told the releases on one data set,
+// in any order, and gives an upper bound of epsilon at a delta. Two statements are accounted for
+// and never added to each other: about one training example (DP-SGD), and about everything that one
+// participant sent (noise inside the sum). Figures are rounded up: an accountant never reports less
+// than the releases cost. docs/privacy.md has the definitions; tests compare with published tables.
+// To add an accountant: one file that defines an AccountantKind, and its line in SOTTO_ACCOUNTANTS
+// (docs/extending.md).
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
-#include <vector>
+#include <string_view>
+#include <variant>
 
+#include "common/base/range.h"
 #include "common/base/result.h"
 #include "common/privacy/accounting/distributed_privacy.h"
-#include "common/privacy/accounting/pld_accountant.h"
+#include "common/privacy/accounting/mechanism.h"
 
 namespace sotto::privacy {
 
-/// A homogeneous run of DP-SGD steps on one data set.
+/// A homogeneous run of DP-SGD steps on one data set; one example is added or removed.
 struct DpSgdSteps {
-  double sampling_rate = 0;     // (0, 1]; Poisson
+  double sampling_rate = 0;     // of Poisson sampling, within kSamplingRate
   double noise_multiplier = 0;  // standard deviation / clipping norm, > 0
   std::uint64_t steps = 0;
 };
 
-/// Steps on batches of a fixed size, drawn without replacement; one record is replaced. What other
-/// frameworks' loaders do, no job: see fixed_size_sampling.h.
+inline constexpr Range kSamplingRate{.min = 0, .max = 1, .above_min = true};
+
+/// An Error when a parameter is out of range.
+Status check(const DpSgdSteps& steps);
+Status check_noise_multiplier(double multiplier);
+
+/// Steps on batches of a fixed size, drawn without replacement; one record is replaced. Other
+/// frameworks' loaders sample so, no job does: see fixed_size_sampling.h.
 struct FixedSizeSteps {
   double fraction = 0;          // batch / records, (0, 1)
   double noise_multiplier = 0;  // over what one replaced record moves the sum by
   std::uint64_t steps = 0;
 };
 
-/// RDP of a composition at fixed orders. Add parts in any order, then ask for epsilon.
-class RdpAccountant {
- public:
-  RdpAccountant();
-  /// An Error when a parameter is out of range; then nothing was added.
-  Status add(const DpSgdSteps& steps);
-  Status add(const FixedSizeSteps& steps);
-  Status add(const NoisyRounds& rounds);
-  /// The least epsilon over the orders at 0 < delta < 1; +infinity when no order is finite. What
-  /// the samplers of noisy rounds fall short of their distribution is taken off delta.
-  [[nodiscard]] double epsilon(double delta) const;
-  [[nodiscard]] std::span<const double> orders() const;
-  [[nodiscard]] std::span<const double> rdp() const;
-
- private:
-  void add_repeated(std::span<const double> one, std::uint64_t times);
-
-  std::vector<double> rdp_;
-  double distance_ = 0;  // total variation between the noise that is drawn and that accounted for
+/// Releases of one mechanism; its type says which change of the data the statement is about.
+struct MechanismReleases {
+  Mechanism mechanism;
+  std::uint64_t count = 0;
 };
 
-/// What DP-SGD on one data set has spent: the smaller of two upper bounds, by privacy loss
-/// distribution, the tighter one, and by Renyi divergence, which checks it.
-class ExampleAccountant {
- public:
-  /// An Error when a parameter is out of range; then nothing was added.
-  Status add(const DpSgdSteps& steps);
-  [[nodiscard]] double epsilon(double delta) const;
-  /// Whether epsilon(delta) <= limit; much quicker where the Renyi bound is enough.
-  [[nodiscard]] bool within(double limit, double delta) const;
+/// The same releases as DP-SGD steps, where they are such.
+std::optional<DpSgdSteps> as_dp_sgd(const MechanismReleases& releases);
 
- private:
-  RdpAccountant rdp_;
-  PldAccountant pld_;
+using Releases = std::variant<DpSgdSteps, FixedSizeSteps, NoisyRounds, MechanismReleases>;
+
+/// One composition. One thread.
+class Accountant {
+ public:
+  virtual ~Accountant() = default;
+
+  /// An Error when a parameter is out of range, or when this accountant does not know releases of
+  /// this kind; then nothing was added.
+  virtual Status add(const Releases& releases) = 0;
+  /// Epsilon of all releases together at a delta within kDelta (SOTTO_CHECK), rounded up; +infinity
+  /// where the accountant finds no bound.
+  [[nodiscard]] virtual double epsilon(double delta) const = 0;
+
+ protected:
+  Accountant() = default;
+  Accountant(const Accountant&) = default;
+  Accountant(Accountant&&) = default;
+  Accountant& operator=(const Accountant&) = default;
+  Accountant& operator=(Accountant&&) = default;
 };
 
-/// Which figure is asked for. Everything that is charged or promised is kPld: ExampleAccountant's.
-enum class Accounting { kPld, kRdp };
+/// Immutable, of static lifetime.
+struct AccountantKind {
+  std::string_view name;                  // for `sotto-participant privacy --accountant`
+  std::unique_ptr<Accountant> (*make)();  // one without releases
+  bool is_quick = false;  // an epsilon costs microseconds: calibration may bisect with it
+};
 
-/// Epsilon of runs one after the other on one data set.
-Result<double> epsilon_of(std::span<const DpSgdSteps> runs, double delta, Accounting accounting);
-/// The same of one run, kPld.
+// One line for each accountant. `pld` is the accountant of everything that is charged or promised.
+#define SOTTO_ACCOUNTANTS(EACH) \
+  EACH(pld)                     \
+  EACH(rdp)
+
+namespace accountants {
+#define SOTTO_DECLARE(name) extern const AccountantKind name;
+SOTTO_ACCOUNTANTS(SOTTO_DECLARE)
+#undef SOTTO_DECLARE
+}  // namespace accountants
+
+/// In the order of SOTTO_ACCOUNTANTS.
+std::span<const AccountantKind* const> accountant_kinds();
+/// Null when there is none of this name.
+const AccountantKind* find_accountant(std::string_view name);
+
+/// Epsilon of runs one after the other on one data set. An Error when a parameter is out of range.
+Result<double> epsilon_of(std::span<const DpSgdSteps> runs, double delta,
+                          const AccountantKind& kind);
+/// The same of one run, by accountants::pld.
 Result<double> epsilon_of(const DpSgdSteps& steps, double delta);
-
-/// What a run is to keep to.
-struct PrivacyTarget {
-  double epsilon = 0;
-  double delta = 0;
-  double sampling_rate = 0;
-  std::uint64_t steps = 0;
-};
-
-/// The least noise multiplier (to a relative 1e-4, rounded up) that reaches the target.
-Result<double> calibrate_noise_multiplier(const PrivacyTarget& target, Accounting accounting);
 
 }  // namespace sotto::privacy

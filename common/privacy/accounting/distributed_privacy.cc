@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::privacy {
 

@@ -77,6 +77,19 @@ double interval_for(const Directions& directions, double releases, double delta,
 
 }  // namespace
 
+Status PldAccountant::add(const Releases& releases) {
+  if (const auto* steps = std::get_if<DpSgdSteps>(&releases)) return add(*steps);
+  if (const auto* some = std::get_if<MechanismReleases>(&releases))
+    return add(some->mechanism, some->count);
+  return Error{"knows neither batches of a fixed size nor noise inside a sum"};
+}
+
+Status PldAccountant::add(const DpSgdSteps& steps) {
+  return add(
+      SampledGaussian{.rate = steps.sampling_rate, .noise_multiplier = steps.noise_multiplier},
+      steps.steps);
+}
+
 Status PldAccountant::add(const Mechanism& mechanism, std::uint64_t count) {
   SOTTO_TRY(check(mechanism));
   if (count == 0) return {};

@@ -7,19 +7,21 @@
 #include <optional>
 #include <vector>
 
-#include "common/base/result.h"
-#include "common/privacy/accounting/mechanism.h"
+#include "common/privacy/accounting/accountant.h"
 
 namespace sotto::privacy {
 
-class PldAccountant {
+/// Knows the mechanisms of mechanism.h and DP-SGD steps. A value.
+class PldAccountant final : public Accountant {
  public:
+  Status add(const Releases& releases) override;
+  Status add(const DpSgdSteps& steps);
   /// An Error when a parameter is out of range; then nothing was added.
   Status add(const Mechanism& mechanism, std::uint64_t count);
 
   /// Epsilon at 0 < delta < 1 on a grid that the number of compositions asks for: discretisation
   /// adds about 1e-4 of it. +infinity where no grid carries the composition.
-  [[nodiscard]] double epsilon(double delta) const;
+  [[nodiscard]] double epsilon(double delta) const override;
 
   /// The same with losses rounded to this interval, as published figures state it.
   [[nodiscard]] double epsilon_at(double interval, double delta) const;

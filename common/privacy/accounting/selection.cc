@@ -5,6 +5,7 @@
 #include <limits>
 #include <span>
 
+#include "common/privacy/accounting/rdp_accountant.h"
 #include "common/privacy/accounting/rdp_conversion.h"
 
 namespace sotto::privacy {

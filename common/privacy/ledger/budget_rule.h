@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "common/base/bytes.h"
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::privacy {
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "common/privacy/accounting/example_accountant.h"
 #include "common/privacy/ledger/budget_rule.h"
 #include "common/privacy/ledger/ledger.h"
 

@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
         sotto::bench::Case{"ner", "ner", "news/train.tsv", false},
         sotto::bench::Case{"tinyshakespeare_whole", "tinyshakespeare", "menenius/train.tsv", false},
         sotto::bench::Case{"tinyshakespeare_lora", "tinyshakespeare", "menenius/train.tsv", true}})
-    for (const config::Clipping rule :
-         {config::Clipping::kFlat, config::Clipping::kAutomatic, config::Clipping::kPerLayer})
+    for (const auto rule : {sotto::config::Clipping::kFlat, sotto::config::Clipping::kAutomatic,
+                            sotto::config::Clipping::kPerLayer})
       sotto::bench::compare(report, c, rule);
 }

@@ -41,7 +41,7 @@ privacy::DpSgdSteps steps() {
   static const double noise =
       privacy::calibrate_noise_multiplier(
           {.epsilon = 8, .delta = kDelta, .sampling_rate = 0.05, .steps = 2 * kSteps},
-          privacy::Accounting::kPld)
+          privacy::accountants::pld)
           .value();
   return {.sampling_rate = 0.05, .noise_multiplier = noise, .steps = kSteps};
 }

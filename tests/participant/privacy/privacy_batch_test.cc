@@ -7,13 +7,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::participant {
 namespace {
 
 using nlohmann::json;
-using privacy::Accounting;
 
 json ask(const std::string& line) {
   return json::parse(answer_line(line, 7));
@@ -26,7 +25,7 @@ TEST(PrivacyBatch, AnswersWhatTheAccountantSays) {
   EXPECT_EQ(ask("{" + fields)["epsilon"], privacy::epsilon_of(run, 1e-5).value());
   EXPECT_EQ(ask(R"({"accountant":"pld",)" + fields), ask("{" + fields));
   EXPECT_EQ(ask(R"({"accountant":"rdp",)" + fields)["epsilon"],
-            privacy::epsilon_of({&run, 1}, 1e-5, Accounting::kRdp).value());
+            privacy::epsilon_of({&run, 1}, 1e-5, privacy::accountants::rdp).value());
   EXPECT_NEAR(double{ask("{" + fields)["epsilon"]}, 1.8282, 1e-3) << "the published figure";
 }
 

@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "common/privacy/accounting/calibration.h"
+#include "common/privacy/accounting/example_accountant.h"
 #include "common/privacy/accounting/fixed_size_sampling.h"
 #include "common/privacy/accounting/subsampled_gaussian.h"
 
@@ -21,7 +23,7 @@ nlohmann::json rows(const std::string& table) {
 }
 
 double epsilon(double q, double sigma, std::uint64_t steps, double delta,
-               Accounting accounting = Accounting::kRdp) {
+               const AccountantKind& accounting = accountants::rdp) {
   const DpSgdSteps run{.sampling_rate = q, .noise_multiplier = sigma, .steps = steps};
   return epsilon_of({&run, 1}, delta, accounting).value();
 }
@@ -207,7 +209,8 @@ PrivacyTarget target_of(const nlohmann::json& row) {
 TEST(Calibration, IsTightAgainstItsOwnAccountant) {
   for (const auto& row : rows("c_calibration")) {
     const PrivacyTarget target = target_of(row);
-    for (const Accounting accounting : {Accounting::kPld, Accounting::kRdp}) {
+    for (const AccountantKind* kind : accountant_kinds()) {
+      const AccountantKind& accounting = *kind;
       const auto sigma = calibrate_noise_multiplier(target, accounting);
       ASSERT_TRUE(sigma.ok()) << sigma.error().message;
       EXPECT_LE(epsilon(row["q"], *sigma, row["T"], row["delta"], accounting), target.epsilon)
@@ -222,8 +225,8 @@ TEST(Calibration, IsTightAgainstItsOwnAccountant) {
 // sigma_rdp of the table is loose at fractional orders, sigma_pld is nearly the truth.
 TEST(Calibration, EqualsThePublishedNoiseMultipliers) {
   for (const auto& row : rows("c_calibration")) {
-    const auto by_rdp = calibrate_noise_multiplier(target_of(row), Accounting::kRdp);
-    const auto by_pld = calibrate_noise_multiplier(target_of(row), Accounting::kPld);
+    const auto by_rdp = calibrate_noise_multiplier(target_of(row), accountants::rdp);
+    const auto by_pld = calibrate_noise_multiplier(target_of(row), accountants::pld);
     ASSERT_TRUE(by_rdp.ok() && by_pld.ok());
     EXPECT_LE(*by_rdp, double{row["sigma_rdp"]} * (1 + 2e-4)) << row;
     EXPECT_NEAR(*by_pld, double{row["sigma_pld"]}, 2e-3 * *by_pld) << row;
@@ -238,10 +241,10 @@ TEST(Calibration, ReachesTargetsBelowTheFloorOfRenyi) {
         PrivacyTarget{.epsilon = 0.002, .delta = 1e-8, .sampling_rate = 1e-2, .steps = 100},
         PrivacyTarget{.epsilon = 0.002, .delta = 1e-5, .sampling_rate = 1, .steps = 1},
         PrivacyTarget{.epsilon = 1e-4, .delta = 1e-6, .sampling_rate = 1e-3, .steps = 100}}) {
-    const auto sigma = calibrate_noise_multiplier(target, Accounting::kPld);
+    const auto sigma = calibrate_noise_multiplier(target, accountants::pld);
     ASSERT_TRUE(sigma.ok()) << sigma.error().message;
     const auto spent = [&](double z) {
-      return epsilon(target.sampling_rate, z, target.steps, target.delta, Accounting::kPld);
+      return epsilon(target.sampling_rate, z, target.steps, target.delta, accountants::pld);
     };
     EXPECT_LE(spent(*sigma), target.epsilon);
     EXPECT_GT(spent(0.999 * *sigma), target.epsilon);
@@ -253,7 +256,7 @@ TEST(Calibration, RefusesWhatCannotBe) {
   const auto refused = [](double eps, double delta, double rate, std::uint64_t steps) {
     const PrivacyTarget target{
         .epsilon = eps, .delta = delta, .sampling_rate = rate, .steps = steps};
-    return !calibrate_noise_multiplier(target, Accounting::kPld).ok();
+    return !calibrate_noise_multiplier(target, accountants::pld).ok();
   };
   EXPECT_FALSE(refused(1, 1e-5, 0.1, 10));
   EXPECT_TRUE(refused(0, 1e-5, 0.1, 10));

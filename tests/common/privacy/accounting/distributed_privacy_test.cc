@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::privacy {
 namespace {

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/check.h"
-#include "common/privacy/accounting/accountant.h"
 #include "common/privacy/accounting/analytic_gaussian.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::privacy {
 namespace {

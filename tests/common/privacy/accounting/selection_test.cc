@@ -37,8 +37,8 @@ TEST(Selection, CostsMoreThanOneTryAndFarLessThanAll) {
   const DpSgdSteps one{.sampling_rate = 0.01, .noise_multiplier = 1, .steps = 1000};
   const DpSgdSteps all{.sampling_rate = 0.01, .noise_multiplier = 1, .steps = 100000};
   const double best = epsilon_of_selection(one, {.mean = 100}, 1e-5).value();
-  EXPECT_GT(best, epsilon_of({&one, 1}, 1e-5, Accounting::kRdp).value());
-  EXPECT_LT(best, epsilon_of({&all, 1}, 1e-5, Accounting::kRdp).value() / 3);
+  EXPECT_GT(best, epsilon_of({&one, 1}, 1e-5, accountants::rdp).value());
+  EXPECT_LT(best, epsilon_of({&all, 1}, 1e-5, accountants::rdp).value() / 3);
 }
 
 TEST(Selection, RefusesWhatItHasNoBoundFor) {

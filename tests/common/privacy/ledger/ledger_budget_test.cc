@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/privacy/accounting/calibration.h"
 #include "common/privacy/ledger/ledger.h"
 #include "tests/temporary_directory.h"
 
@@ -35,7 +36,7 @@ Charge of_two_rounds(const Bytes32& job, std::uint64_t round, std::uint16_t atte
   static const double noise =
       calibrate_noise_multiplier(
           {.epsilon = 8, .delta = kDelta, .sampling_rate = 0.05, .steps = 2 * kSteps},
-          Accounting::kPld)
+          accountants::pld)
           .value();
   Charge charge =
       charge_for(job, {.sampling_rate = 0.05, .noise_multiplier = noise, .steps = kSteps},

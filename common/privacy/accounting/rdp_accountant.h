@@ -1,0 +1,36 @@
+// The accountant by Renyi differential privacy (Mironov 2017): curves at fixed orders add up.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "common/privacy/accounting/accountant.h"
+
+namespace sotto::privacy {
+
+/// Knows DP-SGD steps, steps on batches of a fixed size, and noisy rounds. The three are statements
+/// about different changes of the data: one accountant holds releases of one of them, which the
+/// caller sees to. A value.
+class RdpAccountant final : public Accountant {
+ public:
+  RdpAccountant();
+
+  Status add(const Releases& releases) override;
+  Status add(const DpSgdSteps& steps);
+  Status add(const FixedSizeSteps& steps);
+  Status add(const NoisyRounds& rounds);
+
+  /// The least epsilon over the orders; +infinity when no order is finite. The distance between the
+  /// samplers of noisy rounds and their distribution is subtracted from delta.
+  [[nodiscard]] double epsilon(double delta) const override;
+  [[nodiscard]] std::span<const double> orders() const;
+  [[nodiscard]] std::span<const double> rdp() const;
+
+ private:
+  void add_repeated(std::span<const double> one, std::uint64_t times);
+
+  std::vector<double> rdp_;
+  double distance_ = 0;  // total variation between the noise that is drawn and that accounted for
+};
+
+}  // namespace sotto::privacy
