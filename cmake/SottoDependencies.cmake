@@ -20,6 +20,7 @@ add_library(sotto_ipsec_mb INTERFACE)
 find_library(IPSEC_MB_LIBRARY IPSec_MB)
 if(IPSEC_MB_LIBRARY)
   target_link_libraries(sotto_ipsec_mb INTERFACE ${IPSEC_MB_LIBRARY})
+  set(SOTTO_IPSEC_MB_LINK ${IPSEC_MB_LIBRARY})
   target_compile_definitions(sotto_ipsec_mb INTERFACE SOTTO_HAVE_IPSEC_MB=1)
 endif()
 
