@@ -29,7 +29,7 @@ elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
 endif()
 target_compile_options(sotto_flags INTERFACE -fstack-protector-strong)
 target_compile_definitions(sotto_flags INTERFACE _GLIBCXX_ASSERTIONS)
-target_link_options(sotto_flags INTERFACE -pie -Wl,-z,relro,-z,now)
+target_link_options(sotto_flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie> -Wl,-z,relro,-z,now)
 
 # A trace of a crash has its functions and lines. The variables of every inlined frame would double the time to
 # compile what includes torch; who debugs takes CMAKE_BUILD_TYPE=Debug.

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include "common/base/version.h"
 #include "common/cli/audit.h"
 #include "common/cli/command_line.h"
 #include "common/cli/unlock.h"
@@ -67,7 +68,7 @@ coordinator::dashboard::RunIdentity identity_of(const RunArguments& args, std::s
   return {.federation = std::move(federation),
           .job = std::move(job),
           .folder = std::filesystem::absolute(args.out).string(),
-          .version = SOTTO_VERSION,
+          .version = sotto::version(),
           .started_unix_s = unix_now()};
 }
 
@@ -311,6 +312,7 @@ void add_config(CLI::App& app) {
 int main(int argc, char** argv) {
   CLI::App app{
       "Sotto coordinator: federated fine-tuning in which the coordinator only ever learns sums"};
+  app.set_version_flag("--version", std::string("sotto-coordinator ") + sotto::build_id());
   app.require_subcommand(1);
   int exit_code = 0;
   coordinator::add_roster_commands(app);

@@ -9,7 +9,7 @@
 
 #include "common/base/result.h"
 #include "common/crypto/secure_random.h"
-#include "participant/learning/torch_models.h"
+#include "participant/training/learning_library.h"
 
 namespace sotto::participant {
 
@@ -35,7 +35,7 @@ crypto::StreamRandom random_of(const Arguments& args) {
 }
 
 void run(const Arguments& args) {
-  training::ModelProvider& models = learning::torch_models();
+  training::ModelProvider& models = training::learning_library();
   models.use_threads(args.threads);
   auto opened = models.open_text_generator(args.model);
   if (!opened.ok()) throw StartupError(opened.error().message);

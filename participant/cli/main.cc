@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/base/version.h"
 #include "common/cli/audit.h"
 #include "common/cli/command_line.h"
 #include "common/cli/unlock.h"
@@ -42,9 +43,8 @@
 #include "participant/identity/enrolment.h"
 #include "participant/identity/preshared_keys.h"
 #include "participant/identity/site_audit.h"
-#include "participant/learning/blas.h"
-#include "participant/learning/torch_models.h"
 #include "participant/training/alone.h"
+#include "participant/training/learning_library.h"
 
 namespace {
 
@@ -55,7 +55,7 @@ using sotto::command::unix_now;
 
 namespace config = sotto::config;
 namespace participant = sotto::participant;
-namespace learning = sotto::learning;
+namespace training = sotto::training;
 using nlohmann::json;
 using sotto::StartupError;
 
@@ -101,13 +101,14 @@ int run(const RunArguments& args) {
   participant::require_all_uses(keys, membership);
   const config::Identity identity = keys.identity(membership.generation);
   participant::SiteRecords records(args.dir, participant::records_key(keys));
+  training::ModelProvider& models = training::learning_library();
   participant::ParticipantOptions options{
       .self = membership.self,
       .roster = membership.federation.roster,
       .site = config::load_site(site_file),
       .preshared =
           participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
-      .models = learning::torch_models(),
+      .models = models,
       .read_examples = records.reader(),
       .unix_now = unix_now,
       .evidence = args.dir + "/evidence",
@@ -118,8 +119,8 @@ int run(const RunArguments& args) {
       .once = args.once,
       .drill = parse_drill(args.drill)};
   const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
-  learning::use_threads(options.site.resources.threads);
-  const sotto::training::BlasDescription blas = learning::blas_description();
+  models.use_threads(options.site.resources.threads);
+  const training::BlasDescription blas = models.blas_description();
   log(identity.name + ": " + blas.text);
   log(identity.name + ": " + participant::keys_line(keys, membership));
   if (blas.is_slow) {
@@ -218,7 +219,7 @@ void add_model(CLI::App& app) {
   init->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
   init->callback([args] {
     const config::JobConfig job = config::load_job(args->job, args->overrides);
-    const sotto::FlatParameters model = or_stop(learning::initial_model(job));
+    const sotto::FlatParameters model = or_stop(training::learning_library().initial_model(job));
     stop_unless(sotto::run::save_model(args->out, job, model));
     if (job.lora.r > 0) stop_unless(sotto::run::copy_base_weights(args->out, job));
     print(args->out + ": " + std::to_string(model.values.size()) + " trained parameters");
@@ -253,14 +254,14 @@ void add_train_alone(CLI::App& app) {
       site.data.evaluation_examples = 0;  // the declared size is the other file's
     }
     auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
-    learning::use_threads(site.resources.threads);
+    training::ModelProvider& models = training::learning_library();
+    models.use_threads(site.resources.threads);
     std::optional<sotto::crypto::Secret32> key;
     if (participant::names_record_stores(site))
       key = participant::records_key(sotto::command::open_keystore(args->dir, args->unlock));
     participant::SiteRecords records(args->dir, std::move(key));
     const auto began = std::chrono::steady_clock::now();
-    const auto r =
-        or_stop(participant::train_alone(job, site, records, learning::torch_models(), ledger));
+    const auto r = or_stop(participant::train_alone(job, site, records, models, ledger));
     for (const std::string& line : r.warnings)
       std::fprintf(stderr, "warning: %s\n", line.c_str());
     const double wall_s =
@@ -312,6 +313,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Sotto participant: trains on this site's data, sends masked updates only, and keeps the "
       "site's privacy budget"};
+  app.set_version_flag("--version", std::string("sotto-participant ") + sotto::build_id());
   app.require_subcommand(1);
   int exit_code = 0;
   participant::add_enrolment_commands(app);
@@ -327,7 +329,6 @@ int main(int argc, char** argv) {
   sotto::command::add_audit_command(app, exit_code);
   participant::add_policy_commands(app, exit_code);
   try {
-    learning::prepare_blas_or_reexec(argc, argv);
     sotto::crypto::initialize_process();
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -21,7 +21,7 @@
 #include "participant/deidentify/redaction/sample.h"
 #include "participant/deidentify/tables/table.h"
 #include "participant/identity/key_file.h"
-#include "participant/learning/torch_models.h"
+#include "participant/training/learning_library.h"
 
 namespace sotto::participant {
 
@@ -55,7 +55,7 @@ std::optional<crypto::Secret32> key_of(const std::string& file) {
 Masker masker_of(masking::MaskPlan plan, std::optional<crypto::Secret32> key) {
   std::unique_ptr<masking::SpanFinder> names_model;
   if (plan.names_model) {
-    training::ModelProvider& models = learning::torch_models();
+    training::ModelProvider& models = training::learning_library();
     models.use_threads(1);
     names_model = open_names_model(*plan.names_model, models);
   }

@@ -26,7 +26,7 @@
 #include "participant/driver/participant.h"
 #include "participant/identity/enrolment.h"
 #include "participant/identity/site_audit.h"
-#include "participant/learning/torch_models.h"
+#include "participant/training/learning_library.h"
 
 namespace sotto::participant {
 
@@ -67,7 +67,7 @@ void explain(const Arguments& args, int& exit_code) {
   const ReadExamples read_examples = records.reader();
   const std::uint64_t now = unix_now();
   Surroundings around{.site = site,
-                      .models = learning::torch_models(),
+                      .models = training::learning_library(),
                       .read_examples = read_examples,
                       .ledger = ledger,
                       .now = config::local_time(now)};

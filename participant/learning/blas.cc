@@ -6,23 +6,12 @@
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
-#include <unistd.h>
 
 namespace sotto::learning {
 namespace {
 
-constexpr const char* kCoreType = "OPENBLAS_CORETYPE";
-
-bool has_avx512() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-#else
-  return false;
-#endif
-}
-
+/// A symbol of the libraries that this code was loaded with: dlsym() searches the scope of its
+/// caller, also where that was loaded with RTLD_LOCAL.
 template <class Function>
 Function symbol(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
@@ -37,13 +26,6 @@ std::string library_of(const char* name) {
 }
 
 }  // namespace
-
-void prepare_blas_or_reexec(int /*argc*/, char** argv) {
-  if (!has_avx512() || std::getenv(kCoreType) != nullptr) return;
-  if (symbol<void*>("openblas_get_config") == nullptr) return;  // another library does not ask
-  if (setenv(kCoreType, "SkylakeX", 1) != 0) return;
-  execv("/proc/self/exe", argv);  // returns only on failure: then slower, not wrong
-}
 
 training::BlasDescription blas_description() {
   training::BlasDescription out;

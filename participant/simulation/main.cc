@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/base/version.h"
 #include "common/cli/command_line.h"
 #include "common/config/colluders.h"
 #include "common/config/parse.h"
@@ -27,9 +28,8 @@
 #include "coordinator/observability/status_file.h"
 #include "participant/data/partition.h"
 #include "participant/driver/participant.h"
-#include "participant/learning/blas.h"
-#include "participant/learning/torch_models.h"
 #include "participant/simulation/simulation.h"
+#include "participant/training/learning_library.h"
 
 namespace {
 
@@ -92,8 +92,9 @@ std::uint64_t derived(std::uint64_t seed, std::uint64_t part) {
 
 class Federation {
  public:
-  explicit Federation(const Arguments& args)
+  Federation(const Arguments& args, sotto::training::ModelProvider& models)
       : args_(args),
+        models_(models),
         job_(config::load_job(args.job, args.overrides)),
         coordinator_random_(derived(args.seed, 0)),
         coordinator_signing_(crypto::SigningKey::generate(coordinator_random_)),
@@ -108,7 +109,7 @@ class Federation {
     coordinator::CoordinatorOptions options{.roster = roster_,
                                             .job = job_,
                                             .folder = std::filesystem::path(args_.out),
-                                            .initial_model = or_stop(learning::initial_model(job_)),
+                                            .initial_model = or_stop(models_.initial_model(job_)),
                                             .threads = args_.threads};
     coordinator::RunEvents events([] { return std::uint64_t{0}; });  // virtual time has no date
     coordinator::Console console({.json = args_.json, .elapsed_s = [this] { return elapsed_s(); }});
@@ -216,7 +217,7 @@ class Federation {
         .self = id,
         .roster = roster_,
         .site = site_config(i),
-        .models = learning::torch_models(),
+        .models = models_,
         .read_examples = [&site](const config::JobConfig&,
                                  const config::SiteConfig&) { return site.examples; },
         .unix_now =
@@ -231,6 +232,7 @@ class Federation {
   }
 
   const Arguments& args_;
+  sotto::training::ModelProvider& models_;
   config::JobConfig job_;
   crypto::StreamRandom coordinator_random_;
   crypto::SigningKey coordinator_signing_;
@@ -247,6 +249,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Simulate a federation: a coordinator and N participants in one process, deterministic from "
       "--seed"};
+  app.set_version_flag("--version", std::string("sotto-simulate ") + sotto::build_id());
   app.add_option("job", args.job, "job.json, the same file as for a deployment")->required();
   app.add_option("--participants", args.participants, "How many virtual participants")
       ->capture_default_str()
@@ -268,15 +271,15 @@ int main(int argc, char** argv) {
   app.add_option("--threads", args.threads, "Threads for computation")->capture_default_str();
   app.add_flag("--json", args.json, "One JSON object a round on standard output");
   try {
-    learning::prepare_blas_or_reexec(argc, argv);
     crypto::initialize_process();
     app.parse(argc, argv);
     if (std::filesystem::exists(std::filesystem::path(args.out) / "checkpoint.bin")) {
       throw StartupError(args.out +
                          " holds a run already; a simulation begins anew: choose another --out");
     }
-    learning::use_threads(1);  // a trainer each; --threads of them at once
-    return Federation(args).run();
+    sotto::training::ModelProvider& models = sotto::training::learning_library();
+    models.use_threads(1);  // a trainer each; --threads of them at once
+    return Federation(args, models).run();
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   } catch (const StartupError& e) {

@@ -21,6 +21,7 @@
 #include "participant/learning/transformer/transformer_torch.h"
 #include "participant/text/tokenizer.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/learning/openblas_kernel.h"
 
 namespace sotto::bench {
 namespace {
@@ -84,7 +85,7 @@ void compare(const Report& report, const Case& c, config::Clipping rule) {
 }  // namespace sotto::bench
 
 int main(int argc, char** argv) {
-  sotto::learning::prepare_blas_or_reexec(argc, argv);
+  sotto::bench::restart_with_openblas_kernel(argv);
   sotto::learning::use_threads(1);
   const sotto::bench::Report report("clipping", argc, argv);
   for (const sotto::bench::Case& c :

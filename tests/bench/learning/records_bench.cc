@@ -10,6 +10,7 @@
 #include "participant/learning/blas.h"
 #include "participant/learning/torch_models.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/learning/openblas_kernel.h"
 #include "tests/temporary_directory.h"
 
 namespace sotto::bench {
@@ -53,7 +54,7 @@ class Case {
   [[nodiscard]] Examples stored() const { return learning::stored_examples(store_, job_).value(); }
 
   [[nodiscard]] std::unique_ptr<training::Trainer> trainer(const Examples& examples) const {
-    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1}, {examples, {}})
+    return learning::make_trainer(job_, {.device = config::Device::kCpu, .threads = 1}, {examples, {}})
         .value();
   }
 
@@ -105,7 +106,7 @@ void compare(const Report& report, const std::string& name, const Case& c) {
 
 int main(int argc, char** argv) {
   using sotto::bench::Case;
-  sotto::learning::prepare_blas_or_reexec(argc, argv);
+  sotto::bench::restart_with_openblas_kernel(argv);
   sotto::learning::use_threads(1);
   const sotto::bench::Report report("records", argc, argv);
   compare(report, "quickstart",

@@ -17,6 +17,7 @@
 #include "participant/learning/transformer/transformer_torch.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/float_box_muller.h"
+#include "tests/bench/learning/openblas_kernel.h"
 
 namespace sotto::bench {
 namespace {
@@ -250,7 +251,7 @@ std::vector<Case> cases() {
 }  // namespace sotto::bench
 
 int main(int argc, char** argv) {
-  sotto::learning::prepare_blas_or_reexec(argc, argv);
+  sotto::bench::restart_with_openblas_kernel(argv);
   sotto::learning::use_threads(1);
   sotto::learning::give_large_blocks_own_pages();
   const sotto::bench::Report report("training", argc, argv);

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "participant/learning/tasks/sampling.h"
 #include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/own_folder.h"

@@ -14,6 +14,7 @@
 #include "participant/learning/dp_sgd/batches.h"
 #include "participant/learning/torch_models.h"
 #include "participant/text/steps.h"
+#include "participant/training/dp_steps.h"
 #include "tests/participant/learning/own_folder.h"
 
 namespace sotto::learning {
