@@ -5,7 +5,7 @@
 #   core-only   builds and tests the protocol alone, with neither torch nor sockets
 #   asan        core and network under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan        core and network under ThreadSanitizer
-#   tidy        the rules of the house (tests/tidy_test.py)
+#   tidy        layering, function length and bans (tests/tidy_test.py)
 #   lint        clang-tidy on the torch-free code, clang-format and shellcheck
 # Without arguments: core-only, asan, tsan and tidy.
 set -euo pipefail

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "common/privacy/accounting/calibration.h"
+#include "common/privacy/accounting/pld_accountant.h"
 #include "common/privacy/accounting/rdp_accountant.h"
 #include "tests/bench/bench.h"
 

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/privacy/accounting/rdp_accountant.h"
 #include "tests/common/encoding/whole_mean.h"
 #include "tests/simulation/world.h"
 

@@ -37,16 +37,22 @@ Status encodes(const JobConfig& job) {
   if (!encoded.ok()) return encoded.error();
   auto decoded = codec::decode_sum(spec, lanes, {}, std::move(encoded).value(), 1);
   if (!decoded.ok()) return decoded.error();
-  for (const float value : codec::MeanParts(*decoded).next())
+  codec::MeanParts mean(*decoded);
+  for (const float value : mean.next())
     if (!std::isfinite(value)) return Error{"the mean is not finite"};
   return {};
 }
 
+Status has_thresholds(const JobConfig& job) {
+  const auto thresholds = secagg::complete_graph_thresholds(
+      secagg::kMaxMembers, std::max(job.secure_aggregation.max_colluders, 1U));
+  return thresholds.ok() ? Status{} : thresholds.error();
+}
+
 Status has_a_graph(const JobConfig& job) {
   const SecureAggregationSection& s = job.secure_aggregation;
-  const std::uint32_t n = s.cohort_size > 0 ? s.cohort_size : secagg::kMaxMembers;
   const auto graph = secagg::graph_parameters(
-      n, std::max(s.max_colluders, 1U),
+      s.cohort_size > 0 ? s.cohort_size : 1000, 1,
       {.full_graph_max = s.full_graph_max, .dropout_percent = s.expected_dropout_percent});
   return graph.ok() ? Status{} : graph.error();
 }
@@ -108,7 +114,7 @@ const std::map<std::string_view, Consumer>& consumers() {
   static const std::map<std::string_view, Consumer> all{
       {"rounds.num_server_rounds", numbers_its_rounds},
       {"rounds.attempts_per_round", numbers_its_rounds},
-      {"secure_aggregation.max_colluders", has_a_graph},
+      {"secure_aggregation.max_colluders", has_thresholds},
       {"secure_aggregation.quantization_bits", encodes},
       {"secure_aggregation.value_range", encodes},
       {"secure_aggregation.max_update_norm", encodes},
@@ -139,10 +145,14 @@ Ends ends_of(const Field& field) {
   const auto down = [&](double v) { return whole ? v - 1 : std::nextafter(v, -kFar); };
   const auto up = [&](double v) { return whole ? v + 1 : std::nextafter(v, kFar); };
   Ends out{r.min, r.max, down(r.min), up(r.max)};
-  // A number that is written out has no exponent below that of a normal double.
-  if (r.above_min)
-    out.smallest = std::max(up(r.min), std::numeric_limits<double>::min()), out.below = r.min;
-  if (r.below_max) out.largest = down(r.max), out.above = r.max;
+  if (r.above_min) {  // JSON has no smaller numbers than the normal ones
+    out.smallest = std::max(up(r.min), std::numeric_limits<double>::min());
+    out.below = r.min;
+  }
+  if (r.below_max) {
+    out.largest = down(r.max);
+    out.above = r.max;
+  }
   return out;
 }
 

@@ -4,7 +4,7 @@
 #include "common/config/model_files.h"
 #include "common/crypto/key_agreement.h"
 #include "tests/common/config/samples.h"
-#include "tests/common/identity/enrolment_fixture.h"
+#include "tests/coordinator/members/enrolment_fixture.h"
 
 namespace sotto::enrolment_test {
 namespace {

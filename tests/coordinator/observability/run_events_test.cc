@@ -78,10 +78,10 @@ TEST(RunStates, HaveTheWordsThatReadersOfTheFilesKnow) {
       {RunState::kGathering, "gathering"}, {RunState::kRunning, "running"},
       {RunState::kPaused, "paused"},       {RunState::kFinished, "finished"},
       {RunState::kFailed, "failed"},       {RunState::kStopped, "stopped"}};
-  const std::set<RunState> final{RunState::kFinished, RunState::kFailed, RunState::kStopped};
+  const std::set<RunState> over{RunState::kFinished, RunState::kFailed, RunState::kStopped};
   for (const auto& [state, word] : states) {
     EXPECT_EQ(json::parse(to_json(RunStatus{.state = state}))["state"], word);
-    EXPECT_EQ(is_final(state), final.contains(state)) << word;
+    EXPECT_EQ(is_final(state), over.contains(state)) << word;
   }
   const std::map<PendingRequest, std::string> requests{{PendingRequest::kNone, ""},
                                                        {PendingRequest::kPause, "pause"},

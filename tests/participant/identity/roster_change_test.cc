@@ -6,7 +6,7 @@
 
 #include "common/config/json_tree.h"
 #include "common/crypto/secure_random.h"
-#include "tests/common/identity/enrolment_fixture.h"
+#include "tests/coordinator/members/enrolment_fixture.h"
 
 namespace sotto::enrolment_test {
 namespace {

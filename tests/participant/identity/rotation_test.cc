@@ -2,7 +2,7 @@
 // and the audit log together.
 #include "common/observability/audit_check.h"
 #include "participant/identity/site_audit.h"
-#include "tests/common/identity/enrolment_fixture.h"
+#include "tests/coordinator/members/enrolment_fixture.h"
 
 namespace sotto::enrolment_test {
 namespace {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "common/privacy/accounting/calibration.h"
 #include "participant/privacy/account.h"
 #include "tests/temporary_directory.h"
 
