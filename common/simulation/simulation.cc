@@ -145,6 +145,7 @@ void Simulation::start(MemberId id) {
   const auto first = std::exchange(process.incarnation, process.incarnation + 1) == 0;
   std::optional<journal::StorageScope> scope;
   if (process.storage != nullptr) scope.emplace(*process.storage);
+  running_ = id;
   try {
     process.app = process.program(*process.host);
     process.app->start();
@@ -166,6 +167,7 @@ void Simulation::enter(MemberId id, const std::function<void(App&)>& call) {
     return kill(id, static_cast<Loss>(random_.below(2)));
   std::optional<journal::StorageScope> scope;
   if (process.storage != nullptr) scope.emplace(*process.storage);
+  running_ = id;
   try {
     call(*process.app);
   } catch (const ProcessKilled&) {
@@ -203,9 +205,11 @@ void Simulation::compute_pending() {
     return processes_.at(c.owner).incarnation != c.incarnation;
   });
   std::atomic<std::size_t> next{0};
-  auto worker = [&batch, &next] {
-    for (std::size_t i = next++; i < batch.size(); i = next++)
+  auto worker = [this, &batch, &next] {
+    for (std::size_t i = next++; i < batch.size(); i = next++) {
+      if (options_.threads <= 1) running_ = batch[i].owner;
       batch[i].work();
+    }
   };
   std::vector<std::jthread> helpers;
   for (unsigned i = 1; i < options_.threads && i < batch.size(); ++i)

@@ -56,6 +56,9 @@ class Simulation {
 
   [[nodiscard]] TimePoint now() const { return now_; }
 
+  /// The process whose App, or, with one thread, whose computation is being called.
+  [[nodiscard]] MemberId running() const { return running_; }
+
   /// The process ends now, and a new one starts after a time that is drawn. Not from within an App.
   void kill(MemberId id, Loss loss);
 
@@ -116,6 +119,7 @@ class Simulation {
   Tap tap_;
   std::map<MemberId, Process> processes_;
   std::set<MemberId> removed_;
+  MemberId running_ = kCoordinatorId;
   std::uint64_t frames_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t kills_ = 0;

@@ -1,5 +1,10 @@
 #include "tests/simulation/checker.h"
 
+#include <algorithm>
+
+#include "common/secagg/server/server.h"
+#include "common/secagg/shared/transcript.h"
+
 namespace sotto::simulation {
 
 template <class M>
@@ -17,7 +22,10 @@ void Checker::member_sent(MemberId from, RoundNumber round, const wire::Message&
     once(said.m4c, *m4c, from);
     opened(round, *m4c);
   }
-  if (const auto* m5 = std::get_if<wire::UploadHeader>(&message)) once(said.m5, *m5, from);
+  if (const auto* m5 = std::get_if<wire::UploadHeader>(&message)) {
+    once(said.m5, *m5, from);
+    uploaded_input(from, round);
+  }
   if (const auto* m7 = std::get_if<wire::Endorse>(&message)) {
     once(said.m7, *m7, from);
     if (!said.m5) fail("an endorsement without an upload");
@@ -63,10 +71,53 @@ void Checker::coordinator_sent(RoundNumber round, const wire::Message& message) 
   said.burn_certificate |= std::holds_alternative<wire::BurnCertificate>(message);
   if (said.survivor_certificate && said.burn_certificate)
     fail("a survivor certificate and a burn certificate for one round");
+  if (const auto* m8 = std::get_if<wire::UnmaskRequest>(&message))
+    for (const wire::UploadHeader& m5 : m8->headers)
+      said.survivors.insert(m5.id);
+  if (const auto* m10 = std::get_if<wire::RoundResult>(&message)) result(round, *m10);
   if (const auto* m6 = std::get_if<wire::Survivors>(&message)) {
     if (said.burning && !said.m6) fail("survivors announced after the burn had begun");
     once(said.m6, *m6, kCoordinatorId);
   }
+}
+
+// ---- inputs and sums
+
+void Checker::encoded(MemberId member, RoundNumber round, const Bytes32& input,
+                      const codec::RingUpdate& lanes) {
+  if (said_[{round, member}].m5) return;
+  encoded_.insert_or_assign({round, member}, Encoded{input, lanes.clone()});
+}
+
+/// An input leaves a second time only where the round of the first has a burn certificate.
+void Checker::uploaded_input(MemberId from, RoundNumber round) {
+  const auto now = encoded_.find({round, from});
+  if (now == encoded_.end()) return;  // an evaluation of a harness without encodings
+  for (const auto& [key, before] : encoded_)
+    if (key.second == from && key.first != round && before.input == now->second.input &&
+        said_[key].m5 && !announced_[key.first].burn_certificate)
+      fail("member " + std::to_string(raw(from)) + " sent one input twice under different masks");
+}
+
+void Checker::result(RoundNumber round, const wire::RoundResult& m10) {
+  Announced& said = announced_[round];
+  const bool first = !said.m10;
+  once(said.m10, m10, kCoordinatorId);
+  if (!first || m10.status != wire::RoundStatus::kDone || !said.header) return;
+  if (said.survivors.size() < std::max(said.header->Q, said.header->s_min))
+    return fail("a sum over fewer than the least survivors was released");
+  auto sum = codec::RingUpdate::zeros(said.header->lanes);
+  for (MemberId member : said.survivors) {
+    const auto input = encoded_.find({round, member});
+    if (input == encoded_.end()) return fail("a survivor that never encoded an input");
+    for (std::size_t lane = 0; lane < sum.lanes.size(); ++lane)
+      sum.lanes[lane].add(input->second.lanes.lanes[lane]);
+  }
+  for (codec::RingVector& lane : sum.lanes)
+    lane.reduce();
+  ++sums_;
+  if (secagg::hash_of_sum(secagg::header_hash(*said.header), sum) != m10.aggregate_hash)
+    fail("the released sum is not the plain sum over exactly the survivors");
 }
 
 std::size_t Checker::openings(RoundNumber round) const {

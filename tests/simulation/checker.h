@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/ids.h"
+#include "common/encoding/lanes.h"
 #include "common/wire/messages.h"
 
 namespace sotto::simulation {
@@ -20,12 +21,25 @@ class Checker {
   /// dealer; nothing that unmasks before an endorsement. Section 2.6: at most C shares are opened
   /// of a dealer. Together: never t shares of both secrets of one dealer.
   void member_sent(MemberId from, RoundNumber round, const wire::Message& message);
-  /// Never both certificates for one round, nor a new S once a burn has begun.
+  /// Never both certificates for one round, nor a new S once a burn has begun; a sum that is
+  /// announced is that of the plain lanes of exactly the survivors, and a round has one result.
   void coordinator_sent(RoundNumber round, const wire::Message& message);
+
+  /// What a member encodes for a round, before it is masked. A second encoding in a round takes the
+  /// place of the first, unless the first was announced.
+  void encoded(MemberId member, RoundNumber round, const Bytes32& input,
+               const codec::RingUpdate& lanes);
 
   void fail(std::string what) { failures_.push_back(std::move(what)); }
 
   [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
+
+  /// Results that announced a sum, each of which was compared with its survivors' lanes.
+  [[nodiscard]] std::uint64_t sums() const { return sums_; }
+
+  [[nodiscard]] const std::set<MemberId>& survivors(RoundNumber round) {
+    return announced_[round].survivors;
+  }
 
   /// Dealers that opened shares in this round.
   [[nodiscard]] std::size_t openings(RoundNumber round) const;
@@ -46,9 +60,16 @@ class Checker {
     std::map<MemberId, wire::ShareKind> kinds;  // by dealer
   };
 
+  struct Encoded {
+    Bytes32 input{};
+    codec::RingUpdate lanes;
+  };
+
   struct Announced {
     std::optional<wire::RoundHeader> header;
     std::optional<wire::Survivors> m6;
+    std::optional<wire::RoundResult> m10;
+    std::set<MemberId> survivors{};  // of the certificate
     bool burning = false;
     bool survivor_certificate = false;
     bool burn_certificate = false;
@@ -57,6 +78,8 @@ class Checker {
   /// Who has said which share of a dealer, by kind: revealed in M9, or opened in M4C.
   using Known = std::map<std::pair<MemberId, wire::ShareKind>, std::set<MemberId>>;
 
+  void uploaded_input(MemberId from, RoundNumber round);
+  void result(RoundNumber round, const wire::RoundResult& m10);
   void opened(RoundNumber round, const wire::Opening& m4c);
   void knows(RoundNumber round, MemberId dealer, wire::ShareKind kind, MemberId holder);
 
@@ -66,6 +89,8 @@ class Checker {
   std::map<std::pair<RoundNumber, MemberId>, Said> said_;
   std::map<RoundNumber, Announced> announced_;
   std::map<RoundNumber, Known> known_;
+  std::map<std::pair<RoundNumber, MemberId>, Encoded> encoded_;
+  std::uint64_t sums_ = 0;
   std::vector<std::string> failures_;
 };
 

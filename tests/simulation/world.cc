@@ -316,7 +316,11 @@ void World::send_from(Site& from, const Site::Sends& sends) {
       }
       network_.cut(from.id());  // until the next round
     }
-    if (is_training_upload(envelope.message)) check_ledger(from, envelope.round);
+    if (is_training_upload(envelope.message)) {
+      check_ledger(from, envelope.round);
+      checker_.encoded(from.id(), envelope.round, from.input_id(envelope.round),
+                       *from.input(envelope.round));
+    }
     checker_.member_sent(from.id(), envelope.round, envelope.message);
     network_.send(from.id(), envelope, clock_.now());
   }
