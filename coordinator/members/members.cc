@@ -113,7 +113,9 @@ void Members::exclude(std::map<MemberId, Exclusion> excluded, std::set<MemberId>
 bool Members::heard(MemberId id, TimePoint now) {
   Member& m = members_.at(id);
   unreachable_.erase(id);
-  return !std::exchange(m.last_hello, now).has_value();
+  // What was under way to it when its connection ended is lost.
+  const bool reconnected = ended_links_.erase(id) > 0;
+  return !std::exchange(m.last_hello, now).has_value() || reconnected;
 }
 
 Members::Admission Members::admit(MemberId id, TimePoint now) {
@@ -154,6 +156,7 @@ std::optional<std::string> Members::blame(MemberId id, const std::string& misdee
 std::optional<std::string> Members::link_ended(MemberId id) {
   const auto found = members_.find(id);
   if (found == members_.end()) return std::nullopt;
+  ended_links_.insert(id);
   const std::uint64_t count = ++found->second.status.links_ended;
   if (!std::has_single_bit(count)) return std::nullopt;
   return name_of(id) + ": its connection ended" +

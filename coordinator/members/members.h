@@ -62,7 +62,8 @@ class Members {
   /// why. A line for the log, for the same roster at the 1st, 2nd, 4th, 8th ... time.
   std::optional<std::string> has_other_roster(MemberId id, const wire::Hello& hello);
 
-  /// True when the member was not there before this Hello.
+  /// True when the member was not there before this Hello, or its connection ended since the one
+  /// before: what was sent to it last may be lost.
   bool heard(MemberId id, TimePoint now);
   [[nodiscard]] bool accepted(MemberId id) const;
   void offered(MemberId id);
@@ -174,6 +175,7 @@ class Members {
   std::set<MemberId> suspected_;
   ConflictLog conflicts_;
   std::set<MemberId> unreachable_;
+  std::set<MemberId> ended_links_;  // of members that have not said Hello since
   Repeats other_rosters_;
 };
 
