@@ -59,7 +59,6 @@ struct RunArguments {
   bool json = false;
   std::uint32_t keep = 0;
   coordinator::dashboard::AddressOptions dashboard;
-  std::optional<std::uint64_t> drill;
   sotto::command::UnlockOptions unlock;
 };
 
@@ -116,8 +115,7 @@ int run(const RunArguments& args) {
       .gather = sotto::Duration(static_cast<std::int64_t>(args.gather_s * 1000)),
       .threads = args.threads,
       .unix_now = unix_now,
-      .keep = args.keep,
-      .drill = args.drill};
+      .keep = args.keep};
   if (!coordinator::holds_run(args.out)) options.initial_model = initial_model(args, options.job);
 
   auto address = coordinator::dashboard::open_address(args.dashboard);
@@ -194,9 +192,6 @@ void add_run(CLI::App& app, int& exit_code) {
   sub->add_option("--keep", args->keep,
                   "Keep the models of so many last rounds, and the best one, in checkpoints/")
       ->capture_default_str();
-  sub->add_option("--drill", args->drill,
-                  "Failure drill: die as with kill -9 at this moment, in the count of moments "
-                  "before and after something is made durable");
   add_dashboard_options(*sub, args->dashboard);
   sub->callback([args, &exit_code] { exit_code = run(*args); });
 }

@@ -28,7 +28,7 @@ Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey&
       events(e),
       members(options.roster),
       expiry(options.roster.version, options.roster.expiry_unix_s, config::kOperatorRenews),
-      folder(options.folder, options.job, std::move(options.initial_model), random, options.drill),
+      folder(options.folder, options.job, std::move(options.initial_model), random),
       training(options.job, folder, options.keep) {
   if (Status opened = members.open_conflicts(folder.path() / "conflicts.json"); !opened.ok())
     throw StartupError(opened.error().message);

@@ -31,8 +31,6 @@ struct CoordinatorOptions {
   /// the roster does not end.
   std::function<std::uint64_t()> unix_now{};
   std::uint32_t keep = 0;  // models of so many last rounds, and the best one (training_progress.h)
-  /// A failure drill (run_folder.h).
-  std::optional<std::uint64_t> drill{};
 };
 
 enum class RunEnd : int { kCompleted = 0, kFailed = 3, kStopped = 130 };

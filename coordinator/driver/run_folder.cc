@@ -1,7 +1,6 @@
 #include "coordinator/driver/run_folder.h"
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include "common/job/plan.h"
@@ -17,8 +16,8 @@ constexpr Duration kLongestWait{1000};
 }  // namespace
 
 RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
-                     FlatParameters model, crypto::SecureRandom& random, Drill drill)
-    : path_(std::move(folder)), drill_(drill) {
+                     FlatParameters model, crypto::SecureRandom& random)
+    : path_(std::move(folder)) {
   OpenedRun run = open_run(
       path_, {.job_hash = job.hash, .model = std::move(model), .optimizer = job.server_optimizer},
       random);
@@ -61,7 +60,6 @@ void RunFolder::open_sums(const config::JobConfig& job) {
 }
 
 void RunFolder::publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum) {
-  drill_moment();
   must(sums_->keep(head, sum));
 }
 
@@ -72,10 +70,6 @@ std::string RunFolder::cannot_write(const std::string& why) const {
 
 void RunFolder::must(const Status& written) const {
   if (!written.ok()) throw StartupError(cannot_write(written.error().message));
-}
-
-void RunFolder::drill_moment() {
-  if (drill_ && moments_++ == *drill_) std::raise(SIGKILL);
 }
 
 std::optional<UnfinishedAttempt> RunFolder::take_unfinished() {
@@ -90,13 +84,10 @@ Result<RoundNumber> RunFolder::next_attempt() const {
 }
 
 void RunFolder::begin_attempt(const AttemptBegun& attempt) {
-  drill_moment();
   must(journal_->begin(attempt));
-  drill_moment();
   waiting_since_.reset();
   // No number is offered twice, whatever happens to the journal.
   must(store_->save_offered(attempt.round));
-  drill_moment();
 }
 
 void RunFolder::enter_phase(Phase phase, RoundNumber round,
@@ -105,9 +96,7 @@ void RunFolder::enter_phase(Phase phase, RoundNumber round,
     must(noise_account_->charge(
         round, noise ? std::optional(noise->round) : std::optional<privacy::NoisyRounds>()));
   if (phase != Phase::kEndorse || was_counted(round.server_round())) return;
-  drill_moment();
   must(store_->save_counted(round.server_round()));
-  drill_moment();
   counted_round_ = round.server_round();
 }
 
@@ -120,9 +109,7 @@ void RunFolder::count_again(std::uint64_t server_round) {
 void RunFolder::keep(const std::vector<RoundFact>& facts, bool decided) {
   journal_->append(facts);
   if (!decided) return;
-  drill_moment();
   must(journal_->commit());
-  drill_moment();
   waiting_since_.reset();
 }
 
@@ -138,9 +125,7 @@ std::optional<double> RunFolder::participant_epsilon(double delta) const {
 }
 
 void RunFolder::finish_attempt() {
-  drill_moment();
   must(store_->save(checkpoint));
-  drill_moment();
   drop_attempt();
 }
 

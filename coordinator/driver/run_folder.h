@@ -20,14 +20,10 @@ namespace sotto::coordinator {
 
 class RunFolder {
  public:
-  /// Failure drill: the process kills itself with -9 at the n-th moment at which something was
-  /// about to be made durable or just had been.
-  using Drill = std::optional<std::uint64_t>;
-
   /// Opens the run of `job` in `folder`, or begins it with `model`. Throws
   /// StartupError when the folder is of another job, damaged, in use or cannot be written.
   RunFolder(std::filesystem::path folder, const config::JobConfig& job, FlatParameters model,
-            crypto::SecureRandom& random, Drill drill = {});
+            crypto::SecureRandom& random);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -110,7 +106,6 @@ class RunFolder {
 
  private:
   void open_sums(const config::JobConfig& job);
-  void drill_moment();
 
   std::filesystem::path path_;
   bool resumed_ = false;
@@ -124,8 +119,6 @@ class RunFolder {
   std::shared_ptr<PublishedSums> sums_;
   std::optional<UnfinishedAttempt> unfinished_;
   std::optional<TimePoint> waiting_since_;
-  Drill drill_;
-  std::uint64_t moments_ = 0;
 };
 
 }  // namespace sotto::coordinator

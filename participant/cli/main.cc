@@ -79,19 +79,7 @@ struct RunArguments {
   std::string site;
   sotto::command::UnlockOptions unlock;
   bool once = false;
-  std::string drill;
 };
-
-std::optional<participant::ParticipantOptions::Drill> parse_drill(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  const std::size_t at = text.find('@');
-  if (at == std::string::npos ||
-      text.find_first_not_of("0123456789", at + 1) != std::string::npos || at + 1 == text.size()) {
-    throw StartupError("--drill takes MESSAGE@ROUND, as in UploadHeader@2");
-  }
-  return participant::ParticipantOptions::Drill{text.substr(0, at),
-                                                std::stoull(text.substr(at + 1))};
-}
 
 int run(const RunArguments& args) {
   const std::string site_file = args.site.empty() ? args.dir + "/site.json" : args.site;
@@ -116,8 +104,7 @@ int run(const RunArguments& args) {
       .approvals_key = participant::approvals_key(keys).verify_key(),
       .offered_jobs = args.dir + "/offered-jobs",
       .judged_jobs = args.dir + "/judged-jobs.txt",
-      .once = args.once,
-      .drill = parse_drill(args.drill)};
+      .once = args.once};
   const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
   models.use_threads(options.site.resources.threads);
   const training::BlasDescription blas = models.blas_description();
@@ -167,9 +154,6 @@ void add_run(CLI::App& app, int& exit_code) {
   sotto::command::add_unlock_options(*sub, args->unlock);
   sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
   sub->add_flag("--once", args->once, "Finish with the first run's end or refusal");
-  sub->add_option("--drill", args->drill,
-                  "Failure drill: die as with kill -9 just before a message leaves, as in "
-                  "UploadHeader@2 (round 2)");
   sub->callback([args, &exit_code] { exit_code = run(*args); });
 }
 

@@ -39,15 +39,6 @@ struct ParticipantOptions {
   std::filesystem::path offered_jobs;  // folder for what waits for approval; empty: none is kept
   std::filesystem::path judged_jobs;   // judged_jobs.h; empty: in memory alone
   bool once = false;                   // finish with the first run's end (or refusal), for scripts
-
-  /// A failure drill: the process kills itself with -9 just before this message of this server
-  /// round leaves.
-  struct Drill {
-    std::string message;  // as wire::name_of
-    std::uint64_t server_round = 0;
-  };
-
-  std::optional<Drill> drill;
 };
 
 /// What happens, for the log and for people at the site. Never leaves the site.

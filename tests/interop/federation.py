@@ -111,19 +111,23 @@ class Federation:
     def log_path(self, name):
         return self.folder / f"logs/{name}.log"
 
-    def start_site(self, name, *options):
-        return self.start(name, name, self.programs.participant, "run", "--dir", self.folder / "sites" / name, *options)
+    def start_site(self, name):
+        return self.start(name, name, self.programs.participant, "run", "--dir", self.folder / "sites" / name)
 
     def start_sites(self, dies=None):
-        """`dies`: (site, message) in whose place it is killed, once."""
+        """`dies`: (site, line): that site is killed once, when its log has the line."""
         for name in SITES:
             if dies is not None and dies[0] == name:
                 threading.Thread(target=self.killed_once, args=dies, daemon=True).start()
             else:
                 self.start_site(name)
 
-    def killed_once(self, name, message):
-        self.start_site(name, "--drill", message).wait()
+    def killed_once(self, name, line):
+        process = self.start_site(name)
+        while line not in self.log_path(name).read_text():
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
         self.start_site(name)
 
     def run(self, name, kind=Member, overrides=(), limit_s=240, **arguments):

@@ -60,7 +60,7 @@ class Honest(unittest.TestCase):
 
     def test_a_round_that_is_burnt(self):
         """One site is killed before its upload and this member is silent: two uploads of four are whole, and three votes burn."""
-        outcome, member = self.play(SilentAtTheFirstUpload, dies=("cascade", "UploadHeader@1"))
+        outcome, member = self.play(SilentAtTheFirstUpload, dies=("cascade", "round 1: joined"))
         burnt = next(number for number, status in sorted(member.results.items()) if status == 2)
         self.assertEqual(burnt, member.silent_in)
         self.assertIn(burnt, member.certificates)

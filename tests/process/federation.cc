@@ -254,10 +254,18 @@ Child Federation::start_coordinator(const std::vector<std::string>& overrides,
   return {command, folder_ / "coordinator.log"};
 }
 
-Child Federation::start_member(int member, const std::string& drill) {
-  std::vector<std::string> command = {participant_binary(), "run", "--dir", site(member), "--once"};
-  if (!drill.empty()) command.insert(command.end(), {"--drill", drill});
-  return {command, folder_ / (member_name(member) + ".log")};
+Child Federation::start_member(int member) {
+  return {{participant_binary(), "run", "--dir", site(member), "--once"},
+          folder_ / (member_name(member) + ".log")};
+}
+
+bool Federation::wait_for_line(int member, const std::string& line, seconds at_most) const {
+  const auto until = std::chrono::steady_clock::now() + at_most;
+  while (member_log(member).find(line) == std::string::npos) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
 }
 
 std::string Federation::coordinator_log() const {

@@ -58,8 +58,9 @@ class Federation {
   /// `options`: more of `sotto-coordinator run`.
   Child start_coordinator(const std::vector<std::string>& overrides = {},
                           const std::vector<std::string>& options = {});
-  /// `drill` as for --drill; empty for none.
-  Child start_member(int member, const std::string& drill = "");
+  Child start_member(int member);
+  /// Until the member's log has the line; false when that takes longer than `at_most`.
+  bool wait_for_line(int member, const std::string& line, seconds at_most) const;
 
   [[nodiscard]] std::filesystem::path folder() const { return folder_; }
 
