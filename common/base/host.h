@@ -1,7 +1,6 @@
 // What surrounds a coordinator or a participant: frames, a clock, one alarm, a pool. Two of them
-// exist: AsioHost (common/net) over ZeroMQ and the steady clock, SimulationHost
-// (participant/simulation) over an in-memory network and a virtual one. The same App runs under
-// both.
+// exist: AsioHost (common/net) over ZeroMQ and the steady clock, and that of common/simulation over
+// links in memory and a virtual clock. The same App runs under both.
 #pragma once
 
 #include <cstdint>

@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -22,13 +23,13 @@
 #include "common/crypto/secret.h"
 #include "common/crypto/secure_random.h"
 #include "common/privacy/ledger/ledger.h"
+#include "common/simulation/simulation.h"
 #include "coordinator/driver/coordinator.h"
 #include "coordinator/driver/job_terms.h"
 #include "coordinator/observability/console.h"
 #include "coordinator/observability/status_file.h"
 #include "participant/data/partition.h"
 #include "participant/driver/participant.h"
-#include "participant/simulation/simulation.h"
 #include "participant/training/learning_library.h"
 
 namespace {
@@ -68,7 +69,6 @@ struct Site {
   participant::GenesisLog geneses;
   sotto::privacy::PrivacyLedger ledger;
   learning::SiteExamples examples;
-  std::unique_ptr<participant::Participant> app;
 };
 
 /// Every folder in `shards` that holds a train.tsv, in the order of their names.
@@ -98,7 +98,7 @@ class Federation {
         job_(config::load_job(args.job, args.overrides)),
         coordinator_random_(derived(args.seed, 0)),
         coordinator_signing_(crypto::SigningKey::generate(coordinator_random_)),
-        simulation_(args.threads) {
+        simulation_({.threads = args.threads}) {
     roster_.coordinator_signing_key = coordinator_signing_.verify_key();
     roster_.coordinator_transport_key = transport_key(coordinator_random_);
     make_sites();
@@ -117,13 +117,13 @@ class Federation {
     for (coordinator::RunEventSink* sink :
          std::initializer_list<coordinator::RunEventSink*>{&console, &status_file})
       events.add(*sink);
-    sotto::Host& host = simulation_.add(sotto::kCoordinatorId);
-    coordinator::Coordinator app(std::move(options), host, coordinator_signing_,
-                                 coordinator_random_, events);
-    simulation_.attach(sotto::kCoordinatorId, app);
+    simulation_.add(sotto::kCoordinatorId, [&](sotto::Host& host) {
+      return std::make_unique<coordinator::Coordinator>(
+          std::move(options), host, coordinator_signing_, coordinator_random_, events);
+    });
     for (std::size_t i = 0; i < sites_.size(); ++i)
       add_participant(i);
-    const int code = simulation_.run();
+    const int code = simulation_.run().value();
     if (!args_.json) {
       std::fprintf(stderr, "%llu frames, %.1f MB over the in-memory network\n",
                    static_cast<unsigned long long>(simulation_.frames()),
@@ -212,23 +212,23 @@ class Federation {
   void add_participant(std::size_t i) {
     Site& site = *sites_[i];
     const MemberId id{static_cast<std::uint32_t>(i + 1)};
-    sotto::Host& host = simulation_.add(id);
-    participant::ParticipantOptions options{
-        .self = id,
-        .roster = roster_,
-        .site = site_config(i),
-        .models = models_,
-        .read_examples = [&site](const config::JobConfig&,
-                                 const config::SiteConfig&) { return site.examples; },
-        .unix_now =
-            [] { return std::uint64_t{0}; }};  // virtual sites have neither hours nor people
-    site.app = std::make_unique<participant::Participant>(
-        std::move(options), host, site.signing, site.random, site.guard, site.geneses, site.ledger,
-        participant::ParticipantObserver{
-            .on_note = {}, .on_warning = [name = roster_.members[i].name](const std::string& text) {
-              std::fprintf(stderr, "%s: warning: %s\n", name.c_str(), text.c_str());
-            }});
-    simulation_.attach(id, *site.app);
+    simulation_.add(id, [this, i, id, &site](sotto::Host& host) {
+      const auto warn = [name = roster_.members[i].name](const std::string& text) {
+        std::fprintf(stderr, "%s: warning: %s\n", name.c_str(), text.c_str());
+      };
+      return std::make_unique<participant::Participant>(
+          participant::ParticipantOptions{
+              .self = id,
+              .roster = roster_,
+              .site = site_config(i),
+              .models = models_,
+              .read_examples = [&site](const config::JobConfig&,
+                                       const config::SiteConfig&) { return site.examples; },
+              // Virtual sites have neither hours nor people.
+              .unix_now = [] { return std::uint64_t{0}; }},
+          host, site.signing, site.random, site.guard, site.geneses, site.ledger,
+          participant::ParticipantObserver{.on_note = {}, .on_warning = warn});
+    });
   }
 
   const Arguments& args_;
