@@ -52,7 +52,7 @@ auto FaultyStorage::perform(std::string_view name, Whole whole, Half half) -> de
 
 std::optional<CrashPoint> FaultyStorage::next_point() {
   const std::uint64_t operation = operations_++;
-  if (point_ && point_->operation == operation) return std::exchange(point_, std::nullopt);
+  if (const auto point = points_.find(operation); point != points_.end()) return point->second;
   if (kill_probability_ <= 0 || random_.unit() >= kill_probability_) return std::nullopt;
   return CrashPoint{.operation = operation,
                     .when = static_cast<When>(random_.below(3)),

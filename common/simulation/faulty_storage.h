@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -40,8 +41,8 @@ class FaultyStorage final : public journal::Storage {
   /// `kill_probability`, of each operation, by draws from `seed`.
   explicit FaultyStorage(std::uint64_t seed = 0, double kill_probability = 0);
 
-  /// Throws ProcessKilled at that point, once.
-  void crash_at(const CrashPoint& point) { point_ = point; }
+  /// Throws ProcessKilled at that point, once. Several points may be set.
+  void crash_at(const CrashPoint& point) { points_[point.operation] = point; }
 
   /// Operations that began so far, of all processes that ran on these files.
   [[nodiscard]] std::uint64_t operations() const { return operations_; }
@@ -83,7 +84,7 @@ class FaultyStorage final : public journal::Storage {
 
   crypto::StreamRandom random_;
   double kill_probability_;
-  std::optional<CrashPoint> point_;
+  std::map<std::uint64_t, CrashPoint> points_;  // by operation
   std::uint64_t operations_ = 0;
   std::string_view crashed_in_;
   bool dead_ = false;

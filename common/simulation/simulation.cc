@@ -122,8 +122,15 @@ void Simulation::deliver(MemberId from, MemberId to, const Bytes& frame) {
   enter(to, [&](App& app) { app.on_frame(from, frame); });
 }
 
-void Simulation::cut(MemberId member, Duration outage) {
+void Simulation::disconnect(MemberId member) {
   links_.cut(member);
+  if (on_link_ended_)
+    at(now_,
+       [this, member] { enter(kCoordinatorId, [&](App& app) { on_link_ended_(app, member); }); });
+}
+
+void Simulation::cut(MemberId member, Duration outage) {
+  disconnect(member);
   at(now_ + outage, [this, member, connection = links_.connection(member)] {
     if (links_.connection(member) == connection) connect(member);
   });
@@ -193,7 +200,7 @@ void Simulation::end_process(MemberId id) {
   ++process.alarm;
   ++process.incarnation;
   for (const auto& [member, other] : processes_)
-    if (member != kCoordinatorId && (member == id || id == kCoordinatorId)) links_.cut(member);
+    if (member != kCoordinatorId && (member == id || id == kCoordinatorId)) disconnect(member);
   at(now_ + draw(options_.min_away, options_.max_away), [this, id] { start(id); });
 }
 

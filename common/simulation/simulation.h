@@ -50,6 +50,11 @@ class Simulation {
 
   void set_tap(Tap tap) { tap_ = std::move(tap); }
 
+  /// Called for the coordinator, as an event of it, when a member's connection ended.
+  void set_on_link_ended(std::function<void(App& coordinator, MemberId member)> called) {
+    on_link_ended_ = std::move(called);
+  }
+
   /// Runs until the coordinator finishes: its exit code; or until `end`: nullopt. What a Program or
   /// an App throws, but for ProcessKilled, comes through.
   std::optional<int> run(std::optional<TimePoint> end = std::nullopt);
@@ -101,6 +106,8 @@ class Simulation {
   void deliver(MemberId from, MemberId to, const Bytes& frame);
   void start(MemberId id);
   void connect(MemberId member);
+  /// The member's connection ends, and the coordinator learns of it.
+  void disconnect(MemberId member);
   /// Calls the App as one event of its process, in which it may be killed.
   void enter(MemberId id, const std::function<void(App&)>& call);
   void end_process(MemberId id);
@@ -124,6 +131,7 @@ class Simulation {
   std::uint64_t bytes_ = 0;
   std::uint64_t kills_ = 0;
   std::optional<int> exit_code_;
+  std::function<void(App&, MemberId)> on_link_ended_;
 };
 
 }  // namespace sotto::simulation

@@ -41,6 +41,12 @@ class Checker {
     return announced_[round].survivors;
   }
 
+  /// What the coordinator announced of a round; nothing before its end.
+  [[nodiscard]] std::optional<wire::RoundStatus> status(RoundNumber round) {
+    const auto& m10 = announced_[round].m10;
+    return m10 ? std::optional(m10->status) : std::nullopt;
+  }
+
   /// Dealers that opened shares in this round.
   [[nodiscard]] std::size_t openings(RoundNumber round) const;
   /// Shares that members revealed in this round, to whomever.

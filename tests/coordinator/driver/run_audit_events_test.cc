@@ -4,7 +4,6 @@
 #include "common/storage/atomic_file.h"
 #include "coordinator/observability/audit.h"
 #include "tests/coordinator/driver/coordinator_fixture.h"
-#include "tests/coordinator/driver/federation_in_memory.h"
 
 namespace sotto::coordinator {
 namespace {
@@ -56,28 +55,6 @@ TEST_F(CoordinatorTest, WhatTheOperatorAsksForIsAnEventAtOnceAndTheEndIsTheLastO
   ASSERT_TRUE(std::holds_alternative<RunEnded>(seen.events.back()));
   EXPECT_EQ(std::get<RunEnded>(seen.events.back()).state, RunState::kStopped);
   EXPECT_EQ(status.state, RunState::kStopped);
-}
-
-TEST(RunEventsOfARun, EachAttemptBeginsGoesThroughItsPhasesAndEnds) {
-  config::JobConfig job =
-      config::load_job(std::filesystem::path(SOTTO_SOURCE_DIR) / "configs/quickstart/job.json");
-  job.rounds = {.num_server_rounds = 2, .min_available_participants = 3};
-  job.differential_privacy.enabled = false;
-  job.secure_aggregation.max_colluders = 1;
-  FederationInMemory federation(3, job);
-  ASSERT_TRUE(federation.run());
-  std::string order;
-  for (const RunEvent& event : federation.seen().events) {
-    if (std::holds_alternative<RunStarted>(event)) order += "run ";
-    if (std::holds_alternative<RoundBegan>(event)) order += "round ";
-    if (const auto* phase = std::get_if<PhaseEntered>(&event))
-      order += std::string(name(phase->phase)) + " ";
-    if (const auto* ended = std::get_if<RoundEnded>(&event))
-      order += is_done(ended->record) ? "done " : "lost ";
-    if (std::holds_alternative<RunEnded>(event)) order += "end";
-  }
-  const std::string round = "round Advertise Share Check Upload Endorse Unmask Closed done ";
-  EXPECT_EQ(order, "run " + round + round + round + "end") << "the third one evaluates";
 }
 
 }  // namespace
