@@ -57,10 +57,6 @@ inline Limits endpoint_text() {
   return {.text = TextRule::kEndpoint};
 }
 
-inline std::vector<std::string_view> tasks() {
-  return {"sequence_classification", "token_classification", "causal_language_modeling"};
-}
-
 inline void append(std::vector<Field>& all, std::vector<Field> more) {
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }

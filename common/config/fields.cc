@@ -1,11 +1,14 @@
 #include "common/config/fields.h"
 
+#include <algorithm>
+
 #include "common/config/field_limits.h"
 #include "common/encoding/quantizer.h"
 #include "common/privacy/accounting/distributed_privacy.h"
 #include "common/privacy/accounting/mechanism.h"
 #include "common/privacy/mechanisms/adaptive_clip.h"
 #include "common/secagg/shared/graph.h"
+#include "common/tasks/registry.h"
 
 namespace sotto::config {
 
@@ -47,7 +50,7 @@ std::vector<Field> model_fields(ModelSection& s) {
 
 std::vector<Field> task_fields(TaskSection& s) {
   return {
-      {"task.type", &s.type, kRequired, one_of(tasks()), "What is learnt."},
+      {"task.type", &s.type, kRequired, one_of(tasks::task_names()), "What is learnt."},
       {"task.labels", &s.labels, kOptional, items(0, kMaxLabels),
        "Classification: the names of the classes in the order of their numbers, two at least, all "
        "different. Token classification: the kinds of entities, without B- and I-, one at least. "
@@ -268,8 +271,7 @@ std::vector<Field> evaluation_fields(EvaluationSection& s) {
 
 std::vector<Field> stopping_fields(StoppingSection& s) {
   return {
-      {"stopping.metric", &s.metric, kOptional,
-       one_of({"loss", "accuracy", "macro_f1", "perplexity"}),
+      {"stopping.metric", &s.metric, kOptional, one_of(tasks::figure_names()),
        "The federated metric that target and patience look at, and by which the best model is "
        "kept."},
       {"stopping.target", &s.target, kOptional, from_to(0, 1e9),
@@ -337,6 +339,16 @@ std::vector<Field> fields_of(JobConfig& job) {
   all.push_back({"seed", &job.seed, kOptional, from_to(0, kMaxExactInteger),
                  "Makes the initial model; noise and sampling never depend on it."});
   return all;
+}
+
+std::vector<Field> used_fields_of(JobConfig& job) {
+  std::vector<Field> fields = fields_of(job);
+  const std::vector<std::string_view> own = job.make_task()->own_settings();
+  std::erase_if(fields, [&](const Field& field) {
+    return field.path.starts_with("task.") && field.path != "task.type" &&
+           field.path != "task.labels" && std::ranges::find(own, field.path) == own.end();
+  });
+  return fields;
 }
 
 std::vector<Field> fields_of(FederationConfig& federation) {

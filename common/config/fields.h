@@ -49,6 +49,8 @@ struct Field {
 
 /// The tables, bound to an object that must outlive them.
 std::vector<Field> fields_of(JobConfig& job);
+/// The fields of the job that its task uses: keys under "task." may belong to other tasks.
+std::vector<Field> used_fields_of(JobConfig& job);
 std::vector<Field> fields_of(SiteConfig& site);
 std::vector<Field> fields_of(FederationConfig& federation);
 std::vector<Field> fields_of(RosterMember& member);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "common/base/range.h"
 #include "common/config/choices.h"
 #include "common/model/optimizers/server_optimizer.h"
+#include "common/tasks/task.h"
 
 namespace sotto::config {
 
@@ -26,12 +28,7 @@ struct ModelSection {
   static constexpr Range kMaxLength{.min = 2, .max = 4096};
 };
 
-struct TaskSection {
-  std::string type;                 // "sequence_classification", "token_classification",
-                                    // "causal_language_modeling"
-  std::vector<std::string> labels;  // names of the classes, at least 2, or of the kinds of
-                                    // entities, in index order; none for language
-};
+using TaskSection = tasks::TaskSettings;
 
 struct RoundsSection {
   std::uint32_t num_server_rounds = 1;
@@ -100,7 +97,7 @@ struct EvaluationSection {
 
 /// When a run ends before its last round.
 struct StoppingSection {
-  std::string metric = "loss";        // "loss", "accuracy", "macro_f1", "perplexity"
+  std::string metric = "loss";        // a figure of the task
   double target = 0;                  // ends when the metric is as good as this; 0 = no target
   std::uint32_t patience = 0;         // rounds without an improvement; 0 = any number
   double min_improvement = 0;         // less than this is none
@@ -137,24 +134,9 @@ struct JobConfig {
            local_training.local_steps;
   }
 
-  /// Whether texts are continued; else they are classified.
-  [[nodiscard]] bool is_language_modeling() const {
-    return task.type == "causal_language_modeling";
-  }
-
-  /// Whether every word of a text is classified, for the entities in it.
-  [[nodiscard]] bool is_token_classification() const { return task.type == "token_classification"; }
-
-  /// What the model's head tells apart, in the order of its outputs: the labels; for entities the
-  /// tags of IOB2: "O", then of every label its "B-" and its "I-".
-  [[nodiscard]] std::vector<std::string> classes() const {
-    if (!is_token_classification()) return task.labels;
-    std::vector<std::string> tags{"O"};
-    for (const std::string& label : task.labels)
-      for (const char* part : {"B-", "I-"})
-        tags.push_back(part + label);
-    return tags;
-  }
+  /// What `task` names, with the settings of this job. `task.type` is in the table of tasks, as it
+  /// is in every job that was parsed.
+  [[nodiscard]] std::unique_ptr<const tasks::Task> make_task() const;
 
   /// The whole resolved job, model.path left out, as JSON with sorted keys and no white space:
   /// what is hashed, sent, stored.

@@ -8,6 +8,7 @@
 #include "common/config/model_files.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/sign.h"
+#include "common/tasks/registry.h"
 
 namespace sotto::config {
 
@@ -25,33 +26,25 @@ void check_labels(const JobConfig& job, Mistakes& mistakes) {
   }
 }
 
-/// Who lists tags where kinds are asked for would train on B-B-PER.
-void check_kinds(const JobConfig& job, Mistakes& mistakes) {
-  if (job.task.labels.empty())
-    mistakes.add_unless_bad({"task.labels"}, "task.labels",
-                            "found 0; needed: the kinds of entities, as in [\"PER\", \"LOC\"]");
-  for (const std::string& label : job.task.labels) {
-    if (label == "O" || label.starts_with("B-") || label.starts_with("I-"))
-      mistakes.add_unless_bad({"task.labels"}, "task.labels",
-                              "\"" + label +
-                                  "\" is a tag; needed: the kinds of entities, as in \"PER\", from "
-                                  "which the tags O, B-PER, I-PER follow");
-    if (label.find(' ') != std::string::npos)
-      mistakes.add_unless_bad({"task.labels"}, "task.labels",
-                              "\"" + label + "\" holds a blank; data files could not name it");
+/// A setting of another task is not part of the canonical job, so it would be lost in silence.
+void check_settings_of_other_tasks(const JobConfig& job, Mistakes& mistakes) {
+  JobConfig given = job, defaults;
+  const std::vector<Field> all = fields_of(given), used = used_fields_of(given);
+  const std::vector<Field> unset = fields_of(defaults);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto is_this = [&](const Field& field) { return field.path == all[i].path; };
+    if (std::ranges::none_of(used, is_this) &&
+        canonical_text(value_of(all[i])) != canonical_text(value_of(unset[i])))
+      mistakes.add_unless_bad({"task.type", all[i].path}, all[i].path,
+                              "the task \"" + job.task.type + "\" has no such setting");
   }
 }
 
 void check_task(const JobConfig& job, Mistakes& mistakes) {
-  const bool language = job.is_language_modeling();
-  if (language && !job.task.labels.empty())
-    mistakes.add_unless_bad({"task.labels"}, "task.labels",
-                            "language modeling has no labels; allowed: none");
-  if (job.is_token_classification()) return check_kinds(job, mistakes);
-  if (!language && job.task.labels.size() < 2)
-    mistakes.add_unless_bad({"task.labels"}, "task.labels",
-                            "found " + std::to_string(job.task.labels.size()) +
-                                "; needed: the names of 2 classes or more");
+  if (!tasks::is_task(job.task.type)) return;  // noted when the field was read
+  check_settings_of_other_tasks(job, mistakes);
+  for (const tasks::SettingMistake& mistake : job.make_task()->mistakes())
+    mistakes.add_unless_bad({mistake.path}, mistake.path, mistake.text);
 }
 
 void check_lora(const JobConfig& job, Mistakes& mistakes) {
@@ -140,11 +133,11 @@ void check_training(const JobConfig& job, Mistakes& mistakes) {
 
 void check_stopping(const JobConfig& job, Mistakes& mistakes) {
   const std::string& metric = job.stopping.metric;
-  const bool of_language = metric == "perplexity";
-  const bool of_classes = metric == "macro_f1";
-  if (job.is_language_modeling() ? of_classes : of_language)
-    mistakes.add_unless_bad({"stopping.metric", "task.type"}, "stopping.metric",
-                            "found \"" + metric + "\", which this task does not have");
+  if (!tasks::is_task(job.task.type)) return;
+  for (const tasks::FigureKind& kind : job.make_task()->figures())
+    if (kind.name == metric) return;
+  mistakes.add_unless_bad({"stopping.metric", "task.type"}, "stopping.metric",
+                          "found \"" + metric + "\", which this task does not have");
 }
 
 void check_lists(const SitePolicy& policy, Mistakes& mistakes) {

@@ -2,6 +2,7 @@
 #include "common/base/ids.h"
 #include "common/config/field_limits.h"
 #include "common/privacy/accounting/mechanism.h"
+#include "common/tasks/registry.h"
 
 namespace sotto::config {
 
@@ -67,7 +68,7 @@ std::vector<Field> policy_fields(SitePolicy& s) {
 /// What the data may be used for, by whom, when and how long.
 std::vector<Field> use_fields(SitePolicy& s) {
   return {
-      {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks()),
+      {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks::task_names()),
        "Tasks that this data may be used for."},
       {"policy.allowed_models", &s.allowed_models, kOptional, items(0, 100),
        "Models that may be trained on this data: families (\"bert\", \"gpt2\", \"llama\", "

@@ -5,31 +5,19 @@
 #include <cmath>
 #include <limits>
 
-#include "common/job/evaluation_bounds.h"
 #include "common/privacy/mechanisms/noise_table.h"
 
 namespace sotto::run {
 
 namespace {
 
-constexpr std::size_t kLoss = 2, kPerLabel = 3;
-
-/// A metric's steps are so fine that a deviation of one sensitivity has this many at least, where
-/// the sensitivity does.
+/// The steps of a counter that is no exact count are so fine that a deviation of one sensitivity
+/// has this many at least, where the sensitivity does.
 constexpr std::uint64_t kSteps = 1024;
 
 /// How far sums of discrete Gaussians of a deviation of two steps and more are from one, over all
 /// metrics of a round: tau sqrt(d) with 16,383 members and 4,096 metrics is below this.
 constexpr double kDistance = 1e-10;
-
-/// The squared changes of all metrics by one example, each in units of its own largest one, add up
-/// to this at most. Units, right ones and loss are one each. Classification adds a true positive,
-/// or a false positive and a false negative instead of the right one. Of entities found + missed
-/// and found + wrong are at most the words, and the squares are largest where nothing is found.
-double largest_change(const config::JobConfig& job) {
-  if (job.is_language_modeling()) return 3;
-  return job.is_token_classification() ? 5 : 4;
-}
 
 /// `sensitivity` is what one example changes the metric by at most.
 codec::MetricNoise noise_of(double deviations, std::uint64_t sensitivity, std::uint64_t step) {
@@ -46,13 +34,15 @@ codec::MetricNoise noise_of(double deviations, std::uint64_t sensitivity, std::u
 std::vector<codec::MetricNoise> metric_noise(const config::JobConfig& job) {
   const double multiplier = job.evaluation.counter_noise_multiplier;
   if (!(multiplier > 0)) return {};
-  const double deviations = multiplier * std::sqrt(largest_change(job));
-  const std::uint64_t units = units_per_example(job);
-  const std::uint64_t loss = units * kMostLoss * 1000;
-  std::vector<codec::MetricNoise> noise(kPerLabel + 3 * job.task.labels.size(),
-                                        noise_of(deviations, units, 1));
-  noise[kLoss] =
-      noise_of(deviations, loss, std::bit_floor(std::max<std::uint64_t>(loss / kSteps, 1)));
+  const auto task = job.make_task();
+  const double deviations = multiplier * std::sqrt(task->largest_squared_change());
+  std::vector<codec::MetricNoise> noise;
+  for (const tasks::Counter& counter : task->counters()) {
+    const std::uint64_t sensitivity = task->units_per_example() * counter.most_steps();
+    const std::uint64_t step =
+        counter.scale > 1 ? std::bit_floor(std::max<std::uint64_t>(sensitivity / kSteps, 1)) : 1;
+    noise.push_back(noise_of(deviations, sensitivity, step));
+  }
   return noise;
 }
 

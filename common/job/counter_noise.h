@@ -11,7 +11,7 @@
 
 namespace sotto::run {
 
-/// Of each of metric_names(), before it is shared among a cohort; empty where the job asks for
+/// For each of Task::counters(), before it is shared among a cohort; empty where the job asks for
 /// none. Deviations are the multiplier times the most by which one example changes the metric,
 /// times the root of how many such changes one example makes at most, so that all metrics together
 /// are one Gaussian mechanism of that multiplier.

@@ -1,4 +1,4 @@
-// What the counters of an evaluation can be, from the job and from the sizes of evaluation splits
+// What the counters of an evaluation can be, from the task and from the sizes of evaluation splits
 // that the sites declared: the same functions at a site, for its own, and at the coordinator, for
 // the sum. They keep a sum possible, not true: docs/threat-model.md, "Poisoning".
 #pragma once
@@ -8,21 +8,17 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/config/evaluation_limits.h"
 #include "common/config/job.h"
-#include "common/job/plan.h"
 
 namespace sotto::run {
 
-using config::kMostLoss;
+/// No counter of so many units leaves 64 bits, nor does a sum over all labels of a job:
+/// tasks::Counter::most_steps() is at most kMostSteps.
+inline constexpr std::uint64_t kMostUnits = std::uint64_t{1} << 48;
+inline constexpr std::uint64_t kMostSteps = (std::uint64_t{1} << 15) - 1;
 
-/// Examples, tokens or words that one example of an evaluation split counts at most: one for
-/// classification, max_length - 1 predicted tokens for language modeling, max_length words for
-/// token classification.
-std::uint64_t units_per_example(const config::JobConfig& job);
-
-/// OK when `counts`, in the order of metric_names(), can be those of `declared` examples or fewer.
-/// The Error says which rule is broken and no count: it is for everybody.
+/// OK when `counts`, in the order of Task::counters(), can be those of `declared` examples or
+/// fewer. The Error names the rule that is broken and contains no count: it is public.
 Status check_counters(const config::JobConfig& job, std::span<const std::uint64_t> counts,
                       std::uint64_t declared);
 
@@ -37,7 +33,8 @@ Status keep_to_bounds(const config::JobConfig& job, std::vector<std::uint64_t>& 
 /// says why the round has none: its attempt carried no counters, nothing was evaluated, or the
 /// counters cannot be those of `declared` examples, and then all of them are void. Where the job
 /// has noise on its counters, they are numbers with a sign and are moved into their bounds instead.
-Result<Evaluation> read_counters(const config::JobConfig& job,
-                                 std::span<const std::uint64_t> counts, std::uint64_t declared);
+Result<tasks::Evaluation> read_counters(const config::JobConfig& job,
+                                        std::span<const std::uint64_t> counts,
+                                        std::uint64_t declared);
 
 }  // namespace sotto::run

@@ -55,12 +55,6 @@ Guarantee guarantee_of(const config::JobConfig& job, const StatementFacts& facts
   return out;
 }
 
-/// A short name of the unit, for the one sentence of an audit log.
-std::string unit_of(const config::JobConfig& job) {
-  if (job.is_language_modeling()) return "one line of text";
-  return job.is_token_classification() ? "one sentence" : "one labelled text";
-}
-
 StatementParagraph protection(const config::JobConfig& job) {
   const std::string title = "Who is protected, and against whom";
   if (job.differential_privacy.enabled) return {title, std::string(general_privacy_statement())};
@@ -72,21 +66,11 @@ StatementParagraph protection(const config::JobConfig& job) {
 }
 
 StatementParagraph unit(const config::JobConfig& job) {
-  std::string text;
-  if (job.is_language_modeling())
-    text =
-        "In this job (causal language modelling) one training example is one line of text. It is "
-        "cut at ";
-  else if (job.is_token_classification())
-    text =
-        "In this job (token classification) one training example is one sentence with the tags of "
-        "its words. It is cut at ";
-  else
-    text =
-        "In this job (sequence classification) one training example is one labelled text, which is "
-        "one line of the training file. It is cut at ";
+  const auto task = job.make_task();
   return {"What one training example is",
-          text + counted(job.model.max_length, "token") +
+          "In this job (" + std::string(task->title()) + ") one training example is " +
+              std::string(task->example_description()) + ". It is cut at " +
+              counted(job.model.max_length, "token") +
               ". Several examples from one person or one document are several examples: records "
               "are not grouped by person."};
 }
@@ -343,7 +327,7 @@ std::vector<std::pair<std::string, std::string>> statement_audit_fields(
   std::string sentence = "no differential privacy for a training example";
   if (job.differential_privacy.enabled) {
     const Guarantee g = guarantee_of(job, {});
-    sentence = "for one training example (" + unit_of(job) +
+    sentence = "for one training example (" + std::string(job.make_task()->example_noun()) +
                ") of a site, added or removed beside "
                "the declared size, over all rounds of the job: " +
                (g.epsilon ? "epsilon " + shown(*g.epsilon)

@@ -23,7 +23,20 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPeftPrefix = "base_model.model.";
 constexpr std::string_view kLoraA = ".lora_A.weight", kLoraB = ".lora_B.weight";
 
-Status copy_shape_and_vocabulary(const fs::path& source, const fs::path& folder) {
+/// The job's config.json with what its task adds to it.
+Status write_config(const config::JobConfig& job, const fs::path& folder) {
+  const fs::path source = fs::path(job.model.path) / "config.json";
+  SOTTO_ASSIGN_OR_RETURN(const Bytes text, journal::read_file(source, 1 << 20));
+  auto config = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) return Error{source.string() + ": is not a JSON object"};
+  config.merge_patch(nlohmann::ordered_json::parse(job.make_task()->saved_config()));
+  return journal::write_file_atomically(folder / "config.json",
+                                        {view_of(config.dump(2)), view_of("\n")},
+                                        journal::FileAccess::kEveryoneReads);
+}
+
+Status copy_shape_and_vocabulary(const config::JobConfig& job, const fs::path& folder) {
+  const fs::path source = job.model.path;
   std::error_code failed;
   fs::create_directories(folder, failed);
   if (failed) return Error{"cannot create " + folder.string() + ": " + failed.message()};
@@ -33,13 +46,13 @@ Status copy_shape_and_vocabulary(const fs::path& source, const fs::path& folder)
     fs::copy_file(source / file, folder / file, fs::copy_options::overwrite_existing, failed);
     if (failed) return Error{"cannot copy " + (source / file).string() + ": " + failed.message()};
   }
-  return {};
+  return job.make_task()->saved_config().empty() ? Status() : write_config(job, folder);
 }
 
 /// For a head of classes the library wants their names; they are metadata here.
 std::map<std::string, std::string> metadata_of(const config::JobConfig& job) {
   std::map<std::string, std::string> out{{"format", "pt"}, {"job", job.name}};
-  const std::vector<std::string> classes = job.classes();
+  const std::vector<std::string> classes = job.make_task()->classes();
   for (std::size_t i = 0; i < classes.size(); ++i)
     out["label." + std::to_string(i)] = classes[i];
   return out;
@@ -71,9 +84,7 @@ std::string adapter_config(const config::JobConfig& job, const FlatParameters& p
       if (p.name == std::string(head) + ".weight") heads.push_back(head);
   }
   const json out = {{"peft_type", "LORA"},
-                    {"task_type", job.is_language_modeling()      ? "CAUSAL_LM"
-                                  : job.is_token_classification() ? "TOKEN_CLS"
-                                                                  : "SEQ_CLS"},
+                    {"task_type", job.make_task()->peft_type()},
                     {"base_model_name_or_path", job.model.path},
                     {"r", job.lora.r},
                     {"lora_alpha", job.lora.alpha},
@@ -158,7 +169,7 @@ Tensor* find(std::map<std::string, Tensor>& tensors, const std::string& name) {
 
 Status save_model(const fs::path& folder, const config::JobConfig& job,
                   const FlatParameters& parameters) {
-  SOTTO_TRY(copy_shape_and_vocabulary(job.model.path, folder));
+  SOTTO_TRY(copy_shape_and_vocabulary(job, folder));
   if (job.lora.r == 0)
     return write_safetensors(folder / "model.safetensors", parameters, metadata_of(job));
   SOTTO_ASSIGN_OR_RETURN(const bool in_out, stores_in_out(job));
@@ -222,7 +233,7 @@ Result<FlatParameters> merged_model(const config::JobConfig& job,
 
 Status save_merged(const fs::path& folder, const config::JobConfig& job,
                    const FlatParameters& merged) {
-  SOTTO_TRY(copy_shape_and_vocabulary(job.model.path, folder));
+  SOTTO_TRY(copy_shape_and_vocabulary(job, folder));
   return write_safetensors(folder / "model.safetensors", merged, metadata_of(job));
 }
 

@@ -14,8 +14,12 @@ const duration = s => {
   const whole = Math.max(0, Math.round(s)), h = Math.floor(whole / 3600), m = Math.floor(whole / 60) % 60, two = n => String(n).padStart(2, "0");
   return h > 0 ? `${h}:${two(m)}:${two(whole % 60)}` : `${m}:${two(whole % 60)}`;
 };
-const isLanguage = e => e && e.perplexity !== undefined;
-const quality = e => !e ? "–" : isLanguage(e) ? e.perplexity.toFixed(2) : (100 * e.accuracy).toFixed(1) + " %";
+// The figure that the task is followed by, as status.headline describes it.
+const valueIn = (e, place) => place.split("/").slice(1).reduce((v, key) => v?.[key], e);
+const quality = e => {
+  const v = e && status ? valueIn(e, status.headline.place) : undefined;
+  return v === undefined ? "–" : status.headline.is_share ? (100 * v).toFixed(1) + " %" : Math.abs(v) < 1 ? String(+v.toPrecision(3)) : v.toFixed(2);
+};
 const epsilon = e => e === undefined ? "–" : e === null ? "unbounded" : e.toFixed(2);
 const total = record => Object.values(record.phase_s || {}).reduce((a, b) => a + b, 0);
 const node = (tag, text, attributes = {}) => {
@@ -155,7 +159,7 @@ function showPhases(s) {
 
 function showTiles(s) {
   const e = s.evaluation;
-  const tiles = [[isLanguage(e) ? "Held-out perplexity" : "Held-out accuracy", quality(e), e ? `loss ${e.loss.toFixed(3)}` : "no evaluation yet"]];
+  const tiles = [["Held-out " + s.headline.title, quality(e), e ? `loss ${e.loss.toFixed(3)}` : "no evaluation yet"]];
   if (s.epsilon !== undefined) tiles.push(["Epsilon of an example", epsilon(s.epsilon), `at delta ${s.delta.toExponential(0)}`]);
   if (s.participant_epsilon !== undefined) tiles.push(["Epsilon of a participant", epsilon(s.participant_epsilon), `at delta ${s.participant_delta.toExponential(0)}`]);
   tiles.push(["Uploaded", megabytes(s.uploaded_bytes), s.attempts_done > 0 ? megabytes(s.uploaded_bytes / (s.attempts_done + s.attempts_lost)) + " a round" : "so far"]);
@@ -224,12 +228,13 @@ function draw(id, type, data, y, stacked) {
 
 const line = (label, points, dash) => ({label, data: thin(points), borderColor: css("--accent"), backgroundColor: css("--accent"), borderDash: dash || [], borderWidth: 2, pointRadius: points.length > 40 ? 0 : 2, tension: 0});
 function drawCharts() {
-  const done = rounds.filter(r => r.status === "done"), evaluated = done.filter(r => r.evaluation), language = evaluated.some(r => isLanguage(r.evaluation));
-  setText("metric-title", language ? "Held-out perplexity" : "Held-out accuracy");
-  setText("metric-head", language ? "Perplexity" : "Accuracy");
-  const metric = key => evaluated.map(r => ({x: r.evaluated_round, y: r.evaluation[key]}));
-  draw("chart-metric", "line", {datasets: [line(language ? "perplexity" : "accuracy", metric(language ? "perplexity" : "accuracy"))]}, v => language ? v.toFixed(1) : (100 * v).toFixed(0) + " %", false);
-  draw("chart-loss", "line", {datasets: [line("loss", metric("loss"))]}, v => v.toFixed(2), false);
+  if (!status) return;
+  const done = rounds.filter(r => r.status === "done"), evaluated = done.filter(r => r.evaluation), headline = status.headline;
+  setText("metric-title", "Held-out " + headline.title);
+  setText("metric-head", headline.title[0].toUpperCase() + headline.title.slice(1));
+  const metric = place => evaluated.map(r => ({x: r.evaluated_round, y: valueIn(r.evaluation, place)}));
+  draw("chart-metric", "line", {datasets: [line(headline.title, metric(headline.place))]}, v => headline.is_share ? (100 * v).toFixed(0) + " %" : String(+v.toPrecision(3)), false);
+  draw("chart-loss", "line", {datasets: [line("loss", metric("/loss"))]}, v => v.toFixed(2), false);
   const spent = key => done.filter(r => r[key] != null && !r.closing_evaluation).map(r => ({x: r.server_round, y: r[key]}));
   const example = spent("epsilon"), participant = spent("participant_epsilon");
   el("epsilon-card").hidden = example.length + participant.length === 0;

@@ -72,14 +72,10 @@ void add_members(PrometheusText& out, const std::vector<MemberStatus>& members) 
 }
 
 void add_results(PrometheusText& out, const RunStatus& s) {
-  if (s.evaluation) {
-    out.gauge("sotto_evaluation_loss", "Mean held-out loss.").sample(s.evaluation->loss);
-    out.gauge("sotto_evaluation_accuracy", "Held-out accuracy.").sample(s.evaluation->accuracy);
-    out.gauge("sotto_evaluation_macro_f1", "Held-out macro F1.").sample(s.evaluation->macro_f1);
-    if (s.evaluation->perplexity > 0)
-      out.gauge("sotto_evaluation_perplexity", "Held-out perplexity.")
-          .sample(s.evaluation->perplexity);
-  }
+  if (s.evaluation)
+    for (const tasks::Figure& figure : s.evaluation->figures)
+      out.gauge("sotto_evaluation_" + std::string(figure.kind.name), figure.kind.help)
+          .sample(figure.value);
   if (s.epsilon)
     out.gauge("sotto_epsilon", "Example-level epsilon spent, at the job's delta.")
         .sample(*s.epsilon);

@@ -219,6 +219,7 @@ RunStatus Coordinator::Impl::status(TimePoint now) const {
       .detail = detail,
       .server_round = folder.checkpoint.finished_rounds,
       .num_server_rounds = job().rounds.num_server_rounds,
+      .headline = job().make_task()->headline(),
       .evaluation = training.evaluation(),
       .epsilon = training.epsilon(),
       .delta = job().differential_privacy.target_delta,

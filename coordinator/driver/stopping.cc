@@ -4,39 +4,29 @@
 
 namespace sotto::coordinator {
 
-namespace {
-
-double value_of(const run::Evaluation& evaluation, const std::string& metric) {
-  if (metric == "accuracy") return evaluation.accuracy;
-  if (metric == "macro_f1") return evaluation.macro_f1;
-  if (metric == "perplexity") return evaluation.perplexity;
-  return evaluation.loss;
-}
-
-}  // namespace
-
-bool StoppingRules::less_is_better() const {
-  return section_.metric == "loss" || section_.metric == "perplexity";
+StoppingRules::StoppingRules(const config::JobConfig& job) : section_(job.stopping) {
+  for (const tasks::FigureKind& kind : job.make_task()->figures())
+    if (kind.name == section_.metric) less_is_better_ = kind.less_is_better;
 }
 
 bool StoppingRules::reaches_target(double value) const {
   if (section_.target == 0) return false;
-  return less_is_better() ? value <= section_.target : value >= section_.target;
+  return less_is_better_ ? value <= section_.target : value >= section_.target;
 }
 
-bool StoppingRules::improves(const run::Evaluation& evaluation, std::uint64_t evaluated_round,
+bool StoppingRules::improves(const tasks::Evaluation& evaluation, std::uint64_t evaluated_round,
                              BestSoFar& best) const {
-  const double value = value_of(evaluation, section_.metric);
-  const double gain = less_is_better() ? best.value - value : value - best.value;
+  const double value = evaluation.value(section_.metric);
+  const double gain = less_is_better_ ? best.value - value : value - best.value;
   if (best.known && !(gain > 0 && gain >= section_.min_improvement)) return false;
   best = {.value = value, .evaluated_round = evaluated_round, .known = true};
   return true;
 }
 
-std::optional<std::string> StoppingRules::after_evaluation(const run::Evaluation& evaluation,
+std::optional<std::string> StoppingRules::after_evaluation(const tasks::Evaluation& evaluation,
                                                            std::uint64_t evaluated_round,
                                                            const BestSoFar& best) const {
-  const double value = value_of(evaluation, section_.metric);
+  const double value = evaluation.value(section_.metric);
   if (reaches_target(value))
     return fmt::format("{} is {:.4g} after round {}; the target was {:.4g}", section_.metric, value,
                        evaluated_round, section_.target);
@@ -48,7 +38,7 @@ std::optional<std::string> StoppingRules::after_evaluation(const run::Evaluation
 }
 
 std::optional<std::string> StoppingRules::after_round(
-    const std::optional<run::Evaluation>& evaluation, std::uint64_t evaluated_round,
+    const std::optional<tasks::Evaluation>& evaluation, std::uint64_t evaluated_round,
     const BestSoFar& best, double wall_s) const {
   if (evaluation)
     if (auto why = after_evaluation(*evaluation, evaluated_round, best)) return why;

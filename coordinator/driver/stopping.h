@@ -9,7 +9,6 @@
 #include <string>
 
 #include "common/config/job.h"
-#include "common/job/plan.h"
 
 namespace sotto::coordinator {
 
@@ -28,30 +27,30 @@ struct EarlyEnd {
 
 class StoppingRules {
  public:
-  explicit StoppingRules(const config::JobConfig& job) : section_(job.stopping) {}
+  explicit StoppingRules(const config::JobConfig& job);
 
   /// True when `evaluation`, of the model after `evaluated_round`, is better than anything before
   /// by at least min_improvement; `best` is then that.
-  bool improves(const run::Evaluation& evaluation, std::uint64_t evaluated_round,
+  bool improves(const tasks::Evaluation& evaluation, std::uint64_t evaluated_round,
                 BestSoFar& best) const;
 
   /// The rule that ends the run after a round; nothing while it goes on. `best` as improves() left
   /// it, `evaluation` of the model that the round began with. After a round without an evaluation,
   /// or with a void one, neither target nor patience ends the run.
   [[nodiscard]] std::optional<std::string> after_round(
-      const std::optional<run::Evaluation>& evaluation, std::uint64_t evaluated_round,
+      const std::optional<tasks::Evaluation>& evaluation, std::uint64_t evaluated_round,
       const BestSoFar& best, double wall_s) const;
 
   [[nodiscard]] bool when_budget_spent() const { return section_.when_budget_spent; }
 
  private:
-  [[nodiscard]] bool less_is_better() const;
   [[nodiscard]] bool reaches_target(double value) const;
-  [[nodiscard]] std::optional<std::string> after_evaluation(const run::Evaluation& evaluation,
+  [[nodiscard]] std::optional<std::string> after_evaluation(const tasks::Evaluation& evaluation,
                                                             std::uint64_t evaluated_round,
                                                             const BestSoFar& best) const;
 
   config::StoppingSection section_;
+  bool less_is_better_ = true;
 };
 
 }  // namespace sotto::coordinator

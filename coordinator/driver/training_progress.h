@@ -42,7 +42,7 @@ class TrainingProgress {
   [[nodiscard]] std::uint64_t trained_rounds() const;
 
   /// Of the newest finished round's sum; nothing where that one has none.
-  [[nodiscard]] const std::optional<run::Evaluation>& evaluation() const { return evaluation_; }
+  [[nodiscard]] const std::optional<tasks::Evaluation>& evaluation() const { return evaluation_; }
 
   /// Example-level, at the job's delta, of all attempts in which a site may have been charged.
   [[nodiscard]] std::optional<double> epsilon() const;
@@ -69,7 +69,7 @@ class TrainingProgress {
   run::PublicEpsilon epsilon_;
   mutable std::optional<KnownEpsilon> known_;  // it takes up to a tenth of a second to compute
   StoppingRules stopping_;
-  std::optional<run::Evaluation> evaluation_;
+  std::optional<tasks::Evaluation> evaluation_;
 };
 
 }  // namespace sotto::coordinator

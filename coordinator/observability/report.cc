@@ -1,5 +1,6 @@
 #include "coordinator/observability/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <map>
@@ -14,9 +15,9 @@
 #include "common/base/result.h"
 #include "common/config/parse.h"
 #include "common/job/counter_noise.h"
-#include "common/job/plan.h"
 #include "common/job/privacy_statement.h"
 #include "common/storage/atomic_file.h"
+#include "common/tasks/registry.h"
 #include "coordinator/observability/run_report.h"
 #include "coordinator/protocol/round.h"
 
@@ -80,9 +81,26 @@ json last_evaluated(const std::vector<json>& rounds) {
   return json::object();
 }
 
-/// The micro average's F1 of an evaluation of entities; null of others.
-json entity_f1(const json& evaluation) {
-  return evaluation.contains("entities") ? evaluation["entities"]["micro"]["f1"] : json();
+/// The figure in an object "evaluation"; null where it has none.
+json figure_in(const json& evaluation, const tasks::FigureKind& kind) {
+  return evaluation.value(json::json_pointer(std::string(kind.place)), json());
+}
+
+/// Writes the figures of an evaluation under their names with `suffix` added. Those of other tasks
+/// are null, so that the same keys exist for every task.
+void add_figures(json& summary, const tasks::Task& task, const json& evaluation,
+                 const std::string& suffix) {
+  for (const std::string_view name : tasks::figure_names())
+    summary[std::string(name) + suffix] = nullptr;
+  for (const tasks::FigureKind& kind : task.figures())
+    summary[std::string(kind.name) + suffix] = figure_in(evaluation, kind);
+}
+
+/// The key under which the figure of Task::constant_answer() is written.
+std::string constant_key(const tasks::Task& task) {
+  const auto constant = task.constant_answer();
+  return constant ? std::string(task.figures().front().name).append(constant->suffix)
+                  : std::string();
 }
 
 struct Mean {
@@ -99,21 +117,25 @@ struct Mean {
   }
 };
 
-void add_alone(json& summary, const std::vector<std::filesystem::path>& files) {
-  Mean accuracy, macro_f1, entity_f1, perplexity, majority;
-  for (const auto& file : files) {
-    const json alone = parse(read_text(file), file, 1);
-    accuracy.add(alone.at("accuracy"));
-    macro_f1.add(alone.at("macro_f1"));
-    if (const json f = alone.value("entity_f1", json()); !f.is_null()) entity_f1.add(f);
-    if (const json p = alone.value("perplexity", json()); !p.is_null()) perplexity.add(p);
-    majority.add(alone.at("accuracy_majority"));
+/// The mean over the participants of every figure.
+void add_alone(json& summary, const tasks::Task& task,
+               const std::vector<std::filesystem::path>& files) {
+  std::map<std::string, Mean> means;
+  const auto add = [&means](const json& alone, const std::string& from, const std::string& to) {
+    Mean& mean = means[to];
+    if (const json value = alone.value(from, json()); !value.is_null()) mean.add(value);
+  };
+  const std::string constant = constant_key(task);
+  std::vector<json> all(1, json::object());  // the keys exist without files too
+  for (const auto& file : files)
+    all.push_back(parse(read_text(file), file, 1));
+  for (const json& alone : all) {
+    for (const std::string_view name : tasks::figure_names())
+      add(alone, std::string(name), std::string(name) + "_alone");
+    if (!constant.empty()) add(alone, constant, constant);
   }
-  summary["accuracy_alone"] = accuracy.value();
-  summary["macro_f1_alone"] = macro_f1.value();
-  summary["entity_f1_alone"] = entity_f1.value();
-  summary["perplexity_alone"] = perplexity.value();
-  summary["accuracy_majority"] = majority.value();
+  for (const auto& [key, mean] : means)
+    summary[key] = mean.value();
 }
 
 void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledgers) {
@@ -165,25 +187,17 @@ run::StatementFacts facts_of(const std::vector<json>& rounds) {
   return facts;
 }
 
-json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
-               const std::vector<json>& non_private) {
-  const config::JobConfig job = job_of(inputs.run / "job.json");
+json summarise(const config::JobConfig& job, const ReportInputs& inputs,
+               const std::vector<json>& rounds, const std::vector<json>& non_private) {
+  const auto task = job.make_task();
   const json evaluated = last_evaluated(rounds);
   const json evaluation = evaluated.value("evaluation", json::object());
   json summary = {
       {"job", job.name},
-      {"accuracy", evaluation.value("accuracy", json())},
-      {"macro_f1", evaluation.value("macro_f1", json())},
-      {"perplexity", evaluation.value("perplexity", json())},
-      {"perplexity_non_private", nullptr},
       {"entities", evaluation.value("entities", json())},
-      {"entity_f1", entity_f1(evaluation)},
-      {"entity_f1_non_private", nullptr},
       {"declared_evaluation_examples", evaluated.value("declared_evaluation_examples", 0)},
       {"closing_evaluation", evaluated.value("closing_evaluation", false)},
       {"evaluated_round", evaluated.value("evaluated_round", json())},
-      {"accuracy_non_private", nullptr},
-      {"macro_f1_non_private", nullptr},
       {"delta", job.differential_privacy.target_delta},
       {"participants", rounds.back().value("cohort", 0)},
       {"wall_s", rounds.back().value("wall_s", 0.0)}};
@@ -202,14 +216,10 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
   summary["phase_s"] = phases;
   summary["upload_bytes"] = upload;
   summary["upload_bytes_per_value"] = values > 0 ? upload / values : 0;
-  if (!non_private.empty()) {
-    const json e = last_evaluated(non_private).value("evaluation", json::object());
-    summary["accuracy_non_private"] = e.value("accuracy", json());
-    summary["macro_f1_non_private"] = e.value("macro_f1", json());
-    summary["perplexity_non_private"] = e.value("perplexity", json());
-    summary["entity_f1_non_private"] = entity_f1(e);
-  }
-  add_alone(summary, inputs.alone);
+  add_figures(summary, *task, evaluation, "");
+  add_figures(summary, *task, last_evaluated(non_private).value("evaluation", json::object()),
+              "_non_private");
+  add_alone(summary, *task, inputs.alone);
   add_epsilon(summary, inputs.ledgers);
   add_participant_level(summary, job, rounds);
   add_evaluation_privacy(summary, job, rounds);
@@ -218,31 +228,16 @@ json summarise(const ReportInputs& inputs, const std::vector<json>& rounds,
   return summary;
 }
 
-std::string percent(const json& value) {
-  return value.is_null() ? "–" : fmt::format("{:.1f} %", 100 * value.get<double>());
-}
-
-std::string number(const json& value) {
-  return value.is_null() ? "–" : fmt::format("{:.2f}", value.get<double>());
+/// A cell of a table.
+std::string cell(const tasks::FigureKind& kind, const json& value) {
+  return value.is_null() ? "–" : shown(kind, value.get<double>());
 }
 
 std::string bounded(const json& epsilon) {
   return epsilon.is_null() ? "unbounded" : fmt::format("{:.3f}", epsilon.get<double>());
 }
 
-/// What stands beside the accuracy: it depends on the task.
-struct Figure {
-  std::string key;
-  const char* title;
-};
-
-Figure figure_of(const json& s) {
-  if (!s["perplexity"].is_null()) return {"perplexity", "perplexity"};
-  if (!s["entities"].is_null()) return {"entity_f1", "entity F1"};
-  return {"macro_f1", "macro F1"};
-}
-
-run::EntityScore score_of(const json& s) {
+tasks::EntityScore score_of(const json& s) {
   return {.precision = s.at("precision"),
           .recall = s.at("recall"),
           .f1 = s.at("f1"),
@@ -250,19 +245,41 @@ run::EntityScore score_of(const json& s) {
 }
 
 /// Back from what metrics.jsonl says.
-run::EntityReport entities_of(const json& s) {
-  run::EntityReport report{.labels = {},
-                           .micro = score_of(s.at("micro")),
-                           .macro = score_of(s.at("macro")),
-                           .weighted = score_of(s.at("weighted"))};
+tasks::EntityReport entities_of(const json& s) {
+  tasks::EntityReport report{.labels = {},
+                             .micro = score_of(s.at("micro")),
+                             .macro = score_of(s.at("macro")),
+                             .weighted = score_of(s.at("weighted"))};
   for (const json& label : s.at("labels"))
     report.labels.emplace_back(label.at("label"), score_of(label));
   return report;
 }
 
-std::string make_table(const json& s) {
-  const Figure figure = figure_of(s);
-  const bool language = figure.key == "perplexity";
+/// The figures of every model that is compared: two columns.
+std::string table_of_figures(const tasks::Task& task, const json& s) {
+  const std::vector<tasks::FigureKind> kinds = task.figures();
+  const tasks::FigureKind &first = kinds.at(0), &second = kinds.at(1);
+  // The column of a longer title is wider.
+  const std::size_t width = std::max<std::size_t>(10, first.title.size() + 2);
+  std::string out =
+      fmt::format("  {:<46}{:>{}}{:>12}\n", "held-out", first.title, width, second.title);
+  const auto row = [&](const std::string& what, const json& a, const json& b) {
+    if (!a.is_null())
+      out += fmt::format("  {:<46}{:>{}}{:>12}\n", what, cell(first, a), width, cell(second, b));
+  };
+  const auto model = [&](const char* what, const std::string& suffix) {
+    row(what, s[std::string(first.name) + suffix], s[std::string(second.name) + suffix]);
+  };
+  model("federation, private", "");
+  model("federation without differential privacy", "_non_private");
+  model("each participant alone, same privacy (mean)", "_alone");
+  if (const auto constant = task.constant_answer())
+    row(fmt::format("{} of each participant (mean)", constant->title), s[constant_key(task)],
+        json());
+  return out;
+}
+
+std::string make_table(const tasks::Task& task, const json& s) {
   std::string out = fmt::format(
       "{}: {} participants, {} rounds, {:.0f} s, {} held-out examples declared\n\n",
       s["job"].get<std::string>(), s["participants"].get<int>(), s["rounds"].get<int>(),
@@ -271,17 +288,7 @@ std::string make_table(const json& s) {
     out += fmt::format(
         "  There is no closing evaluation; the figures are of the model after round {}.\n\n",
         s["evaluated_round"].get<std::uint64_t>());
-  out += fmt::format("  {:<46}{:>10}{:>12}\n", "held-out", "accuracy", figure.title);
-  const auto row = [&](const char* what, const std::string& which) {
-    const json &accuracy = s["accuracy" + which], second = s.value(figure.key + which, json());
-    if (!accuracy.is_null())
-      out += fmt::format("  {:<46}{:>10}{:>12}\n", what, percent(accuracy),
-                         language ? number(second) : percent(second));
-  };
-  row("federation, private", "");
-  row("federation without differential privacy", "_non_private");
-  row("each participant alone, same privacy (mean)", "_alone");
-  if (!language) row("majority class of each participant (mean)", "_majority");
+  out += table_of_figures(task, s);
   if (!s["entities"].is_null() && s["closing_evaluation"].get<bool>())
     out += "\n" + entity_table(entities_of(s["entities"])) + "\n";
   if (!s["epsilon"].empty()) {
@@ -344,6 +351,20 @@ std::string make_page(const json& data) {
   return page;
 }
 
+/// What the page needs to know of a task to show its figures.
+json description_of(const tasks::Task& task) {
+  json figures = json::array();
+  for (const tasks::FigureKind& kind : task.figures())
+    figures.push_back({{"name", kind.name},
+                       {"title", kind.title},
+                       {"place", kind.place},
+                       {"is_share", kind.is_share}});
+  json out = {{"figures", figures}, {"constant", nullptr}};
+  if (const auto constant = task.constant_answer())
+    out["constant"] = {{"key", constant_key(task)}, {"title", constant->title}};
+  return out;
+}
+
 void write(const std::filesystem::path& file, const std::string& text) {
   if (Status s = journal::write_file_atomically(file, {view_of(text)},
                                                 journal::FileAccess::kEveryoneReads);
@@ -357,11 +378,15 @@ Report make_report(const ReportInputs& inputs) {
   const std::vector<json> rounds = done_rounds(inputs.run);
   const std::vector<json> baseline =
       inputs.non_private ? done_rounds(*inputs.non_private) : std::vector<json>{};
-  const json summary = summarise(inputs, rounds, baseline);
+  const config::JobConfig job = job_of(inputs.run / "job.json");
+  const auto task = job.make_task();
+  const json summary = summarise(job, inputs, rounds, baseline);
   write(inputs.run / "summary.json", summary.dump(2) + "\n");
-  write(inputs.run / "report.html",
-        make_page({{"summary", summary}, {"rounds", rounds}, {"non_private_rounds", baseline}}));
-  return {.summary_json = summary.dump(2), .table = make_table(summary)};
+  write(inputs.run / "report.html", make_page({{"summary", summary},
+                                               {"task", description_of(*task)},
+                                               {"rounds", rounds},
+                                               {"non_private_rounds", baseline}}));
+  return {.summary_json = summary.dump(2), .table = make_table(*task, summary)};
 }
 
 }  // namespace sotto::coordinator

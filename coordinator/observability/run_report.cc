@@ -18,13 +18,13 @@ using nlohmann::json;
 /// rounds anybody could read what a member has that was in one of them alone.
 enum class Counts : std::uint8_t { kLeftOut, kTold };
 
-json as_json(const run::EntityScore& s, Counts counts) {
+json as_json(const tasks::EntityScore& s, Counts counts) {
   json out = {{"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
   if (counts == Counts::kTold) out["support"] = s.support;
   return out;
 }
 
-json as_json(const run::EntityReport& r, Counts counts) {
+json as_json(const tasks::EntityReport& r, Counts counts) {
   json labels = json::array();  // in the job's order, which an object would lose
   for (const auto& [label, score] : r.labels) {
     labels.push_back(as_json(score, counts));
@@ -36,21 +36,35 @@ json as_json(const run::EntityReport& r, Counts counts) {
           {"weighted", as_json(r.weighted, counts)}};
 }
 
-json as_json(const run::Evaluation& e, Counts counts = Counts::kLeftOut) {
-  json out = {{"accuracy", e.accuracy}, {"loss", e.loss}, {"macro_f1", e.macro_f1}};
-  if (e.perplexity > 0) out["perplexity"] = e.perplexity;
+/// A figure that is part of a table is written there alone.
+json as_json(const tasks::Evaluation& e, Counts counts = Counts::kLeftOut) {
+  json out = json::object();
+  for (const tasks::Figure& figure : e.figures)
+    if (figure.kind.place.rfind('/') == 0) out[std::string(figure.kind.name)] = figure.value;
   if (e.entities) out["entities"] = as_json(*e.entities, counts);
   return out;
 }
 
-/// The one figure that people follow, from an evaluation as as_json() writes it.
-std::string quality(const json& evaluation) {
-  if (evaluation.contains("perplexity"))
-    return fmt::format("perplexity {:.2f}", evaluation.value("perplexity", 0.0));
-  if (evaluation.contains("entities"))
-    return fmt::format("entity F1 {:.1f} %",
-                       100 * evaluation["entities"]["micro"].value("f1", 0.0));
-  return fmt::format("accuracy {:.1f} %", 100 * evaluation.value("accuracy", 0.0));
+/// What a reader of evaluations needs to find and to show the figure.
+json as_json(const tasks::FigureKind& kind) {
+  return {{"title", kind.title}, {"place", kind.place}, {"is_share", kind.is_share}};
+}
+
+/// "accuracy 81.2 %"
+std::string in_words(const tasks::FigureKind& kind, double value) {
+  return std::string(kind.title) + " " + shown(kind, value);
+}
+
+/// The same from status.json.
+std::string headline_of(const json& headline, const json& evaluation) {
+  const std::string title = headline.value("title", "");
+  const json::json_pointer place(headline.value("place", ""));
+  return in_words({.title = title, .is_share = headline.value("is_share", false)},
+                  evaluation.value(place, 0.0));
+}
+
+std::string headline_of(const tasks::Evaluation& e) {
+  return in_words(e.headline, e.value(e.headline.name));
 }
 
 /// JSON has no infinity: null says that there is no bound.
@@ -200,6 +214,7 @@ std::string to_json(const RunStatus& s) {
               {"cohort", s.cohort},
               {"upload_bytes", s.upload_bytes},
               {"delta", s.delta}};
+  out["headline"] = as_json(s.headline);
   if (s.evaluation) out["evaluation"] = as_json(*s.evaluation);
   if (s.epsilon) out["epsilon"] = *s.epsilon;
   if (s.participant_epsilon) {
@@ -246,7 +261,7 @@ std::string console_line(const RunStatus& s) {
   if (s.phase) line += fmt::format(" · {} {}/{}", name(*s.phase), s.done, s.cohort);
   if (s.upload_bytes > 0)
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(s.upload_bytes) / 1e6);
-  if (s.evaluation) line += " · " + quality(as_json(*s.evaluation));
+  if (s.evaluation) line += " · " + headline_of(*s.evaluation);
   if (s.epsilon) line += fmt::format(" · epsilon {:.2f}", *s.epsilon);
   if (s.participant_epsilon)
     line += fmt::format(" · participant epsilon {:.2f}", *s.participant_epsilon);
@@ -267,7 +282,7 @@ std::string round_line(const RoundRecord& r, const RunStatus& s) {
   if (r.upload_bytes > 0)
     line += fmt::format(" · {:.2f} MB up", static_cast<double>(r.upload_bytes) / 1e6);
   if (r.evaluation) {
-    line += fmt::format(" · held-out {} (after round {})", quality(as_json(*r.evaluation)),
+    line += fmt::format(" · held-out {} (after round {})", headline_of(*r.evaluation),
                         r.server_round - 1);
   }
   if (!r.no_evaluation.empty()) line += " · no evaluation (" + r.no_evaluation + ")";
@@ -281,10 +296,10 @@ std::string round_line(const RoundRecord& r, const RunStatus& s) {
   return line;
 }
 
-std::string entity_table(const run::EntityReport& report) {
+std::string entity_table(const tasks::EntityReport& report) {
   std::string out = fmt::format("  {:<28}{:>10}{:>10}{:>10}{:>10}", "entities", "precision",
                                 "recall", "F1", "support");
-  const auto row = [&out](const std::string& what, const run::EntityScore& s) {
+  const auto row = [&out](const std::string& what, const tasks::EntityScore& s) {
     out += fmt::format("\n  {:<28}{:>8.1f} %{:>8.1f} %{:>8.1f} %{:>10}", what, 100 * s.precision,
                        100 * s.recall, 100 * s.f1, s.support);
   };
@@ -304,7 +319,8 @@ std::string describe_status(const std::string& status_json) {
   if (!s.value("phase", "").empty())
     out +=
         fmt::format(", {} {}/{}", s.value("phase", ""), s.value("done", 0), s.value("cohort", 0));
-  if (s.contains("evaluation")) out += ", held-out " + quality(s["evaluation"]);
+  if (s.contains("evaluation") && s.contains("headline"))
+    out += ", held-out " + headline_of(s["headline"], s["evaluation"]);
   if (s.contains("epsilon"))
     out += fmt::format(", epsilon {:.2f} at delta {:g}", s.value("epsilon", 0.0),
                        s.value("delta", 0.0));

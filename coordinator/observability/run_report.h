@@ -13,6 +13,7 @@
 #include "common/base/ids.h"
 #include "common/encoding/noisy_encoding.h"
 #include "common/job/plan.h"
+#include "common/tasks/task.h"
 #include "common/wire/messages.h"
 #include "coordinator/protocol/phase.h"
 
@@ -34,7 +35,7 @@ struct RoundRecord {
   std::uint32_t survivors = 0;
   /// Of the model that the round started from, summed over the survivors' declared evaluation
   /// splits.
-  std::optional<run::Evaluation> evaluation;
+  std::optional<tasks::Evaluation> evaluation;
   std::string no_evaluation;          // why a done round has none
   std::uint64_t evaluated_round = 0;  // the round after which the model was that
   /// What the survivors declared as the sizes of their evaluation splits: public, and all that is
@@ -113,7 +114,8 @@ struct RunStatus {
   std::uint32_t done = 0;
   std::uint32_t cohort = 0;
   std::uint64_t upload_bytes = 0;
-  std::optional<run::Evaluation> evaluation;
+  tasks::FigureKind headline{};  // what the task is followed by, before there is an evaluation too
+  std::optional<tasks::Evaluation> evaluation;
   std::optional<double> epsilon;
   double delta = 0;
   std::optional<double> participant_epsilon;
@@ -163,7 +165,7 @@ std::string console_line(const RunStatus& status);
 /// evaluation with the table of its entities.
 std::string round_line(const RoundRecord& record, const RunStatus& status);
 /// Precision, recall, F1 and support of every kind of entity and of their averages, a line each.
-std::string entity_table(const run::EntityReport& report);
+std::string entity_table(const tasks::EntityReport& report);
 /// status.json for people, several lines.
 std::string describe_status(const std::string& status_json);
 /// The value at "a.b" of a JSON object, strings without quotes. Throws StartupError when there is

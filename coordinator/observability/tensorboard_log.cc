@@ -105,11 +105,9 @@ void TensorboardLog::append(const RoundRecord& r, std::uint64_t unix_s) {
     scalars.emplace_back("privacy/participant_epsilon", *r.participant_epsilon);
   write_scalars(r.server_round, unix_s, scalars);
   if (!r.evaluation) return;
-  scalars = {{"evaluation/loss", r.evaluation->loss},
-             {"evaluation/accuracy", r.evaluation->accuracy},
-             {"evaluation/macro_f1", r.evaluation->macro_f1}};
-  if (r.evaluation->perplexity > 0)
-    scalars.emplace_back("evaluation/perplexity", r.evaluation->perplexity);
+  scalars.clear();
+  for (const tasks::Figure& figure : r.evaluation->figures)
+    scalars.emplace_back("evaluation/" + std::string(figure.kind.name), figure.value);
   write_scalars(r.evaluated_round, unix_s, scalars);
 }
 

@@ -9,9 +9,9 @@
 #include "common/config/model_files.h"
 #include "common/job/collusion.h"
 #include "common/job/participant_privacy.h"
-#include "common/job/plan.h"
 #include "common/job/privacy_statement.h"
 #include "common/privacy/accounting/accountant.h"
+#include "common/tasks/words.h"
 #include "participant/admission/job_kind.h"
 
 namespace sotto::participant {
@@ -19,18 +19,12 @@ namespace sotto::participant {
 namespace {
 
 using nlohmann::json;
+using tasks::list_of;
 
 std::string shown(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.4g", value);
   return std::isfinite(value) ? text : "without bound";
-}
-
-std::string list_of(const std::vector<std::string>& items, std::size_t most) {
-  std::string out;
-  for (std::size_t i = 0; i < items.size() && i < most; ++i)
-    out += (i == 0 ? "" : ", ") + items[i];
-  return items.size() > most ? out + " and " + std::to_string(items.size() - most) + " more" : out;
 }
 
 /// Rounds in which something is sent: the closing evaluation is one.
@@ -50,13 +44,7 @@ Result<std::optional<double>> epsilon_of_round(const ExplainedJob& e) {
 std::string learning(const ExplainedJob& e) {
   const config::JobConfig& job = e.job;
   std::string out = "What it would learn\n";
-  if (job.is_language_modeling())
-    out += "  To go on with texts, word by word.\n";
-  else if (job.is_token_classification())
-    out += "  To find entities in texts: " + list_of(job.task.labels, 10) + ".\n";
-  else
-    out += "  To tell " + std::to_string(job.task.labels.size()) +
-           " classes of texts apart: " + list_of(job.task.labels, 10) + ".\n";
+  out += "  " + job.make_task()->purpose() + "\n";
   out += "  The model's digest is " + to_hex(config::model_digest(job.model)) + ".\n";
   const auto& model = e.assessment.context.model;
   if (!model) return out;
@@ -108,7 +96,7 @@ std::string published(const ExplainedJob& e) {
   return "What others would see\n"
          "  Everybody in the federation: the model after each round, and sums over all sites of a "
          "round of " +
-         list_of(run::metric_names(e.job), 3) +
+         list_of(e.job.make_task()->counter_names(), 3) +
          ",\n  counted on this site's evaluation split, once a round" +
          (e.job.evaluation.counter_noise_multiplier > 0 ? " and with noise of every site" : "") +
          "; that this site takes part, and when.\n";
@@ -259,7 +247,7 @@ Result<std::string> to_json(const ExplainedJob& e) {
               {"task", e.job.task.type},
               {"protects", protected_unit(e.job)},
               {"privacy_statement", json::parse(run::to_json(statement(e)))},
-              {"metrics", run::metric_names(e.job)},
+              {"metrics", e.job.make_task()->counter_names()},
               {"model_digest", to_hex(config::model_digest(e.job.model))},
               {"model", nullptr},
               {"cost", a.context.cost ? json_of(*a.context.cost) : json(nullptr)},

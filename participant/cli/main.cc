@@ -27,6 +27,7 @@
 #include "common/observability/audit_log.h"
 #include "common/privacy/ledger/ledger.h"
 #include "common/storage/atomic_file.h"
+#include "common/tasks/registry.h"
 #include "participant/admission/approvals.h"
 #include "participant/cli/count_command.h"
 #include "participant/cli/enrolment_commands.h"
@@ -210,6 +211,28 @@ void add_model(CLI::App& app) {
   });
 }
 
+/// The figures of all tasks by name, null where this task does not have them, and the baseline.
+json add_figures(json out, const sotto::tasks::Task& task, const participant::AloneResult& r) {
+  for (const std::string_view name : sotto::tasks::figure_names())
+    out[std::string(name)] = nullptr;
+  for (const sotto::tasks::Figure& figure : r.evaluation.figures)
+    out[std::string(figure.kind.name)] = figure.value;
+  if (const auto constant = task.constant_answer())
+    out[std::string(task.figures().front().name).append(constant->suffix)] = *r.constant_answer;
+  return out;
+}
+
+std::string figures_in_words(const sotto::tasks::Task& task, const participant::AloneResult& r) {
+  std::string out;
+  for (const sotto::tasks::FigureKind& kind : task.figures())
+    out += (out.empty() ? "" : ", ") + std::string(kind.title) + " " +
+           shown(kind, r.evaluation.value(kind.name));
+  if (const auto constant = task.constant_answer())
+    out += ", " + std::string(constant->title) + " " +
+           shown(task.figures().front(), *r.constant_answer);
+  return out;
+}
+
 void add_train_alone(CLI::App& app) {
   struct Arguments {
     std::string dir = ".", job, site, evaluation;
@@ -250,22 +273,14 @@ void add_train_alone(CLI::App& app) {
       std::fprintf(stderr, "warning: %s\n", line.c_str());
     const double wall_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    const json out = {{"dataset_id", site.data.dataset_id},
-                      {"accuracy", r.accuracy},
-                      {"macro_f1", r.macro_f1},
-                      {"entity_f1", r.entity_f1 ? json(*r.entity_f1) : json(nullptr)},
-                      {"perplexity", r.perplexity > 0 ? json(r.perplexity) : json(nullptr)},
-                      {"accuracy_majority", r.accuracy_majority},
-                      {"epsilon", finite(r.epsilon)},
-                      {"delta", r.delta},
-                      {"records_opened", participant::by_purpose(records.counts())},
-                      {"wall_s", wall_s}};
-    print(args->json ? out.dump()
-                     : "alone: accuracy " + std::to_string(100 * r.accuracy) + " %" +
-                           (r.entity_f1 ? ", entity F1 " + std::to_string(100 * *r.entity_f1) + " %"
-                                        : std::string()) +
-                           ", majority class " + std::to_string(100 * r.accuracy_majority) +
-                           " %, epsilon " + std::to_string(r.epsilon));
+    json out = {{"dataset_id", site.data.dataset_id},
+                {"epsilon", finite(r.epsilon)},
+                {"delta", r.delta},
+                {"records_opened", participant::by_purpose(records.counts())},
+                {"wall_s", wall_s}};
+    print(args->json ? add_figures(std::move(out), *job.make_task(), r).dump()
+                     : "alone: " + figures_in_words(*job.make_task(), r) + ", epsilon " +
+                           std::to_string(r.epsilon));
   });
 }
 

@@ -61,8 +61,15 @@ std::optional<Format> format_of(const fs::path& file, const ImportArguments& arg
 
 /// The format in which training reads plain files for this job.
 Format format_for(const config::JobConfig& job) {
-  if (job.is_token_classification()) return Format::kConll;
-  return job.task.labels.empty() ? Format::kLines : Format::kLabelled;
+  switch (job.make_task()->form()) {
+    case tasks::RecordForm::kTexts:
+      return Format::kLines;
+    case tasks::RecordForm::kLabelledTexts:
+      return Format::kLabelled;
+    case tasks::RecordForm::kTaggedWords:
+      break;
+  }
+  return Format::kConll;
 }
 
 ImportPlan plan_of(const ImportArguments& args) {

@@ -62,7 +62,7 @@ void add_split_command(CLI::App& data) {
           given.empty() ? beside / usual : std::filesystem::path(given), job));
     };
     const auto train =
-        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), learning::label_count(job),
+        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), job.make_task()->strata(),
                                          args->participants, args->dirichlet, args->seed);
     const auto evaluation = sotto::data::even_partition(read(args->evaluation, "test.tsv"),
                                                         args->participants, args->seed + 1);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "common/base/check.h"
-#include "participant/data/class_index.h"
+#include "participant/data/label_reader.h"
 
 namespace sotto::learning {
 namespace {
@@ -52,8 +52,8 @@ class PlainSource final : public ExampleSource {
 
 class StoredReader final : public ExampleReader {
  public:
-  StoredReader(SecureRecordStore& store, const ClassIndex& classes, records::Purpose purpose)
-      : store_(store), classes_(classes), capability_(store.grant(purpose)) {}
+  StoredReader(SecureRecordStore& store, const LabelReader& labels, records::Purpose purpose)
+      : store_(store), labels_(labels), capability_(store.grant(purpose)) {}
 
   Result<ExampleView> read(std::size_t index) override {
     opened_.reset();
@@ -63,18 +63,18 @@ class StoredReader final : public ExampleReader {
     SOTTO_CHECK(fields.has_value(), "we sealed a record of another kind");
     if (store_.kind() == Kind::kTexts) return ExampleView{fields->front()};
     if (store_.kind() == Kind::kTaggedWords) return sentence(*fields, index);
-    const std::optional<std::int64_t> label = classes_.find(fields->front());
-    if (!label) return misfit(index, "has a label that the job does not name; it names ");
+    const std::optional<std::int64_t> label = labels_.find(fields->front());
+    if (!label) return misfit(index);
     return ExampleView{fields->back(), *label};
   }
 
   Status use() override { return store_.count_use(capability_); }
 
  private:
-  [[nodiscard]] ExampleView misfit(std::size_t index, const char* what) const {
+  [[nodiscard]] ExampleView misfit(std::size_t index) const {
     ExampleView out;
     out.misfit =
-        store_.name() + ": record " + std::to_string(index + 1) + " " + what + classes_.list();
+        store_.name() + ": record " + std::to_string(index + 1) + " " + labels_.unknown_label();
     return out;
   }
 
@@ -83,8 +83,8 @@ class StoredReader final : public ExampleReader {
     tags_.clear();
     ExampleView out;
     for (std::size_t i = 0; i < fields.size(); i += 2) {
-      const std::optional<std::int64_t> tag = classes_.find(fields[i + 1]);
-      if (!tag) return misfit(index, "has a word whose tag the job does not have; it has ");
+      const std::optional<std::int64_t> tag = labels_.find(fields[i + 1]);
+      if (!tag) return misfit(index);
       words_.push_back(fields[i]);
       tags_.push_back(*tag);
       if (out.label == 0 && *tag > 0) out.label = (*tag + 1) / 2;
@@ -95,7 +95,7 @@ class StoredReader final : public ExampleReader {
   }
 
   SecureRecordStore& store_;
-  const ClassIndex& classes_;
+  const LabelReader& labels_;
   Capability capability_;
   std::optional<OpenedRecord> opened_;
   std::vector<std::string_view> words_;
@@ -104,13 +104,13 @@ class StoredReader final : public ExampleReader {
 
 class StoredSource final : public ExampleSource {
  public:
-  StoredSource(std::shared_ptr<SecureRecordStore> store, ClassIndex classes)
-      : store_(std::move(store)), classes_(std::move(classes)) {}
+  StoredSource(std::shared_ptr<SecureRecordStore> store, LabelReader labels)
+      : store_(std::move(store)), labels_(std::move(labels)) {}
 
   [[nodiscard]] std::size_t size() const override { return store_->count(); }
 
   [[nodiscard]] std::unique_ptr<ExampleReader> reader(records::Purpose purpose) const override {
-    return std::make_unique<StoredReader>(*store_, classes_, purpose);
+    return std::make_unique<StoredReader>(*store_, labels_, purpose);
   }
 
   [[nodiscard]] bool is_plain() const override { return false; }
@@ -119,13 +119,20 @@ class StoredSource final : public ExampleSource {
 
  private:
   std::shared_ptr<SecureRecordStore> store_;
-  ClassIndex classes_;
+  LabelReader labels_;
   LeftOut none_;
 };
 
 Kind kind_for(const config::JobConfig& job) {
-  if (job.is_token_classification()) return Kind::kTaggedWords;
-  return job.task.labels.empty() ? Kind::kTexts : Kind::kLabelledTexts;
+  switch (job.make_task()->form()) {
+    case tasks::RecordForm::kTexts:
+      return Kind::kTexts;
+    case tasks::RecordForm::kLabelledTexts:
+      return Kind::kLabelledTexts;
+    case tasks::RecordForm::kTaggedWords:
+      break;
+  }
+  return Kind::kTaggedWords;
 }
 
 }  // namespace
@@ -141,7 +148,7 @@ Result<Examples> stored_examples(std::shared_ptr<records::SecureRecordStore> sto
   if (store->kind() != kind_for(job))
     return Error{store->name() + ": holds " + std::string(records::name_of(store->kind())) +
                  "; the job needs " + std::string(records::name_of(kind_for(job)))};
-  return Examples(std::make_shared<StoredSource>(std::move(store), ClassIndex(job, declared)));
+  return Examples(std::make_shared<StoredSource>(std::move(store), LabelReader(job, declared)));
 }
 
 }  // namespace sotto::learning

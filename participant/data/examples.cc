@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "common/base/utf8.h"
-#include "participant/data/class_index.h"
+#include "participant/data/label_reader.h"
 
 namespace sotto::learning {
 namespace {
@@ -40,23 +40,23 @@ class Lines {
 };
 
 /// The message names what is wrong, never the record itself.
-Result<Example> parse_line(std::string_view line, const ClassIndex& labels) {
+Result<Example> parse_line(std::string_view line, const LabelReader& labels) {
   if (!is_utf8(line)) return Error{"is not UTF-8"};
-  if (labels.empty()) {
+  if (labels.form() == tasks::RecordForm::kTexts) {
     if (line.find_first_not_of(kBlanks) == std::string_view::npos) return Error{"has no text"};
     return Example{std::string(line), 0};
   }
   const std::size_t tab = line.find('\t');
   if (tab == std::string_view::npos) return Error{"has no tab between label and text"};
   const std::optional<std::int64_t> label = labels.find(line.substr(0, tab));
-  if (!label) return Error{"has a label that the job does not name; it names " + labels.list()};
+  if (!label) return Error{labels.unknown_label()};
   const std::string_view text = line.substr(tab + 1);
   if (text.find_first_not_of(kBlanks) == std::string_view::npos) return Error{"has no text"};
   return Example{std::string(text), *label};
 }
 
 /// Adds the word and the tag of a line to a sentence.
-Status add_word(std::string_view line, const ClassIndex& tags, Example& sentence) {
+Status add_word(std::string_view line, const LabelReader& tags, Example& sentence) {
   if (!is_utf8(line)) return Error{"is not UTF-8"};
   const std::string_view parting =
       line.find('\t') == std::string_view::npos ? kBlanks : std::string_view("\t");
@@ -65,7 +65,7 @@ Status add_word(std::string_view line, const ClassIndex& tags, Example& sentence
   const std::string_view word = line.substr(0, first);
   if (word.find_first_not_of(kBlanks) == std::string_view::npos) return Error{"has no word"};
   const std::optional<std::int64_t> found = tags.find(line.substr(last + 1));
-  if (!found) return Error{"ends in no tag of the job, which has " + tags.list()};
+  if (!found) return Error{tags.unknown_label()};
   const std::int64_t tag = *found;  // O, B of 0, I of 0, B of 1, I of 1, ...
   const std::int64_t before = sentence.tags.empty() ? 0 : sentence.tags.back();
   const bool goes_on = tag > 0 && tag % 2 == 0;
@@ -83,7 +83,7 @@ Error at_line(const std::string& name, std::size_t number, const Error& error) {
 
 /// Hands every example, or what is wrong with a record and where, to `take`.
 template <class Take>
-void for_each_sentence(std::string_view bytes, const std::string& name, const ClassIndex& tags,
+void for_each_sentence(std::string_view bytes, const std::string& name, const LabelReader& tags,
                        const Take& take) {
   Example sentence;
   std::optional<Error> wrong;  // the first mistake of the sentence under way
@@ -110,12 +110,13 @@ void for_each_sentence(std::string_view bytes, const std::string& name, const Cl
 template <class Take>
 void for_each_example(std::string_view bytes, const std::string& name, const config::JobConfig& job,
                       const std::vector<std::string>& declared, const Take& take) {
-  const ClassIndex classes(job, declared);
-  if (job.is_token_classification()) return for_each_sentence(bytes, name, classes, take);
+  const LabelReader labels(job, declared);
+  if (labels.form() == tasks::RecordForm::kTaggedWords)
+    return for_each_sentence(bytes, name, labels, take);
   for (Lines lines(bytes); !lines.done();) {
     const std::string_view line = lines.next();
     if (line.empty()) continue;
-    Result<Example> example = parse_line(line, classes);
+    Result<Example> example = parse_line(line, labels);
     take(example.ok() ? std::move(example)
                       : Result<Example>(at_line(name, lines.number(), example.error())));
   }
@@ -130,10 +131,6 @@ Result<std::string> bytes_of(const std::filesystem::path& file) {
 }
 
 }  // namespace
-
-std::size_t label_count(const config::JobConfig& job) {
-  return job.task.labels.size() + (job.is_token_classification() ? 1 : 0);
-}
 
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
                                             const config::JobConfig& job) {
@@ -175,15 +172,12 @@ Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
 }
 
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job) {
-  const std::vector<std::string> classes = job.classes();
-  const auto named = [&classes](std::int64_t i) -> const std::string& {
-    return classes.at(static_cast<std::size_t>(i));
-  };
+  const auto task = job.make_task();
   std::string out;
   for (const Example& e : examples) {
     for (std::size_t i = 0; i < e.words.size(); ++i)
-      out += e.words[i] + "\t" + named(e.tags[i]) + "\n";
-    if (e.words.empty() && !classes.empty()) out += named(e.label) + "\t";
+      out += e.words[i] + "\t" + task->label_text(e.tags[i]) + "\n";
+    if (task->form() == tasks::RecordForm::kLabelledTexts) out += task->label_text(e.label) + "\t";
     out += e.text + "\n";
   }
   return out;

@@ -16,10 +16,10 @@ namespace sotto::learning {
 /// One text, or one sentence whose words are tagged: what differential privacy protects.
 struct Example {
   std::string text;        // empty where words are tagged
-  std::int64_t label = 0;  // an index into the job's labels, 0 where a job has none; of a tagged
-                           // sentence 1 + that of its first entity, 0 where it has none
+  std::int64_t label = 0;  // a number of the task: tasks::Task::label_number(); of a tagged
+                           // sentence 1 + the label of its first entity, 0 where it has none
   std::vector<std::string> words{};  // of a tagged sentence, and their tags: indexes into
-  std::vector<std::int64_t> tags{};  // the job's classes()
+  std::vector<std::int64_t> tags{};  // the task's classes()
 };
 
 /// The records of a file that fit a job.
@@ -54,8 +54,5 @@ Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::s
 
 /// What parse_examples reads back.
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job);
-
-/// How many values Example::label takes; 0 where a job has no labels.
-std::size_t label_count(const config::JobConfig& job);
 
 }  // namespace sotto::learning

@@ -17,7 +17,7 @@
 #include "participant/learning/heap.h"
 #include "participant/learning/loss_watch.h"
 #include "participant/learning/tasks/evaluation_torch.h"
-#include "participant/learning/tasks/metrics.h"
+#include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/tokenized_examples.h"
 #include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
@@ -46,6 +46,7 @@ Result<at::Device> usable(config::Device device) {
 
 struct Setup {
   config::JobConfig job;
+  std::unique_ptr<const TaskLearning> task;
   ModelSpec model;
   ModelModules modules;
   config::SiteResources resources;
@@ -157,13 +158,12 @@ class TorchTrainer final : public training::Trainer {
 
 Status TorchTrainer::check_every_parameter_is_used() {
   if (!setup_.job.differential_privacy.enabled) return {};
-  Sequence text{{0, 0}, 0, {}};
-  if (setup_.job.is_token_classification()) text.words.push_back({0, 0});
-  const Sequence* row = &text;
+  const Sequence probe = setup_.task->probe();
+  const Sequence* row = &probe;
   try {
     GradTape tape;
     const Batch batch = make_batch({&row, 1}, setup_.pad, setup_.device);
-    tape.backward(model_.losses(batch, {.tape = &tape}).sum());
+    tape.backward(model_.losses(*setup_.task, batch, {.tape = &tape}).sum());
     if (const auto unused = tape.unused(model_.parameters()); !unused.empty())
       return Error{"the trainable parameter " + unused.front() +
                    " takes no part in the loss: its noise would be released without a gradient"};
@@ -175,6 +175,7 @@ Status TorchTrainer::check_every_parameter_is_used() {
 
 DrawPlan TorchTrainer::plan(crypto::StreamRandom& random) {
   return {.model = model_,
+          .task = *setup_.task,
           .lengths = setup_.train.lengths(),
           .batch_size = setup_.job.local_training.physical_batch_size,
           .read = [this](std::span<const std::uint64_t> indices) -> Result<Batch> {
@@ -390,13 +391,14 @@ FlatUpdate TorchTrainer::update_since(const FlatParameters& model) {
 Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& model) {
   SOTTO_TRY(check_values(model));
   SOTTO_TRY(model_.load(model));
-  return evaluate_examples({.model = model_,
-                            .examples = setup_.evaluation,
-                            .job = setup_.job,
-                            .most = setup_.evaluation_examples,
-                            .pad = setup_.pad,
-                            .device = setup_.device})
-      .counts();
+  return setup_.task->task().in_steps(
+      evaluate_examples({.model = model_,
+                         .task = *setup_.task,
+                         .examples = setup_.evaluation,
+                         .physical_batch_size = setup_.job.local_training.physical_batch_size,
+                         .most = setup_.evaluation_examples,
+                         .pad = setup_.pad,
+                         .device = setup_.device}));
 }
 
 }  // namespace
@@ -433,8 +435,9 @@ Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig&
                          training::dp_steps_per_round(job, training_examples));
   const std::uint64_t evaluation_examples = declared(examples.evaluation_examples, evaluation);
   auto trainer = std::make_unique<TorchTrainer>(
-      Setup{job, model, modules, resources, device, shared->pad(), steps, std::move(train).value(),
-            std::move(evaluation).value(), training_examples, evaluation_examples});
+      Setup{job, make_task_learning(job), model, modules, resources, device, shared->pad(), steps,
+            std::move(train).value(), std::move(evaluation).value(), training_examples,
+            evaluation_examples});
   if (model.lora.r > 0) {
     SOTTO_ASSIGN_OR_RETURN(const FlatParameters frozen, frozen_parameters(model, modules, folder));
     SOTTO_TRY(trainer->load_frozen(frozen));

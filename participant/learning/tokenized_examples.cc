@@ -12,18 +12,20 @@
 namespace sotto::learning {
 namespace {
 
-Status check_labels(const ExampleView& e, const config::JobConfig& job) {
-  const auto check = [](std::int64_t label, std::size_t labels) -> Status {
-    if (label >= 0 && static_cast<std::size_t>(label) < labels) return {};
+Status check_labels(const ExampleView& e, const tasks::Task& task) {
+  const auto check = [](std::int64_t label, std::int64_t limit) -> Status {
+    if (label >= 0 && label < limit) return {};
     return Error{"an example has label number " + std::to_string(label) + " of " +
-                 std::to_string(labels)};
+                 std::to_string(limit)};
   };
-  SOTTO_TRY(check(e.label, std::max<std::size_t>(label_count(job), 1)));
-  if (job.is_token_classification() && (e.words.empty() || e.words.size() != e.tags.size()))
+  SOTTO_TRY(check(e.label, task.label_limit()));
+  if (task.form() != tasks::RecordForm::kTaggedWords) return {};
+  if (e.words.empty() || e.words.size() != e.tags.size())
     return Error{"a sentence has " + std::to_string(e.words.size()) + " words and " +
                  std::to_string(e.tags.size()) + " tags"};
+  const auto tags = static_cast<std::int64_t>(task.classes().size());
   for (const std::int64_t tag : e.tags)
-    SOTTO_TRY(check(tag, job.classes().size()));
+    SOTTO_TRY(check(tag, tags));
   return {};
 }
 
@@ -86,6 +88,7 @@ Result<TokenizedExamples> TokenizedExamples::create(
   TokenizedExamples out(std::move(tokenizer), std::move(examples), job.model.max_length);
   const ExampleSource& source = out.examples_.source();
   out.left_out_ = source.left_out();
+  const auto task = job.make_task();
   const auto reader = source.reader(records::Purpose::kCheck);
   for (std::size_t i = 0; i < source.size(); ++i) {
     SOTTO_ASSIGN_OR_RETURN(const ExampleView example, reader->read(i));
@@ -93,7 +96,7 @@ Result<TokenizedExamples> TokenizedExamples::create(
       out.left_out_.add(example.misfit);
       continue;
     }
-    SOTTO_TRY(check_labels(example, job));
+    SOTTO_TRY(check_labels(example, *task));
     out.keep(out.tokenize(example));
   }
   return out;

@@ -156,7 +156,7 @@ class Federation {
     const std::filesystem::path data = std::filesystem::path(args_.job).parent_path() / "data";
     auto train = sotto::data::dirichlet_partition(
         read(args_.train.empty() ? data / "train.tsv" : std::filesystem::path(args_.train)),
-        learning::label_count(job_), args_.participants, args_.dirichlet, derived(args_.seed, 1));
+        job_.make_task()->strata(), args_.participants, args_.dirichlet, derived(args_.seed, 1));
     auto evaluation = sotto::data::even_partition(
         read(args_.evaluation.empty() ? data / "test.tsv"
                                       : std::filesystem::path(args_.evaluation)),

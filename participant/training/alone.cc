@@ -1,12 +1,9 @@
 #include "participant/training/alone.h"
 
-#include <algorithm>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "common/crypto/secure_random.h"
-#include "common/job/plan.h"
 #include "participant/admission/policy.h"
 #include "participant/privacy/account.h"
 
@@ -14,34 +11,26 @@ namespace sotto::participant {
 
 namespace {
 
-/// By label, or by tag where words are tagged.
-Result<std::vector<std::size_t>> count_labels(const learning::Examples& examples,
-                                              const config::JobConfig& job) {
-  std::vector<std::size_t> counts(std::max<std::size_t>(job.classes().size(), 1), 0);
+/// Of examples, or of the words in them where words are tagged.
+Result<std::vector<std::int64_t>> labels_of(const learning::Examples& examples, bool tagged) {
+  std::vector<std::int64_t> labels;
   const auto reader = examples.source().reader(records::Purpose::kCheck);
   for (std::size_t i = 0; i < examples.size(); ++i) {
     SOTTO_ASSIGN_OR_RETURN(const auto example, reader->read(i));
     if (!example.misfit.empty()) continue;
-    for (const std::int64_t tag : example.tags)
-      ++counts[static_cast<std::size_t>(tag)];
-    if (!job.is_token_classification()) ++counts[static_cast<std::size_t>(example.label)];
+    labels.insert(labels.end(), example.tags.begin(), example.tags.end());
+    if (!tagged) labels.push_back(example.label);
   }
-  return counts;
+  return labels;
 }
 
-/// On the held-out split, of always answering what is most frequent in training; of calling no
-/// word an entity where words are tagged; 0 for texts without classes.
-Result<double> majority_accuracy(const learning::SiteExamples& examples,
-                                 const config::JobConfig& job) {
-  if (job.classes().empty()) return 0.0;
-  SOTTO_ASSIGN_OR_RETURN(const auto train, count_labels(examples.train, job));
-  SOTTO_ASSIGN_OR_RETURN(const auto evaluation, count_labels(examples.evaluation, job));
-  const auto most = job.is_token_classification()
-                        ? 0
-                        : std::max_element(train.begin(), train.end()) - train.begin();
-  const auto all = std::accumulate(evaluation.begin(), evaluation.end(), std::size_t{0});
-  const std::size_t right = evaluation[static_cast<std::size_t>(most)];
-  return all == 0 ? 0 : static_cast<double>(right) / static_cast<double>(all);
+Result<std::optional<double>> constant_answer(const learning::SiteExamples& examples,
+                                              const tasks::Task& task) {
+  if (!task.constant_answer()) return std::optional<double>();
+  const bool tagged = task.form() == tasks::RecordForm::kTaggedWords;
+  SOTTO_ASSIGN_OR_RETURN(const auto train, labels_of(examples.train, tagged));
+  SOTTO_ASSIGN_OR_RETURN(const auto evaluation, labels_of(examples.evaluation, tagged));
+  return std::optional(task.figure_of_constant(train, evaluation));
 }
 
 }  // namespace
@@ -51,8 +40,9 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
                                 privacy::PrivacyLedger& ledger) {
   if (const auto missing = undeclared(site.data, job)) return Error{missing->detail};
   SOTTO_ASSIGN_OR_RETURN(auto examples, records.examples(job, site));
-  SOTTO_ASSIGN_OR_RETURN(const double majority, majority_accuracy(examples, job));
-  AloneResult result{.accuracy_majority = majority, .delta = job.differential_privacy.target_delta};
+  const auto task = job.make_task();
+  SOTTO_ASSIGN_OR_RETURN(const auto constant, constant_answer(examples, *task));
+  AloneResult result{.constant_answer = constant, .delta = job.differential_privacy.target_delta};
   SOTTO_ASSIGN_OR_RETURN(auto trainer,
                          models.make_trainer(job, site.resources, std::move(examples)));
   SOTTO_ASSIGN_OR_RETURN(auto model, models.initial_model(job));
@@ -81,11 +71,7 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
   }
 
   SOTTO_ASSIGN_OR_RETURN(auto counts, trainer->evaluate(model));
-  const run::Evaluation evaluation = run::summarise(job, counts);
-  result.accuracy = evaluation.accuracy;
-  result.macro_f1 = evaluation.macro_f1;
-  result.perplexity = evaluation.perplexity;
-  if (evaluation.entities) result.entity_f1 = evaluation.entities->micro.f1;
+  result.evaluation = task->summarise(counts, tasks::exact);
   result.epsilon = std::numeric_limits<double>::infinity();
   if (account.steps) {
     privacy::DpSgdSteps all = *account.steps;

@@ -15,12 +15,9 @@
 namespace sotto::participant {
 
 struct AloneResult {
-  double accuracy = 0;
-  double macro_f1 = 0;
-  std::optional<double> entity_f1{};  // token classification alone: of the micro average
-  double perplexity = 0;              // language modeling alone
-  double accuracy_majority = 0;       // of always answering the site's own most frequent class
-  double epsilon = 0;                 // of this training; infinity without differential privacy
+  tasks::Evaluation evaluation{};
+  std::optional<double> constant_answer{};  // the first figure of Task::constant_answer()
+  double epsilon = 0;  // of this training; infinity without differential privacy
   double delta = 0;
   std::vector<std::string> warnings{};  // with the round: what looks as if it were in vain
 };

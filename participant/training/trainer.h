@@ -56,9 +56,9 @@ class Trainer {
   /// state, because no ledger entry accounts for it.
   virtual void keep() = 0;
 
-  /// The counters of the evaluation split, in the order of run::metric_names(). An example whose
-  /// loss is not finite, or that cannot be computed, counts as wrong with the largest loss; one
-  /// that cannot be read is left out. Errors: as those of train().
+  /// The counters of the evaluation split, in the order of tasks::Task::counters(). An example
+  /// whose loss is not finite, or that cannot be computed, counts as wrong with the largest loss;
+  /// one that cannot be read is left out. Errors: as those of train().
   virtual Result<std::vector<std::uint64_t>> evaluate(const FlatParameters& model) = 0;
 
   /// The sampling rate, noise multiplier and number of steps of one server round.

@@ -98,7 +98,7 @@ class ClippedSum {
     // With recomputed layers what one pass would keep of them is the larger part.
     GradTape tape(pass.recompute ? GradTape::Passes::kTwo : GradTape::Passes::kOne);
     pass.tape = &tape;
-    const Tensor graph = plan_.model.losses(batch, pass), losses = graph.detach();
+    const Tensor graph = plan_.model.losses(plan_.task, batch, pass), losses = graph.detach();
     tape.backward(graph.sum());
     const SquaredNorms norms = tape.squared_norms(parameters);
     const Tensor finite_losses = losses.isfinite();
@@ -169,7 +169,8 @@ class PlainMean {
   bool add_whole(DrawOutcome& out) {
     try {
       for (const auto& chunk : physical_batches(draw_, plan_.lengths, plan_.batch_size)) {
-        const Tensor losses = plan_.model.losses(batch_of(plan_, chunk), plan_.new_pass());
+        const Tensor losses =
+            plan_.model.losses(plan_.task, batch_of(plan_, chunk), plan_.new_pass());
         if (!losses.isfinite().all().item<bool>()) return false;
         const Tensor sum = losses.sum();
         (sum / size_).backward();
@@ -190,7 +191,7 @@ class PlainMean {
       gradient.zero_();
       try {
         const Tensor loss =
-            plan_.model.losses(batch_of(plan_, {&example, 1}), plan_.new_pass()).sum();
+            plan_.model.losses(plan_.task, batch_of(plan_, {&example, 1}), plan_.new_pass()).sum();
         (loss / size_).backward();
         const at::NoGradGuard no_grad;
         if (!loss.isfinite().item<bool>() || !is_finite()) {

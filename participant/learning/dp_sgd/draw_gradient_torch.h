@@ -21,6 +21,7 @@ namespace sotto::learning {
 /// How a draw is computed. Everything is borrowed.
 struct DrawPlan {
   const Transformer& model;
+  const TaskLearning& task;
   std::span<const std::size_t> lengths;  // of every example that can be drawn
   std::size_t batch_size = 1;            // at most so many at once
   /// The examples of these indices; an Error where one cannot be opened. May throw.

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/model/checkpoint.h"
-#include "participant/learning/tasks/entities.h"
+#include "common/tasks/entities.h"
 #include "participant/learning/tasks/text_windows.h"
 #include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/model_folder.h"
@@ -115,7 +115,7 @@ Result<std::vector<TextEntity>> TorchFinder::find(std::string_view text) {
   SOTTO_ASSIGN_OR_RETURN(const auto tags, tags_of_words(tokenizer_.encode_words(
                                               words, std::numeric_limits<std::size_t>::max() / 2)));
   std::vector<TextEntity> out;
-  for (const Entity& e : entities_of(tags))
+  for (const tasks::Entity& e : tasks::entities_of(tags))
     out.push_back({places[e.begin].begin, places[e.end - 1].end, tags_.labels[e.label]});
   return out;
 }

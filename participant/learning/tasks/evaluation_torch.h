@@ -1,4 +1,4 @@
-// How well a model does on a site's evaluation split, as counts. No example stops an evaluation:
+// The counters of a model's task over a site's evaluation split. No example stops an evaluation:
 // one whose loss is not finite, or that cannot be computed, counts as wrong with the largest loss.
 // One thread.
 #pragma once
@@ -7,8 +7,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "common/config/job.h"
-#include "participant/learning/tasks/metrics.h"
+#include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/tokenized_examples.h"
 #include "participant/learning/transformer/transformer_torch.h"
 
@@ -17,8 +16,9 @@ namespace sotto::learning {
 /// Everything is borrowed.
 struct EvaluationPlan {
   const Transformer& model;
+  const TaskLearning& task;
   const TokenizedExamples& examples;
-  const config::JobConfig& job;
+  std::size_t physical_batch_size = 1;
   std::uint64_t most = std::numeric_limits<std::uint64_t>::max();  // of the examples are counted
   std::int32_t pad = 0;
   at::Device device = at::kCPU;
@@ -26,6 +26,6 @@ struct EvaluationPlan {
 
 /// Of the first `most` examples. A batch that fails is computed again example by example. An
 /// example that cannot be opened is left out, because its label is not known.
-MetricCounts evaluate_examples(const EvaluationPlan& plan);
+tasks::CounterSums evaluate_examples(const EvaluationPlan& plan);
 
 }  // namespace sotto::learning

@@ -73,4 +73,10 @@ Tensor cross_entropies(const Tensor& logits, const Tensor& targets, Logits after
   return CrossEntropyFunction::apply(logits, targets, after);
 }
 
+Tensor token_cross_entropies(const Tensor& logits, const Tensor& targets, Logits after) {
+  const auto rows = logits.size(0), positions = logits.size(1);
+  return cross_entropies(logits.reshape({rows * positions, -1}), targets.reshape({-1}), after)
+      .view({rows, positions});
+}
+
 }  // namespace sotto::learning

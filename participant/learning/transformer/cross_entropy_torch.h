@@ -18,4 +18,7 @@ enum class Logits {
 /// where the target is kNoTag. Beside the logits nothing of their size is kept.
 at::Tensor cross_entropies(const at::Tensor& logits, const at::Tensor& targets, Logits after);
 
+/// The same for every token [B,T], from logits [B,T,C] and targets int64 [B,T].
+at::Tensor token_cross_entropies(const at::Tensor& logits, const at::Tensor& targets, Logits after);
+
 }  // namespace sotto::learning

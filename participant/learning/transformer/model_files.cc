@@ -1,5 +1,6 @@
 // What a job's model folder says and holds.
 #include "common/model/checkpoint.h"
+#include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "participant/learning/transformer/pretrained.h"
@@ -9,15 +10,10 @@ namespace sotto::learning {
 Result<ModelSpec> spec_of(const config::JobConfig& job) {
   const Result<TransformerConfig> config = load_transformer_config(job.model.path);
   if (!config) return config.error();
-  const ModelHead classes{.kind = job.is_token_classification()
-                                      ? ModelHead::Kind::kTokenClassification
-                                      : ModelHead::Kind::kClassification,
-                          .labels = static_cast<std::int64_t>(job.classes().size())};
-  const ModelHead language{.kind = ModelHead::Kind::kLanguageModel};
   const config::LoraSection& lora = job.lora;
   return ModelSpec{
       .config = *config,
-      .head = job.is_language_modeling() ? language : classes,
+      .head = make_task_learning(job)->head(),
       .lora = {.r = lora.r,
                .alpha = lora.alpha,
                .dropout = lora.dropout,

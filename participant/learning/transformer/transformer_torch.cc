@@ -10,6 +10,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "participant/learning/dp_sgd/dp_layers_torch.h"
+#include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/transformer/attention_torch.h"
 #include "participant/learning/transformer/recompute_torch.h"
 
@@ -103,13 +104,6 @@ Tensor extended(std::vector<Tensor>& kept, std::size_t layer, const Tensor& more
   if (kept.size() <= layer) kept.resize(layer + 1);
   kept[layer] = kept[layer].defined() ? at::cat({kept[layer], more}, 1) : more;
   return kept[layer];
-}
-
-/// Cross entropy of each target [B,T]; 0 where it is kNoTag.
-Tensor losses_at(const Tensor& logits, const Tensor& targets, Logits after) {
-  const auto rows = logits.size(0), positions = logits.size(1);
-  return cross_entropies(logits.reshape({rows * positions, -1}), targets.reshape({-1}), after)
-      .view({rows, positions});
 }
 
 Tensor last_tokens(const Tensor& x, const Batch& batch) {
@@ -354,28 +348,9 @@ Tensor Transformer::next_token_logits(const Batch& batch, const Pass& pass) cons
   return head(last_tokens(hidden(batch, pass), batch), pass);
 }
 
-Tensor Transformer::losses(const Batch& batch, const Pass& pass) const {
+Tensor Transformer::losses(const TaskLearning& task, const Batch& batch, const Pass& pass) const {
   const bool once = pass.tape == nullptr || pass.tape->passes() == GradTape::Passes::kOne;
-  const Logits after = once ? Logits::kConsumed : Logits::kKept;
-  if (spec_.head.kind == ModelHead::Kind::kClassification)
-    return cross_entropies(logits(batch, pass), batch.labels, after);
-  if (spec_.head.kind == ModelHead::Kind::kTokenClassification)
-    return tag_losses(logits(batch, pass), batch, after).sum(1) /
-           batch.labels.ne(kNoTag).sum(1).clamp_min(1);
-  const Tensor tokens = next_token_losses(logits(batch, pass), batch, after);
-  return tokens.sum(1) / (batch.mask.sum(1) - 1).clamp_min(1);
-}
-
-Tensor next_token_losses(const Tensor& logits, const Batch& batch, Logits after) {
-  const auto positions = logits.size(1);
-  const Tensor targets = at::full({logits.size(0), positions}, kNoTag, batch.ids.options());
-  const Tensor next = batch.mask.slice(1, 1).to(at::kBool);
-  targets.slice(1, 0, positions - 1).copy_(at::where(next, batch.ids.slice(1, 1), kNoTag));
-  return losses_at(logits, targets, after);
-}
-
-Tensor tag_losses(const Tensor& logits, const Batch& batch, Logits after) {
-  return losses_at(logits, batch.labels, after);
+  return task.losses(logits(batch, pass), batch, once ? Logits::kConsumed : Logits::kKept);
 }
 
 }  // namespace sotto::learning

@@ -16,10 +16,11 @@
 #include "common/base/result.h"
 #include "participant/learning/dp_sgd/grad_tape_torch.h"
 #include "participant/learning/transformer/batch_torch.h"
-#include "participant/learning/transformer/cross_entropy_torch.h"
 #include "participant/learning/transformer/model_modules.h"
 
 namespace sotto::learning {
+
+class TaskLearning;
 
 /// What a causal model keeps of the part of a text that it has read: each layer's keys and values
 /// [1, positions, key_value_heads * e].
@@ -60,10 +61,8 @@ class Transformer {
   at::Tensor logits(const Batch& batch, const Pass& pass) const;
   /// Language model: of the token after each text's last one [B, vocabulary].
   at::Tensor next_token_logits(const Batch& batch, const Pass& pass) const;
-  /// Loss of each example [B]. Classification: cross entropy. Of tokens: the mean over its own
-  /// tagged ones, 0 where there are none. Language model: the mean over its own tokens but the
-  /// first, 0 where there is no other.
-  at::Tensor losses(const Batch& batch, const Pass& pass) const;
+  /// The task's loss of each example [B].
+  at::Tensor losses(const TaskLearning& task, const Batch& batch, const Pass& pass) const;
 
   [[nodiscard]] const std::vector<Parameter>& parameters() const { return parameters_; }
 
@@ -120,13 +119,6 @@ class Transformer {
   std::vector<Layer> layers_;
   Linear pooler_, head_;
 };
-
-/// Cross entropy of each token given those before it [B,T], from a language model's logits
-/// [B,T,vocabulary]: at [i,t] that of token t + 1; 0 where there is none.
-at::Tensor next_token_losses(const at::Tensor& logits, const Batch& batch, Logits after);
-
-/// Cross entropy of each tagged token [B,T] from logits [B,T,labels]; 0 where there is no tag.
-at::Tensor tag_losses(const at::Tensor& logits, const Batch& batch, Logits after);
 
 /// Radians a position of each pair of a head's elements.
 std::vector<double> rotary_frequencies(const TransformerConfig& config);

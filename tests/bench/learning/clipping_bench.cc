@@ -14,6 +14,7 @@
 #include "participant/learning/blas.h"
 #include "participant/learning/dp_sgd/batches.h"
 #include "participant/learning/dp_sgd/clipping_torch.h"
+#include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/tokenized_examples.h"
 #include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
@@ -53,6 +54,7 @@ void compare(const Report& report, const Case& c, config::Clipping rule) {
       learning::TokenizedExamples::create(tokenizer, std::move(texts), job).value();
   const learning::ModelSpec spec = learning::spec_of(job).value();
   const learning::ModelModules modules = learning::modules_of(spec).value();
+  const auto task = learning::make_task_learning(job);
   Transformer model(spec, modules, at::kCPU);
   SOTTO_CHECK(model.load(learning::initial_model(job).value()).ok(), "model");
   if (c.adapters)
@@ -67,7 +69,7 @@ void compare(const Report& report, const Case& c, config::Clipping rule) {
     GradTape tape;
     const auto rows = loader.read(chunk).value();
     const auto batch = learning::make_batch(rows, tokenizer->pad(), at::kCPU);
-    tape.backward(model.losses(batch, {.tape = &tape}).sum());
+    tape.backward(model.losses(*task, batch, {.tape = &tape}).sum());
     const learning::SquaredNorms norms = tape.squared_norms(model.parameters());
     Clipping by_bound(job.differential_privacy, model.parameters()), by_estimate = by_bound;
     const Tensor before = by_estimate.factors(norms.estimate.clamp_min(0)).to(at::kDouble);

@@ -14,6 +14,7 @@
 #include "participant/learning/dp_sgd/clipping_torch.h"
 #include "participant/learning/dp_sgd/optimizer_torch.h"
 #include "participant/learning/heap.h"
+#include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/transformer/transformer_torch.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/float_box_muller.h"
@@ -32,10 +33,20 @@ struct Case {
 
 constexpr int kRuns = 9;
 
+/// Of the head of a model.
+std::unique_ptr<const learning::TaskLearning> task_of(const learning::ModelHead& head) {
+  config::JobConfig job;
+  if (head.kind == learning::ModelHead::Kind::kLanguageModel)
+    job.task.type = "causal_language_modeling";
+  job.task.labels.resize(static_cast<std::size_t>(head.labels));
+  return learning::make_task_learning(job);
+}
+
 class Step {
  public:
   explicit Step(const Case& c)
       : modules_(learning::modules_of(c.model).value()),
+        task_(task_of(c.model.head)),
         model_(c.model, modules_, at::kCPU),
         optimizer_({.optimizer = config::LocalOptimizer::kAdam}),
         clipping_({}, model_.parameters()),
@@ -58,7 +69,7 @@ class Step {
 
   void plain(bool recompute) {
     model_.gradient().zero_();
-    model_.losses(batch(), {.recompute = recompute}).mean().backward();
+    model_.losses(*task_, batch(), {.recompute = recompute}).mean().backward();
     optimizer_.step(model_.values(), model_.gradient(), kRate);
   }
 
@@ -66,7 +77,7 @@ class Step {
     using Passes = learning::GradTape::Passes;
     model_.gradient().zero_();
     learning::GradTape tape(recompute ? Passes::kTwo : Passes::kOne);
-    tape.backward(model_.losses(batch(), {.tape = &tape, .recompute = recompute}).sum());
+    tape.backward(model_.losses(*task_, batch(), {.tape = &tape, .recompute = recompute}).sum());
     SOTTO_CHECK(tape.unused(model_.parameters()).empty(), "a parameter took no part");
     const learning::SquaredNorms norms = tape.squared_norms(model_.parameters());
     tape.accumulate(model_.parameters(), clipping_.factors(norms.bound));
@@ -102,6 +113,7 @@ class Step {
   }
 
   learning::ModelModules modules_;
+  std::unique_ptr<const learning::TaskLearning> task_;
   Transformer model_;
   learning::Optimizer optimizer_;
   learning::Clipping clipping_;

@@ -144,8 +144,8 @@ TEST(JobFile, LanguageModelingHasNoLabelsAndClassificationTwo) {
       with(kJob, "\"type\": \"sequence_classification\"", "\"type\": \"causal_language_modeling\"");
   expect_contains(error_of(language), "$.task.labels: language modeling has no labels");
   const JobConfig job = job_of(with(language, ", \"labels\": [\"yes\", \"no\"]", ""));
-  EXPECT_TRUE(job.is_language_modeling());
-  EXPECT_FALSE(job_of(kJob).is_language_modeling());
+  EXPECT_EQ(job.make_task()->title(), "causal language modelling");
+  EXPECT_EQ(job_of(kJob).make_task()->title(), "sequence classification");
   expect_contains(error_of(with(kJob, ", \"labels\": [\"yes\", \"no\"]", "")),
                   "$.task.labels: found 0; needed: the names of 2 classes or more");
 }
@@ -161,9 +161,8 @@ TEST(JobFile, TokenClassificationNamesKindsOfEntitiesAndNoTags) {
   const std::string tokens =
       with(kJob, "\"type\": \"sequence_classification\"", "\"type\": \"token_classification\"");
   const JobConfig job = job_of(tokens, {R"(task.labels=["PER"])"});
-  EXPECT_TRUE(job.is_token_classification());
-  EXPECT_EQ(job.classes(), (std::vector<std::string>{"O", "B-PER", "I-PER"}));
-  EXPECT_EQ(job_of(kJob).classes(), job_of(kJob).task.labels);
+  EXPECT_EQ(job.make_task()->classes(), (std::vector<std::string>{"O", "B-PER", "I-PER"}));
+  EXPECT_EQ(job_of(kJob).make_task()->classes(), job_of(kJob).task.labels);
   expect_contains(error_of(tokens, {"task.labels=[]"}),
                   "$.task.labels: found 0; needed: the kinds of entities");
   for (const char* tag : {"O", "B-PER", "I-PER"})

@@ -16,38 +16,43 @@ config::JobConfig job_with(std::vector<std::string> labels) {
   return job;
 }
 
+tasks::Evaluation summarise(const config::JobConfig& job, const std::vector<std::uint64_t>& sums) {
+  return job.make_task()->summarise(sums, tasks::exact);
+}
+
 TEST(EntityReport, CountersAreWordsAndEntitiesOfEachLabel) {
-  EXPECT_EQ(metric_names(job_with({"PER", "LOC"})),
+  EXPECT_EQ(job_with({"PER", "LOC"}).make_task()->counter_names(),
             (std::vector<std::string>{"words", "correct", "loss_milli", "tp:PER", "fp:PER",
                                       "fn:PER", "tp:LOC", "fp:LOC", "fn:LOC"}));
-  EXPECT_EQ(job_with({"PER", "LOC"}).classes(),
+  EXPECT_EQ(job_with({"PER", "LOC"}).make_task()->classes(),
             (std::vector<std::string>{"O", "B-PER", "I-PER", "B-LOC", "I-LOC"}));
 }
 
 /// The example of seqeval's README: one MISC of wrong extent, one PER found; it prints 0.50 for all
 /// three averages.
 TEST(EntityReport, IsThatOfSeqevalsExample) {
-  const Evaluation e = summarise(job_with({"MISC", "PER"}), {10, 8, 5000, 0, 1, 1, 1, 0, 0});
-  EXPECT_EQ(e.examples, 10U);
-  EXPECT_DOUBLE_EQ(e.accuracy, 0.8);
-  EXPECT_DOUBLE_EQ(e.loss, 0.5);
+  const tasks::Evaluation e = summarise(job_with({"MISC", "PER"}), {10, 8, 5000, 0, 1, 1, 1, 0, 0});
+  EXPECT_EQ(e.units, 10U);
+  EXPECT_DOUBLE_EQ(e.value("accuracy"), 0.8);
+  EXPECT_DOUBLE_EQ(e.value("loss"), 0.5);
   ASSERT_TRUE(e.entities.has_value());
   EXPECT_EQ(e.entities->labels[0].first, "MISC");
   EXPECT_EQ(e.entities->labels[0].second.f1, 0);
   EXPECT_EQ(e.entities->labels[0].second.support, 1U);
   EXPECT_EQ(e.entities->labels[1].second.f1, 1);
-  for (const EntityScore* s : {&e.entities->micro, &e.entities->macro, &e.entities->weighted}) {
+  for (const tasks::EntityScore* s :
+       {&e.entities->micro, &e.entities->macro, &e.entities->weighted}) {
     EXPECT_DOUBLE_EQ(s->precision, 0.5);
     EXPECT_DOUBLE_EQ(s->recall, 0.5);
     EXPECT_DOUBLE_EQ(s->f1, 0.5);
     EXPECT_EQ(s->support, 2U);
   }
-  EXPECT_EQ(e.macro_f1, e.entities->macro.f1);
+  EXPECT_EQ(e.value("macro_f1"), e.entities->macro.f1);
 }
 
 /// Worked out by hand: A has 6 found, 2 wrong, 4 missed; B 1, 3, 1; C nothing there, nothing said.
 TEST(EntityReport, AveragesAreWorkedOutByHand) {
-  const Evaluation e =
+  const tasks::Evaluation e =
       summarise(job_with({"A", "B", "C"}), {100, 90, 0, 6, 2, 4, 1, 3, 1, 0, 0, 0});
   const auto& labels = e.entities->labels;
   EXPECT_DOUBLE_EQ(labels[0].second.precision, 0.75);
@@ -64,7 +69,7 @@ TEST(EntityReport, AveragesAreWorkedOutByHand) {
 
 TEST(EntityReport, NothingEvaluatedIsZeroEverywhere) {
   EXPECT_FALSE(summarise(job_with({"A"}), {0, 0, 0, 0, 0, 0}).entities.has_value());
-  const Evaluation none = summarise(job_with({"A"}), {5, 5, 0, 0, 0, 0});
+  const tasks::Evaluation none = summarise(job_with({"A"}), {5, 5, 0, 0, 0, 0});
   EXPECT_EQ(none.entities->micro.f1, 0);
   EXPECT_EQ(none.entities->weighted.f1, 0);
 }

@@ -204,7 +204,10 @@ TEST(RunView, AlertsHoldExactlyWhileTheirReasonDoes) {
 TEST(RunView, PrometheusHasHelpAndTypeAndEscapedLabels) {
   RunView view = new_view();
   RunStatus s = running();
-  s.evaluation = run::Evaluation{.examples = 10, .accuracy = 0.5, .loss = 1.25};
+  s.evaluation =
+      tasks::Evaluation{.units = 10,
+                        .figures = {{{.name = "accuracy", .help = "Held-out accuracy."}, 0.5},
+                                    {{.name = "loss", .help = "Mean held-out loss."}, 1.25}}};
   s.epsilon = 2.5;
   s.participant_epsilon = std::numeric_limits<double>::infinity();
   view.on_status(s, kStart);
@@ -219,6 +222,7 @@ TEST(RunView, PrometheusHasHelpAndTypeAndEscapedLabels) {
         "sotto_round 4\n", "sotto_round_attempts_total{outcome=\"done\"} 1\n",
         "sotto_phase_seconds_total{phase=\"Upload\"} 2.5\n", "sotto_uploaded_bytes_total 1000\n",
         "sotto_round_members{part=\"late\"} 1\n", "sotto_members_connected 3\n",
+        "# HELP sotto_evaluation_accuracy Held-out accuracy.\n", "sotto_evaluation_accuracy 0.5\n",
         "sotto_evaluation_loss 1.25\n", "sotto_epsilon 2.5\n", "sotto_participant_epsilon +Inf\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
 }

@@ -6,8 +6,8 @@
 namespace sotto::coordinator {
 namespace {
 
-run::Evaluation loss_of(double loss) {
-  return {.accuracy = 1 - loss, .loss = loss};
+tasks::Evaluation loss_of(double loss) {
+  return {.figures = {{{.name = "accuracy"}, 1 - loss}, {{.name = "loss"}, loss}}};
 }
 
 /// The round after whose evaluation the run ends, and why; rounds are told one after the other.

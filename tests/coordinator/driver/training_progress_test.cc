@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/encoding/quantizer.h"
+#include "common/job/plan.h"
 #include "common/privacy/ledger/ledger.h"
 #include "common/privacy/mechanisms/clip.h"
 #include "tests/temporary_directory.h"
@@ -141,7 +142,7 @@ TEST_F(CoordinatorCounters, VoidCountersLoseNoUpdateReachNoTargetAndAreNeverBest
   EXPECT_EQ(training->early_end(), "");
   EXPECT_FALSE(folder->checkpoint.best.known);
   EXPECT_EQ(last_line()["no_evaluation"].get<std::string>().substr(0, 5), "void:");
-  EXPECT_EQ(finish(RoundNumber::of(2, 0), kHonest).evaluation->accuracy, 0.4);
+  EXPECT_EQ(finish(RoundNumber::of(2, 0), kHonest).evaluation->value("accuracy"), 0.4);
 }
 
 TEST_F(CoordinatorCounters, NoNumberOfExamplesIsPublished) {
@@ -174,7 +175,7 @@ TEST_F(CoordinatorCounters, ABurntClosingEvaluationIsTriedAgain) {
   begin_process();
   EXPECT_FALSE(training->closing_evaluation_is_lost());
   EXPECT_EQ(folder->counters_of(kClosing), EvaluationCounters::kSummed);
-  EXPECT_EQ(finish(kClosing, kHonest).evaluation->accuracy, 0.4);
+  EXPECT_EQ(finish(kClosing, kHonest).evaluation->value("accuracy"), 0.4);
   EXPECT_TRUE(training->complete());
   EXPECT_EQ(training->early_end(), "");
 }

@@ -75,5 +75,46 @@ TEST(Report, WithNoiseInsideTheSumsTheParticipantsGuaranteeIsTheStatements) {
   EXPECT_EQ(summary["participant_privacy_statement"], run::participant_statement(job).text);
 }
 
+/// Adds an evaluated round, and the result of a participant alone.
+Report report_of(const std::filesystem::path& folder, const std::vector<std::string>& overrides,
+                 const json& evaluation, const json& alone) {
+  (void)finished_run(folder, overrides);
+  std::ofstream(folder / "metrics.jsonl", std::ios::app)
+      << json{{"status", "done"},           {"server_round", 3}, {"phase_s", json::object()},
+              {"closing_evaluation", true}, {"cohort", 4},       {"evaluated_round", 2},
+              {"evaluation", evaluation},   {"wall_s", 2}}
+             .dump()
+      << "\n";
+  std::ofstream(folder / "alone.json") << alone.dump();
+  return make_report({.run = folder, .alone = {folder / "alone.json"}});
+}
+
+TEST(Report, TheTableHasTheTwoFiguresOfTheTaskAndItsConstantAnswer) {
+  const TemporaryDirectory folder;
+  const Report classes =
+      report_of(folder.path(), {}, {{"accuracy", 0.75}, {"loss", 0.5}, {"macro_f1", 0.7}},
+                {{"accuracy", 0.6}, {"macro_f1", 0.5}, {"accuracy_majority", 0.25}});
+  EXPECT_NE(classes.table.find(
+                "  held-out                                        accuracy    macro F1\n"
+                "  federation, private                               75.0 %      70.0 %\n"
+                "  each participant alone, same privacy (mean)       60.0 %      50.0 %\n"
+                "  majority class of each participant (mean)         25.0 %           –\n"),
+            std::string::npos)
+      << classes.table;
+  const json summary = json::parse(classes.summary_json);
+  EXPECT_EQ(summary["accuracy"], 0.75);
+  EXPECT_EQ(summary["macro_f1_alone"], 0.5);
+  EXPECT_EQ(summary["accuracy_majority"], 0.25);
+  EXPECT_TRUE(summary["accuracy_non_private"].is_null());
+  EXPECT_TRUE(summary["perplexity"].is_null());
+
+  const Report language = report_of(
+      folder.path(), {"task.type=causal_language_modeling", "task.labels=[]"},
+      {{"accuracy", 0.25}, {"loss", 1.5}, {"macro_f1", 0}, {"perplexity", 4.5}}, json::object());
+  EXPECT_NE(language.table.find("accuracy  perplexity\n"), std::string::npos) << language.table;
+  EXPECT_NE(language.table.find("25.0 %        4.50\n"), std::string::npos) << language.table;
+  EXPECT_EQ(language.table.find("alone"), std::string::npos) << language.table;
+}
+
 }  // namespace
 }  // namespace sotto::coordinator

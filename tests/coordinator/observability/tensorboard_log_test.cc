@@ -50,7 +50,10 @@ TEST(TensorboardLog, AnIndependentReaderFindsWhatWasWritten) {
                 .survivors = 3,
                 .phase_s = {{"Upload", 2.5}},
                 .upload_bytes = 300000};
-  r.evaluation = run::Evaluation{.examples = 10, .accuracy = 0.75, .loss = 0.5, .macro_f1 = 0.25};
+  r.evaluation = tasks::Evaluation{
+      .units = 10,
+      .figures = {
+          {{.name = "loss"}, 0.5}, {{.name = "accuracy"}, 0.75}, {{.name = "macro_f1"}, 0.25}}};
   r.evaluated_round = 6;
   r.epsilon = 1.5;
   log.on_event(RoundEnded{r}, 1700000010);

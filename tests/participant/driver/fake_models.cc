@@ -27,7 +27,7 @@ class FakeModels::FakeTrainer final : public Trainer {
   FakeTrainer(FakeModels& models, const config::JobConfig& job, privacy::DpSgdSteps steps,
               const learning::SiteExamples& examples)
       : models_(models),
-        counters_(run::metric_names(job).size(), 0),
+        counters_(job.make_task()->counters().size(), 0),
         steps_(steps),
         training_examples_(declared(examples.training_examples, examples.train)),
         evaluation_examples_(declared(examples.evaluation_examples, examples.evaluation)) {

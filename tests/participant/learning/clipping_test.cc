@@ -52,7 +52,7 @@ class ClippingRules : public ::testing::TestWithParam<config::Clipping> {
     const auto flush = [&] {
       if (chunk.empty()) return;
       GradTape tape;
-      tape.backward((model_->losses(batch_of(chunk), {&tape}) * at::tensor(scales)).sum());
+      tape.backward((losses_of(*model_, batch_of(chunk), {&tape}) * at::tensor(scales)).sum());
       const SquaredNorms norms = tape.squared_norms(model_->parameters());
       tape.accumulate(model_->parameters(), clipping.factors(norms.bound));
       chunk.clear();

@@ -12,6 +12,7 @@
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
+#include "common/tasks/labelled_counters.h"
 #include "participant/learning/dp_sgd/draw_gradient_torch.h"
 #include "participant/learning/tasks/evaluation_torch.h"
 #include "participant/learning/torch_models.h"
@@ -220,7 +221,9 @@ TEST_F(FailingExamples, WhereALossIsNotFiniteTheExampleIsLeftOutWithAndWithoutPr
   texts.insert(texts.begin() + 2, texts[0]);
   texts[2].ids.back() = static_cast<std::int32_t>(poisoned);
   const std::vector<std::size_t> lengths(texts.size(), texts[0].ids.size());
+  const auto task = make_task_learning(job_);
   const DrawPlan plan{.model = model,
+                      .task = *task,
                       .lengths = lengths,
                       .batch_size = 4,
                       .read = [&](std::span<const std::uint64_t> indices) -> Result<Batch> {
@@ -331,7 +334,12 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
   ASSERT_TRUE(model.load(model_).ok());
   const auto counts_of = [&](std::vector<Example> texts) {
     const auto examples = TokenizedExamples::create(tokenizer, std::move(texts), job_).value();
-    return evaluate_examples({.model = model, .examples = examples, .job = job_}).counts();
+    const auto task = make_task_learning(job_);
+    return task->task().in_steps(
+        evaluate_examples({.model = model,
+                           .task = *task,
+                           .examples = examples,
+                           .physical_batch_size = job_.local_training.physical_batch_size}));
   };
   const std::vector<std::uint64_t> without = counts_of(lines());
   std::vector<Example> more = lines();
@@ -340,9 +348,9 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
   const std::uint64_t tokens = tokenizer->encode_framed("a b c d e q", 40).size() - 1;
   EXPECT_EQ(with[0], without[0] + tokens);
   EXPECT_EQ(with[1], without[1]);
-  EXPECT_NEAR(static_cast<double>(with[2]),
-              static_cast<double>(without[2]) + static_cast<double>(tokens) * kLargestLoss * 1000,
-              10);
+  EXPECT_NEAR(
+      static_cast<double>(with[2]),
+      static_cast<double>(without[2]) + static_cast<double>(tokens) * tasks::kMostLoss * 1000, 10);
 }
 
 TEST_F(FailingExamples, AnEvaluationReadsABatchThatFailsAgainOneByOne) {

@@ -6,7 +6,6 @@
 
 #include "common/config/model_files.h"
 #include "common/config/parse.h"
-#include "common/job/plan.h"
 #include "common/job/saved_model.h"
 #include "participant/learning/torch_models.h"
 #include "tests/participant/learning/own_folder.h"
@@ -66,8 +65,8 @@ class LanguageTrainer : public ::testing::Test {
     return model;
   }
 
-  [[nodiscard]] run::Evaluation evaluated(const FlatParameters& model) const {
-    return run::summarise(job_, trainer().value()->evaluate(model).value());
+  [[nodiscard]] tasks::Evaluation evaluated(const FlatParameters& model) const {
+    return job_.make_task()->summarise(trainer().value()->evaluate(model).value(), tasks::exact);
   }
 
   fs::path folder_;
@@ -76,20 +75,21 @@ class LanguageTrainer : public ::testing::Test {
 
 TEST_F(LanguageTrainer, LearnsPrivatelyAndPlainlyWhatFollows) {
   const FlatParameters start = initial_model(job_).value();
-  const run::Evaluation before = evaluated(start);
-  EXPECT_GT(before.perplexity, 6);  // of nine tokens nothing is known yet
-  EXPECT_LT(evaluated(trained(start)).perplexity, 4);
+  const tasks::Evaluation before = evaluated(start);
+  EXPECT_GT(before.value("perplexity"), 6);  // of nine tokens nothing is known yet
+  EXPECT_LT(evaluated(trained(start)).value("perplexity"), 4);
   job_.differential_privacy.enabled = false;
-  const run::Evaluation plain = evaluated(trained(start));
-  EXPECT_LT(plain.perplexity, 2.5);
-  EXPECT_GT(plain.accuracy, 0.6);
+  const tasks::Evaluation plain = evaluated(trained(start));
+  EXPECT_LT(plain.value("perplexity"), 2.5);
+  EXPECT_GT(plain.value("accuracy"), 0.6);
 }
 
 TEST_F(LanguageTrainer, CountsPredictedTokensAndTheirLoss) {
   FlatParameters zero = initial_model(job_).value();
   std::fill(zero.values.begin(), zero.values.end(), 0.0F);
   const auto counts = trainer().value()->evaluate(zero).value();
-  EXPECT_EQ(run::metric_names(job_), (std::vector<std::string>{"tokens", "correct", "loss_milli"}));
+  EXPECT_EQ(job_.make_task()->counter_names(),
+            (std::vector<std::string>{"tokens", "correct", "loss_milli"}));
   std::uint64_t tokens = 0;
   for (const Example& e : toy_texts(20))  // [CLS] is given, [SEP] is predicted
     tokens += 2 + static_cast<std::uint64_t>(std::count(e.text.begin(), e.text.end(), ' '));
@@ -98,7 +98,7 @@ TEST_F(LanguageTrainer, CountsPredictedTokensAndTheirLoss) {
   EXPECT_EQ(counts[1], 0U);  // [PAD] is as likely as all others, and the first
   EXPECT_NEAR(static_cast<double>(counts[2]), static_cast<double>(tokens) * 1000 * std::log(9.0),
               1);
-  EXPECT_NEAR(run::summarise(job_, counts).perplexity, 9, 1e-3);
+  EXPECT_NEAR(job_.make_task()->summarise(counts, tasks::exact).value("perplexity"), 9, 1e-3);
 }
 
 TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
@@ -108,18 +108,18 @@ TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
   job_.lora = {.r = 4, .alpha = 8, .dropout = 0.1, .target_modules = {"all-linear"}};
   const Bytes32 base = config::hash_model_weights(folder_ / "base").value();
   const FlatParameters start = initial_model(job_).value();
-  const double before = evaluated(start).perplexity;
+  const double before = evaluated(start).value("perplexity");
   const FlatParameters adapters = trained(start);
-  EXPECT_LT(evaluated(adapters).perplexity, 0.8 * before);
+  EXPECT_LT(evaluated(adapters).value("perplexity"), 0.8 * before);
   EXPECT_EQ(config::hash_model_weights(folder_ / "base").value(), base);
 
   // Merged, it is a model of its own that is as good.
-  const double adapted = evaluated(adapters).perplexity;
+  const double adapted = evaluated(adapters).value("perplexity");
   const FlatParameters merged = run::merged_model(job_, adapters).value();
   ASSERT_TRUE(run::save_merged(folder_ / "merged", job_, merged).ok());
   job_.model.path = (folder_ / "merged").string();
   job_.lora = {};
-  EXPECT_NEAR(evaluated(initial_model(job_).value()).perplexity, adapted, 1e-3 * adapted);
+  EXPECT_NEAR(evaluated(initial_model(job_).value()).value("perplexity"), adapted, 1e-3 * adapted);
 }
 
 TEST_F(LanguageTrainer, PrivateAdaptersMoveAndNothingElseIsSent) {
@@ -145,7 +145,9 @@ TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
                            .value();
   FlatParameters model = initial_model(job).value();
   const auto perplexity = [&] {
-    return run::summarise(job, trainer->evaluate(model).value()).perplexity;
+    return job.make_task()
+        ->summarise(trainer->evaluate(model).value(), tasks::exact)
+        .value("perplexity");
   };
   const double before = perplexity();
   EXPECT_LT(before, 512);  // it is no uniform guess

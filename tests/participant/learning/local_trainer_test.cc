@@ -8,7 +8,6 @@
 #include <ATen/Context.h>
 #include <gtest/gtest.h>
 
-#include "common/job/plan.h"
 #include "common/job/saved_model.h"
 #include "common/model/safetensors.h"
 #include "participant/learning/dp_sgd/batches.h"
@@ -327,7 +326,7 @@ TEST_F(LocalTrainerTest, RefusesAModelOfAnotherShapeByName) {
 
 TEST_F(LocalTrainerTest, EvaluationCountsAddUp) {
   const auto counts = trainer()->evaluate(initial_model(job_).value()).value();
-  const auto names = run::metric_names(job_);
+  const auto names = job_.make_task()->counter_names();
   ASSERT_EQ(counts.size(), names.size());
   EXPECT_EQ(names[0], "examples");
   EXPECT_EQ(counts[0], 30U);

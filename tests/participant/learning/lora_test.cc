@@ -100,7 +100,7 @@ TEST_P(Lora, OnlyAdaptersAndTheHeadOfClassesAreTrainedAndSent) {
         << p.name;
   const auto model = adapted(far_from_the_start());
   GradTape tape;
-  tape.backward(model->losses(batch_of(texts_), {&tape}).sum());
+  tape.backward(losses_of(*model, batch_of(texts_), {&tape}).sum());
   EXPECT_TRUE(tape.unused(model->parameters()).empty());
 }
 
@@ -159,14 +159,14 @@ TEST_P(Lora, DropoutComesFromItsSeedAndOnlyWhileTraining) {
   job_.lora.dropout = 0.5;
   const auto model = adapted(far_from_the_start());
   const auto losses = [&](std::uint64_t seed) {
-    return model->losses(batch_of(texts_),
-                         {nullptr, at::make_generator<at::CPUGeneratorImpl>(seed)});
+    return losses_of(*model, batch_of(texts_),
+                     {nullptr, at::make_generator<at::CPUGeneratorImpl>(seed)});
   };
   EXPECT_TRUE(at::equal(losses(1), losses(1)));
   EXPECT_FALSE(at::equal(losses(1), losses(2)));
-  const Tensor without = model->losses(batch_of(texts_), {});
+  const Tensor without = losses_of(*model, batch_of(texts_), {});
   job_.lora.dropout = 0;
-  EXPECT_TRUE(at::equal(without, adapted(far_from_the_start())->losses(batch_of(texts_), {})));
+  EXPECT_TRUE(at::equal(without, losses_of(*adapted(far_from_the_start()), batch_of(texts_), {})));
 }
 
 TEST_P(Lora, RecomputedLayersDrawTheSameDropout) {
@@ -178,7 +178,7 @@ TEST_P(Lora, RecomputedLayersDrawTheSameDropout) {
     const Pass pass{.tape = tape,
                     .dropout = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{3}),
                     .recompute = recompute};
-    const Tensor loss = model->losses(batch_of(texts_), pass).sum();
+    const Tensor loss = losses_of(*model, batch_of(texts_), pass).sum();
     if (tape == nullptr) {
       loss.backward();
       return model->gradient().clone();

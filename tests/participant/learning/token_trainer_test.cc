@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "common/config/parse.h"
-#include "common/job/plan.h"
 #include "common/job/saved_model.h"
 #include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
@@ -51,7 +50,7 @@ TEST(TaggedSentences, EveryMistakeNamesItsLineAndNeverTheRecord) {
   };
 
   for (const Case& c :
-       {Case{"a\tO\nsecret\n", "f:2:", "one column"}, Case{"secret\tB-ORG\n", "f:1:", "no tag"},
+       {Case{"a\tO\nsecret\n", "f:2:", "one column"}, Case{"secret\tB-ORG\n", "f:1:", "whose tag"},
         Case{"a\tO\n\tO\n", "f:2:", "no word"}, Case{"a\tO\nsecret\tI-PER\n", "f:2:", "not begun"},
         Case{"a\tB-LOC\nsecret\tI-PER\n", "f:2:", "not begun"},
         Case{"a\tB-PER\n\nsecret\tI-PER\n", "f:3:", "not begun"},
@@ -107,8 +106,9 @@ class TokenTrainer : public ::testing::Test {
                         {toy_sentences(60), std::move(evaluation)});
   }
 
-  [[nodiscard]] run::Evaluation evaluated(const FlatParameters& model) const {
-    return run::summarise(job_, trainer(toy_sentences(20)).value()->evaluate(model).value());
+  [[nodiscard]] tasks::Evaluation evaluated(const FlatParameters& model) const {
+    return job_.make_task()->summarise(trainer(toy_sentences(20)).value()->evaluate(model).value(),
+                                       tasks::exact);
   }
 
   [[nodiscard]] FlatParameters trained(FlatParameters model) const {
@@ -132,10 +132,10 @@ TEST_F(TokenTrainer, LearnsPrivatelyAndPlainlyToFindEntities) {
   EXPECT_EQ(evaluated(start).entities->micro.f1, 0);  // a head at zero says O
   EXPECT_GT(evaluated(trained(start)).entities->micro.f1, 0.9);
   job_.differential_privacy.enabled = false;
-  const run::Evaluation plain = evaluated(trained(start));
+  const tasks::Evaluation plain = evaluated(trained(start));
   EXPECT_EQ(plain.entities->micro.f1, 1);
   EXPECT_EQ(plain.entities->labels[0].second.support, 20U);
-  EXPECT_EQ(plain.accuracy, 1);
+  EXPECT_EQ(plain.value("accuracy"), 1);
 }
 
 TEST_F(TokenTrainer, AdaptersAndTheirHeadLearnToo) {
@@ -237,13 +237,16 @@ TEST(TweetEntities, TheExampleLoadsAndItsFirstRoundLowersTheLoss) {
                                     {read("train.tsv"), read("eval.tsv")})
                            .value();
   FlatParameters model = initial_model(job).value();
-  const run::Evaluation before = run::summarise(job, trainer->evaluate(model).value());
+  const tasks::Evaluation before =
+      job.make_task()->summarise(trainer->evaluate(model).value(), tasks::exact);
   EXPECT_EQ(before.entities->micro.support, 292U + 324U + 328U);
   crypto::StreamRandom random(1);
   const training::TrainedUpdate made = trainer->train(model, 1, random, nullptr).value();
   for (std::size_t i = 0; i < model.values.size(); ++i)
     model.values[i] += made.update.values[i];
-  EXPECT_LT(run::summarise(job, trainer->evaluate(model).value()).loss, before.loss);
+  EXPECT_LT(
+      job.make_task()->summarise(trainer->evaluate(model).value(), tasks::exact).value("loss"),
+      before.value("loss"));
 }
 
 TEST(TokenizedWords, AreCutAsInTheRunningText) {

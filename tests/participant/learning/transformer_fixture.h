@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/transformer/pretrained.h"
 #include "participant/learning/transformer/transformer_torch.h"
 
@@ -21,6 +22,24 @@ inline ModelSpec language_spec(const std::filesystem::path& folder) {
 inline ModelSpec classifier_spec(const std::filesystem::path& folder, std::int64_t labels) {
   return {.config = load_transformer_config(folder).value(),
           .head = {.kind = ModelHead::Kind::kClassification, .labels = labels}};
+}
+
+/// The task of a head: what losses() asks for.
+inline const TaskLearning& task_of(ModelHead::Kind head) {
+  static const auto make = [](const char* type) {
+    config::JobConfig job;
+    job.task = {.type = type, .labels = {"a", "b"}};
+    job.model.max_length = 128;
+    return make_task_learning(job);
+  };
+  static const auto classes = make("sequence_classification"), tags = make("token_classification"),
+                    language = make("causal_language_modeling");
+  if (head == ModelHead::Kind::kClassification) return *classes;
+  return head == ModelHead::Kind::kTokenClassification ? *tags : *language;
+}
+
+inline at::Tensor losses_of(const Transformer& model, const Batch& batch, const Pass& pass) {
+  return model.losses(task_of(model.spec().head.kind), batch, pass);
 }
 
 /// The checkpoint of a folder as a model; what it lacks (a new head, adapters) is random.

@@ -88,7 +88,7 @@ class PrivateTransformer : public ::testing::TestWithParam<Case> {
     model_->gradient().zero_();
     GradTape tape(passes);
     pass.tape = &tape;
-    tape.backward(model_->losses(batch_of(texts_), pass).sum());
+    tape.backward(losses_of(*model_, batch_of(texts_), pass).sum());
     EXPECT_EQ(tape.unused(model_->parameters()), std::vector<std::string>{});
     const Tensor squared = tape.squared_norms(model_->parameters()).estimate;
     const Tensor norms = squared.sum(0).sqrt();
@@ -99,7 +99,7 @@ class PrivateTransformer : public ::testing::TestWithParam<Case> {
 
   [[nodiscard]] Tensor plain_gradient(const Pass& pass) const {
     model_->gradient().zero_();
-    model_->losses(batch_of(texts_), pass).sum().backward();
+    losses_of(*model_, batch_of(texts_), pass).sum().backward();
     return model_->gradient().clone();
   }
 
@@ -138,7 +138,7 @@ TEST_P(PrivateTransformer, NormsAndClippedSumAreThoseOfALoopOverExamples) {
   std::vector<std::vector<Tensor>> gradients;
   const Tensor norms = at::zeros({count}, at::kDouble);
   for (std::int64_t i = 0; i < count; ++i) {
-    const Tensor loss = model_->losses(batch_of({texts_[static_cast<std::size_t>(i)]}), {});
+    const Tensor loss = losses_of(*model_, batch_of({texts_[static_cast<std::size_t>(i)]}), {});
     gradients.push_back(torch::autograd::grad({loss.sum()}, values));
     Tensor squares = at::zeros({}, at::kDouble);
     for (const Tensor& g : gradients.back())
@@ -152,7 +152,7 @@ TEST_P(PrivateTransformer, NormsAndClippedSumAreThoseOfALoopOverExamples) {
                      std::min(1.0, clip / std::max(norms[i].item<double>(), 1e-12));
 
   GradTape tape;
-  tape.backward(model_->losses(batch_of(texts_), {&tape}).sum());
+  tape.backward(losses_of(*model_, batch_of(texts_), {&tape}).sum());
   EXPECT_EQ(model_->gradient().abs().sum().item<double>(), 0) << "autograd itself wrote";
   EXPECT_EQ(tape.unused(model_->parameters()), std::vector<std::string>{});
   const Tensor found = tape.squared_norms(model_->parameters()).estimate.sum(0).sqrt();

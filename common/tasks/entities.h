@@ -1,4 +1,4 @@
-// Entities in tagged words, and how two readings of a sentence are compared. No torch here.
+// Entities in tagged words, and how two readings of a sentence are compared.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace sotto::learning {
+namespace sotto::tasks {
 
 /// Words begin .. end - 1 of a sentence.
 struct Entity {
@@ -32,4 +32,4 @@ struct EntityCounts {
 void count_entities(std::span<const std::int64_t> said, std::span<const std::int64_t> right,
                     std::span<EntityCounts> counts);
 
-}  // namespace sotto::learning
+}  // namespace sotto::tasks

@@ -1,10 +1,10 @@
-#include "participant/learning/tasks/entities.h"
+#include "common/tasks/entities.h"
 
 #include <algorithm>
 
 #include "common/base/check.h"
 
-namespace sotto::learning {
+namespace sotto::tasks {
 
 std::vector<Entity> entities_of(std::span<const std::int64_t> tags) {
   std::vector<Entity> out;
@@ -39,4 +39,4 @@ void count_entities(std::span<const std::int64_t> said, std::span<const std::int
     if (std::ranges::find(found, e) == found.end()) ++counts[e.label].missed;
 }
 
-}  // namespace sotto::learning
+}  // namespace sotto::tasks

@@ -1,5 +1,5 @@
 // Entities in tags, against examples worked out by hand and against conlleval's own rules.
-#include "participant/learning/tasks/entities.h"
+#include "common/tasks/entities.h"
 
 #include <array>
 #include <set>
@@ -7,9 +7,9 @@
 
 #include <gtest/gtest.h>
 
-#include "participant/learning/tasks/metrics.h"
+#include "common/tasks/token_classification.h"
 
-namespace sotto::learning {
+namespace sotto::tasks {
 namespace {
 
 using Tags = std::vector<std::int64_t>;
@@ -116,12 +116,13 @@ TEST(Entities, CountsAreThoseOfSetsOfChunksForEveryPairOfSentencesOfThreeWords) 
 }
 
 TEST(Entities, CountersHoldWordsAndEntitiesInTheOrderOfTheirNames) {
-  MetricCounts counts(2);
-  counts.add_sentence(Tags{kBa, kO, kO}, Tags{kBa, kO, kBb}, 0.5);
-  counts.add_sentence(Tags{kBb, kIb}, Tags{kBa, kIa}, 1.25);
+  const TokenClassification task({.type = "token_classification", .labels = {"a", "b"}}, 32);
+  CounterSums sums = task.zero_sums();
+  task.count(sums, Tags{kBa, kO, kO}, Tags{kBa, kO, kBb}, 0.5);
+  task.count(sums, Tags{kBb, kIb}, Tags{kBa, kIa}, 1.25);
   // words, right tags, loss in thousandths; found, wrong, missed of a, then of b
-  EXPECT_EQ(counts.counts(), (std::vector<std::uint64_t>{5, 2, 1750, 1, 0, 1, 0, 1, 1}));
+  EXPECT_EQ(task.in_steps(sums), (std::vector<std::uint64_t>{5, 2, 1750, 1, 0, 1, 0, 1, 1}));
 }
 
 }  // namespace
-}  // namespace sotto::learning
+}  // namespace sotto::tasks
