@@ -6,6 +6,7 @@
 
 #include "common/config/json_tree.h"
 #include "common/crypto/hash.h"
+#include "common/model/architecture.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/mapped_file.h"
 
@@ -75,7 +76,7 @@ Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
 }
 
 bool is_model_family(std::string_view text) {
-  return text == "bert" || text == "gpt2" || text == "llama" || text == "qwen2";
+  return find_architecture(text) != nullptr;
 }
 
 Result<std::string> model_family(const std::filesystem::path& folder) {

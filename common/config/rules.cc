@@ -8,6 +8,7 @@
 #include "common/config/model_files.h"
 #include "common/crypto/key_agreement.h"
 #include "common/crypto/sign.h"
+#include "common/model/architecture.h"
 #include "common/tasks/registry.h"
 
 namespace sotto::config {
@@ -143,11 +144,9 @@ void check_stopping(const JobConfig& job, Mistakes& mistakes) {
 void check_lists(const SitePolicy& policy, Mistakes& mistakes) {
   for (const std::string& model : policy.allowed_models)
     if (!is_model_family(model) && !digest_in(model))
-      mistakes.add_unless_bad(
-          {"policy.allowed_models"}, "policy.allowed_models",
-          "found \"" + model +
-              "\"; allowed: \"bert\", \"gpt2\", \"llama\", \"qwen2\", or the 64 "
-              "hexadecimal digits of a model");
+      mistakes.add_unless_bad({"policy.allowed_models"}, "policy.allowed_models",
+                              "found \"" + model + "\"; allowed: " + architecture_names() +
+                                  ", or the 64 hexadecimal digits of a model");
   for (const std::string& key : policy.allowed_coordinators)
     if (!digest_in(key))
       mistakes.add_unless_bad(

@@ -71,9 +71,8 @@ std::vector<Field> use_fields(SitePolicy& s) {
       {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks::task_names()),
        "Tasks that this data may be used for."},
       {"policy.allowed_models", &s.allowed_models, kOptional, items(0, 100),
-       "Models that may be trained on this data: families (\"bert\", \"gpt2\", \"llama\", "
-       "\"qwen2\": the "
-       "model_type of config.json), or digests of single models (64 hexadecimal digits), which "
+       "Models that may be trained on this data: families (the model_type of config.json, for "
+       "example \"bert\"), or digests of single models (64 hexadecimal digits), which "
        "`sotto-participant policy explain` shows. None given: any that lies in model.path."},
       {"policy.allowed_modules", &s.allowed_modules, kOptional, items(0, 1000),
        "Modules whose parameters, or adapters, may be trained and sent, by the last part of their "

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/config/model_files.h"
+#include "common/model/architecture.h"
 #include "common/model/checkpoint.h"
 #include "common/model/safetensors.h"
 #include "common/storage/atomic_file.h"
@@ -58,14 +59,11 @@ std::map<std::string, std::string> metadata_of(const config::JobConfig& job) {
   return out;
 }
 
-/// GPT-2 stores its linears [in, out].
+/// See Architecture::linears_in_out.
 Result<bool> stores_in_out(const config::JobConfig& job) {
-  const fs::path file = fs::path(job.model.path) / "config.json";
-  SOTTO_ASSIGN_OR_RETURN(const Bytes text, journal::read_file(file, 1 << 20));
-  const json config = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) return Error{file.string() + ": is not a JSON object"};
-  const auto type = config.find("model_type");
-  return type != config.end() && *type == "gpt2";
+  SOTTO_ASSIGN_OR_RETURN(const std::string family, config::model_family(job.model.path));
+  const Architecture* architecture = find_architecture(family);
+  return architecture != nullptr && architecture->linears_in_out;
 }
 
 /// "x" of "x.lora_A.weight"; empty for anything else.

@@ -115,8 +115,8 @@ Status add_head(const ModelSpec& spec, ModelModules& m) {
   const std::int64_t d = c.hidden_size;
   if (spec.head.kind == ModelHead::Kind::kLanguageModel) {
     if (!c.is_causal())
-      return Error{
-          "model_type \"bert\" is no causal language model; supported: gpt2, llama, qwen2"};
+      return Error{"model_type \"bert\" is no causal language model; supported: " +
+                   architecture_names(/*causal=*/true)};
     if (!c.tie_word_embeddings) m.head = without_bias(Kind::kLinear, "lm_head", d, c.vocab_size);
     return {};
   }

@@ -1,21 +1,19 @@
 #include "participant/learning/transformer/pretrained.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <string>
 #include <string_view>
 
+#include "common/model/architecture.h"
 #include "common/model/checkpoint.h"
 
 namespace sotto::learning {
 namespace {
 
-constexpr std::array<std::string_view, 3> kPrefixes = {"bert.", "transformer.", "model."};
-
 std::string_view without_prefix(std::string_view name) {
-  for (const std::string_view prefix : kPrefixes)
-    if (name.starts_with(prefix)) return name.substr(prefix.size());
+  for (const Architecture& a : architectures())
+    if (name.starts_with(a.prefix)) return name.substr(a.prefix.size());
   return name;
 }
 

@@ -153,8 +153,7 @@ void read_rope(Reader& r, TransformerConfig& c) {
   if (!rope.mistake.empty()) r.note(std::string(section) + "." + rope.mistake);
 }
 
-void read_llama(Reader& r, TransformerConfig& c) {
-  const bool qwen = r.object.value("model_type", "") == "qwen2";
+void read_llama(Reader& r, const Architecture& architecture, TransformerConfig& c) {
   c.family = Family::kLlama;
   c.hidden_size = r.size("hidden_size", 0);
   c.num_hidden_layers = r.size("num_hidden_layers", 0);
@@ -168,11 +167,29 @@ void read_llama(Reader& r, TransformerConfig& c) {
   c.classifier_pooling = Pooling::kLast;
   c.tie_word_embeddings = r.flag("tie_word_embeddings", false);
   const bool bias = r.flag("attention_bias", false);
-  c.query_key_value_bias = qwen || bias;
-  c.attention_output_bias = bias && !qwen;
+  c.query_key_value_bias = architecture.query_key_value_bias || bias;
+  c.attention_output_bias = bias && !architecture.query_key_value_bias;
   r.only("mlp_bias", false);
   r.only("use_sliding_window", false);
   read_rope(r, c);
+}
+
+void read_layers(Reader& r, const Architecture& architecture, TransformerConfig& c) {
+  switch (architecture.layers) {
+    case Family::kBert:
+      return read_bert(r, c);
+    case Family::kGpt2:
+      return read_gpt2(r, c);
+    case Family::kLlama:
+      return read_llama(r, architecture, c);
+  }
+}
+
+std::vector<std::string> model_types() {
+  std::vector<std::string> out;
+  for (const Architecture& a : architectures())
+    out.emplace_back(a.model_type);
+  return out;
 }
 
 void check_heads(Reader& r, TransformerConfig& c) {
@@ -197,18 +214,13 @@ Result<TransformerConfig> load_transformer_config(const std::filesystem::path& f
   if (!object.is_object()) return Error{file.string() + ": is not a JSON object"};
   Reader r{object, {}};
   TransformerConfig c;
-  const std::string type = r.one_of("model_type", "bert", {"bert", "gpt2", "llama", "qwen2"});
+  const std::string type = r.one_of("model_type", "bert", model_types());
   if (r.mistake.empty()) {
     c.vocab_size = r.size("vocab_size", 0);
     c.end_tokens = r.ids("eos_token_id");
     c.initializer_range = r.number("initializer_range", 0.02, 1);
     if (r.has("quantization_config")) r.note("quantization_config: only plain weights are read");
-    if (type == "bert")
-      read_bert(r, c);
-    else if (type == "gpt2")
-      read_gpt2(r, c);
-    else
-      read_llama(r, c);
+    read_layers(r, *find_architecture(type), c);
   }
   check_heads(r, c);
   if (!r.mistake.empty()) return Error{file.string() + ": " + r.mistake};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/model/architecture.h"
 
 namespace sotto::learning {
 
@@ -21,8 +22,7 @@ struct RopeScaling {
 };
 
 struct TransformerConfig {
-  /// kLlama: also Qwen2 and SmolLM2, which differ from it in settings alone.
-  enum class Family { kBert, kGpt2, kLlama };
+  using Family = LayerFamily;
   /// kGelu with the error function, kGeluTanh its approximation ("gelu_new").
   enum class Activation { kGelu, kGeluTanh, kSilu };
   /// What a classification head sees: the mean over a text's tokens, BERT's pooler over the first
