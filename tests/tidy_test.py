@@ -10,13 +10,14 @@ import re
 import sys
 from pathlib import Path
 
-CORE = "base crypto storage model privacy encoding wire secagg config identity job observability"
+CORE = "base tasks crypto storage model privacy encoding wire secagg config identity job observability"
 
 # What the files of a folder, or one file (without its ending), may include besides files of their own folder.
 # "a" in an entry stands for common/a where there is one, and a folder for all folders below it; the longest
 # prefix of a path is its place; "*" is everything.
 MAY_INCLUDE = {
     "common/base": "",
+    "common/tasks": "base",
     "common/crypto": "base",
     "common/storage": "base crypto",
     "common/model": "base crypto storage",
@@ -31,9 +32,9 @@ MAY_INCLUDE = {
     "common/secagg/evidence": "base crypto wire secagg/shared secagg/randomness",
     "common/secagg/client": "base crypto encoding wire secagg/shared secagg/randomness secagg/evidence",
     "common/secagg/server": "base crypto encoding wire secagg/shared secagg/randomness secagg/evidence",
-    "common/config": "base crypto storage model privacy encoding wire secagg",
+    "common/config": "base tasks crypto storage model privacy encoding wire secagg",
     "common/identity": "base crypto storage config",
-    "common/job": "base crypto storage model privacy encoding secagg config",
+    "common/job": "base tasks crypto storage model privacy encoding secagg config",
     "common/observability": "base crypto storage secagg config identity",
     "common/cli": CORE,
     "common/net": "base crypto wire",
@@ -56,12 +57,12 @@ MAY_INCLUDE = {
     "participant/admission": CORE + " participant/privacy participant/driver participant/training participant/data",
     "participant/admission/policy": "base config wire job",
     "participant/identity": CORE,
-    "participant/data": "base crypto storage model config identity participant/deidentify/tables",
+    "participant/data": "base tasks crypto storage model config identity participant/deidentify/tables",
     "participant/text": "base",
     "participant/deidentify/tables": "base storage",
     "participant/deidentify/anonymisation": "base storage config participant/deidentify/tables",
     "participant/deidentify/redaction": "base crypto storage config participant/text",
-    "participant/learning": "base crypto model privacy config participant/data participant/text participant/training",
+    "participant/learning": "base tasks crypto model privacy config participant/data participant/text participant/training",
     "participant/driver": CORE + " participant/protocol participant/privacy participant/admission participant/training participant/data",
     "participant/training": CORE + " participant/data participant/privacy participant/admission participant/driver",
     "participant/cli": CORE + " cli net participant",

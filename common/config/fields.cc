@@ -55,6 +55,12 @@ std::vector<Field> task_fields(TaskSection& s) {
        "Classification: the names of the classes in the order of their numbers, two at least, all "
        "different. Token classification: the kinds of entities, without B- and I-, one at least. "
        "Each takes three of the counters in which an evaluation is summed."},
+      {"task.target_min", &s.target_min, kOptional, from_to(-1e9, 1e9),
+       "Sequence regression: the smallest target. Smaller targets in the data, and smaller "
+       "predictions in an evaluation, count as this, so that what one example adds to the counters "
+       "is bounded. The range is public."},
+      {"task.target_max", &s.target_max, kOptional, from_to(-1e9, 1e9),
+       "Sequence regression: the largest target, above task.target_min."},
   };
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/tasks/causal_language_modeling.h"
 #include "common/tasks/sequence_classification.h"
+#include "common/tasks/sequence_regression.h"
 #include "common/tasks/token_classification.h"
 
 namespace sotto::tasks {
@@ -28,6 +29,7 @@ constexpr std::array kTasks = {
     entry<SequenceClassification>("sequence_classification"),
     entry<TokenClassification>("token_classification"),
     entry<CausalLanguageModeling>("causal_language_modeling"),
+    entry<SequenceRegression>("sequence_regression"),
 };
 
 }  // namespace

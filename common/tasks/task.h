@@ -22,6 +22,7 @@ namespace sotto::tasks {
 struct TaskSettings {
   std::string type = "sequence_classification";  // a name in the table of registry.cc
   std::vector<std::string> labels{};             // classes, or kinds of entities, in index order
+  double target_min = 0, target_max = 0;         // regression: the range of the targets
 };
 
 /// A rule of the job that a setting breaks.

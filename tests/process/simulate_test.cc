@@ -234,6 +234,48 @@ TEST_F(Simulate, FindsEntitiesAndReportsThemByKind) {
   EXPECT_NE(text_of("run/report.html").find("\"entities\":{\"labels\":"), std::string::npos);
 }
 
+/// With privacy for training examples, noise on the counters of evaluations, and a target.
+TEST_F(Simulate, PredictsNumbersAndReportsTheirErrors) {
+  const fs::path texts = folder_ / "texts.tsv";
+  std::ofstream out(texts);
+  for (int i = 0; i < 60; ++i)
+    out << (i % 2 == 0 ? "4.5\tplay some rock\n" : "1\twhat is the weather\n");
+  out.close();
+  std::ofstream(folder_ / "job.json") << R"({"name": "ratings", "model": {"path": ")"
+                                      << SOTTO_SOURCE_DIR "/configs/quickstart/model"
+                                      << R"(", "max_length": 16},
+      "task": {"type": "sequence_regression", "target_min": 0, "target_max": 5},
+      "rounds": {"num_server_rounds": 30, "min_available_participants": 3},
+      "differential_privacy": {"target_epsilon": 1000, "noise_multiplier": 0.5},
+      "local_training": {"local_steps": 4, "sampling_rate": 0.5, "learning_rate": 0.03},
+      "evaluation": {"counter_noise_multiplier": 0.1},
+      "stopping": {"metric": "r_squared", "target": 0.8}})";
+  ASSERT_EQ(
+      run({SOTTO_BINARY_DIR "/participant/sotto-simulate", folder_ / "job.json", "--participants",
+           "3", "--train", texts, "--evaluation", texts, "--out", folder_ / "run"},
+          folder_ / "log"),
+      0)
+      << text_of("log");
+  EXPECT_NE(text_of("log").find("held-out mean squared error "), std::string::npos)
+      << text_of("log");
+  EXPECT_NE(text_of("log").find("the target was 0.8"), std::string::npos) << text_of("log");
+  ASSERT_EQ(run_into("table", {Federation::coordinator_binary(), "report", folder_ / "run"}), 0);
+  const std::string table = text_of("table");
+  EXPECT_NE(table.find("mean squared error         R^2"), std::string::npos) << table;
+  ASSERT_EQ(
+      run_into("summary", {Federation::coordinator_binary(), "report", folder_ / "run", "--json"}),
+      0);
+  const auto summary = nlohmann::json::parse(text_of("summary"));
+  EXPECT_EQ(summary["closing_evaluation"], true);
+  EXPECT_GT(summary["r_squared"].get<double>(), 0.7);
+  EXPECT_LT(summary["loss"].get<double>(), 1);
+  EXPECT_GT(summary["evaluation_epsilon"].get<double>(), 0);
+  EXPECT_TRUE(summary["accuracy"].is_null());
+  EXPECT_NE(text_of("run/report.html").find("\"title\":\"mean squared error\""), std::string::npos);
+  const auto config = nlohmann::json::parse(text_of("run/model/config.json"));
+  EXPECT_EQ(config["problem_type"], "regression");
+}
+
 /// Shards of tagged words, cut and read back.
 TEST_F(Simulate, SentencesAreCutIntoShardsThatAreReadAgain) {
   const fs::path words = folder_ / "words.tsv", job = SOTTO_SOURCE_DIR "/configs/ner/job.json";

@@ -9,7 +9,8 @@ namespace sotto::learning {
 using MakeTask = std::unique_ptr<const TaskLearning>(const tasks::TaskSettings& settings,
                                                      std::uint32_t max_length);
 // Each is defined in the file of its name.
-MakeTask learn_sequence_classification, learn_token_classification, learn_causal_language_modeling;
+MakeTask learn_sequence_classification, learn_token_classification, learn_causal_language_modeling,
+    learn_sequence_regression;
 
 namespace {
 
@@ -22,6 +23,7 @@ constexpr Entry kTasks[] = {
     {"sequence_classification", learn_sequence_classification},
     {"token_classification", learn_token_classification},
     {"causal_language_modeling", learn_causal_language_modeling},
+    {"sequence_regression", learn_sequence_regression},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/base/result.h"
+#include "common/config/choices.h"
 #include "participant/learning/dp_sgd/grad_tape_torch.h"
 #include "participant/learning/transformer/batch_torch.h"
 #include "participant/learning/transformer/model_modules.h"

@@ -12,6 +12,7 @@
 #include "common/tasks/labelled_counters.h"
 #include "common/tasks/registry.h"
 #include "common/tasks/sequence_classification.h"
+#include "common/tasks/sequence_regression.h"
 #include "common/tasks/token_classification.h"
 
 namespace sotto::tasks {
@@ -28,6 +29,7 @@ config::JobConfig job_of(const std::string& type) {
   config::JobConfig job;
   job.task.type = type;
   if (type.ends_with("classification")) job.task.labels = {"a", "b"};
+  if (type == "sequence_regression") job.task.target_max = 1;
   job.model.max_length = 3;
   return job;
 }
@@ -123,6 +125,14 @@ RandomExample random_example(const config::JobConfig& job) {
       CounterSums sums = task.zero_sums();
       CausalLanguageModeling::count(
           sums, {.tokens = 5, .correct = random.below(6), .loss = loss(random)});
+      return task.in_steps(sums);
+    };
+  if (settings.type == "sequence_regression")
+    return [=](crypto::StreamRandom& random) {
+      const SequenceRegression task(settings, length);
+      CounterSums sums = task.zero_sums();
+      const auto label = static_cast<std::int64_t>(random.below(2)) * SequenceRegression::kSteps;
+      task.count(sums, label, 4 * random.unit() - 2);
       return task.in_steps(sums);
     };
   if (settings.type == "token_classification")

@@ -114,6 +114,19 @@ TEST(Report, TheTableHasTheTwoFiguresOfTheTaskAndItsConstantAnswer) {
   EXPECT_NE(language.table.find("accuracy  perplexity\n"), std::string::npos) << language.table;
   EXPECT_NE(language.table.find("25.0 %        4.50\n"), std::string::npos) << language.table;
   EXPECT_EQ(language.table.find("alone"), std::string::npos) << language.table;
+
+  const Report numbers = report_of(
+      folder.path(), {"task.type=sequence_regression", "task.labels=[]", "task.target_max=5"},
+      {{"loss", 0.0312}, {"r_squared", 0.9}, {"mean_absolute_error", 0.1}},
+      {{"loss", 0.5}, {"r_squared", 0.25}, {"loss_mean_target", 1.25}});
+  EXPECT_NE(
+      numbers.table.find(
+          "  held-out                                        mean squared error         R^2\n"
+          "  federation, private                                         0.0312         0.9\n"
+          "  each participant alone, same privacy (mean)                    0.5        0.25\n"
+          "  mean target of each participant (mean)                        1.25           –\n"),
+      std::string::npos)
+      << numbers.table;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/privacy/accounting/calibration.h"
+#include "common/privacy/accounting/example_accountant.h"
 #include "common/privacy/ledger/ledger.h"
 #include "tests/temporary_directory.h"
 
