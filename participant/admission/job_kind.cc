@@ -1,6 +1,7 @@
 #include "participant/admission/job_kind.h"
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "common/crypto/hash.h"
@@ -46,6 +47,12 @@ Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator) {
   out.u8(job.secure_aggregation.enabled ? 1 : 0);
   out.u8(job.secure_aggregation.model_lineage ? 1 : 0);
   out.bytes(coordinator);
+  // The settings that a task alone has. Tasks without any keep the hash that they had before there
+  // were such settings.
+  if (!job.make_task()->own_settings().empty()) {
+    out.u64(std::bit_cast<std::uint64_t>(job.task.target_min));
+    out.u64(std::bit_cast<std::uint64_t>(job.task.target_max));
+  }
   return crypto::hash("SOTTO job kind", {out.view()});
 }
 

@@ -345,7 +345,8 @@ std::string Federation::report() const {
                      std::to_string(simulation_->kills());
   for (const auto& round : rounds())
     text += " | round " + std::to_string(round.server_round) + "." + std::to_string(round.attempt) +
-            " " + round.status + " survivors " + std::to_string(round.survivors);
+            (coordinator::is_done(round) ? " done" : " without a sum") + " survivors " +
+            std::to_string(round.survivors);
   for (const auto& failure : failures())
     text += " | FAILED: " + failure;
   if (failures().empty()) return text;

@@ -57,7 +57,7 @@ TEST_P(Dropouts, SumIsExactUpToTheBoundAndTheFailureTypedBeyond) {
     EXPECT_EQ(federation.done_rounds(), 2U) << federation.report();
     const auto& first = federation.rounds().front();
     if (gone <= bound) {
-      EXPECT_EQ(first.status, "done") << federation.report();
+      EXPECT_EQ(first.status, RoundStatus::kDone) << federation.report();
       const bool uploaded = moment == Moment::kEndorse || late;
       EXPECT_EQ(first.survivors, uploaded ? n : n - gone) << federation.report();
     } else {
@@ -104,7 +104,7 @@ TEST(Dropouts, DifferentMembersMayGoAtDifferentPhases) {
   Federation federation(with(10, plan));
   ASSERT_TRUE(federation.run()) << federation.report();
   EXPECT_TRUE(federation.failures().empty()) << federation.report();
-  EXPECT_EQ(federation.rounds().front().status, "done") << federation.report();
+  EXPECT_EQ(federation.rounds().front().status, RoundStatus::kDone) << federation.report();
   EXPECT_EQ(federation.rounds().front().survivors, 8U);
 }
 

@@ -90,7 +90,8 @@ TEST(LateLoading, ExamplesErrorsAndExceptionsCrossTheBoundary) {
   const auto examples = learning::parse_examples(records, "train", job).value();
   const FlatParameters model = models.initial_model(job).value();
   const auto trainer =
-      models.make_trainer(job, {.device = "cpu", .threads = 1}, {examples, examples}).value();
+      models.make_trainer(job, {.device = config::Device::kCpu, .threads = 1}, {examples, examples})
+          .value();
   crypto::StreamRandom random{std::uint64_t{1}};
   const TrainedUpdate trained = trainer->train(model, 1, random, nullptr).value();
   EXPECT_EQ(trained.update.values.size(), model.values.size());

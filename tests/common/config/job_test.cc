@@ -207,7 +207,7 @@ TEST(JobFile, NoiseInsideTheSumNeedsSecureAggregation) {
                   "$.evaluation.counter_noise_multiplier: needs secure_aggregation.enabled");
   expect_contains(error_of(kJob, {on, "distributed_privacy.mechanism=laplace"}),
                   "found \"laplace\"; allowed: one of \"discrete_gaussian\", \"skellam\"");
-  expect_contains(error_of(kJob, {on, "distributed_privacy.clipping_norm=0"}), "above 0");
+  expect_contains(error_of(kJob, {on, "distributed_privacy.clipping_norm=0"}), "from 1e-30");
 }
 
 TEST(JobFile, ARuleBetweenFieldsIsSilentAboutFieldsThatAreWrongThemselves) {

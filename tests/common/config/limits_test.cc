@@ -80,16 +80,6 @@ Status plans_noise(const JobConfig& job) {
   return std::isfinite(plan->steps_per_unit) ? Status{} : Error{"the scale is not finite"};
 }
 
-Status plans_noise_at_delta(const JobConfig& job) {
-  const auto plan = privacy::plan_noise({.epsilon = 1000,
-                                         .delta = job.distributed_privacy.target_delta,
-                                         .dimension = 1024,
-                                         .participants = 10,
-                                         .unknown_noises = 5,
-                                         .rounds = 1});
-  return plan.ok() ? Status{} : plan.error();
-}
-
 Status steps(const JobConfig& job) {
   for (const ServerOptimizerKind* kind : server_optimizer_kinds()) {
     std::vector<float> model{0.5F, -0.5F};
@@ -124,7 +114,6 @@ const std::map<std::string_view, Consumer>& consumers() {
       {"differential_privacy.target_delta", accounts},
       {"differential_privacy.count_noise_multiplier", shares_out_noise},
       {"distributed_privacy.clipping_norm", plans_noise},
-      {"distributed_privacy.target_delta", plans_noise_at_delta},
       {"server_optimizer.learning_rate", steps},
       {"server_optimizer.beta1", steps},
       {"server_optimizer.beta2", steps},

@@ -208,6 +208,10 @@ TEST(PolicyUse, AKindIsWhatIsLearntWithWhatForWhom) {
     kinds.insert(kind_of(other, coordinator));
   }
   EXPECT_EQ(kinds.size(), changes.size() + 2) << "each of them asks another question";
+  config::JobConfig narrow = c.job, wide = c.job;
+  narrow.task = {.type = "sequence_regression", .target_max = 1};
+  wide.task = {.type = "sequence_regression", .target_max = 100};
+  EXPECT_NE(kind_of(narrow, coordinator), kind_of(wide, coordinator));
   config::JobConfig ordered = c.job, turned = c.job;
   ordered.lora = {.r = 4, .target_modules = {"query", "value"}};
   turned.lora = {.r = 8, .target_modules = {"value", "query", "query"}};

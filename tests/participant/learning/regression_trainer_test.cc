@@ -10,7 +10,7 @@
 
 #include "common/job/evaluation_bounds.h"
 #include "common/job/saved_model.h"
-#include "participant/learning/local_trainer.h"
+#include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "tests/participant/learning/own_folder.h"
 #include "tests/participant/learning/transformer_fixture.h"
@@ -89,8 +89,9 @@ TEST_P(RegressionGradient, OfEveryExampleIsThatOfALoop) {
     EXPECT_NEAR(norms[row].item<double>() / std::sqrt(squares), 1, 1e-4);
     for (std::size_t p = 0; p < values.size(); ++p) {
       expected[p] += gradients[p] * std::min(1.0, clip / std::sqrt(squares));
-      if (model->parameters()[p].name == "classifier.bias")
+      if (model->parameters()[p].name == "classifier.bias") {
         EXPECT_NEAR(gradients[p].item<double>(), 2 * (prediction - target), 1e-4);
+      }
     }
   }
   tape.accumulate(
@@ -138,9 +139,9 @@ class RegressionTrainer : public ::testing::Test {
                            .learning_rate = 3e-2};
   }
 
-  [[nodiscard]] std::unique_ptr<LocalTrainer> trainer() const {
-    return LocalTrainer::create(job_, {.device = "cpu", .threads = 1},
-                                {toy_texts(60, job_), toy_texts(24, job_)})
+  [[nodiscard]] std::unique_ptr<training::Trainer> trainer() const {
+    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+                        {toy_texts(60, job_), toy_texts(24, job_)})
         .value();
   }
 
@@ -154,7 +155,7 @@ class RegressionTrainer : public ::testing::Test {
     const auto t = trainer();
     crypto::StreamRandom random(5);
     for (std::uint64_t round = 1; round <= job_.rounds.num_server_rounds; ++round) {
-      const TrainedUpdate made = t->train(model, round, random, nullptr).value();
+      const training::TrainedUpdate made = t->train(model, round, random, nullptr).value();
       t->keep();
       for (std::size_t i = 0; i < model.values.size(); ++i)
         model.values[i] += made.update.values[i];

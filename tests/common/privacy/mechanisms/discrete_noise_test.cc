@@ -308,7 +308,7 @@ TEST(DiscreteNoise, RefusesVariancesWithoutATable) {
 
 TEST(DiscreteNoise, NoFloatingPointBetweenRandomBitsAndValue) {
   for (const char* file : {"discrete_noise.cc", "noise_table.cc", "wide_integer.h"}) {
-    std::ifstream in(std::string(SOTTO_SOURCE_DIR "/common/privacy/") + file);
+    std::ifstream in(std::string(SOTTO_SOURCE_DIR "/common/privacy/mechanisms/") + file);
     std::stringstream text;
     text << in.rdbuf();
     ASSERT_GT(text.str().size(), 1000U) << file;
