@@ -55,7 +55,7 @@ TEST_P(Dropouts, SumIsExactUpToTheBoundAndTheFailureTypedBeyond) {
     EXPECT_EQ(federation.exit_code(), 0) << federation.report();
     EXPECT_TRUE(federation.failures().empty()) << federation.report();
     EXPECT_EQ(federation.done_rounds(), 2U) << federation.report();
-    const auto& first = federation.rounds().front();
+    const auto first = federation.rounds().front();
     if (gone <= bound) {
       EXPECT_EQ(first.status, RoundStatus::kDone) << federation.report();
       const bool uploaded = moment == Moment::kEndorse || late;

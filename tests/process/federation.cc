@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -313,6 +314,11 @@ json Federation::ledger(int member) const {
   fs::remove(out);
   run({participant_binary(), "ledger", "--dir", site(member), "--json"}, out);
   return json::parse(text_of(out), nullptr, false);
+}
+
+void kill_at(const Federation& f, Child& child, int member, const std::string& line) {
+  ASSERT_TRUE(f.wait_for_line(member, line, seconds(60))) << f.member_log(member);
+  child.kill9();
 }
 
 }  // namespace sotto::process_test

@@ -100,4 +100,8 @@ class Federation {
   int members_;
 };
 
+/// Kills the member with -9 when its log has the line. The exact points are those of the simulation
+/// (tests/federation): here a real process dies with its sockets.
+void kill_at(const Federation& f, Child& child, int member, const std::string& line);
+
 }  // namespace sotto::process_test

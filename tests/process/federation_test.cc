@@ -35,14 +35,6 @@ TEST(Federation, FinishesAJobAndEveryLedgerIsChargedOncePerRound) {
     EXPECT_EQ(f.ledger(m)["entries"], kRoundsAndEvaluation) << f.member_log(m);
 }
 
-/// Kills the member when its log has the line. The exact points are those of the simulation
-/// (tests/federation): here a real process dies with its sockets.
-void kill_at(const Federation& f, Child& child, int member, const std::string& line) {
-  ASSERT_TRUE(f.wait_for_line(member, line, seconds(60))) << f.member_log(member);
-  child.kill9();
-  ASSERT_EQ(child.wait(seconds(1)), 128 + 9) << f.member_log(member);
-}
-
 TEST(Federation, AMemberThatIsKilledInARoundIsADropoutOfTheSameAttempt) {
   Federation f(4);
   auto members = start_members(f, 1, 3);
