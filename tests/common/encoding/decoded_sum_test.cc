@@ -1,5 +1,5 @@
 // The mean of a sum is read in parts and never whole: a coordinator holds model and sum, whatever
-// the size (docs/performance.md).
+// the size (docs/benchmarks.md).
 #include "common/encoding/decoded_sum.h"
 
 #include <cmath>
