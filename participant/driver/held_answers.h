@@ -1,5 +1,6 @@
-// Answers leave at fixed times. How long a site computes depends on its data; an answer that waits
-// for the next point of a grid of times tells no more than which point it was.
+// HeldAnswers delays the answers of a site to the points of a fixed grid of times. The time that a
+// site computes depends on its data, so an answer that is sent as soon as it is ready is a timing
+// channel. An answer that waits for the next point of the grid tells only which point that was.
 #pragma once
 
 #include <functional>
@@ -10,20 +11,22 @@
 
 namespace sotto::participant {
 
-/// One thread. What is held is a function of the driver, called once.
+/// Holds functions of the driver and calls each of them once, when its time has come. Use from one
+/// thread.
 class HeldAnswers {
  public:
-  /// 0: nothing is held.
+  /// `every` is the distance of two points of the grid. With 0 nothing is held.
   explicit HeldAnswers(Duration every) : every_(every) {}
 
-  /// The first of began + every, began + 2 every, ... that is not before `now`; `now` where nothing
-  /// is held.
+  /// Returns the first of began + every, began + 2 every, ... that is not before `now`, or `now` if
+  /// nothing is held.
   [[nodiscard]] TimePoint due(TimePoint began, TimePoint now) const;
 
-  /// Calls `answer` at once where nothing is held, else when run_due() is called at due() or later.
+  /// Calls `answer` at once if nothing is held, otherwise from the run_due() that is called at
+  /// due() or later.
   void hold(TimePoint began, TimePoint now, std::function<void()> answer);
 
-  /// Calls what is due, in the order of the times.
+  /// Calls the functions that are due, in the order of their times.
   void run_due(TimePoint now);
 
   [[nodiscard]] std::optional<TimePoint> next() const;

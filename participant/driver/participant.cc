@@ -17,16 +17,17 @@ namespace sotto::participant {
 
 namespace {
 
-/// Says that we are there; the coordinator leaves silent members out of cohorts.
+/// Interval of the Hello messages. The coordinator leaves members that send none out of cohorts.
 constexpr Duration kHelloEvery{5000};
 
-/// What the other side reads of a reason.
+/// Longest reason that is sent to the coordinator, in bytes.
 constexpr std::size_t kMaxReason = 4000;
 
-/// So long without an offer, and this site's people are told where to look.
+/// After this time without an offer the log says where to look for the cause.
 constexpr Duration kPatience{30000};
 
-/// What is wrong between the coordinator's roster and this site's, and who has to do what.
+/// Returns a sentence on how the coordinator's roster differs from this site's, and who has to do
+/// what.
 std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
   const std::string both = "no job is offered: the coordinator works with version " +
                            std::to_string(theirs) + " of the roster, this site with version " +
@@ -49,7 +50,7 @@ void Participant::Impl::say_hello() {
   if (const auto line = expiry.daily_warning(options.unix_now())) warn(*line);
   if (run) look_again();
   if (!run && !heard && host.now() >= started + kPatience) {
-    heard = true;  // said once
+    heard = true;  // log it once
     warn("the coordinator has offered no job for " + std::to_string(kPatience.count() / 1000) +
          " s. Its log says why: it may have no run, not know this site, or speak another protocol "
          "than " +
@@ -76,7 +77,8 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   }
   heard = true;
   if (run && run->id == offer.run && run->job.canonical == offer.job) return send({}, run->reply);
-  // The worker still uses the former run, or an answer is due; the offer comes again.
+  // The worker still uses the former run, or an answer is being held. The coordinator repeats the
+  // offer.
   if (busy || offers.next()) return;
   const TimePoint began = host.now();
   run.reset();
@@ -112,7 +114,7 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
     reply.evaluation_examples = found.trainer->evaluation_examples();
     agreed = agree(std::move(job), offer.run, std::move(found));
   }
-  // Until then no Hello tells that the look has ended.
+  // A Hello before that time would reveal that the assessment has ended.
   next_hello = std::max(next_hello, offers.due(began, host.now()));
   offers.hold(began, host.now(),
               [this, next = OfferAnswer{reply, kind, details, agreed}] { answer(next); });
@@ -141,7 +143,7 @@ void Participant::Impl::answer(OfferAnswer next) {
     audit_answer(next);
     if (!accepts) note((later ? "postponed the job: " : "declined the job: ") + reply.reason);
   }
-  // The offer comes again every few seconds; what is the same is not logged again.
+  // The coordinator repeats the offer every few seconds; unchanged details are not logged again.
   if (said.run != reply.run || said_details != next.details)
     for (const std::string& line : next.details)
       warn(line);
@@ -153,7 +155,7 @@ void Participant::Impl::answer(OfferAnswer next) {
 }
 
 void Participant::Impl::audit_answer(const OfferAnswer& next) {
-  if (!observer.on_audit) return;  // the statement takes time
+  if (!observer.on_audit) return;  // computing the privacy statement takes time
   const wire::JobReply& reply = next.reply;
   const bool accepts = reply.answer == Answer::kAccept;
   run::AuditEvent event{accepts                             ? "job_accepted"

@@ -1,6 +1,6 @@
-// A participant: owns the site's data, trainer, policy, ledger and guard; answers job offers and
-// carries out what its ParticipantSession asks for. Runs under any Host. Includes no torch: models
-// and trainers come from a ModelProvider.
+// Participant owns the site's data, trainer, policy, ledger and guard. It answers job offers and
+// carries out what its ParticipantSession requests. It runs under any Host. It includes no torch
+// header: models and trainers come from a ModelProvider.
 #pragma once
 
 #include <filesystem>
@@ -31,31 +31,35 @@ struct ParticipantOptions {
   secagg::PresharedKeys preshared;
   training::ModelProvider& models;  // outlives the participant
   ReadExamples read_examples;
-  /// What the clocks on the site's walls show, for its hours and for approvals.
+  /// Returns the wall clock in seconds since 1970. The permitted hours and the approvals depend on
+  /// it.
   std::function<std::uint64_t()> unix_now;
-  std::filesystem::path evidence;      // folder for contradictions of others; empty: none is kept
-  std::filesystem::path approvals;     // approvals.h; empty: nobody approved anything
-  crypto::VerifyKey approvals_key{};   // that they are signed with
-  std::filesystem::path offered_jobs;  // folder for what waits for approval; empty: none is kept
-  std::filesystem::path judged_jobs;   // judged_jobs.h; empty: in memory alone
-  bool once = false;                   // finish with the first run's end (or refusal), for scripts
+  std::filesystem::path evidence;      // folder for evidence; empty: none is kept
+  std::filesystem::path approvals;     // file of approvals.h; empty: no approvals
+  crypto::VerifyKey approvals_key{};   // verifies the signatures of the approvals
+  std::filesystem::path offered_jobs;  // folder for jobs that wait for approval; empty: none is
+                                       // kept
+  std::filesystem::path judged_jobs;   // file of judged_jobs.h; empty: kept in memory
+  bool once = false;                   // end when the first run ends or is declined; for scripts
 };
 
-/// What happens, for the log and for people at the site. Never leaves the site.
+/// ParticipantObserver receives what happens at the site, for its log and its operator. Nothing of
+/// it leaves the site.
 struct ParticipantObserver {
   std::function<void(const std::string&)> on_note;
   std::function<void(const std::string&)>
-      on_warning;  // training is in vain, or promises too little
-  /// For the site's audit log. What is said here is durable when it returns; a release has not left
-  /// yet.
+      on_warning;  // problems that need the operator's attention
+  /// For the site's audit log. The event must be durable when this returns. An update whose release
+  /// is reported has not left the site yet.
   std::function<void(const run::AuditEvent&)> on_audit;
-  /// The coordinator's signed end of the run came; after its entry in the audit log.
+  /// Called when the coordinator's signed end of the run has arrived, after its entry in the audit
+  /// log.
   std::function<void()> on_run_ended{};
 };
 
 class Participant final : public App {
  public:
-  /// host, signing, random, guard, geneses and ledger outlive the participant.
+  /// `host`, `signing`, `random`, `guard`, `geneses` and `ledger` outlive the participant.
   Participant(ParticipantOptions options, Host& host, const crypto::SigningKey& signing,
               crypto::SecureRandom& random, Guard& guard, GenesisLog& geneses,
               privacy::PrivacyLedger& ledger, ParticipantObserver observer);

@@ -15,7 +15,8 @@ namespace sotto::participant {
 
 namespace {
 
-/// Memory that runs out must not end the process: that would be seen.
+/// Returns an exception of `work` as an Error. Running out of memory must not end the process,
+/// because the coordinator would see that.
 Status without_throwing(const std::function<Status()>& work) {
   try {
     return work();
@@ -36,7 +37,7 @@ void Participant::Impl::apply(SessionOutput output) {
       if (kept.finding) audit({"evidence", {{"finding", kept.line}}});
     }
   for (const GuardRecord& record : output.persist) {
-    // Durable before the first byte of its message leaves.
+    // The record is durable before the first byte of its message leaves.
     if (Status written = guard.record(record); !written.ok()) {
       note("the guard cannot be written, so nothing is sent: " + written.error().message);
       return apply(run->session->guard_failed(host.now()));

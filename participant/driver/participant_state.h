@@ -1,5 +1,5 @@
-// Inside of Participant, shared by participant.cc (offers and the run) and participant_rounds.cc
-// (training, masking, release). Not for anybody else.
+// The private state of Participant. participant.cc (offers and the run) and participant_rounds.cc
+// (training, masking, release) share it; no other file includes it.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@
 
 namespace sotto::participant {
 
-/// Everything that belongs to one run we agreed to.
+/// The state of one run that this site has accepted.
 struct Run {
   config::JobConfig job;
   Bytes32 job_hash{};
@@ -28,29 +28,30 @@ struct Run {
   SiteAccount account;
   std::unique_ptr<training::Trainer> trainer;
   std::unique_ptr<ParticipantSession> session;
-  std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
-  wire::JobReply reply;               // the newest one
-  JobContext context;                 // in which it was accepted
-  bool withdrawn = false;             // for good
+  std::optional<RunGenesis> genesis;  // set if the job's cohorts are drawn
+  wire::JobReply reply;               // the newest reply
+  JobContext context;                 // the context in which the job was accepted
+  bool withdrawn = false;             // permanently
 
-  // Of the newest computation. A later attempt may need it again (2.7), so masking takes a copy.
+  // The results of the newest computation. A later attempt may need them again (2.7), so masking
+  // takes a copy.
   std::optional<training::TrainedUpdate> trained;
   std::vector<std::uint64_t> metrics;
 
   std::vector<ParameterShape> layout;         // of the job's model
-  HeldAnswers held{Duration(0)};              // the end of a computation
-  std::optional<TrainRequest> next_training;  // while the worker has the trainer
+  HeldAnswers held{Duration(0)};              // holds back the end of a computation
+  std::optional<TrainRequest> next_training;  // requested while the worker has the trainer
   std::optional<MaskRequest> next_masking;
 
   [[nodiscard]] bool accepts() const { return reply.answer == Answer::kAccept; }
 };
 
-/// An answer to a job offer, and what stays here of it.
+/// An answer to a job offer, with the details that do not leave this site.
 struct OfferAnswer {
   wire::JobReply reply;
   Bytes32 kind{};
-  std::vector<std::string> details{};  // for this site's people: log and audit log
-  std::shared_ptr<Run> agreed{};       // where the site agrees to a new run
+  std::vector<std::string> details{};  // for this site's log and audit log only
+  std::shared_ptr<Run> agreed{};       // set if the site accepts a new run
 };
 
 struct Participant::Impl {
@@ -95,53 +96,58 @@ struct Participant::Impl {
 
   void on_job_offer(const wire::JobOffer& offer);
 
-  /// The coordinator answers a Hello with its own where it works with another roster.
+  /// Handles the Hello with which the coordinator replies when it works with another roster.
   void on_hello(const wire::Hello& hello);
 
   [[nodiscard]] bool roster_is_over() const { return expiry.is_over(options.unix_now()); }
 
   Duration answer_every(const config::JobConfig& job) const;
 
-  /// Takes up the run, where the site agreed to it, signs the reply and sends it. What is new in it
-  /// is written down first, as what left the site.
+  /// Starts the run if the site accepts one, signs the reply and sends it. A reply that differs
+  /// from the one before is written to the audit log first.
   void answer(OfferAnswer next);
 
   void audit_answer(const OfferAnswer& next);
 
-  /// Hours pass, people change their minds and rosters expire while a run goes on.
+  /// Evaluates the policy again for the accepted job, because permitted hours, approvals and the
+  /// expiry of the roster change while a run goes on.
   void look_again();
 
-  /// A round that was joined is finished; none is joined while the site would not accept its job,
-  /// or once its roster has expired.
+  /// Returns whether the session may handle the offer of a round. A round that was joined before is
+  /// finished. No new round is joined while the policy would not accept the job, or once the roster
+  /// has expired.
   bool may_join(const wire::Offer& offer);
 
   std::shared_ptr<Run> agree(config::JobConfig job, const RunId& id, Assessment found);
 
   void apply(SessionOutput output);
 
-  /// The round is left, which the coordinator sees: never for a reason that depends on data.
+  /// Leaves the round. The coordinator sees this, so the reason must never depend on the site's
+  /// data.
   void leave(RoundNumber round, const Error& why);
 
-  /// The site could not compute or encode, for a reason that may lie in its data. To say so would
-  /// tell it; so it stays silent until the attempt is over, and pays for the silence as for an
-  /// update.
+  /// Handles a computation or an encoding that failed for a reason that may lie in the site's data.
+  /// Leaving the round would reveal the failure, so the site sends nothing until the attempt is
+  /// over, and charges the ledger as for an update.
   void stay_silent(RoundNumber round, const std::optional<privacy::NoisyRounds>& noise,
                    const std::string& why);
 
   privacy::Charge charge_for(RoundNumber round, const InputId& input,
                              const std::optional<privacy::NoisyRounds>& noise) const;
 
-  /// A site that can pay for no more rounds says so to the coordinator, instead of failing in each.
+  /// Declines the job after it was accepted, when the privacy budget permits no further round.
+  /// Otherwise each later round would fail.
   void withdraw(const std::string& reason);
 
   void start_training(TrainRequest request);
 
-  /// Begins the work that was requested while the worker was busy, unless its round is over.
+  /// Starts the work that was requested while the worker was busy, unless its round is over.
   void begin_next();
 
   void start_masking(MaskRequest request);
 
-  /// Charge, then release: the one place where an update becomes something that can be sent.
+  /// Charges the ledger and then releases the masked update. This is the only place where an update
+  /// becomes something that can be sent.
   void release(const MaskRequest& request, Result<secagg::MaskedUpdate> masked);
 
   void say_spent();
@@ -162,13 +168,14 @@ struct Participant::Impl {
   config::RosterExpiry expiry;
 
   std::shared_ptr<Run> run;
-  HeldAnswers offers{Duration(0)};  // the answer to a job offer
+  HeldAnswers offers{Duration(0)};  // holds back the answer to a job offer
   std::vector<std::string> said_details;
-  wire::JobReply said;  // the newest answer to an offer
-  bool busy = false;    // a worker has the trainer or the update
+  wire::JobReply said;  // the newest reply to an offer
+  bool busy = false;    // a worker uses the trainer or the update
   Repeats other_rosters;
-  Repeats undecodable;  // frames, by what is wrong with them
-  bool heard = false;   // an offer came, or it was said that none comes
+  Repeats undecodable;  // frames that did not decode, by their error
+  bool heard = false;   // an offer or a Hello has arrived, or the warning that none arrives was
+                        // logged
   TimePoint started;
   TimePoint next_hello;
   std::optional<TimePoint> session_wake;

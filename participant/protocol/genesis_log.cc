@@ -7,9 +7,9 @@ namespace sotto::participant {
 
 namespace {
 
-constexpr std::uint8_t kRevealed = 1;  // run; in files of before a month was counted
+constexpr std::uint8_t kRevealed = 1;  // run; without a time, in older files
 constexpr std::uint8_t kKept = 2;
-constexpr std::uint8_t kRevealedAt = 3;  // run, unix seconds u64
+constexpr std::uint8_t kRevealedAt = 3;  // run, seconds since 1970 as u64
 
 Bytes kept_record(const RunId& run, const secagg::Genesis& genesis) {
   ByteWriter out;
@@ -22,7 +22,7 @@ Bytes kept_record(const RunId& run, const secagg::Genesis& genesis) {
   return out.take();
 }
 
-/// False when the bytes are no record.
+/// Returns false if the bytes are not a valid record.
 bool replay(BytesView record, std::map<RunId, secagg::GenesisMemory>& memories,
             std::vector<std::uint64_t>& reveals) {
   ByteReader in(record);

@@ -1,7 +1,8 @@
-// What a participant remembers of geneses, in `genesis.log` beside the guard
-// (docs/secure-aggregation.md, 2.1): how often it has revealed for a run, and the one genesis that
-// it accepted for it. Like the guard it is never restored from a backup: a member that forgot would
-// let the coordinator choose among more geneses than are accounted for.
+// GenesisLog is a participant's durable record of shared randomness, in `genesis.log` beside the
+// guard (docs/secure-aggregation.md, 2.1): how often it has revealed for a run, and the one value
+// that it accepted for that run. Like the guard it must never be restored from a backup: a member
+// that has lost this record would let the coordinator choose among more values than the analysis
+// accounts for.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +18,17 @@ namespace sotto::participant {
 
 class GenesisLog {
  public:
-  /// Takes an exclusive lock. An Error when it is held elsewhere or the file is damaged. A torn
-  /// last record is dropped: what it announced has not left.
+  /// Opens the file and locks it exclusively. Errors: another process holds the lock, or the file
+  /// is damaged. A torn last record is dropped, because the message that it was written for has not
+  /// left.
   static Result<GenesisLog> open(const std::filesystem::path& file);
 
   [[nodiscard]] secagg::GenesisMemory memory(const RunId& run) const;
 
-  /// Reveals for any run at that time or later, by this site's clock.
+  /// The number of reveals, for all runs, at that time or later by this site's clock.
   [[nodiscard]] std::uint32_t reveals_since(std::uint64_t unix_seconds) const;
 
-  /// Durable when they return without an Error.
+  /// Both are durable when they return without an Error.
   Status revealed(const RunId& run, std::uint64_t unix_seconds);
   Status keep(const RunId& run, const secagg::Genesis& genesis);
 
@@ -35,7 +37,7 @@ class GenesisLog {
 
   journal::AppendLog log_;
   std::map<RunId, secagg::GenesisMemory> memories_;
-  std::vector<std::uint64_t> reveals_;  // when; without those of files of before they had a time
+  std::vector<std::uint64_t> reveals_;  // times; records of older files have none
 };
 
 }  // namespace sotto::participant

@@ -9,13 +9,13 @@
 namespace sotto::participant {
 namespace {
 
-// File: records of the journal, each one of these:
+// The file consists of records of the journal. Each is one of these:
 //   u8 version (0x82) || u8 step (1..6) || run[32] || u64 round || h[32] || d_u2[32] || hash_y[32]
 //     || d_s[32] || input[32]
-//   the same without version and input, as files of before inputs had ids have it: steps 1..5
-//   u8 0            the newest round of every run up to here is closed (a torn tail was found)
+//   the same without version and input, in older files: steps 1..5
+//   u8 0            closes the newest round of every run up to here (a torn tail was found)
 constexpr std::uint8_t kCloseMark = 0;
-constexpr std::uint8_t kVersion2 = 0x82;  // no step
+constexpr std::uint8_t kVersion2 = 0x82;  // not the number of any step
 
 Bytes encode(const GuardRecord& record) {
   ByteWriter out;
@@ -80,14 +80,14 @@ Error refused(const GuardRecord& record, const std::string& why) {
                std::to_string(record.round.attempt()) + ": " + why};
 }
 
-/// The rules inside of one round, over what was done in it before.
+/// Applies the rules within one round to a record, given the steps done before.
 Status allows_next(const std::vector<GuardRecord>& steps, const GuardRecord& next) {
   const bool burned = find(steps, GuardStep::kBurned) != nullptr;
   const GuardRecord* endorsed = find(steps, GuardStep::kEndorsed);
   if (next.h != steps.front().h) return refused(next, "the round was joined under another header");
   switch (next.step) {
     case GuardStep::kJoined:
-      break;  // a second one: answered by the caller
+      break;  // the caller has handled a second one
     case GuardStep::kUploaded:
       if (endorsed || burned) return refused(next, "out of order");
       return {};
@@ -103,7 +103,7 @@ Status allows_next(const std::vector<GuardRecord>& steps, const GuardRecord& nex
       if (endorsed->d_s != next.d_s) return refused(next, "other survivors were endorsed");
       return {};
     case GuardStep::kFreed:
-      break;  // about an input, not about the newest round: allows_freeing()
+      break;  // concerns an input and not the newest round: allows_freeing()
   }
   return refused(next, "unknown step");
 }
@@ -126,7 +126,7 @@ bool GuardState::holds(const GuardRecord& record) const {
   return round && std::ranges::find(round->steps, record) != round->steps.end();
 }
 
-/// However late: it is about what left under this h, whatever was joined since.
+/// Freeing is allowed at any time: it concerns what left under this h, whatever was joined since.
 Status GuardState::allows_freeing(const GuardRecord& record) const {
   const auto at = left_.find(record.input);
   if (at == left_.end()) return refused(record, "this input did not leave, or is free already");
@@ -217,7 +217,7 @@ Result<Guard> Guard::open(const std::filesystem::path& file) {
     state.apply(*record);
   }
   if (opened.torn_tail) {
-    // The mark takes the torn record's place, so that what it closed stays closed.
+    // The mark replaces the torn record, so that the rounds stay closed after a restart.
     state.close_newest_rounds();
     SOTTO_TRY(opened.log.append(Bytes{kCloseMark}));
   }

@@ -1,7 +1,7 @@
 // The participant's guard (docs/secure-aggregation.md, "Guard"): an append-only file without
-// secrets that outlives restarts and decides what may still be said in a round. A record is durable
-// before the first byte of its message leaves; a torn last record counts as written (fail closed).
-// Locked exclusively.
+// secrets that outlives restarts and decides what the participant may still sign in a round. A
+// record is durable before the first byte of its message leaves. A torn last record counts as
+// written (fail closed). The file is locked exclusively.
 #pragma once
 
 #include <filesystem>
@@ -21,10 +21,11 @@ enum class GuardStep : std::uint8_t {
   kEndorsed = 3,
   kBurned = 4,
   kUnmasked = 5,
-  kFreed = 6  // this member verified the burn certificate of the round it uploaded the input in
+  kFreed = 6  // this member verified the abort certificate (BurnCertificate) of the round in which
+              // it uploaded the input
 };
 
-/// Names a trained update before it is encoded: random, drawn when training ends.
+/// Identifies a trained update before it is encoded. It is random and drawn when training ends.
 using InputId = Bytes32;
 
 struct GuardRecord {
@@ -35,39 +36,41 @@ struct GuardRecord {
   Bytes32 d_u2{};    // kUploaded
   Bytes32 hash_y{};  // kUploaded
   Bytes32 d_s{};     // kEndorsed, kUnmasked
-  InputId input{};   // kUploaded, kFreed; zero in files of before inputs had ids
+  InputId input{};   // kUploaded, kFreed; zero in older files
   bool operator==(const GuardRecord&) const = default;
 };
 
-/// The rules over a history of records, pure: what a new record may be.
+/// GuardState applies the rules to a history of records and decides which record may follow. It
+/// does no input or output.
 class GuardState {
  public:
-  /// Refuses: a round not greater than the last of its run (kJoined); a step without the one before
-  /// it, out of order, or a second time with other content; everything in a round that
-  /// close_newest_rounds() closed; an input that left before and was not freed since; freeing an
-  /// input under another h than the one it left under. The very same record again is allowed
-  /// (retransmission).
+  /// Returns an Error for: a round not greater than the last of its run (kJoined); a step without
+  /// the one before it, out of order, or a second time with other content; everything in a round
+  /// that close_newest_rounds() closed; an input that left before and was not freed since; freeing
+  /// an input under another h than the one it left under. A record identical to one that was
+  /// applied is allowed (retransmission).
   [[nodiscard]] Status allows(const GuardRecord& record) const;
-  /// SOTTO_CHECKs that it is allowed.
+  /// Applies a record. SOTTO_CHECKs that it is allowed.
   void apply(const GuardRecord& record);
-  /// True when this very record was applied before.
+  /// True if an identical record was applied before.
   [[nodiscard]] bool holds(const GuardRecord& record) const;
 
-  /// It left the site, and no burn certificate has freed it: it is never submitted again.
+  /// True if the input left the site and no abort certificate has freed it: it is never submitted
+  /// again.
   [[nodiscard]] bool is_locked(const InputId& input) const { return left_.contains(input); }
 
-  /// This member endorsed survivors in an attempt at that server round of the run, and has no burn
-  /// certificate for it: the attempt's sum may have been opened, with this member's share or
-  /// without. The newest server round of the run that it joined is the only one that is remembered;
+  /// True if this member endorsed survivors in an attempt at that server round of the run and has
+  /// no abort certificate for it. The attempt's sum may have been opened, with or without this
+  /// member's share. Only the newest server round of the run that the member joined is remembered;
   /// older ones cannot be joined any more.
   [[nodiscard]] bool may_be_open(const RunId& run, std::uint64_t server_round) const;
 
-  /// Greatest round of the run that was ever joined; 0 if none.
+  /// The greatest round of the run that was ever joined; 0 if none.
   [[nodiscard]] RoundNumber last_round(const RunId& run) const;
-  /// A record was lost and may have been any step of any newest round: nothing more is allowed in
-  /// those, and those with an upload count as endorsed. (A lost kJoined cannot be told: its M1 had
-  /// not left, since that waits for fsync, and its secrets are gone; joining that round with fresh
-  /// keys releases nothing twice.)
+  /// Handles a lost record, which may have been any step of any newest round: nothing more is
+  /// allowed in those rounds, and those with an upload count as endorsed. (A lost kJoined cannot be
+  /// told apart: its M1 had not left, since that waits for fsync, and its secrets are gone; joining
+  /// that round with fresh keys releases nothing twice.)
   void close_newest_rounds();
 
  private:
@@ -96,16 +99,16 @@ class GuardState {
 
 class Guard {
  public:
-  /// Creates the file when it is missing and locks it. A torn tail closes the newest round of every
-  /// run, durably, before this returns. An Error: locked by another process, damaged before its
-  /// end, not writable.
+  /// Creates the file if it is missing and locks it. A torn tail closes the newest round of every
+  /// run, durably, before this returns. Errors: the file is locked by another process, damaged
+  /// before its end, or not writable.
   static Result<Guard> open(const std::filesystem::path& file);
   Guard(Guard&&) noexcept;
   Guard& operator=(Guard&&) noexcept;
   ~Guard();
 
   [[nodiscard]] const GuardState& state() const;
-  /// allows() + append + fsync + apply(). An Error: the message must not leave.
+  /// Does allows(), append, fsync and apply(). After an Error the message must not leave.
   Status record(const GuardRecord& record);
 
  private:

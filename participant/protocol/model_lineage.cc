@@ -11,7 +11,8 @@ namespace sotto::participant {
 
 namespace {
 
-// No lane is wider than 64 bits a word; counters and check words are beside the update.
+// A lane has at most 64 bits a value (8 bytes); counters and check words come in addition to the
+// update.
 constexpr std::uint64_t kBytesBesideUpdate = std::uint64_t{16} << 20;
 
 }  // namespace
@@ -49,13 +50,13 @@ Result<codec::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) c
                  std::to_string(s_min) + " to " + std::to_string(size.n)};
   codec::EncodingSpec spec = encoding.spec;
   auto lanes = codec::lane_specs(spec, model_->values.size(), size.n);
-  if (published.packed.size() < secagg::upload_bytes(lanes)) {  // of an attempt without counters
+  if (published.packed.size() < secagg::upload_bytes(lanes)) {  // the attempt had no counters
     spec = codec::without_metrics(std::move(spec));
     lanes = codec::lane_specs(spec, model_->values.size(), size.n);
   }
   auto sum = codec::RingUpdate::zeros(lanes);
   SOTTO_TRY(sum.add_packed(published.packed));
-  published.packed = {};  // as big as the sum
+  published.packed = {};  // frees memory of the size of the sum
   if (signed_ && signed_->server_round == next_round_ &&
       signed_->hash != secagg::hash_of_sum(published.h, sum))
     return Error{"it is not the sum that the coordinator signed at the end of the round"};
@@ -71,7 +72,7 @@ Status ModelLineage::advance(Bytes published) {
   if (!read.ok()) return refused(read.error());
   const auto sum = decode(std::move(read).value());
   if (!sum.ok()) return refused(sum.error());
-  // The trainer may still hold the present one.
+  // The trainer may still use the present model, so the next one is a copy.
   auto next = std::make_shared<FlatParameters>(*model_);
   next->values = codec::step_by_mean(optimizer_, std::move(next->values), *sum);
   hash_ = next->hash();

@@ -1,7 +1,7 @@
-// The models of a run as a member makes them by itself (docs/secure-aggregation.md, 2.8): the
-// first one from the job and its own files, each later one from the sum of a round. A coordinator
-// that wants members to train on weights of its choice has no way to send them. Deterministic:
-// equal to the coordinator's to the bit. One thread.
+// ModelLineage computes the models of a run at a member (docs/secure-aggregation.md, 2.8): the
+// first one from the job and the site's own files, each later one from the sum of a round. The
+// coordinator therefore has no way to send weights of its choice. The computation is deterministic
+// and equal to the coordinator's to the bit. Use from one thread.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@
 
 namespace sotto::participant {
 
-/// What this site knows of its own of a run.
+/// The inputs of the lineage that this site has without the coordinator.
 struct LineageTerms {
   ServerOptimizerSpec optimizer;
-  std::shared_ptr<const FlatParameters> first;  // model of the first round
+  std::shared_ptr<const FlatParameters> first;  // the model of the first round
 };
 
-/// What a sum must fit, from the job, the roster and the site's policy.
+/// The requirements on a sum, from the job, the roster and the site's policy.
 struct SumRules {
   RunId run{};
   std::uint32_t participants = 0;  // of the roster
@@ -37,7 +37,7 @@ class ModelLineage {
  public:
   ModelLineage(LineageTerms terms, SumRules rules);
 
-  /// The newest one; null never.
+  /// The newest model; never null.
   [[nodiscard]] const std::shared_ptr<const FlatParameters>& model() const { return model_; }
 
   [[nodiscard]] const Bytes32& model_hash() const { return hash_; }
@@ -45,16 +45,17 @@ class ModelLineage {
   /// The server round whose sum leads to the next model.
   [[nodiscard]] std::uint64_t next_round() const { return next_round_; }
 
-  /// That sum on the wire.
+  /// The hash under which that sum is requested, and the most bytes that it can have.
   [[nodiscard]] Bytes32 wanted_blob() const;
   [[nodiscard]] std::uint64_t max_blob_bytes() const;
 
-  /// The coordinator signed that the sum of this round has this hash (M10): it is held to it.
+  /// Records that the coordinator signed this hash for the sum of this round (M10). advance()
+  /// compares the sum with it.
   void signed_sum(std::uint64_t server_round, const Bytes32& aggregate_hash);
 
-  /// The next model from the wanted sum. An Error, and the model stays, when it is not the sum of
-  /// `next_round` in every respect that a member can tell: size, thresholds, check words, count,
-  /// and the hash that was signed.
+  /// Computes the next model from the wanted sum. Returns an Error, and keeps the model, if it is
+  /// not the sum of `next_round` in every respect that a member can check: size, thresholds, check
+  /// words, count, and the hash that was signed.
   Status advance(Bytes published);
 
  private:

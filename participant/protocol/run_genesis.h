@@ -1,5 +1,6 @@
-// The genesis of one run at a participant: secagg's half of it, with the durable record in front of
-// every answer (docs/secure-aggregation.md, 2.1).
+// RunGenesis makes the shared randomness of one run at a participant. It combines secagg's
+// GenesisMember with the durable record that precedes every answer (docs/secure-aggregation.md,
+// 2.1).
 #pragma once
 
 #include <optional>
@@ -14,20 +15,21 @@ namespace sotto::participant {
 
 class RunGenesis {
  public:
-  /// `log` outlives it, as do `signing` and `random`.
+  /// `log`, `signing` and `random` outlive the object.
   RunGenesis(secagg::GenesisContext context, MemberId self, const crypto::SigningKey& signing,
              crypto::SecureRandom& random, GenesisLog& log);
 
   struct Outcome {
     std::optional<wire::Message> answer;
-    std::optional<secagg::Genesis> genesis;  // accepted, and durable
-    std::string note;                        // for the site's log; empty: nothing to say
+    std::optional<secagg::Genesis> genesis;  // set when accepted and durable
+    std::string note;                        // for the site's log; empty: no line
   };
 
-  /// A message for which wire::is_about_genesis. `unix_seconds` is this site's clock.
+  /// Handles a message for which wire::is_about_genesis() holds. `unix_seconds` is this site's
+  /// clock.
   Outcome handle(const wire::Message& message, std::uint64_t unix_seconds);
 
-  /// From an earlier process.
+  /// The value that an earlier process or this one has accepted, if any.
   [[nodiscard]] const std::optional<secagg::Genesis>& known() const { return member_.genesis(); }
 
  private:
@@ -39,7 +41,7 @@ class RunGenesis {
   std::uint32_t most_a_month_;
   GenesisLog* log_;
   secagg::GenesisMember member_;
-  bool log_failed_ = false;  // nothing leaves any more
+  bool log_failed_ = false;  // no message is answered any more
 };
 
 }  // namespace sotto::participant

@@ -9,9 +9,10 @@
 namespace sotto::participant {
 namespace {
 
-// A message that was not answered for this long is sent again: the coordinator may have restarted.
+// A message that was not answered for this long is sent again, because the coordinator may have
+// restarted.
 constexpr Duration kResendAfter{5000};
-// Names and shapes of a model's tensors, beside 4 bytes a value.
+// Limit for the names and shapes of a model's tensors, in addition to 4 bytes a value.
 constexpr std::uint64_t kMaxLayoutBytes = std::uint64_t{16} << 20;
 
 const char* name(wire::RoundStatus status) {
@@ -21,7 +22,7 @@ const char* name(wire::RoundStatus status) {
 
 }  // namespace
 
-// ---- prologue
+// ---- dispatch
 
 void ParticipantSession::State::expire(TimePoint now) {
   if (round && now - round->started >= agreement.max_round)
@@ -35,7 +36,8 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
     return on_offer(*m0, now);
   if (const auto* request = std::get_if<wire::BlobRequest>(&envelope.message))
     return on_upload_request(envelope.round, *request);
-  // Burning needs no secret of the round, so it does not matter whether this session is in it.
+  // An abort needs no secret of the round, so it does not matter whether this session is in the
+  // round.
   if (const auto* burn = std::get_if<wire::BurnRequest>(&envelope.message))
     return on_burn_request(*burn);
   if (const auto* burnt = std::get_if<wire::BurnCertificate>(&envelope.message))
@@ -109,7 +111,7 @@ bool ParticipantSession::State::is_forgotten(const wire::Offer& m0) const {
 void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
   const RoundNumber number = m0.header.round;
   if (round && m0.header == round->header) {
-    // Perhaps with longer deadlines, after a restart of the coordinator (2.7, rule 5).
+    // The deadlines may be longer after a restart of the coordinator (2.7, rule 5).
     if (!secagg::verify_offer(coordinator, m0)) return reject(number, "Offer: bad signature");
     ignore(number, "Offer: repeated");
     return repeat_last(now);
@@ -227,12 +229,12 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
 }
 
 void ParticipantSession::State::begin_computing(std::shared_ptr<const FlatParameters> model) {
-  // Before any record is looked at, so that it tells nothing about one.
+  // This check comes before any record is read, so that its result reveals nothing about one.
   if (Status usable = check_values(*model); !usable.ok())
     return leave("the model has values that this site does not compute with",
                  usable.error().message);
   round->work = Computing{};
-  input.reset();  // the driver's memory is for one
+  input.reset();  // the driver keeps one result only
   const RoundNumber number = round->header.round;
   event(Kind::kModelReceived, number,
         std::to_string(model->values.size()) + " values" +
@@ -246,7 +248,8 @@ void ParticipantSession::State::begin_computing(std::shared_ptr<const FlatParame
 void ParticipantSession::State::mask_when_ready() {
   if (!round->in<Fixed>() || !std::holds_alternative<Computed>(round->work)) return;
   round->phase = Masking{};
-  // From here on the driver may charge it, also when its answer comes after the round is over.
+  // From here on the driver may charge the input, also if its answer arrives after the round is
+  // over.
   input->charged = noise_of(*round);
   out.mask = MaskRequest{.round = round->header.round,
                          .input = input->id,
@@ -255,7 +258,8 @@ void ParticipantSession::State::mask_when_ready() {
                          .encoding = round->encoding};
 }
 
-// ---- M2 to M4U: a flaw in these means to leave, nothing was uploaded yet
+// ---- M2 to M4U: after an invalid message the site leaves the round, because nothing was uploaded
+// yet
 
 void ParticipantSession::State::on_key_list(const wire::KeyList& m2, TimePoint now) {
   auto m3 = round->client.deal(m2, *random);
@@ -335,7 +339,7 @@ void ParticipantSession::State::on_unmask_request(const wire::UnmaskRequest& m8,
   GuardRecord next = record(GuardStep::kUnmasked);
   next.d_s = m9->d_s;
   if (!persist(next)) return;
-  out.input_spent = true;  // there is a survivor certificate, so there is no burn certificate
+  out.input_spent = true;  // a survivor certificate exists, so no abort certificate can
   event(Kind::kUnmasked, round->header.round, "shares revealed for the certified sum");
   answer(m8, *m9, Unmasked{}, now);
 }
@@ -348,7 +352,7 @@ void ParticipantSession::State::on_result(const wire::RoundResult& m10) {
   close(Kind::kRoundClosed, name(m10.status));
 }
 
-// ---- epilogue
+// ---- output
 
 SessionOutput ParticipantSession::State::take_output(TimePoint now) {
   if (round) {
@@ -364,7 +368,7 @@ SessionOutput ParticipantSession::State::take_output(TimePoint now) {
   return std::exchange(out, {});
 }
 
-// ---- the verbs
+// ---- the public calls
 
 ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
                                        std::vector<secagg::CohortMember> roster,
@@ -422,7 +426,7 @@ SessionOutput ParticipantSession::tick(TimePoint now) {
 
 SessionOutput ParticipantSession::reconnected(TimePoint now) {
   return state_->step(now, [&] {
-    state_->said_lost = false;  // it may not have arrived
+    state_->said_lost = false;  // the message may not have arrived
     auto& round = state_->round;
     if (!round) return;
     state_->repeat_last(now);
@@ -454,7 +458,7 @@ SessionOutput ParticipantSession::masked(RoundNumber number,
     if (!state.is_current(number) || !state.round->in<Masking>())
       return state.ignore(number, "an upload for a round that is over");
     if (!released.ok()) {
-      state.input.reset();  // it would fail again
+      state.input.reset();  // a later attempt would fail in the same way
       return state.leave("the site does not release its update", released.error().message);
     }
     state.on_masked(std::move(released).value(), now);

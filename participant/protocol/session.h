@@ -1,7 +1,9 @@
-// ParticipantSession: one coordinator, one run, one round at a time. Sans-I/O and deterministic:
-// verbs in, Output out. The driver (participant.cc, or the simulator) carries out an Output in this
-// order: persist every guard record durably; only then send; then start compute. A guard record
-// that cannot be written: drop the rest of the Output and call guard_failed(). One thread.
+// ParticipantSession is the protocol state of a participant for one coordinator and one run, one
+// round at a time. It does no input or output and is deterministic: each call returns a
+// SessionOutput. The driver (participant.cc, or the simulator) carries out an output in this order:
+// it writes every guard record durably, then sends, then starts computations. If a guard record
+// cannot be written, the driver drops the rest of the output and calls guard_failed(). Use from one
+// thread.
 #pragma once
 
 #include <memory>
@@ -24,41 +26,44 @@
 
 namespace sotto::participant {
 
-/// What the site agreed to when it accepted the job (policy.h); fixed for the run.
+/// The terms under which the site accepted the job (policy.h); fixed for the run.
 struct Agreement {
   RunId run{};
   Bytes32 config_hash{};  // the job's hash
   Bytes32 roster_hash{};
   std::uint64_t num_server_rounds =
       0;                         // server round num_server_rounds + 1 is the closing evaluation
-  std::uint64_t parameters = 0;  // floats in the update
+  std::uint64_t parameters = 0;  // number of floats in the update
   codec::EncodingSpec encoding;  // without noise
   std::optional<codec::NoiseTerms>
-      noise{};  // of the job; then what a round draws depends on (n, C)
+      noise{};  // of the job; with it the noise of a round depends on (n, C)
   std::uint32_t min_colluders = 1;
-  std::uint32_t min_cohort = 3;  // of the policy: fewest members in a sum
-  Duration max_round{86400000};  // secrets of a round are wiped at the latest then
-  unsigned threads = 1;          // that share the signatures of a message
+  std::uint32_t min_cohort = 3;  // from the policy: fewest members in a sum
+  Duration max_round{86400000};  // secrets of a round are wiped after this time at the latest
+  unsigned threads = 1;          // threads that verify the signatures of a message
   secagg::GraphRules graph;      // of the job
-  /// Set when the job's rounds are drawn from a genesis: of how many members (0: of all).
+  /// Set if the job's cohorts are drawn from shared randomness: the number of members drawn (0:
+  /// all).
   std::optional<std::uint32_t> drawn_cohort_size;
-  std::optional<secagg::Genesis> genesis;  // the run's, when it is known already
-  std::optional<LineageTerms> lineage{};   // set when this site makes the models by itself
+  std::optional<secagg::Genesis> genesis;  // the run's shared randomness, if known
+  std::optional<LineageTerms> lineage{};   // set if this site computes the models itself
 };
 
-// ---- what the driver must do, beside sending
+// ---- what the driver must do, besides sending
 
-/// Train (or only evaluate) on this model, then call computed(). Long: on the pool.
+/// Asks the driver to train (or only evaluate) on this model and then to call computed(). This
+/// takes long and runs on the thread pool.
 struct TrainRequest {
   RoundNumber round;
   bool evaluate_only = false;
   std::shared_ptr<const FlatParameters> model;
-  std::optional<privacy::NoisyRounds> noise{};  // that the round's sum will hold
+  std::optional<privacy::NoisyRounds> noise{};  // the noise in the round's sum
 };
 
-/// Encode, mask, charge the ledger for the input, then call masked(). `job` is moved to the pool.
-/// The input is what the newest computation left: the driver keeps it until the next TrainRequest
-/// or `input_spent`, because an attempt that is cancelled or burnt gives it back to a later one.
+/// Asks the driver to encode and mask the input, charge the ledger for it, and then call masked().
+/// `job` is moved to the thread pool. The input is the result of the newest computation. The driver
+/// keeps it until the next TrainRequest or `input_spent`, because a later attempt uses it again if
+/// this one is cancelled or aborted.
 struct MaskRequest {
   RoundNumber round;
   InputId input{};
@@ -67,17 +72,17 @@ struct MaskRequest {
   codec::EncodingSpec encoding;  // of this round
 };
 
-/// For people: logs, progress, reports. Never holds a secret or a metric of the site.
+/// An event for logs, progress and reports. It never contains a secret or a metric of the site.
 struct SessionEvent {
   enum class Kind {
     kRoundJoined,
     kModelReceived,
-    kSharesOpened,  // of this site, to members that complained about them
+    kSharesOpened,  // this site's shares, opened to members that complained about them
     kUploaded,
     kEndorsed,
     kUnmasked,
-    kBurned,  // voted to burn the round
-    kFreed,   // a burn certificate for the round of the newest upload
+    kBurned,  // signed an abort vote (BurnVote) for the round
+    kFreed,   // verified the abort certificate of the round of the newest upload
     kRoundClosed,
     kRoundLeft,
     kRejected,
@@ -88,14 +93,14 @@ struct SessionEvent {
 };
 
 struct SessionOutput {
-  std::vector<GuardRecord> persist;  // first, durably
-  std::vector<wire::Envelope> send;  // then, all to the coordinator
+  std::vector<GuardRecord> persist;  // to be written first, durably
+  std::vector<wire::Envelope> send;  // to be sent next, all to the coordinator
   std::optional<TrainRequest> train;
   std::optional<MaskRequest> mask;
-  bool input_spent = false;  // no later attempt can use the newest computation again
+  bool input_spent = false;  // no later attempt can use the newest computation
   std::vector<SessionEvent> events;
-  std::vector<secagg::Evidence> evidence;  // contradictions of the coordinator, or of endorsers
-  std::optional<TimePoint> wake_at;        // the next tick; replaces the one before
+  std::vector<secagg::Evidence> evidence;  // against the coordinator or endorsers
+  std::optional<TimePoint> wake_at;        // time of the next tick; replaces the one before
 };
 
 class ParticipantSession {
@@ -107,20 +112,20 @@ class ParticipantSession {
                      const GuardState& guard);
   ~ParticipantSession();
 
-  /// The run's genesis, once: before it no drawn round is joined.
+  /// Sets the run's shared randomness, once. Before that no round with a drawn cohort is joined.
   void set_genesis(secagg::Genesis genesis);
 
   SessionOutput handle(const wire::Envelope& envelope, TimePoint now);
   SessionOutput tick(TimePoint now);
-  /// The link came up again: repeat the last message of the round, ask again for what was in
-  /// flight.
+  /// Call when the connection was restored: repeats the last message of the round and requests
+  /// again what was in flight.
   SessionOutput reconnected(TimePoint now);
-  /// The driver's training or evaluation is done (the result stays with the driver until
-  /// MaskRequest). An Error: the driver does not begin it, and the round is left; its message stays
-  /// here. That the site leaves is seen, so a computation that fails after it looked at data is
-  /// never reported as an Error.
+  /// Reports that training or evaluation has ended (the driver keeps the result until MaskRequest).
+  /// An Error means that the driver did not begin; the round is then left, and the message of the
+  /// Error stays at the site. The coordinator sees that the site leaves, so a computation that
+  /// fails after it has read data must never be reported as an Error.
   SessionOutput computed(RoundNumber round, Status outcome, TimePoint now);
-  /// The masked update is charged and may leave: only a Released one can.
+  /// Reports that the masked update is charged and may leave. Only a Released update can be passed.
   SessionOutput masked(RoundNumber round, Result<privacy::Released<secagg::MaskedUpdate>> released,
                        TimePoint now);
   SessionOutput guard_failed(TimePoint now);

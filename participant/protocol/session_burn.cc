@@ -1,6 +1,6 @@
-// Burning a round at a participant (docs/secure-aggregation.md, 2.7): a vote needs the identity key
-// and a guard without an endorsement, so it is given in every state, also after a restart and for a
-// round that was never joined.
+// The abort of a round at a participant (docs/secure-aggregation.md, 2.7). An abort vote (BurnVote)
+// needs only the identity key and a guard without an endorsement. It is therefore given in every
+// state, also after a restart and for a round that was never joined.
 #include "common/secagg/shared/transcript.h"
 #include "participant/protocol/session_state.h"
 
@@ -22,7 +22,8 @@ void ParticipantSession::State::on_burn_request(const wire::BurnRequest& m6) {
   const RoundNumber number = m6.header.round;
   if (Status fits = check_burn_request(m6); !fits.ok())
     return reject(number, "BurnRequest: " + fits.error().message);
-  // A round that was never joined is joined and burned at once, so that it cannot be joined later.
+  // A round that was never joined is recorded as joined and aborted at once, so that it cannot be
+  // joined later.
   GuardRecord joined{.run = agreement.run,
                      .round = number,
                      .step = GuardStep::kJoined,
@@ -53,7 +54,8 @@ bool ParticipantSession::State::can_use_again(const Round& next) const {
          (!input->charged || input->charged == noise_of(next));
 }
 
-/// However late it comes: nothing that was uploaded under this h can be opened any more.
+/// Handles an abort certificate (BurnCertificate). It is valid however late it arrives: nothing
+/// that was uploaded under this h can be opened any more.
 void ParticipantSession::State::on_burn_certificate(RoundNumber number,
                                                     const wire::BurnCertificate& m8) {
   if (!uploaded || uploaded->round != number)

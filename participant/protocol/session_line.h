@@ -1,4 +1,4 @@
-// What happens in a site's session, as a line of its log.
+// The text of a session event for the site's log.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace sotto::participant {
 
-/// Nothing for what nobody needs to hear about.
+/// Returns no value for events that are not logged.
 std::optional<std::string> line_for_log(const SessionEvent& event);
 
 }  // namespace sotto::participant

@@ -1,5 +1,5 @@
-// Inside of ParticipantSession, shared by session.cc (a round to its sum) and session_burn.cc (one
-// that has none). Not for anybody else.
+// The private state of ParticipantSession. session.cc (a round that ends with its sum) and
+// session_burn.cc (abort of a round) share it; no other file includes it.
 #pragma once
 
 #include <algorithm>
@@ -14,19 +14,20 @@
 
 namespace sotto::participant {
 
-// ---- phases of a round (docs/secure-aggregation.md, 2.11). What a phase waits for is its name.
+// ---- phases of a round (docs/secure-aggregation.md, 2.11). The comment names what the phase waits
+// for.
 
 struct Advertised {};  // M2
 
 struct Dealt {};  // M4
 
-struct Checked {};  // M4U, or M4B before it
+struct Checked {};  // M4U, possibly preceded by M4B
 
 struct Fixed {};  // the site's own computation
 
-struct Masking {};  // masks and the ledger
+struct Masking {};  // masking and the charge to the ledger
 
-struct Uploaded {  // M6; until then the coordinator pulls y
+struct Uploaded {  // M6; until then the coordinator fetches y
   privacy::Released<secagg::MaskedUpdate> upload;
 };
 
@@ -37,10 +38,10 @@ struct Unmasked {};  // M10
 using Phase =
     std::variant<Advertised, Dealt, Checked, Fixed, Masking, Uploaded, Endorsed, Unmasked>;
 
-// ---- what goes on beside M1 to M4U
+// ---- the computation, which runs beside M1 to M4U
 
 struct Fetching {
-  wire::BlobFetch blob;  // the model, or with lineage the next sum on the way to it
+  wire::BlobFetch blob;  // the model, or with lineage the next sum that it follows from
 };
 
 struct Computing {};
@@ -49,45 +50,47 @@ struct Computed {};
 
 using Work = std::variant<Fetching, Computing, Computed>;
 
-/// An accepted message and our answer, kept until the round closes: the same message gets the same
-/// bytes again, another one of its kind is refused (2.7, "same bytes or none").
+/// An accepted message and this site's answer, kept until the round closes. The same message gets
+/// the same bytes again; another message of its kind is rejected (2.7, "same bytes or none").
 struct Exchange {
   wire::Message accepted;
   std::optional<wire::Message> answer;
 };
 
-/// What a burn certificate is checked against once the round's secrets are wiped.
+/// What is needed to check an abort certificate (BurnCertificate) after the round's secrets are
+/// wiped.
 struct UploadedRound {
   RoundNumber round;
   secagg::BurnRules rules;
   InputId input{};
 };
 
-/// What the newest computation left at the driver.
+/// Describes the result of the newest computation, which the driver keeps.
 struct Input {
   InputId id{};
   std::uint64_t server_round = 0;
   Bytes32 model_hash{};
-  std::optional<privacy::NoisyRounds> charged{};  // the noise that it was or is being charged with
+  std::optional<privacy::NoisyRounds> charged{};  // the noise under which it was or is being
+                                                  // charged
 };
 
 struct Round {
   wire::RoundHeader header;
   codec::EncodingSpec encoding;
   secagg::Client client;
-  TimePoint started;  // first M0: max_round counts from here
+  TimePoint started;  // time of the first M0; max_round counts from here
   Phase phase;
   Work work;
   std::vector<Exchange> exchanges{};
   TimePoint last_sent{};
-  bool convicted = false;  // one contradiction a round is kept
+  bool convicted = false;  // evidence was found; at most one piece is kept for a round
 
   template <class P>
   [[nodiscard]] bool in() const {
     return std::holds_alternative<P>(phase);
   }
 
-  /// False while it is the site's own turn.
+  /// False while the site itself has to compute.
   [[nodiscard]] bool waits_for_coordinator() const { return !in<Fixed>() && !in<Masking>(); }
 };
 
@@ -101,14 +104,14 @@ struct ParticipantSession::State {
   const crypto::SigningKey* signing;
   const secagg::PresharedKeys* preshared;
   crypto::SecureRandom* random;
-  GuardState guard;  // as the driver's will be once it has written what was handed out
+  GuardState guard;  // the driver's guard after it has written out.persist
   std::optional<Round> round;
   std::optional<Input> input;
-  std::optional<UploadedRound> uploaded;  // the newest round that something was uploaded in
-  std::optional<ModelLineage> lineage;    // when the site makes the models by itself
-  RoundNumber lost{};  // that an earlier process was in: its secrets went with it
+  std::optional<UploadedRound> uploaded;  // the newest round with an upload
+  std::optional<ModelLineage> lineage;    // set if the site computes the models itself
+  RoundNumber lost{};  // a round that an earlier process had joined; its secrets are lost
   bool said_lost = false;
-  bool dead = false;  // the guard failed: nothing leaves any more
+  bool dead = false;  // the guard failed: nothing is sent any more
   SessionOutput out;
 
   // ---- small steps
@@ -135,13 +138,13 @@ struct ParticipantSession::State {
     round.reset();
   }
 
-  /// `public_reason` goes to the coordinator, `detail` stays here.
+  /// `public_reason` is sent to the coordinator; `detail` stays at the site.
   void leave(std::string public_reason, std::string detail) {
     send(round->header.round, wire::LeaveRound{std::move(public_reason)});
     close(Kind::kRoundLeft, std::move(detail));
   }
 
-  /// Of the sum that the round's update goes into.
+  /// The noise in the sum that the round's update is part of.
   [[nodiscard]] static std::optional<privacy::NoisyRounds> noise_of(const Round& r) {
     if (!r.encoding.noise || r.header.lanes.size() == 1) return std::nullopt;
     return r.encoding.noise->round;
@@ -172,7 +175,8 @@ struct ParticipantSession::State {
             .input = {}};
   }
 
-  /// Puts the record in front of what is sent. False when the guard does not allow it.
+  /// Queues the record, to be written before anything is sent. Returns false if the guard does not
+  /// allow it.
   bool persist(const GuardRecord& next) {
     if (Status allowed = guard.allows(next); !allowed.ok()) {
       reject(next.round, allowed.error().message);
@@ -192,31 +196,32 @@ struct ParticipantSession::State {
   void repeat_last(TimePoint now) {
     const auto last = std::find_if(round->exchanges.rbegin(), round->exchanges.rend(),
                                    [](const Exchange& e) { return e.answer.has_value(); });
-    say(last->answer, now);  // M1 at least
+    say(last->answer, now);  // M1 is always there
   }
 
-  /// Keeps both, sends the answer, goes on to `next`.
+  /// Stores the message with its answer, sends the answer and enters phase `next`.
   void answer(const wire::Message& accepted, wire::Message message, Phase next, TimePoint now) {
     round->exchanges.push_back({accepted, message});
     round->phase = std::move(next);
     say(std::move(message), now);
   }
 
-  /// The coordinator speaks about a round that an earlier process of this site joined: nobody needs
-  /// to wait for this member. Every restart says the same, whatever ended the process, and it says
-  /// what the new connection has shown before.
+  /// Answers a message about a round that an earlier process of this site had joined: the
+  /// coordinator need not wait for this member. The answer is the same after every restart,
+  /// whatever ended the process, and tells no more than the new connection itself.
   void leave_lost_round();
   void expire(TimePoint now);
   void dispatch(const wire::Envelope& envelope, TimePoint now);
   void on_offer(const wire::Offer& m0, TimePoint now);
-  /// The coordinator offers a round of before the last one that this site has joined: it has lost
-  /// what it knew of later ones.
+  /// True if the coordinator offers a round earlier than the last one that this site has joined:
+  /// the coordinator has lost its record of the later ones.
   [[nodiscard]] bool is_forgotten(const wire::Offer& m0) const;
-  /// An Error when this attempt would give the evaluation counters of a server round a second time.
+  /// Returns an Error if this attempt would reveal the evaluation counters of a server round a
+  /// second time.
   [[nodiscard]] Status counts_once(RoundNumber number, const codec::EncodingSpec& encoding) const;
   void join(const wire::Offer& m0, codec::EncodingSpec encoding, secagg::Cohort cohort,
             TimePoint now);
-  /// Asks for what is missing to the round's model, or begins to compute. May leave the round.
+  /// Requests what is missing for the round's model, or begins to compute. May leave the round.
   void get_model();
   void on_model_data(const wire::BlobData& data);
   void begin_computing(std::shared_ptr<const FlatParameters> model);
@@ -229,19 +234,20 @@ struct ParticipantSession::State {
   void on_survivors(const wire::Survivors& m6, TimePoint now);
   void on_unmask_request(const wire::UnmaskRequest& m8, TimePoint now);
   void on_result(const wire::RoundResult& m10);
-  /// `second` was refused because of `first`, an accepted message of its kind.
+  /// Keeps evidence if the two messages contradict each other. `second` was rejected because of
+  /// `first`, an accepted message of its kind.
   void keep_evidence(const wire::Message& first, const wire::Message& second);
   void on_burn_request(const wire::BurnRequest& m6);
   [[nodiscard]] Status check_burn_request(const wire::BurnRequest& m6) const;
-  /// Section 2.7: an input that left is submitted again only after a burn certificate, and under
-  /// the noise it was charged with.
+  /// Returns whether `next` can use the newest input (section 2.7): an input that left is submitted
+  /// again only after an abort certificate, and under the noise it was charged with.
   [[nodiscard]] bool can_use_again(const Round& next) const;
   void on_burn_certificate(RoundNumber number, const wire::BurnCertificate& m8);
   void mask_when_ready();
   void on_masked(privacy::Released<secagg::MaskedUpdate> released, TimePoint now);
   SessionOutput take_output(TimePoint now);
 
-  /// What every verb does around its own part.
+  /// Runs `body` with the steps that every public call has before and after it.
   template <class Body>
   SessionOutput step(TimePoint now, const Body& body) {
     if (dead) return {};

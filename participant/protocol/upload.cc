@@ -15,7 +15,7 @@ Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput in
     SOTTO_ASSIGN_OR_RETURN(auto bounded, clip(std::move(*input.update), bound));
     clipped.emplace(std::move(bounded));
   }
-  if (encoding.metrics.empty()) input.counters.metrics.clear();  // an attempt without counters
+  if (encoding.metrics.empty()) input.counters.metrics.clear();  // the attempt has no counters
   return codec::encode(encoding, request.job.lanes, request.h, std::move(clipped), input.counters,
                        random);
 }

@@ -1,5 +1,5 @@
-// From what a site computed to the plain lanes of its upload: clip, then encode, with noise where
-// the round has it. For the daemon and for simulations.
+// Turns the results of a site into the unmasked lanes of its upload: clips, then encodes, with
+// noise if the round has any. Used by the participant program and by simulations.
 #pragma once
 
 #include <optional>
@@ -16,8 +16,8 @@ struct SiteInput {
   codec::Counters counters;
 };
 
-/// Clips the whole update: to the norm that the round's noise is made for, else to
-/// `max_update_norm`. An Error when a value is not finite or sizes do not fit the round.
+/// Clips the whole update: to the norm that the round's noise is calibrated for, otherwise to
+/// `max_update_norm`. Errors: a value is not finite, or sizes do not fit the round.
 Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput input,
                                         double max_update_norm, crypto::SecureRandom& random);
 
