@@ -34,7 +34,7 @@ Result<ApprovalEntry> entry_of(const run::AuditEntry& line) {
                                    .expires_unix_s = number_in(expires)},
                       .time = line.time,
                       .withdrawal = line.event.kind == kWithdrawn};
-  // A word that this program does not know may take something back.
+  // An unknown kind of entry may withdraw an approval, so it is an error.
   const bool known = entry.withdrawal || line.event.kind == kApproved;
   if (!digest || !known || (!expires.empty() && !entry.approval.expires_unix_s))
     return Error{"is no approval that this program can read"};

@@ -15,7 +15,8 @@ namespace {
 
 constexpr double kMegabyte = 1e6;
 
-/// "bert.encoder.layer.0.attention.self.query (adapter)" of its "lora_A.weight".
+/// Returns the module of a parameter, such as "bert.encoder.layer.0.attention.self.query (adapter)"
+/// for its "lora_A.weight".
 std::string module_of(std::string_view parameter) {
   for (const std::string_view ending : {".lora_A.weight", ".lora_B.weight"})
     if (parameter.ends_with(ending))
@@ -33,7 +34,7 @@ std::vector<std::string> modules_of(const std::vector<ParameterShape>& layout) {
   return out;
 }
 
-/// The most that a round sends: a larger cohort makes each value wider.
+/// Returns the most bytes that a round sends. A larger cohort makes each value wider.
 Result<double> update_bytes(const config::JobConfig& job,
                             const std::optional<codec::NoiseTerms>& noise, std::uint64_t values,
                             const std::optional<FederationFacts>& federation) {
@@ -59,14 +60,14 @@ class Look {
   }
 
   Assessment take() {
-    // Rules that need no file come first, so that a job that is refused opens none.
+    // Rules that need no file come first, so that a job that is declined opens none.
     if (judged() && masked() && declared() && model() && judged() && data() && judged())
       answer(Answer::kAccept, {});
     return std::move(out_);
   }
 
  private:
-  /// The first answer stands. False when nothing more is to be looked at.
+  /// Records the answer unless there is one already. Returns false if the assessment is to stop.
   bool answer(Answer answer, std::string reason) {
     if (!answered_) {
       answered_ = true;
@@ -82,8 +83,8 @@ class Look {
     return found == Answer::kAccept || answer(found, reasons_of(out_.rulings));
   }
 
-  /// What lies behind it cannot be looked at, however deep the look is. What was found in files or
-  /// data stays here.
+  /// Declines the job because of an obstacle that prevents any further evaluation, at any depth.
+  /// What was found in files or data is not part of the reason that is sent.
   bool stopped_by(const Error& obstacle, std::string reason = std::string(kFilesDoNotFit)) {
     out_.obstacle = obstacle.message;
     answer(Answer::kDecline, std::move(reason));

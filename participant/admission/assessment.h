@@ -1,6 +1,6 @@
-// Looking at an offered job from end to end, cheapest first: what can be told from the job alone,
-// from the site's copy of the model, then from its data and ledger. The participant's answer and
-// `policy explain` are both made here, so that they cannot differ.
+// assess() evaluates an offered job completely, cheapest steps first: what follows from the job
+// alone, then from the site's copy of the model, then from its data and ledger. The participant's
+// answer and `policy explain` both use it, so that they cannot differ.
 #pragma once
 
 #include <cstdint>
@@ -26,43 +26,46 @@ namespace sotto::participant {
 using ReadExamples = std::function<Result<learning::SiteExamples>(const config::JobConfig&,
                                                                   const config::SiteConfig&)>;
 
-/// What a site knows when a job comes. All of it outlives the assessment.
+/// The admission context: what a site knows when a job is offered. Everything referred to outlives
+/// the assessment.
 struct Surroundings {
   const config::SiteConfig& site;
   training::ModelProvider& models;
   const ReadExamples& read_examples;
   const privacy::PrivacyLedger& ledger;
   RunId run{};
-  /// As in JobContext; what is missing leaves its rules open.
+  /// As in JobContext: the rules about a missing fact stay open.
   std::optional<FederationFacts> federation{};
   std::optional<config::LocalTime> now{};
   std::optional<Consent> consent{};
 };
 
 enum class Depth : std::uint8_t {
-  kUntilAnswered,  // no file is opened for a job that is refused without it
-  kWhole           // every rule, for people; the answer is the same
+  kUntilAnswered,  // stops at the first answer; opens no file for a job that is declined without
+                   // one
+  kWhole           // evaluates every rule, for display; the answer is the same
 };
 
 struct Assessment {
   Answer answer = Answer::kAccept;
-  std::string reason;  // for both sides, of the job, the policy, declared sizes and the ledger
-                       // alone; empty when accepted
-  /// Of every key of the policy, as far as was looked.
+  std::string reason;  // may be sent: follows from the job, the policy, declared sizes and the
+                       // ledger alone; empty when accepted
+  /// For every key of the policy, as far as the assessment went.
   std::vector<Ruling> rulings;
-  /// What stood in the way beside the policy: other files than the job's, data that do not fit.
+  /// What prevents the job apart from the policy: files that differ from the job's, data that do
+  /// not fit.
   std::optional<std::string> obstacle;
-  std::vector<std::string> warnings;  // for the site's people alone
+  std::vector<std::string> warnings;  // for the site only
   JobContext context;
   SiteAccount account;
 
-  // What agreeing needs. Set when it was looked so far.
+  // Needed to accept the job. Set if the assessment reached them.
   std::optional<FlatParameters> initial;
   std::optional<codec::NoiseTerms> noise;
   std::unique_ptr<training::Trainer> trainer;
 };
 
-/// job.model.path is the site's own.
+/// Evaluates the job. `job.model.path` is the site's own folder.
 Assessment assess(const config::JobConfig& job, const Surroundings& around, Depth depth);
 
 }  // namespace sotto::participant

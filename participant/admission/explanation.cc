@@ -27,12 +27,12 @@ std::string shown(double value) {
   return std::isfinite(value) ? text : "without bound";
 }
 
-/// Rounds in which something is sent: the closing evaluation is one.
+/// The number of rounds in which something is sent, including the closing evaluation.
 std::uint64_t rounds_of(const config::JobConfig& job) {
   return std::uint64_t{job.rounds.num_server_rounds} + 1;
 }
 
-/// Of the steps of one round alone; nothing without DP-SGD.
+/// Returns epsilon of the steps of one round alone; no value without DP-SGD.
 Result<std::optional<double>> epsilon_of_round(const ExplainedJob& e) {
   if (!e.assessment.account.steps) return std::optional<double>();
   SOTTO_ASSIGN_OR_RETURN(
@@ -173,7 +173,7 @@ std::string verdict(const ExplainedJob& e) {
   return out;
 }
 
-/// JSON has no infinity: null says that there is no bound.
+/// Returns null for infinity, which JSON lacks: there is no bound.
 json finite(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }

@@ -1,5 +1,5 @@
-// An assessment in sentences, for the people of a site: what a job would learn, cost and publish,
-// what protects the data, and which rules it meets. Nothing here decides.
+// Describes an assessment for the site's staff: what a job would learn, cost and publish, what
+// protects the data, and which rules it meets. Nothing here makes a decision.
 #pragma once
 
 #include <optional>
@@ -13,17 +13,17 @@
 
 namespace sotto::participant {
 
-/// All outlive it. The assessment is a whole one.
+/// The referenced objects outlive it. The assessment was made with Depth::kWhole.
 struct ExplainedJob {
   const config::JobConfig& job;
   const config::SiteConfig& site;
   const Assessment& assessment;
-  std::optional<Bytes32> kind{};  // where the coordinator is known
+  std::optional<Bytes32> kind{};  // set if the coordinator is known
 };
 
-/// Several lines. An Error when the accountant refuses the job's figures.
+/// Returns several lines of text. An Error if the accountant rejects the job's parameters.
 Result<std::string> describe(const ExplainedJob& explained);
-/// One JSON object with the same content.
+/// Returns one JSON object with the same content.
 Result<std::string> to_json(const ExplainedJob& explained);
 
 std::string_view name(Answer answer);    // "accept", "postpone", "decline"

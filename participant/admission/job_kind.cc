@@ -15,7 +15,7 @@ void put(ByteWriter& out, std::string_view text) {
   out.bytes(view_of(text));
 }
 
-/// Modules and layers as sets: in which order a job lists them changes nothing.
+/// Writes modules and layers as sets: the order in which a job lists them changes nothing.
 void put_modules(ByteWriter& out, const config::LoraSection& lora) {
   std::vector<std::string> modules = lora.target_modules;
   std::sort(modules.begin(), modules.end());
@@ -47,8 +47,8 @@ Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator) {
   out.u8(job.secure_aggregation.enabled ? 1 : 0);
   out.u8(job.secure_aggregation.model_lineage ? 1 : 0);
   out.bytes(coordinator);
-  // The settings that a task alone has. Tasks without any keep the hash that they had before there
-  // were such settings.
+  // The settings of one task only. Tasks without any keep the hash that they had before such
+  // settings existed.
   if (!job.make_task()->own_settings().empty()) {
     out.u64(std::bit_cast<std::uint64_t>(job.task.target_min));
     out.u64(std::bit_cast<std::uint64_t>(job.task.target_max));

@@ -1,5 +1,5 @@
-// What kind of job it is: two jobs of a kind ask a site's people the same question, so that one
-// answer does for both.
+// The kind of a job. One approval covers all jobs of a kind, because they raise the same question
+// for the site.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@
 
 namespace sotto::participant {
 
-/// H("SOTTO job kind") over the task with its labels, the model's configuration, the modules that
-/// are trained, what privacy, masking and model lineage protect, and the coordinator's signing key.
-/// Rounds, learning rates, budgets and names are no part of it: the other rules of a policy bound
-/// those.
+/// Returns H("SOTTO job kind") over the task with its labels, the model's configuration, the
+/// modules that are trained, what privacy, secure aggregation and model lineage protect, and the
+/// coordinator's signing key. Rounds, learning rates, budgets and names are not part of it, because
+/// other rules of a policy bound those.
 Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator);
 
-/// What is protected, as `kind_of` tells it apart: "one training example", "everything that one
-/// participant sends", both, or "nothing".
+/// Returns what the job protects, as `kind_of` distinguishes it: "one training example",
+/// "everything that one participant sends", both, or "nothing".
 std::string protected_unit(const config::JobConfig& job);
 
 }  // namespace sotto::participant

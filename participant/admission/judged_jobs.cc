@@ -14,7 +14,7 @@ constexpr std::uint64_t kMaxFileBytes = 1 << 22;
 
 }  // namespace
 
-/// A line a job: seconds since 1970, a blank, the hash in hexadecimal.
+/// The file has one line for each job: seconds since 1970, a space, the hash in hexadecimal.
 Status JudgedJobs::read() {
   if (read_ || file_.empty()) return {};
   SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file_, kMaxFileBytes));
@@ -45,7 +45,7 @@ Status JudgedJobs::write() const {
 
 Result<bool> JudgedJobs::admit(const Bytes32& job_hash, std::uint64_t unix_now) {
   SOTTO_TRY(read());
-  // A clock that was set back keeps an entry for longer, never for less.
+  // After the clock was set back an entry is kept longer, never shorter.
   std::erase_if(judged_, [&](const auto& j) { return unix_now >= j.second + kWindow; });
   if (judged_.contains(job_hash)) return true;
   if (judged_.size() >= most_) return false;

@@ -1,5 +1,6 @@
-// How many different jobs a site judges. Every answer tells something of the site's policy and
-// ledger, so the number of questions is bounded, also over restarts.
+// JudgedJobs bounds the number of different jobs that a site evaluates. Every answer reveals
+// something of the site's policy and ledger, so the number of questions is bounded, also across
+// restarts.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +12,17 @@
 
 namespace sotto::participant {
 
-/// One thread.
+/// Use from one thread.
 class JudgedJobs {
  public:
-  /// `most` different jobs in 24 hours. `file` keeps them; empty: they are kept in memory.
+  /// Admits `most` different jobs in 24 hours. `file` stores them; if it is empty, they are kept in
+  /// memory.
   JudgedJobs(std::filesystem::path file, std::uint32_t most)
       : file_(std::move(file)), most_(most) {}
 
-  /// Whether this job may be judged: it was in the last 24 hours, or the number is not reached. A
-  /// new one is counted, durably, before this returns. An Error where the file cannot be read or
-  /// written.
+  /// Returns whether this job may be evaluated: it was evaluated in the last 24 hours, or the limit
+  /// is not reached. A new job is counted, durably, before this returns. An Error if the file
+  /// cannot be read or written.
   Result<bool> admit(const Bytes32& job_hash, std::uint64_t unix_now);
 
  private:
@@ -30,7 +32,7 @@ class JudgedJobs {
   std::filesystem::path file_;
   std::uint32_t most_;
   bool read_ = false;
-  std::map<Bytes32, std::uint64_t> judged_;  // when, by job
+  std::map<Bytes32, std::uint64_t> judged_;  // seconds since 1970, by job
 };
 
 }  // namespace sotto::participant

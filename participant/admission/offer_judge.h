@@ -1,5 +1,6 @@
-// What this site knows when a job is offered - its clock, what its people approved, its federation
-// - and what it says to its people about it. The decision itself is in policy.h and assessment.h.
+// OfferJudge collects what this site knows when a job is offered (its clock, approvals and
+// federation) and tells the site's staff when an approval is missing. The decision itself is made
+// in policy.h and assessment.h.
 #pragma once
 
 #include <optional>
@@ -18,18 +19,18 @@ namespace sotto::participant {
 
 class OfferJudge {
  public:
-  /// All outlive it.
+  /// All arguments outlive it.
   OfferJudge(const ParticipantOptions& options, const crypto::SigningKey& signing,
              const privacy::PrivacyLedger& ledger, const ParticipantObserver& observer);
 
-  /// Looks at no file of a job beyond policy.max_jobs_judged_per_day, which is postponed.
+  /// Evaluates an offered job. A job beyond policy.max_jobs_judged_per_day is postponed, and no
+  /// file is opened for it.
   [[nodiscard]] Assessment assess(const config::JobConfig& job, const RunId& run);
-  /// The policy once more, for a job that was accepted in `context`: clock and approvals are as
-  /// they are now, the rest as it was then.
+  /// Applies the policy again to a job that was accepted in `context`, with the present clock and
+  /// approvals. All else is as it was then.
   [[nodiscard]] std::vector<Ruling> judge_again(const config::JobConfig& job,
                                                 JobContext context) const;
-  /// Where a person's approval is missing: keeps the job for them, and says once which commands
-  /// show it and approve it.
+  /// If an approval is missing, stores the job and logs once which commands show and approve it.
   void ask(const config::JobConfig& job, const std::vector<Ruling>& rulings);
 
  private:
@@ -40,7 +41,7 @@ class OfferJudge {
   const privacy::PrivacyLedger& ledger_;
   const ParticipantObserver& observer_;
   JudgedJobs judged_;
-  Bytes32 asked_about_{};  // hash of the job that people were told of last
+  Bytes32 asked_about_{};  // hash of the job that was last stored for approval
 };
 
 }  // namespace sotto::participant

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Only what this program writes there.
+/// Returns the files that this program wrote there, and no others.
 std::vector<fs::path> oldest_first(const fs::path& folder) {
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
   std::error_code failed;

@@ -1,5 +1,5 @@
-// Offered jobs that a person has to look at, as files for `policy explain` and `policy approve`:
-// FOLDER/HASH.json, the canonical bytes.
+// Offered jobs that wait for approval, as files for `policy explain` and `policy approve`:
+// FOLDER/HASH.json, which holds the canonical bytes.
 #pragma once
 
 #include <filesystem>
@@ -9,11 +9,12 @@
 
 namespace sotto::participant {
 
-/// Of so many jobs files are kept; the oldest goes when another comes, so that no coordinator fills
+/// The largest number of files. A further job replaces the oldest, so that no coordinator can fill
 /// the disk.
 inline constexpr std::size_t kMaxOfferedJobs = 100;
 
-/// Where it lies, durably. Makes the folder; the same job again changes nothing.
+/// Stores the job durably and returns its file. Creates the folder. Storing the same job again
+/// changes nothing.
 Result<std::filesystem::path> keep_offered_job(const std::filesystem::path& folder,
                                                const config::JobConfig& job);
 

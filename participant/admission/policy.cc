@@ -22,7 +22,7 @@ std::string text_of(std::uint64_t v) {
   return std::to_string(v);
 }
 
-/// For people: as many digits as mean something.
+/// Formats a number for display, with six significant digits.
 std::string short_text(double v) {
   std::array<char, 32> digits{};
   const auto [end, error] =
@@ -30,12 +30,13 @@ std::string short_text(double v) {
   return {digits.data(), end};
 }
 
-/// False for NaN: what cannot be compared is not accepted.
+/// Returns false for NaN, so that a value that cannot be compared is not accepted.
 bool within(double asked, double allowed) {
   return asked <= allowed;
 }
 
-/// (epsilon, delta) says little then: publishing an example picked at random has no larger delta.
+/// True if delta is 1 / `examples` or more. The guarantee is weak then: publishing an example
+/// picked at random has no larger delta.
 bool is_one_over(double delta, std::uint64_t examples) {
   return !(delta * static_cast<double>(examples) < 1);
 }
@@ -56,7 +57,7 @@ bool holds_digest(const std::vector<std::string>& list, const Bytes32& digest) {
                      [&](const std::string& item) { return config::digest_in(item) == digest; });
 }
 
-/// Whether `allowed` names the module, its kind, or everything.
+/// Returns whether `allowed` names the module, its kind, or "all".
 bool module_allowed(const std::vector<std::string>& allowed, std::string_view module) {
   const bool adapter = module.ends_with(kAdapterOf);
   if (adapter) module.remove_suffix(kAdapterOf.size());
@@ -95,7 +96,7 @@ class Judge {
   }
 
  private:
-  /// What a rule compares.
+  /// The two values that a rule compares, as text.
   struct Values {
     std::string_view rule;
     std::string asked, allowed;
@@ -118,8 +119,8 @@ class Judge {
                         std::move(values.allowed), std::move(reason)});
   }
 
-  // The verdicts follow from declared sizes alone. The sentences name what the job and the policy
-  // say; the ledger's figures are this site's own affair.
+  // The verdicts follow from declared sizes alone. The reasons name what the job and the policy
+  // specify; the ledger's values are not sent.
   void epsilons() {
     const config::DifferentialPrivacySection& dp = job_.differential_privacy;
     const std::string lifetime = "at most " + text_of(policy_.max_epsilon);
@@ -179,7 +180,8 @@ class Judge {
   void cohort() {
     if (policy_.min_cohort == 0) return open("min_cohort", "what follows from the federation");
     const std::string least = text_of(std::uint64_t{policy_.min_cohort});
-    // Where the round has so many, its header asks for sums of so many, or the offer is refused.
+    // If a round has at least min_cohort members, its header requires sums of at least that many,
+    // or the site rejects the offer.
     const std::uint32_t smallest = run::smallest_cohort(job_);
     const std::uint32_t sum = std::max(run::smallest_sum(job_), policy_.min_cohort);
     decide(smallest >= policy_.min_cohort,
@@ -207,7 +209,8 @@ class Judge {
            {"max_colluders", "protects against " + against, "at least " + least},
            "the job protects against " + against +
                " colluding participants; this site requires protection against at least " + least);
-    // Above full_graph_max a run has a genesis, and the coordinator does not choose cohorts.
+    // Above full_graph_max a run has shared randomness, and the coordinator does not choose
+    // cohorts.
     if (job_.rounds.fraction_train >= 1) return;
     if (!context_.federation) return open("max_colluders", "cohorts that nobody chooses");
     decide(context_.federation->participants <= asked.full_graph_max,
@@ -253,8 +256,7 @@ class Judge {
                text_of(policy_.min_noise_multiplier) + " that this site requires");
   }
 
-  // What noise inside the sum costs follows from the job alone; only the spending is the site's
-  // own.
+  // The cost of noise inside the sum follows from the job alone. What was spent before is not sent.
   void participant_level() {
     const bool budgeted = policy_.max_participant_epsilon > 0;
     const bool floor = policy_.min_participant_noise_multiplier > 0;
@@ -302,7 +304,7 @@ class Judge {
         (context_.model ? context_.model->family + ", " : std::string()) + to_hex(digest);
     if (allowed.empty()) return meets({"allowed_models", asked, kAny});
     if (holds_digest(allowed, digest)) return meets({"allowed_models", asked, list_of(allowed)});
-    // Without a family in the list the digest alone decides.
+    // If the list names no family, the digest alone decides.
     const bool by_family = std::any_of(allowed.begin(), allowed.end(), config::is_model_family);
     if (by_family && !context_.model) return open("allowed_models", list_of(allowed));
     decide(by_family && contains(allowed, context_.model->family),
@@ -350,12 +352,13 @@ class Judge {
   void hours() {
     if (policy_.hours.empty()) return meets({"hours", "", "always"});
     const auto windows = config::Hours::parse(policy_.hours);
-    if (!windows.ok())  // a file would not have been read
+    if (!windows.ok())  // a file with this error would not have loaded
       return decide(false, {"hours", "", list_of(policy_.hours)}, windows.error().message);
     if (!context_.now) return open("hours", list_of(policy_.hours));
     const std::string now = to_text(*context_.now);
     if (windows->holds(*context_.now)) return meets({"hours", now, list_of(policy_.hours)});
-    // Without the time itself: the sentence stays the same until the window comes.
+    // The reason does not contain the present time, so that it stays the same until the next
+    // window.
     not_now({"hours", now, list_of(policy_.hours)},
             "this site trains only " + list_of(policy_.hours) + " of its local time, next from " +
                 to_text(windows->next(*context_.now)));
@@ -377,7 +380,7 @@ class Judge {
             "the job may last " + hours + " hours by its own limits");
   }
 
-  /// A limit of which 0 is none.
+  /// Applies a limit; 0 means no limit.
   void limited(std::string_view rule, double asked, double most, const std::string& sentence) {
     decide(most == 0 || within(asked, most),
            {rule, short_text(asked), most == 0 ? kAny : "at most " + text_of(most)},
@@ -489,10 +492,10 @@ std::uint64_t longest_round_s(const config::JobConfig& job) {
 
 double longest_run_s(const config::JobConfig& job) {
   const auto round = static_cast<double>(longest_round_s(job));
-  const double rounds = 1.0 + job.rounds.num_server_rounds;  // the closing evaluation is one
+  const double rounds = 1.0 + job.rounds.num_server_rounds;  // includes the closing evaluation
   const double all = round * rounds * job.rounds.attempts_per_round;
   const std::uint32_t wall = job.stopping.max_wall_time_s;
-  // No round begins after it; the one under way and the closing evaluation end.
+  // No round begins after that time. The one in progress and the closing evaluation are finished.
   return wall == 0 ? all : std::min(all, wall + 2 * round * job.rounds.attempts_per_round);
 }
 

@@ -1,4 +1,4 @@
-// `sotto-participant data count`.
+// The command `sotto-participant data count`.
 #pragma once
 
 namespace CLI {

@@ -65,9 +65,9 @@ void add_init(CLI::App& app) {
   });
 }
 
-/// For jobs that protect against no more colluders than this site's policy asks for: that of the
-/// site.json in its folder, where there is one that can be read, else that of one which says
-/// nothing about it.
+/// Returns what colluders would see in a job that protects against no more of them than this site's
+/// policy requires. The policy is that of the site.json in the folder if it can be read, otherwise
+/// the default policy.
 std::string what_colluders_see(const std::string& dir, const config::Roster& roster) {
   config::SitePolicy policy;
   if (const auto bytes = journal::read_file(dir + "/site.json", 1 << 20); bytes.ok()) {
@@ -87,10 +87,10 @@ struct JoinArguments {
   std::string dir = ".", federation;
   command::UnlockOptions unlock;
   bool replace = false;
-  std::vector<std::string> accepted;  // names of members whose keys may have changed
+  std::vector<std::string> accepted;  // names of members whose keys may change
 };
 
-/// How the person accepted it; empty where nobody did.
+/// Returns how the doubt was accepted; empty if it was not.
 std::string accepted_by(const JoinArguments& args, const KeyDoubt& doubt) {
   if (std::ranges::find(args.accepted, doubt.name) != args.accepted.end())
     return "--accept-changed-keys";
@@ -101,7 +101,8 @@ std::string accepted_by(const JoinArguments& args, const KeyDoubt& doubt) {
   return typed == doubt.name ? "the person at the terminal" : "";
 }
 
-/// Shows the change. Doubts go through where a person accepts each, which is written down first.
+/// Prints the change. Doubts that a person accepts are written to the audit log before the change
+/// is made; any other doubt throws StartupError.
 void show_and_decide(const JoinArguments& args, const keystore::Keystore& keys,
                      const Membership& membership, const RosterChange& change) {
   print("changed against what this site has pinned:");

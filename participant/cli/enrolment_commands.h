@@ -1,4 +1,5 @@
-// `sotto-participant init | join | preshared | keys`: a site's keys, and whom it believes.
+// The commands `sotto-participant init | join | preshared | keys`: a site's keys, and the
+// federation that it joins.
 #pragma once
 
 namespace CLI {

@@ -1,4 +1,4 @@
-// `sotto-participant generate`: what a language model makes of a prompt.
+// The command `sotto-participant generate`: continues a prompt with a language model.
 #pragma once
 
 namespace CLI {

@@ -40,7 +40,7 @@ void begin_rotation(const KeysArguments& args, Keystore& keys) {
                                                     : Rotation::kBoth;
   crypto::OsRandom random;
   keys.rotate(which, random);
-  // The keys first: a card whose keys were lost would lock the site out.
+  // The keys are saved first: a card whose keys were lost would lock the site out.
   keys.save(args.dir);
   const config::Card card =
       write_card(args.dir, keys, args.revoked ? CardKind::kNewMember : CardKind::kSuccessor);
@@ -65,7 +65,7 @@ void finish_rotation(const KeysArguments& args, Keystore& keys) {
   require_newest(keys, membership);
   const std::size_t old = keys.description().held.size() - 1;
   if (old == 0) return print("there is nothing to wipe: one generation of keys is held");
-  // The log changes hands while the old key can still sign its end.
+  // The audit log is handed over while the old key can still sign its end.
   const config::Identity identity = keys.identity(membership.generation);
   (void)open_audit(args.dir, keys, identity, unix_now());
   keys.retire_old();
@@ -99,7 +99,8 @@ void add_rotate(CLI::App& keys) {
   });
 }
 
-/// The generation that was asked for; else the one that the roster names, else the newest.
+/// Returns the generation that was requested, otherwise the one that the roster names, otherwise
+/// the newest.
 std::uint32_t revoked_generation(const KeysArguments& args, const Keystore& store) {
   const keystore::Description& is = store.description();
   std::uint32_t out = args.generation;

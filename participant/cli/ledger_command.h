@@ -1,4 +1,4 @@
-// `sotto-participant ledger`.
+// The command `sotto-participant ledger`.
 #pragma once
 
 namespace CLI {

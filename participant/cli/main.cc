@@ -1,5 +1,5 @@
-// sotto-participant: a site's identity, its membership, its runs, its ledger. Every command has
-// --help; what a script reads has --json.
+// sotto-participant: the program of a site, with commands for its identity, membership, runs and
+// ledger. Every command has --help; output for scripts has --json.
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -60,7 +60,7 @@ namespace training = sotto::training;
 using nlohmann::json;
 using sotto::StartupError;
 
-/// JSON has no infinity: null says that there is no bound.
+/// Returns null for infinity, which JSON lacks: there is no bound.
 json finite(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }
@@ -69,7 +69,7 @@ std::string ledger_file(const std::string& dir) {
   return dir + "/ledger.sqlite";
 }
 
-/// What was in force, without saying it.
+/// Returns a hash that identifies the contents of the file without revealing them.
 std::string hash_of_file(const std::string& file) {
   const auto bytes = or_stop(sotto::journal::read_file(file, 1 << 20));
   return sotto::to_hex(sotto::crypto::hash("SOTTO site", {bytes}));
@@ -211,7 +211,7 @@ void add_model(CLI::App& app) {
   });
 }
 
-/// The figures of all tasks by name, null where this task does not have them, and the baseline.
+/// Adds the metrics of all tasks by name, null for those that this task lacks, and the baseline.
 json add_figures(json out, const sotto::tasks::Task& task, const participant::AloneResult& r) {
   for (const std::string_view name : sotto::tasks::figure_names())
     out[std::string(name)] = nullptr;
@@ -258,7 +258,7 @@ void add_train_alone(CLI::App& app) {
     config::SiteConfig site = config::load_site(args->site);
     if (!args->evaluation.empty()) {
       site.data.evaluation = args->evaluation;
-      site.data.evaluation_examples = 0;  // the declared size is the other file's
+      site.data.evaluation_examples = 0;  // the declared size belongs to the replaced file
     }
     auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
     training::ModelProvider& models = training::learning_library();

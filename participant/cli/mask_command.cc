@@ -77,10 +77,10 @@ void add(MaskedText& sum, const MaskedText& more, std::uint64_t times) {
     sum.counts[kind] += count * times;
 }
 
-/// Line by line, in pieces, so that a bar can move.
+/// Redacts a text in pieces of whole lines, so that progress can be shown.
 MaskedText mask_text(const Masker& masker, const std::string& text, const std::string& name) {
   constexpr std::size_t kPiece = 1 << 18;
-  // A fault is named by its line in the whole.
+  // An error then names its line in the whole text.
   if (const std::size_t good = utf8_prefix(text); good != text.size())
     return or_stop(masker.mask(text, name));
   ProgressBar bar("masking");
@@ -95,7 +95,7 @@ MaskedText mask_text(const Masker& masker, const std::string& text, const std::s
   return out;
 }
 
-/// The named columns of a table; the others stay as they are.
+/// Redacts the named columns of a table; the others are kept unchanged.
 MaskedText mask_columns(const Masker& masker, const Arguments& args) {
   const table::Table table = or_stop(table::Table::read(args.file));
   std::vector<std::vector<std::string>> values;
@@ -173,12 +173,12 @@ void print_scores(const masking::Scores& scores) {
 }
 
 masking::Scores scores_of(masking::MaskPlan plan, const Arguments& args) {
-  // Nothing is replaced, so no pseudonym needs a real key.
+  // No text is output, so the pseudonyms need no real key.
   const Masker masker = masker_of(std::move(plan), crypto::Secret32());
   return or_stop(masking::score(masker, text_of(args.file), args.file));
 }
 
-/// With a model of names also what the rules do without it.
+/// Prints the scores of a plan. If it has an NER model, also those of its rules without the model.
 void score(const Arguments& args) {
   const masking::MaskPlan plan = masking::load_mask_plan(args.plan);
   const masking::Scores scores = scores_of(plan, args);

@@ -1,4 +1,4 @@
-// `sotto-participant data mask`, `data mask-score` and `data mask-key` on the command line.
+// The redaction commands `sotto-participant data mask`, `data mask-score` and `data mask-key`.
 #pragma once
 
 namespace CLI {
@@ -7,7 +7,7 @@ class App;
 
 namespace sotto::participant {
 
-/// Adds them below `data`.
+/// Adds the commands below `data`.
 void add_masking_commands(CLI::App& data);
 
 }  // namespace sotto::participant

@@ -1,4 +1,4 @@
-// The model that a masking plan asks for, as masking sees it.
+// The NER model of a redaction plan, as a SpanFinder.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace sotto::participant {
 
-/// Finds the entities of the plan's labels. Throws StartupError when the folder holds no model of
-/// token classification, or one without such a label.
+/// Returns a finder for the entities of the plan's labels. Throws StartupError if the folder holds
+/// no model for token classification, or one without such a label.
 std::unique_ptr<masking::SpanFinder> open_names_model(const masking::NamesModelPlan& plan,
                                                       training::ModelProvider& models);
 

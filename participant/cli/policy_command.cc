@@ -72,7 +72,7 @@ void explain(const Arguments& args, int& exit_code) {
                       .ledger = ledger,
                       .now = config::local_time(now)};
   std::optional<Bytes32> kind;
-  // In a folder that joined no federation the rules about it stay open.
+  // If the folder has joined no federation, the rules about it stay open.
   if (joined) {
     around.federation = facts_of(load_membership(args.dir, *keys, now).federation.roster);
     stop_unless(config::complete(job, around.federation->participants));
@@ -89,7 +89,8 @@ void explain(const Arguments& args, int& exit_code) {
   if (found.answer != Answer::kAccept) exit_code = 3;
 }
 
-/// What the command line names: a kind or a job by its digest, or a job.json with both of its.
+/// Returns the approvals that the command line names: a kind or a job by its digest, or both of
+/// those of a job.json.
 std::vector<Approval> named(const Arguments& args, const Membership& membership,
                             std::uint64_t now) {
   Approval approval{.by = args.by, .reason = args.reason};
@@ -122,7 +123,8 @@ run::AuditEvent event_of(const char* kind, const Approval& approval) {
 
 enum class Change { kApprove, kWithdraw };
 
-/// What a crash between the two files leaves is never an approval that nobody wrote down.
+/// Approves or withdraws. The order of the two writes ensures that a crash between them never
+/// leaves an approval without an entry in the audit log.
 void change(const Arguments& args, Change what) {
   const bool approves = what == Change::kApprove;
   const auto keys = command::open_keystore(args.dir, args.unlock);

@@ -1,4 +1,4 @@
-// `sotto-participant policy`: what a job would mean for this site, and what its people agree to.
+// The commands `sotto-participant policy`: what a job would mean for this site, and approvals.
 #pragma once
 
 namespace CLI {
@@ -7,7 +7,7 @@ class App;
 
 namespace sotto::participant {
 
-/// `exit_code` becomes 3 where a job would not be accepted.
+/// Adds the commands. `exit_code` becomes 3 if a job would not be accepted.
 void add_policy_commands(CLI::App& app, int& exit_code);
 
 }  // namespace sotto::participant

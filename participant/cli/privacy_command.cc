@@ -37,7 +37,7 @@ struct Arguments {
   double delta = 1e-5;
   double target_epsilon = 0;
   std::string accountant = "pld";
-  double tries = 0;  // 0: not asked
+  double tries = 0;  // 0: not requested
   std::string tries_law = "geometric";
   std::string plot;
   bool json = false;
@@ -50,7 +50,7 @@ std::string shown(double value) {
   return text;
 }
 
-/// A line in, an answer out, at once: a program may hold a conversation.
+/// Answers each line of the input at once, so that a program can send one question after another.
 void answer_batch() {
   std::string line;
   std::uint64_t number = 1;
@@ -96,7 +96,7 @@ PrivacyQuestion question_of_flags(const Arguments& args) {
   return out;
 }
 
-/// Of the best of a random number of such runs, where that was asked.
+/// Returns epsilon of publishing the best of a random number of such runs, if it was requested.
 std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpSgdSteps& one_try) {
   if (args.tries == 0) return std::nullopt;
   const privacy::TriesLaw law = args.tries_law == "poisson"       ? privacy::TriesLaw::kPoisson
@@ -106,7 +106,8 @@ std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpS
       privacy::epsilon_of_selection(one_try, {.law = law, .mean = args.tries}, args.delta));
 }
 
-/// Of the job; of a run that only the options name what holds for every job.
+/// Returns the privacy statement of the job. For a run that only the options describe, returns what
+/// holds for every job.
 std::vector<run::StatementParagraph> statement_of(const std::optional<config::JobConfig>& job,
                                                   const Arguments& args) {
   if (!job) return {{"The privacy statement", std::string(run::general_privacy_statement())}};

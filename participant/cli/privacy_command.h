@@ -1,4 +1,4 @@
-// `sotto-participant privacy`: what-if questions on the command line.
+// The command `sotto-participant privacy`: the privacy of planned runs.
 #pragma once
 
 namespace CLI {

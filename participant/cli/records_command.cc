@@ -44,12 +44,12 @@ struct StoreArguments {
   bool json = false;
 };
 
-/// The key of this site's stores.
+/// Returns the key of this site's record stores.
 crypto::Secret32 key_of(const std::string& dir, const command::UnlockOptions& unlock) {
   return records_key(command::open_keystore(dir, unlock));
 }
 
-/// From the ending of a name; nothing where that does not tell.
+/// Returns the format by the extension of the file, or no value if that does not determine it.
 std::optional<Format> format_of(const fs::path& file, const ImportArguments& args) {
   const std::string ending = file.extension().string();
   if (ending == ".csv") return Format::kCsv;
@@ -59,7 +59,7 @@ std::optional<Format> format_of(const fs::path& file, const ImportArguments& arg
   return std::nullopt;
 }
 
-/// The format in which training reads plain files for this job.
+/// Returns the format in which training reads plain files for this job.
 Format format_for(const config::JobConfig& job) {
   switch (job.make_task()->form()) {
     case tasks::RecordForm::kTexts:
@@ -164,7 +164,7 @@ void show(const StoreArguments& args) {
               static_cast<unsigned long long>(store->bytes()), to_hex(store->id()).c_str());
 }
 
-/// Opens every record and says which do not open.
+/// Opens every record and reports those that cannot be opened.
 int verify_all(const StoreArguments& args, SecureRecordStore& store) {
   const records::Capability mine = store.grant(records::Purpose::kCheck);
   std::vector<std::string> faults;

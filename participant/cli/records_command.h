@@ -1,5 +1,5 @@
-// `sotto-participant data import`, `show`, `verify` and `adopt`, and what is said about opened
-// records.
+// The commands `sotto-participant data import`, `show`, `verify` and `adopt`, and reports about
+// opened records.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,13 @@ class App;
 
 namespace sotto::participant {
 
-/// Adds all four below `data`. `exit_code` becomes 1 where verify finds damage.
+/// Adds all four below `data`. `exit_code` becomes 1 if verify finds damage.
 void add_records_commands(CLI::App& data, int& exit_code);
 
-/// By the name of the purpose.
+/// Returns the counts by the name of the purpose.
 std::map<std::string, std::uint64_t> by_purpose(const records::OpenCounts& counts);
-/// "records_opened" with a count for each purpose; nothing where no record was opened.
+/// Returns the event "records_opened" with a count for each purpose, or no value if no record was
+/// opened.
 std::optional<run::AuditEvent> opens_event(const records::OpenCounts& counts);
 
 }  // namespace sotto::participant

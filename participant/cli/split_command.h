@@ -1,4 +1,4 @@
-// `sotto-participant data split`.
+// The command `sotto-participant data split`.
 #pragma once
 
 namespace CLI {

@@ -71,7 +71,7 @@ void print_findings(const anon::Findings& found) {
                 config::word_of(s.distance).data());
 }
 
-/// What the options ask, as a plan of which only the measuring is used.
+/// Returns what the options request as a plan, of which only the measurement is used.
 anon::Plan plan_of(const Arguments& args) {
   if (!args.plan.empty()) return anon::load_plan(args.plan, args.overrides);
   if (args.quasi_identifiers.empty())
@@ -154,7 +154,7 @@ void anonymise(const Arguments& args) {
   const anon::Microdata data = or_stop(anon::microdata_of(table, plan));
   const anon::Release release = release_of(data, plan);
   const std::string text = anon::released_text(release, table, plan);
-  // What is written has been measured as a stranger would measure it.
+  // The check reads the text that will be written, as a recipient would.
   const Table written = or_stop(Table::parse(text, args.out, table.format()));
   const anon::Findings found = or_stop(anon::check(written, plan));
   SOTTO_CHECK(found.meets(plan), "an anonymised table has what its plan asks for");

@@ -1,4 +1,4 @@
-// `sotto-participant data check` and `data anonymise` on the command line.
+// The commands `sotto-participant data check` and `data anonymise`.
 #pragma once
 
 namespace CLI {

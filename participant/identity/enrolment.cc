@@ -22,7 +22,7 @@ void write(const fs::path& file, const std::string& text) {
   if (!written.ok()) throw StartupError(written.error().message);
 }
 
-/// "generation 1 (01234567 ...)", so that a person can compare.
+/// Returns the generations as "generation 1 (01234567 ...)" for a person to compare.
 std::string list_of(const std::vector<keystore::PublicKeys>& held) {
   std::string out;
   for (const keystore::PublicKeys& keys : held)
@@ -31,7 +31,7 @@ std::string list_of(const std::vector<keystore::PublicKeys>& held) {
   return out;
 }
 
-/// Why the member with this site's name is not this site.
+/// Returns why the member with this site's name is not this site.
 std::string other_keys(const RosterMember& member, const keystore::Description& own) {
   const std::string enrolled = " is enrolled with other keys (" +
                                config::fingerprint(member.signing_key) +
@@ -49,7 +49,7 @@ std::string other_keys(const RosterMember& member, const keystore::Description& 
          "and enrol a new one";
 }
 
-/// The place of one generation of these keys in the federation.
+/// Finds the member of the federation that one generation of these keys belongs to.
 Membership membership_in(config::FederationConfig federation, const keystore::Keystore& keys,
                          const fs::path& file, std::uint64_t now_unix_s) {
   if (federation.roster.expiry_unix_s <= now_unix_s)
@@ -74,8 +74,8 @@ Membership membership_in(config::FederationConfig federation, const keystore::Ke
                      " is not in the roster; send the operator this site's card");
 }
 
-/// What the change from the old pin to the new one would give up; empty when it is a plain step
-/// forward.
+/// Returns why the change from the old pin to the new one needs PinChange::kReplace; empty for an
+/// ordinary update.
 std::string objection(const Pin& old, const Pin& fresh) {
   if (old.coordinator_signing_key != fresh.coordinator_signing_key)
     return "it is signed by another coordinator (" +
@@ -99,7 +99,7 @@ config::Card write_card(const fs::path& folder, const keystore::Keystore& keys, 
   const config::Identity newest = keys.identity(keys.newest().generation);
   config::Card card = config::card_of(newest);
   if (kind == CardKind::kSuccessor && load_pin(folder)) {
-    // However old it is: it names the keys that the operator knows.
+    // An expired roster also names the keys that the operator knows.
     constexpr std::uint64_t kAnyTime = 0;
     const fs::path file = federation_file(folder);
     const Membership now = membership_in(config::load_federation(file), keys, file, kAnyTime);
@@ -139,8 +139,9 @@ Membership join(const fs::path& folder, const keystore::Keystore& keys, const fs
                          "and say that the pin is to be replaced");
     decide(membership, found);
   }
-  // The copy first: a crash in between leaves a pin that does not fit it, and load_membership says
-  // so, instead of a pin without its roster. What the next join compares with is in the pin.
+  // The copy is written first. A crash in between leaves a pin that does not fit it, which
+  // load_membership() reports, instead of a pin without its roster. The next join compares with the
+  // pin only.
   write(federation_file(folder), config::to_json(membership.federation));
   write_pin(folder, pin);
   return membership;

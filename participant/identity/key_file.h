@@ -1,4 +1,5 @@
-// Files with one key of the site's own, made once and kept: a line of 64 digits, mode 0600.
+// Files that hold one key of the site, created once and kept: a line of 64 hexadecimal digits, mode
+// 0600.
 #pragma once
 
 #include <filesystem>
@@ -9,11 +10,12 @@
 
 namespace sotto::participant {
 
-/// StartupError where it is missing, open to others or no key; `where_from` says how one gets it.
+/// Reads the key. Throws StartupError if the file is missing, accessible to other users or not a
+/// key; `where_from` says how to obtain one.
 crypto::Secret32 read_key_file(const std::filesystem::path& file, std::string_view where_from);
 
-/// StartupError where there is a file already: a key is never overwritten. `what_then` says what
-/// another key would do.
+/// Creates the key. Throws StartupError if the file exists: a key is never overwritten. `what_then`
+/// says what another key would cause.
 crypto::Secret32 make_key_file(const std::filesystem::path& file, std::string_view what_then,
                                crypto::SecureRandom& random);
 

@@ -16,7 +16,7 @@ using config::Field;
 using config::Presence;
 using config::RosterMember;
 
-constexpr std::size_t kMaxKnownMembers = 100000;  // present and former ones
+constexpr std::size_t kMaxKnownMembers = 100000;  // present and former members
 
 std::vector<Field> fields_of(Pin& pin) {
   constexpr Presence kRequired = Presence::kRequired;
@@ -100,7 +100,8 @@ bool is_same_federation(const Pin& a, const Pin& b) {
 std::optional<Pin> load_pin(const fs::path& folder) {
   const fs::path file = pin_file(folder);
   if (!fs::exists(fs::symlink_status(file))) return std::nullopt;
-  constexpr std::uint64_t kMaxBytes = 64 << 20;  // 300 bytes a member, 70 a revoked key
+  constexpr std::uint64_t kMaxBytes = 64 << 20;  // about 300 bytes for a member, 70 for a revoked
+                                                 // key
   const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
   if (!bytes) throw StartupError(bytes.error().message);
   const config::JsonDocument document =

@@ -1,5 +1,5 @@
-// This site's pre-shared keys: one with each member that it exchanged a key with, outside of the
-// federation (docs/secure-aggregation.md, 2.5). FOLDER/preshared/MEMBER.key, a line of 64
+// The pre-shared keys of this site: one for each member that it exchanged a key with, outside of
+// the federation (docs/secure-aggregation.md, 2.5). FOLDER/preshared/MEMBER.key holds a line of 64
 // hexadecimal digits. Start-up code: throws StartupError.
 #pragma once
 
@@ -12,15 +12,16 @@
 
 namespace sotto::participant {
 
-/// Makes a key for `peer` and returns its file, which is to be carried to `peer`. Never overwrites.
+/// Creates a key for `peer` and returns its file, which must be carried to `peer`. Never overwrites
+/// a file.
 std::filesystem::path make_preshared_key(const std::filesystem::path& folder, std::string_view peer,
                                          crypto::SecureRandom& random);
-/// Takes over the file that `peer` made. Never overwrites.
+/// Imports the file that `peer` created. Never overwrites a file.
 void import_preshared_key(const std::filesystem::path& folder, std::string_view peer,
                           const std::filesystem::path& file);
 
-/// All keys of the folder; none when there is no such folder. A file for nobody in the roster, or
-/// for this site itself, is an error: a key that is silently not used protects nobody.
+/// Loads all keys of the folder; none if there is no such folder. A file for a name that is not in
+/// the roster, or for this site itself, is an error, because that key would protect nobody.
 secagg::PresharedKeys load_preshared_keys(const std::filesystem::path& folder,
                                           const config::Roster& roster, MemberId self);
 

@@ -119,7 +119,7 @@ class Comparison {
     out_.doubts.push_back({.name = fresh.name, .reason = std::move(reason)});
   }
 
-  /// Whoever this site knew with one of the keys under another name.
+  /// Returns the member that this site knew with one of these keys under another name, or null.
   [[nodiscard]] const RosterMember* other_name_of(const RosterMember& fresh) const {
     for (const auto* known : {&pinned_.members, &pinned_.former})
       for (const RosterMember& member : *known)
@@ -127,8 +127,8 @@ class Comparison {
     return nullptr;
   }
 
-  /// Follows the successions from the pinned keys, over as many rotations as there were. Keys that
-  /// were revoked before this site pinned its roster sign for nobody.
+  /// Returns whether the successions lead from the pinned keys to the new ones, over any number of
+  /// rotations. Keys that were revoked before this site pinned its roster are not followed.
   [[nodiscard]] bool old_keys_sign_for(const RosterMember& old, const RosterMember& fresh) const {
     if (is_in(pinned_.revoked_keys, old.signing_key) ||
         is_in(pinned_.revoked_keys, old.transport_key))

@@ -1,6 +1,6 @@
-// What is different between the federation that a site has pinned and a file that it is to join,
-// for the person who joins it; and which of it needs more than the coordinator's signature, because
-// the coordinator is the party that secure aggregation protects from.
+// compare() lists the differences between the federation that a site has pinned and a file that it
+// is to join, for the person who joins it. It also finds the changes that need more than the
+// coordinator's signature, because secure aggregation protects from the coordinator.
 #pragma once
 
 #include <string>
@@ -11,21 +11,21 @@
 
 namespace sotto::participant {
 
-/// A member of the file has keys that its name did not have, or that another name had, and the keys
-/// that this site has pinned did not sign for it.
+/// A member of the file has keys that its name did not have, or that another name had, and the
+/// pinned keys did not sign the change.
 struct KeyDoubt {
-  std::string name;    // of the member in the file
+  std::string name;    // the member's name in the file
   std::string reason;  // two lines: what is wrong, with all fingerprints to compare
 };
 
 struct RosterChange {
-  std::vector<std::string> lines;   // what changed; never empty
-  std::vector<KeyDoubt> doubts;     // a person has to say of each that it is right
-  std::vector<std::string> faults;  // why the file is refused whatever a person says of members
+  std::vector<std::string> lines;   // the changes; never empty
+  std::vector<KeyDoubt> doubts;     // a person has to confirm each
+  std::vector<std::string> faults;  // why the file is refused even if all doubts are confirmed
 };
 
-/// `file` was loaded, so every succession in it holds. `self` is the name of this site, whose own
-/// keys its keystore vouches for.
+/// Compares. `file` was loaded, so every succession in it is valid. `self` is the name of this
+/// site; its own keys are verified with its keystore.
 RosterChange compare(const Pin& pinned, const config::FederationConfig& file,
                      const std::string& self);
 

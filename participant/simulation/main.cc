@@ -1,5 +1,5 @@
-// sotto-simulate: a coordinator and N participants in one process over an in-memory network. The
-// same classes as in the daemons; deterministic from --seed.
+// sotto-simulate runs a coordinator and N participants in one process over an in-memory network,
+// with the classes of the daemons. The result is deterministic for a given --seed.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -47,14 +47,14 @@ using sotto::StartupError;
 struct Arguments {
   std::string job, train, evaluation, shards, out;
   std::vector<std::string> overrides;
-  std::uint32_t participants = 10;  // with shards: one each
+  std::uint32_t participants = 10;  // with shards: one for each shard
   std::uint64_t seed = 1;
   double dirichlet = 0.5;
   unsigned threads = 2;
   bool json = false;
 };
 
-/// A virtual site: what a real participant process owns.
+/// A virtual site: the objects that a real participant process owns.
 struct Site {
   Site(std::uint64_t seed, const std::filesystem::path& folder)
       : random(seed),
@@ -71,7 +71,7 @@ struct Site {
   learning::SiteExamples examples;
 };
 
-/// Every folder in `shards` that holds a train.tsv, in the order of their names.
+/// Returns every folder in `shards` that holds a train.tsv, ordered by name.
 std::vector<std::filesystem::path> shard_folders(const std::filesystem::path& shards) {
   std::vector<std::filesystem::path> folders;
   std::error_code unreadable;
@@ -85,7 +85,7 @@ std::vector<std::filesystem::path> shard_folders(const std::filesystem::path& sh
   return folders;
 }
 
-/// Seeds of the parts of one simulation, apart from each other.
+/// Returns different seeds for the parts of one simulation.
 std::uint64_t derived(std::uint64_t seed, std::uint64_t part) {
   return seed * 1000003 + part;
 }
@@ -133,7 +133,7 @@ class Federation {
   }
 
  private:
-  /// The user waits in real time, whatever the simulated clock shows.
+  /// Returns the real time elapsed, not the simulated time.
   [[nodiscard]] double elapsed_s() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   }
@@ -183,7 +183,7 @@ class Federation {
     }
   }
 
-  /// A policy that agrees to the job as it stands, and to nothing more.
+  /// Returns a policy that accepts exactly the job as it is.
   config::SiteConfig site_config(std::size_t i) const {
     config::SiteConfig site;
     site.data.dataset_id = "virtual-" + std::to_string(i + 1);
@@ -192,7 +192,8 @@ class Federation {
     site.model_path = job_.model.path;
     site.policy.delta = job_.differential_privacy.target_delta;
     site.policy.require_differential_privacy = job_.differential_privacy.enabled;
-    // One more than the target: a site whose own noise is calibrated rounds against itself.
+    // Slightly above the target, because the accountant rounds epsilon up at a site that calibrates
+    // its own noise.
     site.policy.max_epsilon = job_.differential_privacy.enabled
                                   ? job_.differential_privacy.target_epsilon * 1.001
                                   : std::numeric_limits<double>::infinity();
@@ -224,7 +225,7 @@ class Federation {
               .models = models_,
               .read_examples = [&site](const config::JobConfig&,
                                        const config::SiteConfig&) { return site.examples; },
-              // Virtual sites have neither hours nor people.
+              // Virtual sites have neither permitted hours nor approvals.
               .unix_now = [] { return std::uint64_t{0}; }},
           host, site.signing, site.random, site.guard, site.geneses, site.ledger,
           participant::ParticipantObserver{.on_note = {}, .on_warning = warn});

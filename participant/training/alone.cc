@@ -11,7 +11,7 @@ namespace sotto::participant {
 
 namespace {
 
-/// Of examples, or of the words in them where words are tagged.
+/// Returns the labels of the examples, or of the words in them if words are tagged.
 Result<std::vector<std::int64_t>> labels_of(const learning::Examples& examples, bool tagged) {
   std::vector<std::int64_t> labels;
   const auto reader = examples.source().reader(records::Purpose::kCheck);
@@ -60,7 +60,8 @@ Result<AloneResult> train_alone(const config::JobConfig& job, const config::Site
     if (!trained.ok()) return Error{place + trained.error().message};
     for (const std::string& line : trained->warnings)
       result.warnings.push_back(place + line);
-    // No sum, so no noise of others: where the site keeps a participant-level budget, it refuses.
+    // There is no sum and so no noise of other participants. If the site keeps a participant-level
+    // budget, the ledger refuses the charge.
     SOTTO_ASSIGN_OR_RETURN(
         auto released,
         ledger.charge_and_release(training_charge(account, RoundNumber::of(r, 0), {}, std::nullopt),

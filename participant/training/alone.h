@@ -1,5 +1,5 @@
-// What a site reaches without the others, at the same privacy: the baseline that a federation is
-// measured against.
+// Trains the local-only baseline: what a site reaches with its own data at the same privacy, for
+// comparison with a federation.
 #pragma once
 
 #include <optional>
@@ -16,13 +16,14 @@ namespace sotto::participant {
 
 struct AloneResult {
   tasks::Evaluation evaluation{};
-  std::optional<double> constant_answer{};  // the first figure of Task::constant_answer()
+  std::optional<double> constant_answer{};  // the first metric of Task::constant_answer()
   double epsilon = 0;  // of this training; infinity without differential privacy
   double delta = 0;
-  std::vector<std::string> warnings{};  // with the round: what looks as if it were in vain
+  std::vector<std::string> warnings{};  // with the round: signs that training makes no progress
 };
 
-/// The job's rounds and steps on the site's data alone, each round charged to the site's ledger.
+/// Runs the job's rounds and steps on the site's data alone. Each round is charged to the site's
+/// ledger.
 Result<AloneResult> train_alone(const config::JobConfig& job, const config::SiteConfig& site,
                                 SiteRecords& records, training::ModelProvider& models,
                                 privacy::PrivacyLedger& ledger);
