@@ -1,4 +1,5 @@
-// The linear algebra library under torch, which decides the speed of training by a factor of ten.
+// The linear algebra library of torch, which changes the speed of training by up to a factor of
+// ten.
 #pragma once
 
 #include <cstdint>

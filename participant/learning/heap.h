@@ -1,12 +1,12 @@
-// Where large tensors lie.
+// The allocation of large tensors.
 #pragma once
 
 namespace sotto::learning {
 
-/// From now on, in the whole process, blocks of a megabyte and more have pages of their own and
-/// give them back when they are freed. By itself glibc takes such blocks from its heap once the
-/// first was freed, and there the tensors of a step, some short-lived and some not, leave holes as
-/// large as half of what they take. Nothing elsewhere.
+/// From now on, in the whole process, blocks of a megabyte and more are mapped separately and
+/// returned to the system when they are freed. By default glibc takes such blocks from its heap
+/// once the first was freed. There the tensors of a step, whose lifetimes differ, leave holes as
+/// large as half of the memory they use. Has no effect with other C libraries.
 void give_large_blocks_own_pages();
 
 }  // namespace sotto::learning

@@ -1,5 +1,5 @@
-// Whether training learns anything: what the losses of a run's local steps say, robustly. One per
-// run and site; never leaves the site.
+// LossWatch decides from the losses of a run's local steps whether training makes progress, with
+// robust statistics. There is one object for each run and site. Its results never leave the site.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,17 @@ namespace sotto::learning {
 
 class LossWatch {
  public:
-  /// `steps`: local steps of the whole run.
+  /// `steps` is the number of local steps of the whole run.
   explicit LossWatch(std::uint64_t steps);
 
-  /// The mean loss of the examples drawn in step `step` (from 0), finite; nothing drawn is nothing
-  /// to add. A step again, in another attempt at its round, replaces what came from it on. From a
-  /// quarter of the run on, at every eighth of it, a sentence for people where the median of the
-  /// newest losses has not fallen below that of the first ones; from half of the run on, where it
-  /// has not fallen by more than their own spread. A site that came later than the run's first step
-  /// may find a loss that has nowhere left to fall: there only a rise is told.
+  /// Adds the mean loss of the examples drawn in step `step` (from 0). The loss is finite; a step
+  /// that drew no example is not added. A step that comes again, in another attempt at its round,
+  /// replaces the points from that step on.
+  ///
+  /// Returns a warning at each eighth of the run, from its first quarter on, if the median of the
+  /// newest losses has not fallen below that of the first ones; from half of the run on, if it has
+  /// not fallen by more than their own spread. At a site that joined after the run's first step the
+  /// loss may have no room left to fall, so there only a rise is reported.
   std::optional<std::string> add(std::uint64_t step, double mean_loss);
 
  private:
@@ -31,7 +33,7 @@ class LossWatch {
   [[nodiscard]] std::optional<std::string> judge() const;
 
   std::uint64_t steps_;
-  std::size_t start_, window_;  // steps at the beginning and at the end that are compared
+  std::size_t start_, window_;  // points at the beginning and at the end that are compared
   std::vector<Point> points_;   // ascending
 };
 

@@ -1,7 +1,7 @@
-// A site's examples as sequences of ids, tokenized once. Those of plain files are kept as they are.
-// Those of a record store are sealed again, under a key that lives as long as this object, and only
-// a batch's ids lie open meanwhile: tokenizing anew for each batch cost a fifth of the quickstart's
-// epoch.
+// TokenizedExamples holds a site's examples as sequences of ids, tokenized once. Examples of plain
+// files are kept as they are. Those of a record store are sealed again, under a key that lives as
+// long as this object, so that only the ids of one batch are open at a time. Tokenizing for each
+// batch instead took a fifth of the quickstart's epoch.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@
 
 namespace sotto::learning {
 
-/// Immutable; any thread.
+/// Immutable. Use from any thread.
 class TokenizedExamples {
  public:
-  /// Looks at every example once and leaves out those that do not fit the job. An Error where a
-  /// record cannot be opened.
+  /// Reads every example once and leaves out those that do not fit the job. An Error if a record
+  /// cannot be opened.
   static Result<TokenizedExamples> create(std::shared_ptr<const text::Tokenizer> tokenizer,
                                           Examples examples, const config::JobConfig& job);
 
@@ -32,11 +32,11 @@ class TokenizedExamples {
   /// The records that the source and this class left out.
   [[nodiscard]] const LeftOut& left_out() const { return left_out_; }
 
-  /// Ids of each.
+  /// The number of ids of each example.
   [[nodiscard]] const std::vector<std::size_t>& lengths() const { return lengths_; }
 
   class Loader;
-  /// For the calling thread; this outlives it.
+  /// Returns a loader for the calling thread. This object outlives it.
   [[nodiscard]] Loader loader(records::Purpose purpose) const;
 
  private:
@@ -52,9 +52,9 @@ class TokenizedExamples {
   std::size_t max_length_;
   LeftOut left_out_;
   std::vector<std::size_t> lengths_;
-  std::vector<Sequence> kept_;  // of plain examples
+  std::vector<Sequence> kept_;  // examples of plain files
   crypto::Secret32 key_;
-  std::vector<Bytes> sealed_;  // of a store's
+  std::vector<Bytes> sealed_;  // examples of a record store
 };
 
 class TokenizedExamples::Loader {
@@ -66,8 +66,8 @@ class TokenizedExamples::Loader {
   /// Wipes the ids that it opened.
   ~Loader();
 
-  /// In the order of `indices`; good until the next call. An Error where the thread may not open
-  /// them.
+  /// Returns the sequences in the order of `indices`, valid until the next call. An Error if the
+  /// thread may not open them.
   Result<std::vector<const Sequence*>> read(std::span<const std::uint64_t> indices);
 
  private:
@@ -79,7 +79,7 @@ class TokenizedExamples::Loader {
   void forget();
 
   const TokenizedExamples* from_;
-  std::unique_ptr<ExampleReader> reader_;  // of sealed examples
+  std::unique_ptr<ExampleReader> reader_;  // opens sealed examples
   std::vector<Sequence> opened_;
 };
 

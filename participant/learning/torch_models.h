@@ -1,5 +1,5 @@
-// The learning library's entry points: everything that the rest of the product needs of torch. No
-// torch header is included here. The contracts are those of training::ModelProvider.
+// The entry points of the learning library: everything that the rest of the product needs of torch.
+// This header includes no torch header. The contracts are those of training::ModelProvider.
 #pragma once
 
 #include <filesystem>
@@ -21,7 +21,7 @@ Result<std::unique_ptr<training::TextGenerator>> open_text_generator(
 Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(
     const std::filesystem::path& folder);
 
-/// The functions above as one provider, which has no state and is never destroyed.
+/// Returns the functions above as one provider, which has no state and is never destroyed.
 training::ModelProvider& torch_models();
 
 }  // namespace sotto::learning

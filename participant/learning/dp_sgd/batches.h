@@ -1,4 +1,4 @@
-// How one Poisson draw is cut into physical batches.
+// Divides one Poisson draw into physical batches.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,10 @@
 
 namespace sotto::learning {
 
-/// Every index of `draw` exactly once, in batches of at most `limit` >= 1; shortest texts first, so
-/// that a batch pads little. A draw larger than `limit` is split, never cut: the accounting holds
-/// for the whole draw only. `lengths` has a length for every index that can be drawn.
+/// Returns every index of `draw` exactly once, in batches of at most `limit` >= 1, shortest texts
+/// first, so that batches need little padding. A draw larger than `limit` is split and never
+/// truncated, because the accounting holds only for the whole draw. `lengths` has a length for
+/// every index that can be drawn.
 std::vector<std::vector<std::uint64_t>> physical_batches(std::span<const std::uint64_t> draw,
                                                          std::span<const std::size_t> lengths,
                                                          std::size_t limit);

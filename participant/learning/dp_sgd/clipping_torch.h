@@ -1,5 +1,5 @@
-// How each example's gradient is brought within its bound, and the noise that this bound needs.
-// docs/privacy.md, "The mechanism". One thread.
+// Clipping scales each example's gradient to its bound and determines the noise that this bound
+// needs. docs/privacy.md, "The mechanism". Use from one thread.
 #pragma once
 
 #include <cstdint>
@@ -13,41 +13,44 @@
 
 namespace sotto::learning {
 
-/// The job's rule:
+/// The job's clipping rule:
 ///   flat       min(1, C / norm) over all parameters together (Abadi et al. 2016)
-///   automatic  C / (norm + 0.01), which short ones gain by (AUTO-S, Bu et al. 2023)
+///   automatic  C / (norm + 0.01), which scales short gradients up (AUTO-S, Bu et al. 2023)
 ///   per_layer  flat within each of L groups, a module's weight, bias and adapters each, at
-///              C / sqrt(L), so that the whole stays within C
+///              C / sqrt(L), so that the whole gradient stays within C
 ///   adaptive   flat at a norm that follows a quantile of the norms (Andrew et al. 2021)
-/// Values: a copy goes on by itself.
+/// Has value semantics: a copy is independent.
 class Clipping {
  public:
   Clipping(const config::DifferentialPrivacySection& settings,
            const std::vector<Parameter>& trainable);
 
-  /// From upper bounds of the squared norms [P,B], GradTape's `bound`, a factor for each parameter
-  /// and example, float32 [P,B], with which no example's contribution exceeds norm(). An example of
-  /// which a bound is not finite gets a factor of zero for every parameter; all others get more
-  /// than zero unless a norm is beyond float32. Takes the examples into the count of this step.
+  /// Returns a factor for each parameter and example, float32 [P,B], with which no example's
+  /// contribution exceeds norm(). `squared_bounds` are upper bounds of the squared norms [P,B],
+  /// GradTape's `bound`. An example with a bound that is not finite gets a factor of zero for every
+  /// parameter. All others get more than zero unless a norm is beyond float32. Includes the
+  /// examples in the count of this step.
   at::Tensor factors(const at::Tensor& squared_bounds);
 
-  /// C: what one example can change the sum of gradients by, in this step.
+  /// C: the most that one example can change the sum of gradients in this step.
   [[nodiscard]] double norm() const { return norm_; }
 
-  /// Sum over this step's examples of +1/2 where the gradient was within norm(), else -1/2: one
-  /// example changes it by 1/2. Not private; "adaptive" alone releases it, with noise.
+  /// The sum over this step's examples of +1/2 if the gradient was within norm(), else -1/2; one
+  /// example changes it by 1/2. It is not private; only "adaptive" releases it, with noise.
   [[nodiscard]] double count() const { return count_; }
 
-  /// Of the noise on each value of the sum, where the whole step is to be worth `noise_multiplier`.
+  /// The standard deviation of the noise on each value of the sum, so that the whole step has
+  /// `noise_multiplier`.
   [[nodiscard]] double noise_deviation(double noise_multiplier) const;
 
-  /// What one step was, for the norm of the next one.
+  /// The parameters of one step, from which the norm of the next one follows.
   struct Step {
     double noise_multiplier = 0;
-    double expected_size = 0;  // of the batch
+    double expected_size = 0;  // expected size of the batch
   };
 
-  /// Once a step, an empty one too, after its noise: moves an adaptive norm by the noisy count.
+  /// Call once after the noise of each step, including an empty one. Adapts an adaptive norm by the
+  /// noisy count.
   void finish(const Step& step, crypto::StreamRandom& random);
 
  private:

@@ -19,7 +19,7 @@ class Optimizer {
  public:
   explicit Optimizer(const config::LocalTrainingSection& settings) : settings_(settings) {}
 
-  /// Goes on by itself from here.
+  /// Returns an independent copy with the same state.
   [[nodiscard]] Optimizer clone() const;
 
   /// values -= rate * (direction(gradient) + weight decay * values), in place.

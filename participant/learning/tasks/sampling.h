@@ -1,4 +1,4 @@
-// Which token follows: from a language model's logits. No torch here.
+// Selects the next token from the logits of a language model. Includes no torch header.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 
 namespace sotto::learning {
 
-/// An index into `logits`, which are not empty. top_k applies before top_p, and top_p to the
-/// probabilities at the temperature, as in Hugging Face's generate(). The lower index of equals
-/// counts as the likelier. Draws from `random` only where temperature > 0.
+/// Returns an index into `logits`, which must not be empty. top_k applies before top_p, and top_p
+/// applies to the probabilities at the temperature, as in Hugging Face's generate(). Of equal
+/// logits the lower index counts as the more probable. Draws from `random` only if temperature > 0.
 std::int32_t next_token(std::span<const float> logits, const training::Sampling& sampling,
                         crypto::StreamRandom& random);
 

@@ -1,5 +1,5 @@
-// The torch half of a task: head, loss and counters from logits. The other half is
-// common/tasks/task.h. A new task is one file in this folder and one line in
+// TaskLearning is the part of a task that needs torch: head, and loss and counters from logits. The
+// other part is common/tasks/task.h. A new task is one file in this folder and one line in
 // task_learning_torch.cc; docs/extending.md describes it.
 #pragma once
 
@@ -27,9 +27,9 @@ class TaskLearning {
   [[nodiscard]] virtual ModelHead head() const = 0;
 
   /// The loss of each example [B], float, from the head's logits [B,outputs] of texts or
-  /// [B,T,outputs] of tokens. It depends on the example alone and not on the others of its batch:
-  /// gradients are clipped example by example. `after` says whether the backward pass may reuse the
-  /// storage of the logits.
+  /// [B,T,outputs] of tokens. It depends on the example alone and not on the others of its batch,
+  /// because gradients are clipped example by example. `after` states whether the backward pass may
+  /// reuse the storage of the logits.
   [[nodiscard]] virtual at::Tensor losses(const at::Tensor& logits, const Batch& batch,
                                           Logits after) const = 0;
 
@@ -38,10 +38,10 @@ class TaskLearning {
   virtual void count(const at::Tensor& logits, const Batch& batch,
                      const std::vector<const Sequence*>& rows, tasks::CounterSums& sums) const = 0;
 
-  /// The same for an example that could not be computed: it counts as wrong, with the largest loss.
+  /// Counts an example that could not be computed as wrong, with the largest loss.
   virtual void count_failed(const Sequence& row, tasks::CounterSums& sums) const = 0;
 
-  /// An example of no site, on which the model's structure is checked.
+  /// A fixed example that belongs to no site, for checking the model's structure.
   [[nodiscard]] virtual Sequence probe() const { return {{0, 0}, 0, {}}; }
 
   /// How many examples an evaluation computes at once; `physical` is the job's
@@ -49,10 +49,10 @@ class TaskLearning {
   [[nodiscard]] virtual std::size_t evaluation_batch(std::size_t /*physical*/) const { return 128; }
 };
 
-/// The task of a job, which was parsed.
+/// Returns the task of a job that was parsed before.
 std::unique_ptr<const TaskLearning> make_task_learning(const config::JobConfig& job);
 
-/// A TaskLearning with the torch-free half that it belongs to.
+/// Base class of a TaskLearning that holds the torch-free part of its task.
 template <class TorchFree>
 class TaskLearningOf : public TaskLearning {
  public:

@@ -1,4 +1,4 @@
-// The loss of a classifier, of a token or of a text, in little memory: a language model's logits
+// The cross entropy of a classifier of tokens or texts, in little memory: a language model's logits
 // are larger than any of its layers.
 #pragma once
 
@@ -6,16 +6,16 @@
 
 namespace sotto::learning {
 
-/// What becomes of the logits in the backward pass.
+/// Whether the backward pass keeps the logits.
 enum class Logits {
   kKept,
-  /// Their gradient is made in their own storage. Nothing may read them then, and a second backward
-  /// pass over a retained graph is an error of torch's.
+  /// Their gradient is written to their own storage. Nothing may read the logits after that, and a
+  /// second backward pass over a retained graph is an error in torch.
   kConsumed
 };
 
-/// -log softmax(logits)[target] of each row [N], from logits float [N,C] and targets int64 [N]; 0
-/// where the target is kNoTag. Beside the logits nothing of their size is kept.
+/// Returns -log softmax(logits)[target] of each row [N], from logits float [N,C] and targets int64
+/// [N]; 0 if the target is kNoTag. Besides the logits no tensor of their size is kept.
 at::Tensor cross_entropies(const at::Tensor& logits, const at::Tensor& targets, Logits after);
 
 /// The same for every token [B,T], from logits [B,T,C] and targets int64 [B,T].

@@ -1,4 +1,4 @@
-// Which model a job asks for. No torch here.
+// The model that a job specifies. Includes no torch header.
 #pragma once
 
 #include "common/base/result.h"
@@ -7,7 +7,8 @@
 
 namespace sotto::learning {
 
-/// From the model folder's config.json and the job's task. Errors as load_transformer_config().
+/// Returns the model from the model folder's config.json and the job's task. Errors: those of
+/// load_transformer_config().
 Result<ModelSpec> spec_of(const config::JobConfig& job);
 
 }  // namespace sotto::learning

@@ -1,4 +1,5 @@
-// A whole model as a folder has it: shape, weights and tokenizer. No torch here.
+// ModelFolder holds a whole model as read from a folder: shape, weights and tokenizer. Includes no
+// torch header.
 #pragma once
 
 #include <filesystem>
@@ -17,8 +18,8 @@ struct ModelFolder {
   FlatParameters weights;
 };
 
-/// With this head, which may be new (see with_pretrained). An Error names the folder or the file,
-/// and what is wrong with it.
+/// Opens the model with this head, which may be new (see with_pretrained). Errors name the folder
+/// or the file, and what is wrong with it.
 Result<ModelFolder> open_model_folder(const std::filesystem::path& folder, const ModelHead& head);
 
 }  // namespace sotto::learning

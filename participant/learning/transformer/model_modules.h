@@ -1,6 +1,6 @@
-// Which modules a transformer is made of and how Hugging Face names them: from this one list come
-// the layout of the parameters, their first values, what a checkpoint must hold and what LoRA can
-// adapt. No torch here.
+// The modules of a transformer and their names in Hugging Face's layout. The layout of the
+// parameters, their first values, the required contents of a checkpoint and the modules that LoRA
+// can adapt all follow from this one list. Includes no torch header.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 
 namespace sotto::learning {
 
-/// What stands on top of the layers.
+/// The head on top of the layers.
 struct ModelHead {
-  /// Of a text, of each of its tokens, of the next token.
+  /// Classifies a text, classifies each of its tokens, or predicts the next token.
   enum class Kind { kClassification, kTokenClassification, kLanguageModel };
 
   Kind kind = Kind::kClassification;
-  std::int64_t labels = 0;  // classes that it tells apart; not of a language model
+  std::int64_t labels = 0;  // number of classes; unused by a language model
 };
 
 /// Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): y = W x + alpha / r * B A x, where only A
@@ -27,8 +27,9 @@ struct ModelHead {
 struct LoraConfig {
   std::int64_t r = 0;  // 0: no adapters, everything is trained
   double alpha = 8;
-  double dropout = 0;  // of x on its way into A, while training
-  /// The last part of a module's name, or more of it; "all-linear" is every linear in the layers.
+  double dropout = 0;  // of the input x of A, in training
+  /// The last part of a module's name, or more of it; "all-linear" is every linear module in the
+  /// layers.
   std::vector<std::string> target_modules{};
   std::vector<std::int64_t> layers{};  // empty: all
 
@@ -42,7 +43,7 @@ struct ModelSpec {
 };
 
 struct Module {
-  /// kConv1d is GPT-2's linear, whose weight is stored [in, out] instead of [out, in].
+  /// kConv1d is GPT-2's linear module, whose weight is stored [in, out] instead of [out, in].
   enum class Kind { kEmbedding, kLinear, kConv1d, kNorm } kind = Kind::kLinear;
   std::string name;
   std::int64_t in = 0, out = 0;  // embedding: rows, width; norm: in is the width
@@ -54,7 +55,7 @@ struct Module {
 
 struct LayerModules {
   Module attention_norm;
-  std::optional<Module> query_key_value;  // GPT-2: the three in one
+  std::optional<Module> query_key_value;  // GPT-2: the three as one module
   std::optional<Module> query, key, value;
   Module attention_output;
   Module feed_forward_norm;
@@ -67,26 +68,28 @@ struct ModelModules {
   std::optional<Module> positions, types, embedding_norm;
   std::vector<LayerModules> layers;
   std::optional<Module> final_norm, pooler;
-  std::optional<Module> head;  // none where a language model's head is the embedding table
+  std::optional<Module> head;  // none if a language model's head is the embedding table
 
-  /// All of them, in the order that BERT's checkpoints have.
+  /// All modules, in the order of BERT's checkpoints.
   [[nodiscard]] std::vector<const Module*> all() const;
 };
 
-/// An Error when the head does not fit the family (BERT is no language model), or when LoRA names a
-/// module or a layer that the model does not have.
+/// Returns the modules of a model. An Error if the head does not fit the family (BERT is no
+/// language model), or if LoRA names a module or a layer that the model does not have.
 Result<ModelModules> modules_of(const ModelSpec& spec);
 
-/// Names and shapes of the parameters that are trained, sent and accounted: all, or with LoRA the
-/// adapters ("MODULE.lora_A.weight", "MODULE.lora_B.weight") and a classification head.
+/// Returns the names and shapes of the parameters that are trained, sent and accounted: all, or
+/// with LoRA the adapters ("MODULE.lora_A.weight", "MODULE.lora_B.weight") and a classification
+/// head.
 std::vector<ParameterShape> trainable_layout(const ModelModules& modules, const LoraConfig& lora);
-/// Those that stay as the checkpoint has them: none without LoRA.
+/// Returns those that keep the checkpoint's values: none without LoRA.
 std::vector<ParameterShape> frozen_layout(const ModelModules& modules, const LoraConfig& lora);
 
-/// First values of a layout of these modules: weights N(0, initializer_range^2), norms at one,
-/// biases, LoRA's B and a classification head at zero; BERT's position and type embeddings too,
-/// because what all texts share would drown the words in their mean while the head is young. LoRA's
-/// A is uniform in +-1/sqrt(in), as PEFT has it. The same seed gives the same bytes everywhere.
+/// Returns the first values for a layout of these modules: weights from N(0, initializer_range^2),
+/// norms one, biases, LoRA's B and a classification head zero. BERT's position and type embeddings
+/// are zero too, because what all texts have in common would otherwise outweigh the words in their
+/// mean in early training. LoRA's A is uniform in +-1/sqrt(in), as in PEFT. The same seed gives the
+/// same bytes on every platform.
 FlatParameters random_parameters(const ModelSpec& spec, std::vector<ParameterShape> layout,
                                  std::uint64_t seed);
 

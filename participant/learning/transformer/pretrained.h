@@ -1,4 +1,4 @@
-// What a model folder's checkpoint gives to a model of this job. No torch here.
+// Reads the weights of a job's model from a checkpoint. Includes no torch header.
 #pragma once
 
 #include <filesystem>
@@ -10,15 +10,15 @@
 
 namespace sotto::learning {
 
-/// Overwrites the values of `parameters` with those of the checkpoint in `folder`; names count with
-/// and without the family's prefix (bert., transformer., model.). A classification head and BERT's
-/// pooler may be missing, as a pretrained model does not have them; anything else missing, a tensor
-/// of another shape (both shapes are said) and a tensor inside the layers that this model has no
-/// place for are Errors that name it.
+/// Overwrites the values of `parameters` with those of the checkpoint in `folder`. Names are found
+/// with and without the family's prefix (bert., transformer., model.). A classification head and
+/// BERT's pooler may be missing, because a pretrained model does not have them. Errors, which name
+/// the tensor: any other missing tensor, a tensor of another shape (with both shapes), and a tensor
+/// inside the layers that this model does not use.
 Result<FlatParameters> with_pretrained(FlatParameters parameters, const ModelModules& modules,
                                        const std::filesystem::path& folder);
 
-/// The frozen parameters of a LoRA job, all from the checkpoint in `folder`.
+/// Returns the frozen parameters of a LoRA job, all from the checkpoint in `folder`.
 Result<FlatParameters> frozen_parameters(const ModelSpec& spec, const ModelModules& modules,
                                          const std::filesystem::path& folder);
 

@@ -1,4 +1,4 @@
-// Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): memory for time.
+// Activation checkpointing (Chen et al. 2016, arXiv 1604.06174), which trades time for memory.
 #pragma once
 
 #include <functional>
@@ -7,9 +7,10 @@
 
 namespace sotto::learning {
 
-/// body(x), of which x alone is kept: the backward pass runs `body` again, and each further
-/// backward pass over a retained graph once more. `body` does the same every time to the bit. The
-/// gradients of parameters inside it are summed, or recorded on their tape, as without this.
+/// Returns body(x) and keeps only x. The backward pass runs `body` again, and so does each further
+/// backward pass over a retained graph. `body` must give the same result every time to the bit. The
+/// gradients of parameters inside it are summed, or recorded on their tape, as without this
+/// function.
 at::Tensor recomputed(const at::Tensor& x, std::function<at::Tensor(const at::Tensor&)> body);
 
 }  // namespace sotto::learning

@@ -1,5 +1,5 @@
-// The shape of a transformer as config.json says it in Hugging Face's layout: one struct for the
-// BERT, GPT-2 and Llama families. No torch here.
+// TransformerConfig is the shape of a transformer as read from config.json in Hugging Face's
+// layout: one struct for the BERT, GPT-2 and Llama families. Includes no torch header.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +23,11 @@ struct RopeScaling {
 
 struct TransformerConfig {
   using Family = LayerFamily;
-  /// kGelu with the error function, kGeluTanh its approximation ("gelu_new").
+  /// kGelu uses the error function, kGeluTanh its approximation ("gelu_new").
   enum class Activation { kGelu, kGeluTanh, kSilu };
-  /// What a classification head sees: the mean over a text's tokens, BERT's pooler over the first
-  /// one, or the last token (causal models: only it has seen the whole text).
+  /// The input of a classification head: the mean over a text's tokens, BERT's pooler over the
+  /// first one, or the last token (causal models, in which only that token attends to the whole
+  /// text).
   enum class Pooling { kMean, kCls, kLast };
 
   Family family = Family::kBert;
@@ -34,7 +35,8 @@ struct TransformerConfig {
   std::int64_t hidden_size = 0;
   std::int64_t num_hidden_layers = 0;
   std::int64_t num_attention_heads = 0;
-  std::int64_t num_key_value_heads = 0;  // divides num_attention_heads; fewer share keys and values
+  std::int64_t num_key_value_heads = 0;  // divides num_attention_heads; if smaller, heads share
+                                         // keys and values
   std::int64_t head_dim = 0;
   std::int64_t intermediate_size = 0;
   std::int64_t max_position_embeddings = 0;
@@ -45,20 +47,20 @@ struct TransformerConfig {
   std::optional<RopeScaling> rope_scaling{};
   Activation activation = Activation::kGelu;
   Pooling classifier_pooling = Pooling::kCls;
-  // Llama, where they differ between models; in the other families every linear has a bias.
+  // For Llama, whose models differ here; in the other families every linear module has a bias.
   bool query_key_value_bias = false;
   bool attention_output_bias = false;
   bool tie_word_embeddings = false;        // the language model's head is the embedding table
-  std::vector<std::int64_t> end_tokens{};  // a text that a language model goes on with ends there
+  std::vector<std::int64_t> end_tokens{};  // tokens that end a generated text
 
-  /// Whether a token sees only those before it: a language model.
+  /// Returns whether a token attends only to itself and those before it, as in a language model.
   [[nodiscard]] bool is_causal() const { return family != Family::kBert; }
 };
 
-/// Reads `folder`/config.json. Keys that change nothing here are left alone (Hugging Face writes
-/// many, dropout probabilities among them: clipping and noise regularise enough). An Error names
-/// file and key: an unknown model_type, a missing size, a value out of range, a setting that this
-/// code does not have.
+/// Reads `folder`/config.json. Keys that change nothing here are ignored (Hugging Face writes many,
+/// such as dropout probabilities: clipping and noise regularise enough). Errors, which name file
+/// and key: an unknown model_type, a missing size, a value out of range, a setting that this code
+/// does not support.
 Result<TransformerConfig> load_transformer_config(const std::filesystem::path& folder);
 
 }  // namespace sotto::learning

@@ -1,7 +1,7 @@
-// The transformer over torch: BERT, GPT-2 and Llama families are one class that differs in what
-// TransformerConfig and the list of modules say. What is trained are views of one flat vector in
-// the order of trainable_layout(), its gradients of another; what LoRA leaves alone lies in a
-// third. One thread.
+// Transformer implements the BERT, GPT-2 and Llama families over torch as one class, which follows
+// TransformerConfig and the list of modules. The trained parameters are views of one flat vector in
+// the order of trainable_layout(), and their gradients are views of another. The parameters that
+// LoRA freezes are views of a third. Use from one thread.
 #pragma once
 
 #include <cstdint>
@@ -23,51 +23,51 @@ namespace sotto::learning {
 
 class TaskLearning;
 
-/// What a causal model keeps of the part of a text that it has read: each layer's keys and values
-/// [1, positions, key_value_heads * e].
+/// The keys and values of each layer [1, positions, key_value_heads * e] for the part of a text
+/// that a causal model has read.
 struct KeyValueCache {
   std::vector<at::Tensor> keys, values;
   std::int64_t positions = 0;
 };
 
-/// Of matrix products, those of linears and of attention; all else is float32.
+/// The precision of matrix products, in linear modules and in attention. All else is float32.
 using config::Precision;
 
-/// How one forward pass runs.
+/// The settings of one forward pass.
 struct Pass {
-  GradTape* tape = nullptr;  // where its backward pass records; null: gradients by autograd
-  std::optional<at::Generator> dropout{};  // LoRA's dropout, on the CPU; none outside training
-  /// The batch is one text that goes on from what is kept, and is kept there too; null: it is
-  /// whole.
+  GradTape* tape = nullptr;                // tape of its backward pass; null: gradients by autograd
+  std::optional<at::Generator> dropout{};  // for LoRA's dropout, on the CPU; none outside training
+  /// If set, the batch is one text that continues the cached part and is added to it. Null: the
+  /// text is whole.
   KeyValueCache* cache = nullptr;
   Precision precision = Precision::kFloat32;
-  bool recompute = false;  // layers keep nothing for the backward pass but what goes into them
+  bool recompute = false;  // layers keep only their input for the backward pass
 };
 
 class Transformer {
  public:
-  /// `modules` = modules_of(spec). All parameters are zero until loaded.
+  /// `modules` must be modules_of(spec). All parameters are zero until loaded.
   Transformer(ModelSpec spec, const ModelModules& modules, at::Device device);
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
-  /// Copies the trainable values in by name. An Error that names the parameter and both shapes when
+  /// Copies the trainable values by name. An Error, which names the parameter and both shapes, if
   /// one is missing, unknown or of another shape.
   Status load(const FlatParameters& parameters);
-  /// The same for what LoRA leaves alone.
+  /// The same for the parameters that LoRA freezes.
   Status load_frozen(const FlatParameters& parameters);
 
-  /// Classification: [B, labels], of tokens [B,T,labels]. Language model: of every position's next
-  /// token [B,T,vocabulary].
+  /// Classification: [B, labels], or [B,T,labels] for tokens. Language model: [B,T,vocabulary], for
+  /// the next token at every position.
   at::Tensor logits(const Batch& batch, const Pass& pass) const;
-  /// Language model: of the token after each text's last one [B, vocabulary].
+  /// Language model: [B, vocabulary], for the token after the last one of each text.
   at::Tensor next_token_logits(const Batch& batch, const Pass& pass) const;
   /// The task's loss of each example [B].
   at::Tensor losses(const TaskLearning& task, const Batch& batch, const Pass& pass) const;
 
   [[nodiscard]] const std::vector<Parameter>& parameters() const { return parameters_; }
 
-  /// The flat vectors that all trained parameters and gradients are views of.
+  /// The flat vectors that hold all trained parameters and all their gradients.
   [[nodiscard]] const at::Tensor& values() const { return values_; }
 
   [[nodiscard]] const at::Tensor& gradient() const { return gradient_; }
@@ -82,7 +82,7 @@ class Transformer {
   };
 
   struct Norm {
-    const Parameter *weight = nullptr, *bias = nullptr;  // no bias: RMSNorm
+    const Parameter *weight = nullptr, *bias = nullptr;  // without a bias: RMSNorm
   };
 
   struct Layer {
@@ -96,7 +96,7 @@ class Transformer {
   [[nodiscard]] Norm norm(const Module& module) const;
 
   at::Tensor apply(const Linear& linear, const at::Tensor& x, const Pass& pass) const;
-  /// Of the activation of x.
+  /// Applies the module to the activation of x.
   at::Tensor apply(const Linear& linear, TransformerConfig::Activation activation,
                    const at::Tensor& x, const Pass& pass) const;
   at::Tensor apply(const Norm& norm, const at::Tensor& x, const Pass& pass) const;
@@ -114,14 +114,14 @@ class Transformer {
   at::Tensor values_, gradient_, frozen_values_;
   std::vector<Parameter> parameters_, frozen_;
   std::unordered_map<std::string, const Parameter*> names_;
-  std::vector<double> rotations_;  // RoPE: radians a position of each pair
+  std::vector<double> rotations_;  // RoPE: radians per position for each pair
   const Parameter *words_ = nullptr, *positions_ = nullptr, *types_ = nullptr;
   Norm embedding_norm_, final_norm_;
   std::vector<Layer> layers_;
   Linear pooler_, head_;
 };
 
-/// Radians a position of each pair of a head's elements.
+/// Returns the radians per position for each pair of a head's elements.
 std::vector<double> rotary_frequencies(const TransformerConfig& config);
 
 }  // namespace sotto::learning
