@@ -52,8 +52,8 @@ struct Assessment {
                        // ledger alone; empty when accepted
   /// For every key of the policy, as far as the assessment went.
   std::vector<Ruling> rulings;
-  /// What prevents the job apart from the policy: files that differ from the job's, data that do
-  /// not fit.
+  /// The obstacle apart from the policy, if any: files that differ from the job's, data that do not
+  /// fit.
   std::optional<std::string> obstacle;
   std::vector<std::string> warnings;  // for the site only
   JobContext context;

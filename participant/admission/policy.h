@@ -1,4 +1,5 @@
-// The policy decides which jobs this site accepts. It alone decides; the coordinator only proposes.
+// The policy decides which jobs this site accepts. No other code decides it; the coordinator only
+// proposes jobs.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,7 @@ struct PrivacyCost {
   double epsilon_spent = 0;      // by the data set so far, at the policy's delta
   double epsilon_after_job = 0;  // if the whole job runs
   double job_epsilon = 0;        // of this job alone at its delta; infinity without DP
-  // Which limits the ledger would enforce against the whole job.
+  // The limits that the ledger would enforce against the whole job.
   bool beyond_lifetime = false;
   std::string lifetime_reason{};  // set if the limit is another than the sum; may be sent
   bool beyond_job = false;

@@ -174,8 +174,7 @@ struct Participant::Impl {
   bool busy = false;    // a worker uses the trainer or the update
   Repeats other_rosters;
   Repeats undecodable;  // frames that did not decode, by their error
-  bool heard = false;   // an offer or a Hello has arrived, or the warning that none arrives was
-                        // logged
+  bool heard = false;   // an offer or another roster's Hello arrived, or the warning was logged
   TimePoint started;
   TimePoint next_hello;
   std::optional<TimePoint> session_wake;

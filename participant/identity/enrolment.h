@@ -13,7 +13,7 @@
 
 namespace sotto::participant {
 
-/// Whether a card replaces an enrolled one.
+/// The kind of a card: whether it replaces an enrolled one.
 enum class CardKind {
   /// Replaces the generation that the pinned roster names, if that is an older one.
   kSuccessor,
@@ -31,7 +31,7 @@ struct Membership {
   std::uint32_t generation = 0;  // in the keystore
 };
 
-/// What to do if the file is by another coordinator than the pinned one, would restore an earlier
+/// The action if the file is by another coordinator than the pinned one, would restore an earlier
 /// roster than the pinned one, or omits a revoked key.
 enum class PinChange { kRefuse, kReplace };
 

@@ -10,8 +10,8 @@
 namespace sotto::learning {
 namespace {
 
-/// A symbol of the libraries that this code was loaded with: dlsym() searches the scope of its
-/// caller, also where that was loaded with RTLD_LOCAL.
+/// Returns a symbol of the libraries that this code was loaded with. dlsym() searches the scope of
+/// its caller, also if that was loaded with RTLD_LOCAL.
 template <class Function>
 Function symbol(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));

@@ -54,10 +54,10 @@ struct Setup {
   std::int32_t pad;
   privacy::DpSgdSteps steps;
   TokenizedExamples train, evaluation;
-  std::uint64_t training_examples, evaluation_examples;  // as declared
+  std::uint64_t training_examples, evaluation_examples;  // the declared sizes
 };
 
-/// Records are open to a trainer while it trains, and to the thread that it trains on.
+/// Loading opens the records to a trainer while it trains, and to the thread that it trains on.
 class Loading {
  public:
   Loading(std::optional<TokenizedExamples::Loader>& slot, const TokenizedExamples& from)
@@ -74,7 +74,7 @@ class Loading {
   std::optional<TokenizedExamples::Loader>& slot_;
 };
 
-/// Up to eight names, and how many more there are. Empty where there are none.
+/// Returns up to eight names, and the number of further ones; empty if there are none.
 std::string listed(const std::vector<std::string>& names) {
   constexpr std::size_t kNamed = 8;
   std::string text;
@@ -94,11 +94,12 @@ class TorchTrainer final : public training::Trainer {
         watch_(std::uint64_t{setup_.job.rounds.num_server_rounds} *
                setup_.job.local_training.local_steps) {}
 
-  /// What LoRA leaves alone; once.
+  /// Loads the parameters that LoRA freezes. Call once.
   Status load_frozen(const FlatParameters& frozen) { return model_.load_frozen(frozen); }
 
-  /// With privacy every trainable parameter gets noise, so each must take part in the loss. That
-  /// depends on the model's structure alone, so it is found out on a text of no site.
+  /// With differential privacy every trainable parameter gets noise, so each must influence the
+  /// loss. That depends on the model's structure alone, so it is checked with a fixed text that
+  /// belongs to no site.
   Status check_every_parameter_is_used();
 
   Result<TrainedUpdate> train(const FlatParameters& model, std::uint64_t server_round,
@@ -120,17 +121,18 @@ class TorchTrainer final : public training::Trainer {
   [[nodiscard]] std::vector<std::string> data_warnings() const override;
 
  private:
-  /// What the steps of one round hand on to those of the next.
+  /// The state that training carries from one round to the next.
   struct Carried {
     Optimizer optimizer;
     Clipping clipping;
   };
 
-  /// What was seen of the steps of one round.
+  /// Observations of the steps of one round.
   struct Seen {
     bool any_example = false;
-    std::vector<bool> had_gradient{};  // parameters
-    /// Of examples that contributed nothing: how many, and of the first its step and the reason.
+    std::vector<bool> had_gradient{};  // for each parameter
+    /// The number of examples that contributed nothing, and for the first one its step and the
+    /// reason.
     std::uint64_t not_finite = 0, failed = 0;
     std::string first_not_finite{}, first_failed{};
     std::vector<std::string> warnings{};
@@ -149,11 +151,11 @@ class TorchTrainer final : public training::Trainer {
 
   Setup setup_;
   Transformer model_;
-  Carried kept_;                   // of the newest update that went out
-  std::optional<Carried> newest_;  // of the newest update
+  Carried kept_;                   // after the newest update that was sent
+  std::optional<Carried> newest_;  // after the newest update
   Seen seen_;
   LossWatch watch_;
-  std::optional<TokenizedExamples::Loader> loader_;  // while training, of its thread
+  std::optional<TokenizedExamples::Loader> loader_;  // set while training, for its thread
 };
 
 Status TorchTrainer::check_every_parameter_is_used() {
@@ -185,7 +187,8 @@ DrawPlan TorchTrainer::plan(crypto::StreamRandom& random) {
           .new_pass = [this, &random] { return training_pass(random); }};
 }
 
-/// Dropout is seeded from `random` like everything else; nothing is drawn where there is none.
+/// Returns the settings of a training pass. Dropout is seeded from `random`; without dropout
+/// nothing is drawn.
 Pass TorchTrainer::training_pass(crypto::StreamRandom& random) const {
   Pass pass{.precision = setup_.resources.precision,
             .recompute = setup_.resources.gradient_checkpointing};
@@ -194,8 +197,9 @@ Pass TorchTrainer::training_pass(crypto::StreamRandom& random) const {
   return pass;
 }
 
-/// The noisy sum of clipped gradients over a constant, the expected batch size: the drawn size
-/// would tell how many were drawn. Noise and division are the same whatever became of the draw.
+/// Computes the noisy sum of clipped gradients divided by a constant, the expected batch size,
+/// because the size of the draw would reveal how many examples were drawn. Noise and division are
+/// the same whatever happens to the draw.
 DrawOutcome TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
                                            crypto::StreamRandom& random) {
   Clipping& clipping = newest_->clipping;
@@ -209,14 +213,16 @@ DrawOutcome TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
   };
   try {
     outcome = add_clipped(plan(random), draw, clipping);
-    // Finite bounds make a finite sum; should they ever not, the step is noise alone.
+    // Finite bounds give a finite sum. If the sum is not finite all the same, the step is noise
+    // alone.
     if (!std::isfinite(gradient.sum(at::kDouble).item<double>()))
       leave_out_all("the sum of clipped gradients is not finite");
   } catch (const std::exception& e) {
     leave_out_all(e.what());
   }
   const double multiplier = setup_.steps.noise_multiplier;
-  add_noise(clipping.noise_deviation(multiplier), random);  // once for the whole draw, empty or not
+  add_noise(clipping.noise_deviation(multiplier), random);  // once for the whole draw, also if it
+                                                            // is empty
   const double expected =
       setup_.steps.sampling_rate * static_cast<double>(setup_.training_examples);
   clipping.finish({.noise_multiplier = multiplier, .expected_size = expected}, random);
@@ -228,23 +234,24 @@ DrawOutcome TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
 void TorchTrainer::add_noise(double standard_deviation, crypto::StreamRandom& random) {
   const at::NoGradGuard no_grad;
   const Tensor& gradient = model_.gradient();
-  // The sum itself goes through the function: noise that is made apart and added afterwards would
-  // leave the sum's last bits in the result.
-  const Tensor sum = gradient.cpu();  // the gradient's own memory where it is on the CPU already
+  // The function adds noise and discretises the sum itself: noise added separately would leave the
+  // last bits of the sum in the result.
+  const Tensor sum = gradient.cpu();  // the gradient's own memory if it is on the CPU
   privacy::add_gaussian_noise({sum.data_ptr<float>(), static_cast<std::size_t>(sum.numel())},
                               standard_deviation, random);
   if (!gradient.is_cpu()) gradient.copy_(sum);
 }
 
-/// FedProx (Li et al. 2020): the gradient of mu / 2 |values - start|^2. Of released values alone,
-/// so it is post-processing.
+/// Adds the gradient of mu / 2 |values - start|^2 (FedProx, Li et al. 2020). It depends on released
+/// values alone, so it is post-processing.
 void TorchTrainer::pull_towards(const Tensor& start, double mu) {
   if (mu == 0) return;
   const at::NoGradGuard no_grad;
   model_.gradient().add_(model_.values() - start, mu);
 }
 
-/// The gradient of one step, into the model's; `global` counts the run's steps.
+/// Computes the gradient of one step in the model's gradient vector. `global` counts the run's
+/// steps.
 void TorchTrainer::step(std::uint64_t global, crypto::StreamRandom& random) {
   const auto draw =
       privacy::poisson_sample(setup_.train.size(), setup_.steps.sampling_rate, random);
@@ -255,7 +262,7 @@ void TorchTrainer::step(std::uint64_t global, crypto::StreamRandom& random) {
   note(global, outcome);
 }
 
-/// For the site's own log.
+/// Records the outcome of a step for the site's own log.
 void TorchTrainer::note(std::uint64_t global, const DrawOutcome& outcome) {
   const std::string step =
       "step " + std::to_string(global % setup_.job.local_training.local_steps + 1);
@@ -297,7 +304,7 @@ Result<TrainedUpdate> TorchTrainer::train(const FlatParameters& model, std::uint
       if (progress) progress({i + 1, settings.local_steps});
     }
     warn_of_what_was_left_out();
-    // Adapters begin with B at zero, so in a run's first step A has no gradient.
+    // Adapters start with B at zero, so in a run's first step A has no gradient.
     if (server_round > 1 || settings.local_steps > 1) warn_of_parameters_at_rest();
     FlatUpdate update = update_since(model);
     return TrainedUpdate{std::move(update), setup_.steps, std::move(seen_.warnings)};
@@ -343,8 +350,8 @@ void TorchTrainer::warn_of_what_was_left_out() {
                              seen_.first_failed + ")");
 }
 
-/// Noise moves every parameter, and some optimizers move one without a gradient: only the gradient
-/// says whether it learns.
+/// Warns of parameters without a gradient. Noise moves every parameter, and some optimizers move
+/// one without a gradient, so only the gradient tells whether it learns.
 void TorchTrainer::warn_of_parameters_at_rest() {
   const std::vector<Parameter>& parameters = model_.parameters();
   std::vector<std::string> names;
@@ -356,8 +363,8 @@ void TorchTrainer::warn_of_parameters_at_rest() {
         listed(names));
 }
 
-/// In the order of the model's own layout. People have lost weeks to runs that reported epsilon
-/// while the weights stood still, so an update that did not move is told to the site's people.
+/// Returns the update in the order of the layout of `model`. Also warns of parameters that did not
+/// move: a run can report epsilon although its weights do not change.
 FlatUpdate TorchTrainer::update_since(const FlatParameters& model) {
   std::map<std::string, Tensor> trained;
   for (const Parameter& p : model_.parameters())

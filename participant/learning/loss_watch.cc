@@ -9,7 +9,7 @@ namespace sotto::learning {
 
 namespace {
 
-constexpr std::uint64_t kParts = 8;  // of a run
+constexpr std::uint64_t kParts = 8;  // parts of a run
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -39,7 +39,7 @@ std::optional<std::string> LossWatch::add(std::uint64_t step, double mean_loss) 
     points_.pop_back();
   points_.push_back({step, mean_loss});
   if (points_.size() < start_ + window_ || 4 * (step + 1) < steps_) return std::nullopt;
-  // At the last step of each eighth.
+  // Due at the last step of each eighth.
   const bool due = (step + 1) * kParts / steps_ != step * kParts / steps_;
   return due ? judge() : std::nullopt;
 }
@@ -52,15 +52,16 @@ std::optional<std::string> LossWatch::judge() const {
     if (i > 0) changes.push_back(std::abs(points_[i].loss - points_[i - 1].loss));
   }
   const double before = median(first), now = median(last);
-  // From step to step, so that a trend does not count as spread: normal losses differ by
-  // sqrt(2) deviations, of which the median is 0.6745; a median's own deviation is 1.2533 times a
-  // mean's.
+  // The deviation is taken from step to step, so that a trend does not count as spread: the
+  // difference of two normal losses has sqrt(2) times their deviation, and its absolute value has a
+  // median of 0.6745 deviations. The deviation of a median is 1.2533 times that of a mean.
   const double deviation = median(changes) / (0.6745 * std::sqrt(2.0));
   const double spread =
       1.2533 * deviation *
       std::sqrt(1 / static_cast<double>(start_) + 1 / static_cast<double>(window_));
   const bool from_the_start = points_.front().step == 0;
-  const bool early = 2 * (points_.back().step + 1) < steps_;  // slow is not yet in vain
+  const bool early = 2 * (points_.back().step + 1) < steps_;  // slow progress is accepted in the
+                                                              // first half
   if (from_the_start ? now < before - (early ? 0 : spread) : now <= before + 3 * spread)
     return std::nullopt;
   return "the training loss has " + std::string(from_the_start ? "not fallen" : "risen") +

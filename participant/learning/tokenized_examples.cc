@@ -29,7 +29,8 @@ Status check_labels(const ExampleView& e, const tasks::Task& task) {
   return {};
 }
 
-/// label || u32 ids || ids || (tag || 1 + place of its first piece, or 0) for every word
+/// The encoding is label || u32 number of ids || ids || (tag || 1 + index of the first piece, or 0)
+/// for every word.
 Bytes bytes_of(const Sequence& sequence) {
   ByteWriter out;
   out.reserve(12 + 4 * sequence.ids.size() + 16 * sequence.words.size());
@@ -72,7 +73,7 @@ Bytes place_of(std::uint64_t index) {
 
 }  // namespace
 
-/// The first piece of a word bears its tag, as Hugging Face's examples have it.
+/// The first piece of a word has its tag, as in Hugging Face's examples.
 Sequence TokenizedExamples::tokenize(const ExampleView& e) const {
   if (e.words.empty()) return {tokenizer_->encode_framed(e.text, max_length_), e.label};
   text::TokenizedWords words = tokenizer_->encode_words(e.words, max_length_);

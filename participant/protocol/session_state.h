@@ -57,7 +57,7 @@ struct Exchange {
   std::optional<wire::Message> answer;
 };
 
-/// What is needed to check an abort certificate (BurnCertificate) after the round's secrets are
+/// The data needed to check an abort certificate (BurnCertificate) after the round's secrets are
 /// wiped.
 struct UploadedRound {
   RoundNumber round;

@@ -14,7 +14,7 @@
 
 namespace sotto::training {
 
-/// What the one exported function of the library returns.
+/// The result of the one exported function of the library.
 struct LearningLibrary {
   const char* build_id;  // common/base/version.h, of the library
   ModelProvider* provider;
@@ -24,8 +24,8 @@ struct LearningLibrary {
 inline constexpr const char* kLearningEntry = "sotto_learning";
 using LearningEntry = LearningLibrary (*)();
 
-/// Where the running program looks for the library: lib/libsotto-learning.so beside the folder of
-/// the program, in the build tree as in an installed tree.
+/// The path at which the running program looks for the library: lib/libsotto-learning.so beside the
+/// folder of the program, in the build tree as in an installed tree.
 std::filesystem::path learning_library_path();
 
 /// Loads a library and keeps it for the life of the process. Errors, which name `path`: it cannot

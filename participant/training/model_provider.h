@@ -1,5 +1,5 @@
-// What the participant and its commands need of a learning library. The product has one
-// implementation, over libtorch; tests and embedders have their own.
+// ModelProvider is the interface through which the participant and its commands use a learning
+// library. The product has one implementation, over libtorch; tests and embedders have their own.
 #pragma once
 
 #include <cstdint>

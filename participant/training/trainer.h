@@ -71,7 +71,7 @@ class Trainer {
   /// The declared number of evaluation examples: evaluate() counts at most so many.
   [[nodiscard]] virtual std::uint64_t evaluation_examples() const = 0;
 
-  /// For the site's people alone: which records were left out, and other findings about the data.
+  /// Warnings for the site only: which records were left out, and other findings about the data.
   [[nodiscard]] virtual std::vector<std::string> data_warnings() const = 0;
 };
 

@@ -17,7 +17,8 @@ namespace {
 
 using at::Tensor;
 
-/// "encoder.query" of "encoder.query.weight", "encoder.query.bias", "encoder.query.lora_A.weight".
+/// Returns the module of a parameter: "encoder.query" for "encoder.query.weight",
+/// "encoder.query.bias" and "encoder.query.lora_A.weight".
 std::string module_of(const std::string& parameter) {
   std::string module = parameter.substr(0, parameter.rfind('.'));
   for (const char* adapter : {".lora_A", ".lora_B"})
@@ -55,7 +56,7 @@ bool Clipping::scales_short_gradients() const {
 }
 
 Tensor Clipping::factors(const Tensor& squared_bounds) {
-  constexpr double kShrink = 1 - 4e-6;  // for the rounding of the factor and of what it scales
+  constexpr double kShrink = 1 - 4e-6;  // covers the rounding of the factor and of what it scales
   constexpr double kStability = 0.01;   // AUTO-S's gamma
   const at::NoGradGuard no_grad;
   const Tensor group_of = group_of_.to(squared_bounds.device());
@@ -82,8 +83,8 @@ double Clipping::noise_deviation(double noise_multiplier) const {
 
 void Clipping::finish(const Step& step, crypto::StreamRandom& random) {
   if (!is_adaptive()) return;
-  // The count goes through the function, and is no sum of itself and a noise made apart: that would
-  // keep the count's last bits. A count of up to 2^23 examples is exact in float.
+  // The function noises the count itself: adding noise separately would leave the last bits of the
+  // count in the result. A count of up to 2^23 examples is exact in float.
   std::array<float, 1> noisy{static_cast<float>(count_)};
   privacy::add_gaussian_noise(
       noisy,

@@ -13,14 +13,16 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-/// What a layer writes to; opaque to autograd, which sees the weight alone as an input.
+/// The tape and the parameters that a layer records for. It is opaque to autograd, which sees only
+/// the weight as an input.
 struct Target {
   GradTape* tape = nullptr;
   const Parameter* weight = nullptr;
   const Parameter* bias = nullptr;
 };
 
-// The graph of a forward pass never outlives the tape and the model it was made with.
+// Stores pointers: the graph of a forward pass never outlives the tape and the model that it was
+// made with.
 void keep(AutogradContext* ctx, const Target& target) {
   ctx->saved_data["tape"] = reinterpret_cast<std::int64_t>(target.tape);
   ctx->saved_data["weight"] = reinterpret_cast<std::int64_t>(target.weight);
@@ -46,9 +48,9 @@ Tensor plain_linear(const Tensor& x, const Target& target, bool transposed) {
                                 : at::linear(x, weight);
 }
 
-/// Onto the tape: `gy` is the gradient of y = x w^T + b.
+/// Records on the tape; `gy` is the gradient of y = x w^T + b.
 void record_linear(const Target& target, const Tensor& x, const Tensor& gy, bool transposed) {
-  // The gradient of [in, out] is that of [out, in] with the two factors changed over.
+  // The gradient of [in, out] is that of [out, in] with the two factors exchanged.
   if (transposed)
     target.tape->linear(*target.weight, gy, x);
   else
@@ -57,12 +59,12 @@ void record_linear(const Target& target, const Tensor& x, const Tensor& gy, bool
     target.tape->rows(*target.bias, per_example(gy, target.weight->value.scalar_type()));
 }
 
-/// A new tensor.
+/// Returns a new tensor.
 Tensor gradient_of_input(const Tensor& gy, const Tensor& weight, bool transposed) {
   return gy.matmul((transposed ? weight.t() : weight).to(gy.scalar_type()));
 }
 
-/// As at::linear has it, whichever way the weight is stored.
+/// Computes at::linear, for either layout of the weight.
 struct LinearFunction : Function<LinearFunction> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, Target target,
                         bool transposed) {
@@ -83,13 +85,13 @@ struct LinearFunction : Function<LinearFunction> {
   }
 };
 
-/// What at::gelu calls it.
+/// Returns at::gelu's name of the variant.
 const char* approximation(Gelu gelu) {
   return gelu == Gelu::kTanh ? "tanh" : "none";
 }
 
-/// A gelu and the linear behind it. As two functions they would hold three tensors of the wide
-/// layer on the way back, beside what the tape keeps.
+/// A gelu followed by a linear layer. As two functions they would keep three tensors of the wide
+/// layer for the backward pass, in addition to what the tape keeps.
 struct GeluLinearFunction : Function<GeluLinearFunction> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, Gelu gelu,
                         Target target, bool transposed) {
@@ -107,7 +109,8 @@ struct GeluLinearFunction : Function<GeluLinearFunction> {
     const Gelu gelu = ctx->saved_data["tanh"].toBool() ? Gelu::kTanh : Gelu::kExact;
     const Tensor gy = gradients[0].contiguous();
     record_linear(kept(ctx), saved[1], gy, transposed);
-    Tensor gx = gradient_of_input(gy, saved[2], transposed);  // new, so it may be written to
+    Tensor gx = gradient_of_input(gy, saved[2], transposed);  // a new tensor, so it may be
+                                                              // overwritten
     at::gelu_backward_out(gx, gx, saved[0], approximation(gelu));
     return {gx, Tensor(), Tensor(), Tensor(), Tensor()};
   }
@@ -172,7 +175,7 @@ struct RmsNormFunction : Function<RmsNormFunction> {
     const Tensor &x = saved[0], &weight = saved[1], &inverse = saved[2];
     const Target target = kept(ctx);
     const Tensor gy = gradients[0].contiguous();
-    // A layer norm whose mean is zero, but for the bias that it has not.
+    // This is a layer norm with mean zero and without a bias.
     target.tape->rows(*target.weight,
                       layer_norm_rows(x, at::zeros_like(inverse), inverse, gy).first);
     Tensor gx;

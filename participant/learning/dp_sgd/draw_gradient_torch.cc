@@ -41,8 +41,8 @@ void add(DrawOutcome& to, const DrawOutcome& more) {
     to.had_gradient[p] = to.had_gradient[p] || more.had_gradient[p];
 }
 
-/// The parameter nearest to the loss whose row of `finite` [P,B] is not all true: that one was the
-/// first on the way back. Empty where all are finite.
+/// Returns the parameter nearest to the loss whose row of `finite` [P,B] is not all true, which was
+/// the first in the backward pass; empty if all are finite.
 std::string first_not_finite(const std::vector<Parameter>& parameters, const Tensor& finite) {
   for (std::size_t p = parameters.size(); p-- > 0;)
     if (!finite[static_cast<std::int64_t>(p)].all().item<bool>()) return parameters[p].name;
@@ -60,7 +60,7 @@ class ClippedSum {
       const Attempt attempt = try_to_add(chunk);
       if (attempt == Attempt::kUntouched) add_one_by_one(chunk);
       if (attempt != Attempt::kTouched) continue;
-      // Some examples of the batch are in the sum, in some of the parameters.
+      // The sum now holds some examples of the batch in some of the parameters.
       plan_.model.gradient().zero_();
       clipping_ = at_start;
       outcome_ = empty_outcome(plan_);
@@ -73,8 +73,8 @@ class ClippedSum {
  private:
   enum class Attempt {
     kDone,
-    kUntouched,  // it failed, and the sum is as it was
-    kTouched     // it failed, and the sum holds a part of the batch
+    kUntouched,  // failed; the sum is unchanged
+    kTouched     // failed; the sum holds a part of the batch
   };
 
   Attempt try_to_add(Indices chunk) {
@@ -95,7 +95,7 @@ class ClippedSum {
     const std::vector<Parameter>& parameters = plan_.model.parameters();
     const Batch batch = batch_of(plan_, chunk);
     Pass pass = plan_.new_pass();
-    // With recomputed layers what one pass would keep of them is the larger part.
+    // With recomputed layers the tape of a single pass would take most of the memory.
     GradTape tape(pass.recompute ? GradTape::Passes::kTwo : GradTape::Passes::kOne);
     pass.tape = &tape;
     const Tensor graph = plan_.model.losses(plan_.task, batch, pass), losses = graph.detach();
@@ -121,7 +121,7 @@ class ClippedSum {
     return seen;
   }
 
-  /// Each with a copy of the sum to go back to.
+  /// Adds each example separately, with a copy of the sum to restore after a failure.
   void add_one_by_one(Indices examples) {
     Tensor sum = plan_.model.gradient(), before;
     try {
@@ -165,7 +165,7 @@ class PlainMean {
     return plan_.model.gradient().isfinite().all().item<bool>();
   }
 
-  /// False where anything is wrong; the gradient is then of no use.
+  /// Returns false if anything fails or is not finite; the gradient is then undefined.
   bool add_whole(DrawOutcome& out) {
     try {
       for (const auto& chunk : physical_batches(draw_, plan_.lengths, plan_.batch_size)) {

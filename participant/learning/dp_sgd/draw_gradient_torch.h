@@ -18,7 +18,7 @@
 
 namespace sotto::learning {
 
-/// How a draw is computed. The referenced objects outlive the computation.
+/// The settings for computing a draw. The referenced objects outlive the computation.
 struct DrawPlan {
   const Transformer& model;
   const TaskLearning& task;
@@ -29,7 +29,7 @@ struct DrawPlan {
   std::function<Pass()> new_pass;  // makes the settings for one batch, without a tape
 };
 
-/// What was observed in the draw. All of it depends on the site's data and stays at the site.
+/// Observations of one draw. All of them depend on the site's data and stay at the site.
 struct DrawOutcome {
   double loss = 0;                   // sum over the examples that contributed
   std::uint64_t computed = 0;        // examples that contributed

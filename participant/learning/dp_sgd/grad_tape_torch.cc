@@ -15,7 +15,7 @@ namespace {
 
 using at::Tensor;
 
-/// A sequence of one position when the layer saw [B, width].
+/// Returns [B, width] as a sequence of one position.
 Tensor with_positions(const Tensor& x) {
   return x.dim() == 2 ? x.unsqueeze(1) : x;
 }
@@ -24,18 +24,18 @@ Tensor squares(const Tensor& x) {
   return inner_products(x, x);
 }
 
-/// Half the distance from 1 to the next number.
+/// Returns half the distance from 1 to the next number.
 double rounding_unit(const Tensor& x) {
   return x.scalar_type() == at::kDouble ? std::ldexp(1, -53) : std::ldexp(1, -24);
 }
 
-/// A bound on the norm's error where `additions` roundings follow each other. The reach is itself a
-/// float32 figure, hence the hundredth.
+/// Returns a bound on the norm's error if `additions` roundings follow each other. The factor 1.01
+/// is for the reach, which is itself computed in float32.
 Tensor error_of(const Tensor& reach, double additions, double unit) {
   return reach * (1.01 * std::sqrt(additions * unit));
 }
 
-/// What was computed in bfloat16 as float32, which is exact.
+/// Converts bfloat16 to float32, which is exact.
 Tensor widened(const Tensor& x) {
   return x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x;
 }
@@ -57,7 +57,7 @@ void GradTape::record(const Parameter& parameter, Use use) {
     add_scaled(without_left_out(std::move(use)), factors_.at(&parameter), parameter.gradient);
     return;
   }
-  // Its cross term would be missing.
+  // For a second use the cross term would be missing.
   SOTTO_CHECK(norms_.emplace(&parameter, own_term(use)).second,
               "a parameter that is not marked as shared is used twice");
 }
@@ -105,17 +105,17 @@ GradTape::Norm GradTape::norm_of(Uses& uses) {
               ? Norm{sum.square + term.square, sum.reach + term.reach, sum.error + term.error}
               : term;
   }
-  // |x + y|^2 = |x|^2 + |y|^2 + 2<x, y>: without the last an example is under-clipped in silence.
-  // The error of <x, y> is at most the product of the errors of x and y.
+  // x + y|^2 = |x|^2 + |y|^2 + 2<x, y>: without the last term an example would be clipped too
+  // little. The error of <x, y> is at most the product of the errors of x and y.
   for (std::size_t i = 0; i < uses.size(); ++i)
     for (std::size_t j = i + 1; j < uses.size(); ++j)
       sum.square = sum.square + 2 * cross_term(uses[i], uses[j]);
   return sum;
 }
 
-/// Makes the per-example gradient of a linear where it takes no more room than the larger of the
-/// two factors that it then replaces: it serves the norm and the sum, and saves the two Gram
-/// matrices. The other factor may be held by other uses too, as the input of query, key and value.
+/// Computes the per-example gradient of a linear layer if it takes no more memory than the larger
+/// of the two factors that it replaces. It serves the norm and the sum, and saves the two Gram
+/// matrices. Other uses may also hold the other factor, such as the input of query, key and value.
 void GradTape::make_rows_where_small(Use& use) {
   if (use.kind != Use::Kind::kLinear) return;
   const auto positions = use.a.size(1), in = use.a.size(2), out = use.b.size(2);
@@ -155,7 +155,7 @@ Tensor GradTape::cross_term(const Use& first, const Use& second) {
   if (first.kind == Kind::kLookup) return cross_term(second, first);
   SOTTO_CHECK(first.kind == Kind::kLinear && second.kind == Kind::kLookup,
               "a parameter used both as rows and as a matrix");
-  // A tied embedding and head: the row of the head's gradient that each looked-up id picks.
+  // A tied embedding and head: the part of the head's gradient that each looked-up id selects.
   const Tensor picked =
       first.b.gather(2, second.a.unsqueeze(1).expand({-1, first.b.size(1), -1}));  // [B,S,T]
   return inner_products(widened(picked), batched_abt(widened(first.a), second.b));
@@ -183,8 +183,8 @@ void GradTape::accumulate(const std::vector<Parameter>& trainable, const Tensor&
   loss_ = Tensor();
 }
 
-/// Zeros in place of what was recorded: zero times infinity is not zero. Copies, because residual
-/// branches share a gradient's storage.
+/// Replaces what was recorded of the left-out examples by zeros, because zero times infinity is not
+/// zero. It copies, because residual branches share a gradient's storage.
 GradTape::Use GradTape::without_left_out(Use use) const {
   if (!left_out_.defined()) return use;
   const auto cleared = [this](const Tensor& x) {
@@ -203,7 +203,7 @@ void GradTape::add_scaled(const Use& use, const Tensor& factors, Tensor gradient
     return;
   }
   if (use.kind == Use::Kind::kLookup) return add_scaled_rows(gradient, use.a, use.b, factors);
-  // Never scaled in place: residual branches share a gradient's storage.
+  // The factors are never scaled in place, because residual branches share a gradient's storage.
   const Tensor c = factors.view({-1, 1, 1}), a = widened(use.a), b = widened(use.b);
   const bool scale_input = a.size(2) <= b.size(2);
   const Tensor scaled_a = scale_input ? a * c : a;

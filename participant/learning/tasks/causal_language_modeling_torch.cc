@@ -9,8 +9,8 @@ namespace {
 
 using at::Tensor;
 
-/// Cross entropy of each token given those before it [B,T], from logits [B,T,vocabulary]: at [i,t]
-/// that of token t + 1; 0 where there is none.
+/// Returns the cross entropy of each token given those before it [B,T], from logits
+/// [B,T,vocabulary]. Element [i,t] is that of token t + 1, or 0 if there is none.
 Tensor next_token_losses(const Tensor& logits, const Batch& batch, Logits after) {
   const auto positions = logits.size(1);
   const Tensor targets = at::full({logits.size(0), positions}, kNoTag, batch.ids.options());
@@ -19,7 +19,7 @@ Tensor next_token_losses(const Tensor& logits, const Batch& batch, Logits after)
   return token_cross_entropies(logits, targets, after);
 }
 
-/// All tokens but the first are predicted.
+/// The number of predicted tokens: all but the first.
 std::uint64_t predicted_tokens(const Sequence& text) {
   return text.ids.empty() ? 0 : text.ids.size() - 1;
 }
@@ -32,7 +32,7 @@ class CausalLanguageModelingLearning final : public TaskLearningOf<tasks::Causal
     return {.kind = ModelHead::Kind::kLanguageModel};
   }
 
-  /// The mean over the text's own tokens but the first, 0 where there is no other.
+  /// The mean over the text's own tokens except the first; 0 if there are no others.
   [[nodiscard]] Tensor losses(const Tensor& logits, const Batch& batch,
                               Logits after) const override {
     return next_token_losses(logits, batch, after).sum(1) / (batch.mask.sum(1) - 1).clamp_min(1);
@@ -59,7 +59,7 @@ class CausalLanguageModelingLearning final : public TaskLearningOf<tasks::Causal
         sums, {.tokens = predicted_tokens(row), .loss = tasks::kNoAnswer});
   }
 
-  /// Logits over a vocabulary are large.
+  /// A smaller batch than the default, because logits over a vocabulary are large.
   [[nodiscard]] std::size_t evaluation_batch(std::size_t physical) const override {
     return physical;
   }

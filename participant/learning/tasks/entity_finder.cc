@@ -25,17 +25,18 @@ namespace {
 namespace fs = std::filesystem;
 using training::TextEntity;
 
-/// Attention grows with the square of a window, whatever positions a model has.
+/// Limits the cost of attention, which grows with the square of a window, for models with more
+/// positions.
 constexpr std::size_t kLargestWindow = 512;
 constexpr std::size_t kWindowsAtOnce = 32;
 
-/// What a head tells apart, in the numbers of entities_of().
+/// The classes of a head, numbered as in entities_of().
 struct Tags {
   std::vector<std::string> labels;
-  std::vector<std::int64_t> of_class;  // O, B or I of a label
+  std::vector<std::int64_t> of_class;  // tag of each class: O, or B or I of a label
 };
 
-/// "label.0", "label.1" ... of a file that a run left.
+/// Returns the values of "label.0", "label.1" ... in the metadata of a file that a run saved.
 std::vector<std::string> classes_of_run(const std::map<std::string, std::string>& notes) {
   std::vector<std::string> out;
   for (auto at = notes.find("label.0"); at != notes.end();
@@ -44,7 +45,7 @@ std::vector<std::string> classes_of_run(const std::map<std::string, std::string>
   return out;
 }
 
-/// {"id2label": {"0": "O", "1": "B-PER", ...}}
+/// Returns the classes in config.json: {"id2label": {"0": "O", "1": "B-PER", ...}}
 std::vector<std::string> classes_of_config(const fs::path& folder) {
   std::ifstream in(folder / "config.json");
   const nlohmann::json config = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
@@ -95,7 +96,7 @@ class TorchFinder final : public training::EntityFinder {
   Result<std::vector<TextEntity>> find(std::string_view text) override;
 
  private:
-  /// The tag of every word; a word without a piece is O.
+  /// Returns the tag of every word; a word without a piece is O.
   Result<std::vector<std::int64_t>> tags_of_words(const text::TokenizedWords& words) const;
   Result<std::vector<std::int64_t>> tags_in(std::span<const TextWindow> windows,
                                             std::span<const std::int32_t> ids,
@@ -104,7 +105,7 @@ class TorchFinder final : public training::EntityFinder {
   Transformer model_;
   text::Tokenizer tokenizer_;
   Tags tags_;
-  std::size_t room_;  // ids of a window beside its frame
+  std::size_t room_;  // ids of a window in addition to its frame
 };
 
 Result<std::vector<TextEntity>> TorchFinder::find(std::string_view text) {
@@ -143,7 +144,7 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_of_words(
   return out;
 }
 
-/// Of the words that these windows decide, in order.
+/// Returns the tags of the words that these windows decide, in order.
 Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindow> windows,
                                                        std::span<const std::int32_t> ids,
                                                        std::span<const std::size_t> starts) const {
@@ -190,7 +191,7 @@ Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(const fs::pat
       ModelFolder opened,
       open_model_folder(folder, {.kind = ModelHead::Kind::kTokenClassification,
                                  .labels = static_cast<std::int64_t>(classes.size())}));
-  // A head may be new where a model is trained, and never here.
+  // A head may be new when a model is trained, but not here.
   const std::string head = opened.modules.head->name + ".weight";
   if (checkpoint.find(head) == nullptr) return refused("has no tensor " + head);
   const auto positions = static_cast<std::size_t>(opened.spec.config.max_position_embeddings);

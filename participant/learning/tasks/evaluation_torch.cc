@@ -32,7 +32,7 @@ class Evaluation {
   }
 
  private:
-  /// Counts all of them or, where that fails, none.
+  /// Counts all of the examples, or none if that fails.
   bool try_to_count(std::span<const std::uint64_t> chunk) {
     try {
       tasks::CounterSums sums = sums_;

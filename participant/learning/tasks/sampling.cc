@@ -32,7 +32,7 @@ std::int32_t next_token(std::span<const float> logits, const training::Sampling&
   double left = random.unit() * kept;
   for (std::size_t i = 0; i < count; ++i)
     if ((left -= weights[i]) < 0) return tokens[i];
-  return tokens[count - 1];  // rounding
+  return tokens[count - 1];  // reached only by rounding
 }
 
 }  // namespace sotto::learning

@@ -13,7 +13,7 @@ class SequenceRegressionLearning final : public TaskLearningOf<tasks::SequenceRe
  public:
   using TaskLearningOf::TaskLearningOf;
 
-  /// One output, as Hugging Face has it with num_labels 1.
+  /// One output, as in Hugging Face with num_labels 1.
   [[nodiscard]] ModelHead head() const override {
     return {.kind = ModelHead::Kind::kClassification, .labels = 1};
   }

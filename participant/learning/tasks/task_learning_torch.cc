@@ -8,7 +8,7 @@ namespace sotto::learning {
 
 using MakeTask = std::unique_ptr<const TaskLearning>(const tasks::TaskSettings& settings,
                                                      std::uint32_t max_length);
-// Each is defined in the file of its name.
+// Each is defined in the file of the same name.
 MakeTask learn_sequence_classification, learn_token_classification, learn_causal_language_modeling,
     learn_sequence_regression;
 

@@ -44,7 +44,7 @@ class TaskLearning {
   /// A fixed example that belongs to no site, for checking the model's structure.
   [[nodiscard]] virtual Sequence probe() const { return {{0, 0}, 0, {}}; }
 
-  /// How many examples an evaluation computes at once; `physical` is the job's
+  /// The number of examples that an evaluation computes at once; `physical` is the job's
   /// physical_batch_size.
   [[nodiscard]] virtual std::size_t evaluation_batch(std::size_t /*physical*/) const { return 128; }
 };

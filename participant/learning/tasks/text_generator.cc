@@ -14,7 +14,7 @@
 namespace sotto::learning {
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD: a character that is not whole
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD: an incomplete character
 
 class TorchGenerator final : public training::TextGenerator {
  public:
@@ -38,15 +38,16 @@ class TorchGenerator final : public training::TextGenerator {
   text::Tokenizer tokenizer_;
   training::GenerationSettings settings_;
   KeyValueCache cache_;
-  std::vector<std::int32_t> ids_;  // the prompt's and the generated ones
-  std::size_t prompt_ = 0;         // how many are the prompt's
-  std::size_t said_ = 0;           // bytes of their decoding that are out
+  std::vector<std::int32_t> ids_;  // of the prompt and of the generated text
+  std::size_t prompt_ = 0;         // number of the prompt's ids
+  std::size_t said_ = 0;           // bytes of the decoded text that were returned
 };
 
 Status TorchGenerator::start(std::string_view prompt,
                              const training::GenerationSettings& settings) {
   const auto positions = model_.spec().config.max_position_embeddings;
-  // Whole: a prompt whose end was cut off would be gone on with in its middle.
+  // The prompt is never cut off at its end: the generated text would then continue it from its
+  // middle.
   std::vector<std::int32_t> ids = tokenizer_.before();
   const std::vector<std::int32_t> read = tokenizer_.encode(prompt);
   ids.insert(ids.end(), read.begin(), read.end());
@@ -65,14 +66,15 @@ Status TorchGenerator::start(std::string_view prompt,
 bool TorchGenerator::at_end() const {
   const TransformerConfig& config = model_.spec().config;
   const auto& ends = config.end_tokens;
-  const auto& after = tokenizer_.after();  // what the texts of its training ended with
+  const auto& after = tokenizer_.after();  // what the training texts ended with
   return generated() >= settings_.max_new_tokens ||
          static_cast<std::int64_t>(ids_.size()) >= config.max_position_embeddings ||
          (generated() > 0 && (std::ranges::find(ends, ids_.back()) != ends.end() ||
                               (!after.empty() && ids_.back() == after.front())));
 }
 
-/// Only what later tokens cannot change: bytes of a character that is not whole yet wait.
+/// Returns only text that later tokens cannot change: the bytes of an incomplete character are held
+/// back.
 std::string TorchGenerator::text_since() {
   const std::string whole = tokenizer_.decode(ids_);
   if (whole.ends_with(kReplacement) && !at_end()) return {};

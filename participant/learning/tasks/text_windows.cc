@@ -17,10 +17,10 @@ std::vector<TextWindow> windows_of(std::span<const std::size_t> starts, std::siz
     const std::size_t begin = starts[word], end = std::min(begin + room, ids);
     out.push_back({.begin = begin, .end = end, .first = word, .past = starts.size()});
     if (end == ids) break;
-    // At least one word further, however long it is.
+    // Advances by at least one word, however long it is.
     word = std::max(word_from(begin + (room + 1) / 2), word + 1);
   }
-  // From the middle of what two windows share on, the later one sees more.
+  // From the middle of the overlap on, the later window contains more context.
   for (std::size_t i = 1; i < out.size(); ++i) {
     const std::size_t middle = (out[i].begin + std::max(out[i].begin, out[i - 1].end)) / 2;
     out[i].first = std::max(out[i].first, word_from(middle));

@@ -25,14 +25,14 @@ class TokenClassificationLearning final : public TaskLearningOf<tasks::TokenClas
             .labels = static_cast<std::int64_t>(task().classes().size())};
   }
 
-  /// The mean over the sentence's own tagged tokens, 0 where there are none.
+  /// The mean over the sentence's own tagged tokens; 0 if there are none.
   [[nodiscard]] Tensor losses(const Tensor& logits, const Batch& batch,
                               Logits after) const override {
     return token_cross_entropies(logits, batch.labels, after).sum(1) /
            batch.labels.ne(kNoTag).sum(1).clamp_min(1);
   }
 
-  /// A word that the model did not see is no entity.
+  /// A word that was cut off counts as predicted O (no entity).
   void count(const Tensor& logits, const Batch& batch, const std::vector<const Sequence*>& rows,
              tasks::CounterSums& sums) const override {
     const Tensor loss =

@@ -20,9 +20,9 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-/// One head of one example: where its n x e matrices lie.
+/// The location of the n x e matrices of one head of one example.
 struct Head {
-  std::int64_t positions;  // n: the example's own length
+  std::int64_t positions;  // n: the length of the example
   std::int64_t offset;     // of the first element in the [B,T,d] tensors
 };
 
@@ -32,13 +32,13 @@ struct Plan {
   float scale = 1;
   bool causal = false;
 
-  /// How many positions the one at `row` of `n` sees.
+  /// Returns the number of positions that the one at `row` of `n` attends to.
   [[nodiscard]] std::int64_t seen(std::int64_t row, std::int64_t n) const {
     return causal ? row + 1 : n;
   }
 };
 
-/// `like` [B,T,d].
+/// Returns the plan for tensors of the shape of `like` [B,T,d].
 Plan plan_of(const Tensor& like, const std::vector<std::int64_t>& lengths, std::int64_t heads,
              bool causal) {
   Plan plan;
@@ -67,7 +67,8 @@ void for_each_head(const Plan& plan, std::int64_t matrices, Work work) {
                    });
 }
 
-/// The attention weights of a head [n,n], into `weights`: a softmax over what each position sees.
+/// Computes the attention weights of a head [n,n] into `weights`: a softmax over the positions that
+/// each position attends to.
 void weigh(const Plan& plan, const Head& head, const float* query, const float* key,
            float* weights) {
   const auto n = head.positions;
@@ -98,7 +99,7 @@ struct Gradients {
   float *query, *key, *value;
 };
 
-/// `w` and `s` hold n x n floats each.
+/// Computes the gradients of one head. `w` and `s` are scratch space of n x n floats each.
 void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gradients& out,
                    float* w, float* s) {
   const auto n = head.positions, e = plan.per_head, d = plan.width, o = head.offset;
@@ -116,8 +117,9 @@ void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gr
   multiply({Gemm::Form::kAtB, n, e, n, s, n, in.query + o, d, out.key + o, d, plan.scale});
 }
 
-/// Example by example over its own length: padding costs nothing. The weights, which grow with the
-/// square of the length, are made again on the way back: a few percent of a layer's time.
+/// Attention computed example by example over its own length, so that padding costs nothing. The
+/// weights, which grow with the square of the length, are computed again in the backward pass,
+/// which takes a few percent of a layer's time.
 struct AttentionFunction : Function<AttentionFunction> {
   static Tensor forward(AutogradContext* ctx, const Tensor& query, const Tensor& key,
                         const Tensor& value, const std::vector<std::int64_t>& lengths,
@@ -155,7 +157,8 @@ struct AttentionFunction : Function<AttentionFunction> {
   }
 };
 
-/// Every key or value head as often as query heads share it: [B,T,k * e] -> [B,T,heads * e].
+/// Repeats every key or value head for the query heads that share it: [B,T,k * e] -> [B,T,heads *
+/// e].
 Tensor shared(const Tensor& x, const AttentionInput& in) {
   if (in.key_value_heads == in.heads) return x;
   const auto batch = x.size(0), positions = x.size(1), sharing = in.heads / in.key_value_heads;

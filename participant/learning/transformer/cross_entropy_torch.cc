@@ -14,7 +14,8 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Runs work(first, last) over rows of about a megabyte: what is made of them stays in the cache.
+/// Runs work(first, last) over rows of about a megabyte, so that intermediate results stay in the
+/// cache.
 template <class Work>
 void for_each_chunk(const Tensor& logits, Work work) {
   constexpr std::int64_t kValues = std::int64_t{1} << 18U;
@@ -24,7 +25,7 @@ void for_each_chunk(const Tensor& logits, Work work) {
     work(first, std::min(first + step, rows));
 }
 
-/// log sum exp of each row [N].
+/// Returns log sum exp of each row [N].
 Tensor normalizers(const Tensor& logits) {
   const Tensor out = at::empty({logits.size(0)}, logits.options());
   for_each_chunk(logits, [&](std::int64_t first, std::int64_t last) {
@@ -34,7 +35,7 @@ Tensor normalizers(const Tensor& logits) {
   return out;
 }
 
-/// Any class where there is none, [N,1].
+/// Returns the targets as [N,1], with an arbitrary class where there is none.
 Tensor columns(const Tensor& targets) {
   return targets.clamp_min(0).unsqueeze(1);
 }
@@ -49,7 +50,7 @@ struct CrossEntropyFunction : torch::autograd::Function<CrossEntropyFunction> {
         .masked_fill(targets.eq(kNoTag), 0);
   }
 
-  /// (softmax - one at the target) * the loss's gradient.
+  /// Returns (softmax - one at the target) * the loss's gradient.
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const variable_list saved = ctx->get_saved_variables();
     const Tensor logits = saved[0].detach(), normalizer = saved[2].unsqueeze(1);

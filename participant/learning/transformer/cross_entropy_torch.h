@@ -6,7 +6,7 @@
 
 namespace sotto::learning {
 
-/// Whether the backward pass keeps the logits.
+/// The use of the logits in the backward pass: kept, or overwritten.
 enum class Logits {
   kKept,
   /// Their gradient is written to their own storage. Nothing may read the logits after that, and a

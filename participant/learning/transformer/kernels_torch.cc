@@ -18,7 +18,7 @@ namespace {
 
 using at::Tensor;
 
-/// Fortran's sgemm: column-major, everything by address.
+/// Fortran's sgemm: column-major, with all arguments passed by address.
 using Sgemm = void(const char*, const char*, const int*, const int*, const int*, const float*,
                    const float*, const int*, const float*, const int*, const float*, float*,
                    const int*);
@@ -26,7 +26,8 @@ using Sgemm = void(const char*, const char*, const int*, const int*, const int*,
 using Ssyrk = void(const char*, const char*, const int*, const int*, const float*, const float*,
                    const int*, const float*, float*, const int*);
 
-/// Found in the process rather than linked: torch brings its own BLAS, and not all export it.
+/// Finds the function in the process instead of linking it: torch brings its own BLAS, and not
+/// every build exports it.
 Sgemm* sgemm() {
   static auto* const found = reinterpret_cast<Sgemm*>(dlsym(RTLD_DEFAULT, "sgemm_"));
   return found;
@@ -37,13 +38,13 @@ Ssyrk* ssyrk() {
   return found;
 }
 
-/// The width of a Gram matrix's product is summed over chunks of kChunk, these over blocks of
-/// kBlock, and the blocks one after the other.
+/// The product over the width of a Gram matrix is summed over chunks of kChunk, these over blocks
+/// of kBlock, and the blocks one after the other.
 constexpr std::int64_t kChunk = 128, kBlock = 1024;
 
-/// Calls add(first, count, beta, out), which makes out = beta * out + the product over `count`
-/// columns from `first`, so that `out` becomes the product over all of `width`. `partial` is as
-/// large as `out`, or empty where the width is one block.
+/// Calls add(first, count, beta, out), which computes out = beta * out + the product over `count`
+/// columns from `first`, so that `out` becomes the product over all of `width`. `partial` has the
+/// size of `out`, or is empty if the width is one block.
 template <class Add>
 void sum_in_blocks(std::int64_t width, std::span<float> out, std::span<float> partial, Add add) {
   for (std::int64_t block = 0; block < width; block += kBlock) {
@@ -61,8 +62,8 @@ std::vector<float> partial_for(std::int64_t width, std::size_t size) {
   return std::vector<float>(width > kBlock ? size : 0);
 }
 
-/// The triangle with column <= row of x x^T, x [positions, width], into `out` [positions,
-/// positions]. Symmetric, so half of a product's work will do.
+/// Writes the triangle with column <= row of x x^T, x [positions, width], to `out` [positions,
+/// positions]. The product is symmetric, so half of the work suffices.
 void half_gram(const float* x, std::int64_t positions, std::int64_t width, std::span<float> out,
                std::span<float> partial) {
   const int n = static_cast<int>(positions), stride = static_cast<int>(width);
@@ -75,13 +76,14 @@ void half_gram(const float* x, std::int64_t positions, std::int64_t width, std::
                   }
                   const int k = static_cast<int>(count);
                   const float one = 1;
-                  // What is the upper triangle column by column is the lower one row by row.
+                  // The upper triangle of the column-major matrix is the lower one of the row-major
+                  // matrix.
                   ssyrk()("U", "T", &n, &k, &one, x + first, &stride, &beta, to, &n);
                 });
 }
 
-/// Independent short sums that a compiler may keep in one vector register, then a double: float32
-/// adds no more than kDotAdditions terms.
+/// Sums in independent short float32 sums, which a compiler may keep in one vector register, and
+/// then in double. No more than kDotAdditions terms follow each other in float32.
 double dot(const float* a, const float* b, std::int64_t count) {
   constexpr std::int64_t kLanes = 16, kTerms = 256;
   double sum = 0;
@@ -100,7 +102,7 @@ double dot(const float* a, const float* b, std::int64_t count) {
   return sum;
 }
 
-/// Runs work(example) for each of `count`, on torch's threads.
+/// Runs work(example) for each of `count` examples on torch's threads.
 template <class Work>
 void for_each_example(std::int64_t count, Work work) {
   at::parallel_for(0, count, 1, [&work](std::int64_t begin, std::int64_t end) {
@@ -120,7 +122,7 @@ bool has_direct_kernels(const Tensor& x) {
 }
 
 void multiply(const Gemm& g) {
-  // A row-major matrix is its transpose column by column: out^T = op(b)^T op(a)^T.
+  // A row-major matrix is the transpose of the column-major one: out^T = op(b)^T op(a)^T.
   const char* first = g.form == Gemm::Form::kABt ? "T" : "N";
   const char* second = g.form == Gemm::Form::kAtB ? "T" : "N";
   const int rows = static_cast<int>(g.rows), columns = static_cast<int>(g.columns),
@@ -183,18 +185,19 @@ Tensor batched_abt(const Tensor& a, const Tensor& b) {
 
 namespace {
 
-/// Below it a product may become zero, or lose what is smaller.
+/// The smallest normal number. A product below it may become zero or lose precision.
 double smallest_normal(const Tensor& x) {
   return x.scalar_type() == at::kDouble ? std::numeric_limits<double>::min()
                                         : double{std::numeric_limits<float>::min()};
 }
 
-/// What underflow of the elements of a Gram matrix of this width can hide of a vector's norm.
+/// Returns the most of a vector's norm that underflow in the elements of a Gram matrix of this
+/// width can hide.
 double hidden_norm(const Tensor& x) {
   return std::sqrt(static_cast<double>(x.size(2)) * smallest_normal(x));
 }
 
-/// By torch's operations: the oracle of the tests, and what other devices run.
+/// The same with torch's operations, for other devices and as the reference of the tests.
 CancellingNorms composed_product_norms(const Tensor& a, const Tensor& b) {
   const Tensor first = batched_abt(a, a), second = batched_abt(b, b);
   const auto lengths = [](const Tensor& gram) {
@@ -251,7 +254,8 @@ Tensor inner_products(const Tensor& a, const Tensor& b) {
 
 namespace {
 
-/// Of one example. The rows that belong together are summed in double: their sum may cancel.
+/// The norm for one example. Rows with the same id are summed in double, because their sum may
+/// cancel.
 struct LookupNorm {
   double square = 0, reach_square = 0;
 

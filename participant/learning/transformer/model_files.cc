@@ -1,4 +1,4 @@
-// What a job's model folder says and holds.
+// Reads the structure and the first parameters of a job's model from its folder.
 #include "common/model/checkpoint.h"
 #include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/torch_models.h"

@@ -147,7 +147,7 @@ bool names(const std::string& target, const Module& module) {
   return target == "all-linear" || module.name == target || module.name.ends_with("." + target);
 }
 
-/// What a person can write in target_modules, from the first layer.
+/// Returns the permitted values of target_modules, from the modules of the first layer.
 std::string known_targets(ModelModules& m) {
   std::string out = "all-linear";
   for (const Module* module : linears(m.layers.front()))
@@ -187,7 +187,8 @@ void add_parameters(const Module& m, std::vector<ParameterShape>& layout) {
   if (m.bias) layout.push_back({m.name + ".bias", {m.kind == Kind::kNorm ? m.in : m.out}});
 }
 
-/// With LoRA the head of a classification is new and so trained; a language model's is not.
+/// True for a classification head: with LoRA it is new and so trained whole. A language model's
+/// head is not.
 bool is_trained_whole(const ModelModules& modules, const Module& m) {
   return modules.head && &m == &*modules.head && m.name != "lm_head";
 }

@@ -17,7 +17,8 @@ std::string_view without_prefix(std::string_view name) {
   return name;
 }
 
-/// Google's first BERT checkpoints call the two parameters of a norm gamma and beta.
+/// Returns the name of a parameter in Google's first BERT checkpoints, which call the two
+/// parameters of a norm gamma and beta.
 std::string older_name(std::string name) {
   for (const auto& [now, then] :
        {std::pair{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}})
@@ -45,13 +46,14 @@ std::string text_of(const std::vector<std::int64_t>& shape) {
   return out + "]";
 }
 
-/// Constants that older versions of the library saved beside the weights.
+/// True for constants that older versions of the library saved beside the weights.
 bool is_constant(std::string_view name) {
   return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
          name.ends_with("rotary_emb.inv_freq");
 }
 
-/// A weight inside the layers that nothing here reads would be left out of the sum in silence.
+/// Returns an Error for a weight inside the layers that this model does not use. Otherwise it would
+/// be left out of the computation silently.
 Status no_strange_tensor(const Checkpoint& checkpoint, const ModelModules& modules) {
   const std::string_view first = without_prefix(modules.layers.front().attention_norm.name);
   const std::string_view layers = first.substr(0, first.find(".0.") + 1);
@@ -110,7 +112,8 @@ Result<FlatParameters> frozen_parameters(const ModelSpec& spec, const ModelModul
   frozen.values.resize(total);
   for (const ParameterShape& p : frozen.layout)
     if (p.name.starts_with("bert.pooler.")) {
-      // Frozen at zero it would feed the head nothing; new and trained it is no adapter.
+      // A pooler frozen at zero would give the head no input, and a new one that is trained is no
+      // adapter.
       const Result<Checkpoint> checkpoint = Checkpoint::open(folder);
       if (checkpoint.ok() && find(*checkpoint, p.name) == nullptr)
         return Error{folder.string() + ": has no tensor " + p.name +

@@ -26,7 +26,7 @@ struct RecomputedFunction : torch::autograd::Function<RecomputedFunction> {
                         const c10::intrusive_ptr<Body>& body) {
     ctx->save_for_backward({x});
     ctx->saved_data["body"] = c10::IValue::make_capsule(body);
-    return body->run(x);  // autograd is off here
+    return body->run(x);  // autograd is disabled here
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
@@ -43,7 +43,7 @@ struct RecomputedFunction : torch::autograd::Function<RecomputedFunction> {
 }  // namespace
 
 Tensor recomputed(const Tensor& x, std::function<Tensor(const Tensor&)> body) {
-  // Parameters inside may want a gradient where x does not, so something here must require one.
+  // Parameters inside may require a gradient even if x does not, so one input must require one.
   const Tensor anchor = at::empty({0}, x.options()).requires_grad_(true);
   return RecomputedFunction::apply(x, anchor, c10::make_intrusive<Body>(std::move(body)));
 }

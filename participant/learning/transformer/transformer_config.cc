@@ -16,7 +16,7 @@ using Pooling = TransformerConfig::Pooling;
 
 constexpr std::int64_t kLargestSize = 1 << 20;
 
-/// Collects the first mistake; later reads then return the default.
+/// Reader reads keys and keeps the first error; later reads then return the default.
 struct Reader {
   const json& object;
   std::string mistake;
@@ -29,7 +29,7 @@ struct Reader {
     return object.contains(key) && !object[key].is_null();
   }
 
-  /// `fallback` 0: the key must be there.
+  /// A `fallback` of 0 means that the key is required.
   std::int64_t size(const char* key, std::int64_t fallback) {
     if (!has(key)) {
       if (fallback == 0) note(std::string(key) + " is missing");
@@ -69,14 +69,14 @@ struct Reader {
     return fallback;
   }
 
-  /// A setting of which only one value exists here.
+  /// Checks a setting of which this code supports one value.
   void only(const char* key, const json& supported) {
     if (has(key) && object[key] != supported)
       note(std::string(key) + " is " + object[key].dump().substr(0, 60) +
            "; supported: " + supported.dump());
   }
 
-  /// One id, a list of them, or none.
+  /// Reads one id, a list of ids, or none.
   std::vector<std::int64_t> ids(const char* key) {
     if (!has(key)) return {};
     const json list = object[key].is_array() ? object[key] : json::array({object[key]});
@@ -133,7 +133,7 @@ void read_gpt2(Reader& r, TransformerConfig& c) {
   r.only("add_cross_attention", false);
 }
 
-/// `rope_theta` and `rope_scaling`, or both in `rope_parameters` as newer files have it.
+/// Reads `rope_theta` and `rope_scaling`, or both from `rope_parameters`, which newer files have.
 void read_rope(Reader& r, TransformerConfig& c) {
   const char* section = r.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
   c.rope_theta = r.number("rope_theta", 10000, 1e12);

@@ -29,7 +29,8 @@ Tensor zeros_for(const std::vector<ParameterShape>& layout, at::Device device) {
   return at::zeros({total}, at::TensorOptions().device(device));
 }
 
-/// Every parameter over its piece of the flat vector; trained where there is a gradient.
+/// Returns every parameter as a view of its part of the flat vector. It is trained if there is a
+/// gradient.
 std::vector<Parameter> views(const std::vector<ParameterShape>& layout, const Tensor& values,
                              const Tensor& gradient) {
   std::vector<Parameter> parameters;
@@ -74,7 +75,7 @@ Status copy_values(const FlatParameters& from, const std::vector<Parameter>& int
     if (shape != p.value.sizes())
       return Error{"the model's parameter " + p.name + " has the shape " + text_of(shape) +
                    ", the job's " + text_of(p.value.sizes())};
-    // from_blob does not write; the const_cast is its interface's.
+    // from_blob does not write; its interface requires the const_cast.
     auto* data = const_cast<float*>(from.values.data() + found->second.second);
     Tensor value = p.value;
     value.copy_(at::from_blob(data, shape));
@@ -94,12 +95,13 @@ Tensor activate(Activation activation, const Tensor& x) {
   return at::silu(x);
 }
 
-/// As the factor of a product. Once for all products that it goes into: they share the copy.
+/// Converts x to the precision of products. Call once for all products that share x, so that they
+/// share the copy.
 Tensor factor(const Tensor& x, const Pass& pass) {
   return pass.precision == Precision::kBfloat16 ? x.to(at::kBFloat16) : x;
 }
 
-/// What a layer has kept with `more` behind it, kept in its turn.
+/// Appends `more` to what is cached for a layer and returns the result.
 Tensor extended(std::vector<Tensor>& kept, std::size_t layer, const Tensor& more) {
   if (kept.size() <= layer) kept.resize(layer + 1);
   kept[layer] = kept[layer].defined() ? at::cat({kept[layer], more}, 1) : more;
@@ -119,8 +121,9 @@ std::vector<double> rotary_frequencies(const TransformerConfig& config) {
     double frequency =
         std::pow(config.rope_theta, -static_cast<double>(i) / static_cast<double>(config.head_dim));
     if (const auto& s = config.rope_scaling) {
-      // How many turns the pair makes over the positions that the model first learnt: fast pairs
-      // stay, slow ones are stretched, between them a straight line.
+      // The number of turns of the pair over the positions that the model was first trained on.
+      // Fast pairs stay unchanged, slow ones are stretched, and those in between are interpolated
+      // linearly.
       const double turns = s->original_positions * frequency / (2 * std::numbers::pi);
       const double stay = std::clamp(
           (turns - s->low_freq_factor) / (s->high_freq_factor - s->low_freq_factor), 0.0, 1.0);
@@ -189,7 +192,7 @@ void Transformer::wire_up(const ModelModules& modules) {
   final_norm_ = maybe_norm(modules.final_norm);
   pooler_ = maybe_linear(modules.pooler);
   head_ = modules.head ? linear(*modules.head) : Linear{.weight = words_};
-  if (head_.weight == words_)  // tied
+  if (head_.weight == words_)  // tied to the embedding table
     for (Parameter& p : parameters_)
       p.shared |= &p == words_;
   if (spec_.config.family == Family::kLlama) rotations_ = rotary_frequencies(spec_.config);
@@ -291,7 +294,8 @@ Tensor Transformer::feed_forward(const Layer& layer, const Tensor& x, const Pass
   return apply(layer.down, gate * apply(layer.up, in, pass), pass);
 }
 
-/// BERT norms what a residual branch was added to, its successors what goes into the branch.
+/// BERT normalises the sum after a residual branch; the other families normalise the input of the
+/// branch.
 Tensor Transformer::run(const Layer& l, const Tensor& x, const Batch& batch,
                         const Pass& pass) const {
   if (spec_.config.family == Family::kBert) {
@@ -305,7 +309,7 @@ Tensor Transformer::run(const Layer& l, const Tensor& x, const Batch& batch,
 Tensor Transformer::hidden(const Batch& batch, const Pass& pass) const {
   Tensor x = embed(batch, pass);
   for (const Layer& l : layers_) {
-    // A layer's chance comes from a seed of its own, so that it can be drawn again.
+    // Each layer has its own seed for dropout, so that a recomputation draws the same values.
     const std::uint64_t seed =
         pass.dropout ? at::check_generator<at::CPUGeneratorImpl>(*pass.dropout)->random64() : 0;
     const auto body = [this, &l, batch, pass, seed](const Tensor& in) {
