@@ -24,8 +24,8 @@ struct RosterChange {
   std::vector<std::string> faults;  // why the file is refused even if all doubts are confirmed
 };
 
-/// Compares. `file` was loaded, so every succession in it is valid. `self` is the name of this
-/// site; its own keys are verified with its keystore.
+/// Compares a file with the pin. `file` was loaded, so every succession in it is valid. `self` is
+/// the name of this site; its own keys are verified with its keystore.
 RosterChange compare(const Pin& pinned, const config::FederationConfig& file,
                      const std::string& self);
 

@@ -279,7 +279,7 @@ int main(int argc, char** argv) {
                          " holds a run already; a simulation begins anew: choose another --out");
     }
     sotto::training::ModelProvider& models = sotto::training::learning_library();
-    models.use_threads(1);  // a trainer each; --threads of them at once
+    models.use_threads(1);  // for each trainer; --threads trainers run at once
     return Federation(args, models).run();
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;

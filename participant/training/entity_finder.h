@@ -1,4 +1,4 @@
-// Named entity recognition with a model for token classification.
+// EntityFinder finds named entities with a model for token classification.
 #pragma once
 
 #include <cstddef>
@@ -18,17 +18,17 @@ struct TextEntity {
   bool operator==(const TextEntity&) const = default;
 };
 
-/// One thread at a time.
+/// Use from one thread at a time.
 class EntityFinder {
  public:
   virtual ~EntityFinder() = default;
 
-  /// The labels of entities, as PER and LOC.
+  /// The labels of entities, such as PER and LOC.
   [[nodiscard]] virtual const std::vector<std::string>& labels() const = 0;
 
-  /// The entities of a text in order, without overlaps. A text is cut into words as
-  /// text::words_of() does, and is read in overlapping windows when it is longer than the model's
-  /// positions. An Error when the model's output is not finite. `text` is UTF-8.
+  /// Returns the entities of a text in order, without overlaps. A text is divided into words by
+  /// text::words_of(). It is read in overlapping windows if it is longer than the model's
+  /// positions. An Error if the model's output is not finite. `text` is UTF-8.
   virtual Result<std::vector<TextEntity>> find(std::string_view text) = 0;
 };
 

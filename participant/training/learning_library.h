@@ -37,7 +37,7 @@ Result<ModelProvider*> load_learning_library(const std::filesystem::path& path);
 /// (see choose_openblas_kernel()), so make it before other threads start.
 ModelProvider& learning_library();
 
-/// OpenBLAS selects its kernels when it is loaded. Version 0.3.21 takes a Zen 5 processor for a
+/// OpenBLAS selects its kernels when it is loaded. Version 0.3.21 identifies a Zen 5 processor as a
 /// Haswell, which makes training several times slower. On an x86 processor with AVX-512 this sets
 /// OPENBLAS_CORETYPE, unless it is set already, and returns whether it did.
 bool choose_openblas_kernel();

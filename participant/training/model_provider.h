@@ -30,8 +30,8 @@ class ModelProvider {
  public:
   virtual ~ModelProvider() = default;
 
-  /// The model that a run of the job starts from: the job's trainable parameters, named as in
-  /// Hugging Face's checkpoints. The values come from the weights in the job's model folder where
+  /// Returns the model that a run of the job starts from: the job's trainable parameters, named as
+  /// in Hugging Face's checkpoints. The values come from the weights in the job's model folder if
   /// there are any, otherwise from the job's seed. With LoRA the parameters are the adapters, whose
   /// product is zero at first, and the head. Errors name the file of the model folder.
   virtual Result<FlatParameters> initial_model(const config::JobConfig& job) = 0;

@@ -1,4 +1,4 @@
-// Text generation with a causal language model, one token at a time.
+// TextGenerator generates text with a causal language model, one token at a time.
 #pragma once
 
 #include <cstdint>
@@ -23,18 +23,18 @@ struct GenerationSettings {
   Sampling sampling{};
 };
 
-/// One thread at a time.
+/// Use from one thread at a time.
 class TextGenerator {
  public:
   virtual ~TextGenerator() = default;
 
   /// Reads the prompt, after the token that the tokenizer puts before a text, and discards what was
-  /// generated before. An Error when the prompt is longer than the model's positions or has no
-  /// token.
+  /// generated before. An Error if the prompt is longer than the model's positions or has no token.
   virtual Status start(std::string_view prompt, const GenerationSettings& settings) = 0;
 
-  /// The text that one more token adds, empty while a character is incomplete; no value at the end:
-  /// after the model's end token, after max_new_tokens, or at the model's last position.
+  /// Generates one token and returns the text that it adds, empty while a character is incomplete.
+  /// Returns no value at the end: after the model's end token, after max_new_tokens, or at the
+  /// model's last position.
   virtual Result<std::optional<std::string>> next(crypto::StreamRandom& random) = 0;
 
   /// The number of tokens since start().

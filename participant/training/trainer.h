@@ -1,5 +1,5 @@
-// Local training and evaluation of one job on the data of one site. The participant knows a
-// learning library by this interface alone; an implementation may use any library, or none.
+// Trainer trains and evaluates one job on the data of one site. The participant uses a learning
+// library through this interface only; an implementation may use any library, or none.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct TrainingProgress {
 struct TrainedUpdate {
   FlatUpdate update;          // local parameters minus the round's model; all values are finite
   privacy::DpSgdSteps spent;  // the steps that ran; steps = local_steps
-  /// For the site's own log alone, because they depend on its data: examples that contributed
+  /// For the site's own log only, because they depend on its data: examples that contributed
   /// nothing and why, and signs that training makes no progress. Each is a sentence with the step
   /// or the parameter.
   std::vector<std::string> warnings{};

@@ -24,7 +24,7 @@ at::Tensor dp_gelu_linear(const at::Tensor& x, Gelu gelu, const Parameter& weigh
 at::Tensor dp_gelu_conv1d(const at::Tensor& x, Gelu gelu, const Parameter& weight,
                           const Parameter* bias, GradTape* tape);
 
-/// ids int64 [B,T] -> [B,T,width].
+/// Looks up ids int64 [B,T] -> [B,T,width].
 at::Tensor dp_embedding(const at::Tensor& ids, const Parameter& weight, GradTape* tape);
 /// Normalises over the last dimension of x [B,T,width] or [B,width].
 at::Tensor dp_layer_norm(const at::Tensor& x, const Parameter& weight, const Parameter& bias,

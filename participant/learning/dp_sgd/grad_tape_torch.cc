@@ -105,8 +105,9 @@ GradTape::Norm GradTape::norm_of(Uses& uses) {
               ? Norm{sum.square + term.square, sum.reach + term.reach, sum.error + term.error}
               : term;
   }
-  // x + y|^2 = |x|^2 + |y|^2 + 2<x, y>: without the last term an example would be clipped too
-  // little. The error of <x, y> is at most the product of the errors of x and y.
+  // The squared norm of a sum is |x + y|^2 = |x|^2 + |y|^2 + 2<x, y>. Without the last term an
+  // example would be clipped too little. The error of <x, y> is at most the product of the errors
+  // of x and y.
   for (std::size_t i = 0; i < uses.size(); ++i)
     for (std::size_t j = i + 1; j < uses.size(); ++j)
       sum.square = sum.square + 2 * cross_term(uses[i], uses[j]);

@@ -1,5 +1,6 @@
-// Adam and SGD with momentum, both with decoupled weight decay (Loshchilov and Hutter 2019), on one
-// flat vector, and the learning-rate schedule over a whole job.
+// Optimizer implements Adam and SGD with momentum, both with decoupled weight decay (Loshchilov and
+// Hutter 2019), on one flat vector. scheduled_rate() is the learning-rate schedule over a whole
+// job.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@
 
 namespace sotto::learning {
 
-/// The learning rate of step `step` (from 0) of `total`: "linear" and "cosine" fall towards 0 and
-/// stay positive at the last step.
+/// Returns the learning rate of step `step` (from 0) of `total`. "linear" and "cosine" fall towards
+/// 0 and stay positive at the last step.
 double scheduled_rate(const config::LocalTrainingSection& settings, std::uint64_t step,
                       std::uint64_t total);
 
@@ -22,7 +23,7 @@ class Optimizer {
   /// Returns an independent copy with the same state.
   [[nodiscard]] Optimizer clone() const;
 
-  /// values -= rate * (direction(gradient) + weight decay * values), in place.
+  /// Computes values -= rate * (direction(gradient) + weight decay * values), in place.
   void step(const at::Tensor& values, const at::Tensor& gradient, double rate);
 
  private:

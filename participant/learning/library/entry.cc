@@ -1,4 +1,4 @@
-// The one function that libsotto-learning.so exports.
+// Defines the one function that libsotto-learning.so exports.
 #include "common/base/version.h"
 #include "participant/learning/torch_models.h"
 #include "participant/training/learning_library.h"

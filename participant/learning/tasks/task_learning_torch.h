@@ -17,7 +17,7 @@
 
 namespace sotto::learning {
 
-/// Immutable; any thread.
+/// Immutable. Use from any thread.
 class TaskLearning {
  public:
   virtual ~TaskLearning() = default;
