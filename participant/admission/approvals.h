@@ -63,11 +63,11 @@ class Approvals {
 Consent consent_to(const config::JobConfig& job, const Bytes32& coordinator,
                    const Approvals& approvals, std::uint64_t now_unix_s);
 
-/// Append an approval or its withdrawal; durable on return. An Error if the file is incomplete or
-/// altered: then nothing is added to it.
+/// Appends an approval; durable on return. An Error if the file is incomplete or altered: then
+/// nothing is added to it.
 Status approve(const std::filesystem::path& file, const crypto::SigningKey& signing,
                const Approval& approval, std::uint64_t now_unix_s);
-/// Ignores `approval.expires_unix_s`.
+/// Appends a withdrawal, with the same guarantees. Ignores `approval.expires_unix_s`.
 Status withdraw(const std::filesystem::path& file, const crypto::SigningKey& signing,
                 const Approval& approval, std::uint64_t now_unix_s);
 

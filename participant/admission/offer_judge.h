@@ -41,7 +41,7 @@ class OfferJudge {
   const privacy::PrivacyLedger& ledger_;
   const ParticipantObserver& observer_;
   JudgedJobs judged_;
-  Bytes32 asked_about_{};  // hash of the job that was last stored for approval
+  Bytes32 asked_about_{};  // hash of the job that the log last asked to approve
 };
 
 }  // namespace sotto::participant

@@ -80,7 +80,7 @@ void add(MaskedText& sum, const MaskedText& more, std::uint64_t times) {
 /// Redacts a text in pieces of whole lines, so that progress can be shown.
 MaskedText mask_text(const Masker& masker, const std::string& text, const std::string& name) {
   constexpr std::size_t kPiece = 1 << 18;
-  // An error then names its line in the whole text.
+  // Invalid UTF-8 is passed on whole, so that the error names its line in the whole text.
   if (const std::size_t good = utf8_prefix(text); good != text.size())
     return or_stop(masker.mask(text, name));
   ProgressBar bar("masking");

@@ -15,15 +15,15 @@ namespace sotto::participant {
 /// thread.
 class HeldAnswers {
  public:
-  /// `every` is the distance of two points of the grid. With 0 nothing is held.
+  /// `every` is the distance between two points of the grid. With 0 no answer is delayed.
   explicit HeldAnswers(Duration every) : every_(every) {}
 
   /// Returns the first of began + every, began + 2 every, ... that is not before `now`, or `now` if
-  /// nothing is held.
+  /// `every` is 0.
   [[nodiscard]] TimePoint due(TimePoint began, TimePoint now) const;
 
-  /// Calls `answer` at once if nothing is held, otherwise from the run_due() that is called at
-  /// due() or later.
+  /// Calls `answer` at once if it is due, otherwise from the run_due() that is called at due() or
+  /// later.
   void hold(TimePoint began, TimePoint now, std::function<void()> answer);
 
   /// Calls the functions that are due, in the order of their times.

@@ -31,8 +31,8 @@ struct Membership {
   std::uint32_t generation = 0;  // in the keystore
 };
 
-/// The action if the file is by another coordinator than the pinned one, would restore an earlier
-/// roster than the pinned one, or omits a revoked key.
+/// The action if the file is by another coordinator than the pinned one, has an older roster or a
+/// different one of the same version, gives this site another member id, or omits a revoked key.
 enum class PinChange { kRefuse, kReplace };
 
 /// Is called with the differences from the pinned federation, before anything is written. Throws
