@@ -42,8 +42,9 @@ const Cohort& Client::cohort() const {
   return state_->cohort;
 }
 
-/// The rules that U1, V, U2 and S share: a well-formed bitmap, inside the set before it, with this
-/// member, with enough members, and at least t holders of this member's secrets.
+/// Checks the rules that U1, V, U2 and S share and returns the set: a well-formed bitmap, a subset
+/// of the set before it, with this member, with enough members, and with at least t holders of this
+/// member's secrets.
 Result<IndexSet> Client::State::read_set(const char* message, const wire::Bitmap& bitmap,
                                          const IndexSet* outer) const {
   auto set = wire::from_bitmap(header.n, bitmap);
@@ -93,12 +94,13 @@ Status Client::State::check_advertisements(const wire::KeyList& m2, const IndexS
   return {};
 }
 
-/// P_ij of this member and another: h || lo || hi || M1_lo || M1_hi.
+/// Returns P_ij of this member and another: h || lo || hi || M1_lo || M1_hi.
 Bytes Client::State::context_with(std::uint32_t other) const {
   return pair_context(h, m1s.at(std::min(me, other)), m1s.at(std::max(me, other)));
 }
 
-/// K_{i->j}: directional, so that a ciphertext sent back to its sealer does not open.
+/// Returns K_{i->j}. The key depends on the direction, so that a ciphertext that is sent back to
+/// its sealer does not open.
 crypto::Secret32 Client::State::share_key(std::uint32_t from, std::uint32_t to) const {
   const std::uint32_t other = from == me ? to : from;
   ByteWriter direction;
@@ -157,7 +159,8 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
     state.ze.emplace(other, std::move(agreed).value());
   }
 
-  // Points are cohort index + 1 for all holders of the cohort, so that U1 does not move them.
+  // The points are cohort index + 1 for all holders of the cohort, so that they do not depend on
+  // U1.
   std::vector<std::uint32_t> points;
   for (std::uint32_t holder : state.holders)
     points.push_back(holder + 1);
@@ -178,7 +181,7 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
 
 // ---- M4 -> M4A
 
-/// Both have the same pre-shared key, or neither has one.
+/// Returns whether both members have the same pre-shared key, or neither has one.
 bool Client::State::escrow_fits(std::uint32_t from, const wire::ShareEntry& entry) const {
   const auto key = preshared.find(from);
   if (key == preshared.end() || !entry.escrow) return key == preshared.end() && !entry.escrow;
@@ -191,13 +194,14 @@ bool Client::State::fits(std::uint32_t dealer, const SharePair& pair,
   return std::ranges::all_of(
       std::array{ShareKind::kSelfMask, ShareKind::kMaskKey}, [&](ShareKind kind) {
         const auto share = share_of(pair, kind);
-        // A complaint is public, and so is whether a share deserves one.
+        // A complaint is public, so whether a share leads to one may be declassified.
         return crypto::declassified(crypto::is_canonical_scalar(share)) &&
                commit_share(kind, h, id_of(dealer), self, share) == committed.of(kind);
       });
 }
 
-/// Nothing when the dealer's entry, although signed by it, is bad: a complaint.
+/// Returns the shares in a dealer's signed entry. Returns nothing when the entry is bad, which
+/// leads to a complaint.
 std::optional<SharePair> Client::State::open_entry(std::uint32_t from,
                                                    const wire::ShareEntry& entry) const {
   SharePair pair;
@@ -220,7 +224,7 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
   for (std::size_t i = 0; i < dealers.size(); ++i)
     if (m4.entries[i].from != state.id_of(dealers[i]) || m4.entries[i].entry.to != state.self)
       return refused("M4", "the shares are not V's for this member in order");
-  // A wrong signature is the coordinator's doing, not the dealer's (section 2.6).
+  // The coordinator, and not the dealer, is responsible for a wrong signature (section 2.6).
   const auto unsigned_one = first_bad(dealers.size(), state.threads, [&](std::size_t i) {
     return verify_share_entry(state.key_of(dealers[i]), state.h, m4.entries[i].from,
                               m4.entries[i].entry);
@@ -230,7 +234,8 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
         "M4", "the share from " + name_of(m4.entries[*unsigned_one].from) + " is not signed by it");
   for (std::size_t i = 0; i < dealers.size(); ++i) {
     const wire::ShareEntry& entry = m4.entries[i].entry;
-    // With another key its share cannot open either: that is no fault of the share.
+    // With a differing pre-shared key the share cannot open either, so this is no complaint about
+    // the share.
     if (!state.escrow_fits(dealers[i], entry))
       state.other_keys.push_back(dealers[i]);
     else if (auto pair = state.open_entry(dealers[i], entry))
@@ -270,7 +275,8 @@ MaskJob Client::mask_job() {
                               key == state.preshared.end() ? no_key : key->second.masking,
                               state.context_with(other));
     SOTTO_CHECK(secret.ok(), "keys of low order were refused at M2");
-    // The lower cohort index adds, the other subtracts: the two cancel in the sum.
+    // The member with the lower cohort index adds the mask and the other one subtracts it, so that
+    // they cancel in the sum.
     job.seeds.push_back(
         {.kind = MaskSeed::Kind::kPair,
          .secret = std::move(secret).value(),
@@ -287,7 +293,7 @@ MaskedUpdate MaskJob::run(codec::RingUpdate update, unsigned threads) && {
   apply_masks(update.lanes, h, seeds, threads);  // in place: no plain word remains
   seeds.clear();
   Bytes packed = update.pack();
-  crypto::declassify(packed);  // masked: y may be seen by anybody
+  crypto::declassify(packed);  // y is masked and public
   const Bytes32 hash_y = hash_of_upload(h, id, lanes, packed);
   return {std::move(packed), hash_y};
 }

@@ -1,12 +1,13 @@
-// SECAGG1 at a participant, one object a round: makes its messages, checks everybody else's, never
-// decides about time, files or sockets. The caller (participant/protocol/session) keeps the order
-// of phases, writes the guard before a message leaves and keeps exact bytes for repetition.
-// Ephemeral secrets live in the arena and are wiped with the object. An Error from deal,
-// check_shares, open_shares or accept_u2 means: leave the round (nothing was uploaded). An Error
-// from endorse or unmask refuses that one message and changes nothing: what was released so far
-// stays all that is released. A phase's call is repeated only with the message that was accepted
-// (endorse, unmask: the same answer comes back); the caller answers other repetitions from its
-// cache. One thread, except MaskJob which is moved to a worker.
+// SECAGG1 at a participant. A Client is the state of one round: it makes the member's messages and
+// checks all others. It uses no clock, files or sockets. The caller (participant/protocol/session)
+// keeps the order of phases, writes the guard before a message is sent, and keeps the exact bytes
+// for repetition. Ephemeral secrets are in the arena and are wiped with the object.
+//
+// An Error from deal, check_shares, open_shares or accept_u2 means that the member has to leave the
+// round (nothing was uploaded). An Error from endorse or unmask refuses that one message and
+// changes nothing: no more is released than before. A phase's call is repeated only with the
+// message that was accepted (endorse and unmask then return the same answer); the caller answers
+// other repetitions from its cache. One thread, except MaskJob, which is moved to a worker.
 #pragma once
 
 #include <memory>
@@ -25,42 +26,42 @@
 
 namespace sotto::secagg {
 
-/// What the site insists on, whatever the header says.
+/// The requirements of the site, which hold whatever the header contains.
 struct LocalRules {
   Bytes32 roster_hash{};
   RunId run{};
   Bytes32 config_hash{};               // of the job the site agreed to
   std::uint32_t min_colluders = 1;     // C of the header must be at least this
-  std::uint32_t min_cohort = 3;        // of the policy: fewest members in a sum, so in a cohort too
+  std::uint32_t min_cohort = 3;        // of the policy: fewest members in a sum and a cohort
   std::uint32_t min_survivors = 0;     // of the round's encoding, beyond max(Q, C + 2)
-  std::vector<codec::LaneSpec> lanes;  // what this job and round must have for the header's n
+  std::vector<codec::LaneSpec> lanes;  // the lanes of this job and round for the header's n
   GraphRules graph;                    // of the job
-  std::optional<CohortDraw> draw;      // when the run has a genesis; else any cohort of the roster
-  RoundNumber last_round;  // greatest round of this run in the guard; the offer's must be greater
+  std::optional<CohortDraw> draw;      // with shared randomness; else any cohort of the roster
+  RoundNumber last_round;              // the guard's latest round of this run; the offer's is later
 };
 
-/// Verifies an offer against the coordinator's key, the roster and the rules. `roster` are all
+/// Verifies an offer against the coordinator's key, the roster and the rules. `roster` lists all
 /// participants, ascending. Returns the cohort in the order of its indexes. An Error names the
-/// first rule that is broken.
+/// first rule that the offer breaks.
 Result<Cohort> check_offer(const wire::Offer& offer, const crypto::VerifyKey& coordinator,
                            const std::vector<CohortMember>& roster, MemberId self,
                            const LocalRules& rules);
 
-/// Everything that masking needs, moved to a worker thread.
+/// A MaskJob is the input of masking, which is moved to a worker thread.
 struct MaskJob {
   Bytes32 h{};
   MemberId id{};
   std::vector<codec::LaneSpec> lanes;
   std::vector<MaskSeed> seeds;
 
-  /// Consumes the plain lanes; they are wiped.
+  /// Masks the update. Consumes the plain lanes; they are wiped.
   MaskedUpdate run(codec::RingUpdate update, unsigned threads) &&;
 };
 
 class Client {
  public:
-  /// `signing` outlives the client; of `preshared` only what the keys become in this round is kept.
-  /// Draws this round's ephemeral keys and seeds from `random`.
+  /// `signing` outlives the client. Of `preshared` the client keeps only the values that are
+  /// derived for this round. Draws this round's ephemeral keys and seeds from `random`.
   Client(const wire::RoundHeader& header, Cohort cohort, MemberId self,
          const crypto::SigningKey& signing, const PresharedKeys& preshared,
          const crypto::VerifyKey& coordinator, crypto::SecureRandom& random);
@@ -68,8 +69,8 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  /// Signatures are checked on so many threads (1 unless said); what comes out does not depend on
-  /// it.
+  /// Sets the number of threads on which signatures are checked; it is 1 at first. The results do
+  /// not depend on it.
   void use_threads(unsigned threads);
 
   [[nodiscard]] const Bytes32& h() const;
@@ -78,17 +79,18 @@ class Client {
   wire::Advertise advertise();                                                       // M1
   Result<wire::Shares> deal(const wire::KeyList& m2, crypto::SecureRandom& random);  // M2 -> M3
   Result<wire::ShareCheck> check_shares(const wire::ShareForward& m4);               // M4 -> M4A
-  /// M4B -> M4C, only when members complained: at most most_liars() shares (conflicts.h), once a
-  /// round. They are known to the members that complained, when these lie, or are worth nothing,
-  /// when this one does; so nothing of it is in the guard.
+  /// M4B -> M4C, only when members complained. Opens at most most_liars() shares (conflicts.h),
+  /// once in a round. The members that complained know these shares already when their complaints
+  /// are false; when the complaints are true, this member's shares protect nothing. So the guard
+  /// records nothing of it.
   Result<wire::Opening> open_shares(const wire::Complaints& m4b);
   Status accept_u2(const wire::Fix& m4u);  // M4U
-  /// After accept_u2: the seeds of this member's vector.
+  /// Returns, after accept_u2, the masking of this member's vector.
   MaskJob mask_job();
-  /// M5's head over what mask_job() made.
+  /// Returns the header of M5 over the result of mask_job().
   wire::UploadHeader upload_header(const Bytes32& hash_y);
 
-  /// M6 -> M7 and the dS that the guard must hold first.
+  /// M7, and the dS that the guard must contain before it is sent.
   struct Endorsement {
     Bytes32 d_u2{};
     Bytes32 d_s{};
@@ -96,9 +98,9 @@ class Client {
   };
 
   Result<Endorsement> endorse(const wire::Survivors& m6);
-  /// M8 -> M9: R1 to R4, then one kind of share a dealer.
+  /// M8 -> M9: checks R1 to R4, then reveals one kind of share for each dealer.
   Result<wire::UnmaskResponse> unmask(const wire::UnmaskRequest& m8);
-  /// M10's signature.
+  /// Returns whether M10 has the coordinator's signature.
   [[nodiscard]] bool accepts_result(const wire::RoundResult& m10) const;
 
  private:

@@ -1,5 +1,5 @@
-// A participant's part from the announced survivors on: what it endorses, and what it takes to get
-// a share out of it (docs/secure-aggregation.md, 2.7).
+// A participant's part from the announcement of the survivors on: the set that it endorses, and the
+// conditions under which it reveals shares (docs/secure-aggregation.md, 2.7).
 #include "common/base/parallel.h"
 #include "common/crypto/declassify.h"
 #include "common/secagg/client/client_state.h"
@@ -26,8 +26,8 @@ Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
     return refused("M6", "the coordinator's signature does not verify");
   if (m6.d_u2 != state.d_u2) return refused("M6", "it is about another U2");
   SOTTO_ASSIGN_OR_RETURN(auto s, state.read_set("M6", m6.s, &*state.u2));
-  // Survivors that this certificate leaves whole: everybody's secrets can be opened, and the honest
-  // ones stay connected (bound B of 2.4), so that no part of the sum comes out alone.
+  // Checks that all secrets can be opened with the survivors, and that the honest ones among them
+  // stay connected (bound B of 2.4), so that no part of the sum is revealed separately.
   if (const IndexSet lost = state.graph.short_of_holders(s); !lost.empty())
     return refused("M6", name_of(state.id_of(lost.front())) + " has fewer than t holders in S");
   if (!state.graph.windows_are_full(s))
@@ -43,7 +43,7 @@ Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
 
 // ---- M8 -> M9
 
-/// R2: Q distinct valid endorsements by witnesses.
+/// R2: the certificate has Q distinct valid endorsements by witnesses.
 Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
   IndexSet signers;
   for (const wire::Endorse& endorsement : m8.certificate) {
@@ -67,9 +67,10 @@ Status Client::State::check_certificate(const wire::UnmaskRequest& m8) const {
   return {};
 }
 
-/// R3: an honest member of S whose view of U2 differs left other masks out; its seed stays sealed.
+/// R3: every upload header is over the same U2. An honest member of S with another U2 left other
+/// masks out, and its seed must not be opened.
 Status Client::State::check_upload_headers(const wire::UnmaskRequest& m8) const {
-  const IndexSet dealers = intersection(holders, *s);  // whose seed this member can help to open
+  const IndexSet dealers = intersection(holders, *s);  // whose seed has a share here
   if (m8.headers.size() != dealers.size())
     return refused("M8", "not one upload header for every member of S whose share it holds");
   for (std::size_t i = 0; i < dealers.size(); ++i) {
@@ -93,7 +94,8 @@ Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
     return refused("M8", "this member has not endorsed that S");
   SOTTO_TRY(state.check_certificate(m8));
   SOTTO_TRY(state.check_upload_headers(m8));
-  // R4: one answer a round. R1 holds it to the endorsed S; it is never made a second time.
+  // R4: there is one answer in a round. By R1 it is about the endorsed S; a repetition returns the
+  // same message.
   if (state.response) return *state.response;
 
   wire::UnmaskResponse m9{
@@ -105,10 +107,10 @@ Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
         {state.id_of(dealer), kind, to_bytes32(share_of(state.held.at(dealer), kind))});
   }
   for (const auto& revealed : m9.shares)
-    crypto::declassify(revealed.share);  // the certificate entitles everybody to it
+    crypto::declassify(revealed.share);  // the certificate makes it public
   sign_unmask_response(*state.signing, state.h, m9);
   state.response = m9;
-  state.held.clear();  // the other kind is of no use from here on
+  state.held.clear();  // the other kind of share is not used any more
   return m9;
 }
 

@@ -1,5 +1,5 @@
-// A participant's part in what becomes of complaints (docs/secure-aggregation.md, "Bad shares"): it
-// opens shares that it dealt, and takes shares that were opened to it.
+// A participant's part in settling complaints (docs/secure-aggregation.md, "Bad shares"): it opens
+// shares that it dealt, and takes shares that were opened to it.
 #include "common/base/parallel.h"
 #include "common/crypto/declassify.h"
 #include "common/secagg/client/client_state.h"
@@ -13,9 +13,11 @@ constexpr std::size_t kShareBytes = 32;
 
 // ---- M4B -> M4C
 
-/// Each is signed by a holder of this member's shares, in this round, and names this member.
+/// Checks that each complaint is signed by a holder of this member's shares, in this round, and
+/// names this member.
 Status Client::State::check_complaints(const wire::Complaints& m4b) const {
-  // An honest dealer is accused by liars alone: whoever asks for more is after its secrets.
+  // Only false complaints name an honest dealer, so a request for more shares than most_liars() is
+  // an attempt to obtain its secrets.
   if (m4b.checks.size() > most_liars(header))
     return refused("M4B", "it asks for " + std::to_string(m4b.checks.size()) +
                               " of this member's shares, at most " +
@@ -54,7 +56,7 @@ Result<wire::Opening> Client::open_shares(const wire::Complaints& m4b) {
     const auto shares = holder->second.expose();
     std::ranges::copy(shares.first<kShareBytes>(), opened.b.begin());
     std::ranges::copy(shares.last<kShareBytes>(), opened.r.begin());
-    crypto::declassify(opened.b);  // the holder that complained has them, or should have
+    crypto::declassify(opened.b);  // the holder that complained has or should have them
     crypto::declassify(opened.r);
     m4c.shares.push_back(opened);
   }
@@ -65,7 +67,8 @@ Result<wire::Opening> Client::open_shares(const wire::Complaints& m4b) {
 
 // ---- M4U
 
-/// The shares in M4U, by dealer: exactly those of dealers in U2 that this member complained about.
+/// Returns the shares in M4U, by dealer. They must be exactly those of dealers in U2 about which
+/// this member complained.
 Result<std::map<std::uint32_t, SharePair>> Client::State::opened_to_me(const wire::Fix& m4u,
                                                                        const IndexSet& set) const {
   std::map<std::uint32_t, SharePair> out;
@@ -93,7 +96,7 @@ Status Client::accept_u2(const wire::Fix& m4u) {
   SOTTO_CHECK(state.v && !state.u2, "M4U is accepted once, after M4");
   if (!verify_fix(state.coordinator, state.h, m4u))
     return refused("M4U", "the coordinator's signature does not verify");
-  IndexSet good;  // masks with the others would not cancel
+  IndexSet good;  // masks with dealers that have a differing key would not cancel
   std::ranges::set_difference(*state.v, state.other_keys, std::back_inserter(good));
   SOTTO_ASSIGN_OR_RETURN(auto u2, state.read_set("M4U", m4u.u2, &good));
   SOTTO_ASSIGN_OR_RETURN(auto opened, state.opened_to_me(m4u, u2));

@@ -1,5 +1,5 @@
-// Inside of secagg::Client, shared by client.cc (to the upload), client_settle.cc (complaints) and
-// client_certificate.cc (from the survivors on). Not for anybody else.
+// The state of secagg::Client. It is private to client.cc (up to the upload), client_settle.cc
+// (complaints) and client_certificate.cc (from the survivors on).
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,8 @@
 
 namespace sotto::secagg {
 
-/// What one dealer gave this member: plaintext of a share entry, share_b || share_r.
+/// The two shares that one dealer gave this member, as in the plaintext of a share entry: share_b
+/// || share_r.
 using SharePair = crypto::Secret64;
 
 inline std::span<const std::uint8_t, 32> share_of(const SharePair& pair, wire::ShareKind kind) {
@@ -27,7 +28,7 @@ inline crypto::AgreementKey fresh_agreement_key(crypto::SecureRandom& random) {
   return crypto::AgreementKey(crypto::Secret32::random(random));
 }
 
-/// Of a dealer's entry for this member.
+/// The commitments in a dealer's entry for this member.
 struct Commitments {
   Bytes32 b{}, r{};
 
@@ -80,8 +81,8 @@ struct Client::State {
   MemberId self;
   std::uint32_t me;  // cohort index
   MaskGraph graph;
-  IndexSet neighbours;  // who exchange keys and masks with this member
-  IndexSet holders;     // who have a share of this member's secrets; it has one of theirs
+  IndexSet neighbours;  // members that exchange keys and masks with this one
+  IndexSet holders;     // members with a share of this one's secrets, and it of theirs
   const crypto::SigningKey* signing;
   crypto::VerifyKey coordinator;
   Bytes32 h;
@@ -89,16 +90,16 @@ struct Client::State {
 
   crypto::Secret32 b, r;
   crypto::AgreementKey enc_key, mask_key;
-  // By cohort index, and only for those that this member has to do with: a simulation holds
-  // thousands of clients.
-  std::map<std::uint32_t, wire::Advertise> m1s;  // own, after M2 those of neighbours
-  std::map<std::uint32_t, crypto::Secret32> ze;  // of neighbours, M2 to M4: seals shares both ways
-  std::map<std::uint32_t, SharePair> held;       // by dealer: good shares after M4, own from M2
-  std::map<std::uint32_t, SharePair> dealt;      // by holder: what it may have to open, M2 to M4U
+  // By cohort index, and only for members that exchange messages with this one, because a
+  // simulation holds thousands of clients.
+  std::map<std::uint32_t, wire::Advertise> m1s;  // this member's; after M2 those of neighbours
+  std::map<std::uint32_t, crypto::Secret32> ze;  // of neighbours, M2 to M4: seal shares both ways
+  std::map<std::uint32_t, SharePair> held;       // by dealer: good shares after M4, its own from M2
+  std::map<std::uint32_t, SharePair> dealt;      // by holder: shares it may have to open, M2 to M4U
   std::map<std::uint32_t, RoundPreshared> preshared;  // with neighbours that share a key
-  /// Dealers whose share was bad, and what each of them had committed to.
+  /// The dealers whose share was bad, with the commitments of each.
   std::map<std::uint32_t, Commitments> complaints;
-  IndexSet other_keys;  // dealers whose pre-shared key is another one
+  IndexSet other_keys;  // dealers whose pre-shared key differs
   std::optional<IndexSet> u1, v, u2, s;
   Bytes32 d_v{}, d_u2{}, d_s{};
   bool upload_signed = false;
@@ -123,7 +124,7 @@ struct Client::State {
                                             crypto::SecureRandom& random) const;
   [[nodiscard]] std::optional<SharePair> open_entry(std::uint32_t from,
                                                     const wire::ShareEntry& entry) const;
-  /// Both shares of a pair are what the dealer committed to.
+  /// Returns whether both shares of a pair are what the dealer committed to.
   [[nodiscard]] bool fits(std::uint32_t dealer, const SharePair& pair,
                           const Commitments& committed) const;
   [[nodiscard]] Status check_complaints(const wire::Complaints& m4b) const;

@@ -1,5 +1,5 @@
-// What a participant insists on before it answers M0 (docs/secure-aggregation.md, "Round header"):
-// the coordinator proposes, it does not choose.
+// The checks of a participant before it answers M0 (docs/secure-aggregation.md, "Round header").
+// The coordinator chooses none of the parameters that they cover.
 #include <algorithm>
 #include <string>
 
@@ -27,7 +27,8 @@ std::string number(std::uint64_t value) {
   return std::to_string(value);
 }
 
-/// In the order of its indexes: by id, or on the ring that this site draws itself.
+/// Returns the cohort in the order of its indexes: by id, or on the ring that this site draws
+/// itself.
 Result<Cohort> cohort_of(const wire::Offer& offer, const std::vector<CohortMember>& roster,
                          const LocalRules& rules) {
   auto ranks = wire::from_bitmap(static_cast<std::uint32_t>(roster.size()), offer.cohort);
@@ -55,8 +56,8 @@ Status check_identity(const wire::RoundHeader& header, const Cohort& cohort, Mem
   });
 }
 
-/// The parameters follow from (n, C) and the policy; a header that says otherwise is refused, also
-/// when it asks for more.
+/// Checks the parameters, which follow from (n, C) and the policy. A header with other values is
+/// refused, also when they are stricter; s_min alone may be larger.
 Status check_parameters(const wire::RoundHeader& header, const LocalRules& rules) {
   const std::uint32_t min_colluders =
       rules.draw ? colluders_in_round(*rules.draw, rules.min_colluders) : rules.min_colluders;
@@ -91,7 +92,7 @@ Status check_parameters(const wire::RoundHeader& header, const LocalRules& rules
   });
 }
 
-/// The coordinator does not choose who is in a drawn round.
+/// Checks the members of a drawn round, which the coordinator does not choose.
 Status check_draw(const wire::RoundHeader& header, const Cohort& cohort, const LocalRules& rules) {
   if (!rules.draw)
     return first_broken({{header.graph == wire::Graph::kComplete,

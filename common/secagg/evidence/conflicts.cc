@@ -7,11 +7,11 @@
 namespace sotto::secagg {
 namespace {
 
-/// Of a member in the pairs that are still there.
+/// A member's position in the pairs that remain.
 struct Standing {
   std::size_t pairs = 0;
-  std::size_t complained = 0;  // in so many of them
-  bool due = false;            // in one of them it did not leave the last time
+  std::size_t complained = 0;  // pairs about which it complained
+  bool due = false;            // it stayed in one of them the last time, or there was none
 };
 
 class Settling {
@@ -28,7 +28,7 @@ class Settling {
       standing_[member] = standing(member);
   }
 
-  /// Who has the greatest rank leaves, until no pair is there.
+  /// Removes the member with the greatest rank until no pair remains.
   template <class Rank>
   KeysSettled run(const Rank& rank) && {
     while (!standing_.empty()) {
@@ -68,8 +68,8 @@ class Settling {
 
   const std::vector<IndexSet>* complaints_;
   const KeyRules* rules_;
-  std::map<std::uint32_t, std::set<std::uint32_t>> others_;  // with another key, still there
-  std::map<std::uint32_t, Standing> standing_;               // of those who have any
+  std::map<std::uint32_t, std::set<std::uint32_t>> others_;  // differing keys that remain
+  std::map<std::uint32_t, Standing> standing_;               // of members in such a pair
   KeysSettled out_;
 };
 

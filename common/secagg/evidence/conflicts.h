@@ -1,7 +1,7 @@
-// What becomes of complaints about shares and about pre-shared keys (docs/secure-aggregation.md,
-// "Bad shares"). A complaint about a share is answered by its dealer, which opens that one share. A
-// pair whose pre-shared keys differ cannot mask against each other, so one of the two leaves, and
-// the two take turns.
+// The outcome of complaints about shares and about pre-shared keys (docs/secure-aggregation.md,
+// "Bad shares"). A complaint about a share is answered by its dealer, which opens that one share.
+// Two members whose pre-shared keys differ cannot mask against each other, so one of the two
+// leaves, in turns.
 #pragma once
 
 #include <cstdint>
@@ -16,35 +16,37 @@ namespace sotto::secagg {
 
 enum class ConflictEnd : std::uint8_t {
   // The holder complained about its share of the dealer's secrets.
-  kOpened,    // the dealer opened it, and it is the one that it committed to: both stay
-  kWrong,     // the dealer opened another one than it committed to: it is convicted and leaves
+  kOpened,    // the dealer opened the share that it committed to: both stay
+  kWrong,     // the dealer opened another one: it is convicted and leaves
   kUnopened,  // the dealer did not open it in time and leaves
-  kTooMany,   // more members complained about the dealer than can lie: it leaves and opens nothing
-  // The holder says that its pre-shared key with the dealer is another one.
+  kTooMany,   // more complaints than can be false: the dealer leaves and opens nothing
+  // The holder reports that its pre-shared key with the dealer differs.
   kHolderLeft,
   kDealerLeft,
   kUndecided,  // one of the two left for another reason
-  // The same where the two did not both deal with a key: who alone did leaves, and where neither
-  // did the holder.
+  // The holder reports the same, and at most one of the two dealt with a key. The one that did
+  // leaves; where neither did, the holder leaves.
   kHolderAlone,
   kDealerAlone
 };
 
 struct Conflict {
-  MemberId holder{};  // complained
-  MemberId dealer{};  // about
+  MemberId holder{};  // that complained
+  MemberId dealer{};  // about which it complained
   ConflictEnd end{};
   auto operator<=>(const Conflict&) const = default;
 };
 
-/// "A complained about B's share; B opened it and both stay": for logs and status.
+/// Returns a sentence for logs and status: "A complained about B's share; B opened it and both
+/// stay".
 std::string sentence(ConflictEnd end, const std::string& holder, const std::string& dealer);
 
-/// Of the holders of one dealer's shares at most so many lie: C of them collude, and fewer than t
-/// have a share of one honest dealer (on a ring by bound A of 2.4).
+/// Returns how many holders of one dealer's shares can make false complaints: C members collude,
+/// and fewer than t of them hold a share of one honest dealer (on a ring by bound A of 2.4).
 std::uint32_t most_liars(const wire::RoundHeader& header);
 
-/// Two members with different pre-shared keys, the lower first, and who of them left because of it.
+/// For each two members with different pre-shared keys, the lower first: which of them left because
+/// of it.
 template <class Member>
 using WhoLeft = std::map<std::pair<Member, Member>, Member>;
 
@@ -54,21 +56,22 @@ std::pair<Member, Member> pair_of(Member one, Member other) {
 }
 
 struct KeyRules {
-  WhoLeft<std::uint32_t> earlier;  // the last time that a pair decided who leaves
+  WhoLeft<std::uint32_t> earlier;  // who left the last time, by pair
   std::uint32_t most_liars = 0;    // of most_liars()
-  std::size_t least = 0;           // fewest members that the round goes on with
+  std::size_t least = 0;           // fewest members with which the round can continue
 };
 
 struct KeysSettled {
-  IndexSet members;             // that stay
-  WhoLeft<std::uint32_t> left;  // pairs that decided who leaves
+  IndexSet members;             // members that stay
+  WhoLeft<std::uint32_t> left;  // by pair: the member whose turn it was
 };
 
-/// `complaints[i]`: members whose pre-shared key with i is another one, as i says. Members leave
-/// until no such pair is left: who has more than `most_liars` of them, then who stayed in that pair
-/// the last time, then who has more of them, then who complained, then the higher index. A pair
-/// never decides twice running against the same one of the two. When too few would stay, those with
-/// most pairs leave first, whoever's turn it is.
+/// Decides which members leave because pre-shared keys differ. `complaints[i]` are the members
+/// whose pre-shared key with i differs, as i reports. Members leave until no such pair is left.
+/// Members with more than `most_liars` such pairs leave first. The next criteria, in this order,
+/// are: to have stayed in such a pair the last time, more pairs, more complaints of one's own, the
+/// higher index. A pair never decides against the same member twice in succession. When fewer than
+/// `least` would stay, the members with most pairs leave first, whatever the turns.
 KeysSettled settle_keys(const IndexSet& members, const std::vector<IndexSet>& complaints,
                         const KeyRules& rules);
 

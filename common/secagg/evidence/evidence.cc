@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kMagic = "SOTTO EVIDENCE 1";
 constexpr std::uint32_t kMaxMessages = 1U << 15;
 
-/// The round as its messages are checked: h, t and who signs with which key.
+/// What is needed to check the messages of a round: h, t, and the keys of the signers.
 struct Book {
   Bytes32 h{};
   std::size_t t = 0;
@@ -37,7 +37,7 @@ MemberId author(const M& m) {
     return kCoordinatorId;
 }
 
-// ---- is it signed by its author, and in the one form that evidence has
+// ---- Signatures, and the one form of each message in evidence
 
 template <class M, class Verify>
 bool by_member(const Book& book, const M& m, const Verify& verify) {
@@ -95,14 +95,15 @@ bool is_signed(const Book& book, const wire::Survivors& m) {
   return verify_survivors(book.coordinator, book.h, m);
 }
 
-/// An UnmaskRequest with one endorsement alone stands for that endorsement and what it is of.
+/// An UnmaskRequest with a single endorsement represents that endorsement and the S that it
+/// endorses.
 bool is_signed(const Book& book, const wire::UnmaskRequest& m) {
   if (m.certificate.size() != 1 || !m.headers.empty()) return false;
   const crypto::VerifyKey* key = book.key(m.certificate[0].id);
   return key != nullptr && verify_endorse(*key, book.h, m.d_u2, m.d_s, m.certificate[0]);
 }
 
-// ---- does it say something else
+// ---- Differences between two messages
 
 template <class M>
 bool differ(M a, M b) {
@@ -114,7 +115,7 @@ bool differ(const wire::Shares& a, const wire::Shares& b) {
   return a.entries[0].to == b.entries[0].to && differ(a.entries[0], b.entries[0]);
 }
 
-/// Longer deadlines may be offered again; another header may not.
+/// The coordinator may offer a round again with other deadlines, but not with another header.
 bool differ(const wire::Offer& a, const wire::Offer& b) {
   return a.header.run == b.header.run && a.header.round == b.header.round &&
          !(a.header == b.header);
@@ -124,7 +125,7 @@ bool differ(const wire::UnmaskRequest& a, const wire::UnmaskRequest& b) {
   return a.d_u2 != b.d_u2 || a.d_s != b.d_s;
 }
 
-// ---- the kinds
+// ---- Kinds of evidence
 
 Error flawed(const char* why) {
   return Error{std::string("the evidence proves nothing: ") + why};
@@ -181,7 +182,8 @@ Result<Finding> endorsed_and_burned(const Book& book, const Evidence& e) {
   return Finding{vote->id, "BurnVote: from a member that endorsed survivors of this round"};
 }
 
-/// The share that `m9` reveals of this entry's dealer, when both are signed and belong together.
+/// Returns the share that `m9` reveals of this entry's dealer, when both are signed and belong
+/// together, and null otherwise.
 const wire::RevealedShare* share_of_entry(const Book& book, const wire::Message& m3,
                                           const wire::Message& m9) {
   const auto* dealt = std::get_if<wire::Shares>(&m3);
@@ -231,7 +233,8 @@ struct OpenedSecret {
   crypto::Secret32 secret;
 };
 
-/// What t holders revealed of a dealer's secret: for each the entry of M3 and the M9 that fits it.
+/// Returns the secret of a dealer from the shares that t holders revealed: for each the entry of M3
+/// and the M9 that fits it.
 Result<OpenedSecret> opened(const Book& book, MemberId dealer,
                             std::span<const wire::Message> entries_and_answers) {
   std::vector<std::uint32_t> points;
@@ -287,7 +290,7 @@ Result<Finding> closed_escrow(const Book& book, const Evidence& e) {
                              " is not the pre-shared value that it committed to"};
 }
 
-/// The cohort with the roster's keys, in the order of its indexes.
+/// Returns the cohort with the roster's keys, in the order of its indexes.
 Result<Cohort> cohort_of(const Evidence& e, const EvidenceRoster& roster) {
   std::vector<MemberId> sorted = e.cohort;
   std::ranges::sort(sorted);
@@ -334,7 +337,7 @@ Result<Finding> check_evidence(const Evidence& e, const EvidenceRoster& roster) 
   return flawed("its kind is unknown");
 }
 
-// ---- bytes
+// ---- Encoding
 
 Bytes encode_evidence(const Evidence& e) {
   ByteWriter out;
@@ -377,11 +380,12 @@ Result<Evidence> parse_evidence(BytesView bytes) {
   return e;
 }
 
-// ---- from what was seen
+// ---- Evidence from received messages
 
 namespace {
 
-/// Without what is beside the signature: M2, M4 and M4U carry what other members said.
+/// Returns the message without the fields that its signature does not cover: in M2, M4 and M4U they
+/// contain messages of other members.
 wire::Message bare(wire::Message message) {
   if (auto* m2 = std::get_if<wire::KeyList>(&message)) m2->advertisements.clear();
   if (auto* m4 = std::get_if<wire::ShareForward>(&message)) m4->entries.clear();

@@ -16,7 +16,7 @@ Bytes32 round_seed(const Genesis& genesis, RoundNumber round) {
   return crypto::hash("SA1 rnd", {genesis.value, number.view()});
 }
 
-/// A member's place in a draw: smaller ones come first, compared byte by byte.
+/// Returns a member's rank value in a draw. Smaller values come first, compared byte by byte.
 Bytes32 lot(std::string_view label, const Bytes32& seed, MemberId id) {
   ByteWriter who;
   who.u32(raw(id));

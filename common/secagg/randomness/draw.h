@@ -1,6 +1,6 @@
-// What a run's genesis decides in each round: who takes part, and where everybody stands on the
-// ring (docs/secure-aggregation.md, 2.1). Nobody chose the genesis, and every participant draws for
-// itself.
+// The draws of a round from a run's shared randomness (Genesis): who takes part, and the order on
+// the ring (docs/secure-aggregation.md, 2.1). No party chose the shared randomness, and every
+// participant computes the draw itself.
 #pragma once
 
 #include <cstdint>
@@ -11,37 +11,39 @@
 
 namespace sotto::secagg {
 
-/// Fixed once, before the first round of a run.
+/// The shared randomness of a run. It is fixed once, before the first round.
 struct Genesis {
   Bytes32 value{};
-  std::vector<MemberId> members;  // who made it, ascending: nobody else is ever drawn
+  std::vector<MemberId> members;  // who contributed, ascending: only they are ever drawn
 
   bool operator==(const Genesis&) const = default;
 };
 
-/// How a run's rounds are drawn.
+/// The parameters by which the cohorts of a run are drawn.
 struct CohortDraw {
   Genesis genesis;
-  std::uint32_t cohort_size = 0;  // members of a round; 0: everybody who made the genesis
+  std::uint32_t cohort_size = 0;  // members of a round; 0: all genesis.members
 
   [[nodiscard]] bool samples() const {
     return cohort_size > 0 && cohort_size < genesis.members.size();
   }
 };
 
-/// Attempts at one round that a participant joins in a run with a genesis. The coordinator knows
-/// all rings beforehand and could otherwise wait for a bad one among the 65,536 of a round.
+/// The largest number of attempts at one round that a participant joins in a run with shared
+/// randomness. The coordinator can compute all rings beforehand and could otherwise wait for an
+/// unfavourable one among the 65,536 of a round.
 inline constexpr std::uint32_t kMaxDrawnAttempts = 64;
 
-/// The round's cohort, ascending.
+/// Returns the round's cohort, ascending.
 std::vector<MemberId> drawn_cohort(const CohortDraw& draw, RoundNumber round);
 
-/// The cohort in its order on the round's ring.
+/// Returns the cohort in its order on the round's ring.
 std::vector<CohortMember> ring_order(const Genesis& genesis, RoundNumber round,
                                      std::vector<CohortMember> cohort);
 
-/// C of a round's header when C members of the roster collude: all of them may be in the cohort
-/// when it is everybody; of a sample there are more only with probability 2^-(sigma + 2).
+/// Returns the C of a round's header when C members of the roster collude. All of them may be in
+/// the cohort when every member takes part; a sample contains more than the result only with
+/// probability 2^-(sigma + 2).
 std::uint32_t colluders_in_round(const CohortDraw& draw, std::uint32_t C,
                                  const GraphSecurity& security = {});
 

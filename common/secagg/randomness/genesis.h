@@ -1,7 +1,8 @@
-// The genesis of a run: 32 bytes that nobody chose (docs/secure-aggregation.md, 2.1). Members
-// commit to random numbers, hear who committed, and reveal; one honest one among them makes the
-// result unpredictable to all who committed before. Here are the checks and a member's half;
-// coordinator/protocol/genesis drives it. No files: the caller makes durable what it is told to.
+// The shared randomness of a run (Genesis): 32 bytes that no party chose
+// (docs/secure-aggregation.md, 2.1). Members commit to random numbers, receive the list of
+// commitments, and reveal. One honest member among them makes the result unpredictable to all who
+// committed before. This file has the checks and a member's part; coordinator/protocol/genesis runs
+// the exchange. No files: the caller makes durable what the functions ask for.
 #pragma once
 
 #include <cstdint>
@@ -17,38 +18,39 @@
 
 namespace sotto::secagg {
 
-/// Lists that a member reveals for in one run in which `colluders` of its members may collude:
-/// max(17, C + 1). Each list that comes to nothing lets the coordinator choose between one genesis
-/// more, so they are counted; C members that commit and are then silent, one after the other, make
-/// C of them come to nothing, so with fewer they would end every run. What it costs is said in the
-/// document.
+/// Returns the number of lists for which a member reveals in one run in which `colluders` of its
+/// members may collude: max(17, C + 1). The lists are counted because each list that gives no
+/// result lets the coordinator choose between one value more. C members that commit and do not
+/// reveal, one after the other, can spoil C lists, so with a smaller number they would end every
+/// run. The document states the cost.
 std::uint32_t most_reveals(std::uint32_t colluders);
 
-/// And in all its runs of any 30 days together: max(1024, 4 (C + 1)). Runs are free for the
-/// coordinator to begin.
+/// Returns the number for all runs of a member in any 30 days together: max(1024, 4 (C + 1)). It
+/// exists because the coordinator may begin as many runs as it likes.
 std::uint32_t most_reveals_a_month(std::uint32_t colluders);
 
-/// What everybody in a run knows beforehand.
+/// The values that every party of a run knows beforehand.
 struct GenesisContext {
   RunId run{};
   Bytes32 roster_hash{};
   std::vector<CohortMember> roster;  // all participants, ascending
   crypto::VerifyKey coordinator{};
-  std::uint32_t min_members = 3;  // fewer make no genesis
-  std::uint32_t colluders = 1;    // the job's C: how many may commit and be silent
+  std::uint32_t min_members = 3;  // fewest members that contribute
+  std::uint32_t colluders = 1;    // the job's C: members that may commit and not reveal
 };
 
-/// c = H("SA1 gen", run || id || r).
+/// Returns c = H("SA1 gen", run || id || r).
 Bytes32 genesis_commitment(const RunId& run, MemberId id, std::span<const std::uint8_t, 32> r);
-/// H("SA1 genl", run || roster hash || u32 count || id and commitment of each, ascending).
+/// Returns H("SA1 genl", run || roster hash || u32 count || id and commitment of each, ascending).
 Bytes32 genesis_digest(const RunId& run, const Bytes32& roster_hash,
                        const std::vector<wire::GenesisEntry>& entries);
 
-/// All of it: ids of the roster, ascending, enough of them; every commitment and reveal signed, all
-/// reveals over the digest of this very list, each opening its commitment.
+/// Checks the whole proof: the ids are in the roster, ascending and enough; every commitment and
+/// reveal is signed; all reveals are over the digest of this list, and each opens its commitment.
+/// Returns the shared randomness.
 Result<Genesis> check_genesis(const GenesisContext& context, const wire::GenesisProof& proof);
 
-/// Of one run, from the member's durable record.
+/// What a member's durable record contains about one run.
 struct GenesisMemory {
   std::uint32_t reveals = 0;
   std::optional<Genesis> genesis;
@@ -56,16 +58,16 @@ struct GenesisMemory {
 
 class GenesisMember {
  public:
-  /// `signing` and `random` outlive it.
+  /// `signing` and `random` outlive the object.
   GenesisMember(GenesisContext context, MemberId self, const crypto::SigningKey& signing,
                 crypto::SecureRandom& random, GenesisMemory memory);
 
-  /// G1: the same for the same attempt, a fresh one for another. An Error when the run has a
-  /// genesis or this member has revealed often enough.
+  /// Returns G1: the same for the same attempt, a new one for another attempt. Errors: the run has
+  /// shared randomness already, or this member has revealed most_reveals() times.
   Result<wire::GenesisCommit> commit(const wire::GenesisCall& call);
 
-  /// G2 -> G3, once a commitment. Before a first answer to this list leaves, the caller makes
-  /// durable that this run has one reveal more.
+  /// Answers G2 with G3, for one list per commitment. Before the first answer to a list is sent,
+  /// the caller makes durable that this run has one more reveal.
   struct Reveal {
     wire::GenesisReveal message;
     bool first = false;  // not a repetition
@@ -73,8 +75,8 @@ class GenesisMember {
 
   Result<Reveal> reveal(const wire::GenesisList& list);
 
-  /// G4. The genesis, when it is sound and this member is in it; the caller makes it durable before
-  /// it is used. A second one is an Error.
+  /// Takes G4 and returns the shared randomness when the proof is sound and this member is in it.
+  /// The caller makes it durable before it is used. Error: another one was accepted before.
   Result<Genesis> accept(const wire::GenesisProof& proof);
 
   [[nodiscard]] const std::optional<Genesis>& genesis() const { return memory_.genesis; }

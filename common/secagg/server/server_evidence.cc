@@ -13,7 +13,7 @@ EvidenceRoster Server::State::evidence_roster() const {
   return roster;
 }
 
-/// The certificate's form of one member's endorsement.
+/// Returns one member's endorsement in the form of a certificate.
 wire::UnmaskRequest Server::State::as_certificate(const wire::Endorse& m7) const {
   return {.certificate = {m7}, .d_u2 = d_u2, .d_s = d_s, .headers = {}};
 }
@@ -44,7 +44,7 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
     against(state.as_certificate(*sent.m7));
   if (const auto* m9 = std::get_if<wire::UnmaskResponse>(&rejected); m9 != nullptr && sent.m9) {
     against(*sent.m9);
-    // An answer that was taken is well formed, whatever its shares are.
+    // An accepted answer is well formed, even where its shares do not fit.
     const auto wrong = std::ranges::find_if(
         sent.m9->shares, [&](const auto& share) { return !state.fits(share, *from); });
     if (*m9 == *sent.m9 && wrong != m9->shares.end())
@@ -61,8 +61,8 @@ std::vector<Evidence> Server::evidence_against_voter(const wire::BurnVote& vote,
                         state.as_certificate(m7), vote);
 }
 
-/// `first`, then what the first t holders revealed of a dealer's secret, beside its entries for
-/// them.
+/// Returns evidence of `first`, followed by the dealer's entry and the revealed share of each of
+/// the first t holders of a dealer's secret.
 Evidence Server::State::evidence_of_shares(EvidenceKind kind, std::uint32_t dealer,
                                            std::vector<wire::Message> first) const {
   Evidence e{.kind = kind, .header = header, .cohort = cohort.ids(), .messages = std::move(first)};
@@ -73,8 +73,8 @@ Evidence Server::State::evidence_of_shares(EvidenceKind kind, std::uint32_t deal
   return e;
 }
 
-/// A survivor for whom a dealer that is gone put something else in escrow than it committed to; its
-/// shares give r.
+/// Returns a survivor for which a dropped-out dealer put another value in escrow than it committed
+/// to. The shares of the dealer's secret give r. Returns nothing when every escrow opens.
 std::optional<std::uint32_t> Server::State::closed_escrow(std::uint32_t dealer) const {
   const auto reconstructor = crypto::Reconstructor::create(first_points(dealer));
   SOTTO_CHECK(reconstructor.ok(), "holders are distinct");

@@ -1,4 +1,4 @@
-// Unmasking: what members answer to the certificate, and the seeds that it opens.
+// Unmasking: the members' answers to the certificate, and the seeds that their shares open.
 #include <map>
 #include <span>
 #include <thread>
@@ -26,8 +26,8 @@ Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum) {
   return hasher.finish();
 }
 
-/// What is wrong with the answer as a whole; null when nothing is. A list with a share of the wrong
-/// kind is refused whole: it could complete both kinds for one dealer.
+/// Returns what is wrong with the answer as a whole, or null. A list with a share of the wrong kind
+/// is refused as a whole, because it could complete both kinds for one dealer.
 const char* Server::State::flaw(const wire::UnmaskResponse& m9, std::uint32_t from) const {
   if (m9.d_u2 != d_u2 || m9.d_s != d_s) return "M9: another U2 or S";
   std::optional<std::uint32_t> previous;
@@ -96,8 +96,9 @@ Status Server::State::add_self_mask(std::uint32_t dealer, const crypto::Secret32
   return {};
 }
 
-/// The masks between a dropped dealer and each survivor stand in the sum once, with the survivor's
-/// sign: added when its index is the lower one. They are taken off with the opposite sign.
+/// Adds the seeds of the masks between a dropped-out dealer and each survivor. Each mask is in the
+/// sum once, with the survivor's sign: added when the survivor's index is the lower one. It is
+/// removed with the opposite sign.
 Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Secret32& r,
                                          std::vector<MaskSeed>& seeds) const {
   const MemberId id = cohort.at(dealer).id;
@@ -142,7 +143,8 @@ std::vector<Bytes32> Server::State::first_shares(std::uint32_t dealer) const {
   return values;
 }
 
-/// Of these dealers, in order; Lagrange coefficients once for each set of responders.
+/// Returns the seeds of these dealers, in order. The Lagrange coefficients are computed once for
+/// each set of responders.
 Result<std::vector<MaskSeed>> Server::State::seeds_of(
     std::span<const std::uint32_t> dealers) const {
   std::map<std::vector<std::uint32_t>, crypto::Reconstructor> reconstructors;  // by points
@@ -152,7 +154,8 @@ Result<std::vector<MaskSeed>> Server::State::seeds_of(
     auto at = reconstructors.find(points);
     if (at == reconstructors.end()) {
       SOTTO_ASSIGN_OR_RETURN(auto made, crypto::Reconstructor::create(points));
-      // On a ring every dealer has other holders: keeping them would help nobody.
+      // On a ring each dealer has other holders, so that stored coefficients would not be used
+      // again.
       if (header.graph == wire::Graph::kCirculant) reconstructors.clear();
       at = reconstructors.emplace(points, std::move(made)).first;
     }
@@ -165,7 +168,7 @@ Result<std::vector<MaskSeed>> Server::State::seeds_of(
 
 Result<SumJob> Server::open() const {
   SOTTO_CHECK(can_open(), "every secret has t shares");
-  constexpr std::size_t kLeast = 8;  // dealers that are worth a thread
+  constexpr std::size_t kLeast = 8;  // fewest dealers for which a thread is used
   const std::span<const std::uint32_t> dealers = u2();
   const std::size_t parts = std::clamp<std::size_t>(dealers.size() / kLeast, 1, state_->threads);
   std::vector<std::optional<Result<std::vector<MaskSeed>>>> opened(parts);

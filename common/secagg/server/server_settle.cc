@@ -77,7 +77,7 @@ wire::Complaints Server::complaints_about(MemberId dealer) const {
   return m4b;
 }
 
-/// What is wrong with the answer as a whole; null when nothing is.
+/// Returns what is wrong with the answer as a whole, or null.
 const char* Server::State::flaw(const wire::Opening& m4c, std::uint32_t from) const {
   if (m4c.d_v != d_v) return "M4C: another V";
   const IndexSet holders_asked_for = accusers(from);
@@ -135,7 +135,8 @@ void Server::State::note(std::uint32_t holder, std::uint32_t dealer, ConflictEnd
   conflicts.push_back({cohort.at(holder).id, cohort.at(dealer).id, end});
 }
 
-/// Dealers leave that are accused and did not open what they had committed to.
+/// Removes the dealers about which members complained and which did not open what they had
+/// committed to.
 void Server::State::settle_shares(IndexSet& members) {
   for (std::uint32_t dealer : *v) {
     const IndexSet complaining = accusers(dealer);
@@ -157,9 +158,10 @@ void Server::State::settle_shares(IndexSet& members) {
   }
 }
 
-/// Who leaves without a turn, when `holder` says that its pre-shared key with `dealer` is another
-/// one: the only one of the two that dealt to the other with a key. Where neither did the holder
-/// says what is not so. Nothing where both did.
+/// Returns which of the two members leaves, outside of the turns, when `holder` reports that its
+/// pre-shared key with `dealer` differs. It is the only one of them that dealt to the other with a
+/// key. Where neither did, the report is false and the holder leaves. Returns nothing where both
+/// did.
 std::optional<std::uint32_t> Server::State::alone_with_key(std::uint32_t holder,
                                                            std::uint32_t dealer) const {
   const bool holder_has = entry(holder, dealer).escrow.has_value();
@@ -168,7 +170,7 @@ std::optional<std::uint32_t> Server::State::alone_with_key(std::uint32_t holder,
   return dealer_has ? dealer : holder;
 }
 
-/// One of two members leaves whose pre-shared keys differ.
+/// Removes one member of each pair whose pre-shared keys differ.
 void Server::State::settle_pairs(IndexSet& members) {
   std::vector<IndexSet> both_have = other_keys;
   for (std::uint32_t holder : checked)
@@ -204,7 +206,7 @@ Status Server::fix_u2() {
   IndexSet u2 = state.checked;
   state.settle_shares(u2);
   state.settle_pairs(u2);
-  // Who falls short of holders leaves, which may make others fall short.
+  // A member without enough holders leaves, which may leave others without enough.
   for (IndexSet lost; !(lost = state.graph.short_of_holders(u2)).empty();)
     for (std::uint32_t index : lost)
       state.leave(u2, index, "fewer than t holders of its secrets are left");

@@ -1,5 +1,5 @@
-// Inside of secagg::Server, shared by server.cc (until S is fixed and endorsed), server_settle.cc
-// (complaints) and server_open.cc (unmasking). Not for anybody else.
+// The state of secagg::Server. It is private to server.cc (until S is fixed and endorsed),
+// server_settle.cc (complaints), server_open.cc (unmasking) and server_evidence.cc (evidence).
 #pragma once
 
 #include <algorithm>
@@ -22,8 +22,9 @@ inline void insert(IndexSet& set, std::uint32_t index) {
   if (at == set.end() || *at != index) set.insert(at, index);
 }
 
-/// A message of a kind that this member already sent: the same bytes are a retransmission, others
-/// are refused (section 2.7, "same bytes or none").
+/// Returns the verdict on a message of a kind that this member has already sent: the same bytes are
+/// a retransmission, others are refused (section 2.7, "same bytes or none"). Returns nothing where
+/// `held` is empty.
 template <class M>
 std::optional<Verdict> repeated(const std::optional<M>& held, const M& message) {
   if (!held) return std::nullopt;
@@ -36,7 +37,7 @@ struct HeldShare {
   Bytes32 share{};
 };
 
-/// What one member has sent so far.
+/// The messages that one member has sent so far.
 struct Sent {
   std::optional<wire::Advertise> m1;
   std::optional<wire::Shares> m3;
@@ -74,20 +75,20 @@ struct Server::State {
   std::optional<IndexSet> u1, v, u2, s;  // each fixed once in a round
   Bytes32 d_v{}, d_u2{}, d_s{};
   std::set<crypto::PublicKey> keys_seen;
-  std::vector<IndexSet> holders;     // by dealer, in U1: whom it dealt to
+  std::vector<IndexSet> holders;     // by dealer, in U1: the holders that it dealt to
   std::vector<IndexSet> complaints;  // by complaining member: dealers of bad shares
-  std::vector<IndexSet> other_keys;  // by complaining member: who has another pre-shared key
-  std::optional<IndexSet> asked;     // to open shares; fixed when Check ends
+  std::vector<IndexSet> other_keys;  // by complaining member: dealers with a differing key
+  std::optional<IndexSet> asked;     // dealers asked to open shares; fixed when Check ends
   IndexSet answered;
   WhoLeft<std::uint32_t> earlier_keys;
   std::vector<Conflict> conflicts;
   std::map<std::uint32_t, std::string> left_out;
-  std::vector<wire::Endorse> certificate;      // the first Q endorsements: M8 never changes
-  std::vector<std::vector<HeldShare>> shares;  // by dealer: commitment-checked, by arrival
+  std::vector<wire::Endorse> certificate;      // the first Q endorsements; M8 does not change
+  std::vector<std::vector<HeldShare>> shares;  // by dealer: shares that fit, in order of arrival
 
   [[nodiscard]] std::uint32_t bound() const { return std::max(header.Q, header.s_min); }
 
-  /// How many of an ascending set are witnesses; they come first.
+  /// Returns how many of an ascending set are witnesses. Witnesses have the lowest indexes.
   [[nodiscard]] std::size_t witnesses_in(const IndexSet& set) const {
     return static_cast<std::size_t>(std::ranges::lower_bound(set, header.witnesses) - set.begin());
   }
@@ -112,7 +113,7 @@ struct Server::State {
     return entries[static_cast<std::size_t>(std::ranges::lower_bound(to, holder) - to.begin())];
   }
 
-  /// Evaluation points of the first t good shares of a dealer's secret, and the shares.
+  /// The evaluation points of the first t good shares of a dealer's secret, and the shares.
   [[nodiscard]] std::vector<std::uint32_t> first_points(std::uint32_t dealer) const;
   [[nodiscard]] std::vector<Bytes32> first_shares(std::uint32_t dealer) const;
   [[nodiscard]] EvidenceRoster evidence_roster() const;
@@ -120,9 +121,10 @@ struct Server::State {
                                             std::vector<wire::Message> first) const;
   [[nodiscard]] std::optional<std::uint32_t> closed_escrow(std::uint32_t dealer) const;
   [[nodiscard]] wire::UnmaskRequest as_certificate(const wire::Endorse& m7) const;
-  /// Members that complained about this dealer's share, and checked.
+  /// Returns the members that checked their shares and complained about this dealer's.
   [[nodiscard]] IndexSet accusers(std::uint32_t dealer) const;
-  /// The accusers whose shares, as the dealer opened them, are not what it committed to.
+  /// Returns those of accusers() whose shares, as the dealer opened them, are not what it committed
+  /// to.
   [[nodiscard]] IndexSet wrongly_opened(std::uint32_t dealer, const wire::Opening& m4c) const;
   [[nodiscard]] const char* flaw(const wire::Opening& m4c, std::uint32_t from) const;
   void settle_shares(IndexSet& members);
@@ -133,7 +135,7 @@ struct Server::State {
   void note(std::uint32_t holder, std::uint32_t dealer, ConflictEnd end);
   Verdict check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
   Verdict check_shares(const wire::Shares& m3, std::uint32_t from) const;
-  /// A share is the one that its dealer committed to when it dealt to `holder`.
+  /// Returns whether a share is the one that its dealer committed to when it dealt to `holder`.
   [[nodiscard]] bool fits(const wire::RevealedShare& revealed, std::uint32_t holder) const;
   Verdict take_shares(const wire::UnmaskResponse& m9, std::uint32_t from);
   [[nodiscard]] const char* flaw(const wire::UnmaskResponse& m9, std::uint32_t from) const;

@@ -1,6 +1,7 @@
-// Burning a round (docs/secure-aggregation.md, 2.7): Q members who signed that they have endorsed
-// no survivors under h and never will. No survivor certificate for h can exist beside it, so
-// nothing of the round was opened. Needs identity keys alone, none of the round's secrets.
+// The abort of a round (docs/secure-aggregation.md, 2.7). An abort certificate (BurnCertificate)
+// consists of Q members' signed statements that they have endorsed no survivors under h and never
+// will. No survivor certificate for h can exist beside it, so nothing of the round was opened.
+// Voting needs the identity keys alone and none of the round's secrets.
 #pragma once
 
 #include <map>
@@ -12,7 +13,8 @@
 
 namespace sotto::secagg {
 
-/// What a certificate is checked against; known to everybody who has the round's header.
+/// The values that a certificate is checked against. Everybody who has the round's header knows
+/// them.
 struct BurnRules {
   Bytes32 h{};
   std::uint32_t Q = 0;  // NOLINT: the specification's name
@@ -20,12 +22,13 @@ struct BurnRules {
   Cohort cohort;
 };
 
-/// Q distinct witnesses voted over this very h. An Error says what is missing. Signatures are
-/// checked on so many threads.
+/// Checks that Q distinct witnesses voted for the abort of this h. An Error says what is missing.
+/// Signatures are checked on `threads` threads.
 Status check_burn_certificate(const wire::BurnCertificate& m8, const BurnRules& rules,
                               unsigned threads);
 
-/// The coordinator's box for votes. One vote a witness; a vote is the same bytes every time.
+/// BurnBallot collects the abort votes at the coordinator. It counts one vote of each witness; a
+/// repeated vote has the same bytes.
 class BurnBallot {
  public:
   explicit BurnBallot(BurnRules rules);
@@ -36,7 +39,7 @@ class BurnBallot {
 
   [[nodiscard]] bool has_quorum() const { return voted_.size() >= rules_.Q; }
 
-  /// All votes so far. SOTTO_CHECKs the quorum.
+  /// Returns all votes so far. SOTTO_CHECKs the quorum.
   [[nodiscard]] wire::BurnCertificate certificate() const;
 
  private:

@@ -74,14 +74,14 @@ IndexSet intersection(const IndexSet& set, const IndexSet& other) {
 }
 
 Result<Thresholds> complete_graph_thresholds(std::uint32_t n, std::uint32_t C) {
-  // Two honest members must remain in the smallest sum, whoever colludes.
+  // Two honest members must remain in the smallest sum, whichever members collude.
   if (n < 2 || C > n - 2)
     return Error{"a cohort of " + std::to_string(n) + " cannot protect against " +
                  std::to_string(C) + " colluding members; at most n - 2 may collude"};
   Thresholds out;
   out.Q = (n + C) / 2 + 1;
-  // Q - 1: the smallest certified S may lose one more member before it unmasks. C + 1: the
-  // colluding members alone never open a secret.
+  // With Q - 1 the smallest certified S may lose one more member before it unmasks. With C + 1 the
+  // colluding members cannot open a secret among themselves.
   out.t = std::max({2U, C + 1, std::min(n / 2 + 1, out.Q - 1)});
   out.s_min = std::max(out.Q, C + 2);
   out.witnesses = n;

@@ -9,7 +9,8 @@
 namespace sotto::secagg {
 namespace {
 
-/// The least x in [low, high] with holds(x), which is false up to some x and true from there.
+/// Returns the least x in [low, high] for which holds(x) is true. holds() is false up to some x and
+/// true from there on. Returns nothing where holds(high) is false.
 template <class Holds>
 std::optional<std::uint32_t> least(std::uint32_t low, std::uint32_t high, const Holds& holds) {
   if (!holds(high)) return std::nullopt;
@@ -23,31 +24,31 @@ std::optional<std::uint32_t> least(std::uint32_t low, std::uint32_t high, const 
   return low;
 }
 
-/// Bounds A to D of 2.4 for one degree; each takes half of its budget.
+/// The bounds A to D of 2.4 for one degree. Each of them may use half of its failure probability.
 class Bounds {
  public:
   Bounds(std::uint32_t n, std::uint32_t C, std::uint32_t dropouts, const GraphSecurity& security,
          std::uint32_t k)
       : n_(n), C_(C), dropouts_(dropouts), k_(k), sigma_(security.sigma), eta_(security.eta) {}
 
-  /// A: no honest member has t colluding neighbours.
+  /// Bound A: no honest member has t colluding neighbours.
   [[nodiscard]] bool secrets_are_kept(std::uint32_t t) const {
     return tail_is_below({n_ - 1, C_, k_}, t, n_ - C_, sigma_ + 1);
   }
 
-  /// B: colluders and q missing members do not fill two windows anywhere on the ring, so the
-  /// survivors stay connected, whoever is missing.
+  /// Bound B: colluders and q missing members fill no two windows anywhere on the ring, so the
+  /// survivors stay connected, whichever members are missing.
   [[nodiscard]] bool survivors_are_connected(std::uint32_t q) const {
     const std::uint64_t pairs = std::uint64_t{n_} * (n_ - k_ - 1) / 2;
     return 2 * q < k_ && tail_is_below({n_, C_, k_}, k_ - 2 * q, pairs, sigma_ + 1);
   }
 
-  /// C: every survivor keeps t neighbours.
+  /// Bound C: every survivor keeps t neighbours.
   [[nodiscard]] bool survivors_have_neighbours(std::uint32_t t) const {
     return tail_is_below({n_ - 1, dropouts_, k_}, k_ + 1 - t, n_, eta_ + 1);
   }
 
-  /// D: nowhere are more than q of k/2 missing.
+  /// Bound D: in no window of k/2 positions are more than q members missing.
   [[nodiscard]] bool windows_are_full(std::uint32_t q) const {
     return tail_is_below({n_, dropouts_, k_ / 2}, q + 1, n_, eta_ + 1);
   }
@@ -101,7 +102,7 @@ Result<GraphParameters> graph_parameters(std::uint32_t n, std::uint32_t C,
     out.k = circulant->k;
     out.q = circulant->q;
     out.thresholds.t = circulant->t();
-    // Only a ring is in an order that nobody chose.
+    // A committee needs a ring, whose order no party chose.
     const auto committee = n > kFullCertificateMax ? least_committee(n, C, dropouts) : std::nullopt;
     if (committee) {
       out.thresholds.Q = committee->Q;  // s_min stays that of all n
@@ -155,9 +156,11 @@ bool MaskGraph::holds_share_of(std::uint32_t holder, std::uint32_t dealer) const
 }
 
 IndexSet MaskGraph::short_of_holders(const IndexSet& set) const {
-  // In the complete graph everybody in the set holds a share, and nobody has to be counted.
+  // In the complete graph every member of the set holds a share, so that counting the set is
+  // enough.
   if (kind_ == wire::Graph::kComplete) return set.size() < t_ ? set : IndexSet{};
-  // before[place]: how many of the set stand before it, going round twice.
+  // before[place] is the number of members of the set before that position, over two turns of the
+  // ring.
   std::vector<std::uint32_t> before(2 * std::size_t{n_} + 1, 0);
   for (std::uint32_t i : set)
     before.at(i + 1) = before.at(n_ + i + 1) = 1;

@@ -12,8 +12,8 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-/// mantissa * 2^exponent, the mantissa's top bit set. Every operation rounds down, by less than
-/// 2^-62 of its result.
+/// A Scaled is mantissa * 2^exponent with the top bit of the mantissa set. Every operation rounds
+/// down, by less than 2^-62 of its result.
 class Scaled {
  public:
   explicit Scaled(std::uint64_t whole) : Scaled(whole, 0) {
@@ -47,7 +47,7 @@ class Scaled {
     return mantissa_ <=> other.mantissa_;
   }
 
-  /// So small beside `other` that adding it changes nothing.
+  /// Returns whether adding this to `other` changes nothing.
   [[nodiscard]] bool vanishes_beside(const Scaled& other) const {
     return exponent_ + 64 < other.exponent_;
   }
@@ -75,12 +75,12 @@ Scaled choose(std::uint32_t n, std::uint32_t k) {
   return factorial(n) / (factorial(k) * factorial(n - k));
 }
 
-/// The most marked ones that a sample can hold; the fewest are sample - unmarked.
+/// Returns the most marked items that a sample can hold; the least number is sample - unmarked.
 std::uint32_t most(const Hypergeometric& x) {
   return std::min(x.marked, x.sample);
 }
 
-/// Its likeliest value (the greater one of two equals).
+/// Returns the most probable value, the greater one where two are equally probable.
 std::uint32_t mode(const Hypergeometric& x) {
   const std::uint64_t product = (std::uint64_t{x.sample} + 1) * (std::uint64_t{x.marked} + 1);
   return static_cast<std::uint32_t>(product / (std::uint64_t{x.population} + 2));
@@ -92,7 +92,7 @@ Scaled probability(const Hypergeometric& x, std::uint32_t value) {
          choose(x.population, x.sample);
 }
 
-/// P[X = value + 1] / P[X = value].
+/// Returns P[X = value + 1] / P[X = value].
 Scaled step(const Hypergeometric& x, std::uint32_t value) {
   const std::uint64_t unmarked_left = x.population - x.marked + value + 1 - x.sample;
   return Scaled{std::uint64_t{x.marked - value} * (x.sample - value)} /
@@ -107,9 +107,9 @@ bool tail_is_below(const Hypergeometric& x, std::uint32_t at_least, std::uint64_
                   x.sample <= x.population && factor >= 1 && bits >= 16,
               "a hypergeometric tail outside what is answered");
   if (at_least > most(x)) return true;
-  // The likeliest of at most 16,385 values has more than 2^-16.
+  // The most probable of at most 16,385 values has a probability above 2^-16.
   if (at_least <= mode(x)) return false;
-  // From the mode on each term is smaller than the one before, by a growing ratio.
+  // From the mode on, each term is smaller than the one before, by a growing ratio.
   Scaled term = Scaled{factor} * probability(x, at_least);
   Scaled sum = term;
   for (std::uint32_t value = at_least; value < most(x) && !term.vanishes_beside(sum); ++value) {

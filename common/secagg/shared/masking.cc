@@ -10,11 +10,11 @@
 namespace sotto::secagg {
 namespace {
 
-// Threads get ranges of whole key-stream chunks, so that none shares a block with another.
+// Each thread processes whole key-stream chunks, so that no two threads share a block.
 constexpr std::uint64_t kRangeBytes = 8192;
 
-/// The lane's number in keys, counter blocks and hashes: by kind, so that counters have the same
-/// number in an evaluation round, where they are the only lane.
+/// Returns the lane's number in keys, counter blocks and hashes. It follows from the kind, so that
+/// counters have the same number in an evaluation round, where they are the only lane.
 std::uint8_t lane_number(codec::LaneKind kind) {
   return static_cast<std::uint8_t>(static_cast<std::uint8_t>(kind) - 1);
 }

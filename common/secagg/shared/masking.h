@@ -1,4 +1,4 @@
-// Key schedule and masks of one member, and what the coordinator takes off again.
+// The key schedule and the masks of one member, and the removal of masks at the coordinator.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace sotto::secagg {
 
-/// y of one participant: packed lanes, one after the other, and the hash that its upload header
-/// signs.
+/// A MaskedUpdate is the masked vector y of one participant: its packed lanes, one after the other,
+/// and the hash that its upload header signs.
 class MaskedUpdate {
  public:
   MaskedUpdate(Bytes packed, const Bytes32& hash_y) : packed_(std::move(packed)), hash_y_(hash_y) {}
@@ -35,26 +35,26 @@ class MaskedUpdate {
   Bytes32 hash_y_;
 };
 
-/// hash_y = H("SA1 y", h || id || hashes of its pieces) over the packed lanes. `packed` has exactly
-/// the lanes' bytes.
+/// Returns hash_y = H("SA1 y", h || id || hashes of its pieces) over the packed lanes. `packed` has
+/// exactly the length of the lanes.
 Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::LaneSpec> lanes,
                        BytesView packed);
-/// The same of an upload that comes part by part.
+/// Returns a hasher that computes the same hash from an upload that arrives in parts.
 crypto::PiecedHasher upload_hasher(const Bytes32& h, MemberId id);
-/// Sum of packed_bytes() of the lanes.
+/// Returns the sum of packed_bytes() of the lanes.
 std::uint64_t upload_bytes(std::span<const codec::LaneSpec> lanes);
 
-/// skm = KDF("SA1 mkey", r, h || id), as an X25519 key pair.
+/// Returns skm = KDF("SA1 mkey", r, h || id) as an X25519 key pair.
 crypto::AgreementKey mask_agreement_key(const crypto::Secret32& r, const Bytes32& h, MemberId id);
-/// P_ij = h || lo || hi || M1_lo || M1_hi.
+/// Returns P_ij = h || lo || hi || M1_lo || M1_hi.
 Bytes pair_context(const Bytes32& h, const wire::Advertise& lo, const wire::Advertise& hi);
-/// s_ij = KDF("SA1 pair", z, psk || P_ij); psk: the round's masking value of the pair
+/// Returns s_ij = KDF("SA1 pair", z, psk || P_ij). `psk` is the round's masking value of the pair
 /// (preshared.h), or zeros.
 Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const crypto::PublicKey& peer,
                                      const crypto::Secret32& psk, BytesView pair_context);
 
-/// The seeds that go into one lane of one vector, with their signs. Lane keys are derived here and
-/// live as long as this does.
+/// A MaskSeed is one seed whose mask stream enters every lane of a vector, with its sign. Lane keys
+/// are derived from it where they are used.
 struct MaskSeed {
   enum class Kind : std::uint8_t { kPair, kSelf } kind = Kind::kPair;
   crypto::Secret32 secret;  // s_ij, or b
@@ -62,12 +62,13 @@ struct MaskSeed {
   crypto::MaskSign sign = crypto::MaskSign::kAdd;
 };
 
-/// A key of a lane is good for 2^28 blocks; behind them the lane goes on under the next one's.
+/// A lane key is used for at most 2^28 blocks. What follows in the lane uses the key of the next
+/// segment.
 inline constexpr std::uint64_t kMaskSegmentBytes = std::uint64_t{1} << 32;
 
-/// Adds every seed's stream to every lane, in place, then reduces to b bits. `threads` >= 1 splits
-/// lanes into disjoint ranges; the result does not depend on it. Tests make the segments shorter, a
-/// multiple of 16 bytes.
+/// Adds every seed's stream to every lane, in place, and reduces the words to b bits. `threads`, at
+/// least 1, is the number of threads among which lanes are split into disjoint ranges; the result
+/// does not depend on it. Tests use shorter segments; `segment_bytes` is a multiple of 16.
 void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,
                  std::span<const MaskSeed> seeds, unsigned threads,
                  std::uint64_t segment_bytes = kMaskSegmentBytes);

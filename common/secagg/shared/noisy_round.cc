@@ -13,9 +13,9 @@ Result<std::uint32_t> noisy_s_min(const GraphRules& rules, const RoundSize& size
 
 namespace {
 
-/// The bound for sums of discrete Gaussians is worth its name from a deviation of two steps on
-/// (common/privacy/accounting/distributed_privacy.h): a cohort that is large enough to need less
-/// adds more.
+/// The bound for sums of discrete Gaussians is useful from a deviation of two steps on
+/// (common/privacy/accounting/distributed_privacy.h). Each member of a cohort that is so large that
+/// less would suffice adds this much.
 constexpr std::uint64_t kLeastVariance = 4 * privacy::kVarianceUnit;
 
 void share_metric_noise(codec::EncodingSpec& spec, std::uint32_t unknown_noises) {

@@ -1,5 +1,6 @@
-// What noise inside the sum asks of a round (docs/secure-aggregation.md, 4): how many members a sum
-// needs, and how each of them encodes, from (n, C) and the job alone, the same at everybody.
+// The parameters that noise inside the sum requires of a round (docs/secure-aggregation.md, 4): how
+// many members a sum needs and how each of them encodes. Every party computes them from (n, C) and
+// the job alone.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace sotto::secagg {
 
-/// Of a header.
+/// The n and C of a round header.
 struct RoundSize {
   std::uint32_t n = 0;
   std::uint32_t C = 0;  // NOLINT
@@ -19,17 +20,18 @@ struct RoundSize {
   bool operator==(const RoundSize&) const = default;
 };
 
-/// s_min of a round with noise: everybody but the dropouts that the job expects, where that is more
-/// than the thresholds ask for. An Error when C > n - 2.
+/// Returns s_min of a round with noise: n less the dropouts that the job expects, or the
+/// thresholds' s_min where that is more. Error: C > n - 2.
 Result<std::uint32_t> noisy_s_min(const GraphRules& rules, const RoundSize& size);
 
 struct RoundEncoding {
-  std::uint32_t s_min = 0;  // least that the header may say
+  std::uint32_t s_min = 0;  // the least value that the header may have
   codec::EncodingSpec spec;
 };
 
-/// `plain` where there is no noise; else with noise that is enough in every sum of s_min members of
-/// which C tell theirs. An Error when C > n - 2 or the noise cannot be made.
+/// Returns `plain` where the job asks for no noise, and otherwise an encoding whose noise suffices
+/// in every sum of s_min members of which C disclose theirs. Errors: C > n - 2, or no such noise
+/// exists.
 Result<RoundEncoding> round_encoding(const codec::EncodingSpec& plain,
                                      const std::optional<codec::NoiseTerms>& noise,
                                      const GraphRules& rules, const RoundSize& size);

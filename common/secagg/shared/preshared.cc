@@ -23,11 +23,11 @@ Bytes bytes_of(const EscrowPlace& place) {
 
 Bytes32 commitment_of(const EscrowPlace& place, const crypto::Secret32& masking) {
   const Bytes32 commitment = crypto::hash("SA1 cmp", {bytes_of(place), masking.expose()});
-  crypto::declassify(commitment);  // published in M3: it hides the value
+  crypto::declassify(commitment);  // it is published in M3 and hides the value
   return commitment;
 }
 
-/// Seals one value in its life, so that its nonce may be zero.
+/// Returns the key that seals the escrow. It seals a single value, so the nonce may be zero.
 crypto::Secret32 escrow_key(const EscrowPlace& place, const crypto::Secret32& r) {
   return crypto::kdf("SA1 pesc", r, {bytes_of(place)});
 }

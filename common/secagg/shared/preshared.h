@@ -1,8 +1,9 @@
-// Pre-shared keys of pairs (docs/secure-aggregation.md, 2.5): 32 bytes that two sites exchanged
-// outside of the federation, mixed into everything that the two agree on in a round. With them a
-// recording stays sealed when X25519 breaks one day. Masks of a member that dropped out must still
-// come off the sum, so what a key becomes in the masks of one round lies in escrow under r, the
-// secret that opens all of the member's pair masks anyway.
+// Pre-shared keys of pairs (docs/secure-aggregation.md, 2.5). A pre-shared key is 32 bytes that two
+// sites exchanged outside of the federation. It enters every key that the two derive in a round, so
+// that recorded traffic stays confidential if X25519 is broken later. The coordinator must still be
+// able to remove the masks of a member that dropped out. The value that a key contributes to the
+// masks of one round is therefore in escrow under r, the secret that opens all pairwise masks of
+// the member anyway.
 #pragma once
 
 #include <map>
@@ -15,35 +16,37 @@
 
 namespace sotto::secagg {
 
-/// By the other site.
+/// Pre-shared keys by the other site's id.
 using PresharedKeys = std::map<MemberId, crypto::Secret32>;
 
-/// What a key becomes in one round. Two values: nothing is sealed under what the coordinator may
-/// learn.
+/// The two values that are derived from a key for one round. They are separate so that nothing is
+/// sealed under a value that the coordinator may learn.
 struct RoundPreshared {
   crypto::Secret32 sealing;
   crypto::Secret32 masking;
 };
 
-/// The same for both sites, whichever is `one`.
+/// Derives the values of one round. Both sites get the same, in whichever order `one` and `other`
+/// are given.
 RoundPreshared preshared_of_round(const crypto::Secret32& key, const Bytes32& h, MemberId one,
                                   MemberId other);
 
-/// Whose entry of M3 it is in, and for whom.
+/// Identifies an escrow: the dealer whose entry of M3 contains it, and the holder to which the
+/// entry is addressed.
 struct EscrowPlace {
   Bytes32 h{};
   MemberId dealer{};
   MemberId holder{};
 };
 
-/// Made by the dealer: a commitment that the holder checks, and the value sealed under r.
+/// Returns, at the dealer, a commitment that the holder checks, and the value sealed under r.
 wire::PresharedEscrow make_escrow(const EscrowPlace& place, const crypto::Secret32& masking,
                                   const crypto::Secret32& r);
-/// At the holder: the dealer committed to the value that this site has too.
+/// Returns, at the holder, whether the dealer committed to the value that this site has as well.
 [[nodiscard]] bool commits_to(const wire::PresharedEscrow& escrow, const EscrowPlace& place,
                               const crypto::Secret32& masking);
-/// At the coordinator, which has rebuilt r of a dealer that dropped out. Nothing when it is not
-/// what the dealer committed to.
+/// Opens the escrow at the coordinator, which has reconstructed r of a dealer that dropped out.
+/// Returns nothing when it does not open to the value that the dealer committed to.
 std::optional<crypto::Secret32> open_escrow(const wire::PresharedEscrow& escrow,
                                             const EscrowPlace& place, const crypto::Secret32& r);
 

@@ -32,7 +32,8 @@ Result<PublishedSum> decode_published_sum(Bytes bytes) {
   sum.size.C = in.u32();
   sum.survivors = in.u32();
   if (!in.ok()) return Error{"the sum of a round is cut short"};
-  bytes.erase(bytes.begin(), bytes.begin() + kPublishedSumHeadBytes);  // big: not copied
+  bytes.erase(bytes.begin(), bytes.begin() + kPublishedSumHeadBytes);  // erased in place, because a
+                                                                       // copy would be large
   sum.packed = std::move(bytes);
   return sum;
 }

@@ -10,8 +10,8 @@
 namespace sotto::secagg {
 namespace {
 
-/// What a signature is over: dst16 || h || fields (section 2.12). A label fills 16 bytes with
-/// zeros, so that no message of one kind is the beginning of one of another.
+/// The bytes that a signature covers: dst16 || h || fields (section 2.12). A label is padded with
+/// zeros to 16 bytes, so that no message of one kind is a prefix of one of another kind.
 class Signed {
  public:
   explicit Signed(std::string_view label) {
@@ -60,7 +60,8 @@ Bytes id_bytes(MemberId id) {
   return out.take();
 }
 
-// One function a message: its bytes. sign_* and verify_* below only call these.
+// One function for each message returns its signed bytes. The sign_*() and verify_*() functions
+// below only call these.
 
 Signed offer_bytes(const wire::Offer& m) {
   Signed out("SA1 sig offer");
@@ -86,7 +87,8 @@ Signed key_list_bytes(const Bytes32& h, const wire::KeyList& m) {
 Signed share_entry_bytes(const Bytes32& h, MemberId from, const wire::ShareEntry& m) {
   Signed out("SA1 sig share", h);
   out.id(from).id(m.to).bytes(m.nonce).bytes(m.ciphertext).bytes(m.cb).bytes(m.cr);
-  if (m.escrow) out.bytes(m.escrow->commitment).bytes(m.escrow->sealed);  // the rest has one length
+  // An optional last field is unambiguous because all fields before it have a fixed length.
+  if (m.escrow) out.bytes(m.escrow->commitment).bytes(m.escrow->sealed);
   return out;
 }
 
@@ -180,7 +182,7 @@ Signed genesis_reveal_bytes(const wire::GenesisReveal& m) {
   return out;
 }
 
-// Of a text that is too long to be sent, the part that is sent is signed.
+// Where a text is too long to be sent whole, the signature covers the part that is sent.
 BytesView job_of(const wire::JobOffer& m) {
   return view_of(wire::as_sent(m.job, wire::Limits{}.job_bytes));
 }
@@ -238,7 +240,7 @@ Bytes32 digest_s(const Bytes32& h, const Bytes32& d_u2, const wire::Bitmap& s) {
 
 Bytes32 commit_self_seed(const Bytes32& h, MemberId id, const crypto::Secret32& b) {
   const Bytes32 commitment = crypto::hash("SA1 cmb", {h, id_bytes(id), b.expose()});
-  crypto::declassify(commitment);  // published in M1: it hides b
+  crypto::declassify(commitment);  // it is published in M1 and hides b
   return commitment;
 }
 
@@ -246,7 +248,7 @@ Bytes32 commit_share(wire::ShareKind kind, const Bytes32& h, MemberId dealer, Me
                      std::span<const std::uint8_t, 32> share) {
   const std::string_view label = kind == wire::ShareKind::kSelfMask ? "SA1 shb" : "SA1 shr";
   const Bytes32 commitment = crypto::hash(label, {h, id_bytes(dealer), id_bytes(holder), share});
-  crypto::declassify(commitment);  // published in M3: it hides the share
+  crypto::declassify(commitment);  // it is published in M3 and hides the share
   return commitment;
 }
 

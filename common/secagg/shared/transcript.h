@@ -1,5 +1,5 @@
-// Every byte that is hashed or signed, in one place (docs/secure-aggregation.md, "Bytes"). Client
-// and server call the same functions, so they cannot disagree.
+// The byte strings that are hashed or signed, all in one place (docs/secure-aggregation.md,
+// "Bytes"). Client and server call the same functions, so they cannot differ.
 #pragma once
 
 #include "common/base/bytes.h"
@@ -9,7 +9,7 @@
 
 namespace sotto::secagg {
 
-/// h = H("SA1 hdr", header bytes).
+/// Returns h = H("SA1 hdr", header bytes).
 Bytes32 header_hash(const wire::RoundHeader& header);
 
 Bytes32 digest_u1(const Bytes32& h, const wire::Bitmap& u1);
@@ -20,8 +20,8 @@ Bytes32 commit_self_seed(const Bytes32& h, MemberId id, const crypto::Secret32& 
 Bytes32 commit_share(wire::ShareKind kind, const Bytes32& h, MemberId dealer, MemberId holder,
                      std::span<const std::uint8_t, 32> share);
 
-/// Signatures over dst16 || h || fields. sign_* set message.signature; verify_* are false for any
-/// flaw.
+/// Signatures over dst16 || h || fields. sign_*() sets message.signature; verify_*() returns false
+/// for any flaw.
 void sign_offer(const crypto::SigningKey& key, wire::Offer& offer);
 bool verify_offer(const crypto::VerifyKey& key, const wire::Offer& offer);
 void sign_advertise(const crypto::SigningKey& key, const Bytes32& h, wire::Advertise& m);
@@ -36,7 +36,8 @@ void sign_share_forward(const crypto::SigningKey& key, const Bytes32& h, wire::S
 bool verify_share_forward(const crypto::VerifyKey& key, const Bytes32& h,
                           const wire::ShareForward& m);
 void sign_share_check(const crypto::SigningKey& key, const Bytes32& h, wire::ShareCheck& m);
-/// False as well when its two bitmaps have two lengths: one signature would be of two messages.
+/// Returns false as well when the two bitmaps differ in length, because one signature would then be
+/// valid for two messages.
 bool verify_share_check(const crypto::VerifyKey& key, const Bytes32& h, const wire::ShareCheck& m);
 void sign_opening(const crypto::SigningKey& key, const Bytes32& h, wire::Opening& m);
 bool verify_opening(const crypto::VerifyKey& key, const Bytes32& h, const wire::Opening& m);
@@ -56,13 +57,15 @@ bool verify_unmask_response(const crypto::VerifyKey& key, const Bytes32& h,
 void sign_result(const crypto::SigningKey& key, const Bytes32& h, wire::RoundResult& m);
 bool verify_result(const crypto::VerifyKey& key, const Bytes32& h, const wire::RoundResult& m);
 
-/// Burning: h is recomputed from the header in the request (section 2.7).
+/// The abort of a round (BurnRequest, BurnVote): h is recomputed from the header in the request
+/// (section 2.7).
 void sign_burn_request(const crypto::SigningKey& key, wire::BurnRequest& m);
 bool verify_burn_request(const crypto::VerifyKey& key, const wire::BurnRequest& m);
 void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnVote& m);
 bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m);
 
-/// The genesis: the run stands in place of h. A list is signed through its digest (genesis.h).
+/// The shared randomness (Genesis*): the run id replaces h. A list is signed through its digest
+/// (genesis.h).
 void sign_genesis_entry(const crypto::SigningKey& key, const RunId& run, wire::GenesisEntry& m);
 bool verify_genesis_entry(const crypto::VerifyKey& key, const RunId& run,
                           const wire::GenesisEntry& m);
@@ -72,7 +75,7 @@ bool verify_genesis_list(const crypto::VerifyKey& key, const Bytes32& digest,
 void sign_genesis_reveal(const crypto::SigningKey& key, wire::GenesisReveal& m);
 bool verify_genesis_reveal(const crypto::VerifyKey& key, const wire::GenesisReveal& m);
 
-/// Around the rounds; labels "SOTTO sig ...".
+/// Messages outside of rounds; their labels are "SOTTO sig ...".
 void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m);
 bool verify_job_offer(const crypto::VerifyKey& key, const wire::JobOffer& m);
 void sign_job_reply(const crypto::SigningKey& key, wire::JobReply& m);
