@@ -12,7 +12,7 @@ namespace {
 // The inverse rotation works on whole blocks.
 static_assert(MeanParts::kMostValues == kRotationBlock);
 
-/// Weighted mean of the offset codes' sum (3.1 step 9).
+/// Computes the weighted mean from the sum of offset codes (3.1 step 9).
 void decode_codes(const MeanScale& scale, const RingVector& lane, std::uint64_t first,
                   std::span<float> out) {
   const std::uint64_t mask = lane.low_mask();
@@ -41,7 +41,7 @@ std::span<const float> MeanParts::next() {
     decode_codes(scale, lane, first, part_);
   const std::uint64_t count = std::min<std::uint64_t>(part_.size(), scale.values - first);
   done_ += count;
-  return std::span(part_).first(count);  // the rotation padded the rest
+  return std::span(part_).first(count);  // the rest is the padding of the rotation
 }
 
 std::vector<float> step_by_mean(ServerOptimizer& optimizer, std::vector<float> model,

@@ -1,6 +1,6 @@
-// The sum of a round, checked, and the mean of its updates: read from the words part by part, so
-// that beside the sum no second vector is ever whole. Deterministic: coordinator and members make
-// the same model of it, to the bit.
+// The checked sum of a round and the mean of its updates. The mean is computed from the words part
+// by part, so that no second vector of the full length is needed beside the sum. It is
+// deterministic: coordinator and members compute the same model from it, to the bit.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@
 
 namespace sotto::codec {
 
-/// How the words of a sum become the mean of its updates.
+/// The parameters by which the words of a sum become the mean of its updates.
 struct MeanScale {
   std::uint64_t values = 0;  // of the mean; 0 in an evaluation round
-  double offset = 0;         // of the codes' sum
+  double offset = 0;         // of the sum of codes
   double unit = 1;
-  std::optional<NoisyEncoding> noise{};  // its own scale, then
-  Bytes32 header_hash{};                 // keys the rotation that comes with noise
+  std::optional<NoisyEncoding> noise{};  // replaces offset and unit
+  Bytes32 header_hash{};                 // keys the rotation used with noise
 };
 
-/// Move-only: big. decode_sum() makes it.
+/// A DecodedSum is made by decode_sum(). It is large, and therefore move-only.
 struct DecodedSum {
   RingUpdate sum;
   MeanScale scale;
@@ -32,15 +32,15 @@ struct DecodedSum {
   std::vector<std::uint64_t> metrics;  // sums
 };
 
-/// The weighted mean of the updates of a sum, from its first value on. The sum outlives it and
-/// stays as it is.
+/// MeanParts returns the weighted mean of the updates of a sum in parts, from its first value on.
+/// The sum outlives it and is not changed.
 class MeanParts {
  public:
   static constexpr std::uint64_t kMostValues = std::uint64_t{1} << 20;
 
   explicit MeanParts(const DecodedSum& sum) : sum_(&sum) {}
 
-  /// At most kMostValues, good until the next call; empty behind the last one.
+  /// Returns at most kMostValues values, valid until the next call; empty after the last ones.
   std::span<const float> next();
 
  private:
@@ -49,7 +49,8 @@ class MeanParts {
   std::vector<float> part_;
 };
 
-/// The step of a round: `model` has the mean's length (SOTTO_CHECK).
+/// Applies the mean to the model and returns the model after the round. `model` has the mean's
+/// length (SOTTO_CHECK).
 std::vector<float> step_by_mean(ServerOptimizer& optimizer, std::vector<float> model,
                                 const DecodedSum& sum);
 

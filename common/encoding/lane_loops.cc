@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::size_t kBlock = 16;
 
-/// Rounded up when the coin is below the fraction. The coin is read as signed, and the fraction
-/// moved by a half to match: vector units convert signed integers.
+/// Encodes kBlock values. A value is rounded up when its coin is below the fraction. The coin is
+/// read as a signed integer, and the fraction is moved by a half to match, because vector units
+/// convert signed integers.
 template <class Word>
 SOTTO_INLINE void round_block(const OffsetCode& code, const float* __restrict values,
                               const std::uint32_t* __restrict coins, Word* __restrict words) {
@@ -49,7 +50,7 @@ SOTTO_INLINE void round_loop(const OffsetCode& code, const float* values,
 
 template <class Word>
 SOTTO_INLINE Word sum_loop(const Word* weights, const Word* words, std::size_t length) {
-  // 16-bit words would be multiplied as int.
+  // Words of 16 bits would be multiplied as int.
   using Wide = std::conditional_t<sizeof(Word) < 4, std::uint32_t, Word>;
   std::array<Wide, kBlock> sums{};
   std::size_t i = 0;

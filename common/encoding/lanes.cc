@@ -26,7 +26,8 @@ BytesView packed_chunk(const LaneSpec& spec, BytesView packed, std::uint64_t chu
 }
 
 bool spare_bits_zero(std::uint64_t words, unsigned bits, std::span<const std::uint8_t> packed) {
-  const auto used = static_cast<unsigned>(words * bits % 8);  // of the last byte; 0 = all of it
+  const auto used = static_cast<unsigned>(words * bits % 8);  // bits of the last byte; 0: all of
+                                                              // them
   return used == 0 || packed.back() >> used == 0;
 }
 

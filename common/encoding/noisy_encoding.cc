@@ -15,7 +15,8 @@ constexpr double kWrapProbability = 1e-9;
 constexpr int kTries = 64;  // each succeeds with probability 0.39 at least (3.1 step 6)
 constexpr std::size_t kBlock = 4096;
 
-/// The coordinates that one input is spread over at least: the smallest block of the rotation.
+/// Returns the least number of coordinates over which one input is spread: the smallest block of
+/// the rotation.
 double smallest_block(const NoisyEncoding& noise) {
   const std::uint64_t last = noise.round.dimension % kRotationBlock;
   return static_cast<double>(last == 0 ? kRotationBlock : last);
@@ -25,7 +26,7 @@ std::uint64_t square(std::int32_t code) {
   return static_cast<std::uint64_t>(std::int64_t{code} * code);
 }
 
-/// One try: fresh coins, and the squared norm that came out of them.
+/// Makes one try of rounding with new random coins and returns the squared norm of its result.
 std::uint64_t round_by_coins(std::span<const float> values, double steps_per_unit,
                              crypto::SecureRandom& random, std::span<std::int32_t> codes) {
   std::vector<std::uint32_t> coins(std::min(kBlock, codes.size()));
@@ -105,8 +106,8 @@ Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane
     return Error{"the update is not clipped to the norm that its noise is made for"};
   SOTTO_ASSIGN_OR_RETURN(
       auto sampler, privacy::DiscreteNoise::create(noise.round.mechanism, noise.round.variance));
-  crypto::StreamRandom stream(random);  // fresh and local, never a shared seed (3.1 step 5)
-  // Of update, rotated, codes and words no more than two are there at once.
+  crypto::StreamRandom stream(random);  // new and local, never a shared seed (3.1 step 5)
+  // At most two of update, rotated, codes and words exist at the same time.
   std::vector<float> rotated = rotate_and_drop(std::move(update), header_hash);
   SOTTO_ASSIGN_OR_RETURN(const auto codes, round_within(rotated, noise.steps_per_unit,
                                                         noise.round.squared_sensitivity, stream));

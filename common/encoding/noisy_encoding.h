@@ -1,5 +1,6 @@
-// The update lane with noise inside the sum (docs/secure-aggregation.md, 3.1 and 3.2 with
-// differential privacy): rotate, scale, round within the norm, add integer noise, two's complement.
+// Encoding of the update lane with noise inside the sum (docs/secure-aggregation.md, 3.1 and 3.2
+// with differential privacy): rotate, scale, round within the norm, add integer noise, two's
+// complement.
 #pragma once
 
 #include <cstdint>
@@ -13,53 +14,58 @@
 
 namespace sotto::codec {
 
-/// What a job says about the noise, the same in all rounds of a run.
+/// The settings of a job for the noise, the same in all rounds of a run.
 struct NoiseTerms {
   privacy::NoiseMechanism mechanism = privacy::NoiseMechanism::kDiscreteGaussian;
   std::uint64_t values = 0;     // floats of an update
-  double clipping_norm = 1;     // an update's bound
-  double noise_multiplier = 0;  // deviation of the unknown part of the sum's noise / sensitivity
+  double clipping_norm = 1;     // the bound of an update
+  double noise_multiplier = 0;  // deviation of the sum's unknown noise / sensitivity
 };
 
-/// The same at everybody: it follows from the job and the cohort.
+/// The encoding of a round. It follows from the job and the cohort, so it is the same at every
+/// party.
 struct NoisyEncoding {
   std::uint64_t values = 0;    // floats of an update; the lane has round.dimension words
-  double clipping_norm = 1;    // an update's bound
+  double clipping_norm = 1;    // the bound of an update
   double steps_per_unit = 1;   // s
-  privacy::NoisyRounds round;  // what one release costs: noise, sensitivity, dimension
+  privacy::NoisyRounds round;  // the mechanism of one release: noise, sensitivity, dimension
 };
 
-/// For a cohort of n whose sums hold at least `unknown_noises` noises that no adversary knows. An
-/// Error when the values would leave the ring or the mechanism's range.
+/// Returns the encoding for a cohort of n whose sums contain the noise of at least `unknown_noises`
+/// members that no adversary knows. Error: the values would exceed the ring or the mechanism's
+/// range.
 Result<NoisyEncoding> noise_for(const NoiseTerms& terms, std::uint32_t n,
                                 std::uint32_t unknown_noises);
 
-/// b for n participants: the probability that any coordinate of the sum wraps is below 1e-9, also
-/// when all inputs are the same and lie in one block of the rotation. At most 49.
+/// Returns b for n participants, at most 49: the probability that any coordinate of the sum wraps
+/// is below 1e-9, even when all inputs are the same and are in one block of the rotation.
 std::uint8_t noisy_sum_bits(const NoisyEncoding& noise, std::uint32_t n);
 
-/// `values` in steps, rounded down or up with the probabilities that make it unbiased, again until
-/// the squared norm is at most `squared_limit`, after 64 tries towards zero. Exact integers decide:
-/// whatever floats did before, no output is longer. An Error when even zero-wards is too long.
+/// Returns `values` in steps, each rounded down or up with the probabilities that make it unbiased.
+/// Rounding is repeated until the squared norm is at most `squared_limit`; after 64 tries the
+/// values are rounded towards zero. The norm is compared in exact integers, so that no output is
+/// longer, whatever the rounding errors of the floats. Error: the values rounded towards zero are
+/// too long as well.
 Result<std::vector<std::int32_t>> round_within(std::span<const float> values, double steps_per_unit,
                                                std::uint64_t squared_limit,
                                                crypto::SecureRandom& random);
 
-/// An Error when the update is not bounded by the clipping norm or does not fit the lane. Every
-/// vector that leaves here had a squared norm of at most round.squared_sensitivity before noise.
+/// Encodes an update. Every vector that it returns had a squared norm of at most
+/// round.squared_sensitivity before noise. Errors: the update is not bounded by the clipping norm
+/// or does not fit the lane.
 Result<RingVector> encode_noisy(const NoisyEncoding& noise, const LaneSpec& lane,
                                 const Bytes32& header_hash, ClippedUpdate update,
                                 crypto::SecureRandom& random);
 
-/// Which block of the rotation, and of which sum.
+/// Identifies a block of the rotation and the sum that it is of.
 struct NoisyBlock {
-  std::uint64_t first = 0;  // of its values, a multiple of kRotationBlock
+  std::uint64_t first = 0;  // index of its first value, a multiple of kRotationBlock
   Bytes32 header_hash{};
   std::uint64_t count = 1;  // updates in the sum
 };
 
-/// A block of the mean from its sum, wrapped where the sum was, into `out`, which has the block's
-/// length; behind the mean's own values lies what the rotation padded.
+/// Writes a block of the mean of `sum` to `out`, which has the length of the block. Where the sum
+/// wrapped, so do the values. After the mean's own values `out` has the padding of the rotation.
 void decode_noisy_block(const NoisyEncoding& noise, const RingVector& sum, const NoisyBlock& block,
                         std::span<float> out);
 

@@ -13,8 +13,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "packed words are little-endian");
 
-// Eight words of b bits are exactly b bytes. With b known to the compiler every shift is a constant
-// and nothing is left of a bit buffer and its branches; so there is one loop for each b.
+// Eight words of b bits are exactly b bytes. Where the compiler knows b, every shift is a constant,
+// and no bit buffer with its branches remains. So there is one loop for each b.
 constexpr std::size_t kGroup = 8;
 
 template <unsigned kBits>
@@ -64,7 +64,7 @@ using AddGroups = void (*)(const std::uint8_t*, std::size_t, Word*);
 template <class Word>
 constexpr unsigned kWidth = std::numeric_limits<Word>::digits;
 
-/// By bits - 1.
+/// The loops by bits - 1.
 template <class Word, unsigned... kBitsLess1>
 constexpr std::array<PackGroups<Word>, kWidth<Word>> pack_table(
     std::integer_sequence<unsigned, kBitsLess1...>) {

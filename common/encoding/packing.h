@@ -14,14 +14,14 @@ namespace sotto::codec {
   return (words * bits + 7) / 8;
 }
 
-/// `out` has packed_size() bytes; 1 <= bits <= the word's width. Higher bits of a word are left
-/// out.
+/// Packs the low `bits` bits of every word; higher bits are dropped. `out` has packed_size() bytes;
+/// 1 <= bits <= the width of a word.
 void pack_words(std::span<const std::uint16_t> words, unsigned bits, std::span<std::uint8_t> out);
 void pack_words(std::span<const std::uint32_t> words, unsigned bits, std::span<std::uint8_t> out);
 void pack_words(std::span<const std::uint64_t> words, unsigned bits, std::span<std::uint8_t> out);
 
 /// Adds the packed words to `words`, wrapping. `in` has exactly packed_size() bytes; spare bits are
-/// not looked at.
+/// ignored.
 void add_packed_words(BytesView in, unsigned bits, std::span<std::uint16_t> words);
 void add_packed_words(BytesView in, unsigned bits, std::span<std::uint32_t> words);
 void add_packed_words(BytesView in, unsigned bits, std::span<std::uint64_t> words);

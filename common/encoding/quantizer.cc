@@ -23,7 +23,7 @@ constexpr std::uint64_t kMaxWeight = std::uint64_t{1} << 50;
 constexpr std::uint64_t kMetricLimit = std::uint64_t{1} << 48;
 constexpr std::uint32_t kChunkWords = 1U << 18;
 
-// Lane 1 (2.6): count, weight, metrics, sentinels.
+// The words of lane 1 (2.6): count, weight, metrics, sentinels.
 constexpr std::size_t kCountWord = 0;
 constexpr std::size_t kWeightWord = 1;
 constexpr std::size_t kFirstMetric = 2;
@@ -38,12 +38,12 @@ std::uint8_t ring_bits(std::uint8_t bits) {
   return bits <= 32 ? 32 : 64;
 }
 
-/// The largest code on either side of zero: s c (3.1 step 8).
+/// Returns the largest code on either side of zero: s c (3.1 step 8).
 double code_limit(const EncodingSpec& spec) {
   return std::ldexp(1.0, static_cast<int>(spec.quantization_bits) - 1) - 1.0;
 }
 
-/// s, integer steps per unit.
+/// Returns s, the integer steps per unit.
 double steps_per_unit(const EncodingSpec& spec) {
   return code_limit(spec) / spec.value_range;
 }
@@ -72,7 +72,7 @@ Status check_spec(const EncodingSpec& spec) {
   return privacy::check(spec.noise->round);
 }
 
-/// What a round's update lane is without its place among the others.
+/// Checks a round's update lane, apart from its place among the lanes.
 Status check_update_lane(const EncodingSpec& spec, const LaneSpec& update) {
   if (!spec.noise) {
     if (update.bits < spec.quantization_bits)
@@ -85,7 +85,7 @@ Status check_update_lane(const EncodingSpec& spec, const LaneSpec& update) {
   return {};
 }
 
-/// Where the lanes of a round lie: {counters} or {update, counters, check}.
+/// The order of the lanes of a round: {counters} or {update, counters, check}.
 struct LaneOrder {
   bool has_update = false;
   std::size_t counters = 0;
@@ -118,7 +118,7 @@ template <class Word>
 void encode_values(const OffsetCode& code, std::span<const float> values, std::span<Word> words,
                    crypto::SecureRandom& random) {
   constexpr std::size_t kBlock = 16384;
-  // A fresh local stream; never a shared seed (3.1 step 5).
+  // A new local stream, never a shared seed (3.1 step 5).
   const crypto::Secret32 seed = crypto::Secret32::random(random);
   std::vector<std::uint32_t> coins(std::min(kBlock, values.size()));
   const std::span coin_bytes(reinterpret_cast<std::uint8_t*>(coins.data()), 4 * coins.size());
@@ -131,8 +131,8 @@ void encode_values(const OffsetCode& code, std::span<const float> values, std::s
   crypto::wipe(coin_bytes);
 }
 
-/// sum_j rho_j u_j over one chunk, in the ring of W bits (2.6, lane 2). rho_j = word j of the
-/// public stream of this chunk, made odd.
+/// Returns sum_j rho_j u_j over one chunk, in the ring of W bits (2.6, lane 2). rho_j is word j of
+/// the public stream of this chunk, made odd.
 template <class Word>
 Word check_word(const crypto::Secret32& key, std::span<const Word> words) {
   constexpr std::size_t kBlock = 16384 / sizeof(Word);
@@ -148,11 +148,11 @@ Word check_word(const crypto::Secret32& key, std::span<const Word> words) {
   return sum;
 }
 
-/// Samplers by variance: their tables take milliseconds to make, and nearly all metrics of a round
-/// have the same.
+/// MetricSamplers keeps samplers by variance, because their tables take milliseconds to make and
+/// nearly all metrics of a round have the same variance.
 class MetricSamplers {
  public:
-  /// `metric` to the nearest step, with this participant's noise.
+  /// Returns `metric` rounded to the nearest step, with this participant's noise.
   Result<std::uint64_t> add_noise(const MetricNoise& noise, std::uint64_t metric,
                                   crypto::SecureRandom& random) {
     auto at = samplers_.find(noise.variance);
@@ -244,7 +244,7 @@ MeanScale mean_scale(const EncodingSpec& spec, std::uint64_t values, const Decod
                   (steps_per_unit(spec) * static_cast<double>(counters.weight))};
 }
 
-/// That the update lane can be the sum of conforming updates.
+/// Checks that the update lane can be the sum of conforming updates.
 Status check_update_sum(const EncodingSpec& spec, const RingVector& update,
                         const DecodedSum& counters) {
   if (spec.noise) return check_noisy_sum(update, *spec.noise, counters.count);

@@ -14,10 +14,10 @@ namespace {
 
 constexpr std::size_t kBlock = kRotationBlock;
 constexpr std::size_t kInCache = std::size_t{1} << 12;  // floats: half of a 32 KiB cache
-constexpr std::size_t kVector = 16;                     // floats that one step of a loop takes
-constexpr std::size_t kSignBytes = 4096;                // of the stream at a time
+constexpr std::size_t kVector = 16;                     // floats that one step of a loop processes
+constexpr std::size_t kSignBytes = 4096;                // bytes of the stream at a time
 
-/// The stages of distance 1 to kVector / 2, inside runs of kVector values.
+/// Computes the stages of distance 1 to kVector / 2, inside runs of kVector values.
 void transform_runs(std::span<float> x) {
   for (std::size_t at = 0; at < x.size(); at += kVector) {
     float* const run = x.data() + at;
@@ -32,7 +32,7 @@ void transform_runs(std::span<float> x) {
   }
 }
 
-/// The stages of distances d and 2 d (a multiple of kVector), in one pass over memory.
+/// Computes the stages of distances d and 2 d (a multiple of kVector) in one pass over memory.
 void transform_two_stages(std::span<float> x, std::size_t distance) {
   for (std::size_t group = 0; group < x.size(); group += 4 * distance) {
     for (std::size_t i = group; i < group + distance; i += kVector) {
@@ -64,7 +64,7 @@ void transform_stage(std::span<float> x, std::size_t distance) {
     }
 }
 
-/// The stages from distance `from` on; x.size() is a power of two.
+/// Computes the stages from distance `from` on; x.size() is a power of two.
 void transform_stages(std::span<float> x, std::size_t from) {
   std::size_t distance = from;
   for (; 4 * distance <= x.size(); distance *= 4)
@@ -72,8 +72,8 @@ void transform_stages(std::span<float> x, std::size_t from) {
   if (distance < x.size()) transform_stage(x, distance);
 }
 
-/// Walsh and Hadamard's transform in place, not scaled. First every stage that stays inside a
-/// piece of the cache's size, then the distant ones.
+/// The Walsh-Hadamard transform in place, not scaled. It computes all stages inside pieces of the
+/// cache's size first, then the stages of larger distance.
 void transform(std::span<float> x) {
   if (x.size() < kVector) {
     for (std::size_t distance = 1; distance < x.size(); distance *= 2)
@@ -88,8 +88,8 @@ void transform(std::span<float> x) {
   if (piece < x.size()) transform_stages(x, piece);
 }
 
-/// x[j] *= -scale where bit j of the stream is set, scale elsewhere. `first` is x's place in the
-/// whole vector, a multiple of kBlock.
+/// Multiplies x[j] by -scale where bit j of the stream is set, and by scale elsewhere. `first` is
+/// the index of x in the whole vector, a multiple of kBlock.
 void apply_signs(std::span<float> x, std::uint64_t first, const crypto::Secret32& key,
                  float scale) {
   constexpr std::size_t kSigns = 8 * kSignBytes;

@@ -1,7 +1,7 @@
-// Randomised Hadamard rotation (docs/secure-aggregation.md, 3.1): spreads a vector's norm evenly
-// over its coordinates, so that few bits a value hold every sum. Orthonormal and block-diagonal:
-// blocks of 2^20 values, the last one padded with zeros to a power of two. The signs are public and
-// the same for everybody in a round.
+// Randomised Hadamard rotation (docs/secure-aggregation.md, 3.1). It spreads a vector's norm evenly
+// over its coordinates, so that few bits for each value suffice for every sum. It is orthonormal
+// and block-diagonal: blocks of 2^20 values, the last one padded with zeros to a power of two. The
+// signs are public and the same for every member of a round.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,16 @@ namespace sotto::codec {
 
 inline constexpr std::uint64_t kRotationBlock = std::uint64_t{1} << 20;
 
-/// The length after padding (m'), for at least one value.
+/// Returns the length after padding (m'), for at least one value.
 std::uint64_t rotated_length(std::uint64_t values);
 
-/// Signs under the round's header hash, then a Walsh-Hadamard transform a block. The norm stays as
-/// it is within float rounding; rotated_length(values.size()) values.
+/// Rotates `values`: applies the signs under the round's header hash, then a Walsh-Hadamard
+/// transform to each block. The norm is unchanged up to float rounding. Returns
+/// rotated_length(values.size()) values.
 std::vector<float> rotate(std::span<const float> values, const Bytes32& header_hash);
 
-/// The inverse, in place, of one block of what was rotated: `first` is its place there, a multiple
-/// of kRotationBlock.
+/// Applies the inverse, in place, to one block of a rotated vector. `first` is the index of its
+/// first value there, a multiple of kRotationBlock.
 void rotate_block_back(std::span<float> block, std::uint64_t first, const Bytes32& header_hash);
 
 }  // namespace sotto::codec

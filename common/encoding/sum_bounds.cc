@@ -9,7 +9,7 @@ namespace sotto::codec {
 
 namespace {
 
-/// Covers what the additions in double round off, for 1e9 words.
+/// Covers the rounding errors of the additions in double, for 1e9 words.
 constexpr double kLoose = 1.0 + 0x1p-20;
 
 Status check_length(double squared, double limit) {
@@ -17,11 +17,11 @@ Status check_length(double squared, double limit) {
   return Error{"the sum is longer than the clipped updates of its participants can be together"};
 }
 
-/// A bound on the squared norm of the sum of all noises, of variance `variance` a word, which they
-/// exceed with probability 2^-40 at most. Skellam noise has the heavier tail of the two mechanisms,
-/// P(|x| > T) <= 2 exp(-T^2 / (2 (V + T / 3))), and 3 V^2 + V bounds the fourth moment of both. The
-/// union bound gives a T that no word exceeds, Bernstein's inequality the sum of squares below T^2;
-/// each fails with probability 2^-41.
+/// Returns a bound on the squared norm of the sum of all noises, of variance `variance` in each
+/// word, which they exceed with probability 2^-40 at most. Skellam noise has the heavier tail of
+/// the two mechanisms, P(|x| > T) <= 2 exp(-T^2 / (2 (V + T / 3))), and 3 V^2 + V bounds the fourth
+/// moment of both. The union bound gives a T that no word exceeds, and Bernstein's inequality
+/// bounds the sum of squares below T^2; each fails with probability 2^-41.
 double squared_noise_limit(double variance, double words) {
   const double rare = 41 * std::log(2.0);
   const double each = rare + std::log(2 * words);

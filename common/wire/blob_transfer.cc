@@ -31,7 +31,7 @@ BlobRanges::BlobRanges(const Bytes32& blob, std::optional<std::uint64_t> expecte
   if (total_)
     list_chunks();
   else
-    missing_ = {0};  // its answer says how long the blob is
+    missing_ = {0};  // the answer contains the length of the blob
 }
 
 void BlobRanges::list_chunks() {
@@ -48,8 +48,8 @@ std::uint32_t BlobRanges::length_at(std::uint64_t offset) const {
 }
 
 std::vector<BlobRequest> BlobRanges::due(TimePoint now) {
-  // Answers come one after the other on one link: while any arrives, the others are on their way
-  // and asking again would only make a slow link slower.
+  // Answers arrive one after the other on one link. While any of them arrives, the others are under
+  // way, and to repeat their requests would only slow down a slow link.
   if (heard_) {
     for (Request& request : in_flight_)
       request.sent = now;
@@ -92,7 +92,7 @@ Status BlobRanges::learn_total(std::uint64_t total) {
                  std::to_string(max_bytes_) + " allowed"};
   total_ = total;
   list_chunks();
-  // The request that asked for offset 0 may still count as in flight; forget() settles it.
+  // The request for offset 0 may still be in flight; forget() removes it.
   if (!in_flight_.empty()) missing_.pop_back();
   return {};
 }
@@ -104,7 +104,7 @@ bool BlobRanges::forget(std::uint64_t offset) {
     in_flight_.erase(asked);
     return true;
   }
-  // Asked before a reconnection and answered after it.
+  // It was requested before a reconnection and is answered after it.
   const auto waiting = std::lower_bound(missing_.begin(), missing_.end(), offset, std::greater<>());
   if (waiting == missing_.end() || *waiting != offset) return false;
   missing_.erase(waiting);
@@ -116,7 +116,7 @@ Result<bool> BlobRanges::accept(const BlobData& data) {
     return Error{"an answer about " + short_name(data.blob) + " instead of " + short_name(blob_)};
   if (data.total == 0 && total_ != 0U) return Error{"the peer does not have " + short_name(blob_)};
   SOTTO_TRY(learn_total(data.total));
-  if (*total_ == 0) return false;  // nothing was asked; a duplicate at most
+  if (*total_ == 0) return false;  // no request was made; at most a duplicate
   if (data.offset >= *total_ || data.offset % limits_.chunk_bytes != 0 ||
       data.data.size() != length_at(data.offset))
     return Error{short_name(blob_) + ": an answer of " + std::to_string(data.data.size()) +

@@ -1,5 +1,5 @@
-// Pulling a big payload in ranges: a receiver that bounds what is in flight, and the sender's
-// answer. Sans-I/O: they make and take messages.
+// Transfer of a large payload in ranges: a receiver that bounds the data in flight, and the
+// sender's answer. The classes do no I/O; they return and take messages.
 #pragma once
 
 #include <optional>
@@ -13,34 +13,39 @@ namespace sotto::wire {
 struct FetchLimits {
   std::uint32_t chunk_bytes = 256 * 1024;
   std::uint32_t in_flight = 8;  // requests outstanding
-  Duration retry_after{5000};   // after this long with no answer at all, requests are sent again;
-                                // then after twice as long, up to 8 times, until an answer comes
+  // Requests are sent again when no answer has arrived for this long. The time doubles with each
+  // repetition, up to 8 times this, until an answer arrives.
+  Duration retry_after{5000};
 };
 
-/// Which ranges of one blob are here, asked for or missing; its bytes are the caller's, who checks
-/// the whole against its hash. A blob of 0 bytes has to be expected as such: it is complete at
-/// once, and on the wire 0 bytes means "not here".
+/// BlobRanges records which ranges of one blob have been received, requested, or neither. The
+/// caller keeps the bytes and checks the whole against its hash. A blob of 0 bytes has to be
+/// expected as such: it is complete at once, while a total of 0 in an answer means that the sender
+/// does not have the blob.
 class BlobRanges {
  public:
-  /// `expected_bytes`: exact size where known in advance, else at most `max_bytes`.
+  /// `expected_bytes` is the exact size where it is known in advance; otherwise the size is at most
+  /// `max_bytes`.
   BlobRanges(const Bytes32& blob, std::optional<std::uint64_t> expected_bytes,
              std::uint64_t max_bytes, FetchLimits limits = {});
 
-  /// Requests to send now: first ones, refills of the window, retries that are due. Call after
-  /// every accept() and at wake_at().
+  /// Returns the requests to send now: first ones, those that refill the window, and repetitions
+  /// that are due. Call it after every accept() and at wake_at().
   std::vector<BlobRequest> due(TimePoint now);
-  /// Forgets what was in flight, so that due() asks again: after a reconnection.
+  /// Forgets the requests in flight, so that due() makes them again. Call it after a reconnection.
   void reconnected();
-  /// True when the bytes are new: they belong at data.offset. An Error: the peer broke the protocol
-  /// (wrong blob, size, range) or does not have it. Duplicates are ignored.
+  /// Returns true when the bytes are new; they belong at data.offset. Returns false for a
+  /// duplicate. An Error means that the peer violated the protocol (wrong blob, size or range) or
+  /// does not have the blob.
   Result<bool> accept(const BlobData& data);
   [[nodiscard]] bool complete() const;
-  /// When due() has something to say again; the past when it has already.
+  /// Returns when due() has requests to send again: a time in the past when it has some now,
+  /// nothing once the blob is complete.
   [[nodiscard]] std::optional<TimePoint> wake_at() const;
 
   [[nodiscard]] std::uint64_t received_bytes() const { return received_; }
 
-  /// Its length, once that is known.
+  /// The length of the blob, once it is known.
   [[nodiscard]] std::optional<std::uint64_t> total() const { return total_; }
 
   [[nodiscard]] const Bytes32& blob() const { return blob_; }
@@ -60,14 +65,14 @@ class BlobRanges {
   std::optional<std::uint64_t> total_;
   std::uint64_t max_bytes_;
   FetchLimits limits_;
-  std::vector<std::uint64_t> missing_;  // offsets not yet received nor in flight, descending
+  std::vector<std::uint64_t> missing_;  // offsets neither received nor in flight, descending
   std::vector<Request> in_flight_;
   std::uint64_t received_ = 0;
   Duration patience_;
-  bool heard_ = false;  // an answer came since the last due()
+  bool heard_ = false;  // an answer was accepted since the last due()
 };
 
-/// Receives one blob into memory: BlobRanges and the bytes.
+/// BlobFetch receives one blob into memory: BlobRanges and the bytes.
 class BlobFetch {
  public:
   BlobFetch(const Bytes32& blob, std::optional<std::uint64_t> expected_bytes,
@@ -87,7 +92,7 @@ class BlobFetch {
 
   [[nodiscard]] const Bytes32& blob() const { return ranges_.blob(); }
 
-  /// Once complete().
+  /// Returns the blob. Requires complete().
   Bytes take();
 
  private:
@@ -95,12 +100,12 @@ class BlobFetch {
   Bytes data_;
 };
 
-/// The answer to a request about `blob`'s bytes: what there is of the range. An Error when it is
-/// empty, starts behind the end or is longer than Limits::blob_chunk_bytes.
+/// Answers a request with the bytes of the blob that lie in the range. Errors: the range is empty,
+/// starts at or after the end, or is longer than Limits::blob_chunk_bytes.
 Result<BlobData> answer(const BlobRequest& request, BytesView blob_bytes);
-/// A blob whose bytes lie in two places, one behind the other.
+/// The same for a blob whose bytes are in two places, one after the other.
 Result<BlobData> answer(const BlobRequest& request, BytesView head, BytesView rest);
-/// The answer when the blob is not here.
+/// Returns the answer of a sender that does not have the blob.
 BlobData absent(const BlobRequest& request);
 
 }  // namespace sotto::wire

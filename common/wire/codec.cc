@@ -9,9 +9,9 @@ namespace sotto::wire {
 
 namespace {
 
-// A layout is written once and serves both directions: Io is FieldWriter (Ref<T> = const T&) or
-// FieldReader (Ref<T> = T&). Field order and widths: sections 2.2, 2.3 of the specification and
-// README.md here; a list's entry size is the one named there.
+// Each layout is written once and serves both directions: Io is FieldWriter (Ref<T> = const T&) or
+// FieldReader (Ref<T> = T&). The field order and widths are those of sections 2.2 and 2.3 of the
+// specification and of common/wire/README.md; so is the entry size of a list.
 
 constexpr std::array<std::uint8_t, 8> kMagic = {'S', 'E', 'C', 'A', 'G', 'G', '1', 0};
 
@@ -162,8 +162,9 @@ void layout(Io& io, typename Io::template Ref<UploadHeader> m, const Limits& /*l
   io.array(m.signature);
 }
 
-// M6, M7 and M8 share their number with the burn messages (section 2.7), told apart by this byte.
-// decode() has looked at it to find the message.
+// M6, M7 and M8 share their type numbers with the abort messages (BurnRequest, BurnVote,
+// BurnCertificate; section 2.7), from which this byte distinguishes them. decode() reads it to find
+// the message.
 constexpr std::uint8_t kSurvivorKind = 0;
 constexpr std::uint8_t kBurnKind = 1;
 
@@ -344,7 +345,8 @@ void layout(Io& io, typename Io::template Ref<GenesisProof> m, const Limits& lim
           [&](auto& reveal) { layout(io, reveal, limits); });
 }
 
-// Type numbers in the variant's order: section 2.3, and from 32 what is around the rounds.
+// Type numbers by index in the variant: those of section 2.3, and from 32 on the messages outside
+// of rounds.
 constexpr std::array<std::uint16_t, std::variant_size_v<Message>> kTypes = {
     0, 1, 2, 3,  4,  11, 13, 14, 12, 5,  6,  7,  8,  9,  10,
     6, 7, 8, 32, 33, 34, 35, 36, 37, 38, 48, 49, 50, 51, 52};

@@ -1,8 +1,8 @@
-// The one encoder and the one decoder. A frame is
+// The encoder and the decoder of all messages. A frame is
 //   u16 version | u16 type | u32 sender | u64 round | u64 body length | body
-// integers little-endian. decode() is the only way from bytes to a Message and checks everything
-// that can be checked without keys: version, type, exact length, counts against Limits,
-// enumerators, zero padding.
+// with integers little-endian. Only decode() turns bytes into a Message. It checks everything that
+// can be checked without keys: version, type, exact length, counts against Limits, enumerators,
+// zero padding.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace sotto::wire {
 inline constexpr std::uint16_t kWireVersion = kProtocol;
 inline constexpr std::size_t kFrameHeaderBytes = 24;
 
-/// Maxima of everything counted on the wire. A larger count is refused before anything is
+/// The largest counts and lengths on the wire. A larger one is refused before anything is
 /// allocated.
 struct Limits {
   std::uint32_t roster_members = 16384;
@@ -37,16 +37,16 @@ struct Decoded {
 Bytes encode(MemberId sender, RoundNumber round, const Message& message);
 Result<Decoded> decode(BytesView frame, const Limits& limits = {});
 
-/// True for a frame whose version names another protocol than ours. What decode() answers to it
-/// names both.
+/// Returns whether the version of a frame names another protocol than this program's. The Error of
+/// decode() for such a frame names both.
 bool is_of_another_protocol(BytesView frame);
 
-/// Canonical header bytes (what h hashes: no deadlines), and back.
+/// The canonical header bytes (which h hashes, without deadlines), and back.
 Bytes header_bytes(const RoundHeader& header);
 Result<RoundHeader> parse_header(BytesView bytes, const Limits& limits = {});
 
-/// Bits as a list of indexes in [0, n), ascending, and back; from_bitmap refuses a wrong length or
-/// a spare bit.
+/// Converts bits to a list of indexes in [0, n), ascending, and back. from_bitmap() refuses a wrong
+/// length or a spare bit that is set.
 Bitmap to_bitmap(std::uint32_t n, const std::vector<std::uint32_t>& indexes);
 Result<std::vector<std::uint32_t>> from_bitmap(std::uint32_t n, const Bitmap& bitmap);
 

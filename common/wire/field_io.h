@@ -1,5 +1,5 @@
-// How one field goes to bytes and back. FieldWriter and FieldReader have the same methods, so that
-// codec.cc describes each message's layout once and both directions follow it. Private to
+// Conversion of single fields to bytes and back. FieldWriter and FieldReader have the same methods,
+// so that codec.cc describes the layout of each message once for both directions. Private to
 // common/wire.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace sotto::wire {
 
-/// Writes; what does not fit its length prefix is our bug.
+/// FieldWriter writes fields. A value that does not fit its length prefix is a programming error.
 class FieldWriter {
  public:
   template <class T>
@@ -46,21 +46,21 @@ class FieldWriter {
     out_.u8(static_cast<std::uint8_t>(v));
   }
 
-  /// A byte that has only one value in this version; `why` is what the reader answers to another.
+  /// A byte that has only one value in this version. `why` is the reader's Error for another value.
   void fixed_u8(std::uint8_t v, std::string_view /*why*/) { out_.u8(v); }
 
   void fixed_u32(std::uint32_t v, std::string_view /*why*/) { out_.u32(v); }
 
   void fixed(BytesView v, std::string_view /*why*/) { out_.bytes(v); }
 
-  /// u16 length in bytes, then the bits of at most `bits` members.
+  /// u16 length in bytes, then one bit for each of at most `bits` members.
   void bitmap(const Bitmap& v, std::uint32_t /*bits*/) {
     SOTTO_CHECK(v.size() <= 0xffff, "bitmap longer than its length prefix can say");
     out_.u16(static_cast<std::uint16_t>(v.size()));
     out_.bytes(v);
   }
 
-  /// u32 length, then the bytes; a longer text is cut, so that every decoder takes the frame.
+  /// u32 length, then the bytes. A longer text is cut, so that every decoder accepts the frame.
   void text(const std::string& v, std::uint32_t limit, std::string_view /*name*/) {
     const std::string_view sent = as_sent(v, limit);
     length(sent.size());
@@ -98,7 +98,7 @@ class FieldWriter {
     if (v) each(*v);
   }
 
-  /// A condition on what was just read; nothing to do when writing.
+  /// A condition on the fields read so far; writing ignores it.
   void require(bool /*holds*/, std::string_view /*why*/) {}
 
   [[nodiscard]] Bytes take() { return out_.take(); }
@@ -112,9 +112,9 @@ class FieldWriter {
   ByteWriter out_;
 };
 
-/// Reads. The first failure is kept and everything after it reads as zero or empty. Nothing is
-/// allocated for a count or length before it was compared with its limit and with what is left of
-/// the input.
+/// FieldReader reads fields. The first failure is kept, and everything after it reads as zero or
+/// empty. It allocates nothing for a count or length before it has compared it with its limit and
+/// with the rest of the input.
 class FieldReader {
  public:
   template <class T>
@@ -206,8 +206,8 @@ class FieldReader {
     if (in_.ok() && !holds) fail(std::string(why));
   }
 
-  /// What is wrong with the bytes, once all fields are read; nullopt when they were right to the
-  /// last byte.
+  /// Returns, once all fields are read, what is wrong with the bytes; nullopt when all of them were
+  /// read and valid.
   [[nodiscard]] std::optional<std::string> failure() const {
     if (!error_.empty()) return error_;
     if (!in_.ok()) return "ends too early";

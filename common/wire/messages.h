@@ -1,6 +1,6 @@
-// Every message between a participant and the coordinator, as plain structs, and the one variant of
-// them. Byte layouts: common/wire/README.md. Structs say nothing about validity beyond what
-// decode() checked (lengths, counts, ranges); signatures and rules are common/secagg's.
+// The messages between a participant and the coordinator, as plain structs, and the variant of all
+// of them. common/wire/README.md has the byte layouts. A struct is valid only as far as decode()
+// has checked it (lengths, counts, ranges); common/secagg checks signatures and rules.
 #pragma once
 
 #include <array>
@@ -20,14 +20,14 @@
 
 namespace sotto::wire {
 
-/// One bit a cohort index (Offer: a roster rank), least significant bit of byte 0 first, spare bits
-/// zero.
+/// One bit for each cohort index (Offer: for each roster rank), least significant bit of byte 0
+/// first, spare bits zero.
 using Bitmap = Bytes;
 
 enum class Graph : std::uint8_t { kComplete = 0, kCirculant = 1 };
 
-/// M0's header; its canonical bytes are hashed into h, which is in every signature and key of the
-/// round.
+/// The header in M0. Its canonical bytes are hashed into h, which is in every signature and key of
+/// the round.
 struct RoundHeader {
   RunId run{};
   RoundNumber round;
@@ -36,11 +36,11 @@ struct RoundHeader {
   std::uint32_t n = 0;          // cohort size
   std::uint32_t C = 0;          // NOLINT: the specification's name. Colluders assumed
   std::uint32_t k = 0;          // degree: n - 1 in the complete graph, even in the circulant one
-  std::uint32_t t = 0;          // shares that open a secret
+  std::uint32_t t = 0;          // shares that restore a secret
   std::uint32_t q = 0;          // window rule (0 in the complete graph)
   std::uint32_t Q = 0;          // NOLINT: endorsements in a certificate
   std::uint32_t s_min = 0;      // fewest survivors
-  std::uint32_t witnesses = 0;  // whose signatures make certificates: the first by cohort index
+  std::uint32_t witnesses = 0;  // their signatures make certificates; the first by index
   Graph graph = Graph::kComplete;
   Bytes32 model_hash{};
   Bytes32 config_hash{};  // the job's hash
@@ -50,8 +50,8 @@ struct RoundHeader {
   bool operator==(const RoundHeader&) const = default;
 };
 
-/// Durations of Advertise, Share, Check (and Settle, where there is one), Upload (training
-/// included), Endorse, Unmask. Not hashed into h.
+/// The durations of Advertise, Share, Check (and Settle, where it takes place), Upload (training
+/// included), Endorse and Unmask. Not hashed into h.
 using Deadlines = std::array<std::uint64_t, 6>;
 
 struct Offer {  // M0
@@ -74,11 +74,12 @@ struct Advertise {  // M1
 struct KeyList {  // M2
   Bitmap u1;
   crypto::Signature signature{};
-  std::vector<Advertise> advertisements;  // of my neighbours in U1, ascending cohort index
+  std::vector<Advertise> advertisements;  // of neighbours in U1, ascending index
   bool operator==(const KeyList&) const = default;
 };
 
-/// What a pre-shared key becomes in the masks of a round: committed to, and sealed under r.
+/// The value that a pre-shared key contributes to the masks of a round: a commitment to it, and the
+/// value sealed under r.
 struct PresharedEscrow {
   Bytes32 commitment{};
   std::array<std::uint8_t, 48> sealed{};
@@ -91,14 +92,14 @@ struct ShareEntry {  // of M3; the entry to oneself has nonce and ciphertext all
   std::array<std::uint8_t, 80> ciphertext{};
   Bytes32 cb{};
   Bytes32 cr{};
-  std::optional<PresharedEscrow> escrow{};  // when dealer and holder have a key of their own
+  std::optional<PresharedEscrow> escrow{};  // where dealer and holder have a pre-shared key
   crypto::Signature signature{};
   bool operator==(const ShareEntry&) const = default;
 };
 
 struct Shares {  // M3
   MemberId id{};
-  // One a holder in U1 (self included in the complete graph), ascending cohort index.
+  // One for each holder in U1 (the sender included in the complete graph), ascending cohort index.
   std::vector<ShareEntry> entries;
   bool operator==(const Shares&) const = default;
 };
@@ -112,20 +113,20 @@ struct ForwardedShare {
 struct ShareForward {  // M4
   Bitmap v;
   crypto::Signature signature{};
-  std::vector<ForwardedShare> entries;  // from my neighbours in V, ascending cohort index
+  std::vector<ForwardedShare> entries;  // from neighbours in V, ascending index
   bool operator==(const ShareForward&) const = default;
 };
 
-struct ShareCheck {  // M4A; its bitmaps have one length
+struct ShareCheck {  // M4A; both bitmaps have the same length
   MemberId id{};
   Bytes32 d_v{};
-  Bitmap bad_dealers;  // whose shares do not open, or are not what they committed to
-  Bitmap other_keys;   // dealers whose pre-shared key is not mine: no share is judged, no mask fits
+  Bitmap bad_dealers;  // whose shares do not open, or do not fit their commitments
+  Bitmap other_keys;   // dealers with a differing pre-shared key, whose shares are not judged
   crypto::Signature signature{};
   bool operator==(const ShareCheck&) const = default;
 };
 
-/// Asks a dealer to open the shares that these are about.
+/// Asks a dealer to open the shares about which the checks complain.
 struct Complaints {                // M4B
   std::vector<ShareCheck> checks;  // each names the dealer; ascending cohort index
   bool operator==(const Complaints&) const = default;
@@ -142,7 +143,7 @@ struct OpenedShare {
 struct Opening {  // M4C, by a dealer
   MemberId id{};
   Bytes32 d_v{};
-  std::vector<OpenedShare> shares;  // of those who complained, ascending cohort index
+  std::vector<OpenedShare> shares;  // of the complaining holders, ascending index
   crypto::Signature signature{};
   bool operator==(const Opening&) const = default;
 };
@@ -150,13 +151,13 @@ struct Opening {  // M4C, by a dealer
 struct Fix {  // M4U
   Bitmap u2;
   crypto::Signature signature{};
-  // Of dealers in U2 that opened what I complained about, ascending cohort index. Not signed: they
-  // are checked against the dealers' commitments.
+  // Shares of dealers in U2 that opened them after the recipient's complaint, ascending cohort
+  // index. They are not signed; the recipient checks them against the dealers' commitments.
   std::vector<OpenedShare> opened{};
   bool operator==(const Fix&) const = default;
 };
 
-/// M5's head. The packed lanes, one after the other, are fetched as the blob named hash_y.
+/// The header of M5. The packed lanes, one after the other, are fetched as the blob named hash_y.
 struct UploadHeader {
   MemberId id{};
   Bytes32 d_u2{};
@@ -182,7 +183,8 @@ struct UnmaskRequest {               // M8: the survivor certificate
   std::vector<Endorse> certificate;  // at least Q, ascending cohort index
   Bytes32 d_u2{};
   Bytes32 d_s{};
-  // Of those of S whose share I hold: all in the complete graph. Ascending cohort index.
+  // Of the members of S of which the recipient holds a share: all of S in the complete graph.
+  // Ascending cohort index.
   std::vector<UploadHeader> headers;
   bool operator==(const UnmaskRequest&) const = default;
 };
@@ -205,10 +207,10 @@ struct UnmaskResponse {  // M9
   bool operator==(const UnmaskResponse&) const = default;
 };
 
-// ---- burning a round (section 2.7): kind 1 of the types of M6, M7 and M8
+// ---- Abort of a round (section 2.7): kind 1 of the types of M6, M7 and M8
 
 struct BurnRequest {   // M6, kind 1
-  RoundHeader header;  // without deadlines: a member that never joined learns from it what h is
+  RoundHeader header;  // without deadlines; a member that never joined computes h from it
   crypto::Signature signature{};
   bool operator==(const BurnRequest&) const = default;
 };
@@ -235,9 +237,9 @@ struct RoundResult {  // M10
   bool operator==(const RoundResult&) const = default;
 };
 
-// ---- the genesis of a run (docs/secure-aggregation.md, 2.1)
+// ---- The shared randomness of a run (docs/secure-aggregation.md, 2.1)
 
-/// Asks for a commitment; another attempt asks for a fresh one.
+/// Asks for a commitment. Another attempt asks for a new one.
 struct GenesisCall {  // C to P
   RunId run{};
   Bytes32 attempt{};
@@ -253,7 +255,7 @@ struct GenesisEntry {
 
 struct GenesisCommit {  // G1, P to C
   RunId run{};
-  Bytes32 attempt{};  // of the call: a hint that tells late from wrong
+  Bytes32 attempt{};  // of the call: a hint to distinguish a late commitment from a wrong one
   GenesisEntry entry;
   bool operator==(const GenesisCommit&) const = default;
 };
@@ -274,7 +276,8 @@ struct GenesisReveal {  // G3, P to C
   bool operator==(const GenesisReveal&) const = default;
 };
 
-/// G4, C to P: everything, so that each member checks it by itself, also one that comes later.
+/// G4, C to P: all commitments and reveals, so that each member can check the result itself, also a
+/// member that connects later.
 struct GenesisProof {
   RunId run{};
   std::vector<GenesisEntry> entries;   // ascending id
@@ -282,20 +285,21 @@ struct GenesisProof {
   bool operator==(const GenesisProof&) const = default;
 };
 
-// ---- around the rounds
+// ---- Messages outside of rounds
 
-/// The protocol that this program speaks: the version of every frame, and what a Hello carries. Two
-/// programs with different protocols do not work together; each logs which one the other speaks.
+/// The version of the protocol: the version of every frame, and the one in a Hello. Two programs
+/// with different versions do not work together; each logs the version of the other.
 inline constexpr std::uint16_t kProtocol = 3;
 
-/// First message on every connection, and again every few seconds: the sender is there. The
-/// coordinator answers with its own where the two do not fit together: another protocol, another
-/// roster. A hint: unsigned, nothing but a line for people and the lack of a job offer follows.
+/// The first message on every connection, repeated every few seconds to show that the sender is
+/// alive. The coordinator answers with its own Hello where the two do not fit together because of
+/// another protocol or another roster. It is unsigned and only a hint: nothing follows from it but
+/// a log line and that no job is offered.
 struct Hello {  // P to C; C to P
   std::uint32_t protocol = kProtocol;
-  RunId run{};  // the run that a participant has agreed to; zero: none, a job offer is welcome
+  RunId run{};  // the run that a participant takes part in; zero: none, send a job offer
   std::uint32_t roster_version = 0;
-  Bytes32 roster_hash{};  // that the sender works with: a participant's is the one it has pinned
+  Bytes32 roster_hash{};  // of the sender's roster; a participant's is the one that it has pinned
   bool operator==(const Hello&) const = default;
 };
 
@@ -309,36 +313,36 @@ struct JobOffer {  // C to P; signed "SOTTO sig job" over run, H("SOTTO job", jo
 enum class JobAnswer : std::uint8_t {
   kDecline = 0,
   kAccept = 1,
-  kPostpone =
-      2  // time or a person of the site may turn it into kAccept; the site says so by itself
+  kPostpone = 2  // the site may accept later, by itself or by a person's decision, and then sends
+                 // kAccept unasked
 };
 
 /// A site's answer to a job offer. Every field is a function of the job, the site's policy, its
-/// declared sizes and its ledger, never of the records themselves.
+/// declared sizes and its ledger, and never of the records themselves.
 struct JobReply {  // P to C; signed "SOTTO sig reply" over all fields before the signature
   RunId run{};
   Bytes32 job_hash{};
   MemberId id{};
   JobAnswer answer = JobAnswer::kDecline;
-  std::uint64_t training_examples = 0;    // that the site declares; 0: it declares none
-  std::uint64_t evaluation_examples = 0;  // that it declares: it evaluates at most so many
+  std::uint64_t training_examples = 0;    // declared by the site; 0: it declares none
+  std::uint64_t evaluation_examples = 0;  // declared; the most that it evaluates
   std::uint32_t least_sum = 0;            // fewest updates in a sum that the site takes part in
-  std::string reason;                     // why not, for people; empty when accepted
+  std::string reason;                     // for people; empty when accepted
   crypto::Signature signature{};
   bool operator==(const JobReply&) const = default;
 };
 
-/// The sender leaves this round on its own account (its data, its policy, its disk), so nobody
-/// waits for the deadline. A hint: unsigned, it can only make a dropout of the connection's own
-/// member.
+/// The sender leaves this round for a reason of its own (its data, its policy, its disk), so that
+/// the coordinator does not wait for the deadline. It is unsigned and only a hint: all that it can
+/// do is to make the connection's own member a dropout.
 struct LeaveRound {  // P to C
   std::string reason;
   bool operator==(const LeaveRound&) const = default;
 };
 
-/// Big payloads are pulled by their receiver in ranges, so that it bounds what is in flight and a
-/// cut link resumes at the range. A blob is named by its hash (model_hash, hash_y) and checked when
-/// whole.
+/// Large payloads are pulled by their receiver in ranges, so that it bounds the data in flight, and
+/// a transfer continues at the range after a lost link. A blob is named by its hash (model_hash,
+/// hash_y) and checked once it is complete.
 struct BlobRequest {
   Bytes32 blob{};
   std::uint64_t offset = 0;
@@ -370,18 +374,18 @@ using Message =
                  BlobRequest, BlobData, RunFinished, GenesisCall, GenesisCommit, GenesisList,
                  GenesisReveal, GenesisProof>;
 
-/// "Advertise", for logs and metrics.
+/// Returns the name of the message, such as "Advertise", for logs and metrics.
 std::string_view name_of(const Message& message);
 
-/// True for the five messages of a genesis.
+/// Returns whether the message is one of the five of the shared randomness (Genesis*).
 bool is_about_genesis(const Message& message);
 
-/// A message with its frame: who says it sent it, and about which round (0 outside rounds). The
-/// round is an unauthenticated hint that tells "late" from "wrong"; what counts is h inside the
-/// signatures.
+/// A message with the fields of its frame. The round (0 outside of rounds) is an unauthenticated
+/// hint by which a late message is distinguished from a wrong one; signatures bind a message to its
+/// round by h.
 struct Envelope {
   MemberId
-      peer{};  // outgoing: the recipient; incoming: the sender as the transport authenticated it
+      peer{};  // outgoing: the recipient; incoming: the sender, as authenticated by the transport
   RoundNumber round;
   Message message;
 };

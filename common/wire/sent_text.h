@@ -1,5 +1,5 @@
-// How much of a text a frame carries. One rule for the encoder and for those who sign a text, so
-// that no text of a message makes a frame that its receiver refuses.
+// The part of a text that a frame carries. The encoder and the code that signs texts use the same
+// rule, so that no text makes a frame that its receiver refuses.
 #pragma once
 
 #include <cstdint>
@@ -7,13 +7,13 @@
 
 namespace sotto::wire {
 
-/// Of a text of which decode() takes `limit` bytes: all of it, or its beginning up to a whole UTF-8
-/// character.
+/// Returns the part of `text` that is sent when decode() accepts `limit` bytes: all of it, or its
+/// beginning up to the end of a whole UTF-8 character.
 inline std::string_view as_sent(std::string_view text, std::uint32_t limit) {
   if (text.size() <= limit) return text;
   std::size_t end = limit;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U)
-    --end;  // a byte that goes on with a character
+    --end;  // a continuation byte of a character
   return text.substr(0, end);
 }
 
