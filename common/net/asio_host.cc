@@ -34,7 +34,7 @@ struct AsioHost::Impl {
   void wait_for_signal() {
     signals.async_wait([this](const boost::system::error_code& failed, int) {
       if (failed) return;
-      // A second signal means now.
+      // A second signal ends the process at once.
       if (std::exchange(asked_to_stop, true)) return end(130);
       app->on_stop_requested();
       wait_for_signal();
@@ -43,7 +43,7 @@ struct AsioHost::Impl {
 
   void end(int code) {
     exit_code = code;
-    transport.reset();  // flushes what was sent
+    transport.reset();  // sends the frames that are still queued
     loop.stop();
   }
 
@@ -68,7 +68,7 @@ AsioHost::~AsioHost() {
 }
 
 void AsioHost::listen(CoordinatorSocketOptions options, App& app) {
-  impl_->attach(app);  // first: start() comes before any frame
+  impl_->attach(app);  // before the transport exists, so that start() precedes any frame
   impl_->transport = net::listen(impl_->loop, std::move(options), impl_->handlers());
 }
 

@@ -1,5 +1,5 @@
-// The Host of real processes: one io_context thread for sockets, alarm and signals, a pool for
-// computation.
+// AsioHost is the Host of real processes: one io_context thread for sockets, alarm and signals, and
+// a pool for computation.
 #pragma once
 
 #include <functional>
@@ -17,19 +17,20 @@ namespace sotto::net {
 
 class AsioHost final : public Host {
  public:
-  /// `warn` gets sentences for the log: a refused key, strangers, a link that comes and goes.
+  /// `warn` receives sentences for the log: a refused key, unauthenticated connections, a lost
+  /// link.
   AsioHost(unsigned compute_threads, std::function<void(const std::string&)> warn);
   ~AsioHost() override;
 
-  /// Opens the socket for `app`; throws StartupError. Then run().
+  /// Open the socket for `app`; they throw StartupError. Call run() afterwards.
   void listen(CoordinatorSocketOptions options, App& app);
   void connect(ParticipantSocketOptions options, App& app);
-  /// Until finish(); returns its exit code.
+  /// Runs until finish() and returns its exit code.
   int run();
 
   [[nodiscard]] TransportCounters counters() const;
 
-  /// For what else shall run on the App's thread, between its calls.
+  /// The event loop, for other work that has to run on the App's thread, between its calls.
   [[nodiscard]] boost::asio::io_context& loop();
 
   [[nodiscard]] TimePoint now() const override;

@@ -21,22 +21,25 @@ namespace sotto::net {
 
 namespace {
 
-// Links a member may have. More than one only while an old link dies and a new one is up.
+// The links that a member may have. It has more than one only while an old link ends and a new one
+// is up.
 constexpr std::size_t kLinksPerMember = 4;
 
-/// Which of ZeroMQ's routing ids is which member's link, learned from authenticated frames. A
-/// member that reconnects comes under a new routing id; the newest link is the one to send on.
+/// Links maps ZeroMQ's routing ids to the members whose links they are, as learned from
+/// authenticated frames. A member that reconnects has a new routing id; frames are sent on the
+/// newest link.
 class Links {
  public:
   using Connection = std::optional<LinkWatch::Serial>;
 
-  /// `connection()` is asked for a link's connection when the link is new. The connection of a
-  /// member's oldest link where it has one too many: what it holds for us to read has to end.
+  /// Records a frame from a link. `connection()` is called for the connection of a link that is
+  /// new. Returns the connection of the member's oldest link where the member has one too many; the
+  /// caller ends it, so that it holds no more frames for this process to read.
   template <class Ask>
   Connection saw(MemberId member, const std::string& routing_id, Ask connection) {
     const auto [owner, is_new] = owners_.try_emplace(routing_id, Owner{member, std::nullopt});
     if (!is_new && owner->second.member == member) return std::nullopt;
-    // The link of that name is gone, or ZeroMQ would not have let this one in.
+    // The earlier link with this id is gone, because ZeroMQ admits no second one with it.
     if (!is_new) drop_from(owner->second.member, routing_id);
     owner->second = {member, connection()};
     auto& links = links_[member];
@@ -48,7 +51,7 @@ class Links {
     return too_many;
   }
 
-  /// nullptr when the member has no link that we know of.
+  /// Returns nullptr when no link of the member is known.
   [[nodiscard]] const std::string* newest(MemberId member) const {
     const auto found = links_.find(member);
     return found == links_.end() || found->second.empty() ? nullptr : &found->second.back();
@@ -75,8 +78,8 @@ class Links {
   std::map<std::string, Owner> owners_;
 };
 
-// Strangers get half of what connections there may be, and honest members' handshakes have room
-// when all of them come back at once.
+// Unauthenticated connections may use at most half of all files, and there is room for the
+// handshakes of all members when they reconnect at the same time.
 LinkWatch::Limits watch_limits(std::size_t members) {
   const std::size_t files = raise_file_limit();
   return {.strangers = std::min<std::size_t>(1024 + members, std::max<std::size_t>(files / 2, 16))};
@@ -96,7 +99,7 @@ ZapHandler::AdmittedKeys keys_of(const std::vector<AdmittedMember>& members) {
   return keys;
 }
 
-// A range of a blob at its longest, or a list with an entry for every member.
+// The longest frame is a range of a blob, or a list with an entry for every member.
 std::int64_t max_frame_bytes(std::size_t members) {
   constexpr std::int64_t kChunk = std::int64_t{1} << 20;
   constexpr std::int64_t kSlack = std::int64_t{1} << 16;
@@ -117,11 +120,11 @@ class CoordinatorTransport final : public Transport {
     require_tcp_endpoint(options.listen, "the coordinator's listen address");
     set_common_options(socket_, options.identity, options.heartbeat_ms, options.queue_frames,
                        max_frame_bytes(options.members.size()));
-    // Members ask four times as often, which keeps the routers' paths: what is left for us is to
-    // notice the links that died in silence, among thousands.
+    // Members send heartbeats four times as often, which keeps the routers' paths open. The
+    // coordinator's only have to detect dead links, of which there may be thousands.
     socket_.set(ZMQ_HEARTBEAT_IVL, 4 * static_cast<int>(options.heartbeat_ms));
     socket_.set(ZMQ_CURVE_SERVER, 1);
-    socket_.set(ZMQ_ROUTER_MANDATORY, 1);  // a full or missing link is said, not swallowed
+    socket_.set(ZMQ_ROUTER_MANDATORY, 1);  // send() reports a full or missing link
     socket_.set(ZMQ_BACKLOG, 1024);
     bind(options.listen);
     pump_ = std::make_unique<ZmqPump>(loop, socket_, [this] { return receive_one(); });
@@ -134,7 +137,7 @@ class CoordinatorTransport final : public Transport {
       if (error == EAGAIN) return SendOutcome::kWouldBlock;
       if (error == 0) {
         const int rest = socket_.send(frame, ZMQ_DONTWAIT);
-        SOTTO_CHECK(rest == 0, zmq_strerror(rest));  // room was reserved by the first part
+        SOTTO_CHECK(rest == 0, zmq_strerror(rest));  // the first part reserved the room
         ++counters_.frames_sent;
         counters_.bytes_sent += frame.size();
         return SendOutcome::kSent;
@@ -163,7 +166,7 @@ class CoordinatorTransport final : public Transport {
 
  private:
   ZapHandler::OnRefused refusal_reporter() {
-    // The counts are the handler's thread's.
+    // The counts are used on the handler's thread alone.
     return [&loop = loop_, weak = std::weak_ptr(handlers_), links = std::weak_ptr(member_links_),
             repeats = std::make_shared<Repeats>()](std::optional<MemberId> member,
                                                    const std::string& address) {
@@ -203,7 +206,8 @@ class CoordinatorTransport final : public Transport {
     throw StartupError("cannot listen on " + listen + " (" + zmq_strerror(error) + ")" + advice);
   }
 
-  /// Reads one message; nothing but [routing id][frame] from a key that ZAP admitted counts.
+  /// Reads one message. It is ignored unless it has the form [routing id][frame] and comes from a
+  /// key that ZAP admitted.
   bool receive_one() {
     ZmqMessage routing_id;
     if (!socket_.receive(routing_id, ZMQ_DONTWAIT)) return false;
@@ -226,8 +230,8 @@ class CoordinatorTransport final : public Transport {
     return true;
   }
 
-  // Destroyed from the last to the first: the pump, the watch, the socket (its last frames linger),
-  // the ZAP thread, and the context, which waits for the linger.
+  // The data members are destroyed from the last to the first: the pump, the watch, the socket (its
+  // last frames linger), the ZAP thread, and the context, which waits for the linger.
   boost::asio::io_context& loop_;
   std::shared_ptr<TransportHandlers> handlers_;
   std::shared_ptr<MemberLinks> member_links_;

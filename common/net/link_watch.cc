@@ -18,7 +18,8 @@ namespace sotto::net {
 namespace {
 
 constexpr const char* kMonitor = "inproc://link-watch";
-// ZeroMQ does not report every handshake that fails (a web client's, say), but every end.
+// ZeroMQ reports the end of every connection, but not every handshake that fails (that of a web
+// client, for example).
 constexpr int kMonitored =
     ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 constexpr std::chrono::seconds kLookEvery{1};
@@ -28,7 +29,7 @@ struct Peer {
   std::string with_port;
 };
 
-/// Empty when the descriptor is no connection any more.
+/// Returns the peer of a descriptor. It is empty when the descriptor is no connection any more.
 Peer peer_of(int descriptor) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
@@ -68,7 +69,8 @@ LinkWatch::LinkWatch(boost::asio::io_context& loop, ZmqContext& context, ZmqSock
       alarm_(loop),
       self_(std::make_shared<LinkWatch*>(this)) {
   monitor_.set(ZMQ_LINGER, 0);
-  // Without a limit: ZeroMQ's own thread would wait for room here, and every member with it.
+  // The queue has no limit, because ZeroMQ's own thread would wait for room in it, and every member
+  // with that thread.
   monitor_.set(ZMQ_RCVHWM, 0);
   SOTTO_CHECK(zmq_socket_monitor(watched_.get(), kMonitor, kMonitored) == 0, zmq_strerror(errno));
   SOTTO_CHECK(zmq_connect(monitor_.get(), kMonitor) == 0, zmq_strerror(errno));
@@ -81,7 +83,7 @@ LinkWatch::~LinkWatch() {
 }
 
 std::optional<LinkWatch::Serial> LinkWatch::spoke(int descriptor, MemberId member) {
-  while (event_one()) {  // the news that it was accepted may still wait
+  while (event_one()) {  // the event of its acceptance may still be queued
   }
   const auto at = at_descriptor_.find(descriptor);
   if (at == at_descriptor_.end()) return std::nullopt;
@@ -99,7 +101,7 @@ void LinkWatch::shut(Serial serial) {
 }
 
 void LinkWatch::shut(const Connection& connection) {
-  // The descriptor may be another connection's already, the news of which is under way.
+  // The descriptor may already belong to another connection, whose event is still queued.
   if (connection.peer.empty() || peer_of(connection.descriptor).with_port != connection.peer)
     return;
   ::shutdown(connection.descriptor, SHUT_RDWR);
@@ -116,7 +118,7 @@ bool LinkWatch::event_one() {
     std::memcpy(&value, bytes.data() + sizeof what, sizeof value);
   }
   for (bool more = event.more(); more;) {
-    ZmqMessage address;  // ours, not the peer's
+    ZmqMessage address;  // the local address
     if (!monitor_.receive(address, ZMQ_DONTWAIT)) return false;
     more = address.more();
   }
@@ -131,7 +133,7 @@ void LinkWatch::happened(std::uint16_t event, int value) {
 }
 
 void LinkWatch::accepted(int descriptor) {
-  disconnected(descriptor);  // in case that news was lost
+  disconnected(descriptor);  // in case that event was lost
   Peer peer = peer_of(descriptor);
   const Serial serial = next_++;
   at_descriptor_[descriptor] = serial;
@@ -151,7 +153,8 @@ void LinkWatch::disconnected(int descriptor) {
   if (const auto member = connection.mapped().member; member && on_ended_) on_ended_(*member);
   if (!connection.mapped().stranger) return;
   --strangers_;
-  // Refused keys are counted where they are refused; which connection was whose is not said.
+  // Refused keys are counted by the ZapHandler. ZeroMQ does not report which connection belonged to
+  // which key.
   if (refused_ > 0) return void(--refused_);
   const std::string& known = connection.mapped().address;
   const std::string address = known.empty() ? "an address that was gone at once" : known;
@@ -174,7 +177,7 @@ void LinkWatch::shed_one_of_the_most() {
     if (connection.stranger) ++each[connection.address];
   const auto most = std::max_element(each.begin(), each.end(),
                                      [](auto& a, auto& b) { return a.second < b.second; });
-  // The oldest: a member's own says its first word within moments.
+  // Closes the oldest one, because a member's connection delivers its first frame within moments.
   for (auto& [serial, connection] : connections_)
     if (connection.stranger && connection.address == most->first)
       return shed(connection, "too many say nothing, most of them from there");
@@ -183,7 +186,7 @@ void LinkWatch::shed_one_of_the_most() {
 void LinkWatch::look() {
   ++looks_;
   for (auto& [serial, connection] : connections_) {
-    if (looks_ - connection.since <= limits_.patience_s) break;  // those after it are younger
+    if (looks_ - connection.since <= limits_.patience_s) break;  // those after it are newer
     if (connection.stranger) shed(connection, "it has said nothing since it was made");
   }
   look_later();

@@ -1,7 +1,8 @@
-// Watches the connections of a listening socket, which ZeroMQ accepts by itself: counts those that
-// come to nothing and closes some when there are too many. A connection is a stranger's until it
-// has delivered a frame; strangers are bounded in number and in time, whoever they are, so that
-// they can use up neither memory nor file descriptors. On the loop's thread.
+// LinkWatch watches the connections of a listening socket, which ZeroMQ accepts by itself. It
+// counts those that end without a frame and closes some when there are too many. A connection is
+// unauthenticated until it has delivered a frame. Unauthenticated connections are bounded in number
+// and in time, whoever opened them, so that they can exhaust neither memory nor file descriptors.
+// Runs on the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -24,43 +25,44 @@ namespace sotto::net {
 class LinkWatch {
  public:
   struct Limits {
-    std::size_t strangers = 1024;   // connections at a time that have said nothing yet
-    std::uint32_t patience_s = 30;  // how long one may say nothing
+    std::size_t strangers = 1024;   // unauthenticated connections at a time
+    std::uint32_t patience_s = 30;  // longest time until a connection's first frame
   };
 
-  /// `warn` gets sentences for the operator; `on_ended` each member of whom a connection that had
-  /// delivered frames ended, and was not shut. `socket` outlives the watch; construct the watch
-  /// before it is bound.
+  /// `warn` receives sentences for the operator. `on_ended` receives the member of each connection
+  /// that ended after it had delivered frames, unless shut() ended it. `socket` outlives the watch;
+  /// construct the watch before the socket is bound.
   LinkWatch(boost::asio::io_context& loop, ZmqContext& context, ZmqSocket& socket, Limits limits,
             std::function<void(std::string)> warn, std::function<void(MemberId)> on_ended);
   ~LinkWatch();
   LinkWatch(const LinkWatch&) = delete;
   LinkWatch& operator=(const LinkWatch&) = delete;
 
-  /// Names one connection for good; a descriptor is used again.
+  /// Identifies one connection for good, while the system reuses descriptors.
   using Serial = std::uint64_t;
 
-  /// A frame came from the member over this descriptor: it counts as an unauthenticated
-  /// connection no more. Returns nothing when the connection is closed already.
+  /// Records that a frame from the member arrived over this descriptor: the connection is
+  /// authenticated from now on. Returns nothing when it is already closed.
   std::optional<Serial> spoke(int descriptor, MemberId member);
-  /// Both ends see the connection end. Nothing happens when it is closed already.
+  /// Ends the connection, which both ends notice. Does nothing when it is already closed.
   void shut(Serial serial);
 
-  /// Connections that ended without a word: no handshake, or none that made a frame follow. Neither
-  /// refused keys nor shed ones.
+  /// Counts the connections that ended without a frame: with no handshake, or with none that a
+  /// frame followed. Refused keys and closed connections (shed()) are not among them.
   [[nodiscard]] std::uint64_t broken() const { return broken_.total(); }
 
-  /// Connections closed because there were too many, or because they said nothing.
+  /// Counts the connections that were closed because there were too many, or because no frame
+  /// arrived.
   [[nodiscard]] std::uint64_t shed() const { return shed_.total(); }
 
  private:
   struct Connection {
     int descriptor = -1;
-    std::string peer;                  // address:port; empty: it was gone before it could be asked
+    std::string peer;                  // address and port; empty: it ended before it could be read
     std::string address;               // without the port
-    std::uint64_t since = 0;           // in looks
-    bool stranger = true;              // has not spoken, and is not being shut
-    std::optional<MemberId> member{};  // who spoke, until it is shut
+    std::uint64_t since = 0;           // in calls of look()
+    bool stranger = true;              // no frame yet, and not being closed
+    std::optional<MemberId> member{};  // sender of its frames, until shut()
   };
 
   bool event_one();
@@ -81,14 +83,14 @@ class LinkWatch {
   std::map<Serial, Connection> connections_;  // oldest first
   std::map<int, Serial> at_descriptor_;
   std::size_t strangers_ = 0;
-  std::uint64_t looks_ = 0;  // one a second
+  std::uint64_t looks_ = 0;  // calls of look(), one a second
   Serial next_ = 1;
-  std::uint64_t refused_ = 0;  // keys, whose connections have not ended yet
+  std::uint64_t refused_ = 0;  // refused keys whose connections have not ended yet
   Repeats broken_;
   Repeats shed_;
   boost::asio::steady_timer alarm_;
   std::unique_ptr<ZmqPump> pump_;
-  std::shared_ptr<LinkWatch*> self_;  // what waits in the loop holds it weakly
+  std::shared_ptr<LinkWatch*> self_;  // handlers in the loop hold it weakly
 };
 
 }  // namespace sotto::net

@@ -20,8 +20,9 @@ namespace {
 
 constexpr int kReconnectMs = 100;       // doubles
 constexpr int kReconnectMaxMs = 10000;  // up to here
-// ZeroMQ gives up on an address for good when the peer broke the protocol or refused our key. The
-// coordinator may well know us tomorrow, so we dial anew ourselves, after this long, doubling.
+// ZeroMQ gives up on an address for good when the peer violated the protocol or refused this site's
+// key. The coordinator may enrol the key later, so this transport connects anew itself, after this
+// time, which doubles.
 constexpr std::chrono::seconds kRedial{3};
 constexpr std::chrono::seconds kRedialMax{30};
 constexpr const char* kMonitor = "inproc://monitor";
@@ -29,7 +30,7 @@ constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTE
                            ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                            ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
-/// What the coordinator's ZapHandler answers to a key that is admitted and comes too often.
+/// The status by which a coordinator refuses an admitted key that connects too often.
 constexpr std::uint32_t kTooOften = 500;
 
 class ParticipantTransport final : public Transport {
@@ -46,8 +47,9 @@ class ParticipantTransport final : public Transport {
     set_common_options(socket_, options.identity, options.heartbeat_ms, options.queue_frames,
                        kMaxFrameBytes);
     socket_.set(ZMQ_CURVE_SERVERKEY, BytesView(options.coordinator_key));
-    // Not ZMQ_IMMEDIATE: with it a cut throws away what arrived before the cut and was not read
-    // yet, the coordinator's last words. What is sent into a cut is refused by send() instead.
+    // ZMQ_IMMEDIATE is not set, because with it a lost link discards frames that arrived before and
+    // were not read yet, such as the coordinator's last ones. Instead send() refuses frames while
+    // the link is down.
     socket_.set(ZMQ_RECONNECT_IVL, kReconnectMs);
     socket_.set(ZMQ_RECONNECT_IVL_MAX, kReconnectMaxMs);
     monitor_.set(ZMQ_LINGER, 0);
@@ -94,7 +96,7 @@ class ParticipantTransport final : public Transport {
   void dial_again() {
     redial_pending_ = false;
     if (connected_) return;
-    zmq_disconnect(socket_.get(), endpoint_.c_str());  // fails when ZeroMQ has forgotten it already
+    zmq_disconnect(socket_.get(), endpoint_.c_str());  // fails when ZeroMQ has given up on it
     dial();
     pump_->poke();
   }
@@ -161,7 +163,7 @@ class ParticipantTransport final : public Transport {
     if (handlers_.on_disconnected) handlers_.on_disconnected();
   }
 
-  // It is tried again and again; the operator reads it once.
+  // The connection is tried again and again; the operator is warned once.
   void warn(std::string sentence) {
     if (warned_) return;
     warned_ = true;
@@ -181,7 +183,7 @@ class ParticipantTransport final : public Transport {
   bool connected_ = false;
   bool warned_ = false;
   TransportCounters counters_;
-  // What waits in the loop holds it weakly and does nothing once the transport is gone.
+  // Handlers in the loop hold it weakly and do nothing once the transport is gone.
   std::shared_ptr<ParticipantTransport*> self_;
 };
 

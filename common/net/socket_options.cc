@@ -14,7 +14,8 @@ namespace {
 
 constexpr int kLingerMs = 2000;
 constexpr int kHandshakeMs = 10000;
-// Received and not yet handled, a peer. Small: what a peer can make us hold is this many frames.
+// The frames of a peer that are received and not yet handled. It is small because a peer can make
+// this process hold this many frames.
 constexpr int kReceiveQueue = 64;
 constexpr rlim_t kEnoughFiles = rlim_t{1} << 20;
 
@@ -26,8 +27,8 @@ void set_common_options(ZmqSocket& socket, const CurveIdentity& identity,
   if (zmq_has("curve") == 0)
     throw StartupError(
         "this libzmq was built without CURVE; install one that has it (Debian's has)");
-  // CURVE's keys are X25519 keys. A pair that does not belong together only shows as a handshake
-  // that never succeeds, so it is refused here.
+  // CURVE's keys are X25519 keys. Two keys that are no pair would show only as a handshake that
+  // never succeeds, so they are refused here.
   if (crypto::AgreementKey(identity.secret_key.clone()).public_key() != identity.public_key)
     throw StartupError(
         "the transport key pair does not belong together: enrol again or restore the key file");
@@ -48,8 +49,8 @@ void set_common_options(ZmqSocket& socket, const CurveIdentity& identity,
   const int heartbeat = static_cast<int>(heartbeat_ms);
   socket.set(ZMQ_HEARTBEAT_IVL, heartbeat);
   socket.set(ZMQ_HEARTBEAT_TIMEOUT, 2 * heartbeat);
-  // No ZMQ_HEARTBEAT_TTL: either end asks for itself, and each timer of a connection costs all the
-  // others, because ZeroMQ looks for the one that it takes back from the first on.
+  // ZMQ_HEARTBEAT_TTL is not set. Each end sends its own heartbeats, and each timer of a connection
+  // slows down all others, because ZeroMQ searches linearly for the timer that it cancels.
 }
 
 std::uint64_t raise_file_limit() {

@@ -1,4 +1,4 @@
-// What both ends of the link set on their sockets. Private to common/net.
+// The socket options that both ends of a link set. Private to common/net.
 #pragma once
 
 #include "common/net/transport.h"
@@ -6,7 +6,8 @@
 
 namespace sotto::net {
 
-/// Keys, heartbeats, queues, limits. Throws StartupError when the key pair is none.
+/// Sets keys, heartbeats, queues and limits. Throws StartupError when a setting is out of range or
+/// the two keys are no pair.
 void set_common_options(ZmqSocket& socket, const CurveIdentity& identity,
                         std::uint32_t heartbeat_ms, std::uint32_t queue_frames,
                         std::int64_t max_frame_bytes);

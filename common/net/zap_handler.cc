@@ -15,7 +15,8 @@ namespace sotto::net {
 
 namespace {
 
-// The frames of a request: version, request id, domain, address, identity, mechanism, credentials.
+// A request has these frames: version, request id, domain, address, identity, mechanism,
+// credentials.
 constexpr std::size_t kRequestFrames = 7;
 
 bool is(const Bytes& frame, std::string_view text) {

@@ -7,7 +7,7 @@ namespace sotto::net {
 
 namespace {
 
-// Messages handled before timers and other handlers of the loop have a turn.
+// The number of messages that are handled before timers and other handlers of the loop run.
 constexpr int kBatch = 32;
 
 }  // namespace
@@ -23,7 +23,7 @@ ZmqPump::ZmqPump(boost::asio::io_context& loop, ZmqSocket& socket,
 }
 
 ZmqPump::~ZmqPump() {
-  descriptor_.release();  // ZeroMQ's to close
+  descriptor_.release();  // ZeroMQ closes it
 }
 
 void ZmqPump::poke() {

@@ -1,6 +1,6 @@
-// Brings a ZeroMQ socket into an Asio loop. ZeroMQ's descriptor is edge-triggered and signals that
-// ZeroMQ has something to think about, not that there is a message: the socket has to be read until
-// it would block after each wake-up and after each send, or a wake-up is lost for good.
+// ZmqPump connects a ZeroMQ socket to an Asio loop. ZeroMQ's descriptor is edge-triggered and
+// signals that ZeroMQ has work to do, not that there is a message. After each wake-up and after
+// each send the socket has to be read until it would block; otherwise a wake-up is lost for good.
 #pragma once
 
 #include <functional>
@@ -15,14 +15,14 @@ namespace sotto::net {
 
 class ZmqPump {
  public:
-  /// `receive_one` reads and handles one message and returns false when there is none. All on the
-  /// loop's thread. The socket has to outlive the pump.
+  /// `receive_one` reads and handles one message and returns false when there is none. All calls
+  /// are made on the loop's thread. The socket has to outlive the pump.
   ZmqPump(boost::asio::io_context& loop, ZmqSocket& socket, std::function<bool()> receive_one);
   ~ZmqPump();
   ZmqPump(const ZmqPump&) = delete;
   ZmqPump& operator=(const ZmqPump&) = delete;
 
-  /// Call after every send.
+  /// Reads the socket soon. Call it after every send.
   void poke();
 
  private:
@@ -33,7 +33,7 @@ class ZmqPump {
   boost::asio::posix::stream_descriptor descriptor_;
   std::function<bool()> receive_one_;
   bool poked_ = false;
-  // What is posted holds it weakly and does nothing once the pump is gone.
+  // Posted handlers hold it weakly and do nothing once the pump is gone.
   std::shared_ptr<ZmqPump*> self_;
 };
 

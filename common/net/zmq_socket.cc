@@ -16,9 +16,9 @@ namespace sotto::net {
 
 namespace {
 
-/// ThreadSanitizer does not see the atomics inside libzmq through which a message comes from its
-/// thread: it would report, slowly, every word of it. Reads in this object's scope are not looked
-/// at.
+/// ThreadSanitizer does not see the atomic operations in libzmq by which a message is handed over
+/// from its thread, and would report each word of it, slowly. Reads while an object of this type
+/// exists are ignored.
 struct UnseenHandover {
 #ifdef __SANITIZE_THREAD__
   UnseenHandover() {
@@ -32,7 +32,7 @@ struct UnseenHandover {
   UnseenHandover(const UnseenHandover&) = delete;
   UnseenHandover& operator=(const UnseenHandover&) = delete;
 #else
-  UnseenHandover() {}  // user-provided: the variable counts as used
+  UnseenHandover() {}  // user-provided, so that the variable counts as used
 #endif
 };
 

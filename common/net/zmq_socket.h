@@ -1,4 +1,4 @@
-// ZeroMQ's context, socket and message as owners. Private to common/net. A socket is used by one
+// Owners of ZeroMQ's context, socket and message. Private to common/net. A socket is used by one
 // thread; a context may be shared.
 #pragma once
 
@@ -12,7 +12,8 @@ struct zmq_msg_t;
 
 namespace sotto::net {
 
-/// Its destruction waits until the closed sockets' last messages left or their linger is over.
+/// ZmqContext owns a context. Its destruction waits until the last messages of the closed sockets
+/// are sent or their linger time is over.
 class ZmqContext {
  public:
   ZmqContext();
@@ -22,7 +23,7 @@ class ZmqContext {
 
   [[nodiscard]] void* get() const { return context_; }
 
-  /// Every blocking call in this context returns ETERM from now on.
+  /// Makes every blocking call in this context return ETERM from now on.
   void shut_down();
 
  private:
@@ -39,9 +40,9 @@ class ZmqMessage {
   [[nodiscard]] BytesView bytes() const;
   [[nodiscard]] Bytes copy() const;
   [[nodiscard]] bool more() const;
-  /// What the ZAP handler answered as the peer's user id; nullptr when none was.
+  /// Returns the peer's user id as the ZAP handler set it; nullptr when there is none.
   [[nodiscard]] const char* user_id() const;
-  /// Of the connection that it came over; that may be closed by now.
+  /// Returns the descriptor of the connection over which it arrived, which may be closed by now.
   [[nodiscard]] int descriptor() const;
 
   [[nodiscard]] zmq_msg_t* get() { return message_.get(); }
@@ -64,19 +65,21 @@ class ZmqSocket {
   void set(int option, BytesView value);
   [[nodiscard]] int get_int(int option) const;
 
-  /// False: nothing to read now (or, on a socket that blocks, the context was shut down).
+  /// Returns false when there is nothing to read now (or, on a socket that blocks, when the context
+  /// was shut down).
   [[nodiscard]] bool receive(ZmqMessage& message, int flags);
-  /// 0 or the errno of why not. Never blocks with ZMQ_DONTWAIT.
+  /// Returns 0, or the errno of the failure. Never blocks with ZMQ_DONTWAIT.
   [[nodiscard]] int send(BytesView bytes, int flags);
-  /// The same; EAGAIN is believed only after ZeroMQ has looked at what its own thread told it,
-  /// which it does not do on every send.
+  /// The same, but it returns EAGAIN only after a second try, for which ZeroMQ has processed the
+  /// commands of its own thread. It does not process them on every send.
   [[nodiscard]] int send_now(BytesView bytes, int flags);
 
  private:
   void* socket_;
 };
 
-/// An endpoint's parts, or a StartupError that names `setting` and what one looks like.
+/// Throws a StartupError that names `setting` and shows examples, unless `endpoint` is a TCP
+/// endpoint.
 void require_tcp_endpoint(const std::string& endpoint, const char* setting);
 
 }  // namespace sotto::net

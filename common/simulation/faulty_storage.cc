@@ -26,7 +26,7 @@ struct stat status_of(int fd) {
   return status;
 }
 
-/// A second description of an open file, which can be read and written and shares no lock.
+/// Opens an open file a second time, for reading and writing. The result shares no lock.
 std::shared_ptr<journal::FileDescriptor> open_again(int fd) {
   const std::string file = "/proc/self/fd/" + std::to_string(fd);
   auto again = std::make_shared<journal::FileDescriptor>(::open(file.c_str(), O_RDWR | O_CLOEXEC));
@@ -64,7 +64,7 @@ void FaultyStorage::end_process(Loss loss) {
   if (loss == Loss::kUnsynced)
     for (auto change = unsynced_.rbegin(); change != unsynced_.rend(); ++change)
       change->undo();
-  unsynced_.clear();  // a kill loses nothing: the operating system goes on to write
+  unsynced_.clear();  // a kill loses nothing: the system still writes it
 }
 
 void FaultyStorage::remember_content(int fd, std::uint64_t offset, std::uint64_t bytes) {
@@ -102,7 +102,7 @@ void FaultyStorage::remember_name(const std::filesystem::path& file) {
        }});
 }
 
-/// Makes the file again that was removed; what is undone after that is undone in the new one.
+/// Creates the removed file again. Changes that are undone after that are undone in the new file.
 void FaultyStorage::put_back(const std::filesystem::path& file, std::uint64_t inode,
                              const Bytes& content) {
   const auto open_file = [&file] {
@@ -120,7 +120,7 @@ void FaultyStorage::forget_undo(int fd) {
                 [inode = status_of(fd).st_ino](const Unsynced& u) { return u.inode == inode; });
 }
 
-// ---- the calls
+// ---- The system calls
 
 ssize_t FaultyStorage::write(int fd, BytesView bytes, std::uint64_t offset) {
   if (dead_) return errno = EIO, -1;
@@ -134,7 +134,8 @@ ssize_t FaultyStorage::write(int fd, BytesView bytes, std::uint64_t offset) {
 
 int FaultyStorage::sync(int fd) {
   if (dead_) return errno = EIO, -1;
-  // Nothing in a simulation survives the machine, so nothing is really synced.
+  // The files of a simulation need not survive a failure of the machine, so nothing is really
+  // synced.
   return perform(
       "sync", [&] { return forget_undo(fd), 0; }, [] {});
 }

@@ -1,5 +1,6 @@
-// Files whose changes are numbered and can be interrupted: a simulated process is killed before,
-// during or after a chosen operation, or power fails and what was not synced is lost. One thread.
+// FaultyStorage numbers the changes of files and can interrupt them: a simulated process is killed
+// before, during or after a chosen operation, or a power failure undoes what was not synced. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +18,20 @@
 
 namespace sotto::simulation {
 
-/// Ends the simulated process: the simulation catches it outside of the App. It is no
+/// Ends the simulated process; the simulation catches it outside of the App. It is not derived from
 /// std::exception, so that no handler in a program takes it for an error of its own.
 struct ProcessKilled {};
 
 enum class When : std::uint8_t { kBefore, kDuring, kAfter };
 
 enum class Loss : std::uint8_t {
-  kNothing,  // kill -9: what was written is found again
-  kUnsynced  // a power cut: writes, resizes, renames and removals without a sync are undone
+  kNothing,  // kill -9: all writes are found again
+  kUnsynced  // a power failure: changes without a sync are undone
 };
 
-/// A kill during an operation leaves half of the bytes of a write, and a transaction whose
-/// statements ran and are not committed; any other call has then not happened.
+/// Identifies a kill. A kill during a write leaves half of its bytes; a kill during a transaction
+/// happens after its statements ran and before they are committed. Any other call has then not
+/// happened.
 struct CrashPoint {
   std::uint64_t operation = 0;  // in the count of operations(), from 0
   When when = When::kBefore;
@@ -38,20 +40,20 @@ struct CrashPoint {
 
 class FaultyStorage final : public journal::Storage {
  public:
-  /// `kill_probability`, of each operation, by draws from `seed`.
+  /// `kill_probability` is the probability of a kill at each operation, drawn from `seed`.
   explicit FaultyStorage(std::uint64_t seed = 0, double kill_probability = 0);
 
   /// Throws ProcessKilled at that point, once. Several points may be set.
   void crash_at(const CrashPoint& point) { points_[point.operation] = point; }
 
-  /// Operations that began so far, of all processes that ran on these files.
+  /// Returns the number of operations that began so far, of all processes that ran on these files.
   [[nodiscard]] std::uint64_t operations() const { return operations_; }
 
-  /// Name of the operation at which the last process was killed, for a report.
+  /// Returns the name of the operation at which the last process was killed, for a report.
   [[nodiscard]] std::string_view crashed_in() const { return crashed_in_; }
 
-  /// The process ends now, also between two operations: until restart() every call fails and
-  /// changes nothing.
+  /// Ends the process, also between two operations. Until restart() every call fails and changes
+  /// nothing.
   void end_process(Loss loss);
 
   void restart() { dead_ = false; }
@@ -65,15 +67,15 @@ class FaultyStorage final : public journal::Storage {
   Status transact(const std::function<Status(const std::function<void()>&)>& transaction) override;
 
  private:
-  /// A change that is not durable yet, and how a power cut takes it back.
+  /// A change that is not durable yet, and how a power failure undoes it.
   struct Unsynced {
     std::uint64_t inode = 0;  // of the file, or of the directory that holds a name
     std::shared_ptr<journal::FileDescriptor> file;  // null for a name
     std::function<void()> undo;
   };
 
-  /// Carries out `whole`, unless the process is killed here; `half` is what a kill during it
-  /// leaves.
+  /// Carries out `whole`, unless the process is killed at this operation; `half` is what a kill
+  /// during it leaves.
   template <class Whole, class Half>
   auto perform(std::string_view name, Whole whole, Half half) -> decltype(whole());
   [[nodiscard]] std::optional<CrashPoint> next_point();

@@ -17,7 +17,7 @@ Links::Links(std::uint64_t seed, const LinkFaults& faults)
 
 std::vector<TimePoint> Links::send(MemberId member, bool to_member, std::size_t bytes,
                                    TimePoint now) {
-  // All draws happen for every frame, so that one fault does not shift the others.
+  // Every frame makes all draws, so that one fault does not change the others.
   const bool lost = delays_.unit() < faults_.loss;
   const int copies = delays_.unit() < faults_.duplicate ? 2 : 1;
   const auto spread = static_cast<std::uint64_t>((faults_.max_delay - faults_.min_delay).count());

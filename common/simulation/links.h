@@ -1,6 +1,7 @@
 // The links between the coordinator and each member. A frame may be lost, duplicated, delayed,
-// overtaken, or lost with its connection. Deterministic for a seed. ZeroMQ over TCP keeps the order
-// of a connection and loses frames only with it, so this network is the harsher one. One thread.
+// reordered, or lost with its connection. The faults are deterministic for a seed. ZeroMQ over TCP
+// keeps the order of frames on a connection and loses them only with it, so this network has more
+// faults. One thread.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +13,17 @@
 
 namespace sotto::simulation {
 
-/// Delays and outages are uniform, so frames overtake each other as soon as the bounds differ.
+/// The probabilities and bounds of the faults. Delays and outages are distributed uniformly, so
+/// frames overtake each other as soon as the bounds differ.
 struct LinkFaults {
   double loss = 0;       // probability, of each frame
   double duplicate = 0;  // probability, of each frame
   Duration min_delay{1};
   Duration max_delay{1};
-  /// Of each member's link, in either direction; frames wait for each other. 0: no limit.
+  /// The bandwidth of each member's link in either direction; frames wait for each other. 0: no
+  /// limit.
   std::uint64_t bytes_per_second = 0;
-  double break_on_delivery = 0;  // probability that a frame's arrival is the end of its connection
+  double break_on_delivery = 0;  // probability that a frame's arrival ends its connection
   Duration min_outage{10};
   Duration max_outage{310};
 };
@@ -29,20 +32,22 @@ class Links {
  public:
   Links(std::uint64_t seed, const LinkFaults& faults);
 
-  /// When each copy of a frame of `bytes` arrives that is sent now: none, one or two.
+  /// Returns when each copy of a frame of `bytes` bytes arrives that is sent now: no copy, one or
+  /// two.
   std::vector<TimePoint> send(MemberId member, bool to_member, std::size_t bytes, TimePoint now);
 
-  /// The member's connection ends: what is under way in either direction is lost, and so is what is
+  /// Ends the member's connection. Frames under way in either direction are lost, and so are those
   /// sent until restore().
   void cut(MemberId member);
   void restore(MemberId member);
 
   [[nodiscard]] bool is_cut(MemberId member) const;
 
-  /// The number of the member's connection: a frame of an earlier one does not arrive.
+  /// Returns the number of the member's connection. A frame of an earlier one does not arrive.
   [[nodiscard]] std::uint64_t connection(MemberId member) const;
 
-  /// Draws whether the arrival of a frame breaks its connection; for how long, or zero.
+  /// Draws whether the arrival of a frame ends its connection. Returns the duration of the outage,
+  /// or zero.
   Duration draw_outage();
 
  private:

@@ -1,5 +1,5 @@
-// One seed makes a whole simulation: every source of chance in it is derived from the seed and from
-// what the chance is for, so that drawing more in one place changes nothing in another.
+// Seeds of a simulation. Every source of randomness is derived from one seed and from its purpose,
+// so that more draws in one place change nothing in another.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace sotto::simulation {
 
-/// A seed for `purpose` number `index`, for crypto::StreamRandom.
+/// Returns a seed for `purpose` number `index`, for crypto::StreamRandom.
 std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uint64_t index);
 
 }  // namespace sotto::simulation

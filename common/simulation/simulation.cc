@@ -10,7 +10,7 @@
 
 namespace sotto::simulation {
 
-/// What one process sees of the simulation.
+/// The Host of one simulated process.
 class Simulation::ProcessHost final : public Host {
  public:
   ProcessHost(Simulation& simulation, MemberId self) : simulation_(simulation), self_(self) {}
@@ -64,8 +64,8 @@ void Simulation::add(MemberId id, Program program, FaultyStorage* storage,
 
 std::optional<int> Simulation::run(std::optional<TimePoint> end) {
   while (!exit_code_) {
-    // Everything due at this instant is delivered first, so that computations of one instant run
-    // side by side.
+    // Everything due at this instant is delivered first, so that the computations of one instant
+    // run in parallel.
     if (!pending_.empty() && (events_.empty() || events_.begin()->first.first > now_)) {
       compute_pending();
       continue;
@@ -93,7 +93,7 @@ bool Simulation::coordinator_runs() const {
   return at != processes_.end() && at->second.app != nullptr;
 }
 
-// ---- frames
+// ---- Frames
 
 bool Simulation::send(MemberId from, MemberId to, Bytes frame) {
   std::vector<Bytes> sent;
@@ -142,7 +142,7 @@ void Simulation::connect(MemberId member) {
   enter(member, [](App& app) { app.on_connected(); });
 }
 
-// ---- processes
+// ---- Processes
 
 void Simulation::start(MemberId id) {
   if (removed_.contains(id)) return;
@@ -192,7 +192,7 @@ void Simulation::kill(MemberId id, Loss loss) {
 void Simulation::end_process(MemberId id) {
   Process& process = processes_.at(id);
   ++kills_;
-  process.storage->end_process(Loss::kNothing);  // where the tap killed it
+  process.storage->end_process(Loss::kNothing);  // where the tap has ended it
   {
     const journal::StorageScope scope(*process.storage);
     process.app.reset();
@@ -204,7 +204,7 @@ void Simulation::end_process(MemberId id) {
   at(now_ + draw(options_.min_away, options_.max_away), [this, id] { start(id); });
 }
 
-// ---- computation
+// ---- Computation
 
 void Simulation::compute_pending() {
   std::vector<Computation> batch = std::exchange(pending_, {});
@@ -222,7 +222,7 @@ void Simulation::compute_pending() {
   for (unsigned i = 1; i < options_.threads && i < batch.size(); ++i)
     helpers.emplace_back(worker);
   worker();
-  helpers.clear();  // joins
+  helpers.clear();  // joins the threads
   for (Computation& c : batch)
     at(now_ + draw(options_.min_compute, options_.max_compute),
        [this, owner = c.owner, incarnation = c.incarnation, done = std::move(c.done)] {
