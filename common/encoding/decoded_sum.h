@@ -16,7 +16,7 @@ namespace sotto::codec {
 
 /// The parameters by which the words of a sum become the mean of its updates.
 struct MeanScale {
-  std::uint64_t values = 0;  // of the mean; 0 in an evaluation round
+  std::uint64_t values = 0;  // values of the mean; 0 in an evaluation round
   double offset = 0;         // of the sum of codes
   double unit = 1;
   std::optional<NoisyEncoding> noise{};  // replaces offset and unit

@@ -69,7 +69,7 @@ class RingVector {
 
   [[nodiscard]] Words& words() { return words_; }
 
-  /// this += other, wrapping. Same spec.
+  /// Adds `other`, wrapping. Both have the same spec.
   void add(const RingVector& other);
   /// Keeps the low `bits` bits of every word.
   void reduce();

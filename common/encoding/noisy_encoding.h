@@ -31,9 +31,8 @@ struct NoisyEncoding {
   privacy::NoisyRounds round;  // the mechanism of one release: noise, sensitivity, dimension
 };
 
-/// Returns the encoding for a cohort of n whose sums contain the noise of at least `unknown_noises`
-/// members that no adversary knows. Error: the values would exceed the ring or the mechanism's
-/// range.
+/// Returns the encoding for a cohort of n whose sums contain at least `unknown_noises` noises that
+/// no adversary knows. Error: the values would exceed the ring or the mechanism's range.
 Result<NoisyEncoding> noise_for(const NoiseTerms& terms, std::uint32_t n,
                                 std::uint32_t unknown_noises);
 

@@ -37,7 +37,7 @@ struct Fault {
   MemberId member{};
   std::uint64_t round = 0;  // the simulation's count of rounds, from 0
   Moment moment{};
-  /// What happens at the moment. kSilent: the link is down for the rest of the round, while the
+  /// The effect at the moment. kSilent: the link is down for the rest of the round, while the
   /// process lives and its next round works. kCrash: the process ends and loses its secrets, and a
   /// new one starts after `restart_after`.
   enum class Kind : std::uint8_t { kSilent, kCrash } kind = Kind::kSilent;

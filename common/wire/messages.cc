@@ -4,7 +4,7 @@ namespace sotto::wire {
 
 namespace {
 
-// By index in the variant.
+// The names by index in the variant.
 constexpr std::array<std::string_view, std::variant_size_v<Message>> kNames = {
     "Offer",         "Advertise",       "KeyList",       "Shares",
     "ShareForward",  "ShareCheck",      "Complaints",    "Opening",

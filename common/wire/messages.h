@@ -183,8 +183,8 @@ struct UnmaskRequest {               // M8: the survivor certificate
   std::vector<Endorse> certificate;  // at least Q, ascending cohort index
   Bytes32 d_u2{};
   Bytes32 d_s{};
-  // Of the members of S of which the recipient holds a share: all of S in the complete graph.
-  // Ascending cohort index.
+  // The headers of those members of S of which the recipient holds a share: all of S in the
+  // complete graph. Ascending cohort index.
   std::vector<UploadHeader> headers;
   bool operator==(const UnmaskRequest&) const = default;
 };

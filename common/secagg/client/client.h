@@ -85,7 +85,7 @@ class Client {
   /// records nothing of it.
   Result<wire::Opening> open_shares(const wire::Complaints& m4b);
   Status accept_u2(const wire::Fix& m4u);  // M4U
-  /// Returns, after accept_u2, the masking of this member's vector.
+  /// Returns the MaskJob of this member's vector. Call it after accept_u2().
   MaskJob mask_job();
   /// Returns the header of M5 over the result of mask_job().
   wire::UploadHeader upload_header(const Bytes32& hash_y);

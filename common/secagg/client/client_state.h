@@ -90,8 +90,8 @@ struct Client::State {
 
   crypto::Secret32 b, r;
   crypto::AgreementKey enc_key, mask_key;
-  // By cohort index, and only for members that exchange messages with this one, because a
-  // simulation holds thousands of clients.
+  // The maps by cohort index have entries only for members that exchange messages with this one,
+  // because a simulation holds thousands of clients.
   std::map<std::uint32_t, wire::Advertise> m1s;  // this member's; after M2 those of neighbours
   std::map<std::uint32_t, crypto::Secret32> ze;  // of neighbours, M2 to M4: seal shares both ways
   std::map<std::uint32_t, SharePair> held;       // by dealer: good shares after M4, its own from M2

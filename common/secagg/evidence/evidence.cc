@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kMagic = "SOTTO EVIDENCE 1";
 constexpr std::uint32_t kMaxMessages = 1U << 15;
 
-/// What is needed to check the messages of a round: h, t, and the keys of the signers.
+/// The values that are needed to check the messages of a round: h, t, and the keys of the signers.
 struct Book {
   Bytes32 h{};
   std::size_t t = 0;

@@ -20,9 +20,9 @@ namespace sotto::secagg {
 
 /// Returns the number of lists for which a member reveals in one run in which `colluders` of its
 /// members may collude: max(17, C + 1). The lists are counted because each list that gives no
-/// result lets the coordinator choose between one value more. C members that commit and do not
+/// result gives the coordinator one more value to choose from. C members that commit and do not
 /// reveal, one after the other, can spoil C lists, so with a smaller number they would end every
-/// run. The document states the cost.
+/// run. docs/secure-aggregation.md, 2.1, states the cost.
 std::uint32_t most_reveals(std::uint32_t colluders);
 
 /// Returns the number for all runs of a member in any 30 days together: max(1024, 4 (C + 1)). It
@@ -50,7 +50,7 @@ Bytes32 genesis_digest(const RunId& run, const Bytes32& roster_hash,
 /// Returns the shared randomness.
 Result<Genesis> check_genesis(const GenesisContext& context, const wire::GenesisProof& proof);
 
-/// What a member's durable record contains about one run.
+/// The part of a member's durable record that is about one run.
 struct GenesisMemory {
   std::uint32_t reveals = 0;
   std::optional<Genesis> genesis;

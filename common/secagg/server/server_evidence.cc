@@ -1,4 +1,5 @@
-// What a rejected message proves against its sender (docs/secure-aggregation.md, "Evidence").
+// The evidence that a rejected message gives against its sender (docs/secure-aggregation.md,
+// "Evidence").
 #include "common/crypto/shamir.h"
 #include "common/secagg/server/server_state.h"
 #include "common/secagg/shared/preshared.h"

@@ -58,7 +58,7 @@ Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const cryp
 struct MaskSeed {
   enum class Kind : std::uint8_t { kPair, kSelf } kind = Kind::kPair;
   crypto::Secret32 secret;  // s_ij, or b
-  MemberId self_id{};       // kSelf: whose b
+  MemberId self_id{};       // kSelf: the member whose b it is
   crypto::MaskSign sign = crypto::MaskSign::kAdd;
 };
 
