@@ -67,7 +67,7 @@ void RunGenesis::begin(std::vector<MemberId> active, TimePoint now, GenesisOutpu
 
 GenesisOutput RunGenesis::handle(MemberId from, const wire::Message& message, TimePoint now) {
   GenesisOutput out;
-  if (!attempt_) return out;  // late
+  if (!attempt_) return out;  // after the end of the attempt
   if (const auto* g1 = std::get_if<wire::GenesisCommit>(&message)) on_commit(from, *g1, now, out);
   if (const auto* g3 = std::get_if<wire::GenesisReveal>(&message)) on_reveal(from, *g3, out);
   return out;
@@ -155,7 +155,7 @@ GenesisOutput RunGenesis::tick(TimePoint now) {
   if (attempt_->list)
     restart_without_silent(now, out);
   else if (attempt_->entries.size() >= context_.min_members)
-    publish_list(now, out);  // who did not commit is not active, and takes no part in the run
+    publish_list(now, out);  // a member without a commitment is not active and not in the run
   else
     begin(attempt_->active, now, out);
   return out;

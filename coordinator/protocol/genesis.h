@@ -1,7 +1,8 @@
-// The genesis of a run at the coordinator (docs/secure-aggregation.md, 2.1): asks for commitments,
-// publishes their list, collects the reveals, and hands out what it became. Sans-I/O but for one
-// file, `genesis.bin` in the run folder: the proof is in it before any member gets it, so that a
-// restarted coordinator never makes a second one. One thread.
+// RunGenesis makes the shared randomness of a run at the coordinator (docs/secure-aggregation.md,
+// 2.1): it asks for commitments, publishes their list, collects the reveals and distributes the
+// result. It does no I/O except for one file, `genesis.bin` in the run folder. The proof is written
+// to that file before any member receives it, so that a restarted coordinator never makes a second
+// one. One thread.
 #pragma once
 
 #include <filesystem>
@@ -22,27 +23,30 @@ namespace sotto::coordinator {
 struct GenesisOutput {
   std::vector<wire::Envelope> send;
   std::vector<std::string> notes;
-  std::vector<MemberId> silent;  // committed and did not reveal
+  std::vector<MemberId> silent;  // members that committed and did not reveal
   std::vector<std::pair<MemberId, std::string>> misdeeds;
-  std::optional<std::string> failed;  // the run cannot go on
+  std::optional<std::string> failed;  // why the run cannot continue
 };
 
 class RunGenesis {
  public:
-  /// `signing` and `random` outlive it. `phase`: how long commitments, and then reveals, are waited
-  /// for.
+  /// `signing` and `random` outlive the object. `phase` is how long it waits for the commitments,
+  /// and again for the reveals.
   RunGenesis(secagg::GenesisContext context, std::filesystem::path file, Duration phase,
              const crypto::SigningKey& signing, crypto::SecureRandom& random);
 
-  /// What an earlier process made. An Error when the file is damaged or of another run.
+  /// Reads the proof that an earlier process made, if there is one. An Error when the file is
+  /// damaged or belongs to another run.
   Status load();
 
   [[nodiscard]] const std::optional<secagg::Genesis>& genesis() const { return genesis_; }
 
-  /// Begins with these members, ascending; does nothing while it is under way.
+  /// Begins with these members, in ascending order. Does nothing while an attempt is under way or
+  /// when the shared randomness exists.
   GenesisOutput start(std::vector<MemberId> active, TimePoint now);
   GenesisOutput handle(MemberId from, const wire::Message& message, TimePoint now);
-  /// The member is there (again): the last thing that was said to it.
+  /// The member has connected, for the first time or again: sends it the newest message that
+  /// concerns it.
   GenesisOutput connected(MemberId member) const;
   GenesisOutput tick(TimePoint now);
 
@@ -51,7 +55,7 @@ class RunGenesis {
     Bytes32 name{};
     std::vector<MemberId> active;
     std::map<MemberId, wire::GenesisEntry> entries;
-    std::optional<wire::GenesisList> list;  // fixed once: then reveals are waited for
+    std::optional<wire::GenesisList> list;  // fixed once; the reveals are awaited from then on
     Bytes32 digest{};                       // of the list
     std::map<MemberId, wire::GenesisReveal> reveals;
     TimePoint deadline;

@@ -1,4 +1,4 @@
-// The phases of one attempt at a round, as the coordinator goes through them.
+// The phases of one attempt at a round, in the order in which the coordinator enters them.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ enum class Phase : std::uint8_t {
   kClosed
 };
 
-/// As status.json, metrics.jsonl, the dashboard and the log write it.
+/// The name of the phase in status.json, metrics.jsonl, the dashboard and the log.
 inline std::string_view name(Phase phase) {
   switch (phase) {
     case Phase::kAdvertise:

@@ -55,7 +55,8 @@ RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& 
 
 std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_t index) const {
   const MemberId to = id_at(index);
-  // What it left, it has no answer for; to burn the round needs no secret of it.
+  // A member that left the round does not answer its messages. An abort vote needs none of its
+  // secrets, so the request for one is sent to it as well.
   if (left.contains(to) && current() != Phase::kBurn && current() != Phase::kClosed)
     return std::nullopt;
   switch (current()) {
@@ -77,12 +78,13 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
     case Phase::kUnmask:
       if (contains(server.responded(), index)) break;
       if (contains(server.endorsed(), index)) return server.unmask_request(to);
-      [[fallthrough]];  // a late member of S endorses first
+      [[fallthrough]];  // a member of S that has not endorsed does so first
     case Phase::kEndorse:
       if (contains(server.s(), index)) return server.survivors();
       break;
     case Phase::kBurn:
-      if (contains(server.endorsed(), index)) break;  // it refuses to burn, and rightly
+      // A member that endorsed must not vote for the abort.
+      if (contains(server.endorsed(), index)) break;
       return burn_request();
     case Phase::kClosed:
       if (m10) return *m10;
@@ -91,7 +93,7 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
   return std::nullopt;
 }
 
-// ---- going on
+// ---- phases
 
 void RoundStateMachine::State::enter(PhaseState next, TimePoint now) {
   phase = std::move(next);
@@ -168,7 +170,7 @@ bool RoundStateMachine::State::complete() const {
 }
 
 void RoundStateMachine::State::end_phase(TimePoint now) {
-  // Before M4U no input has left its site: too few members cancel the round.
+  // Before M4U no update has left its site, so a round with too few members is cancelled.
   const auto next = [&](const Status& fixed, PhaseState phase_after) {
     if (fixed.ok()) return enter(std::move(phase_after), now);
     finish(wire::RoundStatus::kCancelled, fixed.error().message);
@@ -210,7 +212,8 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
 
 void RoundStateMachine::State::end_upload(TimePoint now) {
   report_silent(server.u2(), server.uploaded());
-  // Inputs have left their sites from here on: too few survivors, and only a burn frees them.
+  // From here on updates have left their sites: with too few survivors, only an abort of the round
+  // permits the sites to send them again without a second charge.
   if (const Status fixed = server.fix_s(); !fixed.ok())
     return begin_burn(fixed.error().message, now);
   survivors = static_cast<std::uint32_t>(server.s().size());
@@ -234,7 +237,7 @@ void RoundStateMachine::State::on_deadline(TimePoint now) {
 bool RoundStateMachine::State::prolong_upload(TimePoint now) {
   auto* upload = in<UploadPhase>();
   if (!upload || !upload->collector.advancing(now)) return false;
-  // Not for ever: a member that trickles would hold everybody.
+  // The extension is bounded, because a slow member could otherwise delay all others without limit.
   if (!upload->last_call) upload->last_call = now + duration();
   deadline = std::min(*upload->last_call, now + upload->collector.patience());
   return deadline > now;
@@ -272,7 +275,7 @@ void RoundStateMachine::State::finish(wire::RoundStatus status, std::string reas
   phase = ClosedPhase{};
 }
 
-// ---- what is heard
+// ---- messages
 
 void RoundStateMachine::State::judge(MemberId from, std::string_view what, const Verdict& verdict) {
   static constexpr RoundEvent::Kind kKinds[] = {
@@ -302,7 +305,8 @@ void RoundStateMachine::State::keep_evidence(MemberId from, std::size_t kind,
 
 void RoundStateMachine::State::receive(MemberId from, const wire::Message& message, TimePoint now) {
   const std::string_view what = wire::name_of(message);
-  // A signed message counts only from the member that it names: the transport knows who that is.
+  // A signed message counts only when it comes from the member that it names. The transport
+  // authenticates the sender.
   const auto take = [&](const auto& m) {
     const Verdict verdict =
         m.id == from ? server.accept(m) : Verdict::rejected("names another member");
@@ -320,8 +324,8 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                  },
                  [&](const wire::Endorse& m) { receive_endorsement(from, m); },
                  [&](const wire::UnmaskResponse& m) {
-                   // After a restart that lost its endorsement a member repeats M9; it gets M6
-                   // again, and both come in their order.
+                   // After a restart of the coordinator that lost its endorsement, a member repeats
+                   // M9. It is sent M6 again and then sends both in order.
                    if (!contains(server.endorsed(), *server.cohort().index_of(from)))
                      return judge(from, what, Verdict::ignored("comes before its endorsement"));
                    take(m);
@@ -385,7 +389,7 @@ RoundOutput RoundStateMachine::State::take_output(TimePoint now) {
   return std::exchange(out, {});
 }
 
-// ---- the verbs
+// ---- public functions
 
 RoundStateMachine::RoundStateMachine(RoundPlan plan, const crypto::SigningKey& signing)
     : state_(std::make_unique<State>(std::move(plan), signing)) {}

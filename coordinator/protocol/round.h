@@ -1,9 +1,10 @@
-// RoundStateMachine: one attempt at one round at the coordinator, from the offer to the plain sum.
-// Deterministic, and sans-I/O but for the UploadStore that it is given: verbs in, Output out;
-// phases Advertise, Share, Check, Settle (when a dealer has to open shares), Upload, Endorse,
-// Unmask and, when there can be no sum, Burn as a variant of small structs. The driver
-// (coordinator.cc, or the simulator) persists first, then sends. The facts that it kept, replayed,
-// are the machine again. One thread.
+// RoundStateMachine runs one attempt at one round at the coordinator, from the offer to the plain
+// sum. It is deterministic and does no I/O except through the UploadStore and the SumStore of its
+// plan: each call takes an input and returns a RoundOutput. Its phases are a variant of small
+// structs: Advertise, Share, Check, Settle (when a dealer has to open shares), Upload, Endorse,
+// Unmask and, when there can be no sum, the abort of the round (Burn). The driver (coordinator.cc,
+// or the simulator) first makes an output durable and then sends it. Replaying the facts that were
+// kept gives the same machine. One thread.
 #pragma once
 
 #include <map>
@@ -28,9 +29,9 @@
 
 namespace sotto::coordinator {
 
-/// Whether an attempt sums the counters of an evaluation beside its update. One at a server round
-/// at which the sum of an earlier attempt may have been opened does not: members that endorsed that
-/// sum join no other with counters (docs/secure-aggregation.md, 2.7).
+/// Whether an attempt sums the counters of an evaluation beside its update. An attempt at a server
+/// round at which the sum of an earlier attempt may have been opened does not: members that
+/// endorsed that sum join no other one with counters (docs/secure-aggregation.md, 2.7).
 enum class EvaluationCounters : std::uint8_t { kSummed, kLeftOut };
 
 struct RoundPlan {
@@ -38,26 +39,28 @@ struct RoundPlan {
   wire::Deadlines deadline_ms{};
   std::vector<secagg::CohortMember> roster;  // all participants
   std::vector<MemberId> cohort;              // ascending
-  std::optional<secagg::Genesis> genesis{};  // what a circulant header's ring is drawn from
+  std::optional<secagg::Genesis> genesis{};  // the ring of a circulant header is drawn from it
   codec::EncodingSpec encoding;
   EncodedParameters model;  // served as the blob model_hash; unchanged until the outcome
   wire::FetchLimits fetch;
-  secagg::WhoLeft<MemberId> earlier_keys;  // pairs whose pre-shared keys differed before
-  std::uint32_t uploads_at_once = 4;       // members whose upload is pulled at a time; others queue
-  unsigned threads = 1;                    // that share the signatures of a message
-  std::uint32_t unmask_sends = 3;          // M8, one each deadline_ms[5]; then the round is lost
-  std::shared_ptr<UploadStore> uploads{};  // in memory unless said
-  /// With model lineage: sums of earlier rounds are served, and the model is not.
+  secagg::WhoLeft<MemberId> earlier_keys;  // who left for pre-shared keys that differed
+  /// The number of members whose uploads are pulled at the same time. The others wait in a queue.
+  std::uint32_t uploads_at_once = 4;
+  unsigned threads = 1;  // among which the signatures of a message are divided
+  /// M8 is sent at most so many times, deadline_ms[5] apart. Then the round is lost.
+  std::uint32_t unmask_sends = 3;
+  std::shared_ptr<UploadStore> uploads{};  // kept in memory when null
+  /// Set with model lineage: the sums of earlier rounds are served instead of the model.
   std::shared_ptr<SumStore> sums{};
 };
 
-/// The plan's cohort in the order of its indexes.
+/// Returns the plan's cohort in the order of its indexes.
 secagg::Cohort cohort_of(const RoundPlan& plan);
 
-// What an attempt is made of beside its plan, in the order in which it came: replayed, it gives the
-// same machine. Times are not part of it.
+// The facts of an attempt, in the order in which they arose. A plan and its facts, replayed, give
+// the same machine. Times are not part of them.
 
-struct Heard {  // and counted
+struct Heard {  // a message that was received and counted
   wire::Envelope envelope;
 };
 
@@ -65,13 +68,13 @@ struct Left {
   MemberId member{};
 };
 
-struct UploadWhole {  // its bytes are in the store, its hash is right
+struct UploadWhole {  // the bytes are in the store and have the announced hash
   MemberId member{};
 };
 
-struct Decided {  // a phase was entered; what the one before fixed is never fixed again
+struct Decided {  // a phase was entered; the results of the earlier phases are final
   Phase entered{};
-  Bytes32 digest{};  // of what was fixed
+  Bytes32 digest{};  // of the sets that are fixed
 };
 
 struct EndedWithoutSum {};
@@ -84,19 +87,20 @@ struct RoundEvent {
     kAccepted,
     kIgnored,
     kRejected,
-    kSilent,   // until the end of a phase
-    kGone,     // left, lost its link, or broke off its upload: nobody waits for it any more
-    kDropout,  // taken out for another reason
+    kSilent,   // the member was silent until the end of a phase
+    kGone,     // it left, or its connection or upload ended: it is not waited for
+    kDropout,  // the member was excluded for another reason
     kUploadProgress,
     kOpened,
     kFailed
   } kind;
   Phase phase{};
-  MemberId member{};  // 0 when about the round
+  MemberId member{};  // 0 for an event of the round itself
   std::string detail;
 };
 
-/// The sum is open: mask removal and decoding are long, run it on the pool and call summed().
+/// The sum can be opened. Mask removal and decoding take long: the caller runs them on the thread
+/// pool and then calls summed().
 struct SumRequest {
   secagg::SumJob job;
   codec::RingUpdate masked_sum;
@@ -104,38 +108,39 @@ struct SumRequest {
 
 struct RoundOutcome {
   wire::RoundStatus status{};
-  std::string reason;                    // why not done
+  std::string reason;                    // why there is no sum; empty when done
   std::optional<codec::DecodedSum> sum;  // when done
-  /// With model lineage: to be kept in the SumStore before the round is closed. Its packed lanes
-  /// are those of `sum`, which are not copied.
+  /// Set with model lineage: the caller keeps it in the SumStore before it closes the round. Its
+  /// packed lanes are those of `sum`, which are not copied.
   std::optional<secagg::PublishedSum> published{};
   std::vector<MemberId> survivors;  // S
   bool spoiled = false;             // the sum over S was opened and failed its checks
   Bytes32 aggregate_hash{};
-  std::uint64_t upload_bytes = 0;  // masked uploads of S
+  std::uint64_t upload_bytes = 0;  // of the masked uploads of S
 };
 
 struct RoundOutput {
-  std::vector<RoundFact> facts;  // to be kept, in this order, after those of earlier outputs
-  /// All facts so far, and the bytes of whole uploads, must be durable before anything of this
-  /// output leaves. Facts that are lost otherwise were never answered: members repeat them.
+  std::vector<RoundFact> facts;  // to be kept in this order, after those of earlier outputs
+  /// All facts so far, and the bytes of complete uploads, must be durable before anything of this
+  /// output is sent. When it is false, facts may be lost: nothing was sent in answer to them, and
+  /// members repeat their messages.
   bool decided = false;
   std::vector<wire::Envelope> send;
   std::optional<SumRequest> sum;
   std::vector<RoundEvent> events;
-  std::vector<secagg::Conflict> conflicts;  // once, when complaints are settled
-  std::vector<secagg::Evidence> evidence;   // at most one a member and kind of message in a round
-  std::optional<RoundOutcome>
-      outcome;  // once: the attempt is over; the driver makes the model, then calls close()
+  std::vector<secagg::Conflict> conflicts;  // set once, when complaints are settled
+  std::vector<secagg::Evidence> evidence;   // at most one per member and kind of message in a round
+  /// Set once, when the attempt is over. The driver then makes the new model and calls close().
+  std::optional<RoundOutcome> outcome;
   std::optional<TimePoint> wake_at;
-  std::optional<std::string>
-      store_failed;  // of the UploadStore: the machine must not be used again
+  /// An error of a store. The machine must not be used after it.
+  std::optional<std::string> store_failed;
 };
 
 struct RoundProgress {
   Phase phase{};
   std::uint32_t cohort = 0;
-  std::uint32_t done = 0;  // members that did this phase's part
+  std::uint32_t done = 0;  // members that have done their part of this phase
   std::uint64_t upload_bytes = 0;
 };
 
@@ -146,20 +151,24 @@ class RoundStateMachine {
   ~RoundStateMachine();
 
   RoundOutput start(TimePoint now);
-  /// Instead of start(): goes on where the facts of an earlier process end, in a phase that begins
-  /// now. Nothing is announced but to member_connected(). An Error, and the machine must not be
-  /// used again: the facts are not of this plan, or the store lost an upload that counts.
+  /// Continues, instead of start(), where the facts of an earlier process end. The current phase
+  /// begins anew at `now`. Announcements are sent only by member_connected(). An Error when the
+  /// facts do not belong to this plan or the store lost an upload that counts; the machine must
+  /// then not be used.
   Result<RoundOutput> resume(const std::vector<RoundFact>& facts, TimePoint now);
   RoundOutput handle(const wire::Envelope& envelope, TimePoint now);
   RoundOutput tick(TimePoint now);
-  /// The member's link is down, or it is known not to be there: nobody waits for it in this round.
+  /// The member's connection has ended, or it is known to be absent: it is not waited for in this
+  /// round.
   RoundOutput member_lost(MemberId member, std::string why, TimePoint now);
-  /// A member said Hello (first or again): send it this round's newest announcement, repeat its
-  /// fetches.
+  /// The member has sent a Hello, its first one or a later one: sends it the newest announcement of
+  /// this round and repeats the requests for its upload.
   RoundOutput member_connected(MemberId member, TimePoint now);
-  /// The pool removed the masks.
+  /// `sum` is the masked sum of SumRequest with the masks removed. Called once after each
+  /// SumRequest.
   RoundOutput summed(codec::RingUpdate sum, TimePoint now);
-  /// After the outcome: M10 to the cohort, naming the new model (the old one's hash unless done).
+  /// Called after the outcome: sends M10 to the cohort with the hash of the new model, or of the
+  /// old one when the round is not done.
   RoundOutput close(const Bytes32& new_model_hash, TimePoint now);
 
   [[nodiscard]] RoundProgress progress() const;

@@ -1,6 +1,7 @@
-// Burn (docs/secure-aggregation.md, 2.7 and 2.11): uploads have left their sites and there will be
-// no sum. Q votes free them; late endorsements of the S that was announced may still save the
-// round. Nothing here announces an S.
+// The abort of a round (phase Burn; docs/secure-aggregation.md, 2.7 and 2.11). Updates have left
+// their sites and there will be no sum. Q abort votes permit the sites to send them again without a
+// second charge; late endorsements of the S that was announced may still complete the round. This
+// phase announces no S.
 #include "common/secagg/shared/transcript.h"
 #include "coordinator/protocol/round_state.h"
 
@@ -20,8 +21,8 @@ void RoundStateMachine::State::begin_burn(std::string why, TimePoint now) {
   enter(BurnPhase{.ballot = std::move(ballot), .why = std::move(why)}, now);
 }
 
-/// Members that left the round, or never joined it, can vote as well as any other: `gone` says
-/// nothing here.
+/// Members that left the round, or never joined it, can vote like any other, so `gone` is not
+/// considered.
 bool RoundStateMachine::State::burn_complete() const {
   const auto& voted = std::get<BurnPhase>(phase).ballot.voted();
   return server.has_quorum() || std::get<BurnPhase>(phase).ballot.has_quorum() ||
@@ -71,9 +72,10 @@ void RoundStateMachine::State::receive_endorsement(MemberId from, const wire::En
     return judge(from, "Endorse", Verdict::rejected("after a vote to burn"));
   }
   if (!counts(from, m7, server.accept(from, m7))) return;
-  // A vote that nobody asked for did not count, and convicts its member all the same.
+  // An earlier vote that was not requested did not count, but together with the endorsement it is
+  // evidence against the member.
   if (vote != votes.end()) keep_evidence(from, vote->second);
-  // R1: an endorsement is the ticket to M9, so one that comes late still gets M8.
+  // R1: a member that has endorsed answers M8 with M9, so a late endorser is sent M8 as well.
   if (in<UnmaskPhase>()) announce(*server.cohort().index_of(from));
 }
 

@@ -1,5 +1,5 @@
-// The way of a masked upload through the round machine: range by range into the store, and when it
-// is whole, part by part into the sum.
+// Masked uploads in the round machine: written to the store range by range and, when complete,
+// added to the sum part by part.
 #include "common/secagg/shared/masking.h"
 #include "coordinator/protocol/round_state.h"
 
@@ -46,7 +46,8 @@ void RoundStateMachine::State::add_upload(MemberId from) {
   Status counted = server.check_upload(from, hasher.finish());
   if (counted.ok()) counted = padded;
   if (!counted.ok()) return lose_member(from, "M5: " + counted.error().message);
-  // S is all complete uploads, so what is added here before S is fixed belongs to the sum over S.
+  // S is the set of all complete uploads, so an upload that is added before S is fixed belongs to
+  // the sum over S.
   const auto add = [&](const codec::PackedChunk& chunk, BytesView packed) {
     masked_sum.lanes[chunk.lane].add_packed_chunk(chunk.chunk, packed);
   };

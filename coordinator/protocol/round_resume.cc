@@ -1,7 +1,7 @@
-// A round machine made again from the facts that an earlier process kept. Each fact goes the way
-// that it went when it was new, so there is one implementation of what it does; what the phases
-// fixed is compared with what was announced, because a set that is fixed twice could unmask a
-// member (docs/secure-aggregation.md, "Certificate and unmasking").
+// Restores a round machine from the facts that an earlier process kept. Each fact passes through
+// the code that processed it first, so its effect has one implementation. What the phases fixed is
+// compared with what was announced, because a set that is fixed twice could unmask a member
+// (docs/secure-aggregation.md, "Certificate and unmasking").
 #include "common/crypto/hash.h"
 #include "coordinator/protocol/round_state.h"
 
@@ -75,7 +75,7 @@ Result<RoundOutput> RoundStateMachine::resume(const std::vector<RoundFact>& fact
     if (Status replayed = state.replay(facts[i], now); !replayed.ok())
       return Error{"fact " + std::to_string(i + 1) + " of " + std::to_string(facts.size()) + ": " +
                    replayed.error().message};
-  state.gone.clear();  // their links are new; who does not come back is waited for once
+  state.gone.clear();  // connections are new; an absent member is waited for once
   state.resuming = false;
   return state.take_output(now);
 }

@@ -1,5 +1,5 @@
-// From the last acknowledgement of shares to U2: accused dealers open shares, then uploads begin
-// (docs/secure-aggregation.md, "Bad shares").
+// The part of a round from the last acknowledgement of shares to U2: accused dealers open shares,
+// then uploads begin (docs/secure-aggregation.md, "Bad shares").
 #include "common/secagg/shared/masking.h"
 #include "coordinator/protocol/round_state.h"
 

@@ -1,6 +1,6 @@
-// Inside of RoundStateMachine, shared by round.cc (from the offer to the sum), round_settle.cc
-// (complaints), round_intake.cc (uploads), round_burn.cc (the way out when there is no sum) and
-// round_resume.cc. Not for anybody else.
+// The private state of RoundStateMachine, shared by round.cc (from the offer to the sum),
+// round_settle.cc (complaints), round_intake.cc (uploads), round_burn.cc (the abort of a round) and
+// round_resume.cc. No other file includes it.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@ using secagg::contains;
 using secagg::IndexSet;
 using secagg::Verdict;
 
-// The phases of section 2.11. What has arrived is the secagg server's; here is only what time and
-// transfer need.
+// The phases of docs/secure-aggregation.md, 2.11. secagg::Server keeps the messages that have
+// arrived; these structs hold what timing and transfer need.
 struct AdvertisePhase {};
 
 struct SharePhase {};
@@ -32,7 +32,8 @@ struct SettlePhase {};
 
 struct UploadPhase {
   UploadCollector collector;
-  std::optional<TimePoint> last_call{};  // set when the phase is prolonged: no longer than to here
+  /// The latest end of the phase, set when it is first extended.
+  std::optional<TimePoint> last_call{};
 };
 
 struct EndorsePhase {
@@ -41,12 +42,12 @@ struct EndorsePhase {
 
 struct UnmaskPhase {
   std::uint32_t sends = 1;
-  bool summing = false;  // the pool has the sum: nothing more is waited for
+  bool summing = false;  // masks are being removed; the phase waits for no message
 };
 
 struct BurnPhase {
   secagg::BurnBallot ballot;
-  std::string why;  // the round came to this
+  std::string why;  // why the round is aborted
   std::uint32_t sends = 1;
 };
 
@@ -56,8 +57,8 @@ struct ClosedPhase {};
 using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, SettlePhase, UploadPhase,
                                 EndorsePhase, UnmaskPhase, BurnPhase, ClosedPhase>;
 
-/// Frames about earlier rounds that a member may send in a round without being blamed: more than
-/// what it can have in flight.
+/// The number of frames about earlier rounds that a member may send in a round before they count as
+/// protocol violations. It is more than a member can have in flight.
 inline constexpr std::uint32_t kMostLateFrames = 64;
 
 struct RoundStateMachine::State {
@@ -69,18 +70,20 @@ struct RoundStateMachine::State {
   wire::Offer offer;
   PhaseState phase;
   TimePoint deadline;
-  std::set<MemberId> gone;                        // nobody waits for them in this round
-  std::set<MemberId> left;                        // of these, those that said so themselves
+  std::set<MemberId> gone;                        // not waited for in this round
+  std::set<MemberId> left;                        // members of `gone` that sent LeaveRound
   std::map<MemberId, std::uint32_t> late_frames;  // about earlier rounds
-  codec::RingUpdate masked_sum;                   // over the complete uploads: S when it is fixed
+  codec::RingUpdate masked_sum;  // over the complete uploads, whose members are S once it is fixed
   std::uint32_t survivors = 0;
   std::optional<wire::RoundStatus> ended;
   Bytes32 aggregate_hash{};
   std::optional<wire::RoundResult> m10;
-  std::set<std::pair<MemberId, std::size_t>> convicted;  // by which message of whom
-  std::map<MemberId, wire::BurnVote> votes;  // signed, of the cohort, asked for or not: evidence
-  bool resuming = false;                     // facts are replayed: nobody hears of it
-  RoundOutput out;                           // of the verb that is running
+  /// The sender and the kind of message of each piece of evidence so far.
+  std::set<std::pair<MemberId, std::size_t>> convicted;
+  /// The verified abort votes of the cohort, requested or not, as evidence.
+  std::map<MemberId, wire::BurnVote> votes;
+  bool resuming = false;  // facts are being replayed; nothing is sent
+  RoundOutput out;        // the output of the call under way
 
   [[nodiscard]] Phase current() const { return static_cast<Phase>(phase.index()); }
 
@@ -110,9 +113,9 @@ struct RoundStateMachine::State {
     out.send.push_back({to, plan.header.round, std::move(message)});
   }
 
-  // ---- what is said
+  // ---- announcements
 
-  /// This phase's announcement for a member; nothing for one that the phase does not concern.
+  /// Returns this phase's announcement for a member, or nothing when the phase does not concern it.
   [[nodiscard]] std::optional<wire::Message> announcement(std::uint32_t index) const;
 
   void announce(std::uint32_t index) {
@@ -124,29 +127,30 @@ struct RoundStateMachine::State {
     std::ranges::for_each(everybody(), [&](auto i) { announce(i); });
   }
 
-  // ---- going on
+  // ---- phases
 
   void enter(PhaseState next, TimePoint now);
-  /// Everybody in `expected` has done its part or is gone.
+  /// Returns true when every member of `expected` is in `done` or gone.
   [[nodiscard]] bool settled(const IndexSet& expected, const IndexSet& done) const;
   void report_silent(const IndexSet& expected, const IndexSet& done);
-  /// Nothing more is waited for in this phase.
+  /// Returns true when this phase waits for nothing more.
   [[nodiscard]] bool complete() const;
-  /// The phase is over, everything having arrived or its time being up.
+  /// Ends the phase, because everything has arrived or its time is over.
   void end_phase(TimePoint now);
   void end_check(TimePoint now);
-  /// Complaints are settled: fixes U2, or cancels the round.
+  /// Called when complaints are settled: fixes U2, or cancels the round.
   void begin_upload(TimePoint now);
   void end_upload(TimePoint now);
-  /// How long a phase lasts: Settle as long as Check, a burn as long as the endorsements that it
-  /// takes the place of.
+  /// Returns how long the phase lasts. Settle lasts as long as Check, and the abort (Burn) as long
+  /// as Endorse, which it replaces.
   [[nodiscard]] Duration duration() const;
   void on_deadline(TimePoint now);
-  /// The time is up but uploads still come in: the phase goes on, at most as long again.
+  /// When the time is over but uploads are still arriving, extends the phase and returns true. All
+  /// extensions together are at most as long as the phase itself.
   [[nodiscard]] bool prolong_upload(TimePoint now);
   void open_sum();
 
-  // ---- burning (round_burn.cc)
+  // ---- abort of the round (round_burn.cc)
 
   [[nodiscard]] wire::BurnRequest burn_request() const;
   void begin_burn(std::string why, TimePoint now);
@@ -158,32 +162,35 @@ struct RoundStateMachine::State {
 
   void finish(wire::RoundStatus status, std::string reason);
 
-  // ---- what is heard
+  // ---- messages
 
   void judge(MemberId from, std::string_view what, const Verdict& verdict);
-  /// As judge(); a message that counts is a fact.
+  /// Reports the verdict as judge() does. An accepted message becomes a fact; returns true for it.
   bool counts(MemberId from, const wire::Message& message, const Verdict& verdict);
-  /// What a rejected message proves, once: a member cannot fill the disk with it.
+  /// Keeps the evidence that a rejected message gives, once per member and kind of message, so that
+  /// a member cannot fill the disk.
   void keep_evidence(MemberId from, const wire::Message& rejected);
-  /// The first piece of what was found by a message of this kind.
+  /// Keeps the first piece of `found`, unless there is evidence by a message of this kind already.
   void keep_evidence(MemberId from, std::size_t kind, std::vector<secagg::Evidence> found);
   void receive(MemberId from, const wire::Message& message, TimePoint now);
   void receive_upload(MemberId from, const wire::BlobData& data, TimePoint now);
-  /// Every part of an upload in its order; false when the store failed.
+  /// Calls `use` for the parts of an upload in order; returns false when the store failed.
   template <class Use>
   bool read_upload(std::uint32_t index, Use use);
-  /// Its last range came, or it is in the store from before. Read twice, because nothing of it may
-  /// be in the sum before all of it is what its header signed, and it is never whole in memory.
+  /// Called when the last range of an upload has arrived, or when an earlier process stored it. The
+  /// upload is read twice, because no part may enter the sum before the whole has the hash that its
+  /// header signed, and the upload is never in memory as a whole.
   void add_upload(MemberId from);
   void serve_model(MemberId to, const wire::BlobRequest& request);
-  /// What was on its way when the round before ended is nobody's fault; a flood of it is.
+  /// The verdict on a frame about another round. Frames that were in flight when an earlier round
+  /// ended are ignored; more than kMostLateFrames of them are rejected.
   Verdict about_another_round(const wire::Envelope& envelope);
-  /// Nobody waits for the member any more. Nothing happens when that is so already.
+  /// The member is not waited for any more. No effect when it is gone already.
   void lose_member(MemberId member, std::string why);
 
-  // ---- going on after a crash (round_resume.cc)
+  // ---- resuming after a crash (round_resume.cc)
 
-  /// Of what the phases before this one fixed.
+  /// The digest of the sets that the phases before this one fixed.
   [[nodiscard]] Bytes32 digest_of_decisions() const;
   Status replay(const RoundFact& fact, TimePoint now);
   Status replay(const Heard& heard, TimePoint now);
@@ -192,7 +199,8 @@ struct RoundStateMachine::State {
   Status replay(const Decided& decided, TimePoint now);
   Status replay(const EndedWithoutSum& ended, TimePoint now);
 
-  /// Fills in wake_at and hands the verb's Output out.
+  /// Ends phases that are complete, adds the requests for uploads that are due, sets wake_at and
+  /// returns the output of the call.
   RoundOutput take_output(TimePoint now);
 };
 

@@ -54,7 +54,7 @@ void UploadCollector::end_turns(TimePoint now) {
       continue;
     }
     upload.queued = next_in_queue_++;
-    upload.fetch->reconnected();  // what is on its way counts; the rest is asked for again
+    upload.fetch->reconnected();  // ranges in flight still count; the others are requested again
     queue_.insert(place_in_queue(*at, upload));
     at = active_.erase(at);
     --waiting;
@@ -74,7 +74,8 @@ std::vector<wire::Envelope> UploadCollector::due(RoundNumber round, TimePoint no
 Result<UploadCollector::Taken> UploadCollector::accept(MemberId member, const wire::BlobData& data,
                                                        TimePoint now) {
   const auto at = uploads_.find(member);
-  // Of an upload that is whole or dropped, or what an earlier process asked for.
+  // The data belong to an upload that is complete or dropped, or were requested by an earlier
+  // process.
   if (at == uploads_.end() || !at->second.fetch) return Taken{};
   Upload& upload = at->second;
   SOTTO_ASSIGN_OR_RETURN(const auto fresh, upload.fetch->accept(data));

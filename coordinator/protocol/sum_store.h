@@ -1,5 +1,5 @@
-// Where the sums of a run's finished rounds lie, from which members with model lineage make each
-// model by themselves. The round machine only serves them. One thread.
+// SumStore holds the sums of a run's finished rounds, from which members with model lineage compute
+// each model. The round machine only reads it, to serve them. One thread.
 #pragma once
 
 #include "common/base/bytes.h"
@@ -11,8 +11,9 @@ class SumStore {
  public:
   virtual ~SumStore() = default;
 
-  /// The bytes of a blob in the sense of secagg::published_sum_blob, good until the next call of
-  /// any kind; empty when there is none. An Error is the coordinator's own: its disk is broken.
+  /// Returns the bytes of a blob as defined by secagg::published_sum_blob, valid until the next
+  /// call of any member function; empty when there is none. An Error means that the coordinator's
+  /// own disk failed.
   virtual Result<BytesView> find(const Bytes32& blob) = 0;
 };
 

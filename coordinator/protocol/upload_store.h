@@ -1,7 +1,7 @@
-// Where masked uploads of an attempt lie until its sum is open: written range by range as they
-// come, read in parts to be added. The round machine holds no more than its one sum; that a
-// deployment keeps them on disk (upload_spool.h) is what lets a restarted coordinator go on without
-// asking for them again. One thread.
+// UploadStore holds the masked uploads of an attempt until its sum is open. They are written range
+// by range as they arrive and read in parts to be added, so that the round machine holds one sum in
+// memory and no upload. A deployment keeps them on disk (upload_spool.h), so that a restarted
+// coordinator continues without requesting them again. One thread.
 #pragma once
 
 #include <cstdint>
@@ -16,20 +16,20 @@ class UploadStore {
  public:
   virtual ~UploadStore() = default;
 
-  /// Before anything else: uploads of `members`, named by their index in the cohort, of
-  /// `upload_bytes` each. What an earlier process wrote of the same attempt stays.
+  /// Called before any other function. There are `members` uploads, named by their index in the
+  /// cohort, of `upload_bytes` each. What an earlier process wrote of the same attempt stays.
   virtual Status begin(std::uint32_t members, std::uint64_t upload_bytes) = 0;
-  /// An Error is the coordinator's own: its disk is full or broken.
+  /// An Error means that the coordinator's own disk is full or failed.
   virtual Status write(std::uint32_t member, std::uint64_t offset, BytesView bytes) = 0;
-  /// `bytes` of an upload from `offset` on, inside it; good until the next call of any kind. Ranges
-  /// that were never written are anything.
+  /// Returns `bytes` bytes of an upload from `offset` on, which lie inside it; valid until the next
+  /// call of any member function. The content of ranges that were never written is unspecified.
   virtual Result<BytesView> read(std::uint32_t member, std::uint64_t offset,
                                  std::uint64_t bytes) = 0;
-  /// The upload is in the sum: it is read again only by a process that begins anew.
+  /// The upload is in the sum. Only a process that starts anew reads it again.
   virtual void added(std::uint32_t member) = 0;
 };
 
-/// For simulations and tests: holds an upload until it is added.
+/// UploadsInMemory holds an upload until it is added. For simulations and tests.
 class UploadsInMemory final : public UploadStore {
  public:
   Status begin(std::uint32_t, std::uint64_t upload_bytes) override {
