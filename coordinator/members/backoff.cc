@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
-/// More double nothing: 2^6 rounds are kMostRounds, and half of 2^7.
+/// Further faults do not increase the cost: 2^6 rounds are kMostRounds, and so is half of 2^7.
 constexpr std::uint32_t kMostFaults = 8;
 
 std::uint32_t rounds_for(std::uint32_t faults, Fault::Cost cost) {
@@ -52,7 +52,7 @@ std::vector<MemberId> Backoff::choose(const std::vector<MemberId>& ready,
                                       std::size_t needed) const {
   std::vector<MemberId> chosen;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<MemberId>>
-      others;  // least bad first
+      others;  // fewest faults first
   for (MemberId id : ready) {
     const auto at = records_.find(id);
     if (at == records_.end() || at->second.left_out == 0)

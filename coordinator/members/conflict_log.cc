@@ -40,7 +40,7 @@ Result<ConflictLog> ConflictLog::open(std::filesystem::path file) {
     if (!one.is_object()) return damaged;
     for (const char* key : {"server_round", "attempt", "holder", "dealer"})
       if (!one.contains(key) || !one[key].is_number_unsigned()) return damaged;
-    if (!one.contains("end")) continue;  // of a version that settled nothing
+    if (!one.contains("end")) continue;  // written by a version that settled no complaints
     const auto end = std::ranges::find(kEnds, one["end"]);
     if (end == kEnds.end()) return damaged;
     log.count({.round = RoundNumber::of(one["server_round"], one["attempt"]),

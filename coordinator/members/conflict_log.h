@@ -1,6 +1,6 @@
-// Complaints about shares and pre-shared keys over the rounds of a run, and what became of them
-// (docs/secure-aggregation.md, "Bad shares"). Members whose keys differ take turns in leaving.
-// Durable, so that a restart of the coordinator forgets nobody's turn.
+// ConflictLog records the complaints about shares and pre-shared keys over the rounds of a run, and
+// how each ended (docs/secure-aggregation.md, "Bad shares"). Two members whose keys differ take
+// turns in leaving. Durable, so that a restart of the coordinator does not lose the turns.
 #pragma once
 
 #include <filesystem>
@@ -15,19 +15,21 @@ namespace sotto::coordinator {
 
 class ConflictLog {
  public:
-  /// Empty and nowhere: add() is not for it.
+  /// An empty log without a file; add() must not be called.
   ConflictLog() = default;
-  /// Reads `file` when it is there: conflicts.json of the run folder. An Error when it is damaged.
+  /// Reads `file`, conflicts.json of the run folder, if it exists. An Error when it is damaged.
   static Result<ConflictLog> open(std::filesystem::path file);
 
-  /// Durable when it returns OK; nothing is written for a round without a complaint, nor for one
-  /// that is known: an attempt that goes on after a crash may settle its complaints again.
+  /// Adds the conflicts of a round. Durable when it returns OK. Nothing is written for a round
+  /// without a complaint, nor for one that is known: an attempt that continues after a crash may
+  /// settle its complaints again.
   Status add(RoundNumber round, const std::vector<secagg::Conflict>& conflicts);
 
-  /// How often each happened.
+  /// How often each conflict happened.
   [[nodiscard]] const std::map<secagg::Conflict, std::uint64_t>& counts() const { return counts_; }
 
-  /// Who left in the last attempt before this one in which a pair's keys differed.
+  /// For each pair whose keys differed: which of the two left in the last such attempt before
+  /// `round`.
   [[nodiscard]] secagg::WhoLeft<MemberId> keys_before(RoundNumber round) const;
 
  private:

@@ -42,7 +42,7 @@ void revoke_key(FederationConfig& federation, const Bytes32& key) {
   if (!is_revoked(federation, key)) federation.revoked_keys.push_back(to_hex(key));
 }
 
-/// The member that the card is to take the place of; none for a new member.
+/// Returns the member that the card replaces; null for a new member.
 RosterMember* replaced_by(Roster& roster, const Card& card) {
   const auto at = std::ranges::find(roster.members, card.name, &RosterMember::name);
   const bool fits = at != roster.members.end() && card.is_successor() &&
@@ -51,7 +51,8 @@ RosterMember* replaced_by(Roster& roster, const Card& card) {
   return fits ? &*at : nullptr;
 }
 
-/// Why the card cannot join, where it replaces `old` if that is not null; empty when it can.
+/// Returns why the card cannot be enrolled, empty when it can. `old` is the member that it
+/// replaces, or null.
 std::string objection(const FederationConfig& federation, const Card& card,
                       const RosterMember* old) {
   const Roster& roster = federation.roster;
@@ -83,13 +84,14 @@ void take_place(FederationConfig& federation, RosterMember& member, const Card& 
   if (member.transport_key != card.transport_key) revoke_key(federation, member.transport_key);
   member.signing_key = card.signing_key;
   member.transport_key = card.transport_key;
-  // Every site needs the older key's signature, also one that joins after several rotations.
+  // Every site needs the signature by the older key, also a site that joins after several
+  // rotations.
   std::vector<Card>& known = federation.successions;
   if (known.size() == config::kMaxSuccessions) known.erase(known.begin());
   known.push_back(card);
 }
 
-/// Ids of members that go stay their own.
+/// Records the last id, so that the id of a removed member is not given to another one.
 void remember_last_id(FederationConfig& federation) {
   const std::vector<RosterMember>& members = federation.roster.members;
   if (!members.empty())

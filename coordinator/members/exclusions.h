@@ -1,8 +1,8 @@
-// Who is in no further round of a run, or not in the next one, and why: members that evidence
-// convicts, for the rest of the run, and members that may have spoiled sums (suspicion.h). Durable
-// in exclusions.json of the run folder, before any attempt that depends on it is offered: a process
-// that begins again leaves out the same. What is in it is public to the coordinator: signed
-// messages and members of sums. One thread.
+// Exclusions records who takes part in no further round of a run, or not in the next one, and why:
+// members that evidence convicts, for the rest of the run, and members that may have spoiled sums
+// (suspicion.h). Durable in exclusions.json of the run folder before any attempt that depends on it
+// is offered, so that a restarted process leaves out the same members. The file holds only what the
+// coordinator knows anyway: signed messages and members of sums. One thread.
 #pragma once
 
 #include <filesystem>
@@ -19,30 +19,31 @@ namespace sotto::coordinator {
 
 class Exclusions {
  public:
-  /// Empty and nowhere: nothing but open() is for it.
+  /// An empty object without a file; only assignment from open() makes it usable.
   Exclusions() = default;
-  /// Reads `file` when it is there. An Error when it is damaged.
+  /// Reads `file` if it exists. An Error when it is damaged.
   static Result<Exclusions> open(std::filesystem::path file);
 
-  // Each is durable when it returns OK.
+  // Each of the following functions is durable when it returns OK.
 
-  /// Evidence that verifies convicts the member of breaking `rule`. The first rule stays.
+  /// Verified evidence convicts the member of breaking `rule`. If the member is convicted already,
+  /// the first rule stays.
   Status convict(MemberId member, const std::string& rule);
-  /// The sum of an attempt over these members failed its checks. Once an attempt: one that goes on
-  /// after a crash may find it again. Nobody is suspected where one of them is convicted: what it
-  /// did may be the reason.
+  /// The sum of an attempt over these members failed its checks. It counts once per attempt,
+  /// because an attempt that continues after a crash may find it again. If one of the members is
+  /// convicted, nobody is suspected: what that member did may be the reason.
   Status lost(RoundNumber round, const std::vector<MemberId>& sum);
-  /// The sum of an attempt is good.
+  /// The sum of an attempt over these members is good.
   Status good(RoundNumber round, const std::vector<MemberId>& sum);
-  /// An attempt is about to be offered; its cohort may name members whom it leaves out.
+  /// An attempt is about to be offered. Its cohort may contain members of `left_out`.
   Status begin(RoundNumber round, std::vector<MemberId> left_out);
 
-  /// With the rules that they broke.
+  /// The convicted members and the rules that they broke.
   [[nodiscard]] const std::map<MemberId, std::string>& convicted() const { return convicted_; }
 
   [[nodiscard]] const Suspicion& suspicion() const { return suspicion_; }
 
-  /// Whom the attempt, if it is the newest that began, leaves out.
+  /// Returns whom the attempt leaves out; empty unless it is the newest that began.
   [[nodiscard]] std::vector<MemberId> left_out_of(RoundNumber round) const;
 
  private:

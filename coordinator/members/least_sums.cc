@@ -18,7 +18,8 @@ std::vector<MemberId> within(std::vector<MemberId> ready, const LeastSums& decla
   const auto demands_more = [&](std::uint32_t limit) {
     return [&declared, limit](MemberId id) { return declared_by(id, declared) > limit; };
   };
-  // Without those who demand more a round is smaller, and more may be too much for it.
+  // Without the members that demand more, a round is smaller, and other demands may exceed its
+  // size.
   while (std::erase_if(ready, demands_more(largest(ready.size()))) > 0) {
   }
   return ready;

@@ -12,7 +12,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-/// A member says Hello every few seconds; silent for longer than this it is not there.
+/// A member sends a Hello every few seconds. A member without one for longer than this is absent.
 constexpr Duration kSilence{20000};
 
 MemberState state_after(wire::JobAnswer answer) {
@@ -39,7 +39,7 @@ MemberAnswer kind_of_answer(wire::JobAnswer answer, bool had_accepted) {
   return MemberAnswer::kDeclined;
 }
 
-/// What is wrong between a member's roster and the coordinator's, and who has to do what.
+/// Says how a member's roster differs from the coordinator's, and which of the two has to act.
 std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
   const std::string both = "works with version " + std::to_string(theirs) +
                            " of the roster, this coordinator with version " + std::to_string(ours);
@@ -53,7 +53,7 @@ std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
          "renew`, hand the new federation.json to every member and start again";
 }
 
-/// In this run, as long as the state stays.
+/// Returns true when a member in this state takes part in no round.
 bool takes_no_part(MemberState state) {
   return state == MemberState::kRefused || state == MemberState::kConvicted ||
          state == MemberState::kSuspended;
@@ -113,7 +113,7 @@ void Members::exclude(std::map<MemberId, Exclusion> excluded, std::set<MemberId>
 bool Members::heard(MemberId id, TimePoint now) {
   Member& m = members_.at(id);
   unreachable_.erase(id);
-  // What was under way to it when its connection ended is lost.
+  // What was in flight to the member when its connection ended is lost.
   const bool reconnected = ended_links_.erase(id) > 0;
   return !std::exchange(m.last_hello, now).has_value() || reconnected;
 }
@@ -185,13 +185,14 @@ Members::Answered Members::answered(MemberId id, const wire::JobReply& reply, Ti
   Member& member = members_.at(id);
   Answered out{.awaited = std::exchange(member.offered, false)};
   MemberStatus& status = member.status;
-  // One that withdraws in the middle of a round is still in its sum, with what it had declared.
+  // A member that withdraws in the middle of a round is still in its sum, with the size that it had
+  // declared.
   if (reply.answer == wire::JobAnswer::kAccept) {
     member.evaluation_examples = reply.evaluation_examples;
     least_sums_[id] = reply.least_sum;
   }
   const MemberState state = state_after(reply.answer);
-  const std::string reason = printable(reply.reason);  // a peer's words: shown to people
+  const std::string reason = printable(reply.reason);  // text from a peer that people will read
   if (status.state == state && status.reason == reason) return out;
   const bool had_accepted = status.state == MemberState::kAccepted;
   if (now - member.hour_began >= std::chrono::hours(1)) {

@@ -10,8 +10,8 @@ namespace sotto::coordinator {
 
 namespace {
 
-/// Its place among the deadlines of an offer; nothing for a phase that ends with a part of its
-/// members, so that nobody waits for the last of them.
+/// Returns the index of the phase's deadline in an offer; nothing for a phase that ends when a part
+/// of its members has answered, because the last of them are not waited for.
 std::optional<std::size_t> deadline_of(Phase phase) {
   switch (phase) {
     case Phase::kAdvertise:
@@ -27,7 +27,7 @@ std::optional<std::size_t> deadline_of(Phase phase) {
   }
 }
 
-/// The event by which a member has done its part of the phase.
+/// Returns true for the event by which a member has done its part of the phase.
 bool does_its_part(const RoundEvent& event) {
   return event.kind == (event.phase == Phase::kUpload ? RoundEvent::Kind::kUploadProgress
                                                       : RoundEvent::Kind::kAccepted);
@@ -68,8 +68,8 @@ void Punctuality::end_phase() {
   for (const auto& [member, when] : timed->done)
     times.push_back(when);
   std::ranges::sort(times);
-  // All but the colluders are the others. Of uploads only so many are pulled at once that the last
-  // ones may have waited for their turn.
+  // All members but the colluders are "the others". Only so many uploads are pulled at a time that
+  // the last ones may have waited for their turn.
   const std::size_t excused = timed->phase == Phase::kUpload
                                   ? std::min(attempt_.colluders, attempt_.uploads_at_once)
                                   : attempt_.colluders;

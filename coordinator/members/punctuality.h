@@ -1,6 +1,6 @@
-// Who kept an attempt at a round waiting, from the events of its machine: members that were silent
-// until the end of a phase, those that did their part long after the others, and those that went
-// away. It takes no part in the attempt. One thread.
+// Punctuality determines which members delayed an attempt at a round, from the events of its
+// machine: members that were silent until the end of a phase, that did their part long after the
+// others, or that went away. It has no influence on the attempt. One thread.
 #pragma once
 
 #include <map>
@@ -17,22 +17,23 @@ namespace sotto::coordinator {
 
 class Punctuality {
  public:
-  /// A member is late in a phase when the others had done their part and waited for it for this
-  /// share of the time that the phase may last.
-  static constexpr int kLateShare = 4;  // a quarter
+  /// A member is late in a phase when the others had done their part and waited for it for at least
+  /// 1/kLateShare of the time that the phase may last.
+  static constexpr int kLateShare = 4;
 
   struct Attempt {
     RoundNumber round;
     std::vector<MemberId> cohort;
     wire::Deadlines deadline_ms{};
-    std::uint32_t colluders = 0;  // whose being late does not excuse each other
+    std::uint32_t colluders = 0;  // so many late members do not excuse each other
     std::uint32_t uploads_at_once = 0;
   };
 
-  /// `unexpected` are of the cohort but not waited for, because they are not there.
+  /// Begins an attempt. The members in `unexpected` belong to the cohort but are not waited for,
+  /// because they are absent.
   void begin(Attempt attempt, const std::vector<MemberId>& unexpected);
   void on_event(const RoundEvent& event, TimePoint now);
-  /// The attempt is over: the faults of its members.
+  /// Ends the attempt and returns the faults of its members.
   std::vector<Fault> end();
 
  private:
@@ -48,7 +49,7 @@ class Punctuality {
   void add(MemberId member, Fault::Cost cost, const std::string& what);
 
   Attempt attempt_;
-  std::set<MemberId> absent_;  // nobody waits for them any more
+  std::set<MemberId> absent_;  // not waited for any more
   std::optional<Timed> timed_;
   std::vector<Fault> faults_;
 };

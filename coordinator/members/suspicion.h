@@ -1,7 +1,7 @@
-// Who may have spoiled the sums that failed their checks (docs/secure-aggregation.md, 2.7, "A lost
-// sum is localised"). Masks hide whose upload was wrong, so what is known is who was in each sum
-// that was lost and in each that was good. Pure; what it remembers is public, and the caller's to
-// keep. One thread.
+// Suspicion determines who may have spoiled the sums that failed their checks
+// (docs/secure-aggregation.md, 2.7, "A lost sum is localised"). Masks hide whose upload was wrong,
+// so it uses only who was in each sum that was lost and in each that was good. It does no I/O; its
+// state is public, and the caller makes it durable. One thread.
 #pragma once
 
 #include <set>
@@ -14,11 +14,11 @@ namespace sotto::coordinator {
 
 class Suspicion {
  public:
-  /// A member is in one of the three sets at most. All of them empty: there is no trouble.
+  /// A member is in at most one of the three sets. All of them are empty while no sum was lost.
   struct State {
-    std::set<MemberId> suspects;   // in every lost sum that nothing else explains
-    std::set<MemberId> set_aside;  // were in a lost sum, and since then in no sum
-    std::set<MemberId> suspended;  // each was the only suspect that was left
+    std::set<MemberId> suspects;   // members of every lost sum that no suspension explains
+    std::set<MemberId> set_aside;  // were in a lost sum and in no sum since
+    std::set<MemberId> suspended;  // each was the only remaining suspect
     bool searching = false;        // the newest sum was lost
     bool operator==(const State&) const = default;
   };
@@ -29,20 +29,20 @@ class Suspicion {
 
   [[nodiscard]] const State& state() const { return state_; }
 
-  /// The sum over these members was opened and failed its checks. Of the suspects those remain that
-  /// were in it. Where none was, there is another spoiler than the suspects: all of its members are
-  /// suspects then, and a suspension ends, because its member does not explain this sum.
+  /// The sum over these members was opened and failed its checks. The suspects that were in it
+  /// remain suspects. If none was, somebody else spoiled it: then all of its members become
+  /// suspects, and suspensions end, because their members do not explain this sum.
   void lost(const std::set<MemberId>& sum);
-  /// The sum over these members was good: they are cleared. Where no suspect is left, those who
-  /// were set aside are suspects.
+  /// The sum over these members was good: they are cleared. If no suspect is left, those that were
+  /// set aside become suspects.
   void good(const std::set<MemberId>& sum);
-  /// What a member did is known: it is no suspect.
+  /// There is evidence of what the member did: it is removed from all sets.
   void forget(MemberId member);
 
-  /// Whom of `ready` the next attempt leaves out, `room` of them at most: who is suspended; half of
-  /// the suspects, drawn by lot so that nobody can choose the half (the larger half while sums are
-  /// being lost, else the smaller one: a single suspect is taken back); and while sums are being
-  /// lost, who was set aside.
+  /// Returns which members of `ready` the next attempt leaves out, at most `room` of them: those
+  /// that are suspended; half of the suspects, drawn at random so that no party can choose the half
+  /// (rounded up while sums are being lost and down otherwise, so that a single suspect takes part
+  /// again); and, while sums are being lost, those that were set aside.
   [[nodiscard]] std::vector<MemberId> left_out(const std::vector<MemberId>& ready, std::size_t room,
                                                crypto::SecureRandom& random) const;
 

@@ -161,7 +161,7 @@ class RoundStateMachine {
   /// The member's connection has ended, or it is known to be absent: it is not waited for in this
   /// round.
   RoundOutput member_lost(MemberId member, std::string why, TimePoint now);
-  /// The member has sent a Hello, its first one or a later one: sends it the newest announcement of
+  /// The member has connected, for the first time or again: sends it the newest announcement of
   /// this round and repeats the requests for its upload.
   RoundOutput member_connected(MemberId member, TimePoint now);
   /// `sum` is the masked sum of SumRequest with the masks removed. Called once after each
