@@ -13,7 +13,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-/// Between two looks at who is there while gathering, and between two status reports of a round.
+/// The time between two ticks, and between two samples of the status while a round runs.
 constexpr Duration kBeat{250};
 constexpr Duration kRestingReport{1000};
 
@@ -89,7 +89,8 @@ void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
   const bool accepts = reply.answer == wire::JobAnswer::kAccept;
   if (answered.change && answered.change->answer == MemberAnswer::kWithdrew)
     withdrawn = training.stopping().when_budget_spent();
-  // A process that began again hears where the run is, and says that it cannot go on there.
+  // A participant process that restarted is sent the current state of the run. If it cannot
+  // continue the round, it says so.
   if (accepts && (answered.awaited || answered.change)) {
     if (genesis) apply(genesis->connected(peer));
     if (machine) apply(machine->member_connected(peer, host.now()));
@@ -211,7 +212,7 @@ void Coordinator::Impl::fail(const std::string& why, std::optional<std::string> 
   end(RunState::kFailed, why, RunEnd::kFailed);
 }
 
-// ---- showing
+// ---- display
 
 RunStatus Coordinator::Impl::status(TimePoint now) const {
   RunStatus s{
@@ -265,7 +266,7 @@ void Coordinator::Impl::show() {
 }
 
 void Coordinator::Impl::report(TimePoint now, bool at_once) {
-  // Between rounds little happens, and a thousand members are a long report.
+  // Between rounds little changes, and the status of a thousand members is long.
   if (!at_once && now < reported + (machine ? kBeat : kRestingReport)) return;
   reported = now;
   events.show(status(now));
@@ -310,7 +311,7 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
   if (!admitted.taken) return;
   auto decoded = wire::decode(frame);
   self.warn(self.members.came(peer, decoded));
-  // A program that speaks another protocol learns from this frame's version which one we speak.
+  // A program with another protocol version learns this one from the version in this frame.
   if (wire::is_of_another_protocol(frame)) self.send_hello(peer);
   if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
   if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) {

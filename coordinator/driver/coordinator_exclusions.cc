@@ -1,5 +1,5 @@
-// Whom a run leaves out of its rounds: members that evidence convicts, and members that may have
-// spoiled sums (docs/secure-aggregation.md, 2.7).
+// The exclusions of a run: members that evidence convicts, and members that may have spoiled sums
+// (docs/secure-aggregation.md, 2.7).
 #include <algorithm>
 #include <utility>
 
@@ -88,9 +88,9 @@ void Coordinator::Impl::leave_out_suspects(std::vector<MemberId>& ready, std::si
     if (!is_left_out(id)) left_out.push_back(id);
 }
 
-/// Sums that somebody spoiled, and attempts that convict somebody, are not counted against
-/// rounds.attempts_per_round as long as somebody can be left out of the next one: there are no more
-/// of them than members.
+/// Spoiled sums, and attempts that led to a conviction, are not counted against
+/// rounds.attempts_per_round as long as a member can be left out of the next attempt. Their number
+/// is bounded by that of the members.
 bool Coordinator::Impl::count_lost(const RoundOutcome& outcome) {
   const bool somebody_can_be_left_out =
       convicted_now || (outcome.spoiled && (genesis || room_among(members.ready()) > 0));

@@ -1,4 +1,4 @@
-// Attempts at rounds: begun, taken up after a restart, driven, closed.
+// Attempts at rounds: how they begin, continue after a restart, run and end.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -13,7 +13,8 @@ namespace sotto::coordinator {
 
 namespace {
 
-/// Before a lost round is tried again, so that members that were cut off can return.
+/// The pause before a lost round is tried again, so that members whose connections ended can
+/// return.
 constexpr Duration kRetryPause{1000};
 
 }  // namespace
@@ -30,7 +31,7 @@ std::vector<MemberId> Coordinator::Impl::waited_for(const RoundPlan& plan,
                                                     const std::vector<MemberId>& ready) const {
   std::vector<MemberId> there;
   std::ranges::set_intersection(plan.cohort, ready, std::back_inserter(there));
-  // Whom a draw names is in the cohort, whatever it did; nobody waits for it.
+  // A drawn member is in the cohort in spite of its faults, but it is not waited for.
   return genesis ? backoff.choose(there, plan.header.s_min) : there;
 }
 
@@ -42,8 +43,8 @@ std::vector<MemberId> Coordinator::Impl::could_join(std::vector<MemberId> ready)
 
 std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& ready) const {
   std::vector<MemberId> out = could_join(ready);
-  // With a larger s_min than the job's own one silent member costs the attempt, and suspects cannot
-  // be left out. So the attempts after one that failed raise it no more, where enough members are
+  // With an s_min above the job's own, one silent member makes the attempt fail, and suspects
+  // cannot be left out. So the attempts after a failed one do not raise it, if enough members are
   // left.
   if (failed_attempts + spoiled_attempts > 0) {
     auto others = within(ready, members.least_sums(), [this](std::size_t count) {
@@ -188,7 +189,8 @@ void Coordinator::Impl::apply(RoundOutput output) {
   const TimePoint now = host.now();
   for (const RoundEvent& event : output.events) {
     if (event.kind == RoundEvent::Kind::kPhase) {
-      folder.enter_phase(event.phase, round, round_noise);  // before its message leaves
+      // Durable before the first message of the phase leaves.
+      folder.enter_phase(event.phase, round, round_noise);
       events.emit(PhaseEntered{round, event.phase});
     }
     board.on_event(event, now);
@@ -252,14 +254,15 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
     not_before = now + kRetryPause;
   }
   const bool gives_up = outcome.status != wire::RoundStatus::kDone && count_lost(outcome);
-  std::erase_if(cohort, [&](MemberId id) { return is_left_out(id); });  // nobody waited for them
+  std::erase_if(cohort, [&](MemberId id) { return is_left_out(id); });  // they were not waited for
   members.forget_silent(cohort, outcome.survivors);
   settle_faults(outcome.survivors);
   close_round(record, now);
   if (training.complete() || training.closing_evaluation_is_lost()) return complete();
   if (gives_up) return give_up(record);
   if (stop_after_round) return stop();
-  if (outcome.status == wire::RoundStatus::kDone) gather(now);  // at once, not at the next beat
+  // The next round begins at once, without waiting for the next tick.
+  if (outcome.status == wire::RoundStatus::kDone) gather(now);
 }
 
 void Coordinator::Impl::give_up(const RoundRecord& last) {

@@ -1,5 +1,6 @@
-// Inside of Coordinator, shared by coordinator.cc (members, gathering, the end and what is shown)
-// and coordinator_rounds.cc (attempts at rounds). Not for anybody else.
+// The private state of Coordinator, shared by coordinator.cc (members, gathering, the end and the
+// display), coordinator_rounds.cc (attempts at rounds) and coordinator_exclusions.cc. No other file
+// includes it.
 #pragma once
 
 #include <optional>
@@ -31,13 +32,15 @@ struct Coordinator::Impl {
 
   void send(MemberId peer, RoundNumber about, const wire::Message& message);
   void log(std::string line);
-  /// Nothing where there is no line: a repeated protocol violation is not logged each time.
+  /// Logs a warning, or nothing when `line` is empty: a repeated protocol violation is not logged
+  /// each time.
   void warn(std::optional<std::string> line);
   void on_hello(MemberId peer, const wire::Hello& hello, TimePoint now);
-  /// Tells a member which protocol and roster this coordinator works with.
+  /// Tells a member which protocol and roster this coordinator uses.
   void send_hello(MemberId peer);
   void on_reply(MemberId peer, const wire::JobReply& reply);
-  /// A member that is lost is a dropout of the round under way unless it returns in time.
+  /// Takes members that are lost out of the round under way. They drop out unless they return in
+  /// time.
   void lose_absent(TimePoint now);
   void lose(MemberId id, const std::string& why, TimePoint now);
 
@@ -45,24 +48,26 @@ struct Coordinator::Impl {
 
   void beat();
   void gather(TimePoint now);
-  /// Those whose least sums a round of them can have.
+  /// Returns the members of `ready` whose least sums a round of them can satisfy.
   [[nodiscard]] std::vector<MemberId> could_join(std::vector<MemberId> ready) const;
-  /// Those of `ready` whose least sums the next attempt will have.
+  /// Returns the members of `ready` whose least sums the next attempt will satisfy.
   [[nodiscard]] std::vector<MemberId> joinable(const std::vector<MemberId>& ready) const;
-  /// Names who is there and not in `kept`, once while it stays so.
+  /// Logs the members that are present and not in `kept`, once until they change.
   void note_demands(const std::vector<MemberId>& kept);
-  /// "; aurora takes part in sums of 10 or more" of each one that is not in `kept`, which ascends.
+  /// "; aurora takes part in sums of 10 or more" for each member of `of` that is not in `kept`,
+  /// which ascends.
   [[nodiscard]] std::string demands(const std::vector<MemberId>& of,
                                     const std::vector<MemberId>& kept) const;
   void apply(GenesisOutput output);
 
   // ---- rounds
 
-  /// Fewest members that a round is begun with.
+  /// The fewest members with which a round begins.
   [[nodiscard]] std::size_t needed() const;
-  /// Fewest of those who are ready that a round is begun with, so that it has their least sums.
+  /// The fewest members with which a round begins that satisfies the least sums of those in
+  /// `ready`.
   [[nodiscard]] std::size_t fewest_of(const std::vector<MemberId>& ready) const;
-  /// Of the cohort, those that are there and are not left out for their faults.
+  /// Returns the members of the cohort that are present and not left out for their faults.
   [[nodiscard]] std::vector<MemberId> waited_for(const RoundPlan& plan,
                                                  const std::vector<MemberId>& ready) const;
   void start_round(std::vector<MemberId> ready, TimePoint now);
@@ -72,36 +77,39 @@ struct Coordinator::Impl {
   Result<RoundPlan> plan_of(RoundNumber number, const RoundMembers& who,
                             EvaluationCounters counters);
   void begin_attempt(RoundPlan plan, const std::vector<MemberId>& unexpected, TimePoint now);
-  /// The round that an earlier process left in its middle goes on where it was; what its members
-  /// said and what it had decided stands.
+  /// Continues the attempt that an earlier process left unfinished. The messages that it received
+  /// and the decisions that it made still hold.
   void take_up(UnfinishedAttempt attempt, TimePoint now);
   void apply(RoundOutput output);
   void open_sum(SumRequest request);
   void finish_attempt(RoundOutcome outcome, TimePoint now);
-  /// The round was lost too often: the run ends, without its closing evaluation where training is
-  /// over.
+  /// The round was lost too often: the run ends, without its closing evaluation if training is
+  /// complete and with a failure otherwise.
   void give_up(const RoundRecord& last);
   void close_round(RoundRecord& record, TimePoint now);
-  /// Who kept it waiting is left out of later rounds.
+  /// Records the faults of the attempt: members that delayed it are left out of later rounds.
   void settle_faults(const std::vector<MemberId>& survivors);
   void note_faults(const Status& kept, const std::vector<Fault>& faults);
   [[nodiscard]] double wall_s() const;
 
-  // ---- who is left out (coordinator_exclusions.cc)
+  // ---- exclusions (coordinator_exclusions.cc)
 
-  /// Kept, said, and its member convicted where it proves something.
+  /// Keeps the evidence, emits an event about it and, if it proves a protocol violation of a
+  /// member, convicts that member.
   void judge(const secagg::Evidence& evidence);
-  /// What the end of an attempt says about who spoils sums; before the end is durable.
+  /// Updates the suspicions about spoiled sums by the end of an attempt. Called before that end is
+  /// durable.
   void judge_sum(const RoundOutcome& outcome);
-  /// Members as what is known about them has it.
+  /// Updates `members` from the convictions and suspicions.
   void show_exclusions();
   void emit_suspensions(const Suspicion::State& before, const Suspicion::State& after);
-  /// Taken out of `ready`, `room` of them at most.
+  /// Removes suspended and suspected members from `ready`, at most `room` of them.
   void leave_out_suspects(std::vector<MemberId>& ready, std::size_t room);
-  /// In a run without a genesis: how many of those who are ready a round can do without.
+  /// Returns how many members of `ready` a round can do without, in a run without shared
+  /// randomness.
   [[nodiscard]] std::size_t room_among(const std::vector<MemberId>& ready) const;
   [[nodiscard]] bool is_left_out(MemberId id) const;
-  /// That the attempt was lost ends the run, or does not.
+  /// Counts a lost attempt; returns true when the run ends because of it.
   [[nodiscard]] bool count_lost(const RoundOutcome& outcome);
 
   // ---- the end
@@ -110,13 +118,15 @@ struct Coordinator::Impl {
   void end(RunState how, std::string why, RunEnd code);
   void complete();
   void stop();
-  /// Members are told `public_why` where it is given: never what one of them said.
+  /// Ends the run as failed. Members are told `public_why` where it is given, so that they never
+  /// receive what one of them said.
   void fail(const std::string& why, std::optional<std::string> public_why = std::nullopt);
 
-  // ---- showing
+  // ---- display
 
   [[nodiscard]] RunStatus status(TimePoint now) const;
-  /// A request of the operator that was to be written down: emitted and shown where it was.
+  /// Completes a request of the operator. `written` is the result of making it durable: emitted and
+  /// shown when OK, else logged.
   Status asked(Status written, OperatorAsked::What what);
   void show();
   void report(TimePoint now, bool at_once = false);
@@ -135,28 +145,29 @@ struct Coordinator::Impl {
   TimePoint started;
   RunState state = RunState::kGathering;
   std::string detail;               // for the operator
-  std::optional<std::string> told;  // members, in its place
+  std::optional<std::string> told;  // the reason that members are told in place of `detail`
   bool ended = false;
   bool stop_after_round = false;
-  bool withdrawn = false;  // a member, where that ends the run
+  bool withdrawn = false;  // a member withdrew in a job that this ends
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
-  std::string said_demands;  // of those that the next attempt leaves out, as the log has them
+  std::string said_demands;  // the demands that were logged last
   TimePoint reported;
 
-  std::optional<RunGenesis> genesis;  // when the job's rounds are drawn
+  std::optional<RunGenesis> genesis;  // set when the job's rounds are drawn
   std::optional<RoundStateMachine> machine;
   std::optional<TimePoint> machine_wake;
   RoundNumber round;
   std::vector<MemberId> cohort;
-  std::vector<MemberId> left_out;  // of the attempt under way: nobody listens to them
-  bool convicted_now = false;      // somebody, by what it did in the attempt under way
+  std::vector<MemberId> left_out;  // of the attempt under way; their messages are ignored
+  bool convicted_now = false;      // the attempt under way led to a conviction
   std::uint32_t failed_attempts = 0;
-  std::uint32_t spoiled_attempts =
-      0;  // lost for what somebody did; one after the other, like those
-  std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, where it trains
+  /// Consecutive lost attempts after which a member can be left out; failed_attempts counts the
+  /// other ones.
+  std::uint32_t spoiled_attempts = 0;
+  std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, if it trains
   RoundBoard board;
-  Punctuality punctuality;  // in the attempt under way
+  Punctuality punctuality;  // of the attempt under way
   Backoff backoff;
 };
 

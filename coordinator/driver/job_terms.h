@@ -1,4 +1,4 @@
-// What a coordinator takes from its job when it starts.
+// The parts of a coordinator's start that depend on its job.
 #pragma once
 
 #include <filesystem>
@@ -16,36 +16,40 @@
 
 namespace sotto::coordinator {
 
-/// Throws StartupError when the job's target cannot be reached.
+/// Returns the calculation of the run's public epsilon. Throws StartupError when the job's privacy
+/// target cannot be reached.
 run::PublicEpsilon public_epsilon(const config::JobConfig& job);
 
-/// The job with a number of colluders: the one that it names, or what follows from the participants
-/// of the roster. Throws StartupError where the job does not admit that, or where the run in
-/// `folder` began with another number, under another roster.
+/// Returns the job with its number of colluders: the one that it names, or the default that follows
+/// from the participants of the roster. Throws StartupError when the job does not permit that
+/// number, or when the run in `folder` began with another one, under another roster.
 config::JobConfig with_colluders(config::JobConfig job, const config::Roster& roster,
                                  const std::filesystem::path& folder);
 
-/// FOLDER/noise.log, where the job has differential privacy of either kind. Throws StartupError
-/// when that cannot be, with a model of so many parameters, or the file is of no use.
+/// Opens FOLDER/noise.log if the job has differential privacy of either kind. Throws StartupError
+/// when the job's noise is impossible for a model of so many parameters, or when the file is
+/// unusable.
 std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
                                                std::uint64_t parameters,
                                                const std::filesystem::path& folder);
 
-/// FOLDER/job.json: the resolved job, as hashed and signed. Throws StartupError.
+/// Writes FOLDER/job.json: the resolved job, as it is hashed and signed. Throws StartupError.
 void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder);
 
-/// The genesis of the run, made or still to be made, when its rounds are drawn; kept in `folder`.
-/// Throws StartupError when the file there is of no use. `signing` and `random` outlive it.
+/// Returns the shared randomness of the run, made or still to be made, when the job's rounds are
+/// drawn; nothing otherwise. It is kept in `folder`. Throws StartupError when the file there is
+/// unusable. `signing` and `random` outlive it.
 std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const config::Roster& roster,
                                        const RunId& run, const std::filesystem::path& folder,
                                        const crypto::SigningKey& signing,
                                        crypto::SecureRandom& random);
 
-/// Members of a round of which so many are ready.
+/// Returns the number of members of a round when so many are ready.
 std::size_t round_size(const config::JobConfig& job, const std::optional<RunGenesis>& genesis,
                        std::size_t ready);
 
-/// Of those who are ready, or as the genesis draws them.
+/// Returns the members of a round: drawn from `ready` by the coordinator, or by the shared
+/// randomness.
 RoundMembers members_of_round(const config::JobConfig& job,
                               const std::optional<RunGenesis>& genesis,
                               const std::vector<MemberId>& ready, crypto::SecureRandom& random);

@@ -8,7 +8,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-/// The number alone where there is no noise inside the sum.
+/// Encodes an attempt: its number, followed by the noise if there is any inside the sum.
 Bytes record_of(RoundNumber round, const std::optional<privacy::NoisyRounds>& noise) {
   ByteWriter out;
   out.u64(round.value);
@@ -49,7 +49,7 @@ Result<Charged> charge_in(BytesView record) {
 
 Result<NoiseAccount> NoiseAccount::open(const std::filesystem::path& file) {
   SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(file));
-  // A torn last record was written before anything could leave, so it counts for nothing.
+  // An incomplete last record counts for nothing: no update could leave before it was complete.
   NoiseAccount out(std::move(opened.log));
   for (const Bytes& record : opened.records) {
     const auto charge = charge_in(record);

@@ -1,10 +1,12 @@
-// What the attempts of a run cost each participant that was in all of them, as far as everybody may
-// know it: every training attempt in which updates could leave their sites, with the noise inside
-// its sum where there is one, durable before they can. Never below what the ledger of a participant
-// says of the updates that it sent. A ledger does not count rounds that its site was not in, nor an
-// update that a burn certificate gave back and that the site still had for the next attempt; a site
-// that began again in between has lost that update and is charged again, so a burnt attempt counts
-// here as any other. One thread.
+// NoiseAccount computes what the attempts of a run cost each participant that was in all of them,
+// from public information: it records every training attempt in which updates could leave their
+// sites, with the noise inside its sum where there is one, before they can leave. Its result is
+// never below what the ledger of a participant says of the updates that it sent.
+//
+// A ledger does not count rounds that its site was not in. It does not count an update that an
+// abort certificate gave back either, if the site still had it for the next attempt. A site that
+// restarted in between has lost that update and is charged again, so an aborted attempt counts here
+// like any other. One thread.
 #pragma once
 
 #include <filesystem>
@@ -19,17 +21,19 @@ namespace sotto::coordinator {
 
 class NoiseAccount {
  public:
-  /// Creates the file when it is missing. An Error when it is damaged or used elsewhere.
+  /// Creates the file when it is missing. An Error when it is damaged or in use by another process.
   static Result<NoiseAccount> open(const std::filesystem::path& file);
 
-  /// `noise` is that inside the sum, if any. Durable before it returns. An Error: nothing may
-  /// leave. An attempt is charged once: one that goes on after a crash may come here again.
+  /// Charges an attempt; `noise` is the noise inside its sum, if any. Durable before it returns OK.
+  /// After an Error no update may leave. An attempt is charged once, also when it continues after a
+  /// crash.
   Status charge(RoundNumber round, const std::optional<privacy::NoisyRounds>& noise);
 
-  /// The attempts in which a site may have been charged for its training.
+  /// The number of attempts in which a site may have been charged for its training.
   [[nodiscard]] std::uint64_t attempts() const { return charged_.size(); }
 
-  /// Of one participant, everything it sent; 0 when no noise was charged.
+  /// The participant-level epsilon of everything that one participant sent; 0 when no noise was
+  /// charged.
   [[nodiscard]] double epsilon(double delta) const { return accountant_.epsilon(delta); }
 
  private:

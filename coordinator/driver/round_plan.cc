@@ -11,7 +11,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-constexpr std::size_t kUploadPhase = 3;  // of wire::Deadlines
+constexpr std::size_t kUploadPhase = 3;  // index into wire::Deadlines
 
 wire::Deadlines deadlines_of(const config::RoundsSection& rounds) {
   wire::Deadlines out{};
@@ -37,7 +37,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
       .roster = run::signers(roster),
       .cohort = draw ? secagg::drawn_cohort(*draw, round) : std::get<std::vector<MemberId>>(who),
       .model = encode_without_copy(model)};
-  // A round that goes on after a restart may have been begun under an earlier roster.
+  // A round that continues after a restart may have begun under an earlier roster.
   for (MemberId member : plan.cohort)
     if (roster.find(member) == nullptr)
       return Error{"member " + std::to_string(raw(member)) + " is not in the roster any more"};
@@ -49,7 +49,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
   const secagg::GraphRules rules =
       draw ? run::graph_rules(job) : secagg::GraphRules{.full_graph_max = n};
   SOTTO_ASSIGN_OR_RETURN(auto parameters, secagg::graph_parameters(n, colluders, rules));
-  // What is expected to drop out is a word of the job, also where the graph does not need it.
+  // The expected dropout is a setting of the job that holds also when the graph does not need it.
   SOTTO_ASSIGN_OR_RETURN(auto encoding,
                          secagg::round_encoding(run::encoding_of(job), noise, run::graph_rules(job),
                                                 {.n = n, .C = colluders}));

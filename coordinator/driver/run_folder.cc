@@ -73,7 +73,7 @@ void RunFolder::must(const Status& written) const {
 }
 
 std::optional<UnfinishedAttempt> RunFolder::take_unfinished() {
-  // An earlier process may have died between the journal and the number.
+  // An earlier process may have ended after it wrote the journal and before it saved the number.
   if (unfinished_) must(store_->save_offered(unfinished_->begun.round));
   return std::exchange(unfinished_, std::nullopt);
 }
@@ -86,7 +86,7 @@ Result<RoundNumber> RunFolder::next_attempt() const {
 void RunFolder::begin_attempt(const AttemptBegun& attempt) {
   must(journal_->begin(attempt));
   waiting_since_.reset();
-  // No number is offered twice, whatever happens to the journal.
+  // The number is saved outside the journal as well, so that it is never offered twice.
   must(store_->save_offered(attempt.round));
 }
 

@@ -1,6 +1,6 @@
-// Everything durable of a run at the coordinator, opened together: what a process finds that begins
-// again after a kill -9. What cannot be written ends the process, because going on would lose
-// rounds: StartupError. One thread.
+// RunFolder opens everything durable of a run at the coordinator together; a process that starts
+// after a kill -9 finds it there. A failed write throws StartupError and ends the process, because
+// continuing would lose rounds. One thread.
 #pragma once
 
 #include <filesystem>
@@ -20,8 +20,8 @@ namespace sotto::coordinator {
 
 class RunFolder {
  public:
-  /// Opens the run of `job` in `folder`, or begins it with `model`. Throws
-  /// StartupError when the folder is of another job, damaged, in use or cannot be written.
+  /// Opens the run of `job` in `folder`, or begins it with `model`. Throws StartupError when the
+  /// folder belongs to another job, is damaged or in use, or cannot be written.
   RunFolder(std::filesystem::path folder, const config::JobConfig& job, FlatParameters model,
             crypto::SecureRandom& random);
 
@@ -29,7 +29,7 @@ class RunFolder {
 
   [[nodiscard]] bool resumed() const { return resumed_; }
 
-  /// How far the run was when it was opened.
+  /// The progress of the run when it was opened.
   struct AtStart {
     std::uint64_t finished_rounds = 0;
     double wall_s = 0;
@@ -37,67 +37,72 @@ class RunFolder {
 
   [[nodiscard]] const AtStart& at_start() const { return at_start_; }
 
-  /// The attempt that an earlier process left in its middle; its number counts as offered. Once.
+  /// Returns the attempt that an earlier process left unfinished, once. Its number is durable as
+  /// offered.
   std::optional<UnfinishedAttempt> take_unfinished();
 
-  /// A number that was never offered, durable as used; then the attempt's journal is open.
+  /// next_attempt() returns a number that was never offered. begin_attempt() makes it durable as
+  /// used and opens the attempt's journal.
   [[nodiscard]] Result<RoundNumber> next_attempt() const;
   void begin_attempt(const AttemptBegun& attempt);
 
-  /// What an attempt does to the run when it enters a phase, durable before it returns, and before
-  /// the phase's first message leaves. With M4U, on which updates follow, the attempt is charged,
-  /// where the job has differential privacy and the round trains. With M6, on which a certificate
-  /// follows, its server round was counted.
+  /// Makes durable what entering a phase changes in the run, before it returns and so before the
+  /// first message of the phase leaves. With M4U, after which updates leave, the attempt is
+  /// charged, if the job has differential privacy and the round trains. With M6, after which a
+  /// certificate may exist, its server round is marked as counted.
   void enter_phase(Phase phase, RoundNumber round,
                    const std::optional<codec::NoisyEncoding>& noise);
 
-  /// The sum of an attempt at that server round may have been certified, in this process or an
-  /// earlier one: no later attempt sums its counters again.
+  /// Returns true when the sum of an attempt at this server round may have been certified, in this
+  /// process or an earlier one: no later attempt sums its counters again.
   [[nodiscard]] bool was_counted(std::uint64_t server_round) const {
     return counted_round_ == server_round;
   }
 
-  /// Of an attempt that is to begin.
+  /// Whether an attempt that is about to begin sums counters.
   [[nodiscard]] EvaluationCounters counters_of(RoundNumber round) const {
     return was_counted(round.server_round()) ? EvaluationCounters::kLeftOut
                                              : EvaluationCounters::kSummed;
   }
 
-  /// A burn certificate says that it never was opened.
+  /// An abort certificate proves that the sum of this server round was never opened: its counters
+  /// may be summed again.
   void count_again(std::uint64_t server_round);
 
-  /// Of a change to `exclusions`: throws StartupError where it was not written.
+  /// Throws StartupError when `written`, the result of a write to the folder, is an Error.
   void must(const Status& written) const;
 
-  /// Kept; durable now when something that follows from them is about to leave.
+  /// Appends facts to the journal. `decided` makes them durable at once, because something that
+  /// follows from them is about to leave.
   void keep(const std::vector<RoundFact>& facts, bool decided);
-  /// Makes durable what has waited for longer than a second.
+  /// Makes facts durable that have waited for a second or longer.
   void commit_waiting(TimePoint now);
 
-  /// What an operator reads when `why` kept something from being written.
+  /// The message for the operator when a write failed because of `why`.
   [[nodiscard]] std::string cannot_write(const std::string& why) const;
 
-  /// The checkpoint as it is in memory now, durable; then the attempt that led to it is over.
+  /// Saves the checkpoint durably as it is in memory, then ends the attempt that led to it.
   void finish_attempt();
-  /// An attempt without a sum is over.
+  /// Ends an attempt that has no sum.
   void drop_attempt();
 
-  /// The sums of the finished rounds; null unless the job asks for model lineage.
+  /// The sums of the finished rounds; null unless the job uses model lineage.
   [[nodiscard]] const std::shared_ptr<PublishedSums>& sums() const { return sums_; }
 
-  /// Durable before it returns, and before the checkpoint that it led to.
+  /// Adds the sum of a round to sums(). Durable before it returns, and so before the checkpoint
+  /// that it leads to.
   void publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
 
-  /// The attempts in which a site may have been charged for its training, those of earlier
-  /// processes too; 0 of a job without any differential privacy.
+  /// The number of attempts in which a site may have been charged for its training, including those
+  /// of earlier processes; 0 for a job without differential privacy.
   [[nodiscard]] std::uint64_t charged_attempts() const {
     return noise_account_ ? noise_account_->attempts() : 0;
   }
 
-  /// What the run's sums cost a participant so far, of such a job.
+  /// The participant-level epsilon so far; nothing for a job without noise inside its sums.
   [[nodiscard]] std::optional<double> participant_epsilon(double delta) const;
 
-  Checkpoint checkpoint;  // the next save will hold it
+  Checkpoint checkpoint;  // as the next save writes it
   MetricsLog metrics;
   StandingPause standing_pause;
   Exclusions exclusions;
@@ -111,7 +116,7 @@ class RunFolder {
   bool resumed_ = false;
   AtStart at_start_;
   std::optional<CheckpointStore> store_;
-  std::uint64_t counted_round_ = 0;  // the newest that was counted; 0: none
+  std::uint64_t counted_round_ = 0;  // the newest server round that was counted; 0: none
   std::uint64_t training_rounds_ = 0;
   bool sums_have_noise_ = false;
   std::optional<NoiseAccount> noise_account_;

@@ -1,7 +1,7 @@
-// When a run ends before its last round: a target reached, no improvement, too long, a budget spent
-// (job.json, `stopping`). The model is then the one after the last finished round, and the closing
-// evaluation follows at once. Pure; what it remembers between rounds is the caller's, in the
-// checkpoint. One thread.
+// StoppingRules decides when a run ends before its last round: a target reached, no improvement, a
+// time limit, a spent budget (job.json, `stopping`). The model is then the one after the last
+// finished round, and the closing evaluation follows at once. It does no I/O; the caller keeps the
+// state between rounds in the checkpoint. One thread.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace sotto::coordinator {
 
-/// Of the metric so far, over all processes of the run.
+/// The best value of the metric so far, over all processes of the run.
 struct BestSoFar {
   double value = 0;
-  std::uint64_t evaluated_round = 0;  // the model after this round had it
+  std::uint64_t evaluated_round = 0;  // the value is that of the model after this round
   bool known = false;
 };
 
-/// After how many rounds of training, and why.
+/// After how many rounds training ended, and why.
 struct EarlyEnd {
   std::uint64_t trained_rounds = 0;
   std::string reason;  // a sentence
@@ -29,14 +29,15 @@ class StoppingRules {
  public:
   explicit StoppingRules(const config::JobConfig& job);
 
-  /// True when `evaluation`, of the model after `evaluated_round`, is better than anything before
-  /// by at least min_improvement; `best` is then that.
+  /// Returns true when `evaluation`, of the model after `evaluated_round`, is better than all
+  /// earlier ones by at least min_improvement; `best` is then set to it.
   bool improves(const tasks::Evaluation& evaluation, std::uint64_t evaluated_round,
                 BestSoFar& best) const;
 
-  /// The rule that ends the run after a round; nothing while it goes on. `best` as improves() left
-  /// it, `evaluation` of the model that the round began with. After a round without an evaluation,
-  /// or with a void one, neither target nor patience ends the run.
+  /// Returns a sentence about the rule that ends the run after a round; nothing while the run
+  /// continues. `best` is as improves() left it, `evaluation` that of the model with which the
+  /// round began. After a round without an evaluation, or with a void one, neither target nor
+  /// patience ends the run.
   [[nodiscard]] std::optional<std::string> after_round(
       const std::optional<tasks::Evaluation>& evaluation, std::uint64_t evaluated_round,
       const BestSoFar& best, double wall_s) const;

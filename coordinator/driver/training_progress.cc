@@ -36,7 +36,7 @@ std::uint64_t TrainingProgress::trained_rounds() const {
 }
 
 std::optional<double> TrainingProgress::epsilon() const {
-  // Of a run that an older version began the first rounds are not in the account.
+  // For a run that an older version began, the first rounds are not in the account.
   const std::uint64_t attempts = std::max(folder_.charged_attempts(), trained_rounds());
   const bool over = folder_.checkpoint.finished_rounds >= job_.rounds.num_server_rounds;
   if (!known_ || known_->attempts != attempts || known_->over != over)
@@ -67,7 +67,8 @@ void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, Ro
   if (c.early_end && !record.closing_evaluation) c.finished_rounds = job_.rounds.num_server_rounds;
   record.epsilon = epsilon();
   folder_.metrics.append(record);
-  // The result is durable before anybody hears of it (docs/secure-aggregation.md, 2.7, rule 1).
+  // The result is durable before any message about it is sent (docs/secure-aggregation.md, 2.7,
+  // rule 1).
   folder_.finish_attempt();
   drop_old_models();
 }
@@ -88,7 +89,7 @@ void TrainingProgress::lose(wire::RoundStatus how, RoundRecord& record) {
   record.epsilon = epsilon();
   folder_.metrics.append(record);
   folder_.drop_attempt();
-  // Nobody saw its counters, and a closing evaluation is nothing without them.
+  // The counters of an aborted attempt were not opened, and a closing evaluation needs them.
   if (record.closing_evaluation && how == wire::RoundStatus::kBurnt)
     folder_.count_again(record.server_round);
 }
@@ -133,7 +134,7 @@ void TrainingProgress::keep_model(const std::string& name) const {
 void TrainingProgress::drop_old_models() const {
   const std::uint64_t last = trained_rounds();
   if (keep_ == 0 || last <= keep_) return;
-  std::error_code gone;  // what stays is dropped after the next round
+  std::error_code gone;  // ignored: a folder that cannot be removed stays
   std::filesystem::remove_all(folder_.path() / "checkpoints" / folder_of_round(last - keep_), gone);
 }
 

@@ -1,6 +1,6 @@
-// What the finished rounds have made of a run: the model, the server optimizer, the best value so
-// far, an early end; and the models that are kept beside the last one. All of it durable, in the
-// run folder, before anybody hears of a round. One thread.
+// TrainingProgress is the result of the finished rounds of a run: the model, the server optimizer,
+// the best value so far, an early end, and the models that are kept beside the last one. All of it
+// is durable in the run folder before any message about a round is sent. One thread.
 #pragma once
 
 #include <optional>
@@ -17,37 +17,39 @@ namespace sotto::coordinator {
 
 class TrainingProgress {
  public:
-  /// `job` and `folder` outlive it. Of the last `keep` rounds the model is kept, and the best one;
-  /// with 0 none is.
+  /// `job` and `folder` outlive it. The models of the last `keep` rounds and the best one are kept;
+  /// with 0, none.
   TrainingProgress(const config::JobConfig& job, RunFolder& folder, std::uint32_t keep);
 
-  /// A round has its sum: fills `record` in, writes it, steps the model, saves the checkpoint. What
-  /// its counters say is believed within record.declared_evaluation_examples; a round whose
-  /// counters are void, or that carried none, has no evaluation and is otherwise as any other.
+  /// A round has its sum: completes and writes `record`, steps the model and saves the checkpoint.
+  /// Counters are accepted within the bounds of record.declared_evaluation_examples. A round whose
+  /// counters are void, or that has none, has no evaluation and is otherwise like any other.
   void accept(RoundNumber round, const RoundOutcome& outcome, RoundRecord& record);
-  /// An attempt ended without a sum: fills `record` in and writes it.
+  /// An attempt ended without a sum: completes and writes `record`.
   void lose(wire::RoundStatus how, RoundRecord& record);
-  /// An attempt at the closing evaluation ended without a sum although one may have been opened,
-  /// and no member gives its counters a second time. The run is then complete without them, and
-  /// early_end() says so, durably.
+  /// Returns true when an attempt at the closing evaluation ended without a sum although one may
+  /// have been opened: members do not send the same counters a second time. The run is then
+  /// complete without the evaluation, durably, and early_end() gives the reason.
   bool closing_evaluation_is_lost();
-  /// Everything but the closing evaluation is done.
+  /// Returns true when only the closing evaluation is left.
   [[nodiscard]] bool only_closing_evaluation_is_left() const;
-  /// The run is then complete without its closing evaluation, durably; early_end() says why.
+  /// Completes the run without its closing evaluation, durably; early_end() gives `why` as the
+  /// reason.
   void end_without_closing_evaluation(const std::string& why);
-  /// No further round trains: the closing evaluation is next.
+  /// Ends training, durably: the closing evaluation is next.
   void end_early(const std::string& reason);
 
   [[nodiscard]] bool complete() const;  // the closing evaluation is done
   [[nodiscard]] std::uint64_t trained_rounds() const;
 
-  /// Of the newest finished round's sum; nothing where that one has none.
+  /// The evaluation of the newest finished round; nothing when that round has none.
   [[nodiscard]] const std::optional<tasks::Evaluation>& evaluation() const { return evaluation_; }
 
-  /// Example-level, at the job's delta, of all attempts in which a site may have been charged.
+  /// The example-level epsilon at the job's delta of all attempts in which a site may have been
+  /// charged.
   [[nodiscard]] std::optional<double> epsilon() const;
   /// Why training ended before its last round, or the run without its closing evaluation; empty
-  /// when neither is the case.
+  /// when neither happened.
   [[nodiscard]] std::string early_end() const;
 
   [[nodiscard]] const StoppingRules& stopping() const { return stopping_; }
@@ -67,7 +69,7 @@ class TrainingProgress {
   RunFolder& folder_;
   std::uint32_t keep_;
   run::PublicEpsilon epsilon_;
-  mutable std::optional<KnownEpsilon> known_;  // it takes up to a tenth of a second to compute
+  mutable std::optional<KnownEpsilon> known_;  // cached, because computing it takes up to 0.1 s
   StoppingRules stopping_;
   std::optional<tasks::Evaluation> evaluation_;
 };

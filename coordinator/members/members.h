@@ -22,7 +22,7 @@ namespace sotto::coordinator {
 
 class Members {
  public:
-  /// Frames per second. Fetching a blob of 1 GB takes half of them.
+  /// Frames per second. A gigabyte of blob data takes about half of them.
   static constexpr std::uint32_t kMostFrames = 10000;
   static constexpr std::uint32_t kMostAnswers = 8;  // changes of an answer per hour
   static constexpr std::size_t kMostKinds = 64;
