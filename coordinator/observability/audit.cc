@@ -105,7 +105,7 @@ std::optional<run::AuditEvent> RunAudit::entry_of(const RunEvent& event) const {
                                     {"reason", e.reason},
                                     {"server_round", std::to_string(e.finished_rounds)}}};
           },
-          // The log does not keep these. They are named so that a new event is not left out unseen.
+          // Not recorded. They are listed so that the compiler reports a new kind of event.
           [](const MemberExcluded&) -> Entry { return std::nullopt; },
           [](const MemberReturned&) -> Entry { return std::nullopt; },
           [](const MembersLeftOut&) -> Entry { return std::nullopt; },

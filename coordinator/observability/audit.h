@@ -1,4 +1,4 @@
-// What the coordinator's commands put into its audit log.
+// The coordinator's entries in its audit log.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,20 @@
 
 namespace sotto::coordinator {
 
-/// One entry in FOLDER/audit.jsonl, signed by `identity`. Throws StartupError: what cannot be
-/// written down does not happen.
+/// Appends an entry, signed by `identity`, to FOLDER/audit.jsonl. Throws StartupError when it
+/// cannot be written, so that what cannot be recorded does not happen.
 void write_audit(const std::filesystem::path& folder, const config::Identity& identity,
                  const run::AuditEvent& event, std::uint64_t unix_seconds);
-/// After an enrolment: the roster and each member's fingerprint.
+/// Records the roster and each member's fingerprint after the roster was signed.
 void audit_roster(const std::filesystem::path& folder, const config::Identity& identity,
                   const config::Roster& roster, std::uint64_t unix_seconds);
 
-/// Sink: the run's entries in the signed log. An entry is durable before anything that follows from
-/// its event is sent. on_event() throws StartupError when an entry cannot be written.
+/// RunAudit is a sink that writes the run's entries in the signed log. An entry is durable before
+/// anything that follows from its event is sent. on_event() throws StartupError when an entry
+/// cannot be written.
 class RunAudit final : public RunEventSink {
  public:
-  /// `signing` outlives it. An acceptance is written down with the privacy statement of `job`.
+  /// `signing` outlives it. The entry of an acceptance contains the privacy statement of `job`.
   /// Throws StartupError when the log cannot be opened.
   RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing,
            const config::JobConfig& job);
@@ -37,12 +38,13 @@ class RunAudit final : public RunEventSink {
   void on_event(const RunEvent& event, std::uint64_t unix_s) override;
 
  private:
-  /// The entry of an event; nothing for one that the log does not keep.
+  /// Returns the entry of an event; nothing for an event that the log does not record.
   [[nodiscard]] std::optional<run::AuditEvent> entry_of(const RunEvent& event) const;
   [[nodiscard]] run::AuditEvent answer(const MemberAnswered& event) const;
 
   run::AuditLog log_;
-  std::vector<std::pair<std::string, std::string>> statement_;  // of privacy, for an acceptance
+  /// The privacy statement, for the entry of an acceptance.
+  std::vector<std::pair<std::string, std::string>> statement_;
 };
 
 }  // namespace sotto::coordinator

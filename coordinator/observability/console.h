@@ -1,6 +1,6 @@
-// Sink: the lines of a run on standard error, or one JSON object a round on standard output. On a
-// terminal one line is rewritten with the run's state; elsewhere each round gets a line. One
-// thread.
+// Console is a sink that writes the lines of a run to standard error, or one JSON object per round
+// to standard output. On a terminal, one line is rewritten with the run's state; elsewhere each
+// round has a line. One thread.
 #pragma once
 
 #include <functional>
@@ -11,9 +11,10 @@ namespace sotto::coordinator {
 
 struct ConsoleOptions {
   bool json = false;
-  bool terminal = false;  // standard error is one, and a line may be rewritten
-  /// Seconds since the run began, for what the lines say about time: the simulator's run passes in
-  /// virtual time, its user waits in real time. Without it the run's own time is shown.
+  bool terminal = false;  // standard error is a terminal: one line is rewritten
+  /// Seconds since the run began, for the times in the lines. The simulator sets it to real time,
+  /// because its run passes in virtual time and its user waits in real time. When empty, the run's
+  /// own time is shown.
   std::function<double()> elapsed_s{};
 };
 

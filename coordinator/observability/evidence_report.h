@@ -1,4 +1,4 @@
-// What `sotto-coordinator evidence` says about a file.
+// The output of `sotto-coordinator evidence` about a file.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace sotto::coordinator {
 
-/// One line for people.
+/// One line of text.
 std::string describe_evidence(const std::string& file, const Result<secagg::Finding>& finding,
                               const config::Roster& roster);
 /// {"file", "proves": true, "guilty", "name", "rule"} or {"file", "proves": false, "reason"}.

@@ -35,7 +35,7 @@ void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_
 
 void MetricsLog::append(const RoundRecord& record) {
   const std::string line = to_json(record) + "\n";
-  // A round that is in the checkpoint but not here would be missing for ever.
+  // A round that is in the checkpoint but not in this file would be missing permanently.
   if (!journal::write_all_at(out_, view_of(line), end_).ok())
     throw StartupError("cannot write " + file_.string() + ": the disk is full or broken");
   end_ += line.size();

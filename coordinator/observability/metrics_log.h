@@ -1,5 +1,5 @@
-// metrics.jsonl: a line for each finished attempt at a round, in step with the checkpoint over
-// crashes.
+// MetricsLog writes metrics.jsonl: a line for each finished attempt at a round, which open() brings
+// back into step with the checkpoint after a crash.
 #pragma once
 
 #include <filesystem>
@@ -11,11 +11,12 @@ namespace sotto::coordinator {
 
 class MetricsLog {
  public:
-  /// Drops what a crash left ahead of the checkpoint: lines of done rounds after `finished_rounds`,
-  /// and a torn last line. Throws StartupError when the file cannot be written.
+  /// Opens the file and drops what a crash left ahead of the checkpoint: lines of done rounds after
+  /// `finished_rounds`, and an incomplete last line. Throws StartupError when the file cannot be
+  /// written.
   void open(const std::filesystem::path& file, std::uint64_t finished_rounds);
-  /// Before the checkpoint that finishes the record's round is saved. Throws StartupError when it
-  /// cannot be written.
+  /// Appends a line. Called before the checkpoint that finishes the record's round is saved. Throws
+  /// StartupError when the line cannot be written.
   void append(const RoundRecord& record);
 
  private:

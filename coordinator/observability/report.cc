@@ -58,7 +58,8 @@ config::JobConfig job_of(const std::filesystem::path& file) {
   return std::get<config::JobConfig>(std::move(parsed));
 }
 
-/// The done rounds of metrics.jsonl, in order; a round that was lost and tried again appears once.
+/// Returns the done rounds of metrics.jsonl, in order; a round that was lost and tried again
+/// appears once.
 std::vector<json> done_rounds(const std::filesystem::path& run) {
   const std::filesystem::path file = run / "metrics.jsonl";
   std::istringstream lines(read_text(file));
@@ -72,8 +73,8 @@ std::vector<json> done_rounds(const std::filesystem::path& run) {
   return rounds;
 }
 
-/// The last round that has an evaluation: of the final model, when the run is complete and its
-/// closing evaluation was neither lost nor void.
+/// Returns the last round that has an evaluation. It is that of the final model when the run is
+/// complete and its closing evaluation was neither lost nor void.
 json last_evaluated(const std::vector<json>& rounds) {
   for (auto r = rounds.rbegin(); r != rounds.rend(); ++r) {
     if (r->contains("evaluation")) return *r;
@@ -81,7 +82,7 @@ json last_evaluated(const std::vector<json>& rounds) {
   return json::object();
 }
 
-/// The figure in an object "evaluation"; null where it has none.
+/// Returns the figure in an object "evaluation"; null where it has none.
 json figure_in(const json& evaluation, const tasks::FigureKind& kind) {
   return evaluation.value(json::json_pointer(std::string(kind.place)), json());
 }
@@ -117,7 +118,7 @@ struct Mean {
   }
 };
 
-/// The mean over the participants of every figure.
+/// Adds the mean of every figure over the participants' local-only baselines.
 void add_alone(json& summary, const tasks::Task& task,
                const std::vector<std::filesystem::path>& files) {
   std::map<std::string, Mean> means;
@@ -126,7 +127,7 @@ void add_alone(json& summary, const tasks::Task& task,
     if (const json value = alone.value(from, json()); !value.is_null()) mean.add(value);
   };
   const std::string constant = constant_key(task);
-  std::vector<json> all(1, json::object());  // the keys exist without files too
+  std::vector<json> all(1, json::object());  // so that the keys exist without files too
   for (const auto& file : files)
     all.push_back(parse(read_text(file), file, 1));
   for (const json& alone : all) {
@@ -150,8 +151,9 @@ void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledger
   }
 }
 
-/// Null without noise on the counters. Each server round opens one sum of counters at most, and one
-/// at which the run ended without a result may have.
+/// Adds the epsilon of the evaluation counters, null without noise on them. Each server round opens
+/// at most one sum of counters, and a round at which the run ended without a result may have opened
+/// one.
 void add_evaluation_privacy(json& summary, const config::JobConfig& job,
                             const std::vector<json>& rounds) {
   summary["evaluation_epsilon"] = nullptr;
@@ -162,7 +164,7 @@ void add_evaluation_privacy(json& summary, const config::JobConfig& job,
                                                        job.differential_privacy.target_delta);
 }
 
-/// The guarantee for a participant as a whole; null everywhere without noise inside the sum.
+/// Adds the participant-level guarantee; null everywhere without noise inside the sum.
 void add_participant_level(json& summary, const config::JobConfig& job,
                            const std::vector<json>& rounds) {
   for (const char* key :
@@ -178,7 +180,7 @@ void add_participant_level(json& summary, const config::JobConfig& job,
   summary["participant_privacy_statement"] = run::participant_statement(job).text;
 }
 
-/// What the statement says of a run besides its job.
+/// The facts of a run that its privacy statement contains besides the job.
 run::StatementFacts facts_of(const std::vector<json>& rounds) {
   run::StatementFacts facts;
   for (const json& round : rounds)
@@ -244,7 +246,7 @@ tasks::EntityScore score_of(const json& s) {
           .support = s.at("support")};
 }
 
-/// Back from what metrics.jsonl says.
+/// Reads the report from the JSON of metrics.jsonl.
 tasks::EntityReport entities_of(const json& s) {
   tasks::EntityReport report{.labels = {},
                              .micro = score_of(s.at("micro")),
@@ -255,11 +257,11 @@ tasks::EntityReport entities_of(const json& s) {
   return report;
 }
 
-/// The figures of every model that is compared: two columns.
+/// The table with two figures of every model that is compared.
 std::string table_of_figures(const tasks::Task& task, const json& s) {
   const std::vector<tasks::FigureKind> kinds = task.figures();
   const tasks::FigureKind &first = kinds.at(0), &second = kinds.at(1);
-  // The column of a longer title is wider.
+  // A longer title makes the column wider.
   const std::size_t width = std::max<std::size_t>(10, first.title.size() + 2);
   std::string out =
       fmt::format("  {:<46}{:>{}}{:>12}\n", "held-out", first.title, width, second.title);
@@ -318,7 +320,8 @@ std::string make_table(const tasks::Task& task, const json& s) {
       fmt::format("\n  masked update: {:.3f} bytes a value (float32: 4), {:.2f} MB in all\n",
                   s["upload_bytes_per_value"].get<double>(), s["upload_bytes"].get<double>() / 1e6);
   out += "  seconds per phase:";
-  for (int i = 0; i < static_cast<int>(Phase::kClosed); ++i) {  // a JSON object has no order
+  // In the order of the phases, which a JSON object does not keep.
+  for (int i = 0; i < static_cast<int>(Phase::kClosed); ++i) {
     const std::string phase(name(static_cast<Phase>(i)));
     if (s["phase_s"].contains(phase))
       out += fmt::format(" {} {:.1f}", phase, s["phase_s"][phase].get<double>());
@@ -336,7 +339,7 @@ void replace_once(std::string& text, std::string_view mark, std::string_view wit
   text.replace(at, mark.size(), with);
 }
 
-/// JSON inside a script element: "</" would end it.
+/// JSON for use inside a script element, which "</" would end.
 std::string for_script(const json& value) {
   std::string text = value.dump();
   for (std::size_t at = text.find("</"); at != std::string::npos; at = text.find("</", at))
@@ -351,7 +354,7 @@ std::string make_page(const json& data) {
   return page;
 }
 
-/// What the page needs to know of a task to show its figures.
+/// The description of a task with which the page shows its figures.
 json description_of(const tasks::Task& task) {
   json figures = json::array();
   for (const tasks::FigureKind& kind : task.figures())

@@ -1,5 +1,5 @@
-// What is left of a run for people: summary.json, a self-contained report.html with curves, and the
-// table for the terminal. Made from the run's own files and, where given, its baselines'.
+// The report of a run: summary.json, a self-contained report.html with curves, and the table for
+// the terminal. It is made from the run's files and, where given, those of its baselines.
 #pragma once
 
 #include <filesystem>
@@ -10,10 +10,11 @@
 namespace sotto::coordinator {
 
 struct ReportInputs {
-  std::filesystem::path run;                         // metrics.jsonl, job.json
-  std::vector<std::filesystem::path> alone;          // `sotto-participant train-alone --json`
-  std::optional<std::filesystem::path> non_private;  // another run folder
-  std::vector<std::filesystem::path> ledgers;        // `sotto-participant ledger --json`
+  std::filesystem::path run;                 // with metrics.jsonl and job.json
+  std::vector<std::filesystem::path> alone;  // output of `sotto-participant train-alone --json`
+  /// The folder of a run of the same kind without differential privacy.
+  std::optional<std::filesystem::path> non_private;
+  std::vector<std::filesystem::path> ledgers;  // output of `sotto-participant ledger --json`
 };
 
 struct Report {
@@ -21,8 +22,8 @@ struct Report {
   std::string table;
 };
 
-/// Writes summary.json and report.html into the run's folder. Throws StartupError naming the file
-/// that is missing or damaged.
+/// Writes summary.json and report.html into the run's folder. Throws StartupError that names the
+/// file which is missing or damaged.
 Report make_report(const ReportInputs& inputs);
 
 }  // namespace sotto::coordinator

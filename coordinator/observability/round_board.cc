@@ -8,7 +8,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-/// The member takes no further part in the round.
+/// Returns true when the member takes no further part in the round.
 bool ends_part(RoundEvent::Kind kind) {
   using Kind = RoundEvent::Kind;
   return kind == Kind::kSilent || kind == Kind::kGone || kind == Kind::kDropout;
@@ -50,7 +50,7 @@ void RoundBoard::on_event(const RoundEvent& event, TimePoint now) {
 
 void RoundBoard::drop(const RoundEvent& event) {
   Part& p = parts_.at(event.member);
-  if (p.part == RoundPart::kUploaded) return;  // in the sum, whatever becomes of it
+  if (p.part == RoundPart::kUploaded) return;  // its update is in the sum
   p.part = event.kind == RoundEvent::Kind::kSilent ? RoundPart::kLate : RoundPart::kGone;
   p.reason = printable(event.detail);
 }

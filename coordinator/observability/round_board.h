@@ -1,6 +1,6 @@
-// Who is where in the attempt under way and how long its phases took, told from the events of the
-// round: what the console, status.json and the dashboard show. Takes no part in any decision. One
-// thread.
+// RoundBoard tracks each member's part in the attempt under way and the duration of its phases,
+// from the events of the round, for the console, status.json and the dashboard. It has no influence
+// on any decision. One thread.
 #pragma once
 
 #include <map>
@@ -17,15 +17,16 @@ namespace sotto::coordinator {
 
 class RoundBoard {
  public:
-  /// A new attempt: nothing has taken any time yet, nobody outside of `cohort` takes part.
+  /// Begins a new attempt: all durations are zero, and only the members of `cohort` take part.
   void begin(RoundNumber round, const std::vector<MemberId>& cohort, TimePoint now);
   void on_event(const RoundEvent& event, TimePoint now);
-  /// The attempt is over: seconds by phase. Who was where stays until the next one begins.
+  /// Ends the attempt and returns the seconds of each phase. The members' parts stay until the next
+  /// attempt begins.
   std::map<std::string, double> end(TimePoint now);
-  /// `status` with the attempt under way, its times and each member's part in it.
+  /// Returns `status` with the attempt under way, its times and each member's part in it.
   [[nodiscard]] RunStatus running(RunStatus status, const RoundProgress& progress,
                                   TimePoint now) const;
-  /// Between two attempts: each member's part in the last one.
+  /// Returns `status`, between two attempts, with each member's part in the last one.
   [[nodiscard]] RunStatus resting(RunStatus status) const;
 
  private:
@@ -44,8 +45,9 @@ class RoundBoard {
   TimePoint since_;
 };
 
-/// Of what somebody should hear about: a rejected message (counted against its member, and not said
-/// each time), a dropout, a failure. A member's words are made printable.
+/// Returns a line for the log about a rejected message, a member that drops out, or a failure;
+/// nothing for other events. A rejected message is counted as a protocol violation of its member
+/// and not logged each time. Text from a member is made printable.
 std::optional<std::string> line_for_log(const RoundEvent& event, RoundNumber round,
                                         Members& members);
 

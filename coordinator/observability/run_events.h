@@ -47,7 +47,7 @@ struct MemberAnswered {
   MemberId member{};
   std::string name;
   MemberAnswer answer{};
-  std::string reason;  // the member's own words, printable
+  std::string reason;  // text from the member, made printable
 };
 
 /// The member takes part in no further round, or in none until MemberReturned; durable.
@@ -71,7 +71,7 @@ struct MembersLeftOut {
 
 /// A contradiction was checked and written to the run's folder, or the text says why it was not.
 struct EvidenceKept {
-  bool proves = false;  // it convicts somebody of breaking a rule
+  bool proves = false;  // it proves that a party broke a rule
   std::string finding;  // one sentence: who broke which rule, and the file
 };
 

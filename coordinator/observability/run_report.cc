@@ -14,8 +14,9 @@ namespace {
 
 using nlohmann::json;
 
-/// Numbers of evaluated things are told once a run, of the closing evaluation: from those of two
-/// rounds anybody could read what a member has that was in one of them alone.
+/// Numbers of evaluated units are published once per run, for the closing evaluation: the
+/// difference between the numbers of two rounds would reveal that of a member which was in one of
+/// them only.
 enum class Counts : std::uint8_t { kLeftOut, kTold };
 
 json as_json(const tasks::EntityScore& s, Counts counts) {
@@ -25,7 +26,7 @@ json as_json(const tasks::EntityScore& s, Counts counts) {
 }
 
 json as_json(const tasks::EntityReport& r, Counts counts) {
-  json labels = json::array();  // in the job's order, which an object would lose
+  json labels = json::array();  // an array, because an object would lose the job's order
   for (const auto& [label, score] : r.labels) {
     labels.push_back(as_json(score, counts));
     labels.back()["label"] = label;
@@ -36,7 +37,7 @@ json as_json(const tasks::EntityReport& r, Counts counts) {
           {"weighted", as_json(r.weighted, counts)}};
 }
 
-/// A figure that is part of a table is written there alone.
+/// A figure that is part of the entity table is written in that table only.
 json as_json(const tasks::Evaluation& e, Counts counts = Counts::kLeftOut) {
   json out = json::object();
   for (const tasks::Figure& figure : e.figures)
@@ -45,7 +46,7 @@ json as_json(const tasks::Evaluation& e, Counts counts = Counts::kLeftOut) {
   return out;
 }
 
-/// What a reader of evaluations needs to find and to show the figure.
+/// What a reader of evaluations needs to find and show the figure.
 json as_json(const tasks::FigureKind& kind) {
   return {{"title", kind.title}, {"place", kind.place}, {"is_share", kind.is_share}};
 }
@@ -55,7 +56,7 @@ std::string in_words(const tasks::FigureKind& kind, double value) {
   return std::string(kind.title) + " " + shown(kind, value);
 }
 
-/// The same from status.json.
+/// The same for an evaluation in status.json.
 std::string headline_of(const json& headline, const json& evaluation) {
   const std::string title = headline.value("title", "");
   const json::json_pointer place(headline.value("place", ""));
@@ -67,12 +68,12 @@ std::string headline_of(const tasks::Evaluation& e) {
   return in_words(e.headline, e.value(e.headline.name));
 }
 
-/// JSON has no infinity: null says that there is no bound.
+/// JSON has no infinity: null means that there is no bound.
 json finite(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }
 
-/// What a reader needs to account for the round again.
+/// What a reader needs to repeat the accounting of the round.
 json as_json(const codec::NoisyEncoding& n) {
   return {{"mechanism", config::word_of(n.round.mechanism)},
           {"variance", static_cast<double>(n.round.variance) / privacy::kVarianceUnit},
@@ -155,7 +156,7 @@ std::string_view name(RoundPart part) {
 
 namespace {
 
-/// Nothing when nobody came.
+/// A line about unauthenticated connections; empty when there were none.
 std::string strangers(const json& counts) {
   const auto at = [&](const char* key) { return counts.value(key, std::uint64_t{0}); };
   if (at("refused_keys") + at("came_to_nothing") + at("shed") == 0) return "";
@@ -185,7 +186,7 @@ std::string to_json(const RoundRecord& r) {
               {"upload_bytes", r.upload_bytes},
               {"values", r.values},
               {"wall_s", r.wall_s}};
-  // The metric belongs to the model that the round began with.
+  // The evaluation is that of the model with which the round began.
   if (r.evaluation) {
     out["evaluated_round"] = r.evaluated_round;
     out["declared_evaluation_examples"] = r.declared_evaluation_examples;

@@ -1,5 +1,6 @@
-// Sink: FOLDER/status.json, the newest sample of a run's state. It is for people and for `status`
-// where no coordinator runs, so a failure to write it stops nothing. One thread.
+// StatusFile is a sink that writes FOLDER/status.json, the newest sample of a run's state. The file
+// is for people, and for the command `status` where no coordinator runs, so a failure to write it
+// is ignored. One thread.
 #pragma once
 
 #include <filesystem>
@@ -12,13 +13,13 @@ namespace sotto::coordinator {
 
 class StatusFile final : public RunEventSink {
  public:
-  /// `folder` of the run; it exists when the first sample comes.
+  /// `folder` is that of the run; it exists when the first sample arrives.
   explicit StatusFile(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   void on_event(const RunEvent&, std::uint64_t) override {}
 
-  /// Written at once when the state or the operator's request differs from what the file says, and
-  /// otherwise every second while a round runs and every five seconds between rounds.
+  /// Writes at once when the state or the operator's request differs from the file, and otherwise
+  /// every second while a round runs and every five seconds between rounds.
   void on_status(const RunStatus& status, std::uint64_t unix_s) override;
 
  private:

@@ -22,7 +22,7 @@ constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
   return table;
 }();
 
-/// A CRC of data that holds CRCs is weak, so records keep a rotated one.
+/// Records store a rotated CRC with an offset, because a CRC over data that contains CRCs is weak.
 std::uint32_t masked(std::uint32_t crc) {
   return std::rotr(crc, 15) + 0xa282ead8U;
 }
@@ -35,7 +35,7 @@ std::string little_endian(Unsigned value) {
   return out;
 }
 
-// Protocol buffers: a key is the field's number and how its value is written.
+// The encoding of protocol buffers: a key consists of the field's number and its wire type.
 std::string varint(std::uint64_t value) {
   std::string out;
   for (; value >= 0x80; value >>= 7)
@@ -89,7 +89,7 @@ void TensorboardLog::open(const RunStarted& started, std::uint64_t unix_s) {
   out_.open(folder / name, std::ios::binary | std::ios::app);
   if (failed || !out_) throw StartupError("cannot write " + (folder / name).string());
   write_record(event(unix_s, 0) + bytes_field(3, "brain.Event:2"));
-  constexpr std::uint64_t kStart = 1;  // of SessionLog.SessionStatus
+  constexpr std::uint64_t kStart = 1;  // SessionLog.SessionStatus.START
   write_record(event(unix_s, started.finished_rounds + 1) +
                bytes_field(7, number_field(1, kStart)));
 }

@@ -1,7 +1,7 @@
-// Sink: RUN_FOLDER/tensorboard/, the rounds of a run as TensorBoard reads them (`tensorboard
-// --logdir RUN_FOLDER`). Event files as TensorFlow writes them: records of length, masked CRC-32C
-// and a protocol buffer (tensorflow/core/lib/io/record_writer.h, core/util/event.proto,
-// core/framework/ summary.proto). One thread.
+// TensorboardLog is a sink that writes the rounds of a run for TensorBoard (`tensorboard --logdir
+// RUN_FOLDER`) to RUN_FOLDER/tensorboard/. The event files have TensorFlow's format: records of
+// length, masked CRC-32C and a protocol buffer (tensorflow/core/lib/io/record_writer.h,
+// core/util/event.proto, core/framework/summary.proto). One thread.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@
 
 namespace sotto::coordinator {
 
-/// Castagnoli's polynomial, as in RFC 3720, 12.1.
+/// CRC-32 with Castagnoli's polynomial, as in RFC 3720, 12.1.
 std::uint32_t crc32c(std::string_view bytes);
 
 class TensorboardLog final : public RunEventSink {
  public:
-  /// RunStarted: makes a new file beside those of earlier processes, and throws StartupError when
-  /// it cannot. TensorBoard does not show what these wrote about rounds after the finished ones.
-  /// RoundEnded: writes the figures of a done round, or that the round was lost. They are for
-  /// people, so a failure to write them stops nothing.
+  /// RunStarted: creates a new file beside those of earlier processes; throws StartupError when it
+  /// cannot. TensorBoard does not show what those files contain about rounds after the finished
+  /// ones. RoundEnded: writes the figures of a done round, or that the round was lost. The figures
+  /// are for people, so a failure to write them is ignored.
   void on_event(const RunEvent& event, std::uint64_t unix_s) override;
 
  private:

@@ -16,8 +16,8 @@ constexpr std::string_view kLabel = "SOTTO checkpoint";
 
 constexpr std::string_view kFileName = "checkpoint.bin";
 
-/// A checkpoint's file but for the digest at its end: values and moments, most of it, are not
-/// copied.
+/// The content of a checkpoint's file without the digest at its end. The values and moments, which
+/// are most of it, are not copied.
 struct EncodedCheckpoint {
   Bytes before;
   BytesView values;
@@ -56,7 +56,7 @@ EncodedCheckpoint encode(const Checkpoint& c) {
           .after = after.take()};
 }
 
-/// Since format 2.
+/// Decodes the fields that exist since format 2.
 void decode_stopping(ByteReader& in, Checkpoint& c) {
   c.best.known = in.u8() == 1;
   c.best.value = std::bit_cast<double>(in.u64());
@@ -68,7 +68,7 @@ void decode_stopping(ByteReader& in, Checkpoint& c) {
   if (ended) c.early_end = std::move(early);
 }
 
-/// The file but for its digest, which is right.
+/// Checks the digest and returns the file without it.
 Result<BytesView> body_of(BytesView bytes) {
   if (bytes.size() < 32) return Error{"it is cut short"};
   const BytesView body = bytes.first(bytes.size() - 32);
@@ -78,7 +78,7 @@ Result<BytesView> body_of(BytesView bytes) {
   return body;
 }
 
-/// Up to the model.
+/// Decodes the fields before the model.
 Result<std::uint32_t> decode_head(ByteReader& in, Checkpoint& c) {
   const std::uint32_t format = in.u32();
   if (format < 1 || format > kFormat) return Error{"it was written by another version"};
@@ -96,9 +96,10 @@ Result<Checkpoint> decode(const journal::MappedFile& file,
   ByteReader in(body);
   Checkpoint c;
   SOTTO_ASSIGN_OR_RETURN(const auto format, decode_head(in, c));
-  if (c.job_hash != expected.job_hash) return c;  // the rest would not fit this job
+  if (c.job_hash != expected.job_hash) return c;  // the caller reports that it is of another job
   const BytesView model = in.bytes(in.u64());
-  // The moments first: two vectors at most lie in the file and in memory at once.
+  // The moments are read first, so that at most two vectors are in the file's pages and in memory
+  // at a time.
   SOTTO_ASSIGN_OR_RETURN(auto optimizer,
                          ServerOptimizer::restored(expected.optimizer, in.bytes(in.u64())));
   c.optimizer = std::move(optimizer);
@@ -112,7 +113,7 @@ Result<Checkpoint> decode(const journal::MappedFile& file,
   return c;
 }
 
-/// A file that holds one number; 0 where there is none.
+/// Reads a file that holds one number; returns 0 when there is no file.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
   SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file, 64));
   if (!bytes) return std::uint64_t{0};

@@ -1,6 +1,6 @@
-// What a coordinator needs to go on after kill -9: the last finished round, in one file that is
-// replaced whole, and the number of the attempt under way, durable before its offer leaves (a round
-// number is never offered twice).
+// CheckpointStore keeps what a coordinator needs to continue after kill -9: the last finished
+// round, in one file that is replaced as a whole, and the number of the attempt under way, which is
+// durable before its offer leaves, so that a round number is never offered twice.
 #pragma once
 
 #include <cstdint>
@@ -19,40 +19,42 @@ namespace sotto::coordinator {
 struct Checkpoint {
   RunId run{};
   Bytes32 job_hash{};
-  std::uint64_t finished_rounds = 0;  // server rounds whose result is in the model
+  std::uint64_t finished_rounds = 0;  // server rounds that the model includes
   FlatParameters model;
   ServerOptimizer optimizer{{}, 0};
   BestSoFar best;                     // of the metric that `stopping` names
-  std::optional<EarlyEnd> early_end;  // finished_rounds is then the job's number of rounds
-  double wall_s = 0;                  // spent on the run so far, over all its processes
+  std::optional<EarlyEnd> early_end;  // finished_rounds is then at least the job's rounds
+  double wall_s = 0;                  // seconds spent on the run so far, by all its processes
 };
 
-/// Owner of the run folder's durable state; holds an exclusive lock on it. One thread.
+/// CheckpointStore owns the durable state of the run folder and holds an exclusive lock on the
+/// folder. One thread.
 class CheckpointStore {
  public:
-  /// Creates the folder where needed. An Error when another coordinator holds it.
+  /// Opens the store and creates the folder if it is missing. An Error when another coordinator
+  /// holds the lock.
   static Result<CheckpointStore> open(const std::filesystem::path& folder);
   CheckpointStore(CheckpointStore&&) noexcept;
   CheckpointStore& operator=(CheckpointStore&&) noexcept;
   ~CheckpointStore();
 
-  /// What the caller knows of its run.
+  /// What the caller expects of the run in the folder.
   struct Expected {
     Bytes32 job_hash{};
     ServerOptimizerSpec optimizer;
   };
 
-  /// nullopt: a new run. A damaged file, or that of a run of another job, is an Error that says
-  /// what to do. The file's pages are given back as they are read: what is in memory is the
-  /// checkpoint.
+  /// Returns the checkpoint, or nullopt when there is none. A damaged file, or one of a run of
+  /// another job, is an Error that says what to do. The pages of the file are released as they are
+  /// read, so that only the checkpoint stays in memory.
   [[nodiscard]] Result<std::optional<Checkpoint>> load(const Expected& expected) const;
   Status save(const Checkpoint& checkpoint);
 
-  /// The last round number whose offer may have left; 0 at first.
+  /// Returns the last round number whose offer may have left; 0 at first.
   [[nodiscard]] Result<RoundNumber> last_offered() const;
   Status save_offered(RoundNumber round);
 
-  /// The last server round of which a sum may have been certified; 0 at first.
+  /// Returns the last server round of which a sum may have been certified; 0 at first.
   [[nodiscard]] Result<std::uint64_t> counted_round() const;
   Status save_counted(std::uint64_t server_round);
 
@@ -62,7 +64,7 @@ class CheckpointStore {
   std::unique_ptr<Impl> impl_;
 };
 
-/// What a run begins with.
+/// The initial state of a run.
 struct NewRun {
   Bytes32 job_hash{};
   FlatParameters model;
@@ -75,11 +77,12 @@ struct OpenedRun {
   bool resumed = false;
 };
 
-/// The folder holds a run: its model is there, and no first one is needed.
+/// Returns true when the folder holds a run, with its model, so that no initial one is needed.
 bool holds_run(const std::filesystem::path& folder);
 
-/// The run that `folder` holds, else the new one, saved there under a name drawn from `random`.
-/// Throws StartupError when the folder is of another job, damaged, in use or cannot be written.
+/// Opens the run that `folder` holds, or saves a new one there under a RunId drawn from `random`.
+/// Throws StartupError when the folder belongs to another job, is damaged or in use, or cannot be
+/// written.
 OpenedRun open_run(const std::filesystem::path& folder, NewRun begin, crypto::SecureRandom& random);
 
 }  // namespace sotto::coordinator

@@ -1,5 +1,6 @@
-// SumStore on disk: RUN/sums/000001.sum and so on, one file a round, kept as long as the run,
-// because a member that joins late or lost its model begins with the first. One thread.
+// PublishedSums is the SumStore on disk: RUN/sums/000001.sum and so on, one file per round. The
+// files are kept as long as the run, because a member that joins late or lost its model begins with
+// the first one. One thread.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +16,13 @@ namespace sotto::coordinator {
 
 class PublishedSums final : public SumStore {
  public:
-  /// The sums of rounds 1 to `rounds` of a run. An Error that names the file when one is missing:
-  /// no member could follow.
+  /// Opens the sums of rounds 1 to `rounds` of a run. An Error that names the file when one is
+  /// missing, because members could then not compute the model.
   static Result<PublishedSums> open(const std::filesystem::path& folder, const RunId& run,
                                     std::uint64_t rounds);
 
-  /// Durable when it returns OK. Of a round whose checkpoint was lost a second one takes the
-  /// place of the first.
+  /// Saves the sum of a round. Durable when it returns OK. A second sum of a round whose checkpoint
+  /// was lost replaces the first.
   Status keep(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
   Result<BytesView> find(const Bytes32& blob) override;
 
@@ -33,7 +34,7 @@ class PublishedSums final : public SumStore {
 
   std::filesystem::path folder_;
   RunId run_;
-  std::map<Bytes32, std::uint64_t> rounds_;  // by blob
+  std::map<Bytes32, std::uint64_t> rounds_;  // from the hash of the blob to the server round
   std::map<std::uint64_t, journal::MappedFile> mapped_;
 };
 

@@ -138,7 +138,7 @@ Result<RoundJournal::Opened> RoundJournal::open(const std::filesystem::path& fol
   if (std::filesystem::exists(log_file)) {
     auto opened = journal::AppendLog::open(log_file);
     if (!opened.ok()) return what_to_do(log_file, opened.error());
-    // A torn last record: nothing that followed from it has left.
+    // An incomplete last record is dropped: nothing that followed from it has left.
     auto decoded = decode(opened->records);
     if (!decoded.ok()) return what_to_do(log_file, decoded.error());
     unfinished = std::move(decoded).value();
@@ -151,7 +151,7 @@ Result<RoundJournal::Opened> RoundJournal::open(const std::filesystem::path& fol
 Status RoundJournal::begin(const AttemptBegun& attempt) {
   pending_.clear();
   log_.reset();
-  journal::storage().remove(log_file_);  // a file that stays is found by the open that follows
+  journal::storage().remove(log_file_);  // open() below detects a failure
   SOTTO_TRY(spool_->clear());
   SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(log_file_));
   if (!opened.records.empty()) return Error{"cannot replace " + log_file_.string()};

@@ -1,6 +1,7 @@
-// What is durable of the attempt under way, in two files of the run folder: `round.log`, the facts
-// of its machine, and `uploads.spool`, the masked uploads. A process that begins after a kill -9
-// makes the same machine from them. One thread; the run folder's lock keeps a second process away.
+// RoundJournal keeps the attempt under way durable, in two files of the run folder: `round.log`,
+// the facts of its machine, and `uploads.spool`, the masked uploads. A process that starts after a
+// kill -9 restores the same machine from them. One thread; the lock of the run folder excludes a
+// second process.
 #pragma once
 
 #include <filesystem>
@@ -14,17 +15,17 @@
 
 namespace sotto::coordinator {
 
-/// What an attempt's plan is made of again, beside the job, the roster and the model.
+/// What is needed, beside the job, the roster and the model, to make an attempt's plan again.
 struct AttemptBegun {
   RunId run{};
   RoundNumber round;
   EvaluationCounters counters = EvaluationCounters::kSummed;
   std::vector<MemberId> cohort;  // ascending
-  std::uint32_t least_sum = 0;   // the most that one of them declared as the least in its sums
-  /// Of each of the cohort, what it had declared as the size of its evaluation split; 0, or no
-  /// more elements, where it had not answered.
+  std::uint32_t least_sum = 0;   // the s_min of the header, at least the least sum of each
+  /// For each member of the cohort, the size that it had declared for its evaluation split; 0, or
+  /// no more elements, where it had not answered.
   std::vector<std::uint64_t> declared{};
-  Bytes32 header_hash{};  // the plan that is made again must be the one that was offered
+  Bytes32 header_hash{};  // of the plan that was offered; the plan made again must match
 };
 
 struct UnfinishedAttempt {
@@ -36,20 +37,23 @@ class RoundJournal {
  public:
   struct Opened;
 
-  /// An Error that says what to do when a file is damaged or of another version.
+  /// Opens the journal in `folder`. An Error that says what to do when a file is damaged or of
+  /// another version.
   static Result<Opened> open(const std::filesystem::path& folder);
 
-  /// A new attempt; what is kept of the one before is gone. Durable before it returns, and before
-  /// the attempt's first offer leaves.
+  /// Begins a new attempt and deletes what is kept of the one before. Durable before it returns,
+  /// and so before the attempt's first offer leaves.
   Status begin(const AttemptBegun& attempt);
-  /// Kept with the next commit().
+  /// Adds facts, which the next commit() makes durable.
   void append(const std::vector<RoundFact>& facts);
-  /// Whole uploads and facts so far are durable when it returns OK: at most two syncs.
+  /// Complete uploads and facts so far are durable when it returns OK. Takes one sync for the
+  /// uploads and one for each 16 MiB of facts.
   Status commit();
 
   [[nodiscard]] bool has_uncommitted() const { return !pending_.empty(); }
 
-  /// The attempt is over and its result durable elsewhere: gives the space of its uploads back.
+  /// The attempt is over and its result is durable elsewhere: releases the disk space of its
+  /// uploads.
   Status end();
 
   [[nodiscard]] std::shared_ptr<UploadStore> uploads() const { return spool_; }
@@ -69,7 +73,8 @@ class RoundJournal {
 
 struct RoundJournal::Opened {
   RoundJournal journal;
-  /// None when the last attempt ended, or none ever began.
+  /// Nothing when the last attempt ended without a sum, or none ever began. After an attempt with a
+  /// sum it is that attempt: the caller compares it with the checkpoint.
   std::optional<UnfinishedAttempt> unfinished;
 };
 

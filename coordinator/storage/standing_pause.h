@@ -1,6 +1,5 @@
-// The operator's wish that no new round begins, kept in a run's folder (as the file `paused`) so
-// that it outlives the process: who paused a run for a reason would not want a reboot to end it.
-// One thread.
+// StandingPause keeps the operator's request that no new round begins, as the file `paused` in a
+// run's folder, so that a restart does not end the pause. One thread.
 #pragma once
 
 #include <filesystem>
@@ -11,12 +10,12 @@ namespace sotto::coordinator {
 
 class StandingPause {
  public:
-  /// As an earlier process left it in `folder`.
+  /// Reads what an earlier process left in `folder`.
   void open(const std::filesystem::path& folder);
 
   [[nodiscard]] bool holds() const { return holds_; }
 
-  /// Durable when they return without an Error; with one nothing has changed.
+  /// Durable when they return OK. After an Error nothing has changed.
   Status begin();
   Status end();
 

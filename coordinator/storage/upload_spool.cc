@@ -21,7 +21,7 @@ Status UploadSpool::begin(std::uint32_t members, std::uint64_t upload_bytes) {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   upload_bytes_ = upload_bytes;
   stride_ = (upload_bytes + page - 1) / page * page;
-  // Its whole length at once, so that a range that was never written reads as zeros.
+  // The file gets its full length at once, so that a range that was never written reads as zeros.
   if (journal::storage().resize(file_.get(), members * stride_) != 0)
     return failed(journal::system_error("ftruncate").message);
   return {};
@@ -36,7 +36,7 @@ Status UploadSpool::write(std::uint32_t member, std::uint64_t offset, BytesView 
 
 Result<BytesView> UploadSpool::read(std::uint32_t member, std::uint64_t offset,
                                     std::uint64_t bytes) {
-  // Not mapped: a mapped upload would count as memory, as much as a vector.
+  // The file is read and not mapped, because a mapped upload would count as memory of the process.
   part_.resize(bytes);
   const auto read = journal::read_at(file_, part_, place_of(member) + offset);
   if (!read.ok()) return failed(read.error().message);
@@ -45,7 +45,7 @@ Result<BytesView> UploadSpool::read(std::uint32_t member, std::uint64_t offset,
 }
 
 void UploadSpool::added(std::uint32_t member) {
-  // The disk begins now, so that the one sync that is waited for finds little left to do.
+  // Starts writing to disk now, so that the later sync, which blocks, has little left to write.
   ::sync_file_range(file_.get(), static_cast<off_t>(place_of(member)),
                     static_cast<off_t>(upload_bytes_), SYNC_FILE_RANGE_WRITE);
 }

@@ -1,4 +1,5 @@
-// UploadStore on disk: one sparse file, a place for each member of the cohort. One thread.
+// UploadSpool is the UploadStore on disk: one sparse file with a place for each member of the
+// cohort. One thread.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +11,7 @@ namespace sotto::coordinator {
 
 class UploadSpool final : public UploadStore {
  public:
-  /// Creates `file` when it is missing; only its owner may read it.
+  /// Opens `file`, or creates it so that only its owner may read it.
   static Result<std::unique_ptr<UploadSpool>> open(const std::filesystem::path& file);
 
   Status begin(std::uint32_t members, std::uint64_t upload_bytes) override;
@@ -18,9 +19,9 @@ class UploadSpool final : public UploadStore {
   Result<BytesView> read(std::uint32_t member, std::uint64_t offset, std::uint64_t bytes) override;
   void added(std::uint32_t member) override;
 
-  /// What was written is durable when it returns OK. Costs nothing when nothing was.
+  /// What was written is durable when it returns OK. Does nothing when nothing was written.
   Status sync();
-  /// Forgets every upload and gives their space back.
+  /// Deletes every upload and releases the disk space.
   Status clear();
 
  private:
@@ -34,9 +35,9 @@ class UploadSpool final : public UploadStore {
   std::filesystem::path path_;
   journal::FileDescriptor file_;
   std::uint64_t upload_bytes_ = 0;
-  std::uint64_t stride_ = 0;  // upload_bytes_ in whole pages
+  std::uint64_t stride_ = 0;  // upload_bytes_ rounded up to whole pages
   bool unsynced_ = false;
-  Bytes part_;  // that was read last
+  Bytes part_;  // the part that was read last
 };
 
 }  // namespace sotto::coordinator
