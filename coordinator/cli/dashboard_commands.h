@@ -1,6 +1,6 @@
-// What an operator says to a run from a shell on the coordinator's machine: status, pause, resume,
-// stop, logs. They talk to the process over its control socket, so they need no network and no
-// token: who may open the socket may do it.
+// The commands with which an operator controls a run from a shell on the coordinator's machine:
+// status, pause, resume, stop, logs. They use the process's control socket, so they need no network
+// and no token: the permissions of the socket decide who may use them.
 #pragma once
 
 namespace CLI {

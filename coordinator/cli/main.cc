@@ -1,5 +1,5 @@
-// sotto-coordinator: enrols members, runs jobs, reports. Every command has --help; what a script
-// reads has --json.
+// sotto-coordinator enrols members, runs jobs and makes reports. Every command has --help; those
+// with output for scripts have --json.
 #include <cstdio>
 #include <ctime>
 #include <exception>
@@ -71,7 +71,7 @@ coordinator::dashboard::RunIdentity identity_of(const RunArguments& args, std::s
           .started_unix_s = unix_now()};
 }
 
-/// The rounds of earlier processes, from the metrics that the coordinator has cut to its
+/// Restores the rounds of earlier processes from the metrics, which the coordinator has cut to its
 /// checkpoint.
 void restore(coordinator::dashboard::RunView& view, const std::string& folder) {
   if (auto lines = sotto::journal::read_file(folder + "/metrics.jsonl", kMaxMetrics); lines.ok())
@@ -133,7 +133,8 @@ int run(const RunArguments& args) {
   restore(view, args.out);
   coordinator::dashboard::Server server(host.loop(), view, commands(app),
                                         {.folder = args.out, .address = std::move(address)});
-  // What the audit log cannot keep is not shown; the server tells its streams what the view has.
+  // The audit log is first: an event that it cannot record is not shown. The server is after the
+  // view, from which it sends.
   for (coordinator::RunEventSink* sink : std::initializer_list<coordinator::RunEventSink*>{
            &audit, &console, &status_file, &tensorboard, &view, &server})
     events.add(*sink);

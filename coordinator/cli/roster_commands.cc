@@ -89,7 +89,7 @@ struct RosterArguments {
   }
 };
 
-/// Written down, then shown.
+/// Writes the new roster to the audit log, then shows it.
 void announce(const config::FederationConfig& made, const RosterArguments& args,
               const config::Identity& identity) {
   audit_roster(args.dir, identity, made.roster, unix_now());

@@ -1,5 +1,5 @@
-// `sotto-coordinator init | enroll | remove | revoke | keys`: the coordinator's keys, and who is
-// in.
+// `sotto-coordinator init | enroll | remove | revoke | keys`: the commands for the coordinator's
+// keys and the roster.
 #pragma once
 
 namespace CLI {

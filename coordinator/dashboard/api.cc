@@ -26,7 +26,7 @@ std::string_view name_in(std::string_view host) {
   return host.substr(0, host.find(':'));
 }
 
-/// A whole number behind `key` in a query; nullopt unless that is all there is.
+/// Parses a whole number; nullopt unless it is the entire text.
 std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -34,7 +34,8 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   return value;
 }
 
-/// The number behind the only parameter `key`; 0 without a query.
+/// The number of `key`, the only parameter of the query; 0 without a query, nullopt when it is
+/// malformed.
 std::optional<std::uint64_t> parameter(std::string_view query, std::string_view key) {
   if (query.empty()) return 0;
   if (!query.starts_with(key)) return std::nullopt;

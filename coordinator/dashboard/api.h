@@ -1,5 +1,5 @@
-// What the coordinator answers over HTTP, whatever the door: who may ask, what there is, what may
-// be asked of it. Knows no socket; the server around it (server.h) reads and writes. One thread.
+// Api implements the coordinator's HTTP interface for both listeners: it decides who may send a
+// request, and answers it. It uses no socket; the server (server.h) reads and writes. One thread.
 //
 // GET  /                the dashboard, with /dashboard.css, /dashboard.js, /chart.js, /icon.svg
 // GET  /api/status      RunView::status_json()      GET /api/members   members_json()
@@ -21,10 +21,11 @@
 
 namespace sotto::coordinator::dashboard {
 
-/// A socket in the run's folder that only its owner can open, or an address that others may reach.
+/// The listener of a request: a socket in the run's folder that only its owner can open, or an
+/// address that others may reach.
 enum class Door { kUnixSocket, kTcp };
 
-/// What the operator can ask of a run; each returns at once.
+/// The requests of an operator to a run. Each returns at once.
 struct RunCommands {
   std::function<Status()> pause;
   std::function<Status()> resume;
@@ -32,14 +33,16 @@ struct RunCommands {
   std::function<void()> stop_now;
 };
 
-/// Who may come in through the address. The socket in the folder needs none of it.
+/// The rules for requests through the address. Requests through the socket in the folder need none
+/// of them.
 struct AddressRules {
-  /// "http" or "https": with the request's Host, what an Origin must be.
+  /// "http" or "https". With the request's Host it makes the permitted Origin.
   std::string scheme = "http";
-  /// Is this name, without its port, one of ours? Against DNS rebinding.
+  /// Returns true when a name, without its port, belongs to this server. This prevents DNS
+  /// rebinding.
   std::function<bool(std::string_view)> is_our_name;
-  /// Of the token that every request of /api and /metrics must bear. Without one only reading is
-  /// possible.
+  /// The hash of the token that every request to /api and /metrics must carry. Without a token,
+  /// only reading is permitted.
   std::optional<Bytes32> token_hash;
 };
 
@@ -59,9 +62,9 @@ struct ApiReply {
   unsigned status = 200;
   std::string_view content_type = "application/json";
   std::string body{};
-  std::string_view asset{};  // instead of the body: bytes that live as long as the program
-  std::string_view allow{};  // of 405
-  /// The connection goes on as a stream of events from here.
+  std::string_view asset{};  // used instead of `body`: bytes that live as long as the program
+  std::string_view allow{};  // the header Allow, with status 405
+  /// When set, the connection continues as a stream of events from this cursor.
   std::optional<Cursor> events{};
 };
 

@@ -1,4 +1,5 @@
-// The dashboard's files, inside the binary: it works offline and loads nothing from anywhere else.
+// The dashboard's files, which are embedded in the binary, so that the dashboard works offline and
+// loads nothing from elsewhere.
 #pragma once
 
 #include <optional>

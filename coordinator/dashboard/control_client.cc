@@ -27,7 +27,7 @@ bool send_all(const journal::FileDescriptor& to, std::string_view text) {
   return true;
 }
 
-/// Until the other side closes, which HTTP/1.0 makes it do after one answer.
+/// Reads until the other side closes the connection, as it does after one answer with HTTP/1.0.
 Result<std::string> read_all(const journal::FileDescriptor& from) {
   std::string out;
   char piece[16384];

@@ -1,4 +1,4 @@
-// A question to the coordinator that runs in a folder, over its control socket. Blocks; for
+// Sends a request to the coordinator that runs in a folder, over its control socket. Blocks; for
 // commands.
 #pragma once
 
@@ -11,8 +11,9 @@
 
 namespace sotto::coordinator::dashboard {
 
-/// The body of the answer to `method` ("GET", "POST") of `target`; nullopt when no coordinator runs
-/// in `folder`. An Error when the coordinator refuses or does not answer within 30 seconds.
+/// Returns the body of the answer to `method` ("GET" or "POST") of `target`; nullopt when no
+/// coordinator runs in `folder`. An Error when the coordinator refuses, or when no data arrives for
+/// 30 seconds.
 Result<std::optional<std::string>> ask_coordinator(const std::filesystem::path& folder,
                                                    std::string_view method,
                                                    std::string_view target);

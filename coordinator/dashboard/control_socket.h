@@ -1,5 +1,6 @@
-// RUN_FOLDER/control.sock, for both ends. Addressed through the open folder, because the address of
-// a Unix-domain socket has room for 107 characters only and run folders lie deeper.
+// ControlSocket is the address of RUN_FOLDER/control.sock, for both ends. It goes through the open
+// folder, because the address of a Unix-domain socket has room for only 107 characters and the
+// paths of run folders can be longer.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +15,7 @@ class ControlSocket {
  public:
   static Result<ControlSocket> in(const std::filesystem::path& folder);
 
-  /// What to bind or connect to; holds as long as this object.
+  /// The path to bind or connect to, valid as long as this object.
   [[nodiscard]] std::string address() const {
     return "/proc/self/fd/" + std::to_string(folder_.get()) + "/control.sock";
   }

@@ -1,6 +1,6 @@
-// Where the dashboard is reached: the address as the operator gave it, checked before anything is
-// opened. The loopback address may be used as it is; any other one only behind TLS and a token,
-// because what it shows and does is nobody else's business. Start-up code: throws StartupError.
+// The address at which the dashboard listens, as the operator gave it, checked before anything is
+// opened. A loopback address may be used without further options; any other one requires TLS and a
+// token, because the dashboard shows and controls the run. Start-up code: throws StartupError.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ class context;
 
 namespace sotto::coordinator::dashboard {
 
-/// As the command line has them; empty where not given.
+/// The options of the command line; empty where not given.
 struct AddressOptions {
   std::string address;           // ADDRESS:PORT, [IPV6]:PORT or localhost:PORT
   std::string token_file;        // mode 0600, at least 32 characters
@@ -27,15 +27,17 @@ struct AddressOptions {
 
 struct AddressDoor {
   std::string ip;
-  std::uint16_t port = 0;  // 0: a free one
+  std::uint16_t port = 0;  // 0: the system chooses one
   std::optional<Bytes32> token_hash;
   std::shared_ptr<boost::asio::ssl::context> tls;  // null: plain HTTP
 
-  /// A name that this server may be called by: those of its certificate, or of this machine.
+  /// Returns true when a request may name this server so: by a name in its certificate, or without
+  /// TLS by its address or a loopback name.
   [[nodiscard]] bool is_our_name(std::string_view name) const;
 };
 
-/// Nothing where no address is given.
+/// Checks the options and loads the token and the TLS files. Returns nothing when no address is
+/// given.
 std::optional<AddressDoor> open_address(const AddressOptions& options);
 
 }  // namespace sotto::coordinator::dashboard

@@ -1,5 +1,6 @@
-// The text format of Prometheus, version 0.0.4: a family of metrics is begun with its help and its
-// type, then come its samples. https://prometheus.io/docs/instrumenting/exposition_formats/
+// PrometheusText writes the text format of Prometheus, version 0.0.4: gauge() or counter() begins a
+// family of metrics with its help and type, and sample() adds to it.
+// https://prometheus.io/docs/instrumenting/exposition_formats/
 #pragma once
 
 #include <initializer_list>
@@ -32,9 +33,9 @@ class PrometheusText {
   std::string text_;
 };
 
-/// How many members answered what, are connected, and do what in the round.
+/// Adds the numbers of members by answer, by connection and by part in the round.
 void add_members(PrometheusText& out, const std::vector<MemberStatus>& members);
-/// The evaluation and the privacy spent, where there are any.
+/// Adds the evaluation and the privacy spent, where there are any.
 void add_results(PrometheusText& out, const RunStatus& status);
 
 }  // namespace sotto::coordinator::dashboard

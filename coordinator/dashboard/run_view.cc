@@ -17,7 +17,7 @@ using nlohmann::json;
 constexpr std::size_t kMaxRounds = 20000;
 constexpr std::size_t kMaxEvents = 1000;
 constexpr std::uint64_t kRoundsAtOnce = 500;
-/// Members may take their time to start; after so long somebody should ask them.
+/// Members may need time to start; after so many seconds there is an alert.
 constexpr std::uint64_t kPatienceS = 60;
 
 std::string dump(const json& value) {

@@ -22,11 +22,11 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using Socket = asio::generic::stream_protocol::socket;
 
-/// Everything comes from here, nothing runs that is not a file of ours, nobody frames it.
+/// The page loads only files of this server, runs only its scripts, and cannot be framed.
 constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// After accept() failed, as when there are no more file descriptors.
+/// The pause after a failed accept(), for example when there are no more file descriptors.
 constexpr std::chrono::milliseconds kAcceptPause{200};
 
 AddressRules rules_of(const std::optional<AddressDoor>& address) {
@@ -90,7 +90,8 @@ struct Server::Hub : std::enable_shared_from_this<Hub> {
     beat();
   }
 
-  /// The run's lock is ours, so a socket that lies there is a dead process's.
+  /// Opens control.sock. This process holds the run's lock, so an existing socket is that of a
+  /// process that has ended.
   void open_folder_door() {
     auto place = ControlSocket::in(options.folder);
     if (!place.ok()) throw StartupError(place.error().message);
@@ -99,7 +100,8 @@ struct Server::Hub : std::enable_shared_from_this<Hub> {
     ::unlink(path.c_str());
     error_code failed;
     folder_door.open(asio::local::stream_protocol(), failed);
-    // Linux takes the mode of the new socket from the descriptor: at no time can others connect.
+    // Linux takes the mode of the socket file from the descriptor, so at no time can other users
+    // connect.
     if (!failed && ::fchmod(folder_door.native_handle(), S_IRUSR | S_IWUSR) != 0)
       failed = error_code(errno, boost::system::system_category());
     if (!failed) folder_door.bind(asio::local::stream_protocol::endpoint(path), failed);
@@ -197,7 +199,7 @@ struct Server::Hub : std::enable_shared_from_this<Hub> {
   asio::local::stream_protocol::acceptor folder_door;
   asio::ip::tcp::acceptor address_door;
   asio::steady_timer folder_retry, address_retry, heart;
-  std::list<std::weak_ptr<SessionBase>> in_folder, at_address;  // the longest there first
+  std::list<std::weak_ptr<SessionBase>> in_folder, at_address;  // the oldest first
 };
 
 Server::Server(asio::io_context& loop, const RunView& view, RunCommands commands,

@@ -1,7 +1,8 @@
-// The coordinator's one HTTP server, with two doors: RUN_FOLDER/control.sock (mode 0600, always)
-// and an address, where one is given. On the event loop that drives the run, so that nothing needs
-// a lock; what a client can make it do is bounded in connections, bytes and time, and a client that
-// is slow loses its own connection and nothing else. All calls on the loop's thread.
+// Server is the coordinator's HTTP server, with two listeners: RUN_FOLDER/control.sock (mode 0600,
+// always) and an address, where one is given. It runs on the event loop that drives the run, so
+// that nothing needs a lock. What a client can make it do is bounded in connections, bytes and
+// time; a client that is slow loses its own connection and affects nothing else. All calls on the
+// loop's thread.
 #pragma once
 
 #include <chrono>
@@ -22,12 +23,13 @@ class io_context;
 namespace sotto::coordinator::dashboard {
 
 struct ServerLimits {
-  std::size_t connections = 64;  // a door; the one that has waited longest for a request makes room
-  std::size_t streams = 32;      // of events, of all connections
+  /// Connections per listener. A new one replaces the oldest that has not sent a whole request.
+  std::size_t connections = 64;
+  std::size_t streams = 32;  // streams of events, over all connections
   std::uint32_t header_bytes = 8 << 10;
   std::uint64_t body_bytes = 1 << 10;
-  std::chrono::milliseconds request{10000};  // a handshake, a whole request, also the idle time
-  std::chrono::milliseconds write{20000};    // an answer, a part of a stream
+  std::chrono::milliseconds request{10000};  // for a handshake, a whole request and the idle time
+  std::chrono::milliseconds write{20000};    // for an answer or a part of a stream
   std::chrono::milliseconds heartbeat{15000};
 };
 
@@ -39,14 +41,14 @@ struct ServerOptions {
 
 class Server final : public RunEventSink {
  public:
-  /// `loop` and `view` outlive it. Opens both doors; throws StartupError naming the one that cannot
-  /// be.
+  /// `loop` and `view` outlive it. Opens both listeners; throws StartupError that names the one
+  /// which cannot be opened.
   Server(boost::asio::io_context& loop, const RunView& view, RunCommands commands,
          ServerOptions options);
   ~Server() override;
 
-  /// Sink: after the view, which has the news. They go to every stream of events that is ready for
-  /// them.
+  /// Sink: added after the view, from which it sends news to every stream of events that is ready
+  /// for them.
   void on_event(const RunEvent&, std::uint64_t) override { publish(); }
 
   void on_status(const RunStatus&, std::uint64_t) override { publish(); }

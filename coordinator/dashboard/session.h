@@ -1,5 +1,5 @@
-// One connection of a client: reads requests, writes what the Api answers, or a stream of events.
-// Inside of server.cc.
+// Session is one connection of a client: it reads requests and writes the answers of the Api, or a
+// stream of events. Used only by server.cc.
 #pragma once
 
 #include <cstddef>
@@ -25,13 +25,13 @@ using TlsStream = boost::asio::ssl::stream<PlainStream>;
 
 class SessionBase;
 
-/// What all connections share. Outlives them, because each holds it.
+/// What all connections share. It outlives them, because each holds a pointer to it.
 struct SessionContext {
   Api api;
   const RunView& view;
   ServerLimits limits;
   std::size_t streams = 0;
-  bool closed = false;  // the server is gone: nothing above may be used
+  bool closed = false;  // the server is destroyed: nothing above may be used
 };
 
 class SessionBase : public std::enable_shared_from_this<SessionBase> {
@@ -49,11 +49,12 @@ class SessionBase : public std::enable_shared_from_this<SessionBase> {
   virtual void start() = 0;
   /// Closes the connection; what is under way ends with an error.
   virtual void drop() = 0;
-  /// Sends what the view has that this stream has not, or a sign of life.
+  /// publish() sends what the stream has not sent of the view. heartbeat() sends an empty comment.
   virtual void publish() = 0;
   virtual void heartbeat() = 0;
 
-  /// No request has arrived whole: the first to go when connections are short.
+  /// Returns true when no whole request has arrived; such connections are closed first when there
+  /// are too many.
   [[nodiscard]] bool waits() const { return waits_; }
 
  protected:
@@ -68,7 +69,7 @@ class SessionBase : public std::enable_shared_from_this<SessionBase> {
   Cursor cursor_;
 };
 
-/// The fields that every answer carries.
+/// Sets the header fields of every answer.
 void add_fields(boost::beast::http::fields& fields, std::string_view content_type);
 
 template <class Stream>
@@ -181,8 +182,8 @@ class Session final : public SessionBase {
                       });
   }
 
-  /// Nothing more is expected of the reader of a stream: what comes is the end of it. Keeps the
-  /// session alive while it has nothing to write.
+  /// A reader of a stream sends nothing more: any byte, or the end of the connection, ends the
+  /// session. Keeps the session alive while it has nothing to write.
   void drop_at_end() {
     socket().expires_never();
     stream_.async_read_some(
