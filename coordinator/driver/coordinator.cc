@@ -90,7 +90,7 @@ void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
   if (answered.change && answered.change->answer == MemberAnswer::kWithdrew)
     withdrawn = training.stopping().when_budget_spent();
   // A participant process that restarted is sent the current state of the run. If it cannot
-  // continue the round, it says so.
+  // continue the round, it reports that.
   if (accepts && (answered.awaited || answered.change)) {
     if (genesis) apply(genesis->connected(peer));
     if (machine) apply(machine->member_connected(peer, host.now()));

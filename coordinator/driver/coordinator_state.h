@@ -118,8 +118,8 @@ struct Coordinator::Impl {
   void end(RunState how, std::string why, RunEnd code);
   void complete();
   void stop();
-  /// Ends the run as failed. Members are told `public_why` where it is given, so that they never
-  /// receive what one of them said.
+  /// Ends the run as failed. Members are sent `public_why` where it is given, because `why` may
+  /// contain the text of another member.
   void fail(const std::string& why, std::optional<std::string> public_why = std::nullopt);
 
   // ---- display
@@ -145,7 +145,7 @@ struct Coordinator::Impl {
   TimePoint started;
   RunState state = RunState::kGathering;
   std::string detail;               // for the operator
-  std::optional<std::string> told;  // the reason that members are told in place of `detail`
+  std::optional<std::string> told;  // the reason that is sent to members in place of `detail`
   bool ended = false;
   bool stop_after_round = false;
   bool withdrawn = false;  // a member withdrew in a job that this ends

@@ -1,7 +1,7 @@
 // NoiseAccount computes what the attempts of a run cost each participant that was in all of them,
-// from public information: it records every training attempt in which updates could leave their
+// from public information. It records every training attempt in which updates could leave their
 // sites, with the noise inside its sum where there is one, before they can leave. Its result is
-// never below what the ledger of a participant says of the updates that it sent.
+// never below what the ledger of a participant counts for the updates that it sent.
 //
 // A ledger does not count rounds that its site was not in. It does not count an update that an
 // abort certificate gave back either, if the site still had it for the next attempt. A site that

@@ -1,8 +1,9 @@
-// Backoff leaves members out of the next rounds because others had to wait for them in earlier ones
-// or lost them there. A fault costs 1, 2, 4 ... rounds, at most kMostRounds. Rounds in which a
-// member does its part in time take faults back, so that a member that fails occasionally misses
-// few rounds and one that fails whenever it can takes part in few. It depends only on what happened
-// in rounds. Durable, so that it outlives a restart of the coordinator. One thread.
+// Backoff leaves members out of the next rounds because others had to wait for them in earlier
+// ones, or because they went away there. A fault costs 1, 2, 4 ... rounds, at most kMostRounds.
+// Rounds in which a member does its part in time take faults back, so that a member that fails
+// occasionally misses few rounds and one that fails whenever it can takes part in few. It depends
+// only on what happened in rounds. Durable, so that it outlives a restart of the coordinator. One
+// thread.
 #pragma once
 
 #include <cstdint>

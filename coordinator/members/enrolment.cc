@@ -121,7 +121,8 @@ void add_members(FederationConfig& federation, std::span<const Card> cards) {
   if (!reasons.empty()) throw StartupError(reasons);
 }
 
-/// The next version of the roster in `folder`, changed by `change`, signed and written.
+/// Applies `change` to the roster in `folder`, signs and writes the result under the next version,
+/// and returns it.
 template <class Change>
 FederationConfig next_version(const fs::path& folder, const config::Identity& identity,
                               const Validity& validity, const Change& change) {

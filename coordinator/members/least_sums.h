@@ -1,8 +1,8 @@
 // Determines who can be in a round by the least sums of the members. Each member declares the
 // fewest members in a sum that it takes part in (JobReply.least_sum, docs/secure-aggregation.md,
-// 2.4, "Least sums") and would refuse an offer whose s_min is smaller. So s_min is the largest
-// number that a member of the cohort declared, and members that declared more than the round can
-// have are left out of it.
+// 2.4, "Least sums") and would refuse an offer whose s_min is smaller. So s_min is at least the
+// largest number that a member of the cohort declared, and members that declared more than the
+// round can have are left out of it.
 #pragma once
 
 #include <cstdint>

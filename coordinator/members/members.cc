@@ -39,7 +39,7 @@ MemberAnswer kind_of_answer(wire::JobAnswer answer, bool had_accepted) {
   return MemberAnswer::kDeclined;
 }
 
-/// Says how a member's roster differs from the coordinator's, and which of the two has to act.
+/// Describes how a member's roster differs from the coordinator's, and which of the two has to act.
 std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
   const std::string both = "works with version " + std::to_string(theirs) +
                            " of the roster, this coordinator with version " + std::to_string(ours);

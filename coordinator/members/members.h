@@ -1,5 +1,5 @@
-// Members knows of each member of the roster what it answered to the job, whether it is present,
-// and whether it is excluded. One thread.
+// Members tracks what each member of the roster answered to the job, whether it is present, and
+// whether it is excluded. One thread.
 #pragma once
 
 #include <map>

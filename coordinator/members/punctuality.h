@@ -25,7 +25,7 @@ class Punctuality {
     RoundNumber round;
     std::vector<MemberId> cohort;
     wire::Deadlines deadline_ms{};
-    std::uint32_t colluders = 0;  // so many late members do not excuse each other
+    std::uint32_t colluders = 0;  // the delays of so many members do not excuse others
     std::uint32_t uploads_at_once = 0;
   };
 

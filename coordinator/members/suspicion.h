@@ -16,7 +16,7 @@ class Suspicion {
  public:
   /// A member is in at most one of the three sets. All of them are empty while no sum was lost.
   struct State {
-    std::set<MemberId> suspects;   // members of every lost sum that no suspension explains
+    std::set<MemberId> suspects;   // in every lost sum that is not explained otherwise
     std::set<MemberId> set_aside;  // were in a lost sum and in no sum since
     std::set<MemberId> suspended;  // each was the only remaining suspect
     bool searching = false;        // the newest sum was lost

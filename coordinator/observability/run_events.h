@@ -1,7 +1,7 @@
-// RunEvents: what happens in a run, as typed facts, and the interface of those that record or show
-// it. The coordinator emits an event at the moment of the fact; the console, the signed audit log,
-// TensorBoard and the dashboard are sinks (docs/extending.md, "Add a sink"). The events name types
-// of the coordinator, so they belong to it and not to common/.
+// The events of a run, as typed facts, and the interface of the sinks that record or show them. The
+// coordinator emits an event at the moment of the fact to RunEvents, the list of sinks: the
+// console, the signed audit log, TensorBoard and the dashboard (docs/extending.md, "Add a sink").
+// The events name types of the coordinator, so they belong to it and not to common/.
 //
 // metrics.jsonl is not a sink: it is written before the checkpoint of its round and compared with
 // it after a crash, so it is part of the run's storage (metrics_log.h).
@@ -22,13 +22,13 @@
 
 namespace sotto::coordinator {
 
-/// This process drives the run from now on: the coordinator's first event. Only lines of the log
-/// may come before it.
+/// This process drives the run from now on. It is the coordinator's first event; only log lines may
+/// precede it.
 struct RunStarted {
   bool resumed = false;
   std::filesystem::path folder;       // of the run
   std::uint64_t finished_rounds = 0;  // by the checkpoint that the process starts from
-  std::string job;                    // its name
+  std::string job;                    // the name of the job
   Bytes32 job_hash{};
   std::uint32_t roster_version = 0;
   Bytes32 roster_hash{};
@@ -69,13 +69,14 @@ struct MembersLeftOut {
   std::vector<std::string> names;
 };
 
-/// A contradiction was checked and written to the run's folder, or the text says why it was not.
+/// Evidence was checked and written to the run's folder, or `finding` gives the reason why it was
+/// not.
 struct EvidenceKept {
   bool proves = false;  // it proves that a party broke a rule
   std::string finding;  // one sentence: who broke which rule, and the file
 };
 
-/// An attempt at a round begins, or goes on in the phase in which an earlier process left it.
+/// An attempt at a round begins, or continues in the phase in which an earlier process left it.
 struct RoundBegan {
   RoundNumber round;
   std::uint32_t cohort = 0;  // members
@@ -96,12 +97,12 @@ struct RoundEnded {
   RoundRecord record;
 };
 
-/// What the operator asked for. A pause and its end are durable.
+/// A request of the operator. A pause and its end are durable.
 struct OperatorAsked {
   enum class What : std::uint8_t { kPause, kResume, kStopAfterRound, kStopNow } what{};
 };
 
-/// The roster ends soon or has ended: at most once a day.
+/// The roster expires soon or has expired. Emitted at most once a day.
 struct RosterExpires {
   std::string warning;
 };
@@ -125,7 +126,8 @@ using RunEvent = std::variant<RunStarted, MemberAnswered, MemberExcluded, Member
                               MembersLeftOut, EvidenceKept, RoundBegan, PhaseEntered, RoundEnded,
                               OperatorAsked, RosterExpires, RunEnded, LogLine>;
 
-/// The event as a line for people, with its severity. Empty text: the event needs no line.
+/// Returns the event as a line for people, with its severity. An empty text means that the event
+/// needs no line.
 LogLine describe(const RunEvent& event);
 
 /// Records or shows a run. Implement it in one file and add it to the list of sinks of the program.

@@ -43,7 +43,7 @@ struct RoundPlan {
   codec::EncodingSpec encoding;
   EncodedParameters model;  // served as the blob model_hash; unchanged until the outcome
   wire::FetchLimits fetch;
-  secagg::WhoLeft<MemberId> earlier_keys;  // who left for pre-shared keys that differed
+  secagg::WhoLeft<MemberId> earlier_keys;  // who left earlier because pre-shared keys differed
   /// The number of members whose uploads are pulled at the same time. The others wait in a queue.
   std::uint32_t uploads_at_once = 4;
   unsigned threads = 1;  // among which the signatures of a message are divided
@@ -89,7 +89,7 @@ struct RoundEvent {
     kRejected,
     kSilent,   // the member was silent until the end of a phase
     kGone,     // it left, or its connection or upload ended: it is not waited for
-    kDropout,  // the member was excluded for another reason
+    kDropout,  // the member dropped out for another reason
     kUploadProgress,
     kOpened,
     kFailed
