@@ -36,7 +36,7 @@ struct Arguments {
   bool now = false;
 };
 
-/// No terminal does what a text says.
+/// Replaces control characters, which a terminal would interpret.
 std::string harmless(std::string text) {
   for (char& c : text)
     if ((c >= 0 && c < 0x20) || c == 0x7f) c = '?';
@@ -55,7 +55,7 @@ struct Seen {
   bool live = false;
 };
 
-/// From the process, else as the last one left it.
+/// Reads the status from the running process, or else from the file that the last one left.
 Seen look(const std::string& folder) {
   if (const auto live = ask(folder, "GET", "/api/status")) {
     Seen seen{.status = json::parse(*live), .live = true};
@@ -86,7 +86,7 @@ void say_where_from(const Arguments& args, const Seen& seen) {
                args.folder.c_str());
 }
 
-/// Until the process ends.
+/// Shows the status until the process ends.
 void watch_status(const Arguments& args) {
   const bool screen = !args.json && isatty(STDOUT_FILENO) != 0;
   std::string before;
