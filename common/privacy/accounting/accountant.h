@@ -1,10 +1,12 @@
-// What compositions of private releases cost: an accountant is told the releases on one data set,
-// in any order, and gives an upper bound of epsilon at a delta. Two statements are accounted for
-// and never added to each other: about one training example (DP-SGD), and about everything that one
-// participant sent (noise inside the sum). Figures are rounded up: an accountant never reports less
-// than the releases cost. docs/privacy.md has the definitions; tests compare with published tables.
-// To add an accountant: one file that defines an AccountantKind, and its line in SOTTO_ACCOUNTANTS
-// (docs/extending.md).
+// Accountants compute the privacy cost of compositions. An accountant receives the releases on one
+// data set, in any order, and returns an upper bound on epsilon at a delta. Two guarantees are
+// accounted for separately and never added to each other: the one for a training example (DP-SGD)
+// and the one for everything that one participant sent (noise inside the sum). Accounting is
+// conservative: epsilon is rounded up. docs/privacy.md has the definitions; tests compare with
+// published tables.
+//
+// An accountant is added by one file that defines an AccountantKind and a line for it in
+// SOTTO_ACCOUNTANTS (docs/extending.md).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +23,8 @@
 
 namespace sotto::privacy {
 
-/// A homogeneous run of DP-SGD steps on one data set; one example is added or removed.
+/// DpSgdSteps is a homogeneous sequence of DP-SGD steps on one data set. Adjacency: one example is
+/// added or removed.
 struct DpSgdSteps {
   double sampling_rate = 0;     // of Poisson sampling, within kSamplingRate
   double noise_multiplier = 0;  // standard deviation / clipping norm, > 0
@@ -30,39 +33,40 @@ struct DpSgdSteps {
 
 inline constexpr Range kSamplingRate{.min = 0, .max = 1, .above_min = true};
 
-/// An Error when a parameter is out of range.
+/// Returns an Error when a parameter is out of range.
 Status check(const DpSgdSteps& steps);
 Status check_noise_multiplier(double multiplier);
 
-/// Steps on batches of a fixed size, drawn without replacement; one record is replaced. Other
-/// frameworks' loaders sample so, no job does: see fixed_size_sampling.h.
+/// FixedSizeSteps are steps on batches of a fixed size that are drawn without replacement.
+/// Adjacency: one record is replaced. Data loaders of other frameworks sample in this way; no job
+/// does (see fixed_size_sampling.h).
 struct FixedSizeSteps {
   double fraction = 0;          // batch / records, (0, 1)
-  double noise_multiplier = 0;  // over what one replaced record moves the sum by
+  double noise_multiplier = 0;  // deviation / largest change of the sum by replacing a record
   std::uint64_t steps = 0;
 };
 
-/// Releases of one mechanism; its type says which change of the data the statement is about.
+/// MechanismReleases are releases of one mechanism, whose type determines the adjacency.
 struct MechanismReleases {
   Mechanism mechanism;
   std::uint64_t count = 0;
 };
 
-/// The same releases as DP-SGD steps, where they are such.
+/// Returns the same releases as DP-SGD steps, or nothing where they are not DP-SGD steps.
 std::optional<DpSgdSteps> as_dp_sgd(const MechanismReleases& releases);
 
 using Releases = std::variant<DpSgdSteps, FixedSizeSteps, NoisyRounds, MechanismReleases>;
 
-/// One composition. One thread.
+/// An Accountant holds one composition. One thread at a time may use it.
 class Accountant {
  public:
   virtual ~Accountant() = default;
 
-  /// An Error when a parameter is out of range, or when this accountant does not know releases of
-  /// this kind; then nothing was added.
+  /// Adds releases to the composition. Returns an Error and adds nothing when a parameter is out of
+  /// range or when this accountant does not support this kind of release.
   virtual Status add(const Releases& releases) = 0;
-  /// Epsilon of all releases together at a delta within kDelta (SOTTO_CHECK), rounded up; +infinity
-  /// where the accountant finds no bound.
+  /// Returns epsilon of all releases together at a delta within kDelta (SOTTO_CHECK), rounded up;
+  /// +infinity where the accountant finds no bound.
   [[nodiscard]] virtual double epsilon(double delta) const = 0;
 
  protected:
@@ -73,14 +77,14 @@ class Accountant {
   Accountant& operator=(Accountant&&) = default;
 };
 
-/// Immutable, of static lifetime.
+/// AccountantKind describes one implementation. Objects are immutable and have static lifetime.
 struct AccountantKind {
   std::string_view name;                  // for `sotto-participant privacy --accountant`
-  std::unique_ptr<Accountant> (*make)();  // one without releases
-  bool is_quick = false;  // an epsilon costs microseconds: calibration may bisect with it
+  std::unique_ptr<Accountant> (*make)();  // makes an accountant without releases
+  bool is_quick = false;  // epsilon() takes microseconds, so calibration may bisect with it
 };
 
-// One line for each accountant. `pld` is the accountant of everything that is charged or promised.
+// The list of accountants, one line for each. Everything that is charged or promised uses `pld`.
 #define SOTTO_ACCOUNTANTS(EACH) \
   EACH(pld)                     \
   EACH(rdp)
@@ -91,15 +95,16 @@ SOTTO_ACCOUNTANTS(SOTTO_DECLARE)
 #undef SOTTO_DECLARE
 }  // namespace accountants
 
-/// In the order of SOTTO_ACCOUNTANTS.
+/// Returns the kinds in the order of SOTTO_ACCOUNTANTS.
 std::span<const AccountantKind* const> accountant_kinds();
-/// Null when there is none of this name.
+/// Returns the kind with this name, or null when there is none.
 const AccountantKind* find_accountant(std::string_view name);
 
-/// Epsilon of runs one after the other on one data set. An Error when a parameter is out of range.
+/// Returns epsilon of the composition of runs on one data set. Returns an Error when a parameter is
+/// out of range.
 Result<double> epsilon_of(std::span<const DpSgdSteps> runs, double delta,
                           const AccountantKind& kind);
-/// The same of one run, by accountants::pld.
+/// Returns epsilon of one run by accountants::pld.
 Result<double> epsilon_of(const DpSgdSteps& steps, double delta);
 
 }  // namespace sotto::privacy

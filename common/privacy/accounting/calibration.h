@@ -1,4 +1,4 @@
-// The noise that a privacy target needs.
+// Calibration: the noise multiplier that a privacy target requires.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace sotto::privacy {
 
-/// What a run of DP-SGD is to keep to.
+/// PrivacyTarget is the guarantee that a run of DP-SGD has to keep.
 struct PrivacyTarget {
   double epsilon = 0;
   double delta = 0;
@@ -16,8 +16,9 @@ struct PrivacyTarget {
   std::uint64_t steps = 0;
 };
 
-/// The least noise multiplier (to a relative 1e-4, rounded up) that reaches the target by this
-/// accountant. An Error when a parameter is out of range or no multiplier up to 1e6 is enough.
+/// Returns the least noise multiplier (to a relative 1e-4, rounded up) that reaches the target
+/// according to the accountant. Returns an Error when a parameter is out of range or no multiplier
+/// up to 1e6 is enough.
 Result<double> calibrate_noise_multiplier(const PrivacyTarget& target, const AccountantKind& kind);
 
 }  // namespace sotto::privacy

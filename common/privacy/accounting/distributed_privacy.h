@@ -1,6 +1,7 @@
-// What noise inside the aggregation is worth (docs/privacy.md, "The participant-level statement"):
-// Renyi-DP of one participant's vector against the zero vector, for a sum that holds at least
-// `unknown_noises` noises that the adversary does not know. Rounds against us.
+// Accounting of distributed noise (docs/privacy.md, "The participant-level statement"): Renyi
+// differential privacy of one participant's vector compared with the zero vector, for a sum that
+// holds at least `unknown_noises` noises that the adversary does not know. The bounds are
+// conservative: divergences are rounded up.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace sotto::privacy {
 
-/// Rounds of one kind: what a release costs and what the ledger records.
+/// NoisyRounds are rounds of one kind: the cost of a release, and what the ledger records of it.
 struct NoisyRounds {
   NoiseMechanism mechanism = NoiseMechanism::kDiscreteGaussian;
   std::uint64_t variance = 0;             // of one participant's noise, in units of 2^-16
@@ -24,32 +25,35 @@ struct NoisyRounds {
   bool operator==(const NoisyRounds&) const = default;
 };
 
-/// An Error where the bounds below would not be worth their name: the discrete Gaussian needs a
-/// deviation of 2 steps a participant and tau m' < 1e-6.
+/// Returns an Error where the bounds below would be too loose to be useful: the discrete Gaussian
+/// needs a deviation of 2 steps for each participant, and tau m' < 1e-6.
 Status check(const NoisyRounds& rounds);
 
-/// RDP of one round at each order > 1, from checked parameters. Skellam's bound is for whole
-/// orders; the next one is taken, which is not below.
+/// Returns the RDP of one round at each order > 1. The parameters must have passed check(). The
+/// Skellam bound holds for integer orders; for other orders the value at the next integer is
+/// returned, which is not smaller.
 std::vector<double> noisy_round_rdp(const NoisyRounds& round, std::span<const double> orders);
 
-/// How far n discrete Gaussians of deviation sigma are from one: tau of Kairouz, Liu, Steinke 2021.
+/// Returns tau of Kairouz, Liu, Steinke 2021: how far the sum of n discrete Gaussians of deviation
+/// sigma is from one discrete Gaussian.
 double discrete_gaussian_tau(std::uint32_t noises, double sigma);
-/// Their proposition 14; sensitivities in units of sqrt(noises) sigma.
+/// Proposition 14 of the same paper; the sensitivities are in units of sqrt(noises) sigma.
 double distributed_discrete_gaussian_rdp(double l2, double l1, double tau, std::uint64_t dimension,
                                          double order);
-/// Agarwal, Kairouz, Liu 2021, corollary 4.1; `variance` of the sum, `order` whole.
+/// Corollary 4.1 of Agarwal, Kairouz, Liu 2021. `variance` is that of the sum; `order` is an
+/// integer.
 double skellam_rdp(double l2, double l1, double variance, double order);
 
-/// B^2 of section 3.1: the largest squared norm of a vector of norm `norm` (in steps) after
-/// conditional stochastic rounding, as a whole number.
+/// Returns B^2 of section 3.1 as an integer: the largest squared norm of a vector of norm `norm`
+/// (in steps) after conditional stochastic rounding.
 std::uint64_t squared_norm_limit(double norm, std::uint64_t dimension);
 
-/// What a job asks for.
+/// NoiseTarget holds the job's requirements on distributed noise.
 struct NoiseTarget {
   NoiseMechanism mechanism = NoiseMechanism::kDiscreteGaussian;
   double clipping_norm = 1;     // L2 bound on a participant's update, within kClippingNorm
-  double noise_multiplier = 0;  // deviation of the sum's noise / sensitivity; 0: calibrate
-  double epsilon = 0;           // of all rounds together, where it is calibrated
+  double noise_multiplier = 0;  // deviation of the sum's noise / sensitivity; 0: calibrated
+  double epsilon = 0;           // of all rounds together, when the noise is calibrated
   double delta = 0;
   std::uint64_t dimension = 0;       // m'
   std::uint32_t participants = 0;    // usual number in a sum
@@ -59,15 +63,16 @@ struct NoiseTarget {
   static constexpr Range kClippingNorm{.min = 1e-30, .max = 1e6};
 };
 
-/// What every participant does, the same at both sides.
+/// NoisePlan holds the parameters of every participant's noise. Both sides compute the same plan.
 struct NoisePlan {
   double noise_multiplier = 0;
   double steps_per_unit = 0;  // s
   NoisyRounds one_round;      // rounds = 1
 };
 
-/// Chooses the scale so that rounding costs at most 1 % in sensitivity and in noise (3.2), then
-/// the least noise that reaches the target. An Error when none does or the values leave the ring.
+/// Chooses the scale so that rounding costs at most 1 % in sensitivity and in noise (3.2), then the
+/// least noise that reaches the target. Returns an Error when no noise reaches it or the values
+/// leave the ring.
 Result<NoisePlan> plan_noise(const NoiseTarget& target);
 
 }  // namespace sotto::privacy

@@ -1,4 +1,4 @@
-// The accountant of everything that is charged or promised about one training example.
+// The accountant of everything that is charged or promised at the example level.
 #pragma once
 
 #include "common/privacy/accounting/accountant.h"
@@ -7,14 +7,16 @@
 
 namespace sotto::privacy {
 
-/// The smaller of two upper bounds: by privacy loss distribution, the tighter one, and by Renyi
-/// divergence, which checks it as long as every release is of a kind that it knows. A value.
+/// ExampleAccountant returns the smaller of two upper bounds. The privacy loss distribution gives
+/// the tighter one; the Renyi divergence checks it as long as the Renyi accountant supports every
+/// release. Objects are values.
 class ExampleAccountant final : public Accountant {
  public:
   Status add(const Releases& releases) override;
   Status add(const DpSgdSteps& steps);
   [[nodiscard]] double epsilon(double delta) const override;
-  /// Whether epsilon(delta) <= limit; much quicker where the Renyi bound is enough.
+  /// Returns whether epsilon(delta) <= limit. Much faster than epsilon() where the Renyi bound is
+  /// enough.
   [[nodiscard]] bool within(double limit, double delta) const;
 
  private:

@@ -1,5 +1,5 @@
-// The discrete Fourier transform of a long real sequence, in blocks that fit the cache; cheaper
-// where only low frequencies are wanted. Pure.
+// The discrete Fourier transform of a long real sequence, computed in blocks that fit the cache. It
+// is cheaper when only low frequencies are requested. The functions are pure.
 #pragma once
 
 #include <complex>
@@ -10,23 +10,24 @@
 
 namespace sotto::privacy {
 
-/// A real sequence of which the lowest frequencies are wanted, or all.
+/// RealSequence is a real sequence and computes its lowest frequencies, or all of them.
 class RealSequence {
  public:
-  /// The shortest supported length that is not below `least`.
+  /// Returns the shortest supported length that is at least `least`.
   static std::size_t length_for(std::size_t least);
 
-  /// Zeros, of a supported length. At most length / 2 + 1 frequencies.
+  /// Makes a sequence of zeros. `length` is a supported length; `frequencies` is at most length / 2
+  /// + 1.
   RealSequence(std::size_t length, std::size_t frequencies);
 
   [[nodiscard]] std::size_t length() const { return values_.size(); }
 
-  /// Adds values from place `begin` on, any whole number: the sequence repeats itself.
+  /// Adds values from index `begin` on. `begin` is any integer: the sequence is periodic.
   void add(std::int64_t begin, std::span<const double> values);
 
-  /// sum over n of x_n exp(-2 pi i k n / N) for k = 0, 1, ... `frequencies` - 1.
+  /// Returns the sum over n of x_n exp(-2 pi i k n / N) for k = 0, 1, ... `frequencies` - 1.
   [[nodiscard]] std::vector<std::complex<double>> transform() const;
-  /// A bound on what rounding does to transform(), in the L2 norm over all frequencies.
+  /// Returns a bound on the rounding error of transform() in the L2 norm over all frequencies.
   [[nodiscard]] double error_of_transform() const;
 
  private:
@@ -39,7 +40,7 @@ class RealSequence {
   std::vector<double> values_;  // value n in row n % rows_, column n / rows_
 };
 
-/// exp(2 pi i k / N) for 0 <= k < N, to a few units in the last place.
+/// RootsOfUnity returns exp(2 pi i k / N) for 0 <= k < N, to a few units in the last place.
 class RootsOfUnity {
  public:
   explicit RootsOfUnity(std::size_t order);

@@ -1,4 +1,4 @@
-// Sums of numbers that are kept as their logarithms, because they would overflow.
+// Sums of numbers that are represented by their logarithms, because the numbers would overflow.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace sotto::privacy {
 
-/// log(exp(a) + exp(b)); -infinity is the logarithm of nothing.
+/// Returns log(exp(a) + exp(b)); -infinity is the logarithm of zero.
 inline double log_add(double a, double b) {
   const auto [low, high] = std::minmax(a, b);
   return low == -std::numeric_limits<double>::infinity() ? high

@@ -1,5 +1,5 @@
-// Composition of privacy losses on grids: the sum of many independent ones, and the epsilon that it
-// is worth. Pure; any thread.
+// PLD composition: the sum of many independent discretised privacy losses, and the epsilon that
+// follows from it. The functions are pure and may be called from any thread.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,20 @@ struct RepeatedLoss {
   std::uint64_t count = 0;
 };
 
-/// Where the composed loss that decides about epsilon lies, in short: enough to choose a grid.
+/// LossEstimate says roughly where the part of the composed loss lies that determines epsilon. It
+/// is used to choose a grid.
 struct LossEstimate {
-  double tilt = 0;     // the order of a Renyi divergence that would tell most, less one
-  double epsilon = 0;  // about, rather too high
+  double tilt = 0;     // the order, less one, of the Renyi divergence that gives the best bound
+  double epsilon = 0;  // approximate; tends to be too high
 };
 
 LossEstimate estimate(const std::vector<RepeatedLoss>& parts, double delta);
 
-/// The least epsilon >= 0 with delta(epsilon) <= delta for P against Q of the composition (one
-/// direction only). Errors of rounding and of the Fourier transform are bounded and added to delta,
-/// so this is never below the truth; +infinity where they leave no answer. The grids have one
-/// interval. An Error when it is too small for the range of the sum (2^22 points).
+/// Returns the least epsilon >= 0 with delta(epsilon) <= delta for P against Q of the composition
+/// (one direction only). Errors of rounding and of the Fourier transform are bounded and added to
+/// delta, so the result is never below the true value; it is +infinity where these errors use up
+/// delta. All grids have the same interval. Returns an Error when the interval is too small for the
+/// range of the sum (2^22 points).
 Result<double> composed_epsilon(const std::vector<RepeatedLoss>& parts, double delta);
 
 }  // namespace sotto::privacy

@@ -1,6 +1,7 @@
-// The privacy loss of one release on an even grid (Doroshenko, Ghazi, Kamath, Kumar, Manurangsi
-// 2022, "connect the dots"): the least pair of distributions on the grid that no adversary can tell
-// apart less well than the true pair, in both directions at once. Pure; any thread.
+// Discretised PLD: the privacy loss of one release on an evenly spaced grid (Doroshenko, Ghazi,
+// Kamath, Kumar, Manurangsi 2022, "connect the dots"). The result is the least pair of
+// distributions on the grid that dominates the true pair, for both directions at once. The
+// functions are pure and may be called from any thread.
 #pragma once
 
 #include <cmath>
@@ -13,13 +14,13 @@
 
 namespace sotto::privacy {
 
-/// Losses L = ln(P/Q) on the multiples of `interval`, under P. What the range leaves out is at a
-/// loss of +infinity. Never less telling than the mechanism: every mass is rounded up, every loss
-/// away from privacy.
+/// LossGrid is the distribution under P of the loss L = ln(P/Q), on the multiples of `interval`.
+/// Mass outside the range is placed at a loss of +infinity. The grid is conservative: every mass is
+/// rounded up, and every loss towards less privacy.
 struct LossGrid {
   double interval = 0;
   std::int64_t first = 0;      // the least loss, in intervals
-  std::vector<double> mass{};  // of loss (first + i) * interval
+  std::vector<double> mass{};  // mass[i]: of loss (first + i) * interval
   double infinite = 0;
 
   [[nodiscard]] double loss(std::size_t i) const {
@@ -27,7 +28,7 @@ struct LossGrid {
   }
 };
 
-/// exp(start + i step) for i = 0, 1, ... to 64 units in the last place.
+/// Exponentials returns exp(start + i step) for i = 0, 1, ... to 64 units in the last place.
 class Exponentials {
  public:
   Exponentials(double start, double step) : start_(start), step_(step), ratio_(std::exp(step)) {}
@@ -49,14 +50,15 @@ class Exponentials {
   std::size_t at_ = 0;
 };
 
-/// Both directions of a mechanism's adjacency.
+/// The losses of both directions of a mechanism's adjacency.
 struct LossGrids {
   LossGrid remove;  // ln(P/Q) under P
   LossGrid add;     // ln(Q/P) under Q
 };
 
-/// The range leaves out about `tail` of either distribution, and counts it as a certain breach. An
-/// Error when the grid would have more than 2^23 points.
+/// Discretises the loss of a mechanism. The range leaves out about `tail` of either distribution,
+/// which is counted as an infinite loss. Returns an Error when the grid would have more than 2^23
+/// points.
 Result<LossGrids> discretise(const Mechanism& mechanism, double interval, double tail);
 
 }  // namespace sotto::privacy

@@ -1,7 +1,7 @@
-// Where the privacy loss L = ln(P/Q) of a mechanism lies, under P and under Q: what loss_grid.cc
-// makes grids of. Every class has
-//   LossTails above(double loss)  masses on either side of a loss; called with rising losses
-//   LossRange range(double tail)  losses that leave out about `tail` of P above and of Q below
+// Tail functions of the privacy loss L = ln(P/Q) of a mechanism, under P and under Q. loss_grid.cc
+// discretises them. Every class has
+//   LossTails above(double loss)  the masses on either side of a loss; calls have rising losses
+//   LossRange range(double tail)  the losses that leave out about `tail` of P above and of Q below
 #pragma once
 
 #include <array>
@@ -24,7 +24,8 @@ struct LossRange {
   double high = 0;
 };
 
-/// P is a mixture of Gaussians around 0, 1, ... k with binomial weights, Q is around 0.
+/// GaussianLoss: P is a mixture of Gaussians around 0, 1, ... k with binomial weights; Q is a
+/// Gaussian around 0.
 class GaussianLoss {
  public:
   explicit GaussianLoss(const SampledGaussian& mechanism);
@@ -40,10 +41,10 @@ class GaussianLoss {
   double mean_;                  // of P
   std::vector<double> weights_;  // of centre 0, 1, ... k
   std::vector<double> log_weights_;
-  double output_ = 0;  // where the search begins: the last answer
+  double output_ = 0;  // the result of the last search, at which the next one begins
 };
 
-/// (1 - q) N(0) + q N(1) against (1 - q) N(0) + q N(-1).
+/// ReplacedLoss: (1 - q) N(0) + q N(1) against (1 - q) N(0) + q N(-1).
 class ReplacedLoss {
  public:
   explicit ReplacedLoss(const ReplacedExample& mechanism);
@@ -57,8 +58,9 @@ class ReplacedLoss {
   double sigma_;
 };
 
-/// The first where the others leave room in the batch, the second where they fill it; whoever looks
-/// is told which.
+/// TruncatedLoss is a GaussianLoss where the other records leave room in the batch, and a
+/// ReplacedLoss where they fill it. The adversary is assumed to know which of the two cases
+/// occurred.
 class TruncatedLoss {
  public:
   explicit TruncatedLoss(const TruncatedBatch& mechanism);
@@ -66,8 +68,8 @@ class TruncatedLoss {
   [[nodiscard]] LossRange range(double tail) const;
 
  private:
-  double full_;   // how often the others fill the batch
-  double taken_;  // how often the record is in a full batch
+  double full_;   // the probability that the others fill the batch
+  double taken_;  // the probability that the record is in a full batch
   GaussianLoss open_loss_;
   ReplacedLoss full_loss_;
 };
@@ -105,7 +107,7 @@ class DiscreteGaussianLoss {
 
   double sigma_;
   double sensitivity_;
-  std::vector<double> above_;  // mass above -half_, ... half_; symmetric, so also that below
+  std::vector<double> above_;  // mass above -half_, ... half_; by symmetry also the mass below
   std::int64_t half_;
 };
 

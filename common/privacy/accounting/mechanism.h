@@ -1,5 +1,6 @@
-// One release of a mechanism, as the accountant by privacy loss sees it: a pair of distributions
-// (P, Q), what is seen with the protected record and without it. Plain values.
+// The mechanisms that the PLD accountant supports. One release of a mechanism is a pair of
+// distributions (P, Q): the output with the protected record and without it. The types are plain
+// values.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +11,12 @@
 
 namespace sotto::privacy {
 
-/// The delta at which an epsilon can be asked for.
+/// The range of delta at which an epsilon can be requested.
 inline constexpr Range kDelta{.min = 0, .max = 1, .above_min = true, .below_max = true};
 
-/// Poisson-sampled records, each with probability `rate`, Gaussian noise on their clipped sum. One
-/// record is added or removed; with `examples` > 1 all of one person's records at once, each drawn
-/// apart.
+/// SampledGaussian is Gaussian noise on the clipped sum of Poisson-sampled records, each drawn with
+/// probability `rate`. Adjacency: one record is added or removed; with `examples` > 1, all records
+/// of one person at once, each sampled independently.
 struct SampledGaussian {
   double rate = 1;              // (0, 1]
   double noise_multiplier = 0;  // standard deviation / clipping norm, > 0
@@ -23,16 +24,18 @@ struct SampledGaussian {
   bool operator==(const SampledGaussian&) const = default;
 };
 
-/// As above with one record replaced by another, which moves the sum by up to 2 clipping norms.
+/// ReplacedExample is the same mechanism with one record replaced by another, which changes the sum
+/// by up to 2 clipping norms.
 struct ReplacedExample {
   double rate = 1;
   double noise_multiplier = 0;
   bool operator==(const ReplacedExample&) const = default;
 };
 
-/// Poisson-sampled, then cut at random to `largest_batch` of `records`: what a loader with a limit
-/// does. One record is blanked. Costs more, not less: in a full batch a record takes another's
-/// place. (As published with table h of tests/vectors/dp; no job cuts a batch.)
+/// TruncatedBatch is the same mechanism with a Poisson-sampled batch that is cut at random to
+/// `largest_batch` of `records`, as a data loader with a limit does. Adjacency: one record is
+/// blanked. Truncation increases the cost, because in a full batch a record displaces another one.
+/// (As published with table h of tests/vectors/dp; no job truncates a batch.)
 struct TruncatedBatch {
   double rate = 1;
   double noise_multiplier = 0;
@@ -50,7 +53,7 @@ struct SampledLaplace {
 /// P(x) proportional to exp(-decay |x|) over the integers, without sampling.
 struct DiscreteLaplace {
   double decay = 0;
-  std::uint32_t sensitivity = 1;  // whole steps
+  std::uint32_t sensitivity = 1;  // an integer number of steps
   bool operator==(const DiscreteLaplace&) const = default;
 };
 
@@ -64,7 +67,7 @@ struct DiscreteGaussian {
 using Mechanism = std::variant<SampledGaussian, ReplacedExample, TruncatedBatch, SampledLaplace,
                                DiscreteLaplace, DiscreteGaussian>;
 
-/// An Error where a parameter is out of range or no number can carry its privacy loss.
+/// Returns an Error where a parameter is out of range or the privacy loss cannot be represented.
 Status check(const Mechanism& mechanism);
 
 }  // namespace sotto::privacy

@@ -1,6 +1,7 @@
-// Accounting by privacy loss distribution: what any composition of the mechanisms in mechanism.h is
-// worth, within a few 1e-4 of the truth and never below it. Example-level unless a mechanism says
-// otherwise; the larger of the two directions of its adjacency.
+// Accounting by privacy loss distribution: epsilon of any composition of the mechanisms in
+// mechanism.h, within a few 1e-4 of the true value and never below it. The guarantee is at the
+// example level unless a mechanism specifies another one, and is the larger of the two directions
+// of the adjacency.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +12,21 @@
 
 namespace sotto::privacy {
 
-/// Knows the mechanisms of mechanism.h and DP-SGD steps. A value.
+/// PldAccountant supports the mechanisms of mechanism.h and DP-SGD steps. Objects are values.
 class PldAccountant final : public Accountant {
  public:
   Status add(const Releases& releases) override;
   Status add(const DpSgdSteps& steps);
-  /// An Error when a parameter is out of range; then nothing was added.
+  /// Adds `count` releases of a mechanism. Returns an Error and adds nothing when a parameter is
+  /// out of range.
   Status add(const Mechanism& mechanism, std::uint64_t count);
 
-  /// Epsilon at 0 < delta < 1 on a grid that the number of compositions asks for: discretisation
-  /// adds about 1e-4 of it. +infinity where no grid carries the composition.
+  /// Returns epsilon at 0 < delta < 1, on a grid whose interval depends on the number of
+  /// compositions: discretisation adds about 1e-4 of epsilon. +infinity where the composition does
+  /// not fit any grid.
   [[nodiscard]] double epsilon(double delta) const override;
 
-  /// The same with losses rounded to this interval, as published figures state it.
+  /// Returns epsilon with losses discretised at this interval, as published figures state it.
   [[nodiscard]] double epsilon_at(double interval, double delta) const;
 
  private:
@@ -35,7 +38,8 @@ class PldAccountant final : public Accountant {
   [[nodiscard]] std::vector<Part> parts() const;
 
   std::vector<Part> parts_;
-  /// Gaussians without sampling add up to one: the sum of count (examples / noise multiplier)^2.
+  /// Gaussian mechanisms without sampling compose to one: the sum of count (examples / noise
+  /// multiplier)^2.
   double squared_sensitivity_ = 0;
 };
 

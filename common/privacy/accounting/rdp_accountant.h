@@ -1,4 +1,4 @@
-// The accountant by Renyi differential privacy (Mironov 2017): curves at fixed orders add up.
+// The accountant by Renyi differential privacy (Mironov 2017): divergences at fixed orders add up.
 #pragma once
 
 #include <span>
@@ -8,9 +8,9 @@
 
 namespace sotto::privacy {
 
-/// Knows DP-SGD steps, steps on batches of a fixed size, and noisy rounds. The three are statements
-/// about different changes of the data: one accountant holds releases of one of them, which the
-/// caller sees to. A value.
+/// RdpAccountant supports DP-SGD steps, steps on batches of a fixed size, and noisy rounds. The
+/// three have different adjacencies, so the caller must add releases of one of them only to an
+/// object. Objects are values.
 class RdpAccountant final : public Accountant {
  public:
   RdpAccountant();
@@ -20,8 +20,8 @@ class RdpAccountant final : public Accountant {
   Status add(const FixedSizeSteps& steps);
   Status add(const NoisyRounds& rounds);
 
-  /// The least epsilon over the orders; +infinity when no order is finite. The distance between the
-  /// samplers of noisy rounds and their distribution is subtracted from delta.
+  /// Returns the least epsilon over the orders; +infinity when no order is finite. The distance
+  /// between the samplers of noisy rounds and their distribution is subtracted from delta.
   [[nodiscard]] double epsilon(double delta) const override;
   [[nodiscard]] std::span<const double> orders() const;
   [[nodiscard]] std::span<const double> rdp() const;
@@ -30,7 +30,7 @@ class RdpAccountant final : public Accountant {
   void add_repeated(std::span<const double> one, std::uint64_t times);
 
   std::vector<double> rdp_;
-  double distance_ = 0;  // total variation between the noise that is drawn and that accounted for
+  double distance_ = 0;  // total variation between the drawn noise and the noise accounted for
 };
 
 }  // namespace sotto::privacy

@@ -1,5 +1,5 @@
 // The ledger's SQLite file: opening it, reading it while another process writes, its schema and its
-// older versions. ledger.cc alone uses it. One thread.
+// older versions. Only ledger.cc uses it, on one thread.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +21,18 @@ struct CloseDatabase {
 
 using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 
-/// For writing; made where there is none, brought to the newest version where it is older. A commit
-/// is durable before it returns. The caller keeps a second writer away.
+/// Opens the file for writing. Creates it where there is none and upgrades an older version to the
+/// newest. A commit is durable before it returns. The caller excludes a second writer.
 Result<Database> open_ledger_file(const std::filesystem::path& file);
 
-/// What the file holds at this moment, in memory and in the newest version: the file stays as it
-/// is, and who writes it is not disturbed. Empty where there is no file.
+/// Returns a copy of the present contents of the file in memory, upgraded to the newest version.
+/// The file is not changed and its writer is not disturbed. Without a file the result is empty.
 Result<Database> copy_of_ledger_file(const std::filesystem::path& file);
 
 Status execute(sqlite3* database, const char* sql);
 
-/// One prepared statement: bind in order, then step, then read columns.
+/// Statement is one prepared statement: the caller binds values in order, then steps, then reads
+/// columns.
 class Statement {
  public:
   static Result<Statement> prepare(sqlite3* database, const char* sql);
@@ -42,14 +43,14 @@ class Statement {
   Statement& bind(double number);
   Statement& bind_null();
 
-  /// True when there is a row, false at the end.
+  /// Returns true when there is a row and false at the end.
   Result<bool> step();
 
   [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
   [[nodiscard]] std::string text(int column) const;
-  /// Zeros where the column does not hold 32 bytes.
+  /// Returns zeros where the column does not hold 32 bytes.
   [[nodiscard]] Bytes32 bytes32(int column) const;
 
  private:

@@ -1,5 +1,5 @@
-// What the charges of a data set come to, and whether more may be added to them. No file; ledger.cc
-// alone uses it.
+// The composed cost of the charges of a data set, and the decision whether more may be added.
+// Nothing here accesses a file; only ledger.cc uses it.
 #pragma once
 
 #include <optional>
@@ -12,27 +12,27 @@
 
 namespace sotto::privacy {
 
-/// What a data set has spent, in a form that adds up: the two statements apart, and of the example
-/// level the part of one job.
+/// Spending is the cost of a data set in a form that can be added to: the two guarantees
+/// separately, and at the example level also the part of one job.
 class Spending {
  public:
-  /// `job`: whose part is kept apart.
+  /// `job` is the job whose part is kept separately.
   explicit Spending(const Bytes32& job = {}) : job_(job) {}
 
   Status add(const Charge& charge);
 
-  /// Of steps that were added: they were the second or a further charge of a round of the job.
+  /// Marks steps that were already added as the second or a further charge of a round of the job.
   Status add_repeated(const DpSgdSteps& steps) { return repeated_.add(steps); }
 
-  /// Both statements. With several jobs the example-level one is the filter's, at the order of
-  /// `rule`; where none is fixed yet, at the order that gives the least.
+  /// Returns epsilon under both guarantees. With several jobs the example-level one is that of the
+  /// filter at the order of `rule`; where no order is fixed yet, at the order that gives the least.
   [[nodiscard]] Spent at(double delta, const std::optional<BudgetRule>& rule) const;
   [[nodiscard]] double participant_epsilon(double delta) const;
 
-  /// Whether a job without DP-SGD was charged.
+  /// Returns whether a job without DP-SGD was charged.
   [[nodiscard]] bool examples_unbounded() const { return examples_unbounded_; }
 
-  /// Jobs with DP-SGD.
+  /// Returns the jobs with DP-SGD.
   [[nodiscard]] const std::set<Bytes32>& jobs() const { return jobs_; }
 
   [[nodiscard]] const ExampleAccountant& examples() const { return examples_; }
@@ -47,20 +47,21 @@ class Spending {
   Bytes32 job_;
   std::set<Bytes32> jobs_;
   ExampleAccountant examples_, of_job_, repeated_;
-  RdpAccountant curve_;  // of all examples' steps
+  RdpAccountant curve_;  // of the steps of all jobs
   RdpAccountant participant_;
   bool examples_unbounded_ = false;
   bool participant_unbounded_ = false;
 };
 
-/// Whether a charge may be added, and what has to be written with it.
+/// Decision says whether a charge may be added, and which rule has to be stored with it.
 struct Decision {
-  std::vector<Refusal> refusals;   // none: it may
-  std::optional<BudgetRule> rule;  // in force afterwards; none: still undecided
+  std::vector<Refusal> refusals;   // none: it may be added
+  std::optional<BudgetRule> rule;  // in force afterwards; none: not chosen yet
 };
 
-/// `charge`: of one release; `after`: `before` with all that is to be added, made for the charge's
-/// job; `kept`: what was decided for the data set.
+/// Decides about a charge. `charge` is that of one release; `after` is `before` with everything
+/// that is to be added, made for the charge's job; `kept` is the rule that was chosen for the data
+/// set.
 Result<Decision> decide(const Spending& before, const Spending& after,
                         const std::optional<BudgetRule>& kept, const Charge& charge,
                         const Budget& budget);

@@ -1,4 +1,4 @@
-// The bound on what one participant's update can be.
+// Clipping of a participant's update.
 #pragma once
 
 #include "common/base/result.h"
@@ -6,8 +6,8 @@
 
 namespace sotto {
 
-/// Scales by min(1, bound/norm), norm in double, the factor rounded so that it can only shrink.
-/// An Error when a value is not finite or the bound is not positive.
+/// Scales the update by min(1, bound/norm). The norm is computed in double, and the factor is
+/// rounded down. Returns an Error when a value is not finite or the bound is not positive.
 Result<ClippedUpdate> clip(FlatUpdate&& update, double norm_bound);
 
 }  // namespace sotto

@@ -1,7 +1,7 @@
 // The vectorised part of the Gaussian noise: 1024 pairs of values at a time, in double precision,
 // from the first 32 bits of each uniform. It decides a value only where the remaining bits and its
-// own rounding errors cannot change the result; the other values are computed by
-// gaussian_exact.h (docs/privacy.md, "Noise on a grid"). Inside of noise.cc, and its tests.
+// own rounding errors cannot change the result; gaussian_exact.h computes the other values
+// (docs/privacy.md, "Noise on a grid"). Only noise.cc and its tests use it.
 #pragma once
 
 #include <array>
@@ -14,20 +14,21 @@
 
 namespace sotto::privacy {
 
-/// Released values are multiples of `spacing`, a power of two. The quotients are exact in double.
+/// NoiseGrid: released values are multiples of `spacing`, a power of two, so quotients by it are
+/// exact in double.
 struct NoiseGrid {
   double spacing = 1;
   double per_spacing = 1;  // 1 / spacing
   double deviation = 0;    // the standard deviation of the noise / spacing
 };
 
-/// The grid for a standard deviation above 0 and below 1e30: between 64 and 128 spacings make one
-/// standard deviation. No spacing is finer than the smallest float, 2^-149.
+/// Returns the grid for a standard deviation above 0 and below 1e30, which is between 64 and 128
+/// spacings. No spacing is finer than the smallest float, 2^-149.
 NoiseGrid noise_grid(double standard_deviation);
 
 inline constexpr std::size_t kGaussianPairs = 1024;
 
-/// Pair i has radius word i and angle word kGaussianPairs + i, and makes the noise of the values i
+/// Pair i uses radius word i and angle word kGaussianPairs + i, and makes the noise of the values i
 /// and kGaussianPairs + i.
 struct GaussianBlock {
   std::array<std::uint32_t, 2 * kGaussianPairs> words;
@@ -36,23 +37,23 @@ struct GaussianBlock {
   std::array<std::uint32_t, kGaussianPairs> undecided;  // result: 1 where a pair needs more bits
 };
 
-/// Fills `noisy` and `undecided`; true if any pair is undecided. A value that is not finite gives
-/// one that is not finite.
+/// Fills `noisy` and `undecided`; returns true if any pair is undecided. The result for a value
+/// that is not finite is not finite.
 using GaussianLoop = bool (*)(GaussianBlock& block, const NoiseGrid& grid);
 
-/// The fastest loop of this processor.
+/// Returns the fastest loop for this processor.
 GaussianLoop gaussian_loop();
-/// All loops that this processor runs, from the narrowest registers to the widest.
+/// Returns all loops that this processor can run, from the narrowest registers to the widest.
 std::vector<GaussianLoop> gaussian_loops();
 
-/// value / spacing = whole + offset with |offset| <= 1/2, all exact. From 2^51 on, where a float
-/// has no fraction, the offset is 0.
+/// The position of a value on the grid: value / spacing = whole + offset with |offset| <= 1/2, all
+/// exact. From 2^51 on, where a float has no fraction, the offset is 0.
 struct GridPosition {
   double whole = 0;
   double offset = 0;
 };
 
-/// Adding and subtracting this rounds a double below 2^51 to the nearest integer.
+/// Adding and subtracting this constant rounds a double below 2^51 to the nearest integer.
 inline constexpr double kRoundingShift = 0x1.8p52;
 
 SOTTO_INLINE GridPosition grid_position(float value, const NoiseGrid& grid) {

@@ -1,6 +1,6 @@
-// The Gaussian noise from all 128 bits of both uniforms, in 113-bit arithmetic: the definition of
-// what a released value is (docs/privacy.md, "Noise on a grid"). Slow, some microseconds a pair.
-// Inside of noise.cc, and its tests.
+// The Gaussian noise from all 128 bits of both uniforms, in 113-bit arithmetic. This is the
+// definition of a released value (docs/privacy.md, "Noise on a grid"). It takes some microseconds
+// for a pair. Only noise.cc and its tests use it.
 #pragma once
 
 #include "common/privacy/mechanisms/gaussian_block.h"
@@ -8,7 +8,7 @@
 
 namespace sotto::privacy {
 
-/// IEEE 754 binary128: the same results on every machine.
+/// IEEE 754 binary128, which gives the same results on every machine.
 #if defined(__SIZEOF_FLOAT128__)
 __extension__ using Binary128 = __float128;
 #else
@@ -26,13 +26,13 @@ struct NormalPair {
   Binary128 second = 0;
 };
 
-/// sqrt(-2 ln U) times the cosine and the sine of 2 pi V, by Box and Muller. The relative error of
-/// either is below 2^-108.
+/// Returns sqrt(-2 ln U) times the cosine and the sine of 2 pi V (Box and Muller). The relative
+/// error of either is below 2^-108.
 NormalPair exact_normal_pair(const UniformPair& uniforms);
 
-/// The multiple of the grid's spacing that is nearest to value + standard deviation * normal,
-/// rounded to float. The float is that multiple itself up to 2^24 spacings. A value that is not
-/// finite comes back as it is.
+/// Returns the multiple of the grid's spacing that is nearest to value + standard deviation *
+/// normal, rounded to float. Up to 2^24 spacings the float is exactly that multiple. A value that
+/// is not finite is returned unchanged.
 float round_to_grid(float value, Binary128 normal, const NoiseGrid& grid);
 
 }  // namespace sotto::privacy

@@ -1,5 +1,5 @@
-// Cumulative tables of integer noise, made at start-up with integers alone, so that they are the
-// same on every machine (docs/privacy.md, "Exact noise").
+// Cumulative tables of integer noise. They are computed at start-up with integer arithmetic only,
+// so that they are the same on every machine (docs/privacy.md, "Exact noise").
 #pragma once
 
 #include <cstdint>
@@ -9,20 +9,22 @@
 
 namespace sotto::privacy {
 
-/// For inversion: u is uniform in [0, 2^128); the magnitude is the number of thresholds that are at
-/// most u, the sign is bit 0 of u. Thresholds are even and ascend, so the two are independent. The
-/// total mass is 2^128; each magnitude's is a multiple of 2, off by less than 4 from its share.
+/// MagnitudeTable is a table for sampling by inversion. For u uniform in [0, 2^128) the magnitude
+/// is the number of thresholds that are at most u, and the sign is bit 0 of u. Thresholds are even
+/// and ascending, so the two are independent. The total mass is 2^128; the mass of each magnitude
+/// is a multiple of 2 and differs from the exact one by less than 4.
 using MagnitudeTable = std::vector<Uint128>;
 
-/// A variance is given in units of 2^-16: what is accounted is exactly what is drawn.
+/// The unit of variances, 2^-16: the noise that is accounted for is exactly the noise that is
+/// drawn.
 inline constexpr std::uint64_t kVarianceUnit = std::uint64_t{1} << 16;
 
-/// P(x) proportional to exp(-x^2 / (2 variance)), cut off where it is below 2^-140 of the top.
-/// Variance 1/4 to 2^9.
+/// Returns the table for P(x) proportional to exp(-x^2 / (2 variance)), cut off where it is below
+/// 2^-140 of its maximum. The variance is 1/4 to 2^9.
 MagnitudeTable discrete_gaussian_table(std::uint64_t variance);
 
-/// The difference of two Poisson draws of mean variance / 2 each, cut off below about 2^-150.
-/// Variance 1/4 to 2^22.
+/// Returns the table for the difference of two Poisson draws of mean variance / 2 each, cut off
+/// below about 2^-150. The variance is 1/4 to 2^22.
 MagnitudeTable skellam_table(std::uint64_t variance);
 
 }  // namespace sotto::privacy

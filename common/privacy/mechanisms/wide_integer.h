@@ -1,5 +1,5 @@
-// Unsigned 256-bit integers for the tables of exact noise: the few operations that they need, no
-// floating point. Overflow is our bug.
+// Unsigned 256-bit integers for the tables of exact noise, with the few operations that the tables
+// need. Overflow is a programming error (SOTTO_CHECK).
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ class WideInteger {
  public:
   WideInteger() = default;
 
-  /// value * 2^shift, shift a multiple of 64.
+  /// Returns value * 2^shift; shift is a multiple of 64.
   static WideInteger of(std::uint64_t value, std::size_t shift = 0) {
     WideInteger out;
     out.limbs_.at(shift / 64) = value;
@@ -31,7 +31,7 @@ class WideInteger {
     return false;
   }
 
-  /// Number of bits up to the highest one.
+  /// Returns the number of bits up to the highest one that is set.
   [[nodiscard]] unsigned bit_width() const {
     for (std::size_t i = 4; i-- > 0;)
       if (limbs_[i] != 0)
@@ -73,7 +73,7 @@ class WideInteger {
     return *this;
   }
 
-  /// Rounds down.
+  /// Divides and rounds down.
   WideInteger& operator/=(std::uint64_t divisor) {
     SOTTO_CHECK(divisor != 0, "a division by zero");
     Uint128 rest = 0;
@@ -85,7 +85,8 @@ class WideInteger {
     return *this;
   }
 
-  /// a * b / 2^192, rounded down: the product of two numbers with 192 bits behind the point.
+  /// Returns a * b / 2^192, rounded down: the product of two fixed-point numbers with 192
+  /// fractional bits.
   static WideInteger fixed_product(const WideInteger& a, const WideInteger& b) {
     std::array<std::uint64_t, 8> whole{};
     for (std::size_t i = 0; i < 4; ++i) {
