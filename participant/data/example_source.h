@@ -1,4 +1,5 @@
-// Where a trainer's examples come from: plain files, or a site's sealed records, one at a time.
+// The sources of a trainer's examples: plain files, or a site's sealed records that are opened one
+// at a time.
 #pragma once
 
 #include <cstdint>
@@ -14,45 +15,48 @@
 
 namespace sotto::learning {
 
-/// An Example where it lies.
+/// ExampleView is an Example by reference to its bytes.
 struct ExampleView {
   std::string_view text;
   std::int64_t label = 0;
   std::span<const std::string_view> words{};
   std::span<const std::int64_t> tags{};
-  /// Why the record is no example of the job, with its place; then the rest is empty. Empty: it is
-  /// one.
+  /// Where the record does not fit the job: the reason with its place; the other fields are then
+  /// empty. Empty where it fits.
   std::string misfit{};
 };
 
-/// Reads for one purpose, on the thread that asked for it.
+/// An ExampleReader reads examples for one purpose, on the thread that requested it.
 class ExampleReader {
  public:
   virtual ~ExampleReader() = default;
-  /// Good until the next call. index < size() of the source. An Error names the store and the
-  /// record, and never shows it.
+  /// Returns the example, valid until the next call. index < size() of the source. An Error names
+  /// the store and the record and never contains the record's content.
   virtual Result<ExampleView> read(std::size_t index) = 0;
-  /// Before what was made of an example and sealed is opened: counts like reading it.
+  /// Counts a use of the sealed derivative of an example (such as its tokens), as read() would
+  /// count. Call it before the derivative is opened.
   virtual Status use() = 0;
 };
 
-/// Immutable; any thread. Outlives its readers.
+/// An ExampleSource holds the examples of one split. It is immutable, may be used by any thread,
+/// and must outlive its readers.
 class ExampleSource {
  public:
   virtual ~ExampleSource() = default;
   [[nodiscard]] virtual std::size_t size() const = 0;
-  /// For the calling thread.
+  /// Makes a reader for the calling thread.
   [[nodiscard]] virtual std::unique_ptr<ExampleReader> reader(records::Purpose purpose) const = 0;
-  /// They lie open in ordinary memory anyway: what is made of them may be kept there too.
+  /// Returns whether the examples are in ordinary memory unprotected, so that data derived from
+  /// them may be kept there too.
   [[nodiscard]] virtual bool is_plain() const = 0;
-  /// The records that were left out when the source was made.
+  /// Returns the records that were left out when the source was made.
   [[nodiscard]] virtual const LeftOut& left_out() const = 0;
 };
 
-/// The examples of one split; copies share them.
+/// Examples are the examples of one split; copies share them.
 class Examples {
  public:
-  /// None.
+  /// Makes an empty split.
   Examples() : Examples(std::vector<Example>{}) {}
 
   Examples(std::vector<Example> plain);  // NOLINT(google-explicit-constructor): a vector is one
@@ -68,9 +72,9 @@ class Examples {
   std::shared_ptr<const ExampleSource> source_;
 };
 
-/// A store's records as the job's examples: labels and tags become indexes when a record is read,
-/// and one that does not fit the job or `declared` (the site's data.labels) is read as a misfit. An
-/// Error where the store holds another kind of records than the job needs.
+/// Makes the job's examples from a store's records. Labels and tags become indexes when a record is
+/// read; a record that does not fit the job or `declared` (the site's data.labels) is read as a
+/// misfit. Returns an Error where the store holds another kind of records than the job needs.
 Result<Examples> stored_examples(std::shared_ptr<records::SecureRecordStore> store,
                                  const config::JobConfig& job,
                                  const std::vector<std::string>& declared = {});

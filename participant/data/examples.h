@@ -1,4 +1,4 @@
-// A site's texts, labelled or not, and how they are read.
+// A site's texts, with or without labels, and the functions that read them.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace sotto::learning {
 
-/// One text, or one sentence whose words are tagged: what differential privacy protects.
+/// Example is one text, or one sentence whose words are tagged: the unit that differential privacy
+/// protects.
 struct Example {
   std::string text;        // empty where words are tagged
   std::int64_t label = 0;  // a number of the task: tasks::Task::label_number(); of a tagged
@@ -22,37 +23,38 @@ struct Example {
   std::vector<std::int64_t> tags{};  // the task's classes()
 };
 
-/// The records of a file that fit a job.
+/// FittingExamples are the records of a file that fit a job.
 struct FittingExamples {
   std::vector<Example> examples;
   LeftOut left_out{};
 };
 
-/// Reads what a site trains and evaluates on. Unlike read_examples(), what does not fit - a line
-/// that is malformed, a label that the job does not name or that is not in `declared` (the site's
-/// data.labels) - is left out, of token classification the whole sentence. An Error only where the
-/// file cannot be read: the answer to a job must not depend on single records.
+/// Reads the examples that a site trains and evaluates on. Unlike read_examples(), it leaves out
+/// what does not fit: a line that is malformed, or a label that the job does not name or that is
+/// not in `declared` (the site's data.labels). For token classification the whole sentence is left
+/// out. Returns an Error only where the file cannot be read, because the answer to a job must not
+/// depend on single records.
 Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
                                               const config::JobConfig& job,
                                               const std::vector<std::string>& declared);
-/// The same from bytes in memory; `name` stands in the messages.
+/// Reads the same from bytes in memory; `name` is the name of the file in messages.
 FittingExamples fitting_examples(std::string_view bytes, const std::string& name,
                                  const config::JobConfig& job,
                                  const std::vector<std::string>& declared);
 
-/// For tools. "label TAB text" lines, UTF-8; where the job has no labels a line is a text. For
-/// token classification a line a word as in CoNLL's files: the word in its first column, the tag in
-/// its last, columns parted by tabs, or by blanks where a line has no tab; an empty line ends a
-/// sentence, and a line that begins with -DOCSTART- is left out. Tags are IOB2: an "I-" that goes
-/// on with nothing is an Error. Errors name file and line: unknown label, missing tab, bad
-/// encoding. They never show the record.
+/// Reads examples for tools. The format is "label TAB text" lines in UTF-8; where the job has no
+/// labels, a line is a text. For token classification each line holds a word, as in CoNLL's files:
+/// the word in the first column and the tag in the last. Columns are separated by tabs, or by
+/// blanks where a line has no tab; an empty line ends a sentence, and a line that begins with
+/// -DOCSTART- is left out. Tags are IOB2: an "I-" that continues no entity is an Error. Errors name
+/// file and line (unknown label, missing tab, bad encoding) and never contain the record.
 Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
                                            const config::JobConfig& job);
-/// The same from bytes in memory; `name` stands in the errors.
+/// Reads the same from bytes in memory; `name` is the name of the file in errors.
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
                                             const config::JobConfig& job);
 
-/// What parse_examples reads back.
+/// Returns the text that parse_examples() reads back.
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job);
 
 }  // namespace sotto::learning

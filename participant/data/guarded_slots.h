@@ -1,5 +1,5 @@
-// Pieces of one guarded memory, handed out and taken back: a page and two guards for each record
-// would cost the kernel a call and a mapping each.
+// GuardedSlots allocates pieces of one guarded memory region. A region with a page and two guard
+// pages for each record would need a system call and a mapping for each.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,15 @@
 
 namespace sotto::records {
 
-/// One thread at a time. What is not handed out is zero.
+/// An allocator within one guarded region. One thread at a time may use it. Memory that is not
+/// allocated is zero.
 class GuardedSlots {
  public:
   explicit GuardedSlots(crypto::GuardedMemory memory);
 
-  /// Nothing where no piece is large enough. size > 0.
+  /// Allocates a piece; size > 0. Returns nothing where no free piece is large enough.
   std::optional<std::span<std::uint8_t>> take(std::size_t size);
-  /// Wipes it. What take() returned.
+  /// Wipes and frees a piece that take() returned.
   void give_back(std::span<std::uint8_t> slot);
 
  private:

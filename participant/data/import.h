@@ -1,5 +1,5 @@
-// A site's plain files as records: CSV, TSV, JSONL, CoNLL, and the files that training reads as
-// they are. Only the columns that are asked for are kept.
+// Conversion of a site's plain files to records: CSV, TSV, JSONL, CoNLL, and the formats that
+// training reads directly. Only the requested columns are kept.
 #pragma once
 
 #include <cstdint>
@@ -18,44 +18,45 @@ namespace sotto::records {
 
 enum class Format : std::uint8_t {
   kCsv,       // a header line; RFC 4180
-  kTsv,       // a header line; a cell is what it is
-  kJsonl,     // an object a line
-  kConll,     // a word a line, its tag behind it; an empty line ends a sentence; IOB2
-  kLines,     // a text a line
+  kTsv,       // a header line; cells without quoting
+  kJsonl,     // one object in each line
+  kConll,     // a word in each line, followed by its tag; an empty line ends a sentence; IOB2
+  kLines,     // one text in each line
   kLabelled,  // label TAB text
 };
 
-/// "csv", "tsv", "jsonl", "conll", "lines", "labelled"; nothing for others.
+/// Returns the format named "csv", "tsv", "jsonl", "conll", "lines" or "labelled"; nothing for
+/// other names.
 std::optional<Format> format_named(std::string_view name);
 
 struct ImportPlan {
   Format format = Format::kLines;
-  std::string text{};   // column or key of the text: of CSV, TSV and JSONL
-  std::string label{};  // the same of its label; empty: texts without
-  /// The classes that labels must be among, or that tags must be made of; empty: whatever comes.
+  std::string text{};   // column or key of the text, in CSV, TSV and JSONL
+  std::string label{};  // column or key of its label; empty: texts without labels
+  /// The classes that labels and tags must belong to; empty: any.
   std::vector<std::string> classes{};
 };
 
-/// What the plan makes.
+/// Returns the kind of records that the plan makes.
 Kind kind_of(const ImportPlan& plan);
 
-/// Gives the records of one file, in its order. Holds the file's text in ordinary memory, and wipes
-/// it at its end.
+/// A RecordSource returns the records of one file in its order. It holds the file's text in
+/// ordinary memory and wipes it at its end.
 class RecordSource {
  public:
   virtual ~RecordSource() = default;
-  /// The next record, good until the next call; nothing at the end. An Error is
-  /// "FILE:LINE:COLUMN: what", counted from one and in characters, never what stands there; after
-  /// it there is no going on. Wrong are: an encoding other than UTF-8, a zero byte, rows of
-  /// different lengths, a missing column or key, a text or label that is empty, a class that is
-  /// none, a tag that goes on with nothing, a record above kMaxRecordBytes, a last line without its
-  /// end, as a file has that was cut.
+  /// Returns the next record, valid until the next call; nothing at the end. An Error has the form
+  /// "FILE:LINE:COLUMN: what", with line and column counted from one and the column in characters,
+  /// and never contains the content; after an Error the source cannot be used further. Errors are:
+  /// an encoding other than UTF-8, a zero byte, rows of different lengths, a missing column or key,
+  /// an empty text or label, an unknown class, an "I-" tag that continues no entity, a record above
+  /// kMaxRecordBytes, and a last line without a line end, which indicates a truncated file.
   virtual Result<std::optional<BytesView>> next() = 0;
-  /// From 0 to 1.
+  /// Returns the progress, from 0 to 1.
   [[nodiscard]] virtual double part_done() const = 0;
 };
 
-/// At most 1 GiB. An Error also where there is no record at all.
+/// Opens a file of at most 1 GiB. A file without any record is an Error.
 Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& file,
                                                   const ImportPlan& plan);
 

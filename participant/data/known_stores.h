@@ -1,5 +1,6 @@
-// Which record store belongs where: what keeps an older store of the site from being put back in
-// place of a newer one. stores.json in the site's folder, path to id; as trustworthy as the folder.
+// KnownStores records which record store belongs at which path, so that an older store of the site
+// cannot replace a newer one unnoticed. It is stored in stores.json in the site's folder, as a map
+// from path to id, and is as trustworthy as the folder.
 #pragma once
 
 #include <filesystem>
@@ -11,13 +12,14 @@ namespace sotto::participant {
 
 class KnownStores {
  public:
-  /// Nothing is read yet, and the file need not be there.
+  /// Does not read the file, which need not exist.
   explicit KnownStores(const std::filesystem::path& folder);
 
-  /// From now on this store, and no other, belongs at `store`. Durable when it returns.
+  /// Records that this store, and no other, belongs at `store`. Durable on return.
   Status remember(const std::filesystem::path& store, const Bytes32& id) const;
 
-  /// An Error, with what to do, unless it is the one that was remembered last for this place.
+  /// Returns an Error, with the remedy, unless `id` is the one that was last recorded for this
+  /// path.
   Status check(const std::filesystem::path& store, const Bytes32& id) const;
 
  private:

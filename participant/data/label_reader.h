@@ -1,4 +1,5 @@
-// Reads the labels and tags of a site's records as the numbers that a job's task gives them.
+// LabelReader reads the labels and tags of a site's records as the numbers that a job's task
+// assigns to them.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +13,21 @@
 
 namespace sotto::learning {
 
-/// Immutable; any thread. Copies share the task.
+/// Immutable; any thread may use it. Copies share the task.
 class LabelReader {
  public:
-  /// `declared` is the site's data.labels: classes of other labels are then not found. Empty: all
-  /// classes of the job are.
+  /// `declared` is the site's data.labels: find() does not accept classes of other labels. Empty:
+  /// all classes of the job are accepted.
   LabelReader(const config::JobConfig& job, const std::vector<std::string>& declared);
 
   [[nodiscard]] tasks::RecordForm form() const { return task_->form(); }
 
-  /// Nothing when the label does not fit the job or was not declared.
+  /// Returns the number of a label, or nothing when the label does not fit the job or was not
+  /// declared.
   [[nodiscard]] std::optional<std::int64_t> find(std::string_view label) const;
 
-  /// What is wrong with a record whose label find() does not find; the message does not show it.
+  /// Returns the message for a record whose label find() does not accept; it does not contain the
+  /// label.
   [[nodiscard]] std::string unknown_label() const;
 
  private:

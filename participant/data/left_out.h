@@ -1,5 +1,5 @@
-// Records that do not fit a job. They are left out rather than refused: a refusal would tell the
-// coordinator what is in the data.
+// LeftOut counts the records that do not fit a job. They are left out instead of the job being
+// refused, because a refusal would reveal to the coordinator what is in the data.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@
 
 namespace sotto::learning {
 
-/// For the site's own people; never sent. Holds places and causes, never a record.
+/// For the site's own people; never sent. It contains places and causes, never a record.
 struct LeftOut {
   static constexpr std::size_t kNamed = 5;
 
   std::uint64_t count = 0;
-  std::vector<std::string> first{};  // of the first kNamed: place and cause
+  std::vector<std::string> first{};  // place and cause of the first kNamed records
 
   void add(std::string place_and_cause) {
     if (++count <= kNamed) first.push_back(std::move(place_and_cause));
@@ -26,7 +26,7 @@ struct LeftOut {
       if (first.size() < kNamed) first.push_back(line);
   }
 
-  /// A line for a log, or nothing where nothing was left out.
+  /// Returns a line for a log; empty where nothing was left out.
   [[nodiscard]] std::string warning(const std::string& what) const {
     if (count == 0) return {};
     std::string out = std::to_string(count) + " " + what + " do not fit the job and are left out: ";

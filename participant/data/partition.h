@@ -1,5 +1,5 @@
-// Cutting one data set into the shards of virtual participants. For simulations and examples: a
-// real site brings its own.
+// Partition of one data set into the shards of virtual participants, for simulations and examples.
+// A real site has its own data.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,17 @@
 
 namespace sotto::data {
 
-/// Label skew: of every label (of tagged sentences: that of their first entity), part i gets a
-/// share drawn from Dirichlet(alpha, ..., alpha). Small alpha: each part sees mostly some labels;
-/// large: nearly the same for all. Each part gets at least one example where there are enough.
-/// Deterministic from the seed; order inside a part is shuffled. Texts without labels are dealt
-/// evenly.
+/// Partitions with label skew: of every label (for tagged sentences, the label of their first
+/// entity), part i gets a share drawn from Dirichlet(alpha, ..., alpha). With a small alpha each
+/// part has mostly some labels; with a large one all parts have nearly the same distribution. Each
+/// part gets at least one example where there are enough. The result is deterministic from the
+/// seed, and the order inside a part is shuffled. Texts without labels are distributed evenly.
 std::vector<std::vector<learning::Example>> dirichlet_partition(
     const std::vector<learning::Example>& examples, std::size_t labels, std::size_t parts,
     double alpha, std::uint64_t seed);
 
-/// Independent and identically distributed: shuffled and dealt in turn.
+/// Partitions into independent and identically distributed parts: the examples are shuffled and
+/// distributed in turn.
 std::vector<std::vector<learning::Example>> even_partition(
     const std::vector<learning::Example>& examples, std::size_t parts, std::uint64_t seed);
 

@@ -1,5 +1,6 @@
-// What reads the clock for the participant's commands: a bar on the terminal for work that takes
-// longer than two seconds, nothing where standard error is no terminal; the age of opened records.
+// The clock of the participant's commands: a progress bar for work that takes longer than two
+// seconds (none where standard error is not a terminal), and the time source for the age of opened
+// records.
 #pragma once
 
 #include <chrono>
@@ -14,12 +15,12 @@ TimePoint steady_now();
 class ProgressBar {
  public:
   explicit ProgressBar(std::string what);
-  /// Takes the bar off the terminal.
+  /// Removes the bar from the terminal.
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  /// `part` from 0 to 1. Cheap: draws at most five times a second.
+  /// Updates the bar; `part` is from 0 to 1. Cheap: it draws at most five times a second.
   void show(double part);
 
  private:

@@ -1,8 +1,8 @@
-// What one record holds, and its bytes before they are sealed.
+// The content of one record, and its encoding before it is sealed.
 //
 //   record  (u32 length || bytes) for every field
-//   fields  of a text: the text; of a labelled text: label, text; of tagged words: word, tag, word,
-//           tag, ...
+//   fields  of a text: the text; of a labelled text: label, text; of tagged words: word, tag,
+//           word, tag, ...
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,20 @@
 
 namespace sotto::records {
 
-/// Of all records of a store alike. The numbers stand in files.
+/// The kind of all records of a store. The numbers are stored in files.
 enum class Kind : std::uint8_t { kTexts = 1, kLabelledTexts = 2, kTaggedWords = 3 };
 
-/// "texts", "labelled texts", "tagged words".
+/// Returns "texts", "labelled texts" or "tagged words".
 std::string_view name_of(Kind kind);
 
-/// Longer ones are refused when they are imported: no model reads that far.
+/// The largest record. The import refuses longer ones, because no model reads that far.
 inline constexpr std::size_t kMaxRecordBytes = std::size_t{1} << 20;
 
 /// Appends a field to the record.
 void append_field(Bytes& record, std::string_view field);
 
-/// Views into `record`; nothing where it is not what append_field made, or not as many fields as
-/// its kind has.
+/// Returns the fields as views into `record`; nothing where it was not made by append_field() or
+/// does not have the number of fields of its kind.
 std::optional<std::vector<std::string_view>> fields_of(BytesView record, Kind kind);
 
 }  // namespace sotto::records

@@ -1,19 +1,18 @@
-// The file of a record store: a site's records, each sealed by itself, under a key of the site.
+// The file of a record store: a site's records, each sealed separately under a key of the site.
 //
 //   file       "SOTTOREC" || u32 version || store id (32) || key check (32) || u64 size ||
-//   directory
-//              || records
+//              directory || records
 //   directory  sealed as one record, bound to all before it:
 //              u8 kind || u64 count || count x u32 size of the sealed record
-//   record i   sealed by itself, bound to store id || u64 i
+//   record i   sealed separately, bound to store id || u64 i
 //
-// The store's key is derived from the site's and the store's id, which is random. So a record that
-// was moved, repeated, or taken from another store does not open; the directory says how many there
-// are and how long each is, so the file cannot be cut or lengthened. Records are sealed one by one
-// (crypto/sealed_record.h) and not as one long stream, because sampling for differential privacy
-// reads at random, and not in blocks, because opening one would put its neighbours into memory.
-// What the file shows without the key is its size and how much of it is directory, and so about how
-// many records there are.
+// The store's key is derived from the site's key and the store's id, which is random. A record that
+// was moved, repeated, or taken from another store therefore does not open; the directory gives the
+// number of records and the size of each, so that a truncated or extended file is detected. Records
+// are sealed one by one (crypto/sealed_record.h): one long stream would not permit the random
+// access that sampling for differential privacy needs, and opening a block would put neighbouring
+// records into memory. Without the key the file reveals its size and the size of its directory, and
+// so approximately the number of records.
 #pragma once
 
 #include <filesystem>
@@ -28,19 +27,20 @@
 
 namespace sotto::records {
 
-/// Collects sealed records in memory, writes them at once. One thread.
+/// RecordWriter collects sealed records in memory and writes them at once. One thread.
 class RecordWriter {
  public:
   RecordWriter(Kind kind, const crypto::Secret32& site_key, crypto::SecureRandom& random);
 
-  /// At most kMaxRecordBytes (SOTTO_CHECK); `random` of the constructor lives that long.
+  /// Adds a record of at most kMaxRecordBytes (SOTTO_CHECK). `random` of the constructor must still
+  /// be alive.
   void add(BytesView record);
 
   [[nodiscard]] std::size_t count() const { return sizes_.size(); }
 
   [[nodiscard]] const Bytes32& id() const { return id_; }
 
-  /// Under `file`, atomically, for its owner only. At the end.
+  /// Writes `file` atomically, readable by its owner only. Call it after the last add().
   Status write(const std::filesystem::path& file) const;
 
  private:
@@ -52,10 +52,11 @@ class RecordWriter {
   Bytes sealed_;
 };
 
-/// Reads sealed records and opens them. Immutable: any thread.
+/// RecordFile reads sealed records and opens them. Immutable; any thread may use it.
 class RecordFile {
  public:
-  /// Errors name the file: no store, cut, changed, or sealed under another key.
+  /// Opens a store. Errors name the file: it is not a store, truncated, changed, or sealed under
+  /// another key.
   static Result<RecordFile> open(const std::filesystem::path& file,
                                  const crypto::Secret32& site_key);
 
@@ -67,13 +68,13 @@ class RecordFile {
 
   [[nodiscard]] const std::string& name() const { return name_; }
 
-  /// Of the file.
+  /// Returns the size of the file.
   [[nodiscard]] std::uint64_t bytes() const { return places_.back(); }
 
-  /// Of the opened record; index < count().
+  /// Returns the size of the opened record; index < count().
   [[nodiscard]] std::size_t size_of(std::size_t index) const;
 
-  /// Writes record `index` into `out`, which has size_of(index) bytes; zeroes it on an Error.
+  /// Opens record `index` into `out`, which has size_of(index) bytes; zeroes `out` on an Error.
   [[nodiscard]] Status read(std::size_t index, std::span<std::uint8_t> out) const;
 
  private:
@@ -87,10 +88,10 @@ class RecordFile {
   crypto::Secret32 key_;
   Bytes32 id_{};
   Kind kind_ = Kind::kTexts;
-  std::vector<std::uint64_t> places_;  // of each record in the file; behind them its end
+  std::vector<std::uint64_t> places_;  // file offset of each record, then the end of the last
 };
 
-/// Whether it begins as a store does. False where it cannot be read.
+/// Returns whether the file begins as a store does; false where it cannot be read.
 bool is_record_store(const std::filesystem::path& file);
 
 }  // namespace sotto::records

@@ -1,4 +1,5 @@
-// Records in use: opened only through a capability, into locked and guarded memory, counted, wiped.
+// SecureRecordStore holds records in use. They are opened only through a capability, into locked
+// and guarded memory; each opening is counted, and the plaintext is wiped after use.
 #pragma once
 
 #include <array>
@@ -15,32 +16,33 @@
 
 namespace sotto::records {
 
-/// Why a record is opened.
+/// The purpose for which a record is opened.
 enum class Purpose : std::uint8_t { kTrain, kEvaluate, kCheck };
 
 inline constexpr std::size_t kPurposes = 3;
-/// "train", "evaluate", "check".
+/// Returns "train", "evaluate" or "check".
 std::string_view name_of(Purpose purpose);
 
-/// How often records were opened, by Purpose; also those that the cache still had.
+/// The number of times that records were opened, by Purpose, including those that were still in the
+/// cache.
 using OpenCounts = std::array<std::uint64_t, kPurposes>;
 
 struct StoreOptions {
-  /// Locked memory for all that is open or cached. An Error at open() where it cannot be locked:
-  /// what can be swapped is not opened.
+  /// The size of the locked memory for all open and cached records. open() returns an Error where
+  /// the memory cannot be locked, because records must not be swapped to disk.
   std::size_t memory_bytes = std::size_t{2} << 20;
-  /// How long after it was decrypted a record that nobody holds may stay in that memory. 0: it is
+  /// How long after its decryption a record that nobody holds may stay in that memory. 0: it is
   /// wiped at once.
   Duration time_to_live{0};
-  TimePoint (*clock)() = nullptr;  // needed
+  TimePoint (*clock)() = nullptr;  // required
 };
 
 class SecureRecordStore;
 struct Slot;  // of a store
 
-/// The right to open a store's records: of one thread, for one purpose. Cannot be copied; on
-/// another thread, or moved away, it opens nothing. When a store's last one goes, all that it
-/// cached is wiped.
+/// A Capability is the right to open a store's records on one thread for one purpose. It cannot be
+/// copied; it opens nothing on another thread or after it was moved from. When the last capability
+/// of a store is destroyed, everything in the store's cache is wiped.
 class Capability {
  public:
   Capability(Capability&& other) noexcept;
@@ -60,7 +62,8 @@ class Capability {
   std::uint64_t thread_;
 };
 
-/// One decrypted record, until this goes. Then it is wiped, or left to the cache.
+/// OpenedRecord holds one decrypted record. On destruction the record is wiped or left to the
+/// cache.
 class OpenedRecord {
  public:
   OpenedRecord(OpenedRecord&& other) noexcept;
@@ -69,7 +72,7 @@ class OpenedRecord {
   OpenedRecord& operator=(const OpenedRecord&) = delete;
   ~OpenedRecord();
 
-  /// In guarded memory: a view, to be read and not to be kept.
+  /// Returns a view into guarded memory, which is to be read and not kept.
   [[nodiscard]] BytesView bytes() const { return bytes_; }
 
  private:
@@ -85,11 +88,11 @@ class OpenedRecord {
   BytesView bytes_;
 };
 
-/// Any thread. Outlives its capabilities and opened records (SOTTO_CHECK).
+/// Any thread may use it. It must outlive its capabilities and opened records (SOTTO_CHECK).
 class SecureRecordStore {
  public:
-  /// What can fail: the file (as RecordFile::open says), a record that is longer than memory_bytes,
-  /// memory that cannot be locked.
+  /// Opens a store. Returns the errors of RecordFile::open(), and an Error for a record that is
+  /// longer than memory_bytes and for memory that cannot be locked.
   static Result<std::unique_ptr<SecureRecordStore>> open(const std::filesystem::path& file,
                                                          const crypto::Secret32& site_key,
                                                          StoreOptions options);
@@ -100,24 +103,25 @@ class SecureRecordStore {
   [[nodiscard]] Kind kind() const;
   [[nodiscard]] std::size_t count() const;
   [[nodiscard]] const Bytes32& id() const;
-  /// Of the file.
+  /// Returns the size of the file.
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] const std::string& name() const;
 
-  /// For the calling thread.
+  /// Makes a capability for the calling thread.
   [[nodiscard]] Capability grant(Purpose purpose);
 
-  /// An Error, and nothing opened: a capability of another store or thread, or moved away; a record
-  /// that was changed; no room beside what is open. index < count().
+  /// Opens a record; index < count(). Returns an Error and opens nothing with a capability of
+  /// another store or thread or one that was moved from, for a record that was changed, and when
+  /// the open records leave no room.
   Result<OpenedRecord> open_record(const Capability& capability, std::size_t index);
 
-  /// What was made of a record is sealed elsewhere and opened there: counts like opening it, and is
-  /// refused like it.
+  /// Counts the use of data derived from a record that is sealed and opened elsewhere. It counts as
+  /// open_record() does and returns the same errors for the capability.
   Status count_use(const Capability& capability);
 
   [[nodiscard]] OpenCounts counts() const;
 
-  /// Decrypted records in memory now, open or cached.
+  /// Returns the number of decrypted records in memory now, open or cached.
   [[nodiscard]] std::size_t in_memory() const;
 
  private:

@@ -1,4 +1,4 @@
-// The data that a site brings to a job.
+// The data that a site contributes to a job.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,9 @@
 
 namespace sotto::learning {
 
-/// The declared sizes are public and may differ from the true ones; with differential privacy
-/// everything that leaves the site follows from them (docs/privacy.md). 0: the true size.
+/// SiteExamples are the examples with their declared sizes, which are public and may differ from
+/// the true ones. With differential privacy everything that leaves the site depends on the declared
+/// sizes (docs/privacy.md). 0: the true size.
 struct SiteExamples {
   Examples train;
   Examples evaluation;

@@ -16,32 +16,34 @@
 
 namespace sotto::participant {
 
-/// The key of the site's record stores: the same after another passphrase, rotation or restore.
+/// Returns the key of the site's record stores. It does not change with a new passphrase, a key
+/// rotation or a restore.
 crypto::Secret32 records_key(const keystore::Keystore& keys);
-/// Whether training or evaluating for this site needs that key.
+/// Returns whether training or evaluation for this site needs that key.
 bool names_record_stores(const config::SiteConfig& site);
 
-/// Opens stores and keeps count of what is opened in them. One thread; what it opened may live on
-/// others, and outlive it.
+/// SiteRecords opens stores and counts the openings of their records. One thread at a time may use
+/// it; what it returns may be used on other threads and outlive it.
 class SiteRecords {
  public:
-  /// `folder`: of the site's keys. Without a key stores are refused, and plain files are read.
+  /// `folder` is that of the site's keys. Without a key, stores are refused and only plain files
+  /// are read.
   SiteRecords(const std::filesystem::path& folder, std::optional<crypto::Secret32> key);
 
-  /// The examples of site.json with its declared sizes; records that do not fit the job are left
-  /// out. An Error names the file, for this site's people; also where another store lies in the
-  /// place of the one that was imported.
+  /// Returns the examples of site.json with its declared sizes; records that do not fit the job are
+  /// left out. An Error names the file, for this site's people; it is also returned where another
+  /// store was put in the place of the imported one.
   Result<learning::SiteExamples> examples(const config::JobConfig& job,
                                           const config::SiteConfig& site);
 
-  /// examples() as a function; this outlives it.
+  /// Returns examples() as a function; this object must outlive it.
   auto reader() {
     return [this](const config::JobConfig& job, const config::SiteConfig& site) {
       return examples(job, site);
     };
   }
 
-  /// Of all stores since the start.
+  /// Returns the counts of all stores since the start.
   [[nodiscard]] records::OpenCounts counts() const;
 
  private:

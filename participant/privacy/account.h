@@ -1,5 +1,6 @@
-// What an upload of a run costs this site, in both currencies, and whether its budget allows it:
-// from policy, job and training, without torch, for the daemon and for simulations.
+// The privacy cost of an upload to this site under both guarantees, and whether the site's budget
+// allows it. It is computed from policy, job and training, without torch, for the daemon and for
+// simulations.
 #pragma once
 
 #include <optional>
@@ -15,7 +16,7 @@
 
 namespace sotto::participant {
 
-/// Whom the uploads of one run are charged to.
+/// SiteAccount identifies what the uploads of one run are charged to.
 struct SiteAccount {
   std::string dataset_id;
   RunId run{};
@@ -26,26 +27,30 @@ struct SiteAccount {
   privacy::Budget budget;
 };
 
-/// `steps`: of a training round here. The example-level limits bind jobs with DP-SGD; a site that
-/// allows others accepts that they have no bound, and its ledger then says so for ever. The
-/// participant-level limit, where the policy has one, binds every job.
+/// Makes the account of a run. `steps` are those of a training round at this site. The
+/// example-level limits apply to jobs with DP-SGD; a site that allows other jobs accepts that these
+/// have no bound, and its ledger records that permanently. The participant-level limit, where the
+/// policy has one, applies to every job.
 SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& job,
                        const RunId& run, const privacy::DpSgdSteps& steps);
 
-/// Of an update that goes into a sum with this noise (nothing: without).
+/// Returns the charge of an update that goes into a sum with this noise (nothing: without noise).
 privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, const InputId& input,
                                 const std::optional<privacy::NoisyRounds>& noise);
 
-/// Of counts over the declared evaluation split alone: no protected data.
+/// Returns the charge of counts over the declared evaluation split, which contains no protected
+/// data.
 privacy::Charge evaluation_charge(const SiteAccount& account, RoundNumber round,
                                   const InputId& input);
 
-/// Looked at before a core is spent; the ledger decides again, by the same rule, before anything
-/// leaves. The Error is fit for the other side: it names the limit, no figure.
+/// Returns an Error where the ledger would refuse the charge. It is called before training, to save
+/// the computation; the ledger applies the same rule again before anything leaves. The Error may be
+/// sent to the coordinator: it names the limit and contains no figure.
 Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                   const privacy::Charge& charge);
 
-/// Of all that the run still plans; without the number of examples, which its trainer knows.
+/// Returns the cost of everything that the run still plans, without the number of examples, which
+/// its trainer knows.
 Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                             const config::JobConfig& job,
                             const std::optional<codec::NoiseTerms>& noise);

@@ -1,4 +1,5 @@
-// What a ledger says of a data set, for the people of its site. Nothing here decides.
+// A report on the charges of a data set for the people of its site. It has no influence on
+// decisions.
 #pragma once
 
 #include <string>
@@ -18,13 +19,13 @@ struct LedgerReport {
   std::vector<privacy::LedgerEntry> entries;
 };
 
-/// At the policy's delta.
+/// Makes the report at the policy's delta.
 Result<LedgerReport> report_of(const privacy::PrivacyLedger& ledger,
                                const config::SiteConfig& site);
 
-/// Several lines. Where there is no epsilon, they say why.
+/// Returns several lines of text. Where epsilon is unbounded, they state the reason.
 std::string describe(const LedgerReport& report);
-/// One JSON object with the same content; no bound is null.
+/// Returns one JSON object with the same content; an infinite bound is null.
 std::string to_json(const LedgerReport& report);
 
 }  // namespace sotto::participant

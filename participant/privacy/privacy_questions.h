@@ -1,5 +1,5 @@
-// What-if questions about the example-level privacy of jobs: epsilon of runs that might be, noise
-// for a target, and both as a curve. Pure; nothing is charged.
+// What-if queries about the example-level privacy of jobs: epsilon of hypothetical runs, the noise
+// for a target, and both as a curve. The functions are pure; nothing is charged.
 #pragma once
 
 #include <optional>
@@ -12,8 +12,8 @@
 namespace sotto::participant {
 
 struct PrivacyQuestion {
-  /// One after the other on one data set. With a target: one part, its noise multiplier is asked
-  /// for.
+  /// Runs on one data set, composed. With a target there is one part, and its noise multiplier is
+  /// the quantity to compute.
   std::vector<privacy::DpSgdSteps> parts;
   double delta = 0;
   std::optional<double> target_epsilon;
@@ -22,12 +22,12 @@ struct PrivacyQuestion {
 
 struct PrivacyAnswer {
   std::vector<privacy::DpSgdSteps> parts;  // with their noise multipliers
-  double epsilon = 0;                      // add or remove one example
+  double epsilon = 0;                      // adjacency: one example is added or removed
 };
 
 Result<PrivacyAnswer> answer(const PrivacyQuestion& question);
 
-/// Epsilon while the parts are carried out, in `points` even shares of all their steps.
+/// PrivacyCurve has epsilon during the parts, at `points` equal shares of all their steps.
 struct PrivacyCurve {
   struct Point {
     double share = 0;  // of the steps
@@ -42,9 +42,9 @@ struct PrivacyCurve {
 
 Result<PrivacyCurve> curve(const PrivacyAnswer& answer, double delta, std::size_t points);
 
-/// For a terminal: '*' what is charged, '.' the Renyi bound.
+/// Returns a plot for a terminal: '*' is the charged epsilon, '.' the Renyi bound.
 std::string plot_text(const PrivacyCurve& curve);
-/// One self-contained SVG image.
+/// Returns one self-contained SVG image.
 std::string plot_svg(const PrivacyCurve& curve);
 
 }  // namespace sotto::participant

@@ -1,6 +1,6 @@
-// Byte-pair encoding (Sennrich, Haddow, Birch 2016) as models of today use it: symbols of a word
-// are joined pair by pair, the pair that was learned first before all others. Immutable; any
-// thread.
+// Byte-pair encoding (Sennrich, Haddow, Birch 2016) as current models use it: the symbols of a word
+// are merged pair by pair, the pair that was learned first before all others. Immutable; any thread
+// may use it.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,16 @@
 namespace sotto::text {
 
 struct BytePairRules {
-  std::optional<std::int32_t> unknown;  // for a character that is no token; without it such ones go
-  bool fuse_unknown = false;            // several in a row are one
-  bool byte_fallback = false;           // <0xE2><0x96>... before `unknown`
-  bool ignore_merges = false;           // a word that is a token is that token, whatever its merges
+  std::optional<std::int32_t> unknown;  // for characters that are no token; none: these are dropped
+  bool fuse_unknown = false;            // adjacent unknown characters become one token
+  bool byte_fallback = false;           // prefers <0xE2><0x96>... to `unknown`
+  bool ignore_merges = false;           // a word that is a token is not built by merges
 };
 
 class BytePairs {
  public:
-  /// `merges` in the order in which they were learned. An Error names a merge whose parts or result
-  /// are no tokens.
+  /// Makes an encoder; `merges` are in the order in which they were learned. An Error names a merge
+  /// whose parts or result are not tokens.
   static Result<BytePairs> create(Vocabulary vocabulary,
                                   const std::vector<std::pair<std::string, std::string>>& merges,
                                   const BytePairRules& rules);

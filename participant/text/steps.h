@@ -1,5 +1,5 @@
-// The steps of a tokenizer around its model, each under the name that the tokenizers library gives
-// it. A step is a value without state; any thread.
+// The steps of a tokenizer around its model, each with the name that the tokenizers library gives
+// it. A step is a value without state; any thread may use it.
 #pragma once
 
 #include <functional>
@@ -11,11 +11,11 @@
 
 namespace sotto::text {
 
-/// A text to a text.
+/// Maps a text to a text.
 using Normalizer = std::function<std::string(std::string)>;
-/// A piece to the pieces that the model sees one by one.
+/// Maps a piece to the pieces that the model encodes one by one.
 using Splitter = std::function<std::vector<std::string>(const std::string&)>;
-/// Tokens to the strings whose concatenation is the text.
+/// Maps tokens to the strings whose concatenation is the text.
 using Decoder = std::function<std::vector<std::string>(std::vector<std::string>)>;
 
 struct BertCleaning {
@@ -27,30 +27,32 @@ struct BertCleaning {
 
 Normalizer bert_normalizer(const BertCleaning& cleaning);
 
-/// At white space, which goes, and around punctuation, which stays.
+/// Splits at white space, which is removed, and around punctuation, which is kept.
 std::vector<std::string> bert_words(const std::string& text);
 
-/// A printable character for each of the 256 bytes, as GPT-2 has it: what is printable in Latin-1
-/// stands for itself.
+/// Maps each of the 256 bytes to a printable character, as in GPT-2: printable characters of
+/// Latin-1 represent themselves.
 std::string bytes_as_characters(std::string_view text);
-/// Back; a character that stands for no byte is kept as it is.
+/// The inverse; a character that represents no byte is kept.
 std::string characters_as_bytes(std::string_view text);
-/// The words of GPT-2: contractions, letters, numbers, others, each with a blank before it.
+/// Returns the pattern of GPT-2's words: contractions, letters, numbers, others, each with a
+/// preceding blank.
 const Pattern& gpt2_words();
 
 enum class Matches { kIsolated, kRemoved };
-/// kIsolated: matches are pieces of their own; kRemoved: they go.
+/// Returns a splitter. kIsolated: each match is a piece of its own; kRemoved: matches are removed.
 Splitter split_at(Pattern pattern, Matches matches);
-/// Each digit alone, or runs of digits.
+/// Separate each digit, or runs of digits.
 std::vector<std::string> digits_apart(const std::string& text);
 std::vector<std::string> runs_of_digits_apart(const std::string& text);
 
-/// A piece at each `mark`, which stays at its beginning.
+/// Begins a piece at each `mark`, which stays at its beginning.
 std::vector<std::string> cut_before(const std::string& text, const std::string& mark);
 
-/// <0xE2><0x96><0x81> and the like to what their bytes spell; U+FFFD for each that spells nothing.
+/// Replaces tokens such as <0xE2><0x96><0x81> by the text that their bytes encode; U+FFFD for each
+/// byte that encodes none.
 std::vector<std::string> bytes_joined(std::vector<std::string> tokens);
-/// "##" and the blanks between words, as BERT's texts are put together again.
+/// Joins pieces that begin with `prefix` ("##") and restores the blanks between words, as for BERT.
 Decoder word_piece_decoder(std::string prefix, bool cleanup);
 
 }  // namespace sotto::text

@@ -1,4 +1,5 @@
-// The tokens of a model in the order of their ids. Immutable; any thread.
+// Vocabulary holds the tokens of a model in the order of their ids. Immutable; any thread may use
+// it.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +18,15 @@ namespace sotto::text {
 class Vocabulary {
  public:
   Vocabulary() = default;
-  /// The id of a token is its place. An Error names a token that is there twice.
+  /// The id of a token is its index. An Error names a token that occurs twice.
   static Result<Vocabulary> from_tokens(std::vector<std::string> tokens);
-  /// With ids of their own, below 2^24. An Error names a token or id that is there twice.
+  /// The ids are given and below 2^24. An Error names a token or id that occurs twice.
   static Result<Vocabulary> from_ids(const std::vector<std::pair<std::string, std::int64_t>>& ids);
-  /// vocab.txt: one token a line, the line number (from 0) is the id.
+  /// Reads vocab.txt: one token in each line; the line number (from 0) is the id.
   static Result<Vocabulary> from_lines(const std::filesystem::path& file);
 
   [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const;
-  /// Empty for an id that is no token.
+  /// Returns the token, or an empty text for an id that is no token.
   [[nodiscard]] std::string_view token(std::int32_t id) const;
 
   [[nodiscard]] const std::vector<std::string>& tokens() const { return tokens_; }

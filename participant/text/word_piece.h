@@ -1,5 +1,5 @@
-// WordPiece (Wu et al. 2016) as BERT uses it: of a word the longest token that begins it, then the
-// longest that goes on. Immutable; any thread.
+// WordPiece (Wu et al. 2016) as BERT uses it: the longest token that is a prefix of the word, then
+// repeatedly the longest that continues it. Immutable; any thread may use it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 namespace sotto::text {
 
 struct WordPieceRules {
-  std::int32_t unknown = 0;        // for a word that cannot be cut into tokens, whole
-  std::string prefix = "##";       // of tokens that go on
+  std::int32_t unknown = 0;        // for a whole word that cannot be cut into tokens
+  std::string prefix = "##";       // of tokens that continue a word
   std::size_t longest_word = 100;  // characters; a longer word is unknown
 };
 

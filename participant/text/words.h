@@ -1,5 +1,6 @@
-// The words of a running text as files of named entities have them apart: what is between white
-// space, marks apart from letters, the possessive 's apart from its noun. Pure; any thread.
+// Splitting of a running text into words as in named-entity data sets: at white space, with
+// punctuation separated from letters and the possessive 's from its noun. The functions are pure
+// and may be called from any thread.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,9 @@ struct WordPlace {
   bool operator==(const WordPlace&) const = default;
 };
 
-/// In order. A word is letters and digits, also with an apostrophe or a hyphen between two of them
-/// ("O'Brien", "Jean-Luc"), or one character that is neither. `text` is UTF-8.
+/// Returns the words in order. A word consists of letters and digits, also with an apostrophe or a
+/// hyphen between two of them ("O'Brien", "Jean-Luc"), or of one character that is neither. `text`
+/// is UTF-8.
 std::vector<WordPlace> words_of(std::string_view text);
 
 }  // namespace sotto::text

@@ -1,8 +1,8 @@
-// Full-domain generalisation (Samarati 2001; Sweeney 2002): one level for each quasi-identifier,
-// the same for every row, and rows left out where a class still fails. Of all combinations of
-// levels the one with the least global certainty penalty is found, not only approached:
-// combinations are tried in the order of what they lose before any row is left out, which rows left
-// out can only add to.
+// Full-domain generalisation (Samarati 2001; Sweeney 2002): each quasi-identifier gets one level,
+// the same for every row, and rows are left out where a class still does not meet the plan. The
+// search is exact: it finds the combination of levels with the least global certainty penalty.
+// Combinations are tried in the order of their loss with every row kept, which is a lower bound of
+// their loss with rows left out.
 #pragma once
 
 #include <optional>
@@ -14,19 +14,21 @@ namespace sotto::anonymisation {
 
 class FullDomain {
  public:
-  /// More combinations are refused: they would not end in a day.
+  /// More combinations are refused, because they would not end in a day.
   static constexpr std::size_t kMaxCombinations = 1000000;
 
-  /// `data` outlives this. At most `max_suppressed` of the rows, as a part, may be left out.
+  /// Starts the search. `data` must outlive this object. At most the fraction `max_suppressed` of
+  /// the rows may be left out.
   static Result<FullDomain> start(const Microdata& data, double max_suppressed);
 
-  /// Tries one combination. False when the best one is known.
+  /// Tries one combination. Returns false when the best one is known.
   bool advance();
 
-  /// Part of the combinations that are done with.
+  /// Returns the fraction of the combinations that are done.
   [[nodiscard]] double progress() const;
 
-  /// Once, when advance() was false. An Error when no combination meets the plan.
+  /// Returns the result; call it once, after advance() returned false. Returns an Error when no
+  /// combination meets the plan.
   Result<Release> take();
 
  private:

@@ -1,5 +1,5 @@
-// A table as the algorithms see it: rows that agree in all quasi-identifiers are one tuple, because
-// no generalisation can tell them apart.
+// Microdata is a table in the form that the algorithms use: rows that agree in all
+// quasi-identifiers are one tuple, because no generalisation can separate them.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,11 @@
 
 namespace sotto::anonymisation {
 
-/// A sensitive column and what is asked of it.
+/// A sensitive column and its requirements.
 struct Sensitive {
   std::string name;
   SpreadRule rule;
-  std::vector<std::uint32_t> value_of_row;  // place in the values' order
+  std::vector<std::uint32_t> value_of_row;  // index in the values' order
   std::vector<std::uint64_t> whole;         // rows of each value
 
   [[nodiscard]] bool is_ordered() const { return rule.distance == Distance::kOrdered; }
@@ -35,7 +35,7 @@ struct Microdata {
   std::uint32_t k = 1;
   std::vector<QuasiIdentifier> quasi;
   std::vector<Rank> ranks;                          // tuples x quasi
-  std::vector<std::vector<std::uint32_t>> rows_of;  // tuples; each row is in one of them
+  std::vector<std::vector<std::uint32_t>> rows_of;  // by tuple; each row is in one of them
   std::vector<Sensitive> sensitive;
   std::size_t rows = 0;
 
@@ -46,24 +46,25 @@ struct Microdata {
   }
 };
 
-/// An Error where the plan and the table do not have the same columns, at the first cell that a
-/// plan's scale or order does not know, and where a hierarchy cannot be read.
+/// Makes the microdata of a table. Returns an Error where the plan and the table do not have the
+/// same columns, at the first cell whose value the plan's scale or order does not contain, and
+/// where a hierarchy cannot be read.
 Result<Microdata> microdata_of(const table::Table& table, const Plan& plan);
 
-/// The sensitive columns of the plan alone.
+/// Returns only the sensitive columns of the plan.
 Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Plan& plan);
 
-/// Counts the sensitive values of tuples and says whether they may be one class.
+/// Judge counts the sensitive values of tuples and decides whether the tuples may form one class.
 class Judge {
  public:
-  /// `data` outlives this.
+  /// `data` must outlive this object.
   explicit Judge(const Microdata& data) : data_(data) {}
 
-  using Counts = std::vector<std::vector<std::uint64_t>>;  // sensitive column, value
+  using Counts = std::vector<std::vector<std::uint64_t>>;  // by sensitive column and value
 
   [[nodiscard]] std::size_t rows(std::span<const std::uint32_t> tuples) const;
   [[nodiscard]] Counts counts(std::span<const std::uint32_t> tuples) const;
-  /// At least k rows, and every rule met against `whole`.
+  /// Returns whether the tuples have at least k rows and meet every rule against `whole`.
   [[nodiscard]] bool fits(std::span<const std::uint32_t> tuples, const Counts& whole) const;
 
  private:

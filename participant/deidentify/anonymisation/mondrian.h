@@ -1,7 +1,7 @@
-// Mondrian multidimensional k-anonymity (LeFevre, DeWitt, Ramakrishnan, ICDE 2006), strict: the
-// tuples are cut in two, again and again, along the quasi-identifier that would lose most, between
-// two of its values and as near to the middle as they allow, as long as both halves may be classes
-// of their own. With numbers or categories alike, because a Scale puts both in an order.
+// Mondrian multidimensional k-anonymity (LeFevre, DeWitt, Ramakrishnan, ICDE 2006), in its strict
+// form: the set of tuples is repeatedly cut in two, along the quasi-identifier that would lose
+// most, between two of its values and as near to the middle as possible, as long as both halves may
+// form classes. Numbers and categories are treated alike, because a Scale orders both.
 #pragma once
 
 #include <optional>
@@ -14,16 +14,17 @@ namespace sotto::anonymisation {
 
 class Mondrian {
  public:
-  /// `data` outlives this. An Error when not even the whole table may be one class.
+  /// Starts the algorithm. `data` must outlive this object. Returns an Error when not even the
+  /// whole table may form one class.
   static Result<Mondrian> start(const Microdata& data);
 
-  /// Cuts one part or finds that it is a class. False when nothing is left to do.
+  /// Cuts one part or finishes it as a class. Returns false when no part is left.
   bool advance();
 
-  /// Part of the rows that are in finished classes.
+  /// Returns the fraction of the rows that are in finished classes.
   [[nodiscard]] double progress() const;
 
-  /// Once, when advance() was false.
+  /// Returns the result; call it once, after advance() returned false.
   [[nodiscard]] Release take() { return std::move(release_); }
 
  private:
@@ -33,7 +34,7 @@ class Mondrian {
     std::size_t begin = 0, end = 0;  // in tuples_
   };
 
-  /// Where the part, sorted along a column, is best cut; nothing when all its values are equal.
+  /// Sorts the part along a column and returns the best cut; nothing when all its values are equal.
   std::optional<std::size_t> sort_and_cut(const Part& part, std::size_t column);
   [[nodiscard]] std::vector<Label> labels(const Part& part) const;
   void finish(const Part& part, std::vector<Label> labels);

@@ -1,5 +1,5 @@
-// What a site asks of an anonymised table: anonymise.json. Every column of the table has a role in
-// it, so that none is published because it was forgotten.
+// The requirements on an anonymised table: anonymise.json. The plan assigns a role to every column
+// of the table, so that no column is published by omission.
 #pragma once
 
 #include <cstdint>
@@ -50,10 +50,9 @@ struct config::Words<anonymisation::Distance> {
 namespace sotto::anonymisation {
 
 struct ColumnPlan {
-  Role role = Role::kKept;  // the file names it for every column
+  Role role = Role::kKept;  // the file states it for every column
   ColumnKind kind = ColumnKind::kCategory;
-  std::filesystem::path
-      hierarchy;  // quasi-identifier, category: values and groups, coarser rightwards
+  std::filesystem::path hierarchy;    // quasi-identifier, category: values, then coarser groups
   std::vector<std::uint32_t> widths;  // quasi-identifier, number: of the levels' intervals
   double distinct_l = 1;              // sensitive: see judge.h
   double entropy_l = 1;
@@ -69,10 +68,11 @@ struct Plan {
   std::map<std::string, ColumnPlan> columns;
 };
 
-/// All mistakes at once, as for the other configuration files. `overrides` as given by --set.
+/// Parses a plan and reports all mistakes at once, as for the other configuration files.
+/// `overrides` are as given by --set.
 config::Parsed<Plan> parse_plan(std::string_view json, std::string_view file_name,
                                 std::span<const std::string> overrides = {});
-/// The same from a file; hierarchies are beside it. Throws StartupError.
+/// Reads the same from a file; paths of hierarchies are relative to it. Throws StartupError.
 Plan load_plan(const std::filesystem::path& file, std::span<const std::string> overrides = {});
 
 }  // namespace sotto::anonymisation

@@ -1,5 +1,5 @@
-// A generalised table before it is written: which rows form a class, what stands in their
-// quasi-identifiers, and what that cost.
+// Release is a generalised table before it is written: which rows form a class, what replaces their
+// quasi-identifiers, and how much information was lost.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 namespace sotto::anonymisation {
 
 struct ReleasedClass {
-  std::vector<Label> labels;  // one a quasi-identifier
+  std::vector<Label> labels;  // one for each quasi-identifier
   std::vector<std::uint32_t> rows;
 };
 
@@ -23,20 +23,20 @@ struct Release {
 };
 
 struct Utility {
-  /// Mean normalised certainty penalty of each quasi-identifier over all rows (see Label); 1 for a
-  /// row that was left out.
+  /// The mean normalised certainty penalty of each quasi-identifier over all rows (see Label); a
+  /// row that was left out counts as 1.
   std::vector<double> ncp;
   double gcp = 0;  // their mean: global certainty penalty (Ghinita et al., VLDB 2007)
-  /// Sum of the squared class sizes, and of rows of the table for each row left out (Bayardo and
-  /// Agrawal, ICDE 2005).
+  /// The sum of the squared class sizes, plus the number of rows of the table for each row left out
+  /// (Bayardo and Agrawal, ICDE 2005).
   double discernibility = 0;
-  double mean_class_over_k = 0;  // of the rows that stayed (LeFevre et al., ICDE 2006)
+  double mean_class_over_k = 0;  // of the rows that were kept (LeFevre et al., ICDE 2006)
 };
 
 Utility utility_of(const Release& release, const Microdata& data);
 
-/// The table that may leave: without the columns whose role is removed, and sorted, because the
-/// order of rows can tell whose they are.
+/// Returns the table that may be published: without the columns whose role is removed, and sorted,
+/// because the order of rows can reveal to whom they belong.
 std::string released_text(const Release& release, const table::Table& table, const Plan& plan);
 
 }  // namespace sotto::anonymisation

@@ -1,4 +1,5 @@
-// Bytes of a line, for the scanners: a place outside the line is a zero byte.
+// Line gives the scanners access to the bytes of a line; a position outside the line reads as a
+// zero byte.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,7 @@ class Line {
 
   [[nodiscard]] char at(std::size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
 
-  /// The byte before `i`, a zero byte before the first.
+  /// Returns the byte before `i`; a zero byte before the first.
   [[nodiscard]] char before(std::size_t i) const { return i == 0 ? '\0' : at(i - 1); }
 
  private:
@@ -35,7 +36,7 @@ inline bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/// Part of a word: bytes of characters beyond ASCII count as letters.
+/// Returns whether the byte is part of a word: bytes of characters beyond ASCII count as letters.
 inline bool is_word(char c) {
   return is_digit(c) || is_ascii_letter(c) || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }

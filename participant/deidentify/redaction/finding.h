@@ -1,4 +1,4 @@
-// Where personal data stand in a text.
+// Finding: the position and kind of personal data in a text.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,8 @@
 
 namespace sotto::masking {
 
-/// In the order in which overlapping findings win, after what the site's own patterns find.
+/// The kinds of personal data, in the order of precedence among overlapping findings. Matches of
+/// the site's own patterns come first.
 enum class Kind : std::uint8_t {
   kPattern,
   kUrl,
@@ -24,7 +25,7 @@ enum class Kind : std::uint8_t {
   kName
 };
 
-/// Every kind but kPattern, with the name that plans, reports and samples give it.
+/// Every kind but kPattern, with its name in plans, reports and samples.
 struct NamedKind {
   Kind kind;
   std::string_view name;
@@ -39,7 +40,7 @@ inline constexpr NamedKind kKinds[] = {
 struct Finding {
   std::size_t begin = 0, end = 0;
   Kind kind = Kind::kPattern;
-  std::size_t pattern = 0;  // of the plan's patterns, for kPattern
+  std::size_t pattern = 0;  // index in the plan's patterns, for kPattern
 };
 
 using Findings = std::vector<Finding>;

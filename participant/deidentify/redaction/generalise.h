@@ -1,4 +1,4 @@
-// What may stay of a value: with a blank before it, or nothing where it cannot be read.
+// Generalisation: the part of a value that is kept.
 #pragma once
 
 #include <string>
@@ -8,10 +8,11 @@
 
 namespace sotto::masking {
 
-/// E-mail and URL: their host. IBAN: country. Phone: country code, where it has one that can be
-/// told
-/// (+1 and +7 alone are of one digit, others of two or three). IPv4: first two numbers. IPv6: first
-/// two groups. Date: year. For can_generalise(kind) alone.
+/// Returns the part of a value that is kept, preceded by a blank, or nothing where the value cannot
+/// be parsed. E-mail and URL: the host. IBAN: the country. Phone: the country code, where it can be
+/// determined (only +1 and +7 have one digit, others two or three). IPv4: the first two numbers.
+/// IPv6: the first two groups. Date: the year. Call it only for kinds for which
+/// can_generalise(kind) is true.
 std::string generalised(Kind kind, std::string_view value);
 
 }  // namespace sotto::masking

@@ -1,5 +1,5 @@
-// Finds personal data in texts and puts something else in their place. What it reports are counts;
-// no value leaves it but in the masked text, where the plan keeps one.
+// Masker finds personal data in texts and replaces it. It reports counts; a value appears in its
+// output only in the redacted text, where the plan keeps it.
 #pragma once
 
 #include <cstdint>
@@ -21,16 +21,16 @@ namespace sotto::masking {
 
 struct MaskedText {
   std::string text;
-  std::map<std::string, std::uint64_t> counts;  // what was found, by kind or pattern
+  std::map<std::string, std::uint64_t> counts;  // number of findings, by kind or pattern
 };
 
-/// One thread: it holds the site's key. Without a model of names linear in the length of the text,
-/// whatever the text.
+/// One thread at a time may use it; it holds the site's key. Without an NER model the time is
+/// linear in the length of the text, for every text.
 class Masker {
  public:
-  /// `names_model` is what the plan's names_model stands for, null where it has none. An Error when
-  /// the plan asks for pseudonyms and there is no key, or for a model and there is none, and for a
-  /// dictionary that cannot be read.
+  /// Makes a masker. `names_model` is the model that the plan's names_model names; null where the
+  /// plan has none. Returns an Error when the plan requires pseudonyms and there is no key, when it
+  /// requires a model and there is none, and when the dictionary cannot be read.
   static Result<Masker> make(MaskPlan plan, std::optional<crypto::Secret32> key,
                              std::unique_ptr<SpanFinder> names_model);
 
@@ -38,15 +38,15 @@ class Masker {
   Masker& operator=(Masker&&) noexcept;
   ~Masker();
 
-  /// Everything found in a line, in order, none overlapping, kept kinds too. A name is what the
-  /// dictionary or the model finds, from the first to the last byte where both find a part of it.
-  /// An Error when the model cannot say.
+  /// Returns all findings of a line, kept kinds included, in order and without overlaps. A name is
+  /// what the dictionary or the model finds; where both find a part of it, it extends from the
+  /// first to the last byte. Returns an Error when the model fails.
   [[nodiscard]] Result<Findings> find(std::string_view line) const;
-  /// Line by line; what is between findings stays byte for byte. An Error "NAME:LINE:COLUMN: ..."
-  /// where the text is not UTF-8, or as find().
+  /// Redacts a text line by line; the bytes between findings are unchanged. Returns an Error
+  /// "NAME:LINE:COLUMN: ..." where the text is not UTF-8, and the errors of find().
   [[nodiscard]] Result<MaskedText> mask(std::string_view text, const std::string& name) const;
 
-  /// "email", or the name of the pattern.
+  /// Returns "email" and the like, or the name of the pattern.
   [[nodiscard]] std::string name_of(const Finding& finding) const;
   [[nodiscard]] bool knows(std::string_view kind) const;
 

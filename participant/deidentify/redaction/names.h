@@ -1,6 +1,6 @@
-// Names of people: by a dictionary, and by what stands around them. There is no certainty here: a
-// dictionary knows the names it has, and a word that is also a name needs company to be taken for
-// one.
+// NameFinder finds names of people by a dictionary and by the words around them. The result is not
+// certain: a dictionary is incomplete, and a word that is also an everyday word counts as a name
+// only next to another name.
 #pragma once
 
 #include <filesystem>
@@ -13,16 +13,17 @@
 
 namespace sotto::masking {
 
-/// Immutable; any thread.
+/// Immutable; any thread may use it.
 class NameFinder {
  public:
-  /// Lines of "given NAME", "family NAME", "title NAME" (as in "Dr") and "other WORD" (never part
-  /// of a name), with "?" behind the first word where NAME is also an everyday word: then it counts
-  /// only beside another name. "#" begins a comment. An Error names the line.
+  /// Parses a dictionary. Its lines are "given NAME", "family NAME", "title NAME" (such as "Dr")
+  /// and "other WORD" (never part of a name). A "?" after the first word marks a NAME that is also
+  /// an everyday word and counts only next to another name. "#" begins a comment. An Error names
+  /// the line.
   static Result<NameFinder> parse(std::string_view text, const std::string& file_name);
   static Result<NameFinder> read(const std::filesystem::path& file);
 
-  /// In `line`, which is UTF-8. Titles are not part of what is found.
+  /// Returns the names in `line`, which is UTF-8. Titles are not part of a finding.
   [[nodiscard]] Findings find(std::string_view line) const;
 
  private:

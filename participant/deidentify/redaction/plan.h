@@ -1,4 +1,4 @@
-// What a site does with the personal data in its texts: mask.json.
+// The redaction plan of a site: mask.json says how each kind of personal data in texts is treated.
 #pragma once
 
 #include <array>
@@ -20,8 +20,8 @@ enum class Action : std::uint8_t {
   kKeep,
   kRemove,
   kPlaceholder,  // [EMAIL]
-  kPseudonym,    // [EMAIL-9a3f...], the same for the same value under one site's key
-  kGeneralise    // what is left of it says less: a year, a network, a country
+  kPseudonym,    // [EMAIL-9a3f...]: equal values have equal pseudonyms under one site's key
+  kGeneralise    // a less precise value: a year, a network, a country
 };
 
 }  // namespace masking
@@ -36,26 +36,28 @@ struct config::Words<masking::Action> {
 
 namespace sotto::masking {
 
-/// An identifier of the site's own: RE2 syntax, matched where a word begins, at most
-/// kMaxPatternBytes long, the longest match that ends where a word does.
+/// PatternPlan describes an identifier of the site's own by a regular expression in RE2 syntax of
+/// at most kMaxPatternBytes bytes. It is matched where a word begins; the longest match that ends
+/// at the end of a word counts.
 struct PatternPlan {
-  std::string name;  // capital letters, digits, '_': stands in placeholders
+  std::string name;  // capital letters, digits, '_'; used in placeholders
   std::string regex;
   Action action = Action::kPlaceholder;
 };
 
 inline constexpr std::size_t kMaxPatternBytes = 256;
 
-/// A model of token classification that looks for names too, and which of its labels are names.
+/// NamesModelPlan names an NER model (a token classification model that looks for names too) and
+/// those of its labels that are names.
 struct NamesModelPlan {
   std::filesystem::path path;  // its folder
   std::vector<std::string> labels;
 };
 
 struct MaskPlan {
-  /// By Kind; kPattern's is not used. A placeholder unless the plan says otherwise.
+  /// The action for each Kind; the entry of kPattern is not used. Default: placeholder.
   std::array<Action, 12> actions{};
-  std::filesystem::path names;  // dictionary; empty = names are not looked for
+  std::filesystem::path names;  // dictionary; empty: the dictionary's names are not looked for
   std::optional<NamesModelPlan> names_model;
   std::vector<PatternPlan> patterns;
 
@@ -66,12 +68,14 @@ struct MaskPlan {
   [[nodiscard]] bool needs_key() const;
 };
 
-/// Whether there is something between the value and nothing: dates, networks, domains, countries.
+/// Returns whether the kind has a generalisation: dates, networks, domains, countries.
 [[nodiscard]] bool can_generalise(Kind kind);
 
-/// All mistakes at once. A pattern that is no RE2 expression is one.
+/// Parses a plan and reports all mistakes at once, among them patterns that are not RE2
+/// expressions.
 config::Parsed<MaskPlan> parse_mask_plan(std::string_view json, std::string_view file_name);
-/// The same from a file; the paths of dictionary and model begin there. Throws StartupError.
+/// Reads the same from a file; the paths of dictionary and model are relative to it. Throws
+/// StartupError.
 MaskPlan load_mask_plan(const std::filesystem::path& file);
 
 }  // namespace sotto::masking

@@ -1,4 +1,4 @@
-// How well the detectors do on texts whose personal data somebody has marked.
+// Measurement of the detectors on texts whose personal data was marked by hand.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ namespace sotto::masking {
 struct Score {
   std::size_t marked = 0;   // in the sample
   std::size_t found = 0;    // by the detectors
-  std::size_t right = 0;    // both, of the same kind and with the same ends
-  std::size_t covered = 0;  // marked ones of which every byte was found, as whatever kind
+  std::size_t right = 0;    // marked and found, with the same kind and the same ends
+  std::size_t covered = 0;  // marked ones of which every byte was found, as any kind
 
   [[nodiscard]] double precision() const { return ratio(right, found); }
 
@@ -33,9 +33,10 @@ struct Scores {
   std::size_t lines = 0;
 };
 
-/// A sample has a text a line, marked "<email>anna@example.org</email>"; lines that begin with "#"
-/// are comments. A kind is one of kKinds or a pattern of the plan. An Error names line and column
-/// of a mark that is never closed or of another kind, or says what Masker::find() does.
+/// Scores a masker on a sample. A sample has one text in each line, marked as in
+/// "<email>anna@example.org</email>"; lines that begin with "#" are comments. A kind is one of
+/// kKinds or a pattern of the plan. An Error names line and column of a mark that is never closed
+/// or has an unknown kind; errors of Masker::find() are returned.
 Result<Scores> score(const Masker& masker, std::string_view sample, const std::string& name);
 
 }  // namespace sotto::masking

@@ -1,4 +1,5 @@
-// Who finds names beside the dictionary and its rules: a model, say. Masking knows no more of it.
+// SpanFinder is the interface to a detector of names besides the dictionary and its rules, such as
+// an NER model. Redaction depends on this interface only.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +10,18 @@
 
 namespace sotto::masking {
 
-/// Bytes [begin, end) of one line, at the edges of characters, not empty.
+/// Bytes [begin, end) of one line, at character boundaries, not empty.
 struct Span {
   std::size_t begin = 0, end = 0;
 };
 
-/// One thread.
+/// One thread at a time may use an object.
 class SpanFinder {
  public:
   virtual ~SpanFinder() = default;
 
-  /// In order, none overlapping. An Error when it cannot say: then nothing may be released as if it
-  /// had been looked at. `line` is UTF-8.
+  /// Returns the names in `line`, which is UTF-8, in order and without overlaps. Returns an Error
+  /// when the detector fails; the text must then not be released as if it had been examined.
   virtual Result<std::vector<Span>> find(std::string_view line) = 0;
 };
 

@@ -1,5 +1,6 @@
-// A site's table: CSV or TSV text with a header line, strictly read. Columns are kept as codes into
-// their distinct values, because what works on tables counts equal values. Immutable; any thread.
+// Table is a site's table, parsed strictly from CSV or TSV text with a header line. Columns are
+// stored as codes into their distinct values, because algorithms on tables count equal values.
+// Immutable; any thread may use it.
 #pragma once
 
 #include <cstdint>
@@ -12,27 +13,28 @@
 
 namespace sotto::table {
 
-/// CSV as RFC 4180 has it: commas, cells may be quoted. TSV: tabs, a cell is what it is.
+/// CSV as in RFC 4180: commas, cells may be quoted. TSV: tabs, no quoting.
 enum class Format : std::uint8_t { kCsv, kTsv };
 
-/// kTsv for a name that ends in ".tsv" or ".tab".
+/// Returns kTsv for a name that ends in ".tsv" or ".tab", otherwise kCsv.
 Format format_of(const std::filesystem::path& file);
 
 struct Column {
   std::string name;
-  std::vector<std::string> values;   // distinct, in the order in which they appear
-  std::vector<std::uint32_t> codes;  // a row's index into `values`
+  std::vector<std::string> values;   // distinct, in the order of their first row
+  std::vector<std::uint32_t> codes;  // by row: an index into `values`
 };
 
 class Table {
  public:
-  /// `name` stands in errors, each of which is "NAME:LINE:COLUMN: what", both counted from one and
-  /// the column in characters; never what a cell holds. An Error where the text is not UTF-8, holds
-  /// a zero byte, has rows of different lengths, columns without or of equal names, a quotation
-  /// mark that opens or closes nowhere, no row, or no line end at its end, as a file has that was
-  /// cut. Both kinds of line end are read.
+  /// Parses a table. `name` is the name in errors, each of which is "NAME:LINE:COLUMN: what", with
+  /// line and column counted from one and the column in characters; errors never contain the
+  /// content of a cell. Returns an Error where the text is not UTF-8, contains a zero byte, has
+  /// rows of different lengths, columns without a name or with equal names, a misplaced or unclosed
+  /// quotation mark, no row, or no line end at its end, which indicates a truncated file. Both
+  /// kinds of line end are accepted.
   static Result<Table> parse(std::string text, std::string name, Format format);
-  /// At most 1 GiB.
+  /// Reads a file of at most 1 GiB.
   static Result<Table> read(const std::filesystem::path& file);
 
   [[nodiscard]] const std::vector<Column>& columns() const { return columns_; }
@@ -43,16 +45,16 @@ class Table {
 
   [[nodiscard]] Format format() const { return format_; }
 
-  /// An Error names the columns that there are.
+  /// Returns the index of a column. An Error lists the existing columns.
   [[nodiscard]] Result<std::size_t> find(std::string_view column) const;
 
   [[nodiscard]] const std::string& cell(std::size_t row, std::size_t column) const {
     return columns_[column].values[columns_[column].codes[row]];
   }
 
-  /// An Error at the cell. `row` counts from 0 below the header.
+  /// Returns an Error with the position of the cell. `row` counts from 0 below the header.
   [[nodiscard]] Error error_at(std::size_t row, std::size_t column, std::string_view what) const;
-  /// The same at the first row that has this code.
+  /// Returns the same for the first row that has this code.
   [[nodiscard]] Error error_at_code(std::size_t column, std::uint32_t code,
                                     std::string_view what) const;
 
@@ -65,8 +67,8 @@ class Table {
   std::vector<std::size_t> row_starts_;  // in text_
 };
 
-/// The cells as one line with its end, quoted where the format needs it. TSV cannot hold tabs and
-/// line ends: they become spaces.
+/// Returns the cells as one line with its line end, quoted where the format needs it. TSV cannot
+/// represent tabs and line ends; they become spaces.
 std::string line_of(const std::vector<std::string_view>& cells, Format format);
 
 }  // namespace sotto::table
