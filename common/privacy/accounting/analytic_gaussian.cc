@@ -11,7 +11,7 @@ namespace {
 
 const double kLogRootTwoPi = std::log(2 * std::numbers::pi) / 2;
 
-/// P(N(0, 1) > x) over the density at x: Mills' ratio.
+/// Returns Mills' ratio: P(N(0, 1) > x) over the density at x.
 double mills_ratio(double x) {
   if (x < 5)
     return std::exp(x * x / 2 + kLogRootTwoPi) * std::erfc(x * std::numbers::sqrt2 / 2) / 2;
@@ -21,7 +21,8 @@ double mills_ratio(double x) {
   return 1 / (x + fraction);
 }
 
-/// Of a falling function that is `wanted` somewhere in [low, infinity): that place, rounded up.
+/// Returns the point in [low, infinity) at which a falling function reaches `wanted`, rounded up.
+/// The function must reach it there.
 template <class Function>
 double where_falls_to(Function function, double wanted, double low, double high) {
   while (function(high) > wanted) {

@@ -26,13 +26,13 @@ Error no_noise_reaches_it() {
   return Error{"no noise multiplier up to 1e6 reaches the target epsilon"};
 }
 
-/// Bisection: many figures.
+/// Finds the multiplier by bisection, which evaluates epsilon many times.
 Result<double> bisected(const PrivacyTarget& target, const AccountantKind& kind) {
   const auto fits = [&](double sigma) {
     return epsilon_with(target, sigma, kind) <= target.epsilon;
   };
   constexpr double kSmallest = 1e-2;
-  double high = 1;  // fits, from here on
+  double high = 1;  // fits, as does everything above it
   while (!fits(high)) {
     high *= 2;
     if (high > kLargestNoise) return no_noise_reaches_it();
@@ -50,9 +50,10 @@ Result<double> bisected(const PrivacyTarget& target, const AccountantKind& kind)
   return high;
 }
 
-/// A noise multiplier that is enough where no Renyi order reaches the target, below about
-/// ln(1 / delta) over the largest order: without sampling the steps are one Gaussian, and sampling
-/// only helps. Halved as long as it is enough.
+/// Returns a noise multiplier that is large enough where no Renyi order reaches the target, that is
+/// for targets below about ln(1 / delta) over the largest order. Without sampling the steps are one
+/// Gaussian, and sampling only improves privacy. The multiplier is halved as long as it is large
+/// enough.
 Result<double> enough_without_sampling(const PrivacyTarget& target, const AccountantKind& kind) {
   const auto fits = [&](double sigma) {
     return epsilon_with(target, sigma, kind) <= target.epsilon;
@@ -65,8 +66,9 @@ Result<double> enough_without_sampling(const PrivacyTarget& target, const Accoun
   return sigma;
 }
 
-/// From a noise multiplier that is enough down to the least one: epsilon is nearly a power of it,
-/// so a straight line through the logarithms hits the target in a few steps.
+/// Starts from a noise multiplier that is large enough and finds the least one. Epsilon is nearly a
+/// power of the multiplier, so interpolation on a straight line through the logarithms needs only a
+/// few steps.
 Result<double> interpolated(const PrivacyTarget& target, double enough,
                             const AccountantKind& kind) {
   struct Point {
@@ -86,10 +88,10 @@ Result<double> interpolated(const PrivacyTarget& target, double enough,
     const double slope =
         std::log(high.sigma / low.sigma) / std::log(std::max(high.epsilon, 1e-300) / low.epsilon);
     double guess = low.sigma * std::pow(target.epsilon / low.epsilon, slope);
-    // Every third time halves what is left, whatever the line says.
+    // Every third step bisects the interval, independently of the line.
     if (!(guess > low.sigma && guess < high.sigma) || tries % 3 == 2)
       guess = std::sqrt(low.sigma * high.sigma);
-    // A little to each side in turn, so that both ends close in.
+    // The guess is moved a little to either side in turn, so that both ends converge.
     guess *= tries % 2 == 0 ? 1 + 0.3 * kPrecision : 1 - 0.3 * kPrecision;
     guess =
         std::clamp(guess, low.sigma * (1 + 0.2 * kPrecision), high.sigma * (1 - 0.2 * kPrecision));

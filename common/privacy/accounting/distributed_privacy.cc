@@ -24,7 +24,7 @@ double l1_sensitivity(const NoisyRounds& r) {
   return std::min(std::sqrt(static_cast<double>(r.dimension)) * std::sqrt(squared), squared);
 }
 
-/// The norm in steps at which B is 1 % above it: 0.0201 a^2 = m'/4 + a + sqrt(m')/2.
+/// Returns the norm in steps at which B is 1 % above it: 0.0201 a^2 = m'/4 + a + sqrt(m')/2.
 double norm_for_one_per_cent(double dimension) {
   constexpr double kSlack = 1.01 * 1.01 - 1;
   const double rest = dimension / 4 + std::sqrt(dimension) / 2;
@@ -33,7 +33,7 @@ double norm_for_one_per_cent(double dimension) {
 
 Result<NoisePlan> plan_with(const NoiseTarget& target, double noise_multiplier) {
   const auto dimension = static_cast<double>(target.dimension);
-  // The rounding of everybody, n / 4, at most 1 % of (z B)^2.
+  // The variance of the rounding of all participants, n / 4, is at most 1 % of (z B)^2.
   double norm = std::max(norm_for_one_per_cent(dimension),
                          5 * std::sqrt(target.participants) / noise_multiplier);
   if (target.mechanism == NoiseMechanism::kDiscreteGaussian)
@@ -106,7 +106,7 @@ double skellam_rdp(double l2, double l1, double variance, double order) {
 }
 
 std::vector<double> noisy_round_rdp(const NoisyRounds& r, std::span<const double> orders) {
-  constexpr double kUp = 1 + 0x1p-40;  // far more than what the operations here lose
+  constexpr double kUp = 1 + 0x1p-40;  // far above the relative error of the operations here
   const double noises = r.unknown_noises;
   const double l2 = std::sqrt(static_cast<double>(r.squared_sensitivity));
   const double l1 = l1_sensitivity(r);
@@ -124,7 +124,7 @@ std::vector<double> noisy_round_rdp(const NoisyRounds& r, std::span<const double
 std::uint64_t squared_norm_limit(double norm, std::uint64_t dimension) {
   SOTTO_CHECK(norm > 0 && norm <= kLargestNorm, "a norm outside the ring");
   const double root = std::sqrt(static_cast<double>(dimension));
-  // beta = e^-1/2: a try at rounding succeeds with probability 1 - beta at least.
+  // beta = e^-1/2: one attempt at rounding succeeds with probability at least 1 - beta.
   const double likely = norm * norm + root * root / 4 + norm + root / 2;
   const double certain = (norm + root) * (norm + root);
   return static_cast<std::uint64_t>(std::floor(std::min(likely, certain)));

@@ -12,28 +12,30 @@ namespace sotto::privacy {
 
 namespace {
 
-/// Above it every term takes the simpler of its two bounds: moments cost time, and no epsilon that
-/// is asked for has its best order there.
+/// Above this order every term takes the simpler of its two bounds: moments are expensive, and
+/// epsilons in practical ranges do not have their best order there.
 constexpr int kLargestMoment = 256;
-/// Against us: more than the rounding and quadrature below, relative to an expectation.
+/// Conservative slack, relative to an expectation: more than the rounding and quadrature errors
+/// below.
 constexpr double kSlack = 1e-9;
 
 double log_choose(int n, int k) {
   return std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0);
 }
 
-/// What the unsampled step gives.
+/// Moments of the step without sampling.
 class Unsampled {
  public:
   explicit Unsampled(double sigma) : sigma_(sigma) {}
 
-  /// log E[(p/q)^i], z ~ q.
+  /// Returns log E[(p/q)^i], z ~ q.
   [[nodiscard]] double log_power(int i) const {
     return static_cast<double>(i) * (i - 1) / (2 * sigma_ * sigma_);
   }
 
-  /// log E[(p/q - 1)^i] for an even i: an alternating sum that cancels, so the integral instead,
-  /// which nothing cancels in. The rule of evenly spaced points is exact to double precision here.
+  /// Returns log E[(p/q - 1)^i] for an even i. As an alternating sum it would cancel, so it is
+  /// computed as an integral, in which nothing cancels. The rule of evenly spaced points is exact
+  /// to double precision here.
   double log_central_moment(int i) {
     const auto known = moments_.find(i);
     if (known != moments_.end()) return known->second;
@@ -58,7 +60,7 @@ class Unsampled {
   std::map<int, double> moments_;
 };
 
-/// log of the bound on E[(p/q)^order] of the sampled step.
+/// Returns the log of the bound on E[(p/q)^order] of the sampled step.
 double log_expectation(double fraction, int order, Unsampled& step) {
   double sum = 0;
   for (int i = 2; i <= order; ++i) {
@@ -89,11 +91,11 @@ std::vector<double> fixed_size_gaussian_rdp(double fraction, double noise_multip
   };
   std::vector<double> out;
   for (const double order : orders) {
-    // The logarithm is convex in the order: a chord is above it.
+    // The logarithm is convex in the order, so a chord is above it.
     const double low = std::floor(order);
     const double share = order - low;
     const double log = share == 0 ? at(low) : (1 - share) * at(low) + share * at(low + 1);
-    // Sampling never costs more than every record in every batch.
+    // Sampling never costs more than using every record in every batch.
     out.push_back(std::min(log / (order - 1), order / (2 * noise_multiplier * noise_multiplier)));
   }
   return out;

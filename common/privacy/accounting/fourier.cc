@@ -18,7 +18,7 @@ using Complex = std::complex<double>;
 constexpr std::size_t kRow = 1 << 13;  // 64 KiB
 constexpr double kTwoPi = 2 * std::numbers::pi;
 
-/// Plain products: std::complex's own asks about infinities each time.
+/// Multiplies without the check for infinities of std::complex.
 Complex times(Complex a, Complex b) {
   return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
 }
@@ -42,7 +42,7 @@ Complex RootsOfUnity::operator()(std::size_t k) const {
 }
 
 std::size_t RealSequence::length_for(std::size_t least) {
-  // Quarters of a power of two: 4, 5, 6, 7 times 2^k.
+  // Supported lengths are 4, 5, 6 or 7 times a power of two.
   const std::size_t quarter = std::max<std::size_t>(8, std::bit_floor(least) / 4);
   return (least + quarter - 1) / quarter * quarter;
 }
@@ -72,7 +72,7 @@ void RealSequence::add(std::int64_t begin, std::span<const double> values) {
 }
 
 // n = rows a + r: a transform of each row over a, then one over r for every column (Bailey 1990).
-// Frequencies below half the length of a row are just the sums of the columns.
+// Frequencies below half the length of a row are the sums of the columns.
 std::vector<Complex> RealSequence::transform() const {
   const std::size_t half = columns_ / 2;
   const bool is_low = frequencies_ <= half + 1;
@@ -108,7 +108,7 @@ std::vector<Complex> RealSequence::all_from(const std::vector<Complex>& by_row) 
       plan.transform(in.data() + (c - begin) * rows_, out.data());
       for (std::size_t s = 0; s < rows_; ++s) {
         const std::size_t k = c + columns_ * s;
-        // A real sequence: the upper half repeats the lower one.
+        // The sequence is real, so the upper half of its transform repeats the lower one.
         if (k < frequencies_) result[k] = out[s];
         if (length() - k < frequencies_) result[length() - k] = std::conj(out[s]);
       }
@@ -118,7 +118,7 @@ std::vector<Complex> RealSequence::all_from(const std::vector<Complex>& by_row) 
 }
 
 double RealSequence::error_of_transform() const {
-  // Each of the log2 N stages adds at most a few roundings (Higham 2002, theorem 24.2).
+  // Each of the log2 N stages adds at most a few rounding errors (Higham 2002, theorem 24.2).
   const auto stages = static_cast<double>(std::bit_width(length()) + 2);
   double squares = 0;
   for (const double value : values_)

@@ -16,11 +16,12 @@ namespace sotto::privacy {
 
 namespace {
 
-// The distribution of the sum is wanted where it is tiny, at losses around epsilon. So the losses
-// are tilted first: masses times exp(tilt loss), with the tilt that puts the sum's mean there. What
-// is computed is then of the order of one, and so is what rounding does to it, whatever delta is;
-// and the sum lies within some deviations of epsilon, so the transform need not be longer. What
-// the period of the transform folds back only adds to delta.
+// The distribution of the sum is needed where its mass is tiny, at losses around epsilon. The
+// losses are therefore tilted first: masses are multiplied by exp(tilt loss), with the tilt that
+// puts the mean of the sum there. The computed values, and with them the rounding errors, are then
+// relative to numbers of the order of one, for every delta. The tilted sum lies within some
+// deviations of epsilon, so the transform need not be longer. Mass that the period of the transform
+// folds back only adds to delta.
 
 using Complex = std::complex<double>;
 
@@ -28,10 +29,11 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kEpsilon = 0x1p-52;
 constexpr double kLongEpsilon = std::numeric_limits<long double>::epsilon();
 constexpr double kLongest = 1 << 22;
-/// What folding may add: to the tilted mass from above, and as a share of delta from below.
+/// Limits on what folding adds: to the tilted mass from above, and as a share of delta from below.
 constexpr double kFoldedMass = 1e-8;
 constexpr double kFoldedShare = 1e-6;
-/// What errors may take of delta before another tilt is tried, and how many are.
+/// The share of delta above which errors cause another tilt to be tried, and the number of such
+/// tries.
 constexpr double kErrorShare = 1e-4;
 constexpr int kTilts = 3;
 
@@ -42,13 +44,14 @@ struct Cumulants {
   double variance = 0;
 };
 
-/// The sum in few points, for choosing tilts and periods. Nothing that must be true rests on it.
+/// Sketch approximates the sum with few points to choose tilts and periods. The correctness of the
+/// bound does not depend on it.
 class Sketch {
  public:
   Sketch(const std::vector<RepeatedLoss>& parts, double delta) {
     for (const RepeatedLoss& part : parts)
       parts_.push_back(points_of(part));
-    // Where losses end abruptly no tilt would be the largest.
+    // Where the support of the losses ends abruptly, no tilt would be the largest.
     largest_tilt_ = 4 * std::sqrt(-2 * std::log(delta) / std::max(at(0).variance, 1e-12));
   }
 
@@ -75,7 +78,7 @@ class Sketch {
     return out;
   }
 
-  /// The tilt at which Chernoff's bound on the tail above the tilted mean is exp(log_tail).
+  /// Returns the tilt at which Chernoff's bound on the tail above the tilted mean is exp(log_tail).
   [[nodiscard]] double tilt_for(double log_tail) const {
     double low = std::log(largest_tilt_ * 1e-6);
     double high = std::log(largest_tilt_);
@@ -88,8 +91,8 @@ class Sketch {
     return std::exp(high);
   }
 
-  /// The tilt at which what is summed for delta(epsilon) is least, so that rounding does least to
-  /// it: the saddle point of exp(log moment - tilt epsilon) / (tilt (1 + tilt)).
+  /// Returns the tilt at which the sum for delta(epsilon) is least, and with it the effect of
+  /// rounding: the saddle point of exp(log moment - tilt epsilon) / (tilt (1 + tilt)).
   [[nodiscard]] double tilt_at(double epsilon) const {
     double low = std::log(largest_tilt_ * 1e-6);
     double high = std::log(largest_tilt_);
@@ -135,15 +138,15 @@ class Sketch {
   double largest_tilt_ = 0;
 };
 
-/// Masses times exp(tilt loss), made to add up to one.
+/// Masses times exp(tilt loss), normalised to a sum of one.
 struct Tilted {
   std::vector<double> mass{};
-  double log_sum = 0;         // what they added up to
-  double relative_error = 0;  // of each of them and of the sum
+  double log_sum = 0;         // of the sum before the normalisation
+  double relative_error = 0;  // of each mass and of the sum
 };
 
-/// About the largest log of a mass times exp(tilt loss): in each block the largest mass and the
-/// last one are looked at.
+/// Returns approximately the largest log of a mass times exp(tilt loss): of each block it examines
+/// the largest mass and the last one.
 double log_peak(const LossGrid& grid, double tilt) {
   const std::size_t stride = 1 + grid.mass.size() / 256;
   double out = -kInfinity;
@@ -186,7 +189,7 @@ Tilted tilted(const LossGrid& grid, double tilt) {
 struct Term {
   std::size_t frequency = 0;
   Complex value;
-  double over_factor = 0;  // the value over the least factor that it is a product of
+  double over_factor = 0;  // the value over the smallest of its factors
 };
 
 struct Spectrum {
@@ -199,19 +202,20 @@ struct Spectrum {
   double error_of_factors = 0;  // sum of count * L2 error of a part's transform
 };
 
-/// Below exp(-kDepth) a term is left out.
+/// Terms below exp(-kDepth) are left out.
 constexpr double kDepth = 48;
-/// A factor to a lower power may be small by its error only: then nothing follows from it.
+/// A factor to a lower power than this may be small only by its error, so that no term can be left
+/// out because of it.
 constexpr double kSmallestPower = 4;
 
-/// Log of a frequency of a product, and of the least of its factors in size.
+/// The log of a frequency of a product, and the log of the least absolute value among its factors.
 struct LogTerm {
   std::size_t frequency = 0;
   Complex log_value;
   double log_least = 0;
 };
 
-/// Of the terms those that stay after a further factor.
+/// Multiplies the terms by a further factor to a power and keeps those that are not negligible.
 std::vector<LogTerm> multiplied(std::vector<LogTerm> terms, const std::vector<Complex>& factor,
                                 double power) {
   const double least = power >= kSmallestPower ? std::exp(-2 * kDepth / power) : 0;
@@ -229,8 +233,8 @@ std::vector<LogTerm> multiplied(std::vector<LogTerm> terms, const std::vector<Co
   return terms;
 }
 
-/// The frequencies from here on leave nothing of the power: summing by parts, the size of a factor
-/// is at most the variation of its masses over 2 sin(pi k / N).
+/// Returns the number of frequencies after which the power is negligible: by summation by parts,
+/// the absolute value of a factor is at most the variation of its masses over 2 sin(pi k / N).
 std::size_t frequencies_of(const std::vector<double>& mass, double power, std::size_t length) {
   const std::size_t all = length / 2 + 1;
   if (power < kSmallestPower) return all;
@@ -280,7 +284,7 @@ Spectrum spectrum_of(const std::vector<RepeatedLoss>& parts, double tilt, std::s
   return out;
 }
 
-/// Sums over the composed distribution from a loss upwards, out of its transform.
+/// UpperSums computes sums over the composed distribution from a loss upwards from its transform.
 class UpperSums {
  public:
   UpperSums(Spectrum spectrum, double tilt, double interval)
@@ -291,17 +295,17 @@ class UpperSums {
         slow_(decay(tilt)),
         fast_(decay(tilt + 1)) {}
 
-  /// delta(epsilon) for epsilon in ((at - 1) interval, at interval], rounded up:
-  /// scale (slow - exp(epsilon - at interval) fast).
+  /// delta(epsilon) for epsilon in ((at - 1) interval, at interval], rounded up: scale (slow -
+  /// exp(epsilon - at interval) fast).
   struct Cell {
     double scale = 0;
     double slow = 0;
     double fast = 0;
-    double error = 0;  // what rounding and the transform may have done, times scale
+    double error = 0;  // bound on errors of rounding and of the transform, times scale
   };
 
   [[nodiscard]] Cell cell(std::int64_t at) const {
-    long double slow_sum = 0;  // the terms may be many and of one size
+    long double slow_sum = 0;  // long double: there may be many terms of similar size
     long double fast_sum = 0;
     for (std::size_t i = 0; i < spectrum_.terms.size(); ++i) {
       const Complex root =
@@ -322,7 +326,7 @@ class UpperSums {
  private:
   /// sum over x >= 0 of exp(-rate x interval) P(at + x), P the tilted distribution of the sum.
   struct Decay {
-    std::vector<Complex> terms;  // to be turned by the place
+    std::vector<Complex> terms;  // each to be rotated according to `at`
     double error = 0;
   };
 
@@ -336,7 +340,7 @@ class UpperSums {
     double sum = 0;
     double squares = 0;
     for (const Term& term : spectrum_.terms) {
-      // Frequencies 0 and N/2 stand alone, every other also for its conjugate.
+      // Frequencies 0 and N/2 count once, every other also for its conjugate.
       const bool alone = term.frequency == 0 || 2 * term.frequency == spectrum_.length;
       const double weight = alone ? 1 : 2;
       const double half_angle = std::numbers::pi * static_cast<double>(term.frequency) / n;
@@ -366,20 +370,20 @@ class UpperSums {
   Decay fast_;
 };
 
-/// The losses that a transform covers: those of one period from `base` on.
+/// Period is the range of losses that a transform covers: one period from `base` on.
 struct Period {
   double tilt = 0;
   double base = 0;
   double width = 0;      // at least
-  double tail_tilt = 0;  // of the bound on what lies above
+  double tail_tilt = 0;  // for the bound on the mass above the period
 };
 
 Period period_for(const Sketch& sketch, double tilt, double delta) {
   Period out{.tilt = tilt};
   const Cumulants tilted_sum = sketch.at(out.tilt);
   out.base = std::max(0.0, tilted_sum.mean - 8 * std::sqrt(tilted_sum.variance));
-  // What lies above a period is folded down and counts by its tilted mass: Chernoff's bound on
-  // that, at the further tilt for which it is reached first.
+  // Mass above the period is folded down and counts by its tilted mass. Chernoff's bound on that
+  // mass is used, at the further tilt that reaches kFoldedMass at the least loss.
   double top = kInfinity;
   for (double further = 0.05 * out.tilt; further < 20 * out.tilt; further *= 1.3) {
     const double log_growth = sketch.at(out.tilt + further).log - tilted_sum.log;
@@ -388,12 +392,12 @@ Period period_for(const Sketch& sketch, double tilt, double delta) {
     top = reached;
     out.tail_tilt = out.tilt + further;
   }
-  // What lies below is folded up with a factor exp(-tilt width).
+  // Mass below the period is folded up with a factor exp(-tilt width).
   out.width = std::max(top - out.base, -std::log(delta * kFoldedShare) / out.tilt);
   return out;
 }
 
-/// Chernoff's bound on the mass above `loss`.
+/// Returns Chernoff's bound on the mass above `loss`.
 double mass_above(const std::vector<RepeatedLoss>& parts, double tilt, double loss) {
   double log_bound = -tilt * loss;
   for (const RepeatedLoss& part : parts) {
@@ -405,10 +409,10 @@ double mass_above(const std::vector<RepeatedLoss>& parts, double tilt, double lo
 
 struct Solution {
   double epsilon = kInfinity;
-  double error_share = 1;  // of delta: what rounding and the transform take of it
+  double error_share = 1;  // the share of delta that errors of rounding and of the transform take
 };
 
-/// Nothing where epsilon is below the period.
+/// Returns nothing where epsilon is below the period.
 std::optional<Solution> solve(const UpperSums& sums, std::int64_t low, std::int64_t high,
                               double interval, double delta) {
   const auto delta_at = [&](std::int64_t at) {
@@ -428,7 +432,7 @@ std::optional<Solution> solve(const UpperSums& sums, std::int64_t low, std::int6
                   .error_share = cell.scale * cell.error / delta};
 }
 
-/// By one tilt. `left` is delta without what no epsilon covers.
+/// Solves with one tilt. `left` is delta less the mass of infinite losses.
 Result<Solution> solve_tilted(const std::vector<RepeatedLoss>& parts, Period period, double left) {
   const double interval = parts.front().loss.interval;
   while (true) {
@@ -470,8 +474,9 @@ Result<double> composed_epsilon(const std::vector<RepeatedLoss>& parts, double d
   Result<Solution> found = solve_tilted(parts, period_for(sketch, tilt, delta), left);
   if (!found.ok()) return found.error();
   double epsilon = found->epsilon;
-  // Chernoff's bound knows how often a loss is large, not that most of them are small: a few steps
-  // at a small rate get a tilt that is far too large. Once epsilon is known the right one follows.
+  // Chernoff's bound depends on how often a loss is large and not on most losses being small, so
+  // for a few steps at a small rate the tilt is far too large. Once epsilon is known, the right
+  // tilt follows from it.
   for (int tries = 0; tries < kTilts && found->error_share > kErrorShare; ++tries) {
     const double last = std::exchange(tilt, sketch.tilt_at(std::isfinite(epsilon) ? epsilon : 0));
     if (std::abs(std::log(tilt / last)) < 0.1) break;

@@ -12,12 +12,12 @@ namespace sotto::privacy {
 namespace {
 
 constexpr double kMaxPoints = 1 << 23;
-constexpr double kMaxLoss = 500;  // exp of it and of its negative are far from the ends of double
+constexpr double kMaxLoss = 500;  // exp(500) and exp(-500) are far from the limits of double
 constexpr double kEpsilon = 0x1p-52;
-/// What a tail, as computed, may be away from the truth: relative, of the smaller of the two tails.
+/// The relative error of a computed tail, relative to the smaller of the two tails.
 constexpr double kTailError = 64 * kEpsilon;
 
-/// What lies between two losses, taken from the side where the tails are small.
+/// The masses between two losses, taken from the side where the tails are small.
 struct Between {
   double p = 0;
   double q = 0;
@@ -36,9 +36,10 @@ Between between(const LossTails& at, const LossTails& next) {
           .q_error = kTailError * std::min(at.q_above, next.q_below)};
 }
 
-/// A bucket's masses p and q go to its two ends so that both are kept: a at the lower loss and b at
-/// the higher with a + b = p and a e^-low + b e^-high = q. No convex function of the ratio P/Q then
-/// has a smaller expectation, and no privacy guarantee is lost. Answers b, and p rounded up.
+/// The masses p and q of a bucket are moved to its two ends so that both are preserved: a at the
+/// lower loss and b at the higher with a + b = p and a e^-low + b e^-high = q. By this no convex
+/// function of the ratio P/Q has a smaller expectation, so the grid is conservative. `high` is b;
+/// `whole` is p rounded up.
 struct Split {
   double whole = 0;
   double high = 0;
@@ -57,7 +58,7 @@ Between exchanged(const Between& b) {
   return {.p = b.q, .q = b.p, .p_error = b.q_error, .q_error = b.p_error};
 }
 
-/// What lies beyond the last point: all of Q there, and the rest of P at infinity.
+/// Handles the mass beyond the last point: all of Q is put there, and the rest of P at infinity.
 void close_end(LossGrid& grid, double p, double q, double ratio) {
   const double kept = std::min(p, q * ratio);
   grid.mass.back() += kept;
@@ -76,10 +77,10 @@ LossGrids fill(Tails tails, std::int64_t first, std::size_t points, double inter
   double ratio = ratios.next();
   const LossTails begin = at;
   const double begin_ratio = ratio;
-  // Below a grid all of its P goes up to the first point.
+  // Below the grid all of the mass of P moves up to the first point.
   out.remove.mass[0] = at.p_below * (1 + kTailError);
   for (std::size_t i = 0; i + 1 < points; ++i) {
-    const std::size_t mirrored = points - 1 - i;  // loss i, of the other sign
+    const std::size_t mirrored = points - 1 - i;  // index of loss i with the opposite sign
     const LossTails next = tails.above(out.remove.loss(i + 1));
     const double next_ratio = ratios.next();
     const Between bucket = between(at, next);

@@ -16,17 +16,17 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr LossTails kAllAbove{.p_below = 0, .p_above = 1, .q_below = 0, .q_above = 1};
 constexpr LossTails kAllBelow{.p_below = 1, .p_above = 0, .q_below = 1, .q_above = 0};
 
-/// P(N(0, 1) > x), relative precision in the tail.
+/// Returns P(N(0, 1) > x) with relative precision in the tail.
 double normal_above(double x) {
   return std::erfc(x * std::numbers::sqrt2 / 2) / 2;
 }
 
-/// An x with P(N(0, 1) > x) <= tail, hardly larger than need be.
+/// Returns an x with P(N(0, 1) > x) <= tail that is hardly larger than necessary.
 double normal_point(double tail) {
   return tail < 0.5 ? std::sqrt(-2 * std::log(2 * tail)) : 0;
 }
 
-/// The loss of the unsampled mechanism behind `loss` of the sampled one,
+/// Returns the loss of the unsampled mechanism that corresponds to `loss` of the sampled one:
 /// exp(loss) = 1 - rate + rate exp(unsampled).
 double unsampled(double loss, double rate) {
   return rate == 1 ? loss : std::log1p(std::expm1(loss) / rate);
@@ -55,7 +55,8 @@ GaussianLoss::GaussianLoss(const SampledGaussian& mechanism)
   }
 }
 
-/// log sum over j >= 1 of weight_j exp((2 z j - j^2) / (2 sigma^2)), and its derivative in z.
+/// Computes log sum over j >= 1 of weight_j exp((2 z j - j^2) / (2 sigma^2)), and its derivative in
+/// z.
 double GaussianLoss::log_sum_above_zero(double z, double& slope) const {
   const double inverse = 1 / (sigma_ * sigma_);
   const auto exponent = [&](std::size_t j) {
@@ -83,7 +84,7 @@ double GaussianLoss::loss_of(double z) const {
   return low == -kInfinity ? high : high + std::log1p(std::exp(low - high));
 }
 
-/// The output z at which the loss is `loss`, which is above the least one.
+/// Returns the output z at which the loss is `loss`, which must be above the least one.
 double GaussianLoss::output_of(double loss) {
   const double least = log_weights_[0];
   const double wanted =
@@ -104,7 +105,7 @@ double GaussianLoss::output_of(double loss) {
 LossTails GaussianLoss::above(double loss) {
   if (loss <= log_weights_[0]) return kAllAbove;
   const double z = output_of(loss);
-  // Of the two sides the smaller one needs its relative precision, the other follows.
+  // The smaller of the two sides needs relative precision; the other one follows from it.
   const auto q_side = z > 0 ? 1.0 : -1.0;
   const auto p_side = z > mean_ ? 1.0 : -1.0;
   const double q = normal_above(q_side * z / sigma_);
@@ -162,7 +163,7 @@ LossRange ReplacedLoss::range(double tail) const {
 
 namespace {
 
-/// P(Binomial(n, rate) > k), relative precision in the tail.
+/// Returns P(Binomial(n, rate) > k) with relative precision in the tail.
 double binomial_above(double n, double rate, double k) {
   if (k >= n) return 0;
   if (rate == 1) return 1;
@@ -176,11 +177,11 @@ double binomial_above(double n, double rate, double k) {
   return std::min(sum, 1.0);
 }
 
-/// P(the record is in | the others fill the batch): as often as any record is in a batch that was
-/// cut, over how often there is one to fill.
+/// Returns P(the record is in the batch | the others fill the batch): the probability that a record
+/// is in a truncated batch over the probability that the others fill it.
 double share_of_full(const TruncatedBatch& m, double full) {
   const double cut = binomial_above(m.records, m.rate, m.largest_batch);
-  if (full == 0 || cut == 0) return m.rate;  // too rare for a number: no matter
+  if (full == 0 || cut == 0) return m.rate;  // too rare to be represented; the effect is negligible
   return std::min(1.0, cut * m.largest_batch / full / m.records);
 }
 
@@ -241,7 +242,7 @@ LossTails DiscreteLaplaceLoss::above(double loss) const {
   if (loss < -most) return kAllAbove;
   if (loss >= most) return kAllBelow;
   const double x = std::floor((loss / decay_ + sensitivity_) / 2);
-  // Of a draw around 0: above x, and at most x.
+  // The masses of a draw around 0 above x and at most x.
   const auto over = [this](double at) {
     const double tail = std::exp(-decay_ * (at >= 0 ? at + 1 : -at)) / (1 + std::exp(-decay_));
     return at >= 0 ? tail : 1 - tail;
@@ -262,7 +263,7 @@ LossRange DiscreteLaplaceLoss::range(double /*tail*/) const {
 DiscreteGaussianLoss::DiscreteGaussianLoss(const DiscreteGaussian& mechanism)
     : sigma_(mechanism.sigma),
       sensitivity_(mechanism.sensitivity),
-      // exp(-40^2 / 2) is beyond double precision.
+      // exp(-40^2 / 2) is below double precision.
       half_(static_cast<std::int64_t>(std::ceil(40 * mechanism.sigma)) + 1) {
   above_.resize(static_cast<std::size_t>(2 * half_ + 1));
   double sum = 0;

@@ -14,20 +14,21 @@ namespace sotto::privacy {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-/// Below it nothing here is sure any more.
+/// The least delta; below it results are not reliable.
 constexpr double kSmallestDelta = 1e-80;
-/// Share of delta that the ends of the grids, which count as certain breaches, may take.
+/// The share of delta that the mass beyond the grids, which is counted as an infinite loss, may
+/// take.
 constexpr double kTailShare = 1e-6;
-/// What discretisation may add to epsilon, relative, and how small an epsilon that still is asked
-/// of.
+/// The relative amount that discretisation may add to epsilon, and the smallest epsilon for which
+/// this is required.
 constexpr double kTolerance = 1e-4;
 constexpr double kSmallEpsilon = 1e-3;
-constexpr double kLargestInterval = 1e-3;  // few releases: what is estimated for many is not true
+constexpr double kLargestInterval = 1e-3;  // with few releases the estimates for many do not apply
 constexpr double kFewestPoints = 2000;     // of the grid of the narrowest losses
 constexpr double kPointsInEpsilon = 64;    // at least
 constexpr int kCoarser = 12;               // doublings
 
-/// Both directions of a composition on grids of one interval.
+/// The losses of a composition in both directions, on grids with the same interval.
 struct Directions {
   std::vector<RepeatedLoss> remove;
   std::vector<RepeatedLoss> add;
@@ -62,10 +63,11 @@ double fewest_points(const Directions& directions) {
   return static_cast<double>(out);
 }
 
-/// The interval that keeps what discretisation adds within the tolerance. Splitting a loss between
-/// two points of the grid adds up to interval^2 / 4 to its variance and half of that to its mean;
-/// where losses lie evenly epsilon moves by interval^2 (1 + tilt) / 12 a release. Where few
-/// releases lose little, delta bends over an epsilon, which the grid must resolve.
+/// Returns the interval that keeps the error of discretisation within the tolerance. Splitting a
+/// loss between two points of the grid adds up to interval^2 / 4 to its variance and half of that
+/// to its mean; where losses are evenly distributed, epsilon changes by interval^2 (1 + tilt) / 12
+/// for each release. Where few releases lose little, delta bends over an epsilon, which the grid
+/// must resolve.
 double interval_for(const Directions& directions, double releases, double delta, double epsilon) {
   const LossEstimate remove = estimate(directions.remove, delta);
   const LossEstimate add = estimate(directions.add, delta);
@@ -137,7 +139,8 @@ double PldAccountant::epsilon(double delta) const {
     releases += static_cast<double>(part.count);
   double interval = std::min(kLargestInterval, 0.03 / std::sqrt(releases));
   double best = kInfinity;
-  // Finer where the losses or a first figure ask for it; coarser where that is too much to compute.
+  // The grid is refined where the losses or a first epsilon require it, and coarsened where that
+  // would be too expensive.
   int finer = 0;
   for (int coarser = 0; coarser < kCoarser;) {
     const Result<Directions> directions = on_grids(parts(), interval, delta);

@@ -81,8 +81,9 @@ Status RdpAccountant::add(const NoisyRounds& rounds) {
 double RdpAccountant::epsilon(double delta) const {
   const double plain = epsilon_of_curve(rdp_, delta);
   if (distance_ == 0 || !std::isfinite(plain)) return plain;
-  // Within total variation d of something (epsilon, delta - (1 + e^epsilon) d)-private; twice that
-  // leaves room for the epsilon that grows a little with it.
+  // A mechanism is (epsilon, delta)-private when it is within total variation d of one that is
+  // (epsilon, delta - (1 + e^epsilon) d)-private. Twice that amount is subtracted, because epsilon
+  // grows a little with it.
   const double taken = 2 * (1 + std::exp(plain)) * distance_;
   if (!(taken < delta)) return kInfinity;
   const double epsilon = epsilon_of_curve(rdp_, delta - taken);

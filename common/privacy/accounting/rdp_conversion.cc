@@ -6,7 +6,7 @@
 
 namespace sotto::privacy {
 
-// Where even epsilon = 0 holds (total variation <= sqrt(1 - exp(-KL)), KL <= every RDP), 0.
+// The result is 0 where epsilon = 0 holds (total variation <= sqrt(1 - exp(-KL)), KL <= every RDP).
 double epsilon_of_rdp(double order, double rdp, double delta) {
   if (std::isnan(rdp)) return std::numeric_limits<double>::infinity();
   if (delta * delta > -std::expm1(-rdp)) return 0;

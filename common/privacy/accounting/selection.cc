@@ -14,7 +14,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// -log gamma of the truncated negative binomial distribution of shape 0 or 1 with this mean.
+/// Returns -log gamma of the truncated negative binomial distribution of shape 0 or 1 with this
+/// mean.
 double log_inverse_gamma(TriesLaw law, double mean) {
   if (law == TriesLaw::kGeometric) return std::log(mean);
   double low = 0, high = 1;  // mean = (e^x - 1) / x
@@ -27,7 +28,7 @@ double log_inverse_gamma(TriesLaw law, double mean) {
   return high;
 }
 
-/// Theorem 2 with eta 0 or 1: what is added at every order.
+/// Theorem 2 with eta 0 or 1: the term that is added at every order.
 double negative_binomial_term(std::span<const double> orders, std::span<const double> rdp,
                               const RandomTries& tries) {
   const double x = log_inverse_gamma(tries.law, tries.mean);

@@ -12,28 +12,28 @@ namespace sotto::privacy {
 
 namespace {
 
-// Everywhere below A - 1 is computed, not A = E[...]: one step costs so little that A is 1.0000...,
-// and the digits that count would be lost. A - 1 = E[(1 + x)^a - 1 - a x] with
-// x = q (exp(u) - 1), u = (2z - 1) / (2 sigma^2), because E[x] = 0; the bracket is never negative
-// (Bernoulli), so nothing cancels and no sign can go wrong.
+// Everything below computes A - 1 instead of A = E[...]: one step costs so little that A is
+// 1.0000..., and the significant digits would be lost. A - 1 = E[(1 + x)^a - 1 - a x] with x = q
+// (exp(u) - 1), u = (2z - 1) / (2 sigma^2), because E[x] = 0. The bracket is never negative
+// (Bernoulli), so there is no cancellation.
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// Relative slack on A - 1, against us: more than all rounding below.
+/// Conservative relative slack on A - 1: more than all rounding errors below.
 constexpr double kTolerance = 1e-10;
 
-/// log(exp(x) - 1), x > 0.
+/// Returns log(exp(x) - 1), x > 0.
 double log_expm1(double x) {
   return x > 30 ? x + std::log1p(-std::exp(-x)) : std::log(std::expm1(x));
 }
 
-/// From log(A - 1) to log(A) / (a - 1).
+/// Converts log(A - 1) to log(A) / (a - 1).
 double rdp_from_log_excess(double log_excess, double order) {
   const double log_a = log_excess > 30 ? log_add(log_excess, 0) : std::log1p(std::exp(log_excess));
   return log_a / (order - 1);
 }
 
-/// Integer order: the binomial sum over k >= 2, every term positive.
+/// Computes an integer order by the binomial sum over k >= 2, whose terms are all positive.
 double integer_order_rdp(double q, double sigma, int order) {
   double log_excess = -kInfinity;
   double log_binomial = std::log(static_cast<double>(order));  // C(a, 1)
@@ -47,7 +47,7 @@ double integer_order_rdp(double q, double sigma, int order) {
   return rdp_from_log_excess(log_excess + kTolerance, order);
 }
 
-/// What the integrand needs at one z, whatever the order.
+/// The values of the integrand at one z that do not depend on the order.
 struct Node {
   double log_density;  // of N(0, sigma^2), up to its constant
   double x;            // q (exp(u) - 1); only for u <= 30
@@ -66,7 +66,7 @@ Node node_at(double z, double q, double sigma) {
   return {log_density, x, std::log1p(x), std::log(std::abs(x))};
 }
 
-/// (1 + x)^a - 1 - a x by its binomial series, for |a x| < 0.05.
+/// Returns (1 + x)^a - 1 - a x by its binomial series, for |a x| < 0.05.
 double small_bracket(double x, double order) {
   double term = order * (order - 1) / 2 * x * x;
   double sum = 0;
@@ -77,7 +77,7 @@ double small_bracket(double x, double order) {
   return sum + term;
 }
 
-/// log of the bracket times the density.
+/// Returns the log of the bracket times the density.
 double log_integrand(const Node& node, double order) {
   const double power = order * node.log1p_x;
   if (power > 30) {
@@ -89,8 +89,9 @@ double log_integrand(const Node& node, double order) {
   return bracket > 0 ? node.log_density + std::log(bracket) : -kInfinity;
 }
 
-/// The trapezoid rule on an even grid, which for an integrand this smooth converges faster than any
-/// power of the spacing. The grid is wide enough for every order up to `largest_order`.
+/// Grid implements the trapezoid rule on an evenly spaced grid, which converges faster than any
+/// power of the spacing for an integrand this smooth. The grid is wide enough for every order up to
+/// `largest_order`.
 class Grid {
  public:
   Grid(double q, double sigma, double largest_order)
@@ -106,7 +107,7 @@ class Grid {
     fill(spacing_, spacing_ / 2, between_, coarse_.size());
   }
 
-  /// Nothing when the spacing and half of it do not agree.
+  /// Returns nothing when the results with the spacing and with half of it do not agree.
   [[nodiscard]] std::optional<double> log_excess(double order) const {
     if (coarse_.empty()) return std::nullopt;
     const double constant =

@@ -15,7 +15,7 @@ double best_order(const RdpAccountant& curve, double max_epsilon, double delta) 
   double best = 0, most = 0;
   for (std::size_t i = 0; i < curve.orders().size(); ++i) {
     const double order = curve.orders()[i], rdp = curve.rdp()[i];
-    // What the conversion adds to the divergence at this order.
+    // The amount that the conversion adds to the divergence at this order.
     const double added = std::log1p(-1 / order) - std::log(delta * order) / (order - 1);
     const double times = (max_epsilon - added) / rdp;
     if (std::isfinite(rdp) && times > most) {

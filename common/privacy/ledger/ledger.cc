@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::size_t kMaxDatasetIdBytes = 512;
 
-/// The attempts at a server round share round / 65536 (RoundNumber). A row that was paid for before
-/// has neither steps nor without_privacy, and is no charge of its round.
+/// The attempts at a server round have the same round / 65536 (RoundNumber). A row whose update was
+/// charged before has neither steps nor without_privacy, and does not count as a charge of its
+/// round.
 constexpr const char* kRows = R"sql(
   SELECT charges.*, charged_noise.*,
          sampling_rate IS NOT NULL AND row_number() OVER (
@@ -69,7 +70,8 @@ Status check(const Charge& charge, const Budget& budget) {
   return {};
 }
 
-/// A later program may write charges of persons; their cost would be counted too low here.
+/// A later version may write charges that protect persons; counting them here would underestimate
+/// their cost.
 Status protects_an_example(const Statement& row, int first) {
   if (row.integer(first) == 0 && row.integer(first + 1) == 1) return {};
   return Error{
@@ -79,13 +81,13 @@ Status protects_an_example(const Statement& row, int first) {
 
 }  // namespace
 
-/// What of a job's plan was charged for already.
+/// The part of a job's plan that was charged already.
 struct Progress {
   std::uint64_t of_run = 0;  // server rounds in the charge's run
   std::uint64_t of_job = 0;  // in any run
 };
 
-/// All releases that the charge's run still plans.
+/// Adds all releases that the charge's run still plans.
 Status add_rest(const Charge& charge, const Progress& progress, Spending& spending) {
   const auto left = [&](std::uint64_t all) { return all - std::min(all, progress.of_run); };
   const std::uint64_t releases = left(charge.planned);
@@ -102,9 +104,9 @@ Status add_rest(const Charge& charge, const Progress& progress, Spending& spendi
 }
 
 struct PrivacyLedger::Impl {
-  std::optional<journal::LockFile> lock;  // none: a copy to read
+  std::optional<journal::LockFile> lock;  // none: a read-only copy
   Database database;
-  bool failed = false;  // a write failed: nothing more is released until the file is opened again
+  bool failed = false;  // a write failed: nothing is released until the file is opened again
 
   [[nodiscard]] Result<Spending> spending(const std::string& dataset_id, const Bytes32& job) const;
   [[nodiscard]] Result<std::optional<BudgetRule>> rule(const std::string& dataset_id) const;
@@ -121,7 +123,7 @@ struct PrivacyLedger::Impl {
   [[nodiscard]] Result<bool> round_is_charged(const Charge& charge) const;
 };
 
-/// Rows that cost alike are added up first.
+/// Rows with the same cost are added up first.
 Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id,
                                                const Bytes32& job) const {
   const std::string sql =
@@ -286,7 +288,7 @@ Status PrivacyLedger::Impl::put_rule(const std::string& dataset_id, const Budget
   return done.ok() ? Status{} : Status{done.error()};
 }
 
-/// One transaction: all parts are durable when it has committed, or none is there.
+/// Writes everything in one transaction: all parts are durable after the commit, or none is stored.
 Status PrivacyLedger::Impl::insert(const Charge& charge, const std::optional<BudgetRule>& rule,
                                    const std::function<void()>& before_commit) const {
   SOTTO_TRY(execute(database.get(), "BEGIN IMMEDIATE"));

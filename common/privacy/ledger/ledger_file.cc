@@ -14,10 +14,11 @@ namespace {
 
 constexpr std::int64_t kApplicationId = 0x534f5454;  // "SOTT"
 
-/// How long to wait for a process that opens the file or writes to it.
+/// How long to wait for another process that opens the file or writes to it.
 constexpr int kPatienceMs = 5000;
 
-/// The step at place v brings a file of version v to version v + 1; a new file takes all of them.
+/// The step at index v upgrades a file of version v to version v + 1; a new file applies all of
+/// them.
 constexpr std::array<const char*, 4> kSteps{
     R"sql(
   CREATE TABLE charges (
@@ -34,9 +35,9 @@ constexpr std::array<const char*, 4> kSteps{
     UNIQUE (dataset_id, run, round)
   ) STRICT;
 )sql",
-    // Inputs have names. Older rows keep NULL, so none of them is ever free of charge.
+    // Inputs have names. Older rows keep NULL, so that none of them counts as charged before.
     "ALTER TABLE charges ADD COLUMN input BLOB;",
-    // The participant-level part of a charge, where the upload went into a sum with noise.
+    // The participant-level part of a charge, for an upload that went into a sum with noise.
     R"sql(
   CREATE TABLE charged_noise (
     charge INTEGER PRIMARY KEY REFERENCES charges (id),
@@ -48,11 +49,11 @@ constexpr std::array<const char*, 4> kSteps{
     rounds INTEGER NOT NULL
   ) STRICT;
 )sql",
-    // What a job is called, what became of an attempt (1: its sum was announced, 2: it was lost,
-    // NULL: not known), and how the budget of a data set is kept. A charge protects an example
-    // (unit 0) or a person (unit 1) with at most so many examples. noise_multiplier is the noise of
-    // the site alone; masked_noise_multiplier is that of the sum, where more of it is only there.
-    // All charges so far protect an example, and ledger.cc refuses to count others.
+    // The job's name, the outcome of an attempt (1: its sum was announced, 2: it was lost, NULL:
+    // not known), and how the budget of a data set is kept. A charge protects an example (unit 0)
+    // or a person (unit 1) with at most so many examples. noise_multiplier is the noise of the site
+    // alone; masked_noise_multiplier is that of the sum, where only the sum has more noise. All
+    // charges so far protect an example, and ledger.cc refuses to count others.
     R"sql(
   ALTER TABLE charges ADD COLUMN job_name TEXT;
   ALTER TABLE charges ADD COLUMN outcome INTEGER;
@@ -71,7 +72,7 @@ Error error_of(sqlite3* database) {
   return Error{std::string("ledger: ") + sqlite3_errmsg(database)};
 }
 
-/// The single value a pragma or a query answers.
+/// Returns the single value of a pragma or a query.
 Result<std::string> query_one(sqlite3* database, const char* sql) {
   SOTTO_ASSIGN_OR_RETURN(Statement statement, Statement::prepare(database, sql));
   const Result<bool> row = statement.step();
@@ -79,7 +80,8 @@ Result<std::string> query_one(sqlite3* database, const char* sql) {
   return *row ? statement.text(0) : std::string();
 }
 
-/// Durable before a commit returns: synchronous=FULL fsyncs the write-ahead log at each one.
+/// Makes commits durable before they return: synchronous=FULL calls fsync on the write-ahead log at
+/// each one.
 Status configure(sqlite3* database) {
   SOTTO_ASSIGN_OR_RETURN(const std::string mode, query_one(database, "PRAGMA journal_mode = WAL"));
   if (mode != "wal") return Error{"ledger: this file system does not support SQLite's WAL"};
@@ -89,7 +91,7 @@ Status configure(sqlite3* database) {
   return {};
 }
 
-/// Makes the tables, or brings those of an older version to the newest, in one transaction.
+/// Creates the tables, or upgrades those of an older version to the newest, in one transaction.
 Status make_newest(sqlite3* database) {
   const Result<std::string> application = query_one(database, "PRAGMA application_id");
   const Result<std::string> version = query_one(database, "PRAGMA user_version");

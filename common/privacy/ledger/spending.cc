@@ -55,7 +55,7 @@ class Decider {
                       shown(most));
   }
 
-  /// The job that is charged is the only one, with what was charged before.
+  /// Returns whether `job` is the job of the charge and all earlier charges are of it.
   [[nodiscard]] bool is_alone(const Bytes32& job) const {
     return charge_.job_hash == job &&
            std::ranges::all_of(before_.jobs(), [&](const Bytes32& b) { return b == job; });
@@ -65,8 +65,8 @@ class Decider {
     return filter_epsilon(order, rdp_at(spending.curve(), order), budget_.delta);
   }
 
-  /// Before anything of the data set was released; for a ledger of an older version or one that had
-  /// no limit so far, from what is in it.
+  /// Chooses the rule before anything of the data set was released. For a ledger of an older
+  /// version, or one without a limit so far, the choice depends on its charges.
   Result<BudgetRule> first_rule() const {
     const bool first = is_alone(charge_.job_hash);
     RdpAccountant plan;
@@ -105,7 +105,7 @@ class Decider {
     const double limit = std::min(rule.max_epsilon, budget_.max_epsilon);
     const bool alone = is_alone(*rule.one_job);
     if (alone && after_.examples().within(limit, budget_.delta)) return {};
-    // An owner who raises the budget decides again; then the filter holds for everything.
+    // An owner who raises the budget causes a new decision; the filter then covers everything.
     if (budget_.max_epsilon > rule.max_epsilon && next <= budget_.max_epsilon) {
       rule = {.order = rule.order, .one_job = std::nullopt, .max_epsilon = budget_.max_epsilon};
     } else if (alone) {
@@ -133,7 +133,7 @@ class Decider {
     return limit == kInfinity || spent.within(limit, budget_.job.delta);
   }
 
-  /// All runs of the job, with all attempts.
+  /// Checks the limits for all runs of the job, with all attempts.
   void job() {
     const JobBudget& limits = budget_.job;
     if (!fits(after_.of_job(), limits.max_epsilon))

@@ -10,7 +10,7 @@ namespace sotto::privacy {
 AdaptiveNoise adaptive_noise(double noise_multiplier, double count_multiplier) {
   SOTTO_CHECK(noise_multiplier > 0 && kCountNoiseMultiplier.contains(count_multiplier),
               "noise that cannot be shared out");
-  // One example moves the count by 1/2, so its noise is worth a multiplier of 2 sigma_b.
+  // One example changes the count by 1/2, so its noise corresponds to a multiplier of 2 sigma_b.
   const double taken = 1 / (2 * count_multiplier);
   return {.gradient_multiplier = noise_multiplier / std::sqrt(1 - taken * taken),
           .count_deviation = noise_multiplier * count_multiplier};

@@ -11,8 +11,8 @@ namespace sotto {
 
 namespace {
 
-/// In double, in blocks of independent partial sums: the error stays below 1e-11 relative for 1e9
-/// values.
+/// Computes the squared norm in double, in blocks of independent partial sums: the relative error
+/// stays below 1e-11 for 1e9 values.
 double squared_norm(std::span<const float> values) {
   constexpr std::size_t kBlock = 4096;
   constexpr std::size_t kPartials = 8;
@@ -36,8 +36,9 @@ Result<ClippedUpdate> clip(FlatUpdate&& update, double norm_bound) {
     return Error{"the clipping norm must be positive and finite"};
   if (const auto at = first_non_finite(values))
     return Error{"value " + std::to_string(*at) + " of the update is not finite"};
-  // Twenty bits below the exact factor: rounding to float cannot lift the norm over the bound
-  // again (3.1 step 2). Values so small that float rounds them coarsely need the second look.
+  // The factor is twenty bits below the exact one, so that rounding to float cannot increase the
+  // norm above the bound again (3.1 step 2). The loop repeats for values so small that float rounds
+  // them coarsely.
   constexpr double kShrink = 1.0 - 0x1p-20;
   for (int attempt = 0; attempt < 4; ++attempt) {
     const double norm = std::sqrt(squared_norm(values));

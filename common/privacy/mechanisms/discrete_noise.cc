@@ -6,7 +6,8 @@
 
 #include "common/crypto/secret.h"
 
-// One loop for three register widths, chosen at run time, as in common/crypto/mask_add.cc.
+// The loop is compiled for three register widths and chosen at run time, as in
+// common/crypto/mask_add.cc.
 #if defined(__x86_64__)
 #define SOTTO_TARGET(features) __attribute__((target(features)))
 #endif
@@ -21,15 +22,15 @@ constexpr std::uint64_t kSmallestVariance = kVarianceUnit / 4;
 constexpr std::uint64_t kLargestGaussian = kVarianceUnit << 40;
 constexpr std::uint64_t kLargestSkellam = kVarianceUnit << 22;
 
-/// The random bits of a block and what they become.
+/// The random bits of a block and the values computed from them.
 struct Block {
   std::array<std::uint64_t, kBlock> low;
   std::array<std::uint64_t, kBlock> high;
   std::array<std::int64_t, kBlock> magnitude;
 };
 
-/// magnitude = number of thresholds <= (high, low), every threshold compared with every sample.
-/// Loops of a constant length: the compiler turns them into vector instructions.
+/// Computes magnitude = number of thresholds <= (high, low) by comparing every threshold with every
+/// sample. The loops have a constant length, so that the compiler vectorises them.
 SOTTO_INLINE void count_thresholds(Block& block, const Uint128* thresholds, std::size_t count) {
   constexpr std::size_t kLanes = 8;
   for (std::size_t at = 0; at < kBlock; at += kLanes) {
@@ -93,11 +94,11 @@ Status DiscreteNoise::check(NoiseMechanism mechanism, std::uint64_t variance) {
   return {};
 }
 
-/// A discrete Gaussian wider than a table: X1 + k X2 of two independent narrower ones has variance
-/// v1 + k^2 v2, and its probabilities differ from the discrete Gaussian's of this variance by
-/// factors 1 +- 2 e, e = 2 exp(-2 pi^2 t), 1/t = k^2 / v1 + 1 / v2: completing the square leaves
-/// the sum of a Gaussian over the integers, which hardly depends on where its centre lies (Poisson
-/// summation). With v1 >= 5 k^2 and v2 >= 40, e < 2^-125.
+/// Decomposes a discrete Gaussian that is wider than a table. X1 + k X2 of two independent narrower
+/// ones has variance v1 + k^2 v2, and its probabilities differ from those of the discrete Gaussian
+/// of this variance by factors 1 +- 2 e, e = 2 exp(-2 pi^2 t), 1/t = k^2 / v1 + 1 / v2: completing
+/// the square leaves the sum of a Gaussian over the integers, which hardly depends on the position
+/// of its centre (Poisson summation). With v1 >= 5 k^2 and v2 >= 40, e < 2^-125.
 std::vector<GaussianLayer> gaussian_layers(std::uint64_t variance) {
   constexpr std::uint64_t kDirect = 256 * kVarianceUnit;
   constexpr std::uint64_t kLargestFactor = 7;

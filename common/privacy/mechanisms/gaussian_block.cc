@@ -12,14 +12,15 @@ namespace sotto::privacy {
 
 namespace {
 
-/// Radius words outside this range are undecided: next to 0 and 1 the radius changes too much
-/// within one word. Inside it is below 5.27.
+/// Radius words outside this range are undecided: near 0 and 1 the radius changes too much within
+/// one word. Inside the range the radius is below 5.27.
 constexpr double kLeastWord = 0x1p12;
 constexpr double kGreatestWord = 0x1p32 - 0x1p8;
 
-/// Bound on the error of scale * radius * cos in grid spacings, for scale < 128 and radius < 5.27,
-/// without the radius word's unknown bits: 2^-20.9 from the angle word's unknown bits (half a word
-/// of the angle is 2^-30.3) and 2^-22 from polynomials and rounding (relative error below 2^-31.5).
+/// A bound on the error of scale * radius * cos in grid spacings, for scale < 128 and radius <
+/// 5.27, without the radius word's unknown bits: 2^-20.9 from the angle word's unknown bits (half a
+/// word of the angle is 2^-30.3) and 2^-22 from polynomials and rounding (relative error below
+/// 2^-31.5).
 constexpr double kAngleError = 0x1p-19;
 
 /// Half a word of the radius changes it by at most 1/2 / (word * radius) * (1 + 2^-9): the
@@ -31,14 +32,15 @@ struct Direction {
   double sine;
 };
 
-/// word + 1/2, exact. By way of a signed number, which every processor can convert.
+/// Returns word + 1/2, exactly. It converts by way of a signed integer, which every processor
+/// supports.
 SOTTO_INLINE double middle_of(std::uint32_t word) {
   return static_cast<double>(static_cast<std::int32_t>(word ^ 0x80000000U)) + (0x1p31 + 0.5);
 }
 
-/// -2 log(word / 2^32) for 0 < word < 2^32, relative error below 2^-33: log m is the series of
-/// 2 atanh(s), s = (m - 1) / (m + 1), for m in [sqrt(1/2), sqrt(2)), so that |s| <= 0.1716. The
-/// first omitted term, s^14 / 15, is below 2^-39.
+/// Returns -2 log(word / 2^32) for 0 < word < 2^32, with relative error below 2^-33: log m is the
+/// series of 2 atanh(s), s = (m - 1) / (m + 1), for m in [sqrt(1/2), sqrt(2)), so that |s| <=
+/// 0.1716. The first omitted term, s^14 / 15, is below 2^-39.
 SOTTO_INLINE double minus_two_log(double word) {
   constexpr std::uint64_t kRootHalf = 0x3fe6a09e667f3bcdU;
   constexpr std::uint64_t kMantissa = 0x000fffffffffffffU;
@@ -54,8 +56,8 @@ SOTTO_INLINE double minus_two_log(double word) {
   return 2 * ((32 - exponent) * std::numbers::ln2 - 2 * s * series);
 }
 
-/// Cosine and sine of the angle 2 pi (word + 1/2) / 2^32: the nearest quarter turn by its two bits,
-/// the rest by Taylor series on [-pi/4, pi/4], whose first omitted terms are below 2^-36.
+/// Returns cosine and sine of the angle 2 pi (word + 1/2) / 2^32: the nearest quarter turn by its
+/// two bits, the rest by Taylor series on [-pi/4, pi/4], whose first omitted terms are below 2^-36.
 SOTTO_INLINE Direction direction_of(std::uint32_t word) {
   // A signed turn differs from the unsigned one by a whole turn.
   const double turn = static_cast<double>(static_cast<std::int32_t>(word)) + 0.5;
@@ -81,7 +83,8 @@ SOTTO_INLINE Direction direction_of(std::uint32_t word) {
           std::bit_cast<double>(sine_bits ^ swapped ^ sine_sign)};
 }
 
-/// A value with its noise, and how far in spacings the sum is from where it would round otherwise.
+/// A value with its noise, and the distance in spacings of the sum from the nearest point at which
+/// it would be rounded differently.
 struct Rounded {
   float value;
   double distance;

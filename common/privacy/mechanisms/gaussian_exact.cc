@@ -14,12 +14,12 @@ Binary128 of_integer(Uint128 value) {
   return static_cast<Binary128>(value);
 }
 
-/// 2^exponent.
+/// Returns 2^exponent.
 Binary128 power_of_two(int exponent) {
   return static_cast<Binary128>(std::ldexp(1.0, exponent));
 }
 
-/// (high 2^64 + low) 2^exponent.
+/// Returns (high 2^64 + low) 2^exponent.
 Binary128 constant(std::uint64_t high, std::uint64_t low, int exponent) {
   return of_integer(Uint128{high} << 64 | low) * power_of_two(exponent);
 }
@@ -32,8 +32,8 @@ Binary128 pi() {
   return constant(0xc90fdaa22168c234, 0xc4c6628b80dc1cd1, -126);
 }
 
-/// 2 atanh(s) = log((1 + s) / (1 - s)) for |s| <= 1/3: the first omitted term, s^81 / 81, is below
-/// 2^-133 s.
+/// Returns 2 atanh(s) = log((1 + s) / (1 - s)) for |s| <= 1/3: the first omitted term, s^81 / 81,
+/// is below 2^-133 s.
 Binary128 two_atanh(Binary128 s) {
   constexpr int kTerms = 40;
   const Binary128 s2 = s * s;
@@ -43,8 +43,8 @@ Binary128 two_atanh(Binary128 s) {
   return 2 * s * sum;
 }
 
-/// -ln((radius + 1/2) / 2^128). Above one half from the distance to 1, which is exact to its last
-/// bit, so that the result keeps its relative precision.
+/// Returns -ln((radius + 1/2) / 2^128). Above one half it is computed from the distance to 1, which
+/// is exact to its last bit, so that the result keeps its relative precision.
 Binary128 minus_log(Uint128 radius) {
   constexpr Uint128 kHalf = Uint128{1} << 127;
   if (radius >= kHalf) {
@@ -78,8 +78,8 @@ Binary128 square_root(Binary128 value) {
   return root;
 }
 
-/// The series x^first / first! - x^(first + 2) / (first + 2)! + ... for |x| <= pi / 4: the first
-/// omitted term is below 2^-117 of the sum.
+/// Returns the series x^first / first! - x^(first + 2) / (first + 2)! + ... for |x| <= pi / 4: the
+/// first omitted term is below 2^-117 of the sum.
 Binary128 alternating_series(Binary128 x, int first) {
   constexpr int kTerms = 15;
   const Binary128 x2 = x * x;

@@ -15,14 +15,14 @@ namespace sotto::privacy {
 
 namespace {
 
-// Of one key, AES-256-CTR: lane 0 has the first 32 bits of all uniforms, a block of pairs after
-// another; lane 1 has two blocks of the cipher for each pair, the further bits of its radius and of
-// its angle.
+// The stream of one key (AES-256-CTR) has two lanes. Lane 0 has the first 32 bits of all uniforms,
+// one block of pairs after another; lane 1 has two cipher blocks for each pair, with the further
+// bits of its radius and of its angle.
 constexpr std::uint32_t kFirstBits = 0;
 constexpr std::uint32_t kFurtherBits = 1;
 constexpr std::size_t kCipherBlock = 16;
 constexpr std::size_t kBlockValues = 2 * kGaussianPairs;
-/// A key is good for 2^28 blocks of a lane, which is 2^27 pairs.
+/// One key serves for 2^28 blocks of a lane, which is 2^27 pairs.
 constexpr std::size_t kValuesPerKey = std::size_t{1} << 28;
 
 template <class T>
@@ -37,7 +37,7 @@ Uint128 with_further_bits(std::uint32_t first, std::span<const std::uint8_t, kCi
   return Uint128{first} << 96 | (Uint128{high} << 64 | low) >> 32;
 }
 
-/// The noise of up to 2^28 values under one key.
+/// KeyedNoise is the noise of up to 2^28 values under one key.
 class KeyedNoise {
  public:
   KeyedNoise(const NoiseGrid& grid, crypto::StreamRandom& random)
@@ -66,7 +66,7 @@ class KeyedNoise {
     std::copy_n(block_.noisy.begin(), values.size(), values.begin());
   }
 
-  /// Pair i of the block, the `index`th under this key, from all of its bits.
+  /// Decides pair i of the block, which is the `index`th pair under this key, from all of its bits.
   void decide(std::size_t i, std::uint64_t index) {
     std::array<std::uint8_t, 2 * kCipherBlock> further;
     crypto::keystream(key_, kFurtherBits, 2 * index, further);

@@ -7,9 +7,9 @@ namespace sotto::privacy {
 
 namespace {
 
-constexpr std::size_t kPoint = 192;  // bits behind the point of a weight of the discrete Gaussian
+constexpr std::size_t kPoint = 192;  // fractional bits of a weight of the discrete Gaussian
 
-/// floor(2^127 part / whole), part <= whole < 2^255, doubled.
+/// Returns floor(2^127 part / whole), doubled; part <= whole < 2^255.
 Uint128 even_share(WideInteger part, const WideInteger& whole) {
   Uint128 out = 0;
   for (int bit = 0; bit < 127; ++bit) {
@@ -22,7 +22,8 @@ Uint128 even_share(WideInteger part, const WideInteger& whole) {
   return out << 1;
 }
 
-/// `weights` of the values 0, 1, 2, ...; those above zero stand for both signs.
+/// Returns the thresholds for `weights` of the values 0, 1, 2, ...; weights above value zero cover
+/// both signs.
 MagnitudeTable thresholds(std::span<const WideInteger> weights) {
   WideInteger total = weights[0];
   for (const WideInteger& weight : weights.subspan(1)) {
@@ -40,8 +41,8 @@ MagnitudeTable thresholds(std::span<const WideInteger> weights) {
   return out;
 }
 
-/// exp(-2^15 / variance) = exp(-1 / (2 sigma^2)) by its series, below the truth or above it by less
-/// than 2^-180.
+/// Returns exp(-2^15 / variance) = exp(-1 / (2 sigma^2)) by its series: the result is below the
+/// true value, or above it by less than 2^-180.
 WideInteger gaussian_ratio(std::uint64_t variance) {
   const WideInteger x = WideInteger::of(kVarianceUnit / 2, kPoint) /= variance;
   WideInteger term = WideInteger::of(1, kPoint);
@@ -54,9 +55,9 @@ WideInteger gaussian_ratio(std::uint64_t variance) {
   return even -= odd;
 }
 
-/// I_K .. I_0 of the modified Bessel function up to a common factor, from the start of Miller's
-/// backward recurrence I_{k-1} = I_{k+1} + (2 k / variance) I_k: an error made at k decays on the
-/// way down, in proportion to the probability that lies beyond k.
+/// Returns I_K .. I_0 of the modified Bessel function up to a common factor, by Miller's backward
+/// recurrence I_{k-1} = I_{k+1} + (2 k / variance) I_k: an error made at k decays towards 0 in
+/// proportion to the probability beyond k.
 std::vector<WideInteger> bessel_from(std::uint64_t largest, std::uint64_t variance) {
   constexpr std::uint64_t kStart = 1 << 20;
   std::vector<WideInteger> down = {WideInteger(), WideInteger::of(kStart)};
@@ -97,7 +98,7 @@ MagnitudeTable skellam_table(std::uint64_t variance) {
     std::vector<WideInteger> weights = bessel_from(largest, variance);
     if (weights.back().bit_width() < kWantedBits) continue;
     std::ranges::reverse(weights);
-    weights.pop_back();  // the zero that the recurrence started from
+    weights.pop_back();  // the zero with which the recurrence started
     return thresholds(weights);
   }
 }
