@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t";
 
-/// Takes lines off the front of a file, numbered from 1. Only the line feed ends a line: U+0085 and
-/// U+2028 occur inside real texts.
+/// Lines removes lines from the front of a file and numbers them from 1. Only the line feed ends a
+/// line: U+0085 and U+2028 occur inside texts.
 class Lines {
  public:
   explicit Lines(std::string_view bytes) : rest_(bytes) {}
@@ -24,7 +24,7 @@ class Lines {
 
   [[nodiscard]] std::size_t number() const { return number_; }
 
-  /// Without its end.
+  /// Returns the next line without its end.
   std::string_view next() {
     const std::size_t end = std::min(rest_.find('\n'), rest_.size());
     std::string_view line = rest_.substr(0, end);
@@ -39,7 +39,7 @@ class Lines {
   std::size_t number_ = 0;
 };
 
-/// The message names what is wrong, never the record itself.
+/// Parses a line. An Error states the mistake and never contains the record.
 Result<Example> parse_line(std::string_view line, const LabelReader& labels) {
   if (!is_utf8(line)) return Error{"is not UTF-8"};
   if (labels.form() == tasks::RecordForm::kTexts) {
@@ -81,12 +81,12 @@ Error at_line(const std::string& name, std::size_t number, const Error& error) {
   return {name + ":" + std::to_string(number) + ": the line " + error.message};
 }
 
-/// Hands every example, or what is wrong with a record and where, to `take`.
+/// Passes every example, or the mistake in a record with its place, to `take`.
 template <class Take>
 void for_each_sentence(std::string_view bytes, const std::string& name, const LabelReader& tags,
                        const Take& take) {
   Example sentence;
-  std::optional<Error> wrong;  // the first mistake of the sentence under way
+  std::optional<Error> wrong;  // the first mistake of the current sentence
   const auto finish = [&] {
     Example done = std::exchange(sentence, {});
     if (auto found = std::exchange(wrong, std::nullopt))

@@ -27,7 +27,7 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(kBlanks) == std::string_view::npos;
 }
 
-/// The record that is being made; wiped at the end.
+/// Draft is the record that is being assembled; it is wiped at the end.
 class Draft {
  public:
   Draft() = default;
@@ -37,7 +37,7 @@ class Draft {
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
-  /// No reallocation may leave a copy behind.
+  /// Memory is reserved in advance, so that no reallocation leaves a copy behind.
   void clear() {
     bytes_.reserve(kMaxRecordBytes);
     bytes_.clear();
@@ -45,7 +45,7 @@ class Draft {
 
   [[nodiscard]] bool empty() const { return bytes_.empty(); }
 
-  /// False where the record grows too long.
+  /// Returns false where the record would become too long.
   [[nodiscard]] bool add(std::string_view field) {
     if (field.size() + 4 > kMaxRecordBytes - bytes_.size()) return false;
     append_field(bytes_, field);
@@ -60,7 +60,7 @@ class Draft {
 
 const char* const kTooLong = "a record longer than 1 MiB";
 
-/// What is wrong with a label, if anything is.
+/// Returns what is wrong with a label; nothing where it is valid.
 std::optional<std::string> label_fault(std::string_view label, const ImportPlan& plan) {
   if (is_blank(label)) return "no label";
   if (plan.classes.empty() || std::ranges::find(plan.classes, label) != plan.classes.end())
@@ -116,7 +116,7 @@ class TableSource final : public RecordSource {
   Draft draft_;
 };
 
-/// Records that are lines, or blocks of lines.
+/// LineSource is the base of sources whose records are lines or blocks of lines.
 class LineSource : public RecordSource {
  public:
   LineSource(Bytes bytes, std::string name, ImportPlan plan)
@@ -127,7 +127,7 @@ class LineSource : public RecordSource {
   LineSource(const LineSource&) = delete;
   LineSource& operator=(const LineSource&) = delete;
 
-  /// Of the whole file, before the first record.
+  /// Checks the whole file, before the first record is read.
   Status check_text() {
     if (const std::size_t good = utf8_prefix(text()); good != bytes_.size())
       return error_at(good, "not UTF-8; convert the file, as with iconv -f LATIN1 -t UTF-8");
@@ -151,7 +151,7 @@ class LineSource : public RecordSource {
  protected:
   [[nodiscard]] bool done() const { return at_ == bytes_.size(); }
 
-  /// Only the line feed ends a line: U+0085 and U+2028 occur inside real texts.
+  /// Returns the next line. Only the line feed ends a line: U+0085 and U+2028 occur inside texts.
   std::string_view next_line() {
     const std::size_t end = text().find('\n', at_);
     std::string_view line = text().substr(at_, end - at_);
@@ -182,7 +182,7 @@ class LineSource : public RecordSource {
   std::size_t at_ = 0;
 };
 
-/// A text a line, with or without its label; empty lines are left out.
+/// PlainSource reads one text from each line, with or without its label; empty lines are left out.
 class PlainSource final : public LineSource {
  public:
   using LineSource::LineSource;
@@ -235,12 +235,12 @@ class JsonSource final : public LineSource {
   }
 
  private:
-  /// Not in the library's words, which show what it read last.
+  /// The message does not use the library's text, which contains what was read last.
   [[nodiscard]] Error json_error(std::string_view line, const config::JsonError& error) const {
     constexpr std::string_view kColumn = "column ";
     const std::size_t found = error.where.find(kColumn);
     if (error.where.starts_with('$') || found == std::string::npos)
-      return error_at(line.data(), error.what);  // our own words
+      return error_at(line.data(), error.what);  // a text of Sotto
     const std::size_t column = std::stoull(error.where.substr(found + kColumn.size()));
     return error_at(line.data() + std::min(column - 1, line.size()),
                     "no JSON from here on; was the line cut?");
@@ -256,7 +256,7 @@ class JsonSource final : public LineSource {
   }
 };
 
-/// As participant/data/examples.h reads CoNLL's files.
+/// ConllSource reads CoNLL's files as participant/data/examples.h describes.
 class ConllSource final : public LineSource {
  public:
   using LineSource::LineSource;
@@ -301,7 +301,7 @@ class ConllSource final : public LineSource {
     return {};
   }
 
-  std::string before_;  // the tag of the word before
+  std::string before_;  // the tag of the previous word
 };
 
 template <class Source>

@@ -18,7 +18,7 @@ double standard_normal(crypto::StreamRandom& random) {
   return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * random.unit());
 }
 
-/// Marsaglia and Tsang 2000; for alpha < 1 by the boost U^(1/alpha).
+/// Marsaglia and Tsang 2000; for alpha < 1 with the factor U^(1/alpha).
 double gamma_variate(double alpha, crypto::StreamRandom& random) {
   if (alpha < 1) return gamma_variate(alpha + 1, random) * std::pow(1 - random.unit(), 1 / alpha);
   const double d = alpha - 1.0 / 3;
@@ -37,7 +37,7 @@ void shuffle(std::vector<T>& items, crypto::StreamRandom& random) {
     std::swap(items[i - 1], items[random.below(i)]);
 }
 
-/// Takes one example from the fullest part for each empty one.
+/// Moves one example from the largest part to each empty one.
 void fill_empty(std::vector<std::vector<Example>>& parts) {
   for (auto& part : parts) {
     if (!part.empty()) continue;

@@ -25,7 +25,8 @@ crypto::Secret32 store_key(const crypto::Secret32& site_key, const Bytes32& id) 
   return crypto::kdf("SOTTO records", site_key, {id});
 }
 
-/// Tells another key from a damaged file; says nothing else about the key.
+/// Returns a value that distinguishes a wrong key from a damaged file and reveals nothing else
+/// about the key.
 Bytes32 key_check(const crypto::Secret32& key) {
   const crypto::Secret32 check = crypto::kdf("SOTTO rec check", key, {});
   Bytes32 out{};
@@ -135,7 +136,7 @@ Result<RecordFile> RecordFile::open(const std::filesystem::path& file,
   return out;
 }
 
-/// Authentic, so its form is ours; what can be wrong is the rest of the file.
+/// The directory is authentic, so its form is valid; errors can only be in the rest of the file.
 Status RecordFile::read_directory(BytesView directory, std::uint64_t begin, std::uint64_t end) {
   ByteReader in(directory);
   kind_ = kind_from(in.u8());

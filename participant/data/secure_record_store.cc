@@ -16,7 +16,8 @@
 namespace sotto::records {
 namespace {
 
-/// Never the same for two threads, also when one has ended: the system's own numbers come again.
+/// Returns a number that differs for all threads, including those that have ended. The operating
+/// system's numbers are reused.
 std::uint64_t this_thread() {
   static std::atomic<std::uint64_t> next = 1;
   thread_local const std::uint64_t number = next++;
@@ -37,11 +38,11 @@ std::string_view name_of(Purpose purpose) {
   SOTTO_CHECK(false, "a purpose without a name");
 }
 
-/// A decrypted record. Guarded by its store's mutex, but for the bytes, which stay as they are.
+/// A decrypted record. The store's mutex protects it, except for the bytes, which do not change.
 struct Slot {
   std::size_t index = 0;
   std::span<std::uint8_t> bytes;
-  TimePoint wiped_at{};  // from when on nobody new gets it
+  TimePoint wiped_at{};  // the time from which on it is not handed out again
   std::uint32_t holders = 0;
   bool is_cached = false;
   std::list<Slot>::iterator place{};
@@ -60,9 +61,9 @@ struct SecureRecordStore::State {
 
   const RecordFile file;
   const StoreOptions options;
-  mutable std::mutex mutex;  // loaders of several threads share what follows
+  mutable std::mutex mutex;  // protects the members below, which loaders on several threads share
   GuardedSlots memory;
-  std::list<Slot> slots;  // in the order in which they were decrypted, and so will be wiped
+  std::list<Slot> slots;  // in the order of decryption, which is also the order of wiping
   std::unordered_map<std::size_t, Slot*> cache;
   OpenCounts counts{};
   std::size_t capabilities = 0;
@@ -73,7 +74,7 @@ Slot* SecureRecordStore::State::cached(std::size_t index) {
   return found == cache.end() ? nullptr : found->second;
 }
 
-/// Wipes what the cache has held longest until there is room.
+/// Wipes the records that have been in the cache for the longest time until there is room.
 std::optional<std::span<std::uint8_t>> SecureRecordStore::State::take(std::size_t size) {
   auto room = memory.take(size);
   for (auto at = slots.begin(); !room && at != slots.end();) {
@@ -92,7 +93,7 @@ Slot& SecureRecordStore::State::insert(std::size_t index, std::span<std::uint8_t
   slot.index = index;
   slot.bytes = bytes;
   slot.wiped_at = now + options.time_to_live;
-  // Two threads may have decrypted the same record: one of them is enough to keep.
+  // Two threads may have decrypted the same record; only one of the copies is cached.
   slot.is_cached = options.time_to_live > Duration{0} && cache.emplace(index, &slot).second;
   return slot;
 }
@@ -108,7 +109,7 @@ void SecureRecordStore::State::drop(Slot& slot) {
   slots.erase(slot.place);
 }
 
-/// Held ones leave the cache, so that they go with their holder.
+/// Records in use are removed from the cache, so that they are wiped with their holder.
 void SecureRecordStore::State::wipe_unheld_until(TimePoint now) {
   for (auto at = slots.begin(); at != slots.end() && at->wiped_at <= now;) {
     Slot& slot = *at++;
@@ -194,7 +195,7 @@ Result<OpenedRecord> SecureRecordStore::open_record(const Capability& capability
     room = s.take(s.file.size_of(index));
   }
   if (!room) return refused("all memory for opened records is in use");
-  const Status read = s.file.read(index, *room);  // the long part, without the lock
+  const Status read = s.file.read(index, *room);  // the expensive part, without the lock
   const std::lock_guard lock(s.mutex);
   if (!read) {
     s.memory.give_back(*room);

@@ -31,9 +31,9 @@ bool names_record_stores(const config::SiteConfig& site) {
          records::is_record_store(site.data.evaluation);
 }
 
-/// What stores that are gone have counted, and those that live.
+/// Counted holds the counts of destroyed stores, and the stores that still exist.
 struct SiteRecords::Counted {
-  std::mutex mutex;  // a store goes on whatever thread its trainer goes
+  std::mutex mutex;  // a store is destroyed on the thread that destroys its trainer
   OpenCounts gone{};
   std::vector<const SecureRecordStore*> alive;
 };

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
-/// Fit for the other side.
+/// Returns a text that may be sent to the coordinator.
 std::string said_of(privacy::Limit limit) {
   switch (limit) {
     case privacy::Limit::kLifetime:

@@ -36,7 +36,7 @@ bool costs(const privacy::Charge& charge) {
   return charge.steps || charge.without_privacy;
 }
 
-/// The name that the newest charge of the job has.
+/// Returns the name in the newest charge of the job.
 std::string named(const LedgerReport& report, const Bytes32& job) {
   std::string name;
   for (const privacy::LedgerEntry& entry : report.entries)
@@ -92,7 +92,7 @@ std::string line_of(const privacy::LedgerEntry& e, bool participant_level) {
   return out + "\n";
 }
 
-/// JSON has no infinity: null says that there is no bound.
+/// JSON has no infinity; null means that there is no bound.
 json finite(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }

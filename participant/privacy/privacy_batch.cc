@@ -21,15 +21,15 @@ namespace {
 using nlohmann::json;
 using privacy::AccountantKind;
 
-/// The fields of one JSON object, read one after the other. The first mistake is kept, and what is
-/// read after it is of no use.
+/// Fields reads the fields of one JSON object, one after the other. It keeps the first mistake;
+/// values that are read after a mistake are meaningless.
 class Fields {
  public:
   Fields(const json& object, std::string where) : object_(object), where_(std::move(where)) {}
 
   [[nodiscard]] bool has(const char* key) const { return object_.contains(key); }
 
-  /// A number for which `fits` holds; `needed` says in words which these are.
+  /// Returns a number for which `fits` holds; `needed` describes these numbers in words.
   double number(const char* key, bool (*fits)(double), const char* needed,
                 std::optional<double> otherwise = {}) {
     const json* at = find(key, otherwise.has_value());
@@ -62,7 +62,7 @@ class Fields {
         "a whole number from 1 to 1e9", otherwise));
   }
 
-  /// One of some words, the first one where there is none.
+  /// Returns one of some words; the first one where the field is missing.
   std::string word(const char* key, const std::vector<std::string>& words) {
     const json* at = find(key, true);
     if (!at) return words.front();
@@ -75,7 +75,7 @@ class Fields {
     return words.front();
   }
 
-  /// A list that is not empty; nothing after a mistake.
+  /// Returns a list that is not empty; nothing after a mistake.
   const json* list(const char* key) {
     const json* at = find(key, false);
     if (at && at->is_array() && !at->empty()) return at;
@@ -87,7 +87,8 @@ class Fields {
     if (!error_) error_ = Error{where_ + what};
   }
 
-  /// What was wrong. A field that nobody asked for tells more than one that is missing.
+  /// Returns the first mistake. An unknown field is reported before a missing one, because it is
+  /// more informative.
   Status finish() {
     for (const auto& [key, value] : object_.items())
       if (!read_.contains(key)) mistake("unknown key " + quoted(key) + " in such a question");
@@ -113,7 +114,7 @@ class Fields {
   std::optional<std::string> missing_;
 };
 
-/// Releases of one kind on one data set, one after the other.
+/// Releases of one kind on one data set, composed.
 struct Part {
   std::variant<privacy::Mechanism, privacy::NoisyRounds> release;
   std::uint64_t steps = 0;
@@ -131,7 +132,7 @@ struct Part {
   }
 };
 
-/// The steps of DP-SGD that jobs take; nothing for any other release.
+/// Returns the DP-SGD steps of a part; nothing for any other kind of release.
 std::optional<privacy::DpSgdSteps> dp_sgd(const Part& part) {
   const privacy::Releases releases = part.releases();
   const auto* some = std::get_if<privacy::MechanismReleases>(&releases);
@@ -223,7 +224,8 @@ std::vector<double> orders_of(Fields& fields) {
 
 using Composition = std::unique_ptr<privacy::Accountant>;
 
-/// Noise inside sums is accounted for by Renyi divergence, whatever is asked for.
+/// Composes the parts. Noise inside sums is always accounted for by Renyi divergence, independently
+/// of the requested accountant.
 Result<Composition> composition_of(const std::vector<Part>& parts, const AccountantKind& kind) {
   const bool noise = parts.front().is_noise();
   for (const Part& part : parts)
@@ -236,7 +238,8 @@ Result<Composition> composition_of(const std::vector<Part>& parts, const Account
   return out;
 }
 
-/// The least delta, to a relative 1e-5 and rounded up, at which epsilon is enough.
+/// Returns the least delta, to a relative 1e-5 and rounded up, at which the composition's epsilon
+/// is small enough.
 double delta_at(const privacy::Accountant& composition, double epsilon) {
   constexpr double kSmallest = 1e-80;
   double low = std::log(kSmallest);

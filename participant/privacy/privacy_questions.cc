@@ -22,9 +22,9 @@ namespace {
   return {text.data(), static_cast<std::size_t>(std::clamp(size, 0, most))};
 }
 
-/// Places of the curve in a picture, from 0 to 1, upwards.
+/// Scale converts values of the curve to positions in a picture, from 0 to 1, upwards.
 struct Scale {
-  double largest = 0;  // epsilon, a round number
+  double largest = 0;  // of epsilon; a round number
 
   [[nodiscard]] double height(double epsilon) const {
     return std::isfinite(epsilon) ? std::clamp(epsilon / largest, 0.0, 1.0) : 1.0;

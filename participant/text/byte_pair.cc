@@ -48,7 +48,7 @@ const BytePairs::Merge* BytePairs::merge_of(std::int32_t left, std::int32_t righ
   return at == merges_.end() ? nullptr : &at->second;
 }
 
-/// One symbol a character, before anything is joined.
+/// Returns one symbol for each character, before any merge.
 std::vector<std::int32_t> BytePairs::symbols_of(std::string_view word) const {
   std::vector<std::int32_t> symbols;
   bool after_unknown = false;
@@ -79,7 +79,7 @@ void BytePairs::encode(std::string_view word, std::vector<std::int32_t>& ids) co
   if (rules_.ignore_merges)
     if (const auto whole = vocabulary_.find(word)) return ids.push_back(*whole);
   std::vector<std::int32_t> symbols = symbols_of(word);
-  // A list through the symbols that are left; a joined pair lives on at its left place.
+  // A linked list of the remaining symbols; a merged pair is stored at its left position.
   constexpr std::int32_t kGone = -1;
   const std::size_t n = symbols.size();
   std::vector<std::size_t> next(n), previous(n);
@@ -91,7 +91,7 @@ void BytePairs::encode(std::string_view word, std::vector<std::int32_t>& ids) co
   struct Candidate {
     std::uint32_t rank = 0;
     std::size_t at = 0;
-    std::int32_t left = 0, right = 0;  // what stood there when it was found
+    std::int32_t left = 0, right = 0;  // the symbols when the candidate was found
 
     bool operator>(const Candidate& other) const {
       return std::tie(rank, at) > std::tie(other.rank, other.at);

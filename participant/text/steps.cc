@@ -67,7 +67,7 @@ const ByteAlphabet& byte_alphabet() {
   return alphabet;
 }
 
-/// The byte that <0x..> stands for.
+/// Returns the byte that a token <0x..> represents.
 std::optional<char> byte_of(std::string_view token) {
   unsigned value = 0;
   if (token.size() != 6 || !token.starts_with("<0x") || token.back() != '>') return std::nullopt;
@@ -111,7 +111,7 @@ std::vector<std::string> bytes_joined(std::vector<std::string> tokens) {
   const auto finish = [&] {
     if (bytes.empty()) return;
     const std::string text = valid_utf8(bytes);
-    // All of a run spells something, or none of it.
+    // A run of bytes is decoded as a whole or not at all.
     if (text == bytes)
       out.push_back(text);
     else

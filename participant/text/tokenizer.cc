@@ -8,7 +8,8 @@
 namespace sotto::text {
 namespace {
 
-/// Where an added token stands next in the text: the leftmost, of those there the longest.
+/// The next added token in the text: the leftmost one, and of those at the same position the
+/// longest.
 struct Found {
   std::size_t at = std::string_view::npos;
   const AddedToken* token = nullptr;
@@ -59,7 +60,7 @@ std::optional<std::int32_t> Tokenizer::find(std::string_view token) const {
   return at == parts_.added.end() ? vocabulary().find(token) : at->id;
 }
 
-/// A text without added tokens.
+/// Encodes a text without added tokens.
 void Tokenizer::encode_plain(std::string text, std::vector<std::int32_t>& ids) const {
   if (text.empty()) return;
   for (const Normalizer& normalize : parts_.normalizers)
@@ -108,8 +109,8 @@ std::vector<std::int32_t> Tokenizer::encode_framed(std::string_view text,
 TokenizedWords Tokenizer::encode_words(std::span<const std::string_view> words,
                                        std::size_t max_length) const {
   SOTTO_CHECK(max_length >= frame(), "no room for the frame of a text");
-  // Byte-level vocabularies have tokens of their own for a word behind a blank; where the blank
-  // goes or comes by itself, a second one would be another token.
+  // Byte-level vocabularies have separate tokens for a word after a blank. Where a step adds or
+  // removes the blank itself, a second blank would give another token.
   std::vector<std::int32_t> twice = encode("a");
   twice.insert(twice.end(), twice.begin(),
                twice.begin() + static_cast<std::ptrdiff_t>(twice.size()));

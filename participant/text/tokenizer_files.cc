@@ -1,4 +1,4 @@
-// Which tokenizer a model's folder has.
+// Selection of the tokenizer by the files in a model's folder.
 #include <fstream>
 #include <iterator>
 
@@ -33,7 +33,7 @@ Result<Vocabulary> read_vocab_json(const fs::path& file) {
   return vocabulary;
 }
 
-/// A merge a line; the first line may say a version.
+/// Reads one merge from each line; the first line may contain a version.
 Result<std::vector<std::pair<std::string, std::string>>> read_merges(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) return Error{file.string() + ": cannot be read"};

@@ -1,6 +1,6 @@
-// tokenizer.json: the steps and the model that the tokenizers library wrote down, taken over one by
-// one. What is not known is refused by its key, never left out: a step that is missing gives other
-// ids and a model that learns nonsense.
+// tokenizer.json: converts the steps and the model in the format of the tokenizers library. Unknown
+// parts are refused by their key and never ignored, because without a step the ids differ from
+// those that the model was trained with.
 #include <limits>
 #include <utility>
 
@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Thrown and caught in this file alone.
+/// Thrown and caught only in this file.
 struct Unusable {
   std::string where, why;
 };
@@ -50,7 +50,7 @@ Pattern pattern_of(const Json& step, const std::string& where) {
   return std::move(compiled).value();
 }
 
-/// The members of a Sequence, or the step itself; nothing for null.
+/// Calls `add` for the members of a Sequence, or for the step itself; not at all for null.
 template <class Add>
 void each_step(const Json& step, const char* members, const std::string& where, const Add& add,
                int depth = 0) {
@@ -124,7 +124,7 @@ Splitter metaspace(const Json& step, const std::string& where) {
       step, "prepend_scheme", value_of(step, "add_prefix_space", true, where) ? "always" : "never",
       where);
   if (mark.empty()) refuse(where + ".replacement", "is empty");
-  // "first" is not the same: behind an added token such as </s> it puts no mark.
+  // "first" is not equivalent to "always": after an added token such as </s> it adds no mark.
   if (scheme != "always" && scheme != "never")
     refuse(where + ".prepend_scheme", "\"" + scheme + "\" is not supported");
   const bool prepend = scheme == "always";
@@ -286,7 +286,7 @@ WordPieces word_pieces_of(const Json& model) {
 std::variant<WordPieces, BytePairs> model_of(const Json& root) {
   const auto model = root.find("model");
   if (model == root.end() || !model->is_object()) refuse("model", "is missing");
-  // Old files leave the type of byte pairs out.
+  // Old files omit the type for byte pairs.
   const std::string type =
       value_of<std::string>(*model, "type", model->contains("merges") ? "BPE" : "", "model");
   if (type == "BPE") return byte_pairs_of(*model);
@@ -313,7 +313,7 @@ std::vector<AddedToken> added_of(const Json& root) {
   return out;
 }
 
-// ---- what frames a text
+// ---- the frame of a text
 
 void frame_by_template(const Json& step, const std::string& where, TokenizerParts& parts) {
   const auto single = step.find("single");
@@ -338,7 +338,7 @@ void frame_by_template(const Json& step, const std::string& where, TokenizerPart
 void frame_by(const Json& step, const std::string& type, const std::string& where,
               TokenizerParts& parts) {
   if (type == "TemplateProcessing") return frame_by_template(step, where, parts);
-  if (type == "ByteLevel") return;  // it moves offsets alone
+  if (type == "ByteLevel") return;  // it changes offsets only
   if (type != "BertProcessing" && type != "RobertaProcessing")
     refuse(where, "the post-processor " + type + " is not supported");
   for (const char* key : {"cls", "sep"}) {
@@ -359,7 +359,7 @@ std::optional<std::int32_t> pad_of(const Json& root, const Tokenizer& tokenizer)
   return std::nullopt;
 }
 
-/// What frames a text and what fills it up go to the model, so they must be tokens.
+/// The frame and the padding are given to the model, so they must be tokens.
 void check_ids(const TokenizerParts& parts, std::int32_t size) {
   const auto check = [size](std::int32_t id, const char* where) {
     if (id >= size) refuse(where, "the id " + std::to_string(id) + " is no token's");

@@ -145,7 +145,7 @@ struct Pattern::Compiled {
 
 namespace {
 
-/// ICU's \s is not every White_Space character.
+/// ICU's \s does not include every White_Space character.
 std::string in_icus_spelling(std::string_view expression) {
   std::string out;
   for (std::size_t i = 0; i < expression.size(); ++i) {
@@ -190,7 +190,8 @@ std::vector<Pattern::Piece> Pattern::cut(const std::string& text) const {
   const icu::UnicodeString all = from_utf8(text);
   UErrorCode status = U_ZERO_ERROR;
   const std::unique_ptr<icu::RegexMatcher> matcher(compiled_->regex->matcher(all, status));
-  // In steps of ICU's engine, some milliseconds' worth each: the same end on every machine.
+  // The limit is in steps of ICU's engine, each of some milliseconds, so that the result is the
+  // same on every machine.
   constexpr std::int32_t kLongestMatch = 100;
   if (U_SUCCESS(status)) matcher->setTimeLimit(kLongestMatch, status);
   std::vector<Piece> pieces;
@@ -203,7 +204,8 @@ std::vector<Pattern::Piece> Pattern::cut(const std::string& text) const {
     push(matcher->start(status), false);
     push(matcher->end(status), true);
   }
-  // Only an expression that backtracks without end fails here; the text stays whole then.
+  // Only an expression with unlimited backtracking fails here; the rest of the text is then not
+  // cut.
   push(all.length(), false);
   return pieces;
 }

@@ -5,7 +5,7 @@
 namespace sotto::text {
 namespace {
 
-// More tokens than any model has; a greater id in a file would only take memory.
+// More tokens than any model has. The limit keeps a large id in a file from allocating memory.
 constexpr std::int64_t kMostTokens = std::int64_t{1} << 24;
 
 }  // namespace
@@ -28,7 +28,7 @@ Result<Vocabulary> Vocabulary::from_ids(
     const auto place = static_cast<std::size_t>(id);
     if (place >= out.tokens_.size()) out.tokens_.resize(place + 1);
     const auto added = out.ids_.emplace(token, static_cast<std::int32_t>(id));
-    if (!added.second && added.first->second == id) continue;  // said again, not another one
+    if (!added.second && added.first->second == id) continue;  // repeated with the same id
     if (!added.second || !out.tokens_[place].empty())
       return Error{"token " + token + " or its id " + std::to_string(id) + " is there twice"};
     out.tokens_[place] = token;

@@ -3,7 +3,7 @@
 namespace sotto::text {
 namespace {
 
-/// Byte offsets after each character of valid UTF-8.
+/// Returns the byte offsets after each character of valid UTF-8.
 std::vector<std::size_t> ends_of_characters(std::string_view word) {
   std::vector<std::size_t> ends;
   for (std::size_t at = 1; at <= word.size(); ++at)

@@ -30,7 +30,7 @@ std::vector<Character> characters_with_places(std::string_view text) {
   return out;
 }
 
-/// Where the possessive at the end of a word begins; its end where there is none.
+/// Returns where the possessive at the end of a word begins; the word's end where there is none.
 std::size_t without_possessive(std::string_view text, WordPlace word) {
   for (const std::string_view ending : {"'s", "'S", "\u2019s"})
     if (text.substr(word.begin, word.end - word.begin).ends_with(ending))

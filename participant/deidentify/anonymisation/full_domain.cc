@@ -22,7 +22,7 @@ std::vector<std::uint32_t> up_to(std::size_t count) {
 FullDomain::FullDomain(const Microdata& data, double max_suppressed)
     : data_(data),
       judge_(data),
-      // 1e-9: a hundredth of a hundred rows is one row, also in binary.
+      // 1e-9 compensates for binary rounding: a hundredth of a hundred rows is one row.
       may_leave_out_(static_cast<std::size_t>(
           std::floor(max_suppressed * static_cast<double>(data.rows) + 1e-9))) {}
 
@@ -68,7 +68,7 @@ void FullDomain::list_combinations() {
 }
 
 bool FullDomain::advance() {
-  // 1e-12: sums in another order.
+  // 1e-12 allows for sums in a different order.
   if (next_ == combinations_.size() || (best_ && combinations_[next_].loss >= best_->loss - 1e-12))
     return false;
   auto candidate = candidate_of(combinations_[next_++].levels);
@@ -81,7 +81,8 @@ double FullDomain::progress() const {
 }
 
 std::vector<std::vector<std::uint32_t>> FullDomain::classes_of(const Levels& levels) const {
-  // A tuple's class after some columns, and the next column's group, give its class after that one.
+  // The class of a tuple after some columns, together with its group in the next column, determines
+  // its class after that column.
   std::vector<std::uint32_t> class_of(data_.tuples(), 0);
   std::uint32_t count = 1;
   for (std::size_t column = 0; column < levels.size(); ++column) {
@@ -105,8 +106,8 @@ std::vector<std::vector<std::uint32_t>> FullDomain::classes_of(const Levels& lev
 std::optional<FullDomain::Candidate> FullDomain::candidate_of(const Levels& levels) const {
   Candidate out{.levels = levels, .kept = classes_of(levels)};
   std::size_t rows_left_out = 0;
-  // What is left out changes the table that t is measured against, so the rest is judged anew until
-  // all of it fits.
+  // Rows that are left out change the table that t is measured against, so the remaining classes
+  // are evaluated again until all of them fit.
   for (bool again = true; again;) {
     std::vector<std::uint32_t> all;
     for (const auto& c : out.kept)

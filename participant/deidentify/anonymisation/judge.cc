@@ -26,7 +26,7 @@ Spread spread_of(std::span<const std::uint64_t> counts, std::span<const std::uin
       ++out.distinct;
       entropy -= p * std::log(p);
     }
-    // In an order, what is too much here is carried to the next value, step by step.
+    // In an order, the excess at a value is carried to the next value, step by step.
     carried += excess;
     moved += std::abs(distance == Distance::kOrdered ? carried : excess);
   }

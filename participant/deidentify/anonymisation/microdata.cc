@@ -36,7 +36,7 @@ Result<Scale> scale_of(const table::Table& table, std::size_t column, const Colu
   return scale;
 }
 
-/// The values of a sensitive column in their order: place of each code.
+/// Returns for each code the position of its value in the order of a sensitive column.
 Result<std::vector<std::uint32_t>> places_of(const table::Table& table, std::size_t column,
                                              const ColumnPlan& plan) {
   const auto& values = table.columns()[column].values;
@@ -86,7 +86,7 @@ Result<Microdata> microdata_of(const table::Table& table, const Plan& plan) {
   SOTTO_TRY(same_columns(table, plan));
   Microdata data{.k = plan.k, .rows = table.rows()};
   std::vector<std::size_t> columns;
-  // In the table's order, which decides between equals.
+  // Columns are visited in the table's order, which decides ties.
   for (std::size_t at = 0; at < table.columns().size(); ++at) {
     const std::string& name = table.columns()[at].name;
     const ColumnPlan& column = plan.columns.at(name);

@@ -49,7 +49,8 @@ std::vector<Field> fields_of(ColumnPlan& c) {
   };
 }
 
-/// --set of a plan's own keys, and "columns.NAME.KEY=VALUE"; a column's name may hold dots.
+/// Applies --set of a plan's own keys, and "columns.NAME.KEY=VALUE"; a column's name may contain
+/// dots.
 void apply(std::span<const std::string> overrides, Plan& plan, Json& root, Mistakes& mistakes) {
   constexpr std::string_view kColumns = "columns.";
   for (const std::string& text : overrides) {
@@ -109,7 +110,7 @@ config::Parsed<Plan> parse_plan(std::string_view json, std::string_view file_nam
     return config::ConfigErrors{mistakes.lines()};
   }
   apply(overrides, plan, document.root, mistakes);
-  // The columns' names are the table's, so they are taken out before the fixed keys are read.
+  // The columns' names depend on the table, so they are removed before the fixed keys are read.
   auto& members = std::get<Json::Object>(document.root.value);
   const auto found = std::ranges::find(members, "columns", &config::JsonMember::key);
   const Json columns = found == members.end() ? Json{} : std::move(found->value);

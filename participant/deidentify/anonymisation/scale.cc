@@ -27,8 +27,8 @@ std::string shown(double number) {
   return {text, end};
 }
 
-/// Rows of a tree by their groups from the root down, so that every branch is one range. Groups
-/// keep the order of their first row.
+/// Returns the rows of a tree ordered by their groups from the root down, so that every branch is
+/// one range. Groups keep the order of their first row.
 std::vector<std::uint32_t> tree_order(const table::Table& tree) {
   std::vector<std::uint32_t> order(tree.rows());
   std::iota(order.begin(), order.end(), 0U);
@@ -73,7 +73,7 @@ Result<Scale> Scale::of_numbers(const table::Table& table, std::size_t column,
   std::ranges::sort(sorted);
   Scale scale;
   Level exact;
-  // "7" and "7.0" are one number, and get one rank and one name.
+  // "7" and "7.0" are the same number and get the same rank and the same name.
   for (const auto& [number, code] : sorted) {
     if (scale.numbers_.empty() || scale.numbers_.back() != number) {
       exact.node_of_rank.push_back(static_cast<std::uint32_t>(exact.nodes.size()));

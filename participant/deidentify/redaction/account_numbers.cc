@@ -1,4 +1,4 @@
-// IBAN and payment cards.
+// Scanners for IBANs and payment cards.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -14,7 +14,7 @@ struct CountryLength {
   std::size_t length;
 };
 
-// The SWIFT registry of ISO 13616.
+// The lengths in the SWIFT registry of ISO 13616.
 constexpr auto kIbanLengths = std::to_array<CountryLength>(
     {{"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22},
      {"BH", 22}, {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22}, {"CY", 28}, {"CZ", 24}, {"DE", 22},
@@ -31,7 +31,7 @@ char upper(char c) {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
 
-/// Where an IBAN that begins at `begin` ends; 0 when none does.
+/// Returns the end of the IBAN that begins at `begin`; 0 when there is none.
 std::size_t iban_end(const Line& line, std::size_t begin) {
   std::string compact = {upper(line.at(begin)), upper(line.at(begin + 1))};
   const auto country = std::ranges::find(kIbanLengths, compact, &CountryLength::country);
@@ -47,8 +47,8 @@ std::size_t iban_end(const Line& line, std::size_t begin) {
 }
 
 struct Network {
-  unsigned first, last;  // of the prefix
-  std::size_t prefix;    // digits of it
+  unsigned first, last;  // limits of the prefix
+  std::size_t prefix;    // digits of the prefix
   std::size_t shortest, longest;
 };
 
@@ -80,7 +80,8 @@ bool is_card(std::string_view digits) {
   return fits && luhn_holds(digits);
 }
 
-/// The longest card that begins at `begin` and ends where a group of digits does; 0 when none does.
+/// Returns the end of the longest card number that begins at `begin` and ends at the end of a group
+/// of digits; 0 when there is none.
 std::size_t card_end(const Line& line, std::size_t begin) {
   constexpr std::size_t kLongest = 19, kShortest = 13;
   std::string digits;

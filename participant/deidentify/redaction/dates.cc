@@ -1,4 +1,4 @@
-// Days of the calendar.
+// Scanner for calendar dates.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -15,7 +15,7 @@ struct Number {
   std::size_t end = 0;
 };
 
-/// At most four digits; five are no number of a date.
+/// Reads at most four digits, because a number of five digits is not part of a date.
 Number number_at(const Line& line, std::size_t at) {
   Number out{.end = at};
   while (out.digits < 5 && is_digit(line.at(out.end))) {
@@ -49,11 +49,11 @@ constexpr auto kMonths = std::to_array<std::string_view>(
      "mayo",      "junio",     "julio",    "agosto",   "septiembre", "octubre", "noviembre",
      "diciembre", "gennaio",   "febbraio", "aprile",   "maggio",     "giugno",  "luglio",
      "settembre", "ottobre",   "dicembre"});
-/// Small, these are words of a sentence.
+/// In lower case these are also ordinary words.
 constexpr auto kAlsoWords =
     std::to_array<std::string_view>({"may", "march", "mar", "mars", "mai", "dec", "sept"});
 
-/// The end of a month's name at `at`, 0 when there is none.
+/// Returns the end of a month's name at `at`, 0 when there is none.
 std::size_t month_end(const Line& line, std::size_t at) {
   constexpr std::size_t kLongest = 12;
   std::size_t end = at;
@@ -66,7 +66,7 @@ std::size_t month_end(const Line& line, std::size_t at) {
   return line.at(end) == '.' && word.size() <= 4 ? end + 1 : end;
 }
 
-/// Three numbers between two equal separators: 2024-03-01, 1.3.2024, 03/01/24.
+/// Finds three numbers between two equal separators: 2024-03-01, 1.3.2024, 03/01/24.
 std::size_t figures_end(const Line& line, std::size_t begin) {
   const Number first = number_at(line, begin);
   const char separator = line.at(first.end);
@@ -85,7 +85,8 @@ std::size_t figures_end(const Line& line, std::size_t begin) {
   // Between dots the day comes first.
   const bool day_and_month = (is_day(first) && is_month(second)) ||
                              (separator != '.' && is_month(first) && is_day(second));
-  // A year of two digits needs two digits before it too, else it may be a version.
+  // A year of two digits is accepted only after two numbers of two digits; otherwise it may be a
+  // version.
   const bool short_year = third.digits == 2 && second.digits == 2 && first.digits == 2;
   return day_and_month && (is_year(third) || short_year) ? third.end : 0;
 }
@@ -94,7 +95,7 @@ std::size_t skip_spaces(const Line& line, std::size_t at) {
   return at + (line.at(at) == ' ' ? 1 : 0);
 }
 
-/// ", 2024" or " 2024" behind a day and a month; the end with or without it.
+/// Reads ", 2024" or " 2024" after a day and a month; returns the end with or without it.
 std::size_t year_end(const Line& line, std::size_t at) {
   std::size_t start = at;
   if (line.at(start) == ',') ++start;
@@ -105,7 +106,7 @@ std::size_t year_end(const Line& line, std::size_t at) {
   return start > at && is_year(year) && !is_word(line.at(year.end)) ? year.end : at;
 }
 
-/// "1 March 2024", "1. März", "3rd of May", "1 de mayo de 2024".
+/// Finds "1 March 2024", "1. März", "3rd of May", "1 de mayo de 2024".
 std::size_t day_first_end(const Line& line, std::size_t begin) {
   const Number day = number_at(line, begin);
   if (!is_day(day)) return 0;
@@ -128,7 +129,7 @@ std::size_t day_first_end(const Line& line, std::size_t begin) {
   return year_end(line, month);
 }
 
-/// "March 1, 2024", "Mar 1st".
+/// Finds "March 1, 2024", "Mar 1st".
 std::size_t month_first_end(const Line& line, std::size_t begin) {
   const std::size_t month = month_end(line, begin);
   if (month == 0 || line.at(month) != ' ') return 0;

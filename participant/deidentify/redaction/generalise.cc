@@ -25,7 +25,8 @@ std::string host_of(std::string_view url) {
   return with_blank(url.substr(0, url.find(':')));
 }
 
-/// The one run of four digits; a year of two tells too little of which century it is.
+/// Returns the only run of four digits; a year of two digits is not kept, because its century is
+/// uncertain.
 std::string year_of(std::string_view date) {
   for (std::size_t i = 0; i < date.size();) {
     std::size_t end = i;
@@ -38,7 +39,8 @@ std::string year_of(std::string_view date) {
 }
 
 std::string country_code_of(std::string_view phone) {
-  // Two digits, but for zones 1 and 7, and those of three that begin so (ITU-T E.164).
+  // Country codes have two digits, except zones 1 and 7 and the codes of three digits that begin
+  // with these (ITU-T E.164).
   constexpr std::array<std::string_view, 9> kThree = {"21", "22", "23", "24", "25",
                                                       "26", "29", "35", "37"};
   constexpr std::array<std::string_view, 7> kThreeToo = {"38", "42", "50", "59", "67", "68", "96"};
@@ -61,7 +63,7 @@ std::string network_of(std::string_view ipv6) {
   in6_addr address{};
   const std::string text(ipv6);
   if (::inet_pton(AF_INET6, text.c_str(), &address) != 1) return "";
-  // The first 32 bits: what a provider gets.
+  // The first 32 bits are kept: the prefix that a provider is assigned.
   std::fill(std::begin(address.s6_addr) + 4, std::end(address.s6_addr), std::uint8_t{0});
   std::array<char, INET6_ADDRSTRLEN> out{};
   SOTTO_CHECK(::inet_ntop(AF_INET6, &address, out.data(), out.size()) != nullptr, "an address");

@@ -1,4 +1,4 @@
-// E-mail, URL, host, IP and MAC addresses.
+// Scanners for e-mail, URL, host, IP and MAC addresses.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -21,8 +21,8 @@ bool is_label(char c) {
   return c == '-' || is_word(c);
 }
 
-/// The end of dotted labels that begin at `begin`, each dot between two labels; the last begins
-/// with a letter and has two at least. 0 when there is no such thing.
+/// Returns the end of dotted labels that begin at `begin`, with each dot between two labels; the
+/// last label begins with a letter and has at least two characters. 0 when there are none.
 std::size_t domain_end(const Line& line, std::size_t begin) {
   constexpr std::size_t kLongest = 253;
   std::size_t at = begin, last_dot = 0;
@@ -41,7 +41,7 @@ std::size_t domain_end(const Line& line, std::size_t begin) {
   return ends_well ? at : 0;
 }
 
-/// The end of " [at] " and the like at `at`, and of "@"; 0 when there is none.
+/// Returns the end of " [at] " and the like, or of "@", at `at`; 0 when there is none.
 std::size_t at_sign_end(const Line& line, std::size_t at) {
   if (line.at(at) == '@') return at + 1;
   constexpr std::array<std::string_view, 6> kSpelled = {"(at)",   "[at]",   "{at}",
@@ -51,7 +51,7 @@ std::size_t at_sign_end(const Line& line, std::size_t at) {
   return 0;
 }
 
-/// As domain_end, where dots may be spelled "(dot)" and "[dot]".
+/// Like domain_end(), with dots also written as "(dot)" and "[dot]".
 std::size_t spelled_domain_end(const Line& line, std::size_t begin) {
   constexpr std::array<std::string_view, 4> kDots = {"(dot)", "[dot]", " (dot) ", " [dot] "};
   if (const std::size_t end = domain_end(line, begin); end != 0) return end;
@@ -75,7 +75,7 @@ bool is_local_part(char c) {
   return is_word(c) || std::string_view(".+-%'&=~!#$*/?^`{|}").find(c) != std::string_view::npos;
 }
 
-/// Common endings. The second list are also words or endings of files.
+/// Common top-level domains. Those of the second list are also words or file extensions.
 constexpr auto kTopLevel = std::to_array<std::string_view>(
     {"com",      "org",  "net",      "edu",  "gov",         "mil",  "int",    "info",  "biz",
      "app",      "dev",  "cloud",    "eu",   "uk",          "de",   "fr",     "es",    "nl",
@@ -94,7 +94,7 @@ bool is_in(const std::array<std::string_view, N>& list, std::string_view text) {
   return std::ranges::find(list, lowered) != list.end();
 }
 
-/// Four numbers below 256 and no more; the end, or 0.
+/// Returns the end of four numbers below 256, and no more than four; 0 when there are none.
 std::size_t ipv4_end(const Line& line, std::size_t begin) {
   std::size_t at = begin;
   for (int part = 0; part < 4; ++part) {
@@ -110,7 +110,8 @@ std::size_t ipv4_end(const Line& line, std::size_t begin) {
   return goes_on ? 0 : at;
 }
 
-/// Whether the word before `at`, without what is not a letter between, is one of a version.
+/// Returns whether the word before `at`, with up to three other characters between, announces a
+/// version.
 bool behind_version(const Line& line, std::size_t at) {
   constexpr std::array<std::string_view, 8> kWords = {"version", "versions", "release", "firmware",
                                                       "build",   "section",  "chapter", "ver"};
@@ -128,12 +129,13 @@ bool is_ipv6(std::string_view text) {
   const bool has_digit = std::ranges::any_of(text, is_digit);
   const std::string terminated(text);
   in6_addr ignored{};
-  // "add::bed" is as likely something else.
+  // "add::bed" may well be something else.
   return colons >= 2 && (has_digit || colons >= 4) && text != "::" &&
          ::inet_pton(AF_INET6, terminated.c_str(), &ignored) == 1;
 }
 
-/// Six pairs between the same separators, or three fours between dots; the end, or 0.
+/// Returns the end of six pairs between equal separators, or of three groups of four between dots;
+/// 0 when there are none.
 std::size_t mac_end(const Line& line, std::size_t begin) {
   const auto groups = [&](std::size_t count, std::size_t digits, char separator) -> std::size_t {
     std::size_t at = begin;
@@ -191,7 +193,8 @@ Findings find_urls(const Line& line) {
     const std::size_t body = end;
     while (end < line.size() && kStops.find(line.at(end)) == std::string_view::npos)
       ++end;
-    // "(see www.example.org/a_(b))": a closing parenthesis is part of it where it closes one.
+    // "(see www.example.org/a_(b))": a closing parenthesis belongs to the URL where it closes one
+    // in it.
     const std::string_view all = line.text().substr(i, end - i);
     auto unopened = std::ranges::count(all, ')') - std::ranges::count(all, '(');
     while (end > body && kLooseEnds.find(line.at(end - 1)) != std::string_view::npos) {
@@ -246,7 +249,7 @@ Findings find_ipv6(const Line& line) {
       ++end;
     const std::size_t next = end;
     const bool in_word = is_word(line.at(end));
-    // A sentence may go on with a colon or end with a dot.
+    // The text may continue with a colon, or the sentence may end with a dot.
     while (end > i &&
            (line.at(end - 1) == '.' || (line.at(end - 1) == ':' && line.before(end - 1) != ':')))
       --end;

@@ -17,8 +17,8 @@ namespace sotto::masking {
 struct Masker::Patterns {
   std::vector<std::unique_ptr<RE2>> compiled;
 
-  /// At each place where a word begins one bounded look, so the whole stays linear: looking for all
-  /// matches of an expression in one text does not, in any engine.
+  /// Makes one bounded match attempt at each position where a word begins, so that the time is
+  /// linear. Searching for all matches of an expression in one text is not linear in any engine.
   [[nodiscard]] Findings find(const Line& line) const {
     Findings found;
     for (std::size_t i = 0; i < line.size() && !compiled.empty(); ++i) {
@@ -48,7 +48,8 @@ struct Masker::Patterns {
 
 namespace {
 
-/// The same value however it was written, so that it gets the same pseudonym.
+/// Returns a form that does not depend on how the value was written, so that it gets the same
+/// pseudonym.
 std::string canonical(Kind kind, std::string_view value) {
   std::string out;
   for (const char c : value) {
@@ -68,7 +69,7 @@ std::string canonical(Kind kind, std::string_view value) {
         out += lower(c);
     }
   }
-  // 0049 and +49 are one country.
+  // 0049 and +49 are the same country.
   if (kind == Kind::kPhone && out.starts_with("00")) out.erase(0, 2);
   return out;
 }
@@ -80,13 +81,13 @@ std::string upper(std::string_view text) {
   return out;
 }
 
-/// The bytes of a line that were found.
+/// Taken marks the bytes of a line that belong to a finding.
 class Taken {
  public:
   explicit Taken(std::size_t length) : bytes_(length, false) {}
 
   [[nodiscard]] bool overlaps(const Finding& f) const {
-    // Findings are of at most a few hundred bytes but for an URL, which comes first and once.
+    // Findings have at most a few hundred bytes, except a URL, which comes first and once.
     return std::find(at(f.begin), at(f.end), true) != at(f.end);
   }
 
@@ -105,7 +106,7 @@ class Taken {
   std::vector<bool> bytes_;
 };
 
-/// The words of a name that nothing else has taken.
+/// Returns the words of a name that do not belong to another finding.
 Findings rest_of(const Finding& name, const Taken& taken, std::string_view line) {
   Findings rest;
   for (std::size_t at = name.begin; at < name.end; ++at) {
@@ -121,8 +122,8 @@ Findings rest_of(const Finding& name, const Taken& taken, std::string_view line)
   return rest;
 }
 
-/// Names that nothing else has taken a part of, or what is left of them; those that overlap each
-/// other are one, so that what either finder saw is hidden.
+/// Returns the names, reduced to the words that do not belong to other findings. Overlapping names
+/// are joined, so that everything that either finder found is redacted.
 Findings united_names(std::span<const Finding> found, const Taken& taken, std::string_view line) {
   Findings names;
   for (const Finding& f : found) {
@@ -140,8 +141,8 @@ Findings united_names(std::span<const Finding> found, const Taken& taken, std::s
   return united;
 }
 
-/// Takes findings in the order of their kinds and leaves out what overlaps one that was taken;
-/// names come last.
+/// Accepts findings in the order of their kinds and drops those that overlap an accepted one; names
+/// come last.
 Findings without_overlaps(Findings found, std::string_view line) {
   std::ranges::stable_sort(found, {}, &Finding::kind);
   const auto first_name = std::ranges::find(found, Kind::kName, &Finding::kind);
@@ -271,7 +272,8 @@ std::string Masker::pseudonym(const Finding& finding, std::string_view value) co
   constexpr std::size_t kShownBytes = 8;
   const std::string name = name_of(finding);
   const std::string plain = canonical(finding.kind, value);
-  // The kind and its length first, so that no two pairs of kind and value give the same bytes.
+  // The kind and its length come first, so that different pairs of kind and value never give the
+  // same bytes.
   ByteWriter kind;
   kind.u64(name.size());
   const crypto::Secret32 tag =

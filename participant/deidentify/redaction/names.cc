@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::uint8_t kGiven = 1, kFamily = 2, kTitle = 4, kOther = 8, kUnsure = 16;
 
-/// As the dictionary keeps it: composed and small, so that both spellings of "é" are one.
+/// Returns the form of a word in the dictionary: composed and in lower case, so that both encodings
+/// of "é" are equal.
 std::string folded(std::string_view word) {
   const bool ascii =
       std::ranges::all_of(word, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -31,10 +32,11 @@ std::string folded(std::string_view word) {
 struct Word {
   std::size_t begin = 0, end = 0;
   std::string folded;
-  std::uint8_t what = 0;     // of the dictionary
-  bool capital = false;      // begins with a capital letter
-  bool initial = false;      // one capital letter and a dot, which is part of it
-  bool after_space = false;  // nothing but one space between it and the word before
+  std::uint8_t what = 0;  // its categories in the dictionary
+  bool capital = false;   // begins with a capital letter
+  bool initial = false;   // one capital letter with its dot
+  bool after_space =
+      false;  // one space before it, also ". " after a title and none after an initial
   bool after_colon = false;
 };
 
@@ -93,7 +95,7 @@ Result<NameFinder> NameFinder::read(const std::filesystem::path& file) {
   return parse(std::string(bytes.begin(), bytes.end()), file.string());
 }
 
-/// One line, cut into words, read from left to right.
+/// Reading is one line, cut into words and read from left to right.
 class NameFinder::Reading {
  public:
   Reading(std::string_view line, const Dictionary& dictionary)
@@ -139,7 +141,7 @@ class NameFinder::Reading {
     }
   }
 
-  /// Bytes of the letter at `at`; 0 for what is none.
+  /// Returns the bytes of the letter at `at`; 0 where there is none.
   [[nodiscard]] std::size_t letter_at(std::size_t at) const {
     if (at >= line_.size()) return 0;
     const auto lead = static_cast<unsigned char>(line_[at]);
@@ -150,7 +152,7 @@ class NameFinder::Reading {
     return !characters.empty() && text::is_letter_or_mark(characters.front()) ? length : 0;
   }
 
-  /// An apostrophe or hyphen between two letters.
+  /// Returns whether there is an apostrophe or hyphen between two letters at `at`.
   [[nodiscard]] bool is_joint(std::size_t at) const {
     const std::size_t length = joint_length(at);
     return length > 0 && letter_at(at + length) > 0;
@@ -172,7 +174,7 @@ class NameFinder::Reading {
     word.capital = text::is_upper(text::characters_of(bytes.substr(0, 4)).front());
     word.folded = folded(bytes);
     word.what = dictionary_.of(word.folded);
-    // "Anna-Lena" is known by its first part.
+    // "Anna-Lena" is looked up by its first part.
     if (word.what == 0)
       if (const std::size_t hyphen = word.folded.find('-'); hyphen != std::string::npos)
         word.what = dictionary_.of(word.folded.substr(0, hyphen));
@@ -202,13 +204,13 @@ class NameFinder::Reading {
     return std::ranges::find(kParticles, words_[i].folded) != kParticles.end();
   }
 
-  /// May the word at `i` be a part of a name whose other parts are known to be one?
+  /// Returns whether the word at `i` may be part of a name whose other parts are known to be one.
   [[nodiscard]] bool may_continue(std::size_t i) const {
     const Word& word = words_[i];
     return word.after_space && word.capital && !is(word, kOther) && !is(word, kTitle);
   }
 
-  /// The end of a name that begins at `i`: at most four words, particles between them.
+  /// Returns the end of a name that begins at `i`: at most four words, with particles between them.
   [[nodiscard]] std::size_t extent(std::size_t i) const {
     std::size_t past = i + 1;
     while (past < words_.size() && past < i + 4) {
@@ -226,8 +228,8 @@ class NameFinder::Reading {
     return past;
   }
 
-  /// Words just before `i` that a name follows: "my name is", whatever comes then; "I am", where it
-  /// is a given name that is nothing else.
+  /// Returns whether a phrase just before `i` announces a name: "my name is", before any word; "I
+  /// am", only before a given name that is no everyday word.
   [[nodiscard]] bool introduced(std::size_t i) const {
     constexpr std::array<std::string_view, 10> kPhrases = {
         "my name is", "name is",      "ich heiße", "mein name ist", "je m'appelle",
@@ -250,7 +252,7 @@ class NameFinder::Reading {
            (sure(words_[i], kGiven) && std::ranges::any_of(kWeakPhrases, says));
   }
 
-  /// One past the last word of a name that begins at `i`, or `i`.
+  /// Returns the index after the last word of a name that begins at `i`, or `i` where none begins.
   [[nodiscard]] std::size_t name_end(std::size_t i) const {
     const Word& word = words_[i];
     if (is(word, kOther) || is(word, kTitle)) return i;
@@ -271,12 +273,13 @@ class NameFinder::Reading {
       return extent(i);
     if (is(word, kGiven) && next != nullptr && !is(*next, kUnsure) && is(*next, kGiven))
       return extent(i);
-    // A family name with what stands beside it: "Nguyen Van Minh", "Zoë Lambert".
+    // A family name with the adjacent words: "Nguyen Van Minh", "Zoë Lambert".
     if (sure(word, kFamily) || (next != nullptr && sure(*next, kFamily))) return extent(i);
     return i;
   }
 
-  /// A name in small letters: a given name, and a family name behind it, both beyond doubt.
+  /// Returns the end of a name in lower case: a given name, and also a family name after it where
+  /// neither is an everyday word.
   [[nodiscard]] std::size_t small_extent(std::size_t i) const {
     if (!is(words_[i], kGiven)) return i;
     const bool full = i + 1 < words_.size() && words_[i + 1].after_space &&

@@ -1,4 +1,4 @@
-// Telephone numbers.
+// Scanner for telephone numbers.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -9,7 +9,7 @@ namespace sotto::masking {
 
 namespace {
 
-/// A run of digits with what people put between them.
+/// A run of digits with the separators that are usual between them.
 struct Run {
   std::size_t end = 0;
   std::size_t digits = 0;
@@ -21,7 +21,7 @@ bool is_separator(char c) {
   return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')';
 }
 
-/// At most three separators in a row, and 15 digits (ITU-T E.164) with a trunk zero.
+/// Reads at most three separators in a row, and 15 digits (ITU-T E.164) with a trunk zero.
 Run run_at(const Line& line, std::size_t begin) {
   constexpr std::size_t kMostDigits = 17, kMostSeparators = 3;
   Run run{.end = begin};
@@ -55,7 +55,7 @@ constexpr auto kCalls = std::to_array<std::string_view>(
      "telefono", "teléfono",  "cellulare", "portable", "appeler", "hotline", "dial",  "ph",
      "phones",   "rufnummer", "tél",       "llamar",   "calling"});
 
-/// Whether one of the words just before calls what follows a number to be called.
+/// Returns whether a word shortly before `begin` announces a phone number.
 bool behind_call(const Line& line, std::size_t begin) {
   constexpr std::size_t kReach = 28;
   std::string word;
@@ -85,7 +85,7 @@ bool is_phone(const Line& line, std::size_t begin, const Run& run) {
   if (first == '+') return run.digits >= 8;
   const bool zero = first == '0' || (first == '(' && line.at(begin + 1) == '0');
   if (zero && line.at(begin + 1) == '0') return run.digits >= 10;
-  // "0.333" is no number that anybody calls.
+  // "0.333" is not a phone number.
   if (zero && run.groups.front() == 1 && first == '0') return false;
   if (zero && run.separators > 0) return run.digits >= 8 && run.digits <= 13;
   if (zero) return run.digits >= 10 && run.digits <= 12;

@@ -18,7 +18,7 @@ struct MarkedLine {
   std::vector<Marked> marks;
 };
 
-/// Takes the marks out. The position of a fault within the line comes back as the Error's text.
+/// Removes the marks. The Error's text is the position of the mistake within the line.
 Result<MarkedLine> unmarked(std::string_view line) {
   MarkedLine out;
   std::size_t at = 0;

@@ -25,7 +25,7 @@ struct Fault {
   std::string what;
 };
 
-/// Cuts a text into rows. After a Fault there is no going on.
+/// Scanner cuts a text into rows. It cannot be used after a Fault.
 class Scanner {
  public:
   Scanner(std::string_view text, Format format, std::size_t at)
@@ -35,7 +35,7 @@ class Scanner {
 
   [[nodiscard]] bool finished() const { return at_ == text_.size(); }
 
-  /// Nothing but line ends until the end.
+  /// Returns whether only line ends are left.
   [[nodiscard]] bool only_blank_lines_left() const {
     return text_.find_first_not_of("\r\n", at_) == std::string_view::npos;
   }
@@ -105,7 +105,7 @@ class Scanner {
   char delimiter_;
   Format format_;
   std::size_t at_;
-  std::vector<Cell> cells_;  // of the row that is being read
+  std::vector<Cell> cells_;  // of the current row
 };
 
 std::optional<Fault> header_fault(const std::vector<Cell>& header) {
@@ -118,7 +118,7 @@ std::optional<Fault> header_fault(const std::vector<Cell>& header) {
   return std::nullopt;
 }
 
-/// Collects codes; the maps are needed only while a file is read.
+/// ColumnsBuilder assigns codes; the maps are needed only while a file is read.
 class ColumnsBuilder {
  public:
   explicit ColumnsBuilder(std::vector<Cell> header)
@@ -176,7 +176,7 @@ Result<Table> Table::parse(std::string text, std::string name, Format format) {
   ColumnsBuilder columns(std::move(names));
   Table table;
   while (!scanner.finished()) {
-    // An empty line is a row where a table has one column, and none at the end of wider ones.
+    // An empty line is a row in a table of one column; at the end of wider tables it is ignored.
     if (columns.width() > 1 && scanner.only_blank_lines_left()) break;
     const std::size_t start = scanner.at();
     auto row = scanner.row();
