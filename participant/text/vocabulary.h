@@ -20,7 +20,8 @@ class Vocabulary {
   Vocabulary() = default;
   /// The id of a token is its index. An Error names a token that occurs twice.
   static Result<Vocabulary> from_tokens(std::vector<std::string> tokens);
-  /// The ids are given and below 2^24. An Error names a token or id that occurs twice.
+  /// The ids are given and below 2^24. An Error names a token with two ids or with the
+  /// id of another token.
   static Result<Vocabulary> from_ids(const std::vector<std::pair<std::string, std::int64_t>>& ids);
   /// Reads vocab.txt: one token in each line; the line number (from 0) is the id.
   static Result<Vocabulary> from_lines(const std::filesystem::path& file);

@@ -32,11 +32,10 @@ std::string folded(std::string_view word) {
 struct Word {
   std::size_t begin = 0, end = 0;
   std::string folded;
-  std::uint8_t what = 0;  // its categories in the dictionary
-  bool capital = false;   // begins with a capital letter
-  bool initial = false;   // one capital letter with its dot
-  bool after_space =
-      false;  // one space before it, also ". " after a title and none after an initial
+  std::uint8_t what = 0;     // its categories in the dictionary
+  bool capital = false;      // begins with a capital letter
+  bool initial = false;      // one capital letter with its dot
+  bool after_space = false;  // one space before it; ". " after a title, none after an initial
   bool after_colon = false;
 };
 

@@ -1,6 +1,6 @@
 // NameFinder finds names of people by a dictionary and by the words around them. The result is not
 // certain: a dictionary is incomplete, and a word that is also an everyday word counts as a name
-// only next to another name.
+// only where its neighbours support it.
 #pragma once
 
 #include <filesystem>
@@ -18,8 +18,8 @@ class NameFinder {
  public:
   /// Parses a dictionary. Its lines are "given NAME", "family NAME", "title NAME" (such as "Dr")
   /// and "other WORD" (never part of a name). A "?" after the first word marks a NAME that is also
-  /// an everyday word and counts only next to another name. "#" begins a comment. An Error names
-  /// the line.
+  /// an everyday word: it counts only next to another name, after a title, or after a phrase or a
+  /// label that announces a name. "#" begins a comment. An Error names the line.
   static Result<NameFinder> parse(std::string_view text, const std::string& file_name);
   static Result<NameFinder> read(const std::filesystem::path& file);
 

@@ -21,7 +21,8 @@ bool is_separator(char c) {
   return c == ' ' || c == '-' || c == '.' || c == '/' || c == '(' || c == ')';
 }
 
-/// Reads at most three separators in a row, and 15 digits (ITU-T E.164) with a trunk zero.
+/// Reads digits with at most three separators in a row. It stops above kMostDigits, which is more
+/// than a phone number has: 15 digits (ITU-T E.164) and a trunk zero.
 Run run_at(const Line& line, std::size_t begin) {
   constexpr std::size_t kMostDigits = 17, kMostSeparators = 3;
   Run run{.end = begin};
