@@ -144,8 +144,8 @@ Result<NoisePlan> plan_noise(const NoiseTarget& target) {
     const Result<double> epsilon = epsilon_of(target, *plan);
     return epsilon.ok() && *epsilon <= target.epsilon;
   };
-  constexpr double kStep =
-      1.25;  // small: above what is needed there may be more than a table holds
+  // The step is small, because noise far above what is needed may exceed the range of the tables.
+  constexpr double kStep = 1.25;
   double high = 1;
   for (; !fits(high); high *= kStep)
     if (high > 1e6)

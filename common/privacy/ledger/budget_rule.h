@@ -2,10 +2,10 @@
 // by somebody who has seen earlier results. A sum of privacy losses bounds only mechanisms that
 // were fixed beforehand; for the others there are two rules. The ledger chooses one of them when a
 // data set is first charged, before any result of it exists (docs/privacy.md, "The ledger"):
-// - a filter (Feldman and Zrnic 2021): the Renyi divergences of all charges at one order, fixed
-//   then, add up to no more than the budget allows; any number of jobs may be charged;
-// - one job: its steps are all alike, so their privacy loss distribution bounds them; no other job
-//   may be charged.
+//   - a filter (Feldman and Zrnic 2021): the Renyi divergences of all charges at one order, fixed
+//     then, add up to no more than the budget allows; any number of jobs may be charged;
+//   - one job: its steps are all alike, so their privacy loss distribution bounds them; no other
+//     job may be charged.
 #pragma once
 
 #include <optional>

@@ -55,7 +55,7 @@ class Decider {
                       shown(most));
   }
 
-  /// Returns whether `job` is the job of the charge and all earlier charges are of it.
+  /// Returns whether `job` is the job of the charge and all earlier charges with DP-SGD are of it.
   [[nodiscard]] bool is_alone(const Bytes32& job) const {
     return charge_.job_hash == job &&
            std::ranges::all_of(before_.jobs(), [&](const Bytes32& b) { return b == job; });

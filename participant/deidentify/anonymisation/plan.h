@@ -64,7 +64,7 @@ struct ColumnPlan {
 struct Plan {
   std::uint32_t k = 5;
   Method method = Method::kMondrian;
-  double max_suppressed = 0;  // part of the rows; full_domain alone leaves rows out
+  double max_suppressed = 0;  // fraction of the rows; only full_domain leaves rows out
   std::map<std::string, ColumnPlan> columns;
 };
 

@@ -25,8 +25,8 @@ Utility utility_of(const Release& release, const Microdata& data) {
 
 std::string released_text(const Release& release, const table::Table& table, const Plan& plan) {
   constexpr std::size_t kAsItIs = SIZE_MAX;
-  std::vector<std::pair<std::size_t, std::size_t>>
-      columns;  // indexes in the table and in the labels
+  // Indexes in the table and in the labels.
+  std::vector<std::pair<std::size_t, std::size_t>> columns;
   std::vector<std::string_view> header;
   std::size_t quasi = 0;
   for (std::size_t at = 0; at < table.columns().size(); ++at) {
