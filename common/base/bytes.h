@@ -1,5 +1,5 @@
-// Byte strings and the one little-endian codec that every wire, hash and file format here is built
-// on.
+// Byte strings, and the little-endian codec that all wire, hash and file formats of this project
+// use.
 #pragma once
 
 #include <array>
@@ -19,13 +19,13 @@ using BytesView = std::span<const std::uint8_t>;
 using Bytes32 = std::array<std::uint8_t, 32>;
 using Bytes64 = std::array<std::uint8_t, 64>;
 
-/// The bytes of `text`, not copied: valid while `text` is.
+/// Returns the bytes of `text` without copying them. The view is valid while `text` is.
 BytesView view_of(std::string_view text);
 std::string to_hex(BytesView bytes);
 /// Fails on odd length or a character outside [0-9a-fA-F].
 Result<Bytes> from_hex(std::string_view hex);
 
-/// Appends fixed-width little-endian integers. Nothing here can fail.
+/// ByteWriter appends fixed-width little-endian integers and byte strings. No call can fail.
 class ByteWriter {
  public:
   void u8(std::uint8_t v) { out_.push_back(v); }
@@ -55,8 +55,8 @@ class ByteWriter {
   Bytes out_;
 };
 
-/// Reads what ByteWriter wrote. A read past the end returns zeros and makes ok() false for good, so
-/// that a decoder reads all its fields and asks once.
+/// ByteReader reads what ByteWriter wrote. A read past the end returns zeros and makes ok() false
+/// permanently, so that a decoder can read all its fields and check once.
 class ByteReader {
  public:
   explicit ByteReader(BytesView in) : in_(in) {}
@@ -69,7 +69,7 @@ class ByteReader {
 
   std::uint64_t u64() { return little_endian(8); }
 
-  /// A view into the input; empty when fewer than n bytes remain.
+  /// Returns a view into the input, or an empty view when fewer than n bytes remain.
   BytesView bytes(std::size_t n);
 
   template <std::size_t N>

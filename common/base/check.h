@@ -1,5 +1,5 @@
-// SOTTO_CHECK: an invariant of ours. Stays on in release builds; prints file, line and reason,
-// aborts.
+// SOTTO_CHECK(condition, reason) checks an invariant of this code, in release builds too. When the
+// condition is false it prints file, line and reason, and aborts the process.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// Strong identifiers and time as the core sees it.
+// Strong types for identifiers, and the time types of the core.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@
 
 namespace sotto {
 
-/// A member's number in the roster (from 1). 0 is the coordinator. Never a cohort index.
+/// A member's number in the roster, from 1; 0 is the coordinator. It is not an index in a cohort.
 enum class MemberId : std::uint32_t {};
 inline constexpr MemberId kCoordinatorId{0};
 
@@ -17,12 +17,13 @@ constexpr std::uint32_t raw(MemberId id) {
   return static_cast<std::uint32_t>(id);
 }
 
-/// One run of one job: fresh random bytes at every `run` that is not a resumption.
+/// Identifies one run of one job: fresh random bytes at every `run` that is not a resumption.
 using RunId = Bytes32;
 
-/// Rises strictly within a run. The upper 48 bits are the server round (from 1; num_server_rounds +
-/// 1 is the closing evaluation), the lower 16 count attempts at it: a lost round is tried again
-/// under a new number, so that the guard's "greater than the last" holds.
+/// RoundNumber identifies an attempt at a round and increases strictly within a run. The upper 48
+/// bits are the server round (from 1; num_server_rounds + 1 is the closing evaluation), the lower
+/// 16 count the attempts at it. A lost round is tried again under a new number, because the guard
+/// accepts only a number that is greater than the last one.
 struct RoundNumber {
   std::uint64_t value = 0;
 
@@ -39,7 +40,7 @@ struct RoundNumber {
   auto operator<=>(const RoundNumber&) const = default;
 };
 
-/// Monotonic. The core never asks for the time: it is an argument.
+/// Monotonic time. The core does not read a clock: the time is an argument.
 using Duration = std::chrono::milliseconds;
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 

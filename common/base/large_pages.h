@@ -1,5 +1,6 @@
-// Vectors of megabytes. The kernel makes the pages of fresh memory one by one when they are first
-// written: for 4 MB that takes as long as encoding an update into them. In large pages it does not.
+// Large pages for vectors of megabytes. The kernel creates the pages of fresh memory one by one
+// when they are first written: for 4 MB that takes as long as encoding an update into them. Large
+// pages avoid this cost.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +8,11 @@
 
 namespace sotto {
 
-/// Asks the kernel for large pages in [begin, begin + bytes), before they are first written. A
-/// wish: it changes speed alone, and nothing where it is not granted.
+/// Asks the kernel for large pages in [begin, begin + bytes), before they are first written. This
+/// is a hint that affects speed alone; the kernel may ignore it.
 void ask_for_large_pages(void* begin, std::size_t bytes);
 
-/// `length` zeros, in large pages where they fill some.
+/// Returns a vector of `length` zeros, in large pages where it is long enough to fill one.
 template <class T>
 std::vector<T> large_vector(std::size_t length) {
   std::vector<T> out;

@@ -1,4 +1,4 @@
-// Splitting independent checks over threads where the result does not depend on how many there are.
+// first_bad() splits independent checks over threads; its result does not depend on their number.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +11,9 @@
 
 namespace sotto {
 
-/// The lowest i below `count` for which good(i) is false; nothing when all are good. `good` is
-/// called from several threads at once and throws nothing; it is as much work as checking a
-/// signature, of which fewer than eight are not worth a thread.
+/// Returns the lowest i below `count` for which good(i) is false, or nothing when it is true for
+/// all. `good` is called from several threads at once and must not throw. A thread gets at least
+/// eight calls, which is right for a check as expensive as that of a signature.
 template <class Good>
 std::optional<std::size_t> first_bad(std::size_t count, unsigned threads, const Good& good) {
   constexpr std::size_t kLeast = 8;

@@ -1,4 +1,4 @@
-// Text that came from somebody else, made safe for a terminal, a log and JSON.
+// printable() makes text from another party safe for a terminal, a log and JSON.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace sotto {
 
-/// Printable ASCII stays; every other byte (control characters, terminal escapes, broken UTF-8)
-/// becomes '?'. At most `limit` characters.
+/// Returns at most `limit` characters of `text`, with '?' in place of every byte that is not
+/// printable ASCII (control characters, terminal escapes, all of UTF-8 beyond ASCII).
 inline std::string printable(std::string_view text, std::size_t limit = 500) {
   std::string out(text.substr(0, limit));
   for (char& c : out) {

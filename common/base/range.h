@@ -1,16 +1,16 @@
-// The values that a number may have. The class that refuses other values declares the range as a
-// constant in its header and checks against it; the configuration's table of fields uses the same
-// constant, so that what a file may say and what the code accepts cannot differ.
+// Range describes the values that a number may have. The class that rejects other values declares
+// the range as a constant in its header and checks against it; the configuration's table of fields
+// uses the same constant, so that the files and the code always allow the same values.
 #pragma once
 
 namespace sotto {
 
 struct Range {
-  double min = 0, max = 0;  // both included ...
-  bool above_min = false;   // ... unless these exclude them
-  bool below_max = false;
+  double min = 0, max = 0;
+  bool above_min = false;  // excludes min
+  bool below_max = false;  // excludes max
 
-  /// False for NaN. Integers above 2^53 are rounded.
+  /// Returns whether `value` is in the range; false for NaN. Integers above 2^53 are rounded.
   template <class Number>
   [[nodiscard]] constexpr bool contains(Number value) const {
     const auto v = static_cast<double>(value);

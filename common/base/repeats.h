@@ -1,5 +1,5 @@
-// How often the same thing was complained about: so that a log says it at the 1st, 2nd, 4th, 8th
-// time and a peer cannot fill a disk with its mistakes.
+// Repeats counts how often each message occurred. A log prints a message at its 1st, 2nd, 4th, 8th
+// occurrence and so on, so that a peer cannot fill a disk with its mistakes.
 #pragma once
 
 #include <bit>
@@ -12,11 +12,12 @@ namespace sotto {
 
 class Repeats {
  public:
-  /// Keys come from outside: the `most_keys` that were seen first have counts of their own, all
-  /// others share one.
+  /// The first `most_keys` different keys are counted separately; all others share one count,
+  /// because peers determine the keys.
   explicit Repeats(std::size_t most_keys = 1000) : most_keys_(most_keys) {}
 
-  /// Counts once more. How often until now when that is worth a line, else nothing.
+  /// Counts one occurrence of `key`. Returns the count when it is a power of two, so that it is to
+  /// be logged, else nothing.
   std::optional<std::uint64_t> again(const std::string& key) {
     ++total_;
     const bool known = counts_.contains(key) || counts_.size() < most_keys_;

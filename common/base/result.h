@@ -1,5 +1,6 @@
-// A value or the reason why there is none. For what a peer or a file did wrong; our own bugs are
-// SOTTO_CHECK, the operator's mistakes at start-up are a StartupError thrown to main.
+// Result holds a value or the reason why there is none. It reports mistakes of a peer or a file;
+// SOTTO_CHECK reports bugs of this code, and a StartupError, thrown to main, reports mistakes of
+// the operator at start-up.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +13,17 @@
 
 namespace sotto {
 
-/// The failures that a caller handles in a way of its own. All others are kInvalid: their callers
-/// pass the message on.
+/// The failures that some caller treats differently. All others are kInvalid; their callers pass
+/// the message on.
 enum class ErrorCode : std::uint8_t {
-  kInvalid,         // what a peer, a file or the operator gave does not fit
+  kInvalid,         // an input from a peer, a file or the operator is not valid
   kNotFound,        // there is no file of that name
-  kBudgetExceeded,  // the privacy ledger would pass a limit
+  kBudgetExceeded,  // the charge would exceed a limit of the privacy ledger
 };
 
 struct Error {
-  /// One sentence for a person: what was wrong, where, and what to do where that can be said.
-  /// Never holds a secret or a data record.
+  /// One sentence for a person: what was wrong, where, and, if known, what to do. It never contains
+  /// a secret or a data record.
   std::string message;
   ErrorCode code = ErrorCode::kInvalid;
 };
@@ -40,7 +41,7 @@ class [[nodiscard]] Result {
 
   explicit operator bool() const { return ok(); }
 
-  /// The value; asking for it without ok() is our bug.
+  /// Returns the value; needs ok() (SOTTO_CHECK).
   [[nodiscard]] T& value() & {
     SOTTO_CHECK(ok(), error_text());
     return std::get<0>(state_);
@@ -122,7 +123,8 @@ using Status = Result<void>;
   if (!name.ok()) return name.error();             \
   declaration = std::move(name).value()
 
-/// The operator's mistake at start-up: main prints the one line and exits with 2.
+/// StartupError reports a mistake of the operator at start-up: main prints its message and exits
+/// with 2.
 class StartupError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

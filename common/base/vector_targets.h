@@ -1,7 +1,7 @@
-// For hot loops: the same source compiled for three register widths and chosen once at run time, so
-// that no global -march is needed. Function pointers and not target_clones: the resolvers of the
-// latter run before the sanitizers have started. Loops work on blocks of a constant length, which
-// every compiler turns into vector instructions at -O2.
+// These macros compile the source of a hot loop for three register widths, one of which is chosen
+// at run time, so that no global -march is needed. The choice uses function pointers and not
+// target_clones, whose resolvers run before the sanitizers have started. Loops work on blocks of a
+// constant length, which every compiler turns into vector instructions at -O2.
 #pragma once
 
 #define SOTTO_INLINE __attribute__((always_inline)) inline
@@ -13,7 +13,7 @@
 
 namespace sotto {
 
-/// The widest of the three that this processor runs.
+/// Returns the function with the widest registers that this processor supports.
 template <class Function>
 Function widest(Function baseline, [[maybe_unused]] Function avx2,
                 [[maybe_unused]] Function avx512) {
@@ -26,7 +26,7 @@ Function widest(Function baseline, [[maybe_unused]] Function avx2,
 
 }  // namespace sotto
 
-// Elsewhere the three are the same.
+// On other processors all three are the same code.
 #if !defined(SOTTO_AVX2)
 #define SOTTO_AVX2
 #define SOTTO_AVX512

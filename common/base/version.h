@@ -3,11 +3,11 @@
 
 namespace sotto {
 
-/// The release, as "0.1.0".
+/// Returns the release, as in "0.1.0".
 const char* version();
 
-/// The release and the commit that it was built from, as "0.1.0 (59e063966f1c)"; "unknown" stands
-/// for the commit where the sources were no git repository.
+/// Returns the release and the commit that it was built from, as in "0.1.0 (59e063966f1c)". The
+/// commit is "unknown" when the sources were not in a git repository.
 const char* build_id();
 
 }  // namespace sotto

@@ -9,13 +9,13 @@ namespace sotto::config {
 
 namespace {
 
-/// A text behind its length: two different pairs of texts never give the same bytes.
+/// Writes a text after its length, so that two different pairs of texts never give the same bytes.
 void put_text(ByteWriter& out, std::string_view text) {
   out.u32(static_cast<std::uint32_t>(text.size()));
   out.bytes(view_of(text));
 }
 
-/// The 16 bytes in front of everything that is signed.
+/// Writes the 16 bytes at the start of everything that is signed.
 void put_label(ByteWriter& out, std::string_view label) {
   constexpr std::size_t kLabelBytes = 16;
   SOTTO_CHECK(label.size() <= kLabelBytes, "a label is at most 16 bytes");

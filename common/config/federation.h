@@ -1,5 +1,6 @@
-// federation.json: who is in. Written and signed by the coordinator's operator (`sotto-coordinator
-// enroll`), distributed out of band, pinned by each participant when it joins.
+// The contents of federation.json: the members of a federation. The coordinator's operator writes
+// and signs it (`sotto-coordinator enroll`) and distributes it out of band; each participant pins
+// it when it joins.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,10 @@ struct RosterMember {
   bool operator==(const RosterMember&) const = default;
 };
 
-/// docs/secure-aggregation.md, "Roster". Members ascend by id, ids from 1, all keys distinct.
+/// The roster (docs/secure-aggregation.md, "Roster"). Members ascend by id, ids start at 1, and all
+/// keys are distinct.
 struct Roster {
-  std::uint32_t version = 1;  // rises with every change; 0 = nobody enrolled yet
+  std::uint32_t version = 1;  // increases with every change; 0 = nobody enrolled yet
   std::uint64_t expiry_unix_s = 0;
   Bytes32 coordinator_signing_key{};
   Bytes32 coordinator_transport_key{};
@@ -32,13 +34,14 @@ struct Roster {
 
   [[nodiscard]] const RosterMember* find(MemberId id) const;
   [[nodiscard]] const RosterMember* find_transport_key(const Bytes32& key) const;
-  /// version || expiry || coordinator keys || count || members, as the specification fixes them.
+  /// Returns version || expiry || coordinator keys || count || members, as the specification
+  /// defines them.
   [[nodiscard]] Bytes canonical() const;
-  /// H("SA1 roster", canonical bytes): what a participant pins.
+  /// Returns H("SA1 roster", canonical bytes), which a participant pins.
   [[nodiscard]] Bytes32 hash() const;
 };
 
-/// The keys that a card takes the place of, and their word for it.
+/// The keys that a card replaces, and their signature of the replacement.
 struct Predecessor {
   Bytes32 signing_key{};
   Bytes32 transport_key{};
@@ -47,7 +50,7 @@ struct Predecessor {
   bool operator==(const Predecessor&) const = default;
 };
 
-/// A participant's public card, self-signed; the operator enrols cards.
+/// The self-signed card with a participant's public keys. The operator enrols cards.
 struct Card {
   std::string name;
   Bytes32 signing_key{};
@@ -57,9 +60,9 @@ struct Card {
 
   [[nodiscard]] bool is_successor() const { return replaces != Predecessor{}; }
 
-  /// "SOTTO card", padded with zeros to 16 || name behind its u32 length || both keys.
+  /// Returns "SOTTO card", padded with zeros to 16 || u32 length of the name || name || both keys.
   [[nodiscard]] Bytes signed_bytes() const;
-  /// "SOTTO successor" and a zero || both replaced keys || signed_bytes().
+  /// Returns "SOTTO successor" and a zero || both replaced keys || signed_bytes().
   [[nodiscard]] Bytes succession_bytes() const;
 };
 
@@ -67,35 +70,36 @@ struct FederationConfig {
   std::string name;
   std::string endpoint;              // tcp://host:port that participants connect to
   std::string listen;                // what the coordinator binds; defaults to the endpoint
-  std::uint32_t last_member_id = 0;  // ever given out: the id of a removed member stays its own
+  std::uint32_t last_member_id = 0;  // the last assigned one: ids are not used again
   std::vector<std::string>
       revoked_keys;  // revoked or replaced, in hexadecimal: never enrolled again
-  /// Cards of members that took the place of their own older cards, oldest first: each site checks
-  /// by the older key's signature that a member's new keys are the member's.
+  /// Cards of members that replaced their own older cards, oldest first. The older key's signature
+  /// lets each site check that the new keys belong to the same member.
   std::vector<Card> successions;
   Roster roster;
   Bytes64 signature{};  // coordinator's, over signed_bytes()
 
-  /// "SOTTO federation" || name || endpoint || roster hash; texts behind their u32 length.
-  /// Outside it are `listen` and `last_member_id`, which are the coordinator's own matter,
-  /// `successions`, which are signed themselves, and `revoked_keys`, of which a site that has
-  /// pinned one accepts no file without it.
+  /// Returns "SOTTO federation" || name || endpoint || roster hash, with each text after its u32
+  /// length. It does not cover `listen` and `last_member_id`, which concern the coordinator alone,
+  /// `successions`, which have signatures of their own, and `revoked_keys`: a site that has pinned
+  /// a revoked key accepts no file without that key.
   [[nodiscard]] Bytes signed_bytes() const;
 };
 
-/// A participant's statement, signed by the key itself, that its keys are not to be believed any
-/// more. Whoever holds the key can make it, which is right: then it is not the participant's alone.
+/// A participant's statement, signed by the key itself, that its keys must not be trusted any more.
+/// Anybody who holds the key can make it; this is intended, because a key that others hold must be
+/// revoked.
 struct Revocation {
   std::string name;
   Bytes32 signing_key{};
   Bytes32 transport_key{};
   Bytes64 signature{};
 
-  /// "SOTTO revocation" || name behind its u32 length || both keys.
+  /// Returns "SOTTO revocation" || u32 length of the name || name || both keys.
   [[nodiscard]] Bytes signed_bytes() const;
 };
 
-/// 32 bytes as eight groups of eight hexadecimal digits: what people read to each other.
+/// Returns 32 bytes as eight groups of eight hexadecimal digits, for people to compare.
 std::string fingerprint(const Bytes32& key);
 
 }  // namespace sotto::config

@@ -1,5 +1,5 @@
-// How the tables of fields say what is allowed: fields.cc for job.json and federation.json,
-// site_fields.cc for site.json. Not for anybody else.
+// Functions that state the allowed values in the tables of fields: fields.cc for job.json and
+// federation.json, site_fields.cc for site.json. Other files do not include this header.
 #pragma once
 
 #include <iterator>
@@ -20,7 +20,7 @@ inline constexpr Presence kOptional = Presence::kOptional;
 inline constexpr double kMaxExactInteger =
     9007199254740991;  // 2^53 - 1: the same in every JSON reader
 
-/// The range that the code which uses the number declares.
+/// Returns the limits for a number whose range is declared by the code that uses it.
 inline Limits within(const Range& range) {
   return {.range = range};
 }

@@ -1,7 +1,7 @@
-// The one table of every key of job.json, site.json, federation.json, of cards and of revocations:
-// path, type, default, what is allowed, one sentence. Reading, nearest-key hints, --set, canonical
-// bytes, JSON Schema and the reference in docs/ are all made from it. A default is the value of a
-// default-constructed struct, said once, in its header.
+// The tables of fields list every key of job.json, site.json, federation.json, of cards and of
+// revocations: path, type, default, allowed values, one sentence. Reading, nearest-key hints,
+// --set, canonical bytes, JSON Schema and the reference in docs/ are all generated from them. A
+// default is the value of a default-constructed struct and is written only in that struct's header.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 
 namespace sotto::config {
 
-/// Where a field's value lives; its type is the field's type.
+/// A pointer to a field's value; its type is the field's type.
 using Slot = std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, double*, MemberId*,
                           std::string*, std::filesystem::path*, std::vector<std::string>*,
                           std::vector<std::uint32_t>*, Bytes32*, Bytes64*,
@@ -32,7 +32,7 @@ enum class Scope { kShared, kLocal };
 enum class TextRule { kFree, kName, kEndpoint };
 
 struct Limits {
-  Range range{};  // numbers and those in lists
+  Range range{};  // numbers and the numbers in lists
   TextRule text = TextRule::kFree;
   std::vector<std::string_view> allowed{};   // texts and items of lists; empty = any
   std::size_t min_items = 0, max_items = 0;  // lists
@@ -47,9 +47,9 @@ struct Field {
   Scope scope = Scope::kShared;
 };
 
-/// The tables, bound to an object that must outlive them.
+/// These functions return a table that is bound to an object, which must outlive the table.
 std::vector<Field> fields_of(JobConfig& job);
-/// The fields of the job that its task uses: keys under "task." may belong to other tasks.
+/// Returns the fields of the job without the keys under "task." that its task does not use.
 std::vector<Field> used_fields_of(JobConfig& job);
 std::vector<Field> fields_of(SiteConfig& site);
 std::vector<Field> fields_of(FederationConfig& federation);
@@ -62,16 +62,19 @@ inline constexpr std::size_t kMaxNameLength = 64;
 inline constexpr std::size_t kMaxRevokedKeys = 100000;
 inline constexpr std::size_t kMaxSuccessions = 5000;
 
-/// "an integer from 1 to 1000", "one of \"adam\", \"sgd\"": ends a sentence about what is allowed.
+/// Returns the allowed values as the end of a sentence: "an integer from 1 to 1000", "one of
+/// \"adam\", \"sgd\"".
 std::string describe(const Field& field);
-/// The value that the slot holds now, as JSON.
+/// Returns the value that the slot holds now, as JSON.
 Json value_of(const Field& field);
-/// The fields as a JSON object with the sections nested. Local ones only where `scope` says so.
+/// Returns the fields as a JSON object with nested sections. Local fields are included only when
+/// `scope` is kLocal.
 Json tree_of(const std::vector<Field>& fields, Scope scope);
 
-/// Starts with a letter or digit; letters, digits, '.', '_', '-'. Safe as the name of a file.
+/// Returns whether `text` consists of letters, digits, '.', '_' and '-' and starts with a letter or
+/// digit. Such a name is safe as the name of a file.
 [[nodiscard]] bool is_name(std::string_view text);
-/// "tcp://HOST:PORT".
+/// Returns whether `text` has the form "tcp://HOST:PORT".
 [[nodiscard]] bool is_endpoint(std::string_view text);
 
 }  // namespace sotto::config

@@ -16,7 +16,7 @@ std::optional<std::uint32_t> two_digits(std::string_view text) {
   return static_cast<std::uint32_t>((text[0] - '0') * 10 + (text[1] - '0'));
 }
 
-/// "20:05" as minutes of the day; "24:00" is the end of one.
+/// Returns "20:05" as minutes of the day; "24:00" is the end of the day.
 std::optional<std::uint32_t> clock_time(std::string_view text) {
   if (text.size() != 5 || text[2] != ':') return std::nullopt;
   const auto hours = two_digits(text.substr(0, 2)), minutes = two_digits(text.substr(3));
@@ -30,7 +30,8 @@ std::optional<std::uint32_t> day(std::string_view text) {
   return static_cast<std::uint32_t>(at - kDays.begin());
 }
 
-/// "daily", "Sat,Sun", "Fri-Mon": the days from 0 that it names; none when it names no days.
+/// Returns the days, from 0, that "daily", "Sat,Sun" or "Fri-Mon" names; none when the text is
+/// malformed.
 std::vector<std::uint32_t> days(std::string_view text) {
   std::vector<std::uint32_t> out;
   if (text == "daily") text = "Mon-Sun";

@@ -1,4 +1,5 @@
-// Windows of local time in a week, as policy.hours names them: "Mon-Fri 20:00-06:00".
+// Hours is a set of windows of local time in a week, as policy.hours has them: "Mon-Fri
+// 20:00-06:00".
 #pragma once
 
 #include <bitset>
@@ -11,8 +12,8 @@
 
 namespace sotto::config {
 
-/// What a clock on the wall shows. Where clocks are set back an hour is there twice, where they are
-/// set forward one is missing: a window holds what the wall shows.
+/// A local time of the week. A window is compared with local time alone: when clocks are set back,
+/// an hour occurs twice and both count; when they are set forward, an hour is missing.
 struct LocalTime {
   std::uint32_t weekday = 0;  // 0 = Monday
   std::uint32_t minute = 0;   // of the day, below 1440
@@ -20,20 +21,20 @@ struct LocalTime {
   bool operator==(const LocalTime&) const = default;
 };
 
-/// In the time zone of this process (TZ).
+/// Returns the local time in the time zone of this process (TZ).
 LocalTime local_time(std::uint64_t unix_seconds);
 
-/// "Mon 20:05".
+/// Returns the time as in "Mon 20:05".
 std::string to_text(const LocalTime& time);
 
 class Hours {
  public:
-  /// An Error that quotes the window that is none. No windows: always.
+  /// Parses a list of windows; an empty list means always. The Error quotes the malformed window.
   static Result<Hours> parse(const std::vector<std::string>& windows);
 
-  /// The first minute of a window is inside, its end is not.
+  /// Returns whether a window contains `time`. A window contains its first minute and not its end.
   [[nodiscard]] bool holds(const LocalTime& time) const;
-  /// The next time from `time` on that is inside; `time` itself when it is.
+  /// Returns the first time from `time` on that a window contains, which may be `time` itself.
   [[nodiscard]] LocalTime next(const LocalTime& time) const;
 
  private:

@@ -1,6 +1,6 @@
-// job.json: what the data scientist asks for. The same file for quickstart, simulation and
-// deployment; its canonical bytes are hashed into every signature of a run, so all parties hold the
-// very same job.
+// The contents of job.json: what is to be trained. Quickstart, simulation and deployment use the
+// same file. Its canonical bytes are hashed into every signature of a run, so that all parties hold
+// the same job.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,14 @@
 namespace sotto::config {
 
 struct ModelSection {
-  std::string path;  // folder with config.json and vocab.txt; where it lies is a local matter, so
-                     // it is not in the canonical bytes: the hashes of the two files are
+  std::string path;  // folder with config.json and the tokenizer's files. The canonical bytes
+                     // contain the hashes of these files and not the path, which is local
   std::uint32_t max_length = 0;  // token positions used, at most the model's; within kMaxLength
   Bytes32 config_hash{};         // H("SOTTO model cfg", config.json); zero until load_job fills it
-  Bytes32 vocab_hash{};          // H("SOTTO vocab", vocab.txt)
-  Bytes32 weights_hash{};        // of the weights that LoRA leaves alone; zero without LoRA
+  Bytes32 vocab_hash{};          // of the tokenizer's files, label "SOTTO vocab" (model_files.h)
+  Bytes32 weights_hash{};        // of the weights that LoRA does not change; zero without LoRA
 
-  /// The tokens around a text take two positions.
+  /// The minimum is 2 because the tokens around a text take two positions.
   static constexpr Range kMaxLength{.min = 2, .max = 4096};
 };
 
@@ -41,16 +41,15 @@ struct RoundsSection {
 };
 
 struct SecureAggregationSection {
-  bool enabled =
-      true;  // false is for baselines; a site's policy refuses it unless it says otherwise
-  std::uint32_t max_colluders = 0;  // C: the bound the statement is made for; 0: see colluders.h
+  bool enabled = true;  // false is for baselines; a site's policy declines it by default
+  std::uint32_t max_colluders = 0;       // C, the bound of the guarantee; 0: see colluders.h
   std::uint32_t quantization_bits = 16;  // q
   double value_range = 1.0;              // c: coordinates of an update are clamped to [-c, c]
   double max_update_norm = 100.0;        // L2 bound on a participant's whole update
-  std::uint32_t full_graph_max = 256;    // members up to which everybody masks against everybody
+  std::uint32_t full_graph_max = 256;    // largest cohort that uses the complete graph
   std::uint32_t cohort_size = 0;         // drawn for each round; 0 = everyone
   std::uint32_t expected_dropout_percent = 10;  // of a cohort, for the circulant graph
-  bool model_lineage = false;  // every participant makes every model by itself, from the sums
+  bool model_lineage = false;  // each participant computes every model itself, from the sums
 };
 
 struct DifferentialPrivacySection {
@@ -59,27 +58,28 @@ struct DifferentialPrivacySection {
   double target_delta = 1e-5;
   double clipping_norm = 1;  // per example
   Clipping clipping = Clipping::kFlat;
-  double clipping_quantile = 0.5;  // these three: adaptive
+  double clipping_quantile = 0.5;  // this field and the next two are for adaptive clipping
   double clipping_rate = 0.2;
   double count_noise_multiplier = 10;  // in units of the noise multiplier
   double noise_multiplier = 0;         // 0 = calibrated from target_epsilon at each site
-  std::uint32_t spare_rounds = 0;      // lost attempts that target_epsilon covers too
+  std::uint32_t spare_rounds = 0;      // number of lost attempts that target_epsilon covers
 };
 
-/// Noise inside the sum: what a participant sent is protected, without trust in the coordinator.
+/// Distributed noise inside the sum. It protects what a participant sends without trust in the
+/// coordinator.
 struct DistributedPrivacySection {
   bool enabled = false;
   privacy::NoiseMechanism mechanism = privacy::NoiseMechanism::kDiscreteGaussian;
   double clipping_norm = 1;     // L2 bound on a participant's whole update
-  double noise_multiplier = 0;  // of the smallest sum, in clipping norms; 0 = from target_epsilon
+  double noise_multiplier = 0;  // in the smallest sum, in clipping norms; 0 = from target_epsilon
   double target_epsilon = 8;
   double target_delta = 1e-5;
 };
 
 struct LocalTrainingSection {
   std::uint32_t local_steps = 1;          // DP-SGD steps a round
-  std::uint32_t expected_batch_size = 0;  // exactly one of these two is set:
-  double sampling_rate = 0;  //   q; the other follows from the site's number of examples
+  std::uint32_t expected_batch_size = 0;  // exactly one of this and sampling_rate is set;
+  double sampling_rate = 0;               // q; the other follows from the declared size
   std::uint32_t physical_batch_size = 64;
   LocalOptimizer optimizer = LocalOptimizer::kAdam;
   double learning_rate = 1e-3;
@@ -90,18 +90,18 @@ struct LocalTrainingSection {
 };
 
 struct EvaluationSection {
-  // Deviation of the noise on each counter of a sum, in units of what one example changes all
-  // counters by; 0 = exact counters.
+  // Standard deviation of the noise on each counter of a sum, in units of the change that one
+  // example makes to all counters together; 0 = exact counters.
   double counter_noise_multiplier = 0;
 };
 
-/// When a run ends before its last round.
+/// The conditions under which a run ends before its last round.
 struct StoppingSection {
   std::string metric = "loss";        // a figure of the task
-  double target = 0;                  // ends when the metric is as good as this; 0 = no target
+  double target = 0;                  // the run ends when the metric reaches this; 0 = no target
   std::uint32_t patience = 0;         // rounds without an improvement; 0 = any number
-  double min_improvement = 0;         // less than this is none
-  std::uint32_t max_wall_time_s = 0;  // 0 = as long as it takes
+  double min_improvement = 0;         // a smaller change is no improvement
+  std::uint32_t max_wall_time_s = 0;  // 0 = no limit
   bool when_budget_spent = false;     // of any participant; else the run goes on without it
 };
 
@@ -128,18 +128,19 @@ struct JobConfig {
   ServerOptimizerSpec server_optimizer;
   std::uint64_t seed = 0;  // initial model; never noise or sampling
 
-  /// The DP-SGD steps that target_epsilon covers: those of all rounds and of all spare rounds.
+  /// Returns the number of DP-SGD steps that target_epsilon covers: those of all rounds and of all
+  /// spare rounds.
   [[nodiscard]] std::uint64_t covered_steps() const {
     return (std::uint64_t{rounds.num_server_rounds} + differential_privacy.spare_rounds) *
            local_training.local_steps;
   }
 
-  /// What `task` names, with the settings of this job. `task.type` is in the table of tasks, as it
-  /// is in every job that was parsed.
+  /// Returns the task that `task` names, with the settings of this job. `task.type` must be in the
+  /// table of tasks, as it is in every parsed job.
   [[nodiscard]] std::unique_ptr<const tasks::Task> make_task() const;
 
-  /// The whole resolved job, model.path left out, as JSON with sorted keys and no white space:
-  /// what is hashed, sent, stored.
+  /// The whole resolved job without model.path, as JSON with sorted keys and no white space. This
+  /// text is hashed, sent and stored.
   std::string canonical;
   /// H("SOTTO job", canonical).
   Bytes32 hash{};

@@ -1,5 +1,5 @@
-// A JSON document as plain values, for the files of common/config alone. Reading is strict where
-// JSON libraries are lenient: a repeated key is an error, numbers that do not fit are errors.
+// Json is a JSON document as plain values; only common/config uses it. Reading is stricter than in
+// JSON libraries: a repeated key is an error, and so is a number that does not fit its type.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,16 @@ struct Json {
   using Array = std::vector<Json>;
   using Object = std::vector<JsonMember>;  // in the order of the text, keys distinct
 
-  /// null at first. No initializer says so: Clang would then need a whole JsonMember here.
+  /// Null at first. It has no initializer because Clang would then need a complete JsonMember here.
   std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array,
                Object>
       value;
 
   [[nodiscard]] const Object* object() const { return std::get_if<Object>(&value); }
 
-  /// The member of an object; null when this is no object or has no such key.
+  /// Returns the member of an object; null when this is not an object or has no such key.
   [[nodiscard]] const Json* find(std::string_view key) const;
-  /// The member, made when it is missing. This must be an object or null.
+  /// Returns the member, which it adds when it is missing. This must be an object or null.
   Json& operator[](std::string_view key);
 };
 
@@ -41,19 +41,19 @@ struct JsonError {
 
 struct JsonDocument {
   Json root;
-  std::vector<JsonError> errors;  // of two equal keys the first stands in root
+  std::vector<JsonError> errors;  // of two equal keys, root has the first
 };
 
-/// Nesting deeper than this is an error: no file of ours needs it, and a peer may send one.
+/// Deeper nesting is an error: no configuration file needs it, and a peer may send such a text.
 inline constexpr std::size_t kMaxJsonDepth = 16;
 
-/// Never throws. `//` and `/* */` comments are skipped. Text must be UTF-8.
+/// Parses `text`, which must be UTF-8. Skips `//` and `/* */` comments. Never throws.
 JsonDocument read_json(std::string_view text);
 
-/// Without white space, keys sorted by their bytes, numbers in the shortest form that reads back
-/// the same: equal trees give equal bytes on every machine.
+/// Returns the text without white space, with keys sorted by their bytes and numbers in the
+/// shortest form that reads back the same. Equal trees give equal bytes on every machine.
 std::string canonical_text(const Json& json);
-/// For people: keys in their order, two spaces a level, a final newline.
+/// Returns the text for people: keys in their order, two spaces per level, a final newline.
 std::string pretty_text(const Json& json);
 
 }  // namespace sotto::config

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kMaxBytes = 64 << 20;
 
-/// A file after the other, each with its name and length.
+/// Adds a file with its name and length to the hash.
 void add_file(crypto::Hasher& hasher, const std::string& name, BytesView bytes) {
   ByteWriter head;
   head.u64(name.size());
@@ -26,7 +26,7 @@ void add_file(crypto::Hasher& hasher, const std::string& name, BytesView bytes) 
   hasher.update(bytes);
 }
 
-/// A vocab.txt alone is hashed as it is.
+/// Hashes the tokenizer's files. A vocab.txt alone is hashed without name and length.
 Result<Bytes32> hash_tokenizer(const std::filesystem::path& folder) {
   const std::vector<std::string> names = tokenizer_files(folder);
   crypto::Hasher hasher("SOTTO vocab");
@@ -104,7 +104,7 @@ std::optional<Bytes32> digest_in(std::string_view text) {
 
 Status check_model_files(const JobConfig& job, const std::filesystem::path& folder) {
   const Result<ModelHashes> own = hash_model_files(folder);
-  // The other side needs no paths of this machine.
+  // The message may be sent to the coordinator, so it contains no paths of this machine.
   if (!own) return Error{"this site's model folder lacks config.json or its tokenizer"};
   if (own->config != job.model.config_hash)
     return Error{"the job's model configuration (config.json) is not the one that this site holds"};

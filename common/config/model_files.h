@@ -1,6 +1,6 @@
-// The files that make a model's shape and tokens the same everywhere, and the weights that LoRA
-// leaves alone. Each party keeps its own copy; the job carries their hashes, so that nobody trains
-// another architecture, tokenizer or base model by accident.
+// Hashes of the files that determine a model's architecture and tokenizer, and of the weights that
+// LoRA does not change. Each party keeps its own copy of the files; the job contains their hashes,
+// so that no party trains another architecture, tokenizer or base model by accident.
 #pragma once
 
 #include <filesystem>
@@ -21,30 +21,31 @@ struct ModelHashes {
   bool operator==(const ModelHashes&) const = default;
 };
 
-/// What makes the tokenizer of a folder: tokenizer.json; else vocab.json and merges.txt; else
-/// vocab.txt and, where there is one, tokenizer_config.json. The others of them do not count.
+/// Returns the files that determine the tokenizer of a folder: tokenizer.json; else vocab.json and
+/// merges.txt; else vocab.txt and, if it exists, tokenizer_config.json. Others of these files are
+/// ignored.
 std::vector<std::string> tokenizer_files(const std::filesystem::path& folder);
 
-/// Reads FOLDER/config.json and the tokenizer's files whole. An Error names the file that cannot be
-/// read.
+/// Hashes FOLDER/config.json and the tokenizer's files, which it reads whole. The Error names the
+/// file that cannot be read.
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder);
 
-/// Of model.safetensors, or of the index and every shard beside it, with their names; mapped, so
-/// that a large model costs no memory. An Error names the file that cannot be read.
+/// Hashes model.safetensors, or the index and every shard beside it, with their names. The files
+/// are mapped, so that a large model needs no memory. The Error names the file that cannot be read.
 Result<Bytes32> hash_model_weights(const std::filesystem::path& folder);
 
-/// The models that can be trained: what config.json says as model_type.
+/// Returns whether models of this model_type (in config.json) can be trained.
 [[nodiscard]] bool is_model_family(std::string_view text);
-/// The model_type in FOLDER/config.json, "bert" where it says none.
+/// Returns the model_type in FOLDER/config.json, "bert" when there is none.
 Result<std::string> model_family(const std::filesystem::path& folder);
-/// One name for the model of a job: over the hashes of its configuration, tokenizer and the weights
-/// that LoRA leaves alone.
+/// Returns one hash that identifies the model of a job: over the hashes of its configuration, its
+/// tokenizer and the weights that LoRA does not change.
 Bytes32 model_digest(const ModelSection& model);
-/// 32 bytes in hexadecimal digits, blanks between them left out; nothing when it is something else.
+/// Reads 32 bytes in hexadecimal digits, ignoring blanks; nothing when `text` has another form.
 std::optional<Bytes32> digest_in(std::string_view text);
 
-/// For a participant that received a job: an Error, fit to be shown on both sides, unless its own
-/// folder holds the very files that the job names.
+/// For a participant that received a job: fails unless its own folder holds the files whose hashes
+/// are in the job. The Error contains no local path and may be shown on both sides.
 Status check_model_files(const JobConfig& job, const std::filesystem::path& folder);
 
 }  // namespace sotto::config

@@ -1,7 +1,7 @@
-// Reading the three files. All errors of a file come at once, each with its JSON path, what was
-// found, the allowed range or the nearest known key. `//` comments are allowed; unknown, repeated
-// and missing keys are errors. The table of fields in fields.cc is the one source: parser, JSON
-// Schema and the configuration reference in docs/ are made from it.
+// Parsers of job.json, site.json, federation.json, cards and revocations. All errors of a file are
+// reported at once, each with its JSON path, what was found, and the allowed range or the nearest
+// known key. `//` comments are allowed; unknown, repeated and missing keys are errors. The parsers,
+// the JSON Schemas and the configuration reference in docs/ follow from the tables in fields.h.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@
 
 namespace sotto::config {
 
-/// One line a mistake, "FILE: $.path.to.key: what, and what is allowed".
+/// One line for each mistake: "FILE: $.path.to.key: what, and what is allowed".
 struct ConfigErrors {
   std::vector<std::string> lines;
   [[nodiscard]] std::string joined() const;
@@ -26,16 +26,17 @@ struct ConfigErrors {
 template <class T>
 using Parsed = std::variant<T, ConfigErrors>;
 
-/// `overrides` are "path=value" as given by --set, e.g. "differential_privacy.enabled=false".
+/// `overrides` are "path=value" as given to --set, e.g. "differential_privacy.enabled=false".
 Parsed<JobConfig> parse_job(std::string_view json, std::string_view file_name,
                             std::span<const std::string> overrides = {});
-/// A job as it came over the wire: exactly the canonical bytes, so that what is judged here is what
-/// all parties hash. It names its number of colluders. model.path is empty: see check_model_files
-/// in model_files.h.
+/// Parses a job that was received from the coordinator. The text must be canonical, so that the job
+/// that the policy checks is the one that all parties hash, and it must set the number of
+/// colluders. model.path is empty: see check_model_files in model_files.h.
 Parsed<JobConfig> parse_received_job(std::string_view canonical);
 Parsed<SiteConfig> parse_site(std::string_view json, std::string_view file_name,
                               std::span<const std::string> overrides = {});
-/// Checks the structure, the card and coordinator signatures and that keys are distinct.
+/// Also checks the order of members, that names and keys are distinct, and the signatures of the
+/// successions and of the coordinator.
 Parsed<FederationConfig> parse_federation(std::string_view json, std::string_view file_name);
 std::string to_json(const FederationConfig& federation);
 Parsed<Card> parse_card(std::string_view json, std::string_view file_name);
@@ -43,9 +44,9 @@ std::string to_json(const Card& card);
 Parsed<Revocation> parse_revocation(std::string_view json, std::string_view file_name);
 std::string to_json(const Revocation& revocation);
 
-/// The same from a file; relative paths inside (model.path, data.*) become relative to the file's
-/// folder. load_job also reads the model's two files and fills their hashes. Throws StartupError
-/// with every line of the errors.
+/// These functions parse a file. Relative paths in it (model.path, data.*) become relative to the
+/// file's folder. load_job also hashes the model's files and fills in the hashes, or compares them
+/// with those that the job sets. Throws StartupError with every line of the errors.
 JobConfig load_job(const std::filesystem::path& file, std::span<const std::string> overrides = {});
 SiteConfig load_site(const std::filesystem::path& file,
                      std::span<const std::string> overrides = {});
@@ -53,12 +54,13 @@ FederationConfig load_federation(const std::filesystem::path& file);
 Card load_card(const std::filesystem::path& file);
 Revocation load_revocation(const std::filesystem::path& file);
 
-/// The canonical text and the hash of the job as it is now.
+/// Sets the canonical text and the hash of the job from its current values.
 void fill_canonical(JobConfig& job);
 
-/// JSON Schema of "job", "site" or "federation", for editors.
+/// Returns the JSON Schema of "job", "site" or "federation", for editors.
 std::string json_schema(std::string_view kind);
-/// The configuration reference (Markdown) that docs/configuration.md holds; a test compares them.
+/// Returns the configuration reference (Markdown). docs/configuration.md contains it; a test
+/// compares the two.
 std::string reference_markdown();
 
 }  // namespace sotto::config

@@ -1,4 +1,4 @@
-// Rules between the fields of a file; each names the fields it compares.
+// Rules between the fields of a file. Each rule names the fields that it compares.
 #pragma once
 
 #include "common/config/federation.h"
@@ -10,9 +10,9 @@ namespace sotto::config {
 
 void check_rules(const JobConfig& job, Mistakes& mistakes);
 void check_rules(const SiteConfig& site, Mistakes& mistakes);
-/// Order of members, distinct names and keys, the signature.
+/// Checks the order of members, that names and keys are distinct, and the signatures.
 void check_rules(const FederationConfig& federation, Mistakes& mistakes);
-/// The own signature, and that of the keys that it replaces.
+/// Checks the card's own signature, and that of the keys that it replaces.
 void check_rules(const Card& card, Mistakes& mistakes);
 void check_rules(const Revocation& revocation, Mistakes& mistakes);
 

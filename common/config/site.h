@@ -1,5 +1,5 @@
-// site.json: a participant's own data, resources and policy. Never leaves the site; it can only
-// tighten what a job asks for.
+// The contents of site.json: a participant's own data, resources and policy. The file never leaves
+// the site, and its policy can only tighten what a job asks for.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,25 @@
 namespace sotto::config {
 
 struct SiteData {
-  std::string dataset_id;            // identity of the protected data in the ledger, for ever
+  std::string dataset_id;            // identifies the protected data in the ledger, permanently
   std::filesystem::path train;       // label TAB text
   std::filesystem::path evaluation;  // the declared evaluation split: outside the privacy statement
-  // The size of `train` as this site declares it: public, and the only number of examples that
-  // sampling rate, divisor, calibration and answers follow from. 0: not declared.
+  // The size of `train` as this site declares it. It is public and the only number of examples on
+  // which sampling rate, divisor, calibration and answers depend. 0: not declared.
   std::uint64_t training_examples = 0;
   // The declared size of `evaluation`; at most so many are evaluated. 0: as many as the file has,
   // which is then public.
   std::uint64_t evaluation_examples = 0;
-  std::vector<std::string> labels;  // that the records may have; empty: not declared
+  std::vector<std::string> labels;  // the labels that records may have; empty: not declared
 };
 
 struct SitePolicy {
   double max_epsilon = 0;  // lifetime, over all jobs on the data set
   double delta = 1e-5;     // at which the lifetime is counted
   double max_epsilon_per_job = 0;
-  double max_lost_epsilon_per_job = 0;  // of a round's second and further charges; 0 = not limited
+  double max_lost_epsilon_per_job = 0;  // for a round's second and later charges; 0 = not limited
   std::uint32_t min_cohort = 0;         // fewest members in a sum; 0: see colluders.h
-  std::uint32_t max_colluders = 0;      // C: what the site wants protection against; 0: likewise
+  std::uint32_t max_colluders = 0;      // C: colluders to be protected against; 0: likewise
   bool require_secure_aggregation = true;
   bool require_differential_privacy = true;
   bool require_model_lineage = false;
@@ -40,16 +40,16 @@ struct SitePolicy {
   double min_participant_noise_multiplier = 0;    // inside the smallest sum
   std::vector<std::string> allowed_tasks;         // empty = none
   std::vector<std::string> allowed_models;        // families, or digests of models; empty = any
-  std::vector<std::string> allowed_modules;       // that are trained and sent; empty = any
+  std::vector<std::string> allowed_modules;       // modules to train and send; empty = any
   std::vector<std::string> allowed_coordinators;  // signing keys in hex; empty = any that is pinned
   std::vector<std::string> hours;                 // windows as in hours.h; empty = always
   std::uint32_t max_server_rounds = 1000;
-  std::uint64_t max_round_s = 86400;  // secrets of a round are wiped at the latest then
+  std::uint64_t max_round_s = 86400;  // after this time the secrets of a round are wiped
   double max_run_hours = 0;           // by the job's own time limits; 0 = not limited
   double max_model_mb = 0;            // fetched for a round, in 10^6 bytes; 0 = not limited
   double max_update_mb = 0;           // sent in a round, likewise
   std::uint32_t max_jobs_judged_per_day = 20;  // different ones
-  std::uint32_t answer_every_s = 0;            // answers leave at multiples of it; 0 = at once
+  std::uint32_t answer_every_s = 0;            // answers are sent at its multiples; 0 = at once
   RequiredApproval require_approval = RequiredApproval::kNone;
 };
 
@@ -65,7 +65,7 @@ struct SiteConfig {
   SiteData data;
   SitePolicy policy;
   SiteResources resources;
-  std::string label;  // shown in reports: "demonstration" for sites that a script made
+  std::string label;  // shown in reports: "demonstration" for sites that a script created
 };
 
 }  // namespace sotto::config

@@ -1,6 +1,6 @@
-// Closed choices: an enumeration and the words that stand for its values in configuration files.
-// A specialisation of Words is the one place where they meet; it makes a field of the enumeration's
-// type usable in a table of fields (fields.h), with reading, canonical text, schema and reference.
+// Closed choices: enumerations with the words for their values in configuration files. A
+// specialisation of Words lists the words of an enumeration; with it, a field of that type can be
+// used in a table of fields (fields.h), with reading, canonical text, schema and reference.
 #pragma once
 
 #include <array>
@@ -13,8 +13,8 @@
 
 namespace sotto::config {
 
-/// Has `static constexpr std::array<std::string_view, N> all`: the words of the enumerators, which
-/// count from 0 without gaps, in their order.
+/// A specialisation has `static constexpr std::array<std::string_view, N> all`: the words of the
+/// enumerators in their order. The enumerators count from 0 without gaps.
 template <class Choice>
 struct Words;
 
@@ -28,11 +28,11 @@ template <ClosedChoice Choice>
   return Words<Choice>::all.at(static_cast<std::size_t>(choice));
 }
 
-/// A pointer to a value of any closed choice. The value outlives it.
+/// ChoiceSlot is a pointer to a value of any closed choice. The value outlives it.
 class ChoiceSlot {
  public:
   template <ClosedChoice Choice>
-  ChoiceSlot(Choice* value)  // NOLINT(google-explicit-constructor): as the other slots, a pointer
+  ChoiceSlot(Choice* value)  // NOLINT(google-explicit-constructor): other slots are pointers too
       : value_(value),
         words_(Words<Choice>::all),
         get_([](const void* at) {
@@ -44,7 +44,7 @@ class ChoiceSlot {
 
   [[nodiscard]] std::string_view word() const { return words_[get_(value_)]; }
 
-  /// False, and the value stays, when `word` is none of words().
+  /// Returns false, without changing the value, when `word` is none of words().
   [[nodiscard]] bool set(std::string_view word) const {
     for (std::size_t i = 0; i < words_.size(); ++i)
       if (words_[i] == word) return set_(value_, i), true;
