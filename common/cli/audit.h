@@ -1,4 +1,4 @@
-// `audit verify`: reading a signed log.
+// The command `audit verify`, which checks a signed audit log.
 #pragma once
 
 namespace CLI {
@@ -7,7 +7,7 @@ class App;
 
 namespace sotto::command {
 
-/// Sets `exit_code` to 3 when a log is not whole.
+/// Adds the command to `app`. When it runs, it sets `exit_code` to 3 if the log is not whole.
 void add_audit_command(CLI::App& app, int& exit_code);
 
 }  // namespace sotto::command

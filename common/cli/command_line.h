@@ -1,4 +1,4 @@
-// What the commands of both programs have in common.
+// Functions that the commands of both programs share.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace sotto::command {
 
-/// The value, or the one line with which the program ends.
+/// Returns the value of `result`; throws a StartupError with its message when it is an Error.
 template <class T>
 T or_stop(Result<T> result) {
   if (!result.ok()) throw StartupError(result.error().message);
@@ -22,7 +22,7 @@ inline void stop_unless(const Status& done) {
   if (!done.ok()) throw StartupError(done.error().message);
 }
 
-/// Ends with one new line.
+/// Prints `text` to standard output and adds a newline if it does not end with one.
 inline void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (!text.ends_with('\n')) std::fputc('\n', stdout);

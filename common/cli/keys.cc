@@ -178,7 +178,7 @@ void add_backup(CLI::App& keys) {
   });
 }
 
-/// What was restored, and what a person has to do now.
+/// Prints what was restored, and what the person has to do next.
 void report_restored(const Keystore& store, const fs::path& folder, const KeysParty& party) {
   const Description& is = store.description();
   print((folder / keystore::kKeystoreFile).string() + ": keys of " + is.name +

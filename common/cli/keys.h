@@ -1,4 +1,5 @@
-// `keys show | seal | backup | restore`, the same for a coordinator's and a participant's keystore.
+// The commands `keys show | seal | backup | restore`, which are the same for a coordinator's and a
+// participant's keystore.
 #pragma once
 
 #include <cstdint>
@@ -16,28 +17,30 @@ class App;
 
 namespace sotto::command {
 
-/// What a kind of party needs said and checked.
+/// The differences of the commands between the two kinds of party.
 struct KeysParty {
   std::string program;  // "sotto-participant"
-  /// Files beside the keystore without which restored keys may only name their successor; none for
-  /// a party whose keys remember nothing elsewhere.
+  /// Files beside the keystore without which restored keys may only name their successor. Empty for
+  /// a party without such files.
   std::vector<std::string> history;
 };
 
-/// Adds `keys` with its commands and returns it, for those that only one kind of party has.
+/// Adds `keys` with its commands and returns it, so that the caller can add the commands that only
+/// one kind of party has.
 CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party);
 
-/// One process at a time changes the keystore of a folder. Throws StartupError.
+/// Takes the lock that a process holds while it changes the keystore of a folder. Throws
+/// StartupError when another process has it.
 journal::LockFile lock_keystore(const std::filesystem::path& folder);
 
-/// Which keys FOLDER/federation.json names for this party.
+/// The keys that FOLDER/federation.json names for this party.
 struct NamedKeys {
   std::uint32_t roster_version = 0;
-  std::uint32_t generation = 0;  // 0: none of those held
+  std::uint32_t generation = 0;  // 0: none of the keys that the keystore holds
   Bytes32 signing_key{};
 };
 
-/// Nothing where there is no federation.json or it does not name the party.
+/// Returns the keys; nothing when there is no federation.json or it does not name the party.
 std::optional<NamedKeys> named_in_federation(const std::filesystem::path& folder,
                                              const keystore::Description& description);
 

@@ -25,7 +25,7 @@ constexpr std::uint8_t kInterrupt = 3;  // Ctrl-C
 constexpr std::size_t kKeyDigits = 64;
 constexpr std::size_t kFewCharacters = 8;
 
-/// Up to `size` bytes, to the end of what is there or, at a terminal, of the line.
+/// Reads up to `size` bytes, at most to the end of the input or of a line. Returns their number.
 std::size_t read_some(const FileDescriptor& in, std::uint8_t* out, std::size_t size) {
   std::size_t done = 0;
   while (done < size) {
@@ -38,7 +38,7 @@ std::size_t read_some(const FileDescriptor& in, std::uint8_t* out, std::size_t s
   return done;
 }
 
-/// The line's text in a cell of its own size.
+/// Returns the text of the line in a cell of its size.
 keystore::Passphrase line_of(const crypto::SecretCell& buffer, std::size_t size,
                              const std::string& from) {
   BytesView text(buffer.data(), size);
@@ -55,8 +55,8 @@ keystore::Passphrase line_of(const crypto::SecretCell& buffer, std::size_t size,
   return out;
 }
 
-/// Shows nothing of what is typed, as long as it lives. Ctrl-C becomes the end of the line, so that
-/// it cannot leave the terminal silent behind.
+/// SilentTerminal turns the terminal's echo off while it lives. Ctrl-C ends the line, so that it
+/// cannot end the process with the echo turned off.
 class SilentTerminal {
  public:
   explicit SilentTerminal(const FileDescriptor& terminal) : terminal_(&terminal) {
@@ -103,7 +103,7 @@ keystore::Passphrase read_passphrase(const fs::path& file) {
                        file.string());
   if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode))
     throw StartupError(file.string() + " is neither a file nor a pipe");
-  // Room for a line that is too long, so that it is not taken for a shorter one.
+  // The buffer is larger than the limit, so that a line that is too long is detected and not cut.
   const crypto::SecretCell buffer(2 * keystore::kMaxPassphraseBytes);
   std::size_t size = 0;
   while (size < buffer.size()) {
@@ -143,7 +143,8 @@ keystore::Passphrase ask_new_passphrase(std::string_view what, std::string_view 
 
 std::optional<std::string> weakness_of(const keystore::Passphrase& passphrase) {
   const std::uint8_t* const text = passphrase.text.data();
-  // A count, without a copy: a byte that does not continue a code point begins one.
+  // Counts the code points without a copy of the text: every byte that does not continue a code
+  // point begins one.
   const auto characters = std::count_if(text, text + passphrase.text.size(),
                                         [](std::uint8_t c) { return (c & 0xC0) != 0x80; });
   if (characters >= static_cast<std::ptrdiff_t>(kFewCharacters)) return std::nullopt;

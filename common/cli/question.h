@@ -1,4 +1,4 @@
-// A question to the person at the terminal.
+// Asks the person at the terminal a question.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,8 @@
 namespace sotto::command {
 
 /// Shows `prompt` at the terminal of this process (/dev/tty), whatever its standard input is, and
-/// reads a line there; without its line feed. Nothing where there is no terminal.
+/// returns the line that it reads there, without its line feed. Returns nothing when there is no
+/// terminal.
 std::optional<std::string> ask_at_terminal(const std::string& prompt);
 
 }  // namespace sotto::command

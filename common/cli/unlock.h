@@ -1,4 +1,4 @@
-// The options by which every command that needs a party's keys is given what opens them.
+// The options, common to all commands that need a party's keys, that name what opens the keystore.
 #pragma once
 
 #include <filesystem>
@@ -18,34 +18,35 @@ struct UnlockOptions {
   std::string key_file;
 };
 
-/// --passphrase-file and --key-file.
+/// Adds --passphrase-file and --key-file.
 void add_unlock_options(CLI::App& command, UnlockOptions& options);
 
-/// Opens FOLDER's keystore; asks for the passphrase at the terminal where it needs one and no file
+/// Opens FOLDER's keystore. Asks for the passphrase at the terminal when it needs one and no file
 /// was given. Throws StartupError.
 keystore::Keystore open_keystore(const std::filesystem::path& folder, const UnlockOptions& options);
-/// What `options` give for something that is sealed as `description` says and lies in `file`.
+/// Returns the opener that `options` name for the keystore in `file` with this description, or asks
+/// for the passphrase. Throws StartupError.
 keystore::Opener opener_for(const keystore::Description& description,
                             const std::filesystem::path& file, const UnlockOptions& options);
 
-/// What a keystore is to be sealed by from now on.
+/// The options that choose how a keystore is sealed from now on.
 struct SealOptions {
-  std::string by;  // as keystore::name() says it; empty = as the files tell
+  std::string by;  // a keystore::name(); empty = implied by the options for files
   std::string passphrase_file;
-  std::string key_file;  // made where it is missing
+  std::string key_file;  // created when it is missing
 };
 
-/// How the options of a SealOptions are called, for what is said about them.
+/// The names of the options of a SealOptions on the command line.
 struct SealNames {
   std::string by, passphrase_file, key_file;
 };
 
-/// Adds them. `otherwise` says what holds when none is given.
+/// Adds the options. `otherwise` is the end of the help text: what applies when none is given.
 void add_seal_options(CLI::App& command, SealOptions& options, const SealNames& names,
                       const std::string& otherwise);
 
-/// Reads, makes or asks for it. `otherwise` holds when no option says anything.
-/// Warns on standard error about a passphrase that is easily guessed.
+/// Reads, creates or asks for the secret of the new seal. `otherwise` applies when no option is
+/// given. Warns on standard error about a passphrase that is easily guessed.
 keystore::Opener new_seal(const SealOptions& options, const SealNames& names,
                           keystore::SealedBy otherwise, const std::string& what,
                           crypto::SecureRandom& random);

@@ -1,4 +1,4 @@
-// The tables of what participants hand to the operator.
+// The tables of fields of the files that participants give to the operator: cards and revocations.
 #include "common/config/fields.h"
 
 namespace sotto::config {

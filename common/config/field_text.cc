@@ -1,4 +1,4 @@
-// What a field allows in words, and its value as JSON.
+// The allowed values of a field in words, and its value as JSON.
 #include <algorithm>
 #include <limits>
 #include <span>

@@ -10,10 +10,10 @@ namespace sotto::config {
 
 namespace {
 
-/// Empty when the value was taken, else what is wrong with it.
+/// Empty when the value was assigned, else the reason why it was not.
 using Fault = std::optional<std::string>;
 
-/// Shortened, for a sentence.
+/// Returns the value as text for a sentence, shortened if it is long.
 std::string found_text(const Json& json) {
   if (json.object() != nullptr) return "an object";
   if (std::holds_alternative<Json::Array>(json.value)) return "a list";
@@ -127,7 +127,8 @@ class Assign {
 
   template <class Integer>
   void operator()(Integer* slot) const {
-    // Not by way of double: 5.0 is no integer in these files, and 2^53 + 1 must not become 2^53.
+    // The value is not converted from double: 5.0 is not an integer in these files, and 2^53 + 1
+    // must not become 2^53.
     const auto* v = std::get_if<std::uint64_t>(&json_.value);
     if (v == nullptr || *v < static_cast<std::uint64_t>(field_.limits.range.min) ||
         *v > static_cast<std::uint64_t>(field_.limits.range.max))
@@ -160,7 +161,8 @@ class Assign {
   Mistakes& mistakes_;
 };
 
-/// Null when it is not there, or when a section on the way is no object (said elsewhere).
+/// Returns the value at `path`; null when it is missing, or when a section on the path is not an
+/// object, which refuse_strangers() reports.
 const Json* find_path(const Json& root, std::string_view path) {
   const Json* at = &root;
   while (at != nullptr && !path.empty()) {
@@ -181,7 +183,7 @@ bool is_section(std::string_view path, const std::vector<Field>& fields) {
                      [&](const Field& f) { return f.path.starts_with(start); });
 }
 
-/// Walks the tree along its own keys, so that every key is either in the table or a mistake.
+/// Reports every key of the tree that is not in the table as a mistake.
 void refuse_strangers(const Json& json, std::string_view section, const std::vector<Field>& fields,
                       std::string_view prefix, Mistakes& mistakes) {
   for (const JsonMember& member : *json.object()) {
@@ -198,7 +200,7 @@ void refuse_strangers(const Json& json, std::string_view section, const std::vec
   }
 }
 
-/// Levenshtein.
+/// Returns the Levenshtein distance.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -294,13 +296,13 @@ void apply_overrides(Json& root, std::span<const std::string> overrides,
       at = usable ? &(*at)[rest.substr(0, dot)] : nullptr;
       rest.remove_prefix(std::min(dot + 1, rest.size()));
     }
-    // Where the section is no object, read_fields says so.
+    // When the section is not an object, read_fields reports it.
     if (at != nullptr) *at = plain ? Json{text} : std::move(value.root);
   }
 }
 
 std::string nearest_key(std::string_view path, const std::vector<Field>& fields) {
-  // The right name in the wrong section first.
+  // A key of the same name in another section is the first choice.
   for (const Field& field : fields)
     if (leaf_of(field.path) == leaf_of(path))
       return ", did you mean " + std::string(field.path) + "?";
@@ -308,7 +310,8 @@ std::string nearest_key(std::string_view path, const std::vector<Field>& fields)
   std::size_t best_distance = std::max<std::size_t>(2, leaf_of(path).size() / 3) + 1;
   std::string siblings;
   for (const Field& field : fields) {
-    // The whole path too, so that "round.x" finds "rounds.x" and a section's name is forgiven.
+    // The whole path is compared too, so that "round.x" finds "rounds.x" in spite of the misspelt
+    // section.
     const std::size_t distance = std::min(edit_distance(field.path, path),
                                           edit_distance(leaf_of(field.path), leaf_of(path)));
     if (distance < best_distance) {

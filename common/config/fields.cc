@@ -14,7 +14,8 @@ namespace sotto::config {
 
 namespace {
 
-/// What an evaluation counts fits a round: three counters in all and three for each label.
+/// With so many labels the counters of an evaluation, three and three more for each label, fit in a
+/// round.
 constexpr std::size_t kMaxLabels = (codec::kMaxMetrics - 3) / 3;
 
 std::vector<Field> model_fields(ModelSection& s) {

@@ -15,7 +15,8 @@ namespace {
 using Library = nlohmann::json;
 
 std::string line_and_column(std::string_view text, std::size_t position) {
-  // The library counts the character that it could not use: look at what lies before it.
+  // `position` includes the character that the library could not parse, so the text before it ends
+  // one earlier.
   const std::string_view before =
       text.substr(0, std::min(text.size(), position ? position - 1 : 0));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
@@ -25,7 +26,7 @@ std::string line_and_column(std::string_view text, std::size_t position) {
   return "line " + std::to_string(line) + ", column " + std::to_string(column);
 }
 
-/// Drops the library's "[json.exception.parse_error.101] parse error at line 1, column 2: ".
+/// Removes the library's "[json.exception.parse_error.101] parse error at line 1, column 2: ".
 std::string without_prefix(std::string_view what) {
   if (const std::size_t end = what.find("] "); end != std::string_view::npos)
     what.remove_prefix(end + 2);
@@ -35,7 +36,7 @@ std::string without_prefix(std::string_view what) {
   return std::string(what);
 }
 
-/// Receives the library's events and builds the tree, so that a second equal key is seen: the
+/// TreeBuilder builds the tree from the library's events, so that it detects a repeated key. The
 /// library's own tree silently keeps the last one.
 class TreeBuilder final : public nlohmann::json_sax<Library> {
  public:
@@ -80,8 +81,8 @@ class TreeBuilder final : public nlohmann::json_sax<Library> {
  private:
   struct Frame {
     Json value;
-    std::string key;        // of an object: the member that comes next
-    bool repeated = false;  // that member is there already
+    std::string key;        // of an object: the key of the next member
+    bool repeated = false;  // the object already has a member with this key
   };
 
   [[nodiscard]] std::string path() const {

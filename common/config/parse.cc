@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Text to struct: syntax, overrides, every field, then the rules between fields.
+/// Parses a text: syntax, overrides, every field, then the rules between fields.
 template <class Config>
 Parsed<Config> parse(std::string_view json, std::string_view file_name,
                      std::span<const std::string> overrides) {
@@ -24,7 +24,7 @@ Parsed<Config> parse(std::string_view json, std::string_view file_name,
   for (const JsonError& error : document.errors)
     mistakes.add(error);
   Config config;
-  // A file that is no JSON has no fields to judge; one with repeated keys has.
+  // The fields are checked even if keys are repeated, but not if the file is not a JSON object.
   const bool readable = document.root.object() != nullptr || document.errors.empty();
   if (readable) {
     const std::vector<Field> fields = fields_of(config);
@@ -54,7 +54,7 @@ fs::path beside(const fs::path& file, const fs::path& path) {
   return path.is_absolute() ? path : (file.parent_path() / path).lexically_normal();
 }
 
-/// Takes the hashes of the files, or compares them with those that the job fixes.
+/// Sets the hashes of the model's files, or compares them with those that the job sets.
 void fill_model_hashes(JobConfig& job, const fs::path& file) {
   Result<ModelHashes> found = hash_model_files(job.model.path);
   if (!found) throw StartupError(file.string() + ": $.model.path: " + found.error().message);
@@ -129,7 +129,7 @@ Parsed<FederationConfig> parse_federation(std::string_view json, std::string_vie
 std::string to_json(const FederationConfig& federation) {
   FederationConfig copy = federation;
   std::vector<Field> fields = fields_of(copy);
-  std::erase_if(fields, [&](const Field& f) {  // programs of before there were any read it too
+  std::erase_if(fields, [&](const Field& f) {  // so that older programs can read the file
     return (f.path == "revoked_keys" && federation.revoked_keys.empty()) ||
            (f.path == "successions" && federation.successions.empty());
   });

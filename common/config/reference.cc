@@ -1,4 +1,4 @@
-// What people and editors read about the table of fields.
+// The JSON Schemas for editors and the configuration reference, from the tables of fields.
 #include <iterator>
 #include <span>
 
@@ -44,7 +44,7 @@ void put_text(Json& schema, const Limits& l) {
   }
 }
 
-/// Adds to `schema` what a value of this type must be.
+/// PutType adds the type and limits of a field's value to `schema`.
 struct PutType {
   const Limits& l;
   Json& schema;
@@ -116,7 +116,8 @@ struct PutType {
   }
 };
 
-/// A default that says something: not the empty text, list or key of what has none.
+/// Returns whether the default is worth showing. The empty text and the zero key stand for "not
+/// set".
 bool has_default(const Field& field) {
   if (field.presence == Presence::kRequired) return false;
   if (std::holds_alternative<Bytes32*>(field.slot) || std::holds_alternative<Bytes64*>(field.slot))
@@ -150,7 +151,8 @@ void require(Json& schema, std::string_view key) {
   names.push_back(text(key));
 }
 
-/// Sections become nested objects; a section with a required field is required itself.
+/// Returns the schema of an object. Sections become nested objects; a section that contains a
+/// required field is required itself.
 Json object_schema(const std::vector<Field>& fields) {
   Json root;
   put_object(root);

@@ -27,7 +27,8 @@ void check_labels(const JobConfig& job, Mistakes& mistakes) {
   }
 }
 
-/// A setting of another task is not part of the canonical job, so it would be lost in silence.
+/// Reports settings of other tasks. They are not part of the canonical job, so they would otherwise
+/// be ignored silently.
 void check_settings_of_other_tasks(const JobConfig& job, Mistakes& mistakes) {
   JobConfig given = job, defaults;
   const std::vector<Field> all = fields_of(given), used = used_fields_of(given);
@@ -42,7 +43,7 @@ void check_settings_of_other_tasks(const JobConfig& job, Mistakes& mistakes) {
 }
 
 void check_task(const JobConfig& job, Mistakes& mistakes) {
-  if (!tasks::is_task(job.task.type)) return;  // noted when the field was read
+  if (!tasks::is_task(job.task.type)) return;  // reported when the field was read
   check_settings_of_other_tasks(job, mistakes);
   for (const tasks::SettingMistake& mistake : job.make_task()->mistakes())
     mistakes.add_unless_bad({mistake.path}, mistake.path, mistake.text);
@@ -69,7 +70,7 @@ void check_model(const JobConfig& job, Mistakes& mistakes) {
         "model.path", "missing; needed: a folder with config.json and vocab.txt");
 }
 
-/// The number, or the least that it is where it follows from the federation (colluders.h).
+/// Returns the number, or its minimum when it is 0 and follows from the federation (colluders.h).
 std::uint32_t at_least(std::uint32_t max_colluders) {
   return std::max<std::uint32_t>(max_colluders, 1);
 }
@@ -156,7 +157,7 @@ void check_lists(const SitePolicy& policy, Mistakes& mistakes) {
     mistakes.add_unless_bad({"policy.hours"}, "policy.hours", hours.error().message);
 }
 
-/// A key that no secret has, or that agrees on the same point with everybody.
+/// Reports a key of low order: it agrees on the same point, zero, with every other key.
 void check_transport_key(const Bytes32& key, const std::string& path, Mistakes& mistakes) {
   if (crypto::is_low_order(key)) mistakes.add(path, "no usable X25519 key: a point of low order");
 }
@@ -269,7 +270,7 @@ void check_rules(const FederationConfig& federation, Mistakes& mistakes) {
   check_revoked(federation, mistakes);
   for (std::size_t i = 0; i < federation.successions.size(); ++i)
     check_succession(federation.successions[i], "successions[" + std::to_string(i) + "]", mistakes);
-  if (!mistakes.lines().empty()) return;  // a signature over something else cannot fit
+  if (!mistakes.lines().empty()) return;  // the signed content was not read completely
   if (!crypto::verify(federation.roster.coordinator_signing_key, federation.signed_bytes(),
                       federation.signature))
     mistakes.add("signature",

@@ -1,4 +1,4 @@
-// The keys of site.json.
+// The table of fields of site.json.
 #include "common/base/ids.h"
 #include "common/config/field_limits.h"
 #include "common/privacy/accounting/mechanism.h"
@@ -65,7 +65,7 @@ std::vector<Field> policy_fields(SitePolicy& s) {
   };
 }
 
-/// What the data may be used for, by whom, when and how long.
+/// Returns the fields about the use of the data: for what, by whom, when and how long.
 std::vector<Field> use_fields(SitePolicy& s) {
   return {
       {"policy.allowed_tasks", &s.allowed_tasks, kRequired, items(1, 100, tasks::task_names()),

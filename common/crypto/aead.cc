@@ -14,7 +14,7 @@ Bytes seal(const Secret32& key, const Nonce& nonce, BytesView plaintext,
       out.data(), nullptr, plaintext.data(), plaintext.size(), associated_data.data(),
       associated_data.size(), nullptr, nonce.data(), key.expose().data());
   SOTTO_CHECK(rc == 0, "XChaCha20-Poly1305 cannot seal");
-  declassify(out);  // to be sent
+  declassify(out);  // the ciphertext is sent
   return out;
 }
 
@@ -28,7 +28,7 @@ bool open(const Secret32& key, const Nonce& nonce, BytesView ciphertext, BytesVi
   const int rc = crypto_aead_xchacha20poly1305_ietf_decrypt(
       out.data(), nullptr, nullptr, ciphertext.data(), ciphertext.size(), associated_data.data(),
       associated_data.size(), nonce.data(), key.expose().data());
-  const bool opened = declassified(rc == 0);  // a refusal becomes a complaint that everybody sees
+  const bool opened = declassified(rc == 0);  // a failure becomes a complaint that everybody sees
   if (!opened) wipe(out);
   return opened;
 }

@@ -1,7 +1,8 @@
-// Where something made from secrets becomes public by design, code says so here, with the reason
-// beside the call. tests/constant_time runs the code with all secrets marked as undefined under a
-// memory checker, which reports every branch and every address that depends on one of them and was
-// not declared. Outside of it, and in a release build, these do nothing.
+// Code calls these functions where a value computed from secrets becomes public by design; a
+// comment beside the call gives the reason. tests/constant_time runs the code under a memory
+// checker with all secrets marked as undefined, which reports every branch and every address that
+// depends on a secret and was not declassified. Elsewhere, and in a release build, these functions
+// do nothing.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +10,9 @@
 
 namespace sotto::crypto {
 
-/// The bytes may be known to anybody from here on.
+/// Declares that the bytes are public from here on.
 void declassify(std::span<const std::uint8_t> bytes);
-/// The decision may be known to anybody; what led to it may not.
+/// Returns `decision` and declares it public; the values that it was computed from stay secret.
 [[nodiscard]] bool declassified(bool decision);
 
 }  // namespace sotto::crypto

@@ -28,7 +28,7 @@ Result<GuardedMemory> GuardedMemory::map(std::size_t bytes) {
     ::munmap(whole, size + 2 * page);
     return Error{"no memory for secrets"};
   }
-  ::madvise(inner, size, MADV_DONTDUMP);  // initialize_process() turns dumps off altogether
+  ::madvise(inner, size, MADV_DONTDUMP);  // initialize_process() turns all dumps off
   const int lock_error = ::mlock(inner, size) == 0 ? 0 : errno;
   return GuardedMemory({inner, size}, lock_error);
 }

@@ -1,5 +1,5 @@
-// Memory for plaintext that must stay here: locked against swapping, between two pages that cannot
-// be touched, left out of core dumps. Wiped when it goes.
+// Memory for plaintext that must not leave the process: locked against swapping, between two
+// inaccessible guard pages, excluded from core dumps, and wiped when it is freed.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,12 @@
 
 namespace sotto::crypto {
 
-/// Some zeroed pages. Move-only; empty once moved from. No lock: who shares it guards it.
+/// GuardedMemory owns zeroed pages. It is move-only and empty once moved from. It is not
+/// synchronised.
 class GuardedMemory {
  public:
-  /// At least `bytes`, in whole pages. An Error where the system gives no memory; memory that it
-  /// does not lock (RLIMIT_MEMLOCK) is memory all the same, see is_locked().
+  /// Maps at least `bytes`, in whole pages. Fails when the system has no memory. Memory that cannot
+  /// be locked (RLIMIT_MEMLOCK) is not an error; see is_locked().
   static Result<GuardedMemory> map(std::size_t bytes);
 
   GuardedMemory(GuardedMemory&& other) noexcept;
@@ -25,7 +26,8 @@ class GuardedMemory {
 
   [[nodiscard]] std::span<std::uint8_t> bytes() const { return bytes_; }
 
-  /// False: it may be swapped to disk; lock_error() is the errno of the attempt.
+  /// Returns false when the memory may be swapped to disk; lock_error() is then the errno of the
+  /// attempt to lock it.
   [[nodiscard]] bool is_locked() const { return lock_error_ == 0; }
 
   [[nodiscard]] int lock_error() const { return lock_error_; }

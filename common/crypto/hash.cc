@@ -10,7 +10,7 @@ namespace sotto::crypto {
 namespace {
 
 constexpr std::array<std::uint8_t, crypto_generichash_blake2b_SALTBYTES> kNoSalt{};
-// libsodium's last step leaves the whole digest, of which a key is made, on the stack.
+// libsodium's last step leaves the whole digest, from which a key is made, on the stack.
 constexpr std::size_t kStackToWipe = 2048;
 using Personal = std::array<std::uint8_t, crypto_generichash_blake2b_PERSONALBYTES>;
 
@@ -21,7 +21,8 @@ Personal personal_of(std::string_view label) {
   return out;
 }
 
-/// The BLAKE2b state, wiped at the end: it holds the key of a KDF and the tail of its message.
+/// The BLAKE2b state. It is wiped at the end because it contains the key of a KDF and the end of
+/// its message.
 class Blake2b {
  public:
   Blake2b(std::string_view label, std::span<const std::uint8_t> key) {

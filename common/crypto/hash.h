@@ -1,5 +1,5 @@
-// H and KDF of the protocol (docs/secure-aggregation.md): BLAKE2b-256 with the label as the
-// personal parameter.
+// The functions H and KDF of the protocol (docs/secure-aggregation.md): BLAKE2b-256 with the label
+// as the personal parameter.
 #pragma once
 
 #include <initializer_list>
@@ -11,10 +11,11 @@
 
 namespace sotto::crypto {
 
-/// Unkeyed BLAKE2b-256 of the concatenated parts. `label` is ASCII, at most 16 bytes, zero-padded.
+/// Returns the unkeyed BLAKE2b-256 of the concatenated parts. `label` is ASCII, at most 16 bytes,
+/// and is zero-padded.
 Bytes32 hash(std::string_view label, std::initializer_list<BytesView> parts);
 
-/// The same, piece by piece, for what does not lie in one place.
+/// Hasher computes the same hash of a message that is given in parts.
 class Hasher {
  public:
   explicit Hasher(std::string_view label);
@@ -22,7 +23,7 @@ class Hasher {
   Hasher(const Hasher&) = delete;
   Hasher& operator=(const Hasher&) = delete;
   void update(BytesView part);
-  /// Once.
+  /// Returns the hash. May be called once.
   Bytes32 finish();
 
  private:
@@ -30,7 +31,7 @@ class Hasher {
   std::unique_ptr<State> state_;
 };
 
-/// Keyed BLAKE2b-256: key 32 bytes, message = the concatenated parts (may be empty).
+/// Returns the keyed BLAKE2b-256 of the concatenated parts of `context`, which may be empty.
 Secret32 kdf(std::string_view label, const Secret32& key, std::initializer_list<BytesView> context);
 
 }  // namespace sotto::crypto

@@ -13,8 +13,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "BLAKE2b reads little-endian words");
 
-// BLAKE2b (RFC 7693), unkeyed, 32 bytes out, sequential, salt zero, the label as personal
-// parameter. hash() is its reference in the tests.
+// BLAKE2b (RFC 7693): unkeyed, 32 bytes of output, sequential, salt zero, the label as personal
+// parameter. The tests compare it with hash().
 
 constexpr std::size_t kBlock = 128;
 
@@ -35,7 +35,7 @@ constexpr std::uint8_t kSigma[12][16] = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 
                                          {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
                                          {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3}};
 
-/// The chaining value before the first block: IV xor parameter block.
+/// Returns the chaining value before the first block: IV xor parameter block.
 std::array<std::uint64_t, 8> first_chain(std::string_view label) {
   SOTTO_CHECK(!label.empty() && label.size() <= 16, "a label is 1 to 16 bytes");
   std::array<std::uint8_t, 64> parameters{};
@@ -49,14 +49,14 @@ std::array<std::uint64_t, 8> first_chain(std::string_view label) {
   return words;
 }
 
-/// A message: two parts, one behind the other, the first one shorter than a block.
+/// A message: the concatenation of head and body, of which the head is shorter than a block.
 struct Input {
   Bytes head;
   BytesView body;
 };
 
-/// As many messages of one length as a register has 64-bit lanes. Vectors of the compiler: what
-/// they become is the business of the function that this is inlined into.
+/// Together hashes as many messages of one length as a register has 64-bit lanes. It uses the
+/// compiler's vector types; the function that it is inlined into determines their instructions.
 template <std::size_t kLanes>
 struct Together {
   typedef std::uint64_t Word __attribute__((vector_size(8 * kLanes)));  // NOLINT: no other form
@@ -107,7 +107,7 @@ struct Together {
       chain[i] ^= v[i] ^ v[8 + i];
   }
 
-  /// Word i of the block at blocks[lane] in lane `lane` of m[i].
+  /// Loads word i of the block at blocks[lane] into lane `lane` of m[i].
   SOTTO_INLINE static void load(Word* m, const std::uint8_t* const* blocks) {
     for (std::size_t i = 0; i < 16; ++i) {
       std::uint64_t words[kLanes];
@@ -124,7 +124,7 @@ struct Together {
     Word chain[8];
     for (std::size_t i = 0; i < 8; ++i)
       chain[i] = Word{} + first[i];
-    std::uint8_t edge[kLanes][kBlock];  // blocks that do not lie in a body as they are
+    std::uint8_t edge[kLanes][kBlock];  // copies of blocks that are not contiguous in a body
     const std::uint8_t* blocks[kLanes];
     std::size_t at = 0;
     do {
@@ -146,12 +146,12 @@ struct Together {
     }
   }
 
-  /// The block at `at` of head and body together, zeros behind their end.
+  /// Copies the block at `at` of head and body together, with zeros after their end.
   static void cut_block(std::uint8_t* block, const Input& input, std::size_t at) {
     const std::size_t head = input.head.size();
     std::memset(block, 0, kBlock);
     if (at < head) std::memcpy(block, input.head.data() + at, std::min(kBlock, head - at));
-    const std::size_t begin = at < head ? head - at : 0;  // where the body begins in the block
+    const std::size_t begin = at < head ? head - at : 0;  // position of the body in the block
     const std::size_t from = at + begin - head;
     const std::size_t bytes = std::min(kBlock - begin, input.body.size() - from);
     if (bytes > 0) std::memcpy(block + begin, input.body.data() + from, bytes);
@@ -160,7 +160,7 @@ struct Together {
 
 using First = std::array<std::uint64_t, 8>;
 
-/// How many were hashed: whole registers full.
+/// These functions hash as many inputs as fill whole registers and return their number.
 std::size_t hash_baseline(const First&, std::span<const Input>, Bytes32*) {
   return 0;
 }

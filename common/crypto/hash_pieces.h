@@ -1,5 +1,6 @@
-// Hashes of the pieces of something big and public - a masked upload, a sum - several pieces at a
-// time, one in each lane of a vector register. A hash over them is a hash of the whole.
+// Hashes of the pieces of large public data, such as a masked upload or a sum. Several pieces are
+// hashed at a time, one in each lane of a vector register. A hash over these hashes covers all of
+// the data.
 #pragma once
 
 #include <string_view>
@@ -12,14 +13,14 @@ namespace sotto::crypto {
 
 inline constexpr std::size_t kPieceBytes = 8192;
 
-/// hash(label, {head, u64 i, piece i}) of each piece of kPieceBytes, of which the first one here is
-/// piece `first`; the last one may be shorter, and nothing has no pieces. `head` is shorter than
-/// 120 bytes (SOTTO_CHECK). With AVX-512 eight pieces at a time, with AVX2 four, else one after the
-/// other.
+/// Returns hash(label, {head, u64 i, piece i}) of each piece i of kPieceBytes. The first piece in
+/// `bytes` has the number `first`; the last one may be shorter; empty data have no pieces. `head`
+/// is shorter than 120 bytes (SOTTO_CHECK). Computes eight pieces at a time with AVX-512, four with
+/// AVX2, else one.
 std::vector<Bytes32> hash_pieces(std::string_view label, BytesView head, BytesView bytes,
                                  std::uint64_t first);
 
-/// hash(label, {head, hashes of the pieces}) of what comes part by part.
+/// PiecedHasher computes hash(label, {head, hashes of the pieces}) of data that are given in parts.
 class PiecedHasher {
  public:
   struct Labels {
@@ -28,9 +29,9 @@ class PiecedHasher {
   };
 
   PiecedHasher(const Labels& labels, Bytes head);
-  /// Parts of any length; what comes out does not depend on where they were cut.
+  /// Adds a part of any length. The hash does not depend on how the data are cut into parts.
   void update(BytesView part);
-  /// Once.
+  /// Returns the hash. May be called once.
   Bytes32 finish();
 
  private:
@@ -39,7 +40,7 @@ class PiecedHasher {
   std::string_view piece_label_;
   Bytes head_;
   Hasher whole_;
-  Bytes begun_;  // of a piece that is not complete
+  Bytes begun_;  // the beginning of a piece that is not complete
   std::uint64_t pieces_ = 0;
 };
 

@@ -12,14 +12,14 @@ namespace sotto::crypto {
 AgreementKey::AgreementKey(Secret32 secret) : secret_(std::move(secret)) {
   const int rc = crypto_scalarmult_curve25519_base(public_key_.data(), secret_.expose().data());
   SOTTO_CHECK(rc == 0, "X25519 refused its base point");
-  declassify(public_key_);  // to be published
+  declassify(public_key_);  // the public key is published
 }
 
 Result<Secret32> AgreementKey::agree(const PublicKey& peer) const {
   Secret32 shared;
   const int rc =
       crypto_scalarmult_curve25519(shared.writable().data(), secret_.expose().data(), peer.data());
-  // Public: it follows from the peer's key alone, whatever the secret is.
+  // The result is public because it depends on the peer's key alone, not on the secret.
   if (declassified(rc != 0))
     return Error{"the peer's X25519 key is of low order: it agrees on no secret"};
   return shared;
@@ -36,7 +36,7 @@ constexpr PublicKey filled(std::uint8_t first, std::uint8_t middle, std::uint8_t
 }
 
 // The u coordinates below 2^255 whose points, on the curve or its twist, have an order that divides
-// the cofactor 8: 0, 1, the two of order 8, p - 1, and p and p + 1, which encode 0 and 1 again.
+// the cofactor 8: 0, 1, the two of order 8, p - 1, and p and p + 1, which also encode 0 and 1.
 constexpr std::array<PublicKey, 7> kLowOrder = {
     filled(0x00, 0x00, 0x00),
     filled(0x01, 0x00, 0x00),

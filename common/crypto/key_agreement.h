@@ -1,5 +1,5 @@
-// X25519 (RFC 7748). Keys are stored and hashed unclamped; the scalar multiplication clamps its own
-// copy.
+// X25519 key agreement (RFC 7748). Keys are stored and hashed unclamped; the scalar multiplication
+// clamps its own copy.
 #pragma once
 
 #include "common/base/bytes.h"
@@ -17,7 +17,7 @@ class AgreementKey {
 
   [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
 
-  /// The raw shared point; an Error when it is all zero (the peer's key is of low order).
+  /// Returns the raw shared point. Fails when it is all zero (the peer's key is of low order).
   [[nodiscard]] Result<Secret32> agree(const PublicKey& peer) const;
 
  private:
@@ -25,7 +25,8 @@ class AgreementKey {
   PublicKey public_key_{};
 };
 
-/// True for the low-order points that X25519 maps to zero, and for non-canonical encodings of them.
+/// Returns true for the low-order points that X25519 maps to zero and for their non-canonical
+/// encodings.
 [[nodiscard]] bool is_low_order(const PublicKey& key);
 
 }  // namespace sotto::crypto

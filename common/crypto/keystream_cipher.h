@@ -1,4 +1,5 @@
-// Inside of mask_stream: AES-256-CTR keystream under one expanded key, by either back end.
+// Internal to mask_stream: KeystreamCipher generates AES-256-CTR keystream under one expanded key.
+// It has two back ends.
 #pragma once
 
 #include <array>
@@ -12,23 +13,24 @@ namespace sotto::crypto {
 
 using CounterBlock = std::array<std::uint8_t, 16>;
 
-/// Longest span that one generate() fills: accumulator, keystream and zeros stay in a 32 KiB cache.
+/// The longest span that one generate() fills. With this size accumulator, keystream and zeros stay
+/// in a cache of 32 KiB.
 inline constexpr std::size_t kKeystreamChunk = 8192;
 
-/// Of one thread: made, used and destroyed on the same one.
+/// A cipher is created, used and destroyed on one thread.
 class KeystreamCipher {
  public:
   virtual ~KeystreamCipher() = default;
-  /// out = AES(first), AES(first + 1), ...; at most kKeystreamChunk bytes.
+  /// Writes AES(first), AES(first + 1), ... to `out`, which has at most kKeystreamChunk bytes.
   virtual void generate(const CounterBlock& first, std::span<std::uint8_t> out) = 0;
 };
 
 bool ipsec_mb_available();
-/// Only where ipsec_mb_available().
+/// Needs ipsec_mb_available().
 std::unique_ptr<KeystreamCipher> make_ipsec_mb_cipher(const Secret32& key);
 std::unique_ptr<KeystreamCipher> make_openssl_cipher(const Secret32& key);
 
-/// What both back ends encrypt: kKeystreamChunk zero bytes.
+/// Returns kKeystreamChunk zero bytes, which both back ends encrypt.
 std::span<const std::uint8_t> zero_chunk();
 
 }  // namespace sotto::crypto

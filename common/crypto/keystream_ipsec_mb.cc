@@ -8,7 +8,8 @@
 namespace sotto::crypto {
 namespace {
 
-/// The library's table of functions for this CPU. One a thread, because it also holds job state.
+/// The library's table of functions for this CPU. Each thread has its own because it also holds the
+/// state of jobs.
 class Manager {
  public:
   Manager() : manager_(alloc_mb_mgr(0)) {
@@ -47,8 +48,8 @@ class IpsecMbCipher final : public KeystreamCipher {
                        unused_decryption_schedule.data());
   }
 
-  // With an IV of 16 bytes the library counts in the last 32 bits only. A key is limited to 2^28
-  // blocks, so no carry beyond them is ever due.
+  // With an IV of 16 bytes the library increments the last 32 bits only. A key is limited to 2^28
+  // blocks, so these bits never overflow.
   void generate(const CounterBlock& first, std::span<std::uint8_t> out) override {
     SOTTO_CHECK(out.size() <= kKeystreamChunk, "keystream is made a chunk at a time");
     IMB_JOB job{};

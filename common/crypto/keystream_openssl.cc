@@ -11,13 +11,14 @@ struct ContextDeleter {
 };
 
 const EVP_CIPHER* aes_256_ctr() {
-  // Fetched once: the lookup costs as much as a key schedule.
+  // The cipher is fetched once because the lookup costs as much as a key schedule.
   static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr);
   SOTTO_CHECK(cipher != nullptr, "OpenSSL has no AES-256-CTR");
   return cipher;
 }
 
-/// Freeing the context wipes the key schedule in it; it cannot live in the arena.
+/// OpensslCipher keeps its key schedule in OpenSSL's context, which cannot be placed in the arena.
+/// Freeing the context wipes the key schedule.
 class OpensslCipher final : public KeystreamCipher {
  public:
   explicit OpensslCipher(const Secret32& key) : context_(EVP_CIPHER_CTX_new()) {

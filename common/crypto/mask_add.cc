@@ -16,8 +16,8 @@ SOTTO_INLINE Word combined(Word a, Word b, MaskSign sign) {
   return static_cast<Word>(sign == MaskSign::kAdd ? a + b : a - b);
 }
 
-/// Blocks of a constant 64 bytes: every compiler turns the inner loop into vector instructions at
-/// -O2, at the width of the function that it is inlined into.
+/// Works on blocks of a constant 64 bytes, so that every compiler turns the inner loop into vector
+/// instructions at -O2, of the width of the function that it is inlined into.
 template <class Word, MaskSign kSign>
 SOTTO_INLINE void add_loop(Word* acc, const std::uint8_t* stream, std::size_t words) {
   constexpr std::size_t kBlock = 64 / sizeof(Word);

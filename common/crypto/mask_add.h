@@ -1,4 +1,4 @@
-// Inside of mask_stream: the vector addition, for the widest registers of this CPU.
+// Internal to mask_stream: vector addition with the widest registers of this CPU.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace sotto::crypto {
 
-/// acc[i] += or -= the i-th little-endian word of `stream`, wrapping. `stream` holds at least the
-/// bytes of `acc`.
+/// Adds the i-th little-endian word of `stream` to acc[i], or subtracts it, wrapping. `stream` has
+/// at least as many bytes as `acc`.
 void add_words(std::span<std::uint16_t> acc, std::span<const std::uint8_t> stream, MaskSign sign);
 void add_words(std::span<std::uint32_t> acc, std::span<const std::uint8_t> stream, MaskSign sign);
 void add_words(std::span<std::uint64_t> acc, std::span<const std::uint8_t> stream, MaskSign sign);

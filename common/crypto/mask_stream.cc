@@ -33,8 +33,8 @@ std::unique_ptr<KeystreamCipher> make_cipher(const Secret32& key, MaskBackend ba
   return backend == MaskBackend::kIpsecMb ? make_ipsec_mb_cipher(key) : make_openssl_cipher(key);
 }
 
-/// The length in words of the chunk at the head of `rest`: shorter at first where that brings the
-/// accumulator to a cache line, so that no vector store of the later chunks is split.
+/// Returns the length in words of the chunk at the head of `rest`. It is shorter at first if that
+/// aligns the accumulator to a cache line, so that no vector store of the later chunks is split.
 template <class Word>
 std::size_t next_chunk(std::span<const Word> rest) {
   constexpr std::size_t kCacheLine = 64;

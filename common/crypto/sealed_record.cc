@@ -10,11 +10,11 @@ namespace {
 static_assert(kRecordHeaderBytes == crypto_secretstream_xchacha20poly1305_HEADERBYTES);
 static_assert(kRecordOverhead == kRecordHeaderBytes + crypto_secretstream_xchacha20poly1305_ABYTES);
 
-/// Holds the record's key; wiped at the end.
+/// Stream holds the record's key and is wiped at the end.
 class Stream {
  public:
-  /// A stream's two ends begin alike. libsodium's init_push would draw the header by itself, behind
-  /// the back of SecureRandom.
+  /// init_pull begins both ends of a stream, because libsodium's init_push would draw the header
+  /// from its own generator and not from SecureRandom.
   Stream(const Secret32& key, BytesView header) {
     const int rc =
         crypto_secretstream_xchacha20poly1305_init_pull(&state, header.data(), key.expose().data());

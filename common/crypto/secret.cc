@@ -21,7 +21,7 @@
 namespace sotto::crypto {
 namespace {
 
-// Cells of 32 bytes to 16 KiB, by powers of two: a key, a key schedule, a keystream buffer.
+// Cells have 32 bytes to 16 KiB, in powers of two: for a key, a key schedule, a keystream buffer.
 constexpr std::size_t kSmallestCell = 32;
 constexpr std::size_t kLargestCell = std::size_t{16} << 10;
 constexpr std::size_t kClasses =
@@ -41,8 +41,9 @@ constexpr std::size_t cell_bytes(std::size_t size_class) {
   return kSmallestCell << size_class;
 }
 
-/// Slabs of locked memory between guard pages, cut into cells. Free cells are zero. The lists of
-/// free cells lie outside of the slabs, so that a stray write into a cell cannot redirect them.
+/// Arena allocates slabs of locked memory between guard pages and divides them into cells. Free
+/// cells are zero. The lists of free cells are stored outside of the slabs, so that a stray write
+/// into a cell cannot change them.
 class Arena {
  public:
   Arena() { SOTTO_CHECK(sodium_init() >= 0, "libsodium cannot start"); }
@@ -60,7 +61,7 @@ class Arena {
   void give_back(std::uint8_t* cell, std::size_t size) noexcept {
     sodium_memzero(cell, size);
     const std::lock_guard<std::mutex> lock(mutex_);
-    free_[class_of(size)].push_back(cell);  // grow() reserved the room
+    free_[class_of(size)].push_back(cell);  // grow() has reserved the capacity
   }
 
  private:
@@ -91,14 +92,14 @@ class Arena {
     return memory_.back().bytes().data();
   }
 
-  std::mutex mutex_;  // secrets are made on the loop thread and on the pool
+  std::mutex mutex_;  // secrets are created on the loop thread and on the pool
   std::array<std::vector<std::uint8_t*>, kClasses> free_;
   std::array<std::size_t, kClasses> capacity_{};
   std::vector<GuardedMemory> memory_;  // the slabs
   bool warned_ = false;
 };
 
-/// Never destroyed: static objects may hold secrets until the very end.
+/// The arena is never destroyed, because static objects may hold secrets until the process ends.
 Arena& arena() {
   static Arena* const instance = new Arena;
   return *instance;

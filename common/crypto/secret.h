@@ -1,5 +1,6 @@
-// Fixed-size secrets. They live in one locked, guarded, undumpable arena of the process, are wiped
-// when they go, cannot be copied by accident or printed, and compare in constant time.
+// Fixed-size secrets. They are stored in one arena of the process that is locked, guarded and
+// excluded from core dumps. They are wiped when they are destroyed, cannot be copied by accident or
+// printed, and are compared in constant time.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +12,11 @@
 
 namespace sotto::crypto {
 
-/// Storage of one secret of `size` bytes (1 to 16 KiB) inside the arena, zeroed, aligned to 32
-/// bytes or, when larger, to the smaller of its size and a page. Move-only; a moved-from cell is
-/// empty. Thread-safe to create and destroy. Falls back to unlocked (still undumpable, still wiped)
-/// memory when RLIMIT_MEMLOCK is spent, and says so once in the log.
+/// SecretCell is the storage of one secret of `size` bytes (1 to 16 KiB) inside the arena, zeroed,
+/// aligned to 32 bytes or, when larger, to the smaller of its size and a page. It is move-only; a
+/// moved-from cell is empty. Cells may be created and destroyed on any thread. When RLIMIT_MEMLOCK
+/// is exhausted, cells are in memory that is not locked (but still wiped and excluded from core
+/// dumps), and the log gets one warning.
 class SecretCell {
  public:
   explicit SecretCell(std::size_t size);
@@ -36,7 +38,7 @@ class SecretCell {
 template <std::size_t N>
 class Secret {
  public:
-  /// All zero: to be filled through writable().
+  /// Creates a secret of zeros, to be filled through writable().
   Secret() : cell_(N) {}
 
   static Secret random(SecureRandom& random) {
@@ -45,7 +47,7 @@ class Secret {
     return s;
   }
 
-  /// Copies; the caller wipes its own copy.
+  /// Copies `bytes`; the caller wipes its own copy.
   static Secret copy_of(std::span<const std::uint8_t, N> bytes) {
     Secret s;
     for (std::size_t i = 0; i < N; ++i)
@@ -53,10 +55,10 @@ class Secret {
     return s;
   }
 
-  /// The deliberate copy.
+  /// Copies the secret explicitly.
   [[nodiscard]] Secret clone() const { return copy_of(expose()); }
 
-  /// For the one call that needs the bytes; do not keep the span.
+  /// Returns the bytes for the one call that needs them; the span must not be kept.
   [[nodiscard]] std::span<const std::uint8_t, N> expose() const {
     SOTTO_CHECK(cell_.data() != nullptr, "use of a secret that was moved away");
     return std::span<const std::uint8_t, N>(cell_.data(), N);
@@ -67,7 +69,7 @@ class Secret {
     return std::span<std::uint8_t, N>(cell_.data(), N);
   }
 
-  /// Constant time.
+  /// Compares in constant time.
   [[nodiscard]] bool equals(const Secret& other) const;
 
  private:
@@ -77,9 +79,9 @@ class Secret {
 using Secret32 = Secret<32>;
 using Secret64 = Secret<64>;
 
-/// Constant-time equality of two ranges; false at once when the sizes differ.
+/// Compares two ranges in constant time; returns false at once when the sizes differ.
 [[nodiscard]] bool constant_time_equal(BytesView a, BytesView b);
-/// Zeroes memory in a way that the compiler keeps.
+/// Zeroes memory in a way that the compiler does not optimise away.
 void wipe(std::span<std::uint8_t> bytes);
 
 template <std::size_t N>
@@ -87,10 +89,11 @@ bool Secret<N>::equals(const Secret& other) const {
   return constant_time_equal(expose(), other.expose());
 }
 
-/// Call once at start-up: initialises libsodium, turns core dumps and ptrace attachment off.
-/// Throws StartupError when the CPU has no AES instructions (table-based AES is not constant time).
+/// Initialises libsodium and turns core dumps and ptrace attachment off. A program calls it once at
+/// start-up. Throws StartupError when one of these fails or when the CPU has no AES instructions
+/// (table-based AES is not constant time).
 void initialize_process();
-/// The refusal alone: throws StartupError unless `cpu_has_aes`.
+/// The check of the CPU alone: throws StartupError unless `cpu_has_aes`.
 void require_aes(bool cpu_has_aes);
 
 }  // namespace sotto::crypto

@@ -30,7 +30,8 @@ struct StreamRandom::State {
   std::size_t used = kBufferBytes;
   std::uint64_t next_block = 0;
 
-  // The consumed part of the buffer is zero, so a full turn leaves zeros to encrypt in place.
+  // The consumed part of the buffer is zero. At a refill all of it is consumed, so the zeros are
+  // encrypted in place.
   void refill() {
     static constexpr std::array<std::uint8_t, crypto_stream_chacha20_NONCEBYTES> kNonce{};
     crypto_stream_chacha20_xor_ic(buffer.data(), buffer.data(), kBufferBytes, kNonce.data(),
@@ -71,7 +72,8 @@ std::uint64_t StreamRandom::next_u64() {
 
 std::uint64_t StreamRandom::below(std::uint64_t bound) {
   SOTTO_CHECK(bound > 0, "a number below zero was asked for");
-  // 2^64 mod bound: the values below it would make the small remainders too frequent.
+  // 2^64 mod bound. Draws below it are rejected, because they would make small remainders too
+  // frequent.
   const std::uint64_t surplus = (0 - bound) % bound;
   std::uint64_t draw = next_u64();
   while (draw < surplus)

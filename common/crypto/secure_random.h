@@ -1,5 +1,5 @@
-// The one source of unpredictable bytes. The core takes it as an argument, so that a simulation is
-// reproducible; programs pass OsRandom.
+// SecureRandom is the only source of unpredictable bytes. The core receives it as an argument, so
+// that a simulation is reproducible; programs pass OsRandom.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,20 @@ namespace sotto::crypto {
 class SecureRandom {
  public:
   virtual ~SecureRandom() = default;
-  /// Fills with uniform, unpredictable bytes. Cannot fail: the process aborts if the system cannot.
+  /// Fills `out` with uniform, unpredictable bytes. It cannot fail: if the system's generator
+  /// fails, the process aborts.
   virtual void fill(std::span<std::uint8_t> out) = 0;
 };
 
-/// The operating system's generator through libsodium. Stateless, thread-safe.
+/// OsRandom is the operating system's generator through libsodium. Stateless, thread-safe.
 class OsRandom final : public SecureRandom {
  public:
   void fill(std::span<std::uint8_t> out) override;
 };
 
-/// Expands one 32-byte seed (ChaCha20). Fast, for bulk noise and sampling; in production seeded
-/// from OsRandom, in simulations and tests from a number. The stream does not depend on how it is
-/// cut into calls; what was handed out is wiped. One thread.
+/// StreamRandom expands one 32-byte seed (ChaCha20) and is fast enough for bulk noise and sampling.
+/// Production code seeds it from OsRandom, simulations and tests from a number. The stream does not
+/// depend on how calls divide it; bytes that were returned are wiped. One thread.
 class StreamRandom final : public SecureRandom {
  public:
   explicit StreamRandom(SecureRandom& seed_source);
@@ -33,8 +34,8 @@ class StreamRandom final : public SecureRandom {
   StreamRandom& operator=(const StreamRandom&) = delete;
   void fill(std::span<std::uint8_t> out) override;
 
-  /// Uniform 64 bits; uniform in [0, bound) without bias (bound > 0); uniform in [0, 1) with 53
-  /// bits.
+  /// These functions return uniform 64 bits, a uniform number in [0, bound) without bias (bound >
+  /// 0), and a uniform number in [0, 1) with 53 bits.
   std::uint64_t next_u64();
   std::uint64_t below(std::uint64_t bound);
   double unit();

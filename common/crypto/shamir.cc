@@ -37,7 +37,7 @@ Secret32 random_scalar(SecureRandom& random) {
   do {
     random.fill(out.writable());
     out.writable()[31] &= 0x1f;        // 253 bits: about every second draw is below l
-  } while (!declassified(uniform()));  // a draw that is thrown away says nothing about the next
+  } while (!declassified(uniform()));  // a rejected draw is independent of the next one
   return out;
 }
 
@@ -59,7 +59,7 @@ std::vector<std::uint32_t> points_up_to(std::uint32_t count) {
 
 std::vector<Secret32> values_at(std::span<const std::uint32_t> points, const Secret32& secret,
                                 std::span<const Secret32> coefficients) {
-  // Public: it holds for every secret that this process makes.
+  // The result is public because it is true for every secret that this process makes.
   SOTTO_CHECK(declassified(is_canonical_scalar(secret.expose())),
               "only a scalar below l can be shared");
   SOTTO_CHECK(coefficients.size() < points.size(),
@@ -72,7 +72,7 @@ std::vector<Secret32> values_at(std::span<const std::uint32_t> points, const Sec
     Secret32 y;
     std::uint8_t* const out = y.writable().data();
     for (std::size_t k = coefficients.size();
-         k-- > 0;) {  // Horner, from the top down to the secret
+         k-- > 0;) {  // Horner's scheme, from the highest degree down to the secret
       crypto_core_ristretto255_scalar_add(out, out, coefficients[k].expose().data());
       crypto_core_ristretto255_scalar_mul(out, out, x.data());
     }
@@ -109,8 +109,8 @@ std::vector<Secret32> share_with_coefficients(const Secret32& secret,
 
 namespace {
 
-/// x_i * prod_{j != i} (x_j - x_i) in Z_l. The factors are small and public: they are gathered in
-/// 64 bits first, which saves most of the long multiplications.
+/// Returns x_i * prod_{j != i} (x_j - x_i) in Z_l. The factors are small and public; they are
+/// multiplied in 64 bits first, which saves most of the long multiplications.
 Bytes32 denominator(std::span<const std::uint32_t> points, std::size_t i) {
   Bytes32 product = scalar_of(points[i]);
   std::uint64_t gathered = 1;
@@ -130,7 +130,7 @@ Bytes32 denominator(std::span<const std::uint32_t> points, std::size_t i) {
   return product;
 }
 
-/// Inverts all in place with one inversion (Montgomery's trick). None is zero.
+/// Inverts all values in place with one inversion (Montgomery's trick). None may be zero.
 void invert_all(std::vector<Bytes32>& values) {
   std::vector<Bytes32> before;  // before[i] = values[0] * ... * values[i - 1]
   before.reserve(values.size());

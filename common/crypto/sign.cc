@@ -32,9 +32,9 @@ Signature SigningKey::sign(BytesView message) const {
   return out;
 }
 
-// libsodium refuses an S that is not below the group order, keys and R of small order and keys that
-// are not canonical; it compares R with its own encoding, so that R is canonical too. The tests
-// hold it to each of these.
+// libsodium rejects an S that is not below the group order, keys and R of small order, and keys
+// that are not canonical. It compares R with its own encoding, so that R is canonical too. The
+// tests check each of these.
 bool verify(const VerifyKey& key, BytesView message, const Signature& signature) {
   return crypto_sign_ed25519_verify_detached(signature.data(), message.data(), message.size(),
                                              key.data()) == 0;

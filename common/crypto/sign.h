@@ -1,4 +1,5 @@
-// Ed25519 (pure). What is signed is composed in common/secagg/shared/transcript.h, never here.
+// Ed25519 signatures (pure). Callers compose the signed messages; those of the protocol are in
+// common/secagg/shared/transcript.h.
 #pragma once
 
 #include "common/base/bytes.h"
@@ -28,7 +29,7 @@ class SigningKey {
   VerifyKey verify_key_{};
 };
 
-/// False for a bad signature, a small-order or non-canonical key, a non-canonical S.
+/// Returns false for a bad signature, a small-order or non-canonical key, or a non-canonical S.
 [[nodiscard]] bool verify(const VerifyKey& key, BytesView message, const Signature& signature);
 
 }  // namespace sotto::crypto
