@@ -37,7 +37,7 @@ constexpr std::size_t kDigits = 64;  // of 32 bytes
 constexpr std::size_t kSealedSecret32 = sizeof(crypto::Nonce) + 32 + crypto::kAeadTagBytes;
 constexpr std::size_t kSealedSecret64 = sizeof(crypto::Nonce) + 64 + crypto::kAeadTagBytes;
 
-/// Takes the text apart; any surprise makes ok() false for good.
+/// Scanner parses the text. Any deviation from the layout makes ok() false permanently.
 class Scanner {
  public:
   explicit Scanner(BytesView text) : text_(text) {}
@@ -48,7 +48,7 @@ class Scanner {
     ok_ = ok_ && std::equal(part.begin(), part.end(), wanted.begin(), wanted.end());
   }
 
-  /// Whether it goes on like this; taken if so.
+  /// Consumes `literal` and returns true if the text continues with it.
   bool maybe(std::string_view literal) {
     if (!ok_ || literal.size() > left().size()) return false;
     const BytesView wanted = view_of(literal), next = left().first(literal.size());
@@ -57,7 +57,7 @@ class Scanner {
     return same;
   }
 
-  /// What stands before the next quotation mark.
+  /// Returns and consumes the text before the next quotation mark.
   std::string text() {
     const BytesView rest = left();
     const auto end = std::ranges::find(rest, '"');
@@ -75,7 +75,7 @@ class Scanner {
     return static_cast<std::uint32_t>(out);
   }
 
-  /// `size` public bytes.
+  /// Returns `size` public bytes, from hexadecimal digits.
   Bytes bytes(std::size_t size) {
     const BytesView digits = take(2 * size);
     require(std::ranges::all_of(
@@ -143,7 +143,7 @@ PublicKeys scan_entry(Scanner& in) {
   return out;
 }
 
-/// Up to the master key.
+/// Parses the text before the master key.
 void scan_header(Scanner& in, Contents& out) {
   Description& is = out.description;
   in.expect(kBeginning);
@@ -199,7 +199,7 @@ crypto::Secret32 mac_key(const crypto::Secret32& master) {
   return crypto::kdf("SOTTO key mac", master, {});
 }
 
-/// Whether the last lines are the checksum of all before.
+/// Returns whether the last lines are the checksum of all text before them.
 bool checksum_fits(BytesView text) {
   const std::size_t tail = kBeforeChecksum.size() + kDigits + kEnd.size();
   if (text.size() < tail) return false;

@@ -1,17 +1,16 @@
-// How a keystore is written: JSON that people can read, but of one fixed layout, because a JSON
-// library would leave copies of an unsealed master key in ordinary memory. Only what we wrote
-// ourselves is accepted, byte for byte.
+// The file format of a keystore: JSON that people can read, but with one fixed layout, because a
+// JSON library would leave copies of an unsealed master key in ordinary memory. The parser accepts
+// exactly the bytes that write() produces and no other layout.
 //
 //   master_key  sealed by a passphrase or key file: nonce || XChaCha20-Poly1305(K, master key),
-//   with
-//               the text before it as associated data. K = Argon2id(passphrase, salt), or
+//               with the text before it as associated data. K = Argon2id(passphrase, salt), or
 //               KDF("SOTTO key file", key). Sealed by nothing: the master key itself
-//   data_root, sealed   nonce || XChaCha20-Poly1305(KDF("SOTTO key entry", master key), secret),
-//   with
-//               associated_data() of what it is. Of keys: Ed25519 seed || X25519 secret
+//   data_root, sealed
+//               nonce || XChaCha20-Poly1305(KDF("SOTTO key entry", master key), secret), with
+//               associated_data() of the entry. The secret of keys: Ed25519 seed || X25519 secret
 //   mac         KDF(KDF("SOTTO key mac", master key), the text before it): keyed BLAKE2b-256
-//   checksum    H("SOTTO keystore", the text before it): tells a damaged file from a wrong
-//   passphrase
+//   checksum    H("SOTTO keystore", the text before it), to distinguish a damaged file from a wrong
+//               passphrase
 #pragma once
 
 #include <cstdint>
@@ -29,18 +28,18 @@
 namespace sotto::keystore {
 
 enum class SealedBy : std::uint8_t { kNothing, kPassphrase, kKeyFile };
-/// "nothing", "passphrase", "key_file": as the file says it.
+/// Returns the word in the file: "nothing", "passphrase" or "key_file".
 std::string_view name(SealedBy seal);
 
 /// What the keys of a generation may be used for.
 enum class KeyUse : std::uint8_t {
   kAll,
-  /// Restored without the guard and the ledger that belong to them: they may name their successor
-  /// and sign that they are revoked, never take part in a round (docs/site.md).
+  /// The keys were restored without the guard and the ledger that belong to them. They may name
+  /// their successor and sign their revocation, but not take part in a round (docs/site.md).
   kSuccessorOnly
 };
 
-/// "all", "successor": as the file says it.
+/// Returns the word in the file: "all" or "successor".
 std::string_view name(KeyUse use);
 
 /// The public half of one generation of signing and transport key.
@@ -53,7 +52,8 @@ struct PublicKeys {
   bool operator==(const PublicKeys&) const = default;
 };
 
-/// What anybody who can read the file can read. Believed only once it was opened.
+/// The part of the contents that is not encrypted. It is authenticated only once the keystore has
+/// been opened.
 struct Description {
   std::string name;  // of the party
   SealedBy sealed_by{};
@@ -64,7 +64,7 @@ struct Description {
 
 inline constexpr std::size_t kMaxHeld = 4;
 inline constexpr std::size_t kMaxRetired = 16;
-/// Room for the most that can be held; what a crypto::SecretCell takes.
+/// The largest file, which is the largest size of a crypto::SecretCell.
 inline constexpr std::size_t kMaxFileBytes = std::size_t{16} << 10;
 
 /// The file's contents. Move-only.
@@ -77,9 +77,10 @@ struct Contents {
   std::vector<Bytes> sealed_keys;  // beside description.held
 };
 
-/// The text before the master key.
+/// Returns the text before the master key.
 std::string header_of(const Contents& contents);
-/// Binds a sealed secret to its owner and its place: of the root, and of a generation of keys.
+/// Returns the associated data that bind a sealed secret to its owner and its place: the root, or a
+/// generation of keys.
 Bytes associated_data(std::string_view owner);
 Bytes associated_data(std::string_view owner, const PublicKeys& keys);
 
@@ -87,7 +88,7 @@ Bytes associated_data(std::string_view owner, const PublicKeys& keys);
 /// checksum.
 struct Pieces {
   std::string head;
-  crypto::Secret64 bare_master;  // kNothing, in digits; else unused and `has_bare_master` false
+  crypto::Secret64 bare_master;  // hexadecimal; used if `has_bare_master`, which means kNothing
   bool has_bare_master = false;
   std::string tail;
   std::string mac;
@@ -96,16 +97,16 @@ struct Pieces {
 
 Pieces write(const Contents& contents, const crypto::Secret32& master);
 
-/// What was read, and whether its mac is right can be asked with the master key.
+/// The result of parse(). The caller checks the mac with is_mac_of() once it has the master key.
 struct Parsed {
   Contents contents;
   Bytes32 mac{};
   std::size_t covered = 0;  // the bytes that the mac is over
 };
 
-/// An Error is a clause about the file: "is damaged: ...".
+/// Parses the text of a keystore. The Error is a clause about the file: "is damaged: ...".
 Result<Parsed> parse(BytesView text);
-/// Whether `mac` is over `covered` bytes of text, in constant time.
+/// Returns whether `mac` is the mac of `covered`; compares in constant time.
 [[nodiscard]] bool is_mac_of(const Bytes32& mac, BytesView covered, const crypto::Secret32& master);
 
 }  // namespace sotto::keystore

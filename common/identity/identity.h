@@ -1,6 +1,6 @@
-// The long-term keys of a party in use, coordinator or participant alike: Ed25519 for signing,
-// X25519 for CURVE. They are made and kept in the party's keystore (common/identity) and never
-// leave it; what leaves is the card.
+// Identity holds the long-term keys that a party, coordinator or participant, uses: Ed25519 for
+// signing, X25519 for CURVE. The keys are created and stored in the party's keystore
+// (common/identity) and never leave it; the party publishes its card.
 #pragma once
 
 #include <string>
@@ -19,13 +19,13 @@ struct Identity {
   Bytes32 transport_public{};
 };
 
-/// The public half, signed by itself.
+/// Returns the public half, signed by the identity itself.
 Card card_of(const Identity& identity);
-/// The same, signed also by the keys that it replaces, so that an operator who enrolled them can
-/// tell that the party itself asks for it.
+/// Returns the same, signed also by the keys that it replaces, so that an operator who enrolled
+/// those can verify that the party itself requests the change.
 Card successor_card(const Identity& identity, const Identity& replaced);
 
-/// The party's own word that these keys are not to be believed any more.
+/// Returns the party's signed statement that these keys must not be trusted any more.
 Revocation revocation_of(const Identity& identity);
 
 }  // namespace sotto::config

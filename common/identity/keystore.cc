@@ -23,7 +23,7 @@ fs::path file_in(const fs::path& folder) {
   return folder / kKeystoreFile;
 }
 
-/// A random nonce, then the sealed secret.
+/// Returns a random nonce followed by the sealed secret.
 template <std::size_t N>
 Bytes seal_secret(const Secret32& key, const crypto::Secret<N>& secret, BytesView associated_data,
                   crypto::SecureRandom& random) {
@@ -55,7 +55,7 @@ SealedBy seal_of(const Opener& opener) {
   return std::holds_alternative<KeyFile>(opener) ? SealedBy::kKeyFile : SealedBy::kNothing;
 }
 
-/// The key that the master key is sealed under; not for Nothing.
+/// Returns the key that the master key is sealed under. `opener` is not Nothing.
 Secret32 wrapping_key(const Opener& opener, const crypto::Salt& salt,
                       const crypto::PasswordCost& cost) {
   if (const auto* file = std::get_if<KeyFile>(&opener))
@@ -81,7 +81,7 @@ Secret32 wrapping_key(const Opener& opener, const crypto::Salt& salt,
   SOTTO_CHECK(false, "no such seal");
 }
 
-/// What a person needs to know whose passphrase does not fit.
+/// Returns the message for a person whose passphrase or key file does not open the keystore.
 std::string wrong_opener(const fs::path& file, SealedBy by) {
   const std::string what = by == SealedBy::kPassphrase ? "passphrase" : "key file";
   return file.string() + ": this " + what + " does not open it. The file is whole, so the " + what +
@@ -117,8 +117,8 @@ crypto::SecretCell read_in(const fs::path& folder) {
   return text;
 }
 
-/// Sealed as it is, it may lie anywhere, with whatever modes the medium has. Into guarded memory
-/// all the same: it could be the copy of a keystore that is not sealed.
+/// Reads a backup. It is sealed, so it may be in any place, with any modes. It is read into guarded
+/// memory nevertheless, because the file could be a copy of a keystore that is not sealed.
 crypto::SecretCell read_backup(const fs::path& file) {
   Result<Bytes> text = journal::read_file(file, kMaxFileBytes);
   if (!text) throw StartupError(text.error().message);
@@ -149,7 +149,7 @@ void write_file(const fs::path& file, const Contents& contents, const Secret32& 
   if (!written.ok()) throw StartupError(written.error().message);
 }
 
-/// Signing seed, then transport key.
+/// Returns the signing seed and the transport key.
 std::pair<Secret32, Secret32> halves_of(const Secret64& secret) {
   return {Secret32::copy_of(secret.expose().first<32>()),
           Secret32::copy_of(secret.expose().last<32>())};
@@ -198,7 +198,7 @@ Keystore Keystore::make(std::string_view name, crypto::SecureRandom& random) {
   return out;
 }
 
-/// Everything below the master key, anew.
+/// Seals the root and all keys under the master key again.
 void Keystore::seal_entries(crypto::SecureRandom& random) {
   const Description& is = contents_.description;
   const Secret32 key = entry_key(master_);

@@ -1,9 +1,10 @@
-// What a party must keep secret for long, in one file FOLDER/keystore.json (mode 0600): its signing
-// and transport keys, those that a rotation replaces, and a root that keys for other uses are
-// derived from. Every secret is sealed (XChaCha20-Poly1305) under a random master key, and only the
+// Keystore holds the long-term secrets of a party in one file FOLDER/keystore.json (mode 0600): its
+// signing and transport keys, those that a rotation replaces, and a root from which keys for other
+// uses are derived. Every secret is sealed (XChaCha20-Poly1305) under a random master key. Only the
 // master key is sealed by what a person keeps: a passphrase (Argon2id), a key file, or nothing but
-// the modes of file and folder. docs/site.md, "Keys", says what is recoverable when; format.h how
-// it is written. Start-up code: throws StartupError that names the file and says what to do.
+// the modes of file and folder. docs/site.md, "Keys", describes which losses can be recovered from;
+// format.h describes the file. This is start-up code: it throws a StartupError that names the file
+// and tells what to do.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ inline constexpr std::size_t kMaxPassphraseBytes = 1024;
 
 struct Nothing {};
 
-/// 1 to kMaxPassphraseBytes bytes, taken as they are: nothing normalises Unicode.
+/// 1 to kMaxPassphraseBytes bytes, used unchanged: Unicode is not normalised.
 struct Passphrase {
   crypto::SecretCell text;
 };
@@ -35,58 +36,60 @@ struct KeyFile {
   crypto::Secret32 key;
 };
 
-/// What opens a keystore, and what it is sealed by.
+/// The secret that a keystore is sealed by and that opens it.
 using Opener = std::variant<Nothing, Passphrase, KeyFile>;
 
-/// Of FOLDER/keystore.json; of a backup in any file. Throws when it is absent, damaged or of
-/// another version, and in a folder also when others could read it or replace it.
+/// These functions return the description of FOLDER/keystore.json and of a backup in any file. They
+/// throw when it is missing, damaged or of another version; describe() also throws when others
+/// could read or replace it.
 Description describe(const std::filesystem::path& folder);
 Description describe_backup(const std::filesystem::path& file);
 
-/// Which keys a rotation replaces.
+/// The keys that a rotation replaces.
 enum class Rotation : std::uint8_t { kBoth, kSigning, kTransport };
 
 class Keystore {
  public:
-  /// Fresh keys, generation 1, in memory only. `name` must be a name in the sense of fields.h.
+  /// Creates fresh keys, generation 1, in memory only. `name` must satisfy config::is_name().
   static Keystore make(std::string_view name, crypto::SecureRandom& random);
 
-  /// FOLDER/keystore.json. Besides what describe() refuses, tells apart: another seal than
-  /// `opener`, a wrong passphrase or key file, a file that was changed by somebody without its
-  /// keys; and says what is lost with them and what is not.
+  /// Opens FOLDER/keystore.json. Besides the errors of describe(), it distinguishes a seal of
+  /// another kind than `opener`, a wrong passphrase or key file, and a file that was changed by
+  /// somebody without its keys. The message tells what is lost and what is not.
   static Keystore open(const std::filesystem::path& folder, const Opener& opener);
   static Keystore open_backup(const std::filesystem::path& file, const Opener& opener);
 
-  /// A new file, sealed by `seal`, under a master key of its own. Keys are never overwritten.
-  /// Makes the folder (mode 0700) where it is missing.
+  /// Writes a new file under a new master key, which is sealed by `seal`. Throws when the file
+  /// exists: keys are never overwritten. Creates the folder (mode 0700) when it is missing.
   void save_new(const std::filesystem::path& folder, const Opener& seal,
                 const crypto::PasswordCost& cost, crypto::SecureRandom& random) const;
-  /// The same into any file that is not there yet. `seal` is a passphrase or a key file.
+  /// The same into any file that does not exist. `seal` is a passphrase or a key file.
   void save_backup(const std::filesystem::path& file, const Opener& seal,
                    const crypto::PasswordCost& cost, crypto::SecureRandom& random) const;
-  /// FOLDER/keystore.json again, atomically: the same master key under the same seal.
+  /// Rewrites FOLDER/keystore.json atomically, with the same master key under the same seal.
   void save(const std::filesystem::path& folder) const;
-  /// Changes what the master key is sealed by, and nothing else. To be saved.
+  /// Changes what the master key is sealed by, and nothing else. The caller then calls save().
   void reseal(const Opener& seal, const crypto::PasswordCost& cost, crypto::SecureRandom& random);
 
   [[nodiscard]] const Description& description() const { return contents_.description; }
 
   [[nodiscard]] const PublicKeys& newest() const { return description().held.back(); }
 
-  /// The keys of a generation that is held.
+  /// Returns the keys of a generation, which must be held (SOTTO_CHECK).
   [[nodiscard]] config::Identity identity(std::uint32_t generation) const;
 
-  /// A key for one named purpose, as in "records": the same through changes of the passphrase,
-  /// rotations of the identity, backup and restore; of this site alone. Purposes are 1 to 64
-  /// letters, digits, '.', '_' or '-'.
+  /// Returns a key for one named purpose, as in "records". It is different at every site and does
+  /// not change with the passphrase, with a rotation of the identity, or by backup and restore.
+  /// `purpose` must satisfy config::is_name().
   [[nodiscard]] crypto::Secret32 data_key(std::string_view purpose) const;
 
-  /// The next generation. What is not replaced stays. Throws when kMaxHeld are held. To be saved.
+  /// Adds the next generation, which keeps the keys that `which` does not replace. Throws when
+  /// kMaxHeld generations are held. The caller then calls save().
   void rotate(Rotation which, crypto::SecureRandom& random);
-  /// Wipes all older generations than the newest; their public halves stay as `retired`. To be
-  /// saved.
+  /// Wipes all generations but the newest; their public halves stay as `retired`. The caller then
+  /// calls save().
   void retire_old();
-  /// Every generation becomes kSuccessorOnly. To be saved.
+  /// Makes every generation kSuccessorOnly. The caller then calls save().
   void restrict_to_successor();
 
  private:

@@ -1,6 +1,6 @@
-// RosterExpiry tells the people of both sides when a roster ends. The operator signs a roster again
-// at regular times: without an end, a removal would never reach a site that does not join newer
-// versions.
+// RosterExpiry warns the people of both sides before a roster expires. The operator signs a roster
+// again at regular times: without an expiry, the removal of a member would never take effect at a
+// site that does not join newer versions.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace sotto::config {
 
-/// "2027-11-30", of UTC.
+/// Returns the date in UTC, as in "2027-11-30".
 std::string utc_date(std::uint64_t unix_s);
 
 /// These texts tell each side what to do about a roster that ends.
@@ -20,20 +20,20 @@ inline constexpr std::string_view kSiteJoinsRenewed =
     "ask the operator for the renewed federation.json, run `sotto-participant join` with it and "
     "start again";
 
-/// Watches one roster while a program runs. One thread; the clock is the caller's.
+/// RosterExpiry watches one roster while a program runs. One thread; the caller passes the time.
 class RosterExpiry {
  public:
   RosterExpiry(std::uint32_t version, std::uint64_t expiry_unix_s, std::string_view remedy)
       : version_(version), expiry_unix_s_(expiry_unix_s), remedy_(remedy) {}
 
-  /// True from the expiry on; nothing new begins under this roster then.
+  /// Returns true from the expiry on. Nothing new may begin under this roster then.
   [[nodiscard]] bool is_over(std::uint64_t now_unix_s) const {
     return now_unix_s >= expiry_unix_s_;
   }
 
-  /// A sentence in the last 30 days and afterwards, empty before.
+  /// Returns a sentence in the last 30 days and afterwards, an empty text before.
   [[nodiscard]] std::string warning(std::uint64_t now_unix_s) const;
-  /// The warning for a log; it is given once a day.
+  /// Returns the warning for a log, at most once a day.
   std::optional<std::string> daily_warning(std::uint64_t now_unix_s);
 
  private:

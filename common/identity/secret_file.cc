@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The value of a lower-case digit, or a number with bit 8 set; without branches on it.
+/// Returns the value of a lower-case digit, else a number with bit 8 set. It does not branch on the
+/// character.
 unsigned nibble_of(std::uint8_t character) {
   const int c = character;
   const int is_digit = (('0' - 1 - c) & (c - '9' - 1)) >> 8;   // all ones or zero
@@ -91,7 +92,7 @@ crypto::SecretCell read_secret_file(const fs::path& file, std::string_view where
   if ((status.st_mode & 077) != 0)
     throw StartupError(file.string() + " holds secret keys and is open to others (mode " +
                        octal(status.st_mode) + "); run: chmod 600 " + file.string());
-  constexpr off_t kMaxBytes = 16 << 10;  // what a SecretCell takes
+  constexpr off_t kMaxBytes = 16 << 10;  // the largest SecretCell
   if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMaxBytes)
     throw StartupError(file.string() + " is not a file of keys");
   crypto::SecretCell text(static_cast<std::size_t>(status.st_size));

@@ -1,5 +1,6 @@
-// Files of long-term keys: text with lower-case hexadecimal, read into guarded memory, refused when
-// others can read them or replace them. Start-up code: throws StartupError with what to do.
+// Reading files of long-term keys: text with lower-case hexadecimal, which is read into guarded
+// memory and rejected when others can read or replace the file. This is start-up code: it throws a
+// StartupError that tells what to do.
 #pragma once
 
 #include <filesystem>
@@ -11,18 +12,19 @@
 
 namespace sotto::config {
 
-/// 64 digits, without branches or look-ups on the secret.
+/// Returns 64 digits, computed without branches or look-ups that depend on the secret.
 crypto::Secret64 secret_to_hex(const crypto::Secret32& secret);
-/// Nothing unless it is 64 lower-case digits; without branches on what they are.
+/// Returns the secret; nothing unless `hex` is 64 lower-case digits. It does not branch on their
+/// values.
 std::optional<crypto::Secret32> secret_from_hex(BytesView hex);
 
-/// Makes the folder (mode 0700) where it is missing, then checks it.
+/// Creates the folder (mode 0700) when it is missing, then checks it.
 void make_private_folder(const std::filesystem::path& folder);
-/// Others cannot write in it.
+/// Throws when others can write in the folder.
 void check_private_folder(const std::filesystem::path& folder);
 
-/// The whole file, at most 16 KiB, that only its owner can read. `where_from` says how one gets
-/// such a file.
+/// Reads a whole file of at most 16 KiB, which only its owner may be able to read. `where_from` is
+/// the part of the error message that tells how to get such a file.
 crypto::SecretCell read_secret_file(const std::filesystem::path& file, std::string_view where_from);
 
 }  // namespace sotto::config

@@ -13,7 +13,7 @@ std::uint32_t fewest_that_open(std::uint32_t n, std::uint32_t C, std::uint32_t s
   if (!thresholds.ok()) return 0;
   const std::uint32_t least = std::max(s_min, thresholds->s_min);
   std::uint32_t fewest = std::min(thresholds->t, least - 1);
-  // A certificate that leaves one member out is of n - 1 at the most.
+  // A certificate that leaves one member out has at most n - 1 survivors.
   if (least < n) fewest = std::min(fewest, 2 * thresholds->Q - n);
   return fewest;
 }

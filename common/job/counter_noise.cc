@@ -11,17 +11,18 @@ namespace sotto::run {
 
 namespace {
 
-/// The steps of a counter that is no exact count are so fine that a deviation of one sensitivity
-/// has this many at least, where the sensitivity does.
+/// Counters that are not exact counts are rounded to steps. The sensitivity of a counter has at
+/// least so many steps, unless it is smaller than that many units itself.
 constexpr std::uint64_t kSteps = 1024;
 
-/// How far sums of discrete Gaussians of a deviation of two steps and more are from one, over all
-/// metrics of a round: tau sqrt(d) with 16,383 members and 4,096 metrics is below this.
+/// The distance of sums of discrete Gaussians with a deviation of at least two steps from one
+/// discrete Gaussian, over all metrics of a round: tau sqrt(d) with 16,383 members and 4,096
+/// metrics is below this.
 constexpr double kDistance = 1e-10;
 
-/// `sensitivity` is what one example changes the metric by at most.
+/// `sensitivity` is the largest change of the metric by one example.
 codec::MetricNoise noise_of(double deviations, std::uint64_t sensitivity, std::uint64_t step) {
-  // Rounding to steps moves it by one more.
+  // Rounding to steps can increase the change by one step.
   const std::uint64_t steps = (sensitivity + step - 1) / step + (step > 1 ? 1 : 0);
   const double deviation = deviations * static_cast<double>(steps);
   return {.step = step,

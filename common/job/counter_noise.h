@@ -1,6 +1,5 @@
-// Noise from every participant on the summed counters of an evaluation
-// (evaluation.counter_noise_multiplier): how much, and what it is worth (docs/privacy.md, "Noise on
-// the counters").
+// Distributed noise on the summed counters of an evaluation (evaluation.counter_noise_multiplier):
+// its amount and the epsilon that it gives (docs/privacy.md, "Noise on the counters").
 #pragma once
 
 #include <cstdint>
@@ -11,15 +10,15 @@
 
 namespace sotto::run {
 
-/// For each of Task::counters(), before it is shared among a cohort; empty where the job asks for
-/// none. Deviations are the multiplier times the most by which one example changes the metric,
-/// times the root of how many such changes one example makes at most, so that all metrics together
-/// are one Gaussian mechanism of that multiplier.
+/// Returns the noise for each of Task::counters(), before it is divided among a cohort; empty when
+/// the job asks for none. The standard deviation is the multiplier times the largest change of the
+/// metric by one example, times the root of Task::largest_squared_change(), so that all metrics
+/// together are one Gaussian mechanism with that multiplier.
 std::vector<codec::MetricNoise> metric_noise(const config::JobConfig& job);
 
-/// Epsilon at `delta`, adding or removing one example of an evaluation split, of the counters of so
-/// many evaluations together, against the coordinator and as many members as the job names
-/// colluders. Infinite without noise.
+/// Returns epsilon at `delta` of the counters of so many evaluations together, for adding or
+/// removing one example of an evaluation split, against the coordinator and as many members as the
+/// job has colluders. It is infinite without noise.
 double counter_epsilon(double noise_multiplier, std::uint64_t evaluations, double delta);
 
 }  // namespace sotto::run

@@ -13,7 +13,8 @@ std::uint64_t most_units(const tasks::Task& task, std::uint64_t declared) {
   return std::min(declared, kMostUnits / per_example) * per_example;
 }
 
-/// Noise may have moved them out of their bounds, below zero too.
+/// Returns the counts, each moved to the nearest value within its bounds. Noise may have moved them
+/// out of the bounds, including below zero.
 std::vector<std::uint64_t> moved_into_bounds(const tasks::Task& task,
                                              std::span<const std::uint64_t> noisy,
                                              std::uint64_t most) {

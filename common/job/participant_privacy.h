@@ -1,5 +1,5 @@
-// What a job's section distributed_privacy means: the noise of every round, and what all rounds
-// together cost a participant. The same at the coordinator and at the participants.
+// The meaning of a job's section distributed_privacy: the noise of every round, and the epsilon of
+// all rounds together for a participant. Coordinator and participants use the same functions.
 #pragma once
 
 #include <cstdint>
@@ -13,27 +13,28 @@
 
 namespace sotto::run {
 
-/// The fewest members that a round of this job may begin with.
+/// Returns the smallest number of members with which a round of this job may begin.
 std::uint32_t smallest_cohort(const config::JobConfig& job);
 
-/// The fewest members in the sum of a round of this size, as the job alone asks for it; members may
-/// demand more. An Error when C > n - 2.
+/// Returns the smallest number of members in the sum of a round of this size that the job itself
+/// permits; members may require more. Fails when C > n - 2.
 Result<std::uint32_t> own_s_min(const config::JobConfig& job, const secagg::RoundSize& size);
 
-/// The same of the job's smallest round; 0 where the job allows none.
+/// The same for the job's smallest round; 0 when that round is not possible.
 std::uint32_t smallest_sum(const config::JobConfig& job);
 
-/// Nothing when the job asks for no noise inside the sum. Calibrated, where the job names a target,
-/// for the smallest cohort; no larger one costs more. An Error, which begins with the section's
-/// name, when the target or the mechanism cannot be.
+/// Returns the noise of a round; nothing when the job asks for no noise inside the sum. If the job
+/// has a target, the noise is calibrated for the smallest cohort; a larger one has no larger
+/// epsilon. Fails when the target or the mechanism is not possible; the Error begins with the
+/// section's name.
 Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& job,
                                                      std::uint64_t parameters);
 
-/// All rounds of the job in its smallest cohort: what a site looks at before it agrees.
+/// Returns all rounds of the job in its smallest cohort, which a site checks before it accepts.
 Result<privacy::NoisyRounds> noise_of_job(const config::JobConfig& job,
                                           const codec::NoiseTerms& terms);
 
-/// Epsilon of noise alone. An Error when it or delta is out of range.
+/// Returns the epsilon of noisy rounds alone. Fails when `rounds` or `delta` is out of range.
 Result<double> participant_epsilon(const privacy::NoisyRounds& rounds, double delta);
 
 }  // namespace sotto::run

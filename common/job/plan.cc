@@ -5,8 +5,8 @@
 namespace sotto::run {
 
 codec::EncodingSpec encoding_of(const config::JobConfig& job) {
-  // Weight 1 for everybody: under DP the number of examples is private too, and without DP one rule
-  // is enough.
+  // Every update has weight 1. With differential privacy the number of examples is private too, and
+  // without it the same rule is used.
   return {.quantization_bits = job.secure_aggregation.quantization_bits,
           .value_range = job.secure_aggregation.value_range,
           .max_weight = 1,

@@ -1,5 +1,5 @@
-// What a job means for the protocol: the same functions at the coordinator and at the participants,
-// so that both sides expect the same lanes, counters and rounds.
+// The protocol parameters that follow from a job. Coordinator and participants use the same
+// functions, so that both sides expect the same lanes, counters and rounds.
 #pragma once
 
 #include <cstdint>
@@ -15,22 +15,24 @@
 
 namespace sotto::run {
 
-/// Without the noise of a round, on the update or on the counters: secagg::round_encoding adds it.
+/// Returns the encoding of an update and its counters without the shares of noise that a round
+/// adds; secagg::round_encoding adds those.
 codec::EncodingSpec encoding_of(const config::JobConfig& job);
 
-/// Server rounds 1..num_server_rounds train; the one after evaluates the final model and carries
-/// counters only.
+/// Returns whether `round` is the closing evaluation. Server rounds 1..num_server_rounds train; the
+/// next one evaluates the final model and carries counters only.
 bool is_closing_evaluation(const config::JobConfig& job, RoundNumber round);
 
-/// When the graph is circulant, and how many dropouts it is made for.
+/// Returns the size from which the graph is circulant, and the dropouts that it is designed for.
 secagg::GraphRules graph_rules(const config::JobConfig& job);
 
-/// Members that a round is drawn of (0: of all who made the genesis), when the rounds of this job
-/// are drawn in a federation of so many participants; else nothing, and no genesis is needed.
+/// Returns how many members are drawn for a round (0: all who made the shared randomness) if the
+/// rounds of this job are drawn in a federation of so many participants. Returns nothing if they
+/// are not, so that no shared randomness is needed.
 std::optional<std::uint32_t> drawn_cohort_size(const config::JobConfig& job,
                                                std::size_t participants);
 
-/// Ids and signing keys of the roster's participants, ascending.
+/// Returns the ids and signing keys of the roster's participants, ascending by id.
 std::vector<secagg::CohortMember> signers(const config::Roster& roster);
 
 }  // namespace sotto::run

@@ -16,7 +16,7 @@ namespace sotto::run {
 
 namespace {
 
-/// Of one person, as a data protection officer asks for them.
+/// The numbers of examples of one person for which the statement gives figures.
 constexpr std::array<std::uint32_t, 3> kPersonExamples = {2, 10, 40};
 
 std::string shown(double value) {
@@ -29,12 +29,12 @@ std::string counted(std::uint64_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-/// "(epsilon 8, delta 1e-05)".
+/// Returns, for example, "(epsilon 8, delta 1e-05)".
 std::string figures(double epsilon, double delta) {
   return "(epsilon " + shown(epsilon) + ", delta " + shown(delta) + ")";
 }
 
-/// What is known of the DP-SGD steps of a job with differential privacy.
+/// The known parameters and epsilon of the DP-SGD steps of a job with differential privacy.
 struct Guarantee {
   double delta = 0;
   std::optional<privacy::DpSgdSteps> steps;  // of all rounds and spare rounds
@@ -127,7 +127,8 @@ StatementParagraph guarantee(const config::JobConfig& job, const StatementFacts&
               "in site.json."};
 }
 
-/// Nothing where it is above kMeaninglessEpsilon, or delta is no probability.
+/// Returns epsilon and delta for so many examples of one person; nothing when epsilon is above
+/// kMeaninglessEpsilon or delta is not a probability.
 std::optional<std::string> person_figure(const Guarantee& g, std::uint32_t examples) {
   if (g.steps) {
     const auto epsilon = privacy::epsilon_of_person(*g.steps, examples, g.delta);
@@ -139,12 +140,12 @@ std::optional<std::string> person_figure(const Guarantee& g, std::uint32_t examp
   return "epsilon " + shown(bound.epsilon) + " at delta " + shown(bound.delta);
 }
 
-/// "2 examples: epsilon 3.1 at delta 1e-05; 10 examples: ...".
+/// Returns, for example, "2 examples: epsilon 3.1 at delta 1e-05; 10 examples: ...".
 std::string person_figures(const Guarantee& g) {
   const std::string otherwise =
       g.steps ? "epsilon above " + shown(privacy::kMeaninglessEpsilon) : "no useful bound";
   std::string out;
-  bool above = false;  // more examples are above it too, and take long to compute
+  bool above = false;  // then more examples have no figure either, and computing it takes long
   for (const std::uint32_t examples : kPersonExamples) {
     const auto figure = above ? std::nullopt : person_figure(g, examples);
     above = !figure;
@@ -169,7 +170,7 @@ StatementParagraph person(const Guarantee& g) {
                      "certainty whether the records of this person were used."};
 }
 
-/// "at most 2 other participants".
+/// Returns, for example, "at most 2 other participants".
 std::string colluders(const config::JobConfig& job) {
   const std::uint32_t most = job.secure_aggregation.max_colluders;
   return most > 0 ? "at most " + counted(most, "other participant")

@@ -1,6 +1,6 @@
 // The privacy statement: what a job guarantees to whom, and what it does not. This is the only
 // source of the text. `policy explain`, `privacy`, the report of a run, both audit logs and the
-// documents take it from here, so that they cannot say different things.
+// documents take it from here, so that they always agree.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace sotto::run {
 
-/// Plain ASCII on one line, without line breaks: who shows it wraps it.
+/// A paragraph in plain ASCII without line breaks; the code that shows it wraps it.
 struct StatementParagraph {
   std::string title;
   std::string text;
@@ -24,38 +24,40 @@ struct StatementParagraph {
   bool operator==(const StatementParagraph&) const = default;
 };
 
-/// What is known besides the job. Without it the statement is the one that holds at every site.
+/// The facts that are known besides the job. Without them the statement is the one that holds at
+/// every site.
 struct StatementFacts {
   std::optional<std::uint64_t> declared_examples;  // size of the data set in site.json
   std::optional<double> epsilon_spent;  // of the run so far, for one example; may be infinite
   std::uint32_t answer_every_s = 0;  // of the site's policy; the longer of this and the job's holds
 };
 
-/// The same for every job with differential privacy; docs/privacy.md and docs/threat-model.md
-/// contain it word for word.
+/// Returns the part that is the same for every job with differential privacy. docs/privacy.md and
+/// docs/threat-model.md contain it word for word.
 std::string_view general_privacy_statement();
 
-/// Deterministic. Figures that no noise multiplier reaches, and those that need a size that is not
-/// among the facts, are named as such and left out. Computes up to a few hundred milliseconds.
+/// Returns the statement of a job; it is deterministic. Figures that no noise multiplier reaches,
+/// and those that need a size that is not among the facts, are left out with a remark. The
+/// computation takes up to a few hundred milliseconds.
 std::vector<StatementParagraph> privacy_statement(const config::JobConfig& job,
                                                   const StatementFacts& facts = {});
 
-/// The paragraph of privacy_statement() about everything that one participant sends.
+/// Returns the paragraph of privacy_statement() about everything that one participant sends.
 StatementParagraph participant_statement(const config::JobConfig& job);
 
-/// For a terminal or a text file: a line for each title, the text indented by two spaces, lines of
-/// at most `width` characters.
+/// Returns the text for a terminal or a text file: a line for each title, the text indented by two
+/// spaces, lines of at most `width` characters.
 std::string to_text(const std::vector<StatementParagraph>& statement, std::size_t width = 100);
 
-/// [{"title": ..., "text": ...}, ...]
+/// Returns [{"title": ..., "text": ...}, ...]
 std::string to_json(const std::vector<StatementParagraph>& statement);
 
-/// H("SOTTO statement", to_text(statement) with its default width).
+/// Returns H("SOTTO statement", to_text(statement) with its default width).
 Bytes32 statement_hash(const std::vector<StatementParagraph>& statement);
 
-/// What an audit log says when a job is accepted: "privacy", one sentence, and
+/// Returns the fields of the audit log's entry about an accepted job: "privacy", one sentence, and
 /// "privacy_statement_hash", the hash of privacy_statement(job) in hex. They follow from the job
-/// alone, so the logs of both sides agree.
+/// alone, so that the logs of both sides agree.
 std::vector<std::pair<std::string, std::string>> statement_audit_fields(
     const config::JobConfig& job);
 

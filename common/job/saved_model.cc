@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPeftPrefix = "base_model.model.";
 constexpr std::string_view kLoraA = ".lora_A.weight", kLoraB = ".lora_B.weight";
 
-/// The job's config.json with what its task adds to it.
+/// Writes the job's config.json merged with Task::saved_config().
 Status write_config(const config::JobConfig& job, const fs::path& folder) {
   const fs::path source = fs::path(job.model.path) / "config.json";
   SOTTO_ASSIGN_OR_RETURN(const Bytes text, journal::read_file(source, 1 << 20));
@@ -50,7 +50,7 @@ Status copy_shape_and_vocabulary(const config::JobConfig& job, const fs::path& f
   return job.make_task()->saved_config().empty() ? Status() : write_config(job, folder);
 }
 
-/// For a head of classes the library wants their names; they are metadata here.
+/// Returns the metadata of a saved file: the job's name and the names of the classes.
 std::map<std::string, std::string> metadata_of(const config::JobConfig& job) {
   std::map<std::string, std::string> out{{"format", "pt"}, {"job", job.name}};
   const std::vector<std::string> classes = job.make_task()->classes();
@@ -59,19 +59,20 @@ std::map<std::string, std::string> metadata_of(const config::JobConfig& job) {
   return out;
 }
 
-/// See Architecture::linears_in_out.
+/// Returns Architecture::linears_in_out of the job's model.
 Result<bool> stores_in_out(const config::JobConfig& job) {
   SOTTO_ASSIGN_OR_RETURN(const std::string family, config::model_family(job.model.path));
   const Architecture* architecture = find_architecture(family);
   return architecture != nullptr && architecture->linears_in_out;
 }
 
-/// "x" of "x.lora_A.weight"; empty for anything else.
+/// Returns "x" for "x.lora_A.weight", and an empty text for any other name.
 std::string adapted_module(const std::string& name) {
   return name.ends_with(kLoraA) ? name.substr(0, name.size() - kLoraA.size()) : std::string();
 }
 
-/// The modules by their full names, which PEFT matches exactly, whatever the job called them.
+/// Returns the text of adapter_config.json. It lists the modules by their full names, which PEFT
+/// matches exactly, and not as the job names them.
 std::string adapter_config(const config::JobConfig& job, const FlatParameters& parameters,
                            bool in_out) {
   json modules = json::array(), heads = json::array();
@@ -124,7 +125,7 @@ struct Adapter {
   bool in_out;  // how the weight is stored
 };
 
-/// weight += scale * b a.
+/// Adds scale * b a to the weight.
 Status add_into(Tensor& weight, const Adapter& adapter) {
   const auto r = static_cast<std::size_t>(adapter.a.shape.at(0));
   const auto in = static_cast<std::size_t>(adapter.a.shape.at(1));
@@ -151,12 +152,12 @@ Result<std::map<std::string, Tensor>> base_tensors(const fs::path& folder) {
   std::map<std::string, Tensor> out;
   for (const auto& [name, view] : base.tensors()) {
     Result<std::vector<float>> values = floats_of(view);
-    if (values.ok()) out[name] = {view.shape, std::move(values).value()};  // else a constant
+    if (values.ok()) out[name] = {view.shape, std::move(values).value()};  // others are constants
   }
   return out;
 }
 
-/// Checkpoints spell their names with the family's prefix or without.
+/// Finds a tensor by its name with or without the family's prefix, because checkpoints use both.
 Tensor* find(std::map<std::string, Tensor>& tensors, const std::string& name) {
   for (const std::string& spelling : {name, name.substr(name.find('.') + 1)})
     if (const auto found = tensors.find(spelling); found != tensors.end()) return &found->second;

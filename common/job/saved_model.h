@@ -1,5 +1,5 @@
-// What a run leaves for others to load, and what it starts from: a folder in Hugging Face's layout;
-// with LoRA an adapter as PEFT has it (adapter_config.json, adapter_model.safetensors).
+// Reading and writing the models of a run: a folder in Hugging Face's layout; with LoRA an adapter
+// in PEFT's layout (adapter_config.json, adapter_model.safetensors).
 #pragma once
 
 #include <filesystem>
@@ -12,23 +12,25 @@ namespace sotto::run {
 
 inline constexpr const char* kAdapterFile = "adapter_model.safetensors";
 
-/// The parameters that the job trained, with config.json and the tokenizer's file from the job's
-/// model folder. An Error names the file that cannot be copied or written.
+/// Saves the parameters that the job trained, with config.json and the tokenizer's files from the
+/// job's model folder. The Error names the file that cannot be copied or written.
 Status save_model(const std::filesystem::path& folder, const config::JobConfig& job,
                   const FlatParameters& parameters);
 
-/// The weights that LoRA leaves alone, as the files are: what every site needs beside the job.
+/// Copies the files of the weights that LoRA does not change, which every site needs beside the
+/// job.
 Status copy_base_weights(const std::filesystem::path& folder, const config::JobConfig& job);
 
-/// The parameters of a file that save_model wrote, named as the job has them.
+/// Reads the parameters of a file that save_model wrote, with the names that the job uses.
 Result<FlatParameters> load_parameters(const std::filesystem::path& file);
 
-/// The job's base model with the adapters of `parameters` added into its weights, and a trained
-/// head beside them: a model that needs no PEFT. In the order of the names, as the base spells
-/// them. Errors: no base weights, an adapter that fits no weight (names both shapes).
+/// Returns the job's base model with the adapters of `parameters` added to its weights, and with
+/// the trained head, so that loading it does not need PEFT. Tensors are in the order of their
+/// names, as the base model spells them. Errors: there are no base weights, or an adapter fits no
+/// weight (the message has both shapes).
 Result<FlatParameters> merged_model(const config::JobConfig& job, const FlatParameters& parameters);
 
-/// A merged model as a folder.
+/// Saves a merged model as a folder.
 Status save_merged(const std::filesystem::path& folder, const config::JobConfig& job,
                    const FlatParameters& merged);
 

@@ -13,8 +13,8 @@ namespace {
 constexpr std::string_view kWhole = "model.safetensors";
 constexpr std::string_view kIndex = "model.safetensors.index.json";
 
-/// {"metadata": {anything}, "weight_map": {tensor: file}}. In one pass, as the last of two equal
-/// keys would win in silence otherwise.
+/// IndexReader reads {"metadata": {anything}, "weight_map": {tensor: file}} from the events of the
+/// library, whose own tree would silently keep the last of two equal keys.
 class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   std::map<std::string, std::string> files;
@@ -128,7 +128,7 @@ Result<Checkpoint> Checkpoint::open(const std::filesystem::path& folder) {
   Checkpoint out;
   const std::filesystem::path index = folder / kIndex;
   std::error_code ignored;
-  // A whole file goes before an index, as in the library whose layout this is.
+  // A single file takes precedence over an index, as in Hugging Face's library.
   if (std::filesystem::exists(folder / kWhole, ignored) ||
       !std::filesystem::exists(index, ignored)) {
     const Status added = out.add(folder / kWhole);

@@ -1,5 +1,6 @@
-// The weights of a model folder in Hugging Face's layout: model.safetensors, or the shards that
-// model.safetensors.index.json names. Mapped, not read: a tensor costs memory when it is asked for.
+// Checkpoint gives access to the weights of a model folder in Hugging Face's layout:
+// model.safetensors, or the shards that model.safetensors.index.json names. The files are mapped,
+// so that a tensor uses memory only once it is accessed.
 #pragma once
 
 #include <filesystem>
@@ -13,25 +14,26 @@
 
 namespace sotto {
 
-/// Tensor name -> file name, from the bytes of an index. File names are bare names ending in
-/// ".safetensors", so that no index leads out of its folder.
+/// Returns tensor name -> file name, from the bytes of an index. Fails unless all file names are
+/// bare names that end in ".safetensors", so that an index cannot refer to files outside of its
+/// folder.
 Result<std::map<std::string, std::string>> parse_shard_index(BytesView json);
 
-/// Immutable after open; views stay good while it lives. Errors name the file.
+/// A checkpoint is immutable after open(); views are valid while it lives. Errors name the file.
 class Checkpoint {
  public:
-  /// Whether a folder holds weights at all.
+  /// Returns whether a folder contains weights.
   static bool exists(const std::filesystem::path& folder);
   static Result<Checkpoint> open(const std::filesystem::path& folder);
 
-  /// Null when there is none of this name.
+  /// Returns the tensor with this name; null when there is none.
   [[nodiscard]] const TensorView* find(std::string_view name) const;
 
   [[nodiscard]] const std::map<std::string, TensorView, std::less<>>& tensors() const {
     return tensors_;
   }
 
-  /// What the writers of the files noted in them; of two notes of one name that of the first file.
+  /// Returns the metadata of all files; if two files have the same key, the first one's value.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:

@@ -9,7 +9,7 @@
 #include "common/base/check.h"
 #include "common/crypto/hash.h"
 
-// Values are hashed, stored and sent as they lie in memory.
+// Values are hashed, stored and sent in their memory representation.
 static_assert(std::endian::native == std::endian::little);
 static_assert(sizeof(float) == 4 && std::numeric_limits<float>::is_iec559);
 
@@ -50,7 +50,7 @@ Result<ParameterShape> decode_shape(ByteReader& in) {
   return tensor;
 }
 
-/// Reads the layout and gives the number of values it describes.
+/// Reads the layout and returns the number of values that it describes.
 Result<std::uint64_t> decode_layout(ByteReader& in, std::vector<ParameterShape>& layout) {
   const std::uint32_t tensors = in.u32();
   if (tensors > kMaxTensors) return Error{"more than 65536 tensors"};

@@ -53,8 +53,8 @@ struct Header {
   std::map<std::string, std::string> metadata;
 };
 
-/// Takes the header apart as it is parsed: depth, key and type are known at every token, so nothing
-/// deeper or larger than the format allows is ever built.
+/// HeaderReader processes the header while it is parsed. It knows depth, key and type at every
+/// token, so that it never builds a structure that is deeper or larger than the format permits.
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
   [[nodiscard]] Header take() { return std::move(header_); }
@@ -157,7 +157,7 @@ Error bad_tensor(const std::string& name, const std::string& what) {
   return Error{"tensor " + name.substr(0, 200) + ": " + what};
 }
 
-/// Where an entry's values lie in `data`.
+/// Returns a view of an entry's values in `data`.
 Result<TensorView> view_in(const TensorEntry& entry, BytesView data) {
   const auto* dtype = std::find_if(kDtypes.begin(), kDtypes.end(),
                                    [&entry](const Dtype& d) { return d.name == entry.dtype; });
@@ -180,7 +180,8 @@ Result<TensorView> view_in(const TensorEntry& entry, BytesView data) {
   return out;
 }
 
-/// The views in the order of the data, which must be covered without holes and overlaps.
+/// Returns the views in the order of the data. Fails unless they cover the data without holes and
+/// overlaps.
 Result<std::vector<TensorView>> views_of(const std::vector<TensorEntry>& entries, BytesView data) {
   std::vector<TensorView> views;
   for (const TensorEntry& entry : entries) {
@@ -203,7 +204,7 @@ Result<std::vector<TensorView>> views_of(const std::vector<TensorEntry>& entries
   return views;
 }
 
-/// The bytes between the length of the header and the data.
+/// Returns the header: the bytes between its length and the data.
 Result<BytesView> header_in(BytesView file) {
   if (file.size() < 8) return Error{"shorter than eight bytes"};
   const std::uint64_t bytes = ByteReader(file).u64();
@@ -223,7 +224,7 @@ Result<Header> parse_header(BytesView header) {
 template <class Word, class Convert>
 void append_converted(std::vector<float>& out, BytesView data, Convert convert) {
   for (std::size_t at = 0; at + sizeof(Word) <= data.size(); at += sizeof(Word)) {
-    Word word;  // any address: the data need not be aligned
+    Word word;  // copied because the data need not be aligned
     std::memcpy(&word, data.data() + at, sizeof word);
     out.push_back(convert(word));
   }
@@ -233,7 +234,7 @@ float float_of_bf16(std::uint16_t bits) {
   return std::bit_cast<float>(std::uint32_t{bits} << 16U);
 }
 
-/// IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction.
+/// Converts IEEE 754 binary16: 1 bit sign, 5 bits exponent (bias 15), 10 bits fraction.
 float float_of_f16(std::uint16_t bits) {
   const std::uint32_t sign = std::uint32_t{bits & 0x8000U} << 16U;
   const std::uint32_t exponent = (bits >> 10U) & 0x1FU, fraction = bits & 0x3FFU;
@@ -245,7 +246,7 @@ float float_of_f16(std::uint16_t bits) {
   return std::bit_cast<float>(sign | wide << 23U | fraction << 13U);
 }
 
-/// As floats_of(), behind what is in `out` already.
+/// Appends the values to `out`, with the errors of floats_of().
 Status append_floats(std::vector<float>& out, const TensorView& tensor) {
   out.reserve(out.size() + *element_count(tensor.shape));
   if (tensor.dtype == "F32")
@@ -305,7 +306,7 @@ Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
   std::uint64_t total = 0;
   for (const TensorView& tensor : *tensors)
     total += *element_count(tensor.shape);
-  out.values.reserve(total);  // big models lie in memory once, and beside them one tensor's pages
+  out.values.reserve(total);  // memory: one copy of the model, and the pages of one tensor
   for (const TensorView& tensor : *tensors) {
     if (Status read = append_floats(out.values, tensor); !read.ok())
       return refused(read.error().message);

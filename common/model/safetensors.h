@@ -1,5 +1,5 @@
-// The safetensors file format: taken apart without copying, written atomically (temporary file,
-// fsync, rename). Format: a length, a JSON header, the data; huggingface.co/docs/safetensors.
+// The safetensors file format: a length, a JSON header, the data; huggingface.co/docs/safetensors.
+// Files are parsed without copying and written atomically (temporary file, fsync, rename).
 #pragma once
 
 #include <filesystem>
@@ -12,29 +12,30 @@
 
 namespace sotto {
 
-/// A tensor where it lies in a file's bytes; good as long as they are.
+/// A view of a tensor in a file's bytes; it is valid as long as they are.
 struct TensorView {
   std::string name;
   std::string dtype;                // as the format spells it: "F32", "BF16", "I64" ...
   std::vector<std::int64_t> shape;  // row-major
-  BytesView data;                   // little-endian, on any address
+  BytesView data;                   // little-endian, with any alignment
 };
 
-/// The tensors of a whole file in the order of its data. Every malformed file is an Error naming
-/// the tensor or the field; nothing is allocated beyond the header's size.
+/// Returns the tensors of a whole file in the order of its data. Fails for every malformed file;
+/// the Error names the tensor or the field. The allocated memory is bounded by the header's size.
 Result<std::vector<TensorView>> parse_safetensors(BytesView file);
 
-/// What the file's writer noted beside the tensors, `__metadata__`; empty where there is nothing.
+/// Returns the metadata of the file (`__metadata__`); empty when there are none.
 Result<std::map<std::string, std::string>> safetensors_metadata(BytesView file);
 
-/// A tensor's values. F32, F16 and BF16 convert without loss; every other type is an Error naming
-/// tensor and type.
+/// Returns a tensor's values. F32, F16 and BF16 are converted without loss. Fails for other types;
+/// the Error names tensor and type.
 Result<std::vector<float>> floats_of(const TensorView& tensor);
 
-/// A file whose tensors are all of floats, whole, in the order of its data.
+/// Reads a whole file, in the order of its data. All tensors must be of types that floats_of()
+/// accepts.
 Result<FlatParameters> read_safetensors(const std::filesystem::path& file);
 
-/// As F32.
+/// Writes the parameters as F32.
 Status write_safetensors(const std::filesystem::path& file, const FlatParameters& parameters,
                          const std::map<std::string, std::string>& metadata);
 

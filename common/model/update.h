@@ -1,5 +1,5 @@
-// The way of an update through the house: each step takes one type and gives the next, so that a
-// wrong order does not compile. All are move-only.
+// The types of an update before its encoding. Each processing step takes one type and returns the
+// next, so that a wrong order does not compile. All are move-only.
 #pragma once
 
 #include <utility>
@@ -9,7 +9,7 @@
 
 namespace sotto {
 
-/// Local parameters minus the round's model, flat, in the model's layout. Not yet bounded.
+/// Local parameters minus the round's model, flat, in the model's layout. Its norm has no bound.
 struct FlatUpdate {
   std::vector<float> values;
 
@@ -24,7 +24,7 @@ struct FlatUpdate {
 };
 
 /// A FlatUpdate whose L2 norm is at most its bound. Only clip() in common/privacy/mechanisms/clip.h
-/// makes one.
+/// creates one.
 class ClippedUpdate {
  public:
   ClippedUpdate(ClippedUpdate&&) = default;

@@ -28,7 +28,7 @@ struct Entry {
   Bytes32 hash{};
 };
 
-/// Only what the key signed, to the byte.
+/// Returns the entry in a line; nothing unless the line is exactly what the key signed.
 std::optional<Entry> read_entry(std::string_view line, const crypto::VerifyKey& key) {
   const std::size_t tail = kBeforeSignature.size() + kSignatureHex + 2;
   if (line.size() <= tail || !line.ends_with("\"}")) return std::nullopt;
@@ -36,7 +36,7 @@ std::optional<Entry> read_entry(std::string_view line, const crypto::VerifyKey& 
   if (line.substr(body.size(), kBeforeSignature.size()) != kBeforeSignature) return std::nullopt;
   const std::string_view hex = line.substr(body.size() + kBeforeSignature.size(), kSignatureHex);
   const auto bytes = from_hex(hex);
-  if (!bytes.ok() || to_hex(*bytes) != hex) return std::nullopt;  // one way to write it
+  if (!bytes.ok() || to_hex(*bytes) != hex) return std::nullopt;  // only lower-case digits
   crypto::Signature signature{};
   std::ranges::copy(*bytes, signature.begin());
   if (!crypto::verify(key, audit_signed_bytes(body), signature)) return std::nullopt;
@@ -71,7 +71,7 @@ std::string entries(std::uint64_t from, std::uint64_t to) {
                     : "entries " + std::to_string(from) + " to " + std::to_string(to);
 }
 
-/// One walk over the lines, with what is expected next.
+/// Walk is the state of one pass over the lines, with the expected next entry.
 struct Walk {
   explicit Walk(const crypto::VerifyKey& key) : previous(audit_start(key).hash) {}
 
@@ -122,8 +122,8 @@ struct Walk {
   AuditReport report;
   std::uint64_t line = 0;
   std::uint64_t expected = 1;
-  Bytes32 previous;          // of what is expected
-  std::uint64_t unread = 0;  // lines since then that may stand where entries stood
+  Bytes32 previous;          // hash of the line before the expected entry
+  std::uint64_t unread = 0;  // unreadable lines since then, each of which may replace an entry
   std::map<std::uint64_t, std::pair<std::uint64_t, Bytes32>> at;  // sequence -> line, hash
 };
 

@@ -1,5 +1,5 @@
-// Reading an audit log without trusting who kept it: every line's signature and place in the chain,
-// and that it holds the heads that were shown to others.
+// Verification of an audit log without trust in the party that stores it: the signature of every
+// line, its place in the hash chain, and the presence of all heads that were shown to others.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +18,14 @@ namespace sotto::run {
 struct AuditFinding {
   enum class Kind {
     kChanged,     // the line is not what the key signed
-    kMissing,     // entries between this line and the one before are gone
-    kMoved,       // an entry that belongs elsewhere
-    kRepeated,    // an entry that was there already
-    kRewritten,   // signed, but of another history of the log: it was cut and written anew
-    kIncomplete,  // the last line has no end: a crash while it was written, or a cut
-    kCut          // a head that was shown to somebody is not in the log any more
+    kMissing,     // entries between this line and the one before are missing
+    kMoved,       // the entry belongs at another place
+    kRepeated,    // the entry occurred before
+    kRewritten,   // signed, but of another history of the log: it was truncated and rewritten
+    kIncomplete,  // the last line is not complete: a crash during the write, or a truncation
+    kCut          // a head that was shown to another party is not in the log any more
   } kind{};
-  std::uint64_t line = 0;  // from 1; 0: behind the end
+  std::uint64_t line = 0;  // from 1; 0: after the end
   std::string what;        // a sentence
 };
 
@@ -39,52 +39,55 @@ struct AuditReport {
   [[nodiscard]] bool whole() const { return findings.empty(); }
 };
 
-/// `shown` are heads of this log that others kept. Every line is looked at, whatever came before.
+/// Checks every line of the log, regardless of findings in earlier lines. `shown` are heads of this
+/// log that other parties stored.
 AuditReport check_audit_log(BytesView log, const crypto::VerifyKey& key,
                             const std::vector<AuditHead>& shown = {});
 
-/// A line as it reads.
+/// The content of a line.
 struct AuditEntry {
   std::uint64_t sequence = 0;
-  std::string time;  // as its writer's clock had it
+  std::string time;  // by the clock of the party that wrote it
   AuditEvent event;
 
-  /// Empty when there is no such field.
+  /// Returns the value of a field; empty when there is no such field.
   [[nodiscard]] std::string field(std::string_view key) const;
 };
 
-/// The whole lines of a log, of which check_audit_log found nothing but an incomplete end. What is
-/// no entry is left out.
+/// Returns the entries of a log in which check_audit_log found nothing but an incomplete last line.
+/// Lines that are not an entry are left out.
 std::vector<AuditEntry> audit_entries(BytesView log);
 
-/// "17:0123...": how a head is written down.
+/// Returns the text form of a head: "17:0123...".
 std::string to_text(const AuditHead& head);
 Result<AuditHead> parse_audit_head(std::string_view text);
 
-/// For people, several lines; and one JSON object.
+/// These functions return the report as several lines for people, and as one JSON object.
 std::string describe(const AuditReport& report, const std::string& file);
 std::string to_json(const AuditReport& report, const std::string& file);
 
-/// FOLDER/audit.jsonl, or the log that was named itself.
+/// Returns FOLDER/audit.jsonl for a folder, and the argument itself for a file.
 std::filesystem::path audit_file(const std::filesystem::path& folder_or_file);
 
-/// Which of the keys began the log: its first line follows audit_start(key). Nothing when none did,
-/// or there is no line.
+/// Returns the key that began the log: its first line follows audit_start(key). Returns nothing
+/// when none of `keys` did, or the log has no line.
 std::optional<crypto::VerifyKey> audit_beginner(const std::filesystem::path& file,
                                                 const std::vector<crypto::VerifyKey>& keys);
 
-/// Whose log it is: with a federation file the coordinator it names, or the member of that name;
-/// without one that of the keystore beside `log`, held or retired, that began it.
+/// Identifies the party whose log is checked. With a federation file, it is the coordinator that
+/// the file names, or the member of the given name. Without one, it is the party of the keystore
+/// beside `log`, by the held or retired key that began the log.
 struct AuditParty {
   std::filesystem::path log;
   std::filesystem::path federation;
   std::string member;
 };
 
-/// Throws StartupError when there is no such party.
+/// Returns the party's signing key. Throws StartupError when there is no such party.
 crypto::VerifyKey audit_key(const AuditParty& party);
 
-/// For the commands. Throws StartupError when it cannot be read or a head is malformed.
+/// Checks a file, for the commands. Throws StartupError when it cannot be read or a head in `shown`
+/// is malformed.
 AuditReport check_audit_file(const std::filesystem::path& log, const crypto::VerifyKey& key,
                              const std::vector<std::string>& shown);
 

@@ -12,8 +12,8 @@
 namespace sotto::run {
 
 /// Ends FOLDER/audit.jsonl, which `from` signs, and moves it to FOLDER/audit-FINGERPRINT.jsonl (the
-/// first 16 digits of that key); then begins the log of `to`. An Error when the old log is not
-/// whole: then nothing is changed.
+/// first 16 digits of that key); then begins the log of `to`. Fails, without a change, when the old
+/// log is not whole.
 Status hand_over_audit(const std::filesystem::path& folder, const crypto::SigningKey& from,
                        const crypto::SigningKey& to, std::uint64_t unix_seconds);
 

@@ -34,7 +34,7 @@ Bytes32 hash_of(std::string_view line) {
   return crypto::hash("SOTTO audit", {view_of(line)});
 }
 
-/// Others hold it for one append at a time.
+/// Takes the lock of the log, and tries again while another process appends.
 Result<journal::LockFile> lock_for_a_moment(const std::filesystem::path& file) {
   for (int tries = 0;; ++tries) {
     auto lock = journal::LockFile::acquire(file.string() + ".lock");
@@ -73,9 +73,9 @@ std::string audit_line(const AuditHead& previous, const AuditEvent& event,
                       {"kind", event.kind},
                       {"fields", std::move(fields)},
                       {"previous", to_hex(previous.hash)}};
-  // ASCII only: what a peer wrote cannot disturb a terminal.
+  // The line is ASCII only, so that text from a peer cannot affect a terminal.
   std::string body = entry.dump(-1, ' ', true, json::error_handler_t::replace);
-  body.pop_back();  // the brace comes behind the signature
+  body.pop_back();  // the brace follows the signature
   return body + ",\"signature\":\"" + to_hex(signing.sign(audit_signed_bytes(body))) + "\"}";
 }
 
@@ -98,7 +98,7 @@ Result<std::uint64_t> AuditLog::catch_up() {
   if (content.size() < end_)
     return Error{file_.string() + " became shorter while it was in use: somebody cut it"};
   if (content.size() == end_) return std::uint64_t{0};
-  // Whatever is new is rare and short; the whole is checked, so that one rule serves all.
+  // New entries are rare and short. The whole log is checked again, which needs no second rule.
   AuditReport report =
       check_audit_log(content, signing_->verify_key(),
                       head_.sequence > 0 ? std::vector{head_} : std::vector<AuditHead>{});
@@ -132,7 +132,8 @@ Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
   };
   if (torn > 0) {
     add({"incomplete_line_dropped", {{"bytes", std::to_string(torn)}}});
-    // One byte of it stays until the new line covers it: a crash here is an incomplete line again.
+    // One byte of the incomplete line stays until the new line overwrites it, so that a crash in
+    // between leaves an incomplete line again.
     if (journal::storage().resize(file.get(), end_ + 1) != 0 ||
         journal::storage().sync(file.get()) != 0)
       return journal::system_error("cannot cut the incomplete line of " + file_.string());

@@ -1,6 +1,6 @@
-// The audit log of a party: what was enrolled, agreed, refused, released, proved and ended, one
-// JSON line each, chained by hashes and signed with the party's long-term key. docs/audit.md says
-// what a reader can and cannot learn from one.
+// AuditLog is the audit log of a party: what was enrolled, accepted, declined, released, proved and
+// ended. It has one JSON line for each event, chained by hashes and signed with the party's
+// long-term key. docs/audit.md describes what a reader can and cannot learn from it.
 //
 //   line {"sequence":1,"time":"...","kind":"...","fields":{...},"previous":"H","signature":"S"}
 //   previous   H("SOTTO audit", the line before, whole); of the first H("SOTTO audit key", key)
@@ -23,41 +23,43 @@ namespace sotto::run {
 /// In a party's folder, beside keystore.json.
 inline constexpr const char* kAuditFile = "audit.jsonl";
 
-/// Public facts only: never a secret, a record or a metric of a site.
+/// An event contains public facts only, and no secret, record or metric of a site.
 struct AuditEvent {
   std::string kind;  // snake_case
   std::vector<std::pair<std::string, std::string>> fields;
 };
 
-/// The newest entry of a log, and with it all before. Shown to another party it keeps the end of
-/// the log from being cut unnoticed.
+/// AuditHead identifies the newest entry of a log and, through the chain, all entries before it. A
+/// log cannot be truncated unnoticed before a head that was shown to another party.
 struct AuditHead {
-  std::uint64_t sequence = 0;  // 0: of an empty log
+  std::uint64_t sequence = 0;  // 0 for an empty log
   Bytes32 hash{};
 
   bool operator==(const AuditHead&) const = default;
 };
 
-/// What the signature of a line that begins with `body` is over.
+/// Returns the bytes that the signature of a line covers; `body` is the line up to the signature.
 Bytes audit_signed_bytes(std::string_view body);
-/// One signed line without its line feed; `previous` is the head that it follows.
+/// Returns one signed line without its line feed; `previous` is the head that it follows.
 std::string audit_line(const AuditHead& previous, const AuditEvent& event,
                        std::uint64_t unix_seconds, const crypto::SigningKey& signing);
 AuditHead audit_start(const crypto::VerifyKey& key);
-/// The head after `line`, which has `sequence`.
+/// Returns the head after `line`, whose number is `sequence`.
 AuditHead audit_head(std::string_view line, std::uint64_t sequence);
 
-/// Appends to one file. Other processes may append to it meanwhile (an enrolment during a run):
-/// each append takes the lock `file`.lock for a moment. One thread.
+/// AuditLog appends to one file. Other processes may append to it meanwhile (an enrolment during a
+/// run); each append holds the lock `file`.lock while it runs. One thread.
 class AuditLog {
  public:
-  /// Makes the file when it is missing (mode 0600). `signing` outlives the log. An Error that names
-  /// the line when the log is not whole: nothing is added to a log that somebody changed. An
-  /// incomplete last line is what a crash leaves; the next append takes its place and says so.
+  /// Opens the log and creates the file (mode 0600) when it is missing. `signing` outlives the log.
+  /// Fails when the log is not whole, because nothing is appended to a log that was changed; the
+  /// Error names the line. An incomplete last line, which a crash leaves, is not an error: the next
+  /// append replaces it by an entry that records this.
   static Result<AuditLog> open(const std::filesystem::path& file,
                                const crypto::SigningKey& signing);
 
-  /// Durable when it returns. After an Error what happened must not go on: it would be unsaid.
+  /// Appends an entry, which is durable when it returns. After an Error the caller must not proceed
+  /// with the event, because the log does not record it.
   Status append(const AuditEvent& event, std::uint64_t unix_seconds);
 
   [[nodiscard]] const AuditHead& head() const { return head_; }
@@ -65,13 +67,14 @@ class AuditLog {
  private:
   AuditLog(std::filesystem::path file, const crypto::SigningKey& signing);
 
-  /// Under the lock: what others have appended since; the bytes of an incomplete last line.
+  /// Reads the entries that other processes have appended; needs the lock. Returns the number of
+  /// bytes of an incomplete last line.
   Result<std::uint64_t> catch_up();
 
   std::filesystem::path file_;
   const crypto::SigningKey* signing_;
   AuditHead head_;
-  std::uint64_t end_ = 0;  // of the last whole line
+  std::uint64_t end_ = 0;  // offset of the end of the last whole line
 };
 
 }  // namespace sotto::run

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
 
-/// By its round and its content, so that nothing is overwritten by another piece.
+/// Returns a name from the round and the content, so that no other evidence overwrites the file.
 std::string file_name(const secagg::Evidence& evidence, const Bytes& bytes) {
   const std::string digest = to_hex(crypto::hash("SOTTO evidence", {bytes}));
   return "round-" + std::to_string(evidence.header.round.server_round()) + "." +

@@ -1,5 +1,5 @@
-// Where evidence is kept: one file each in a folder of a run or of a site, checked before it is
-// written and again, offline, by whoever is shown it.
+// Storage of evidence: one file for each piece in a folder of a run or of a site. Evidence is
+// checked before it is written, and anybody who has the file can check it again offline.
 #pragma once
 
 #include <filesystem>
@@ -11,20 +11,22 @@
 
 namespace sotto::run {
 
-/// The keys that evidence is checked with: everybody's and the coordinator's.
+/// Returns the keys with which evidence is checked: those of all members and the coordinator's.
 secagg::EvidenceRoster evidence_roster(const config::Roster& roster);
 
 struct KeptEvidence {
   std::optional<secagg::Finding> finding;  // absent: it proves nothing, and no file was written
-  std::string line;  // for people: who broke which rule and the file, or why it was not kept
+  std::string line;  // for people: the offender, the rule and the file, or why there is no file
 };
 
-/// Checks it and writes it into `folder`, made when missing, durably; the same evidence again
-/// changes nothing. A file that cannot be written is said in the line, beside the finding.
+/// Checks the evidence and writes it durably into `folder`, which it creates when missing. The same
+/// evidence again changes nothing. If the file cannot be written, the line reports it and the
+/// finding is returned nevertheless.
 KeptEvidence keep_evidence(const std::filesystem::path& folder, const secagg::Evidence& evidence,
                            const config::Roster& roster);
 
-/// Reads and checks one file, for `evidence`. An Error says why it proves nothing.
+/// Reads and checks one file, for the command `evidence`. The Error is the reason why it proves
+/// nothing.
 Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,
                                             const config::Roster& roster);
 

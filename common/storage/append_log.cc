@@ -48,8 +48,8 @@ struct ReadRecord {
   BytesView payload;
 };
 
-/// A write that a crash cut short leaves a prefix of the record, or zeros where the size of the
-/// file was durable before its bytes. Anything else that does not check is damage.
+/// Reads the record at `place`. A write that a crash interrupted leaves a prefix of the record, or
+/// zeros if the size of the file was durable before its bytes. Any other failed check is damage.
 ReadRecord read_record(BytesView file, std::uint64_t place) {
   const BytesView rest = file.subspan(place);
   const auto unless_zero = [&](RecordState state) {
@@ -105,8 +105,8 @@ Status AppendLog::append(BytesView payload) {
   if (failed_) return Error{"the log failed before and must be opened again"};
   failed_ = true;  // until all of it is durable
   if (size_ > end_) {
-    // One byte of the torn tail stays until the new record covers it: a crash between the two
-    // writes is again a torn tail, never a log that looks whole.
+    // One byte of the torn tail stays until the new record overwrites it, so that a crash between
+    // the two writes leaves a torn tail again and not a log that seems whole.
     if (storage().resize(file_.get(), end_ + 1) != 0 || storage().sync(file_.get()) != 0)
       return system_error("cannot cut the torn tail of the log");
   }

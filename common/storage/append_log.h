@@ -1,9 +1,10 @@
-// An append-only file of records, durable record by record: what must be remembered over a crash
-// before something may leave the process. One object, one thread; one process at a time.
+// AppendLog is an append-only file of records, each of which is durable when append() returns. It
+// stores facts that must survive a crash before a message may leave the process. One thread uses
+// an object, and one process at a time uses the file.
 //
 //   file    "SOTTOLOG" || u32 version || records
 //   record  u32 length || u32 ~length || BLAKE2b-256("SOTTO log", u64 place || payload) || payload
-// place = the record's offset in the file, so that a record is good only where it was written.
+// place = the record's offset in the file, so that a record is valid only where it was written.
 #pragma once
 
 #include <filesystem>
@@ -22,8 +23,8 @@ class AppendLog {
   struct Opened;
 
   /// Creates the file when it is missing, takes the exclusive lock `file`.lock, reads and checks
-  /// every record. An Error when locked elsewhere, of another version, or damaged before its end: a
-  /// damaged log is never read in part.
+  /// every record. Fails when the lock is held elsewhere, or when the file is of another version or
+  /// damaged before its end: a damaged log is never read in part.
   static Result<Opened> open(const std::filesystem::path& file);
 
   AppendLog(AppendLog&&) noexcept = default;
@@ -31,7 +32,7 @@ class AppendLog {
 
   /// Writes and fsyncs one record of at most kMaxRecordBytes (SOTTO_CHECK) before it returns. After
   /// an Error the record may or may not be found later, and every further append is an Error.
-  /// The first record after a torn tail takes its place; until that one is durable, every open
+  /// The first record after a torn tail overwrites it; until that record is durable, every open()
   /// reports the torn tail again.
   Status append(BytesView payload);
 
@@ -40,7 +41,7 @@ class AppendLog {
 
   LockFile lock_;
   FileDescriptor file_;
-  std::uint64_t end_ = 0;   // where the next record goes
+  std::uint64_t end_ = 0;   // offset of the next record
   std::uint64_t size_ = 0;  // of the file; more than end_ while there is a torn tail
   bool failed_ = false;
 };
@@ -48,8 +49,8 @@ class AppendLog {
 struct AppendLog::Opened {
   AppendLog log;
   std::vector<Bytes> records;
-  /// The last write did not complete: something was about to be remembered and its bytes are lost.
-  /// The caller must assume the worst that record could have said.
+  /// The last write did not complete, so that a record is lost. The caller must assume the worst
+  /// possible content of that record.
   bool torn_tail = false;
 };
 

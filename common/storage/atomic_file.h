@@ -1,4 +1,4 @@
-// Files that are whole or absent: replaced atomically and durably, read with a limit, locked.
+// Functions that replace files atomically and durably, read them with a limit, and lock them.
 #pragma once
 
 #include <filesystem>
@@ -12,34 +12,35 @@
 
 namespace sotto::journal {
 
-/// Who may read a file we write.
+/// The users who may read a written file.
 enum class FileAccess { kOwnerOnly, kEveryoneReads };
 
-/// The concatenated parts under `file`: written to a temporary file beside it, fsynced, renamed
-/// over it, the directory fsynced. After a crash at any point `file` is the old one or the new one.
-/// On an Error the old one stands, unless only the last fsync failed, and no temporary file is
-/// left.
+/// Writes the concatenated parts to `file`: writes and fsyncs a temporary file beside it, renames
+/// it to `file`, and fsyncs the directory. After a crash at any point `file` is the old or the new
+/// one. On an Error the old file remains, unless only the last fsync failed, and no temporary file
+/// is left.
 Status write_file_atomically(const std::filesystem::path& file,
                              std::initializer_list<BytesView> parts, FileAccess access);
 
-/// The same of parts that are made one after the other, until an empty one.
+/// The same with parts that `next_part` returns one after the other, until an empty one.
 Status write_file_atomically(const std::filesystem::path& file,
                              const std::function<BytesView()>& next_part, FileAccess access);
 
-/// The whole of a regular file. An Error when it is longer than max_bytes, or missing (kNotFound).
+/// Reads a whole regular file. Fails when it is longer than max_bytes or missing (kNotFound).
 Result<Bytes> read_file(const std::filesystem::path& file, std::uint64_t max_bytes);
-/// Nothing where there is no such file. A file that is there and cannot be looked at is an error.
+/// The same, but returns nothing when there is no such file. A file that exists and cannot be read
+/// is an Error.
 Result<std::optional<Bytes>> read_file_if_exists(const std::filesystem::path& file,
                                                  std::uint64_t max_bytes);
 
 /// Makes a rename or a new file in `directory` durable.
 Status sync_directory(const std::filesystem::path& directory);
 
-/// An exclusive lock on `file`, which is created when missing and stays when the lock goes. Held
-/// until destruction or the end of the process, however it ends.
+/// LockFile is an exclusive lock on `file`, which is created when missing and remains when the lock
+/// is released. The lock is held until destruction or any end of the process.
 class LockFile {
  public:
-  /// An Error at once when another holder, in this process or another, has it.
+  /// Fails at once when another holder, in this process or another, has the lock.
   static Result<LockFile> acquire(const std::filesystem::path& file);
 
  private:

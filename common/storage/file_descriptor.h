@@ -1,4 +1,4 @@
-// Owns one open file descriptor.
+// FileDescriptor owns one open file descriptor.
 #pragma once
 
 #include <string>
@@ -46,11 +46,12 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-/// `what` and the text of errno as it is now.
+/// Returns an Error of `what` and the text of the current errno.
 Error system_error(std::string_view what);
-/// All of `bytes` at `offset`, over interruptions and short writes.
+/// Writes all of `bytes` at `offset`; continues after interruptions and short writes.
 Status write_all_at(const FileDescriptor& file, BytesView bytes, std::uint64_t offset);
-/// Up to out.size() bytes from `offset`; fewer only at the end of the file.
+/// Reads up to out.size() bytes from `offset` and returns their number; it is smaller only at the
+/// end of the file.
 Result<std::size_t> read_at(const FileDescriptor& file, std::span<std::uint8_t> out,
                             std::uint64_t offset);
 

@@ -11,7 +11,7 @@
 namespace sotto::journal {
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& file) {
-  // Without O_NONBLOCK a pipe that stands in the file's place would be waited for.
+  // Without O_NONBLOCK open() would block if the path is that of a pipe.
   const FileDescriptor handle(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!handle.is_open()) return system_error(file.string() + ": cannot be opened");
 
@@ -20,7 +20,7 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& file) {
   if (::fstat(handle.get(), &about) != 0) return system_error(file.string());
   if (!S_ISREG(about.st_mode)) return Error{file.string() + ": no regular file"};
   const auto size = static_cast<std::size_t>(about.st_size);
-  if (size == 0) return MappedFile(BytesView{});  // nothing to map is no error
+  if (size == 0) return MappedFile(BytesView{});  // an empty file is not an error
   void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, handle.get(), 0);
   if (start == MAP_FAILED) return system_error(file.string() + ": cannot be mapped");
   return MappedFile({static_cast<const std::uint8_t*>(start), size});

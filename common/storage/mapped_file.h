@@ -1,4 +1,4 @@
-// A file's bytes in memory without reading them: pages come when they are touched.
+// MappedFile maps a file into memory, so that its pages are read when they are accessed.
 #pragma once
 
 #include <filesystem>
@@ -8,12 +8,12 @@
 
 namespace sotto::journal {
 
-/// Read-only, move-only; views of bytes() are good while this lives, also after a move. Replacing
-/// the file (write_file_atomically) is harmless; cutting it in place while it is mapped ends the
-/// process, as with every mapped file.
+/// A mapped file is read-only and move-only. Views of bytes() are valid while it lives, also after
+/// a move. Replacing the file (write_file_atomically) has no effect on it; truncating the file in
+/// place while it is mapped ends the process, as with every mapped file.
 class MappedFile {
  public:
-  /// An Error that names the file when it is missing, no regular file or cannot be mapped.
+  /// Fails when the file is missing, is not a regular file or cannot be mapped. The Error names it.
   static Result<MappedFile> open(const std::filesystem::path& file);
 
   MappedFile(MappedFile&& other) noexcept;
@@ -24,8 +24,8 @@ class MappedFile {
 
   [[nodiscard]] BytesView bytes() const { return bytes_; }
 
-  /// Pages that were touched no longer count as this process's memory; they come again when they
-  /// are. For files as big as the memory that they are read into.
+  /// Releases the pages that were accessed from this process's memory; they are read again at the
+  /// next access. For files as large as the memory that their contents are copied to.
   void forget_pages() const;
 
  private:

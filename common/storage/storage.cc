@@ -8,8 +8,8 @@ namespace sotto::journal {
 
 namespace {
 
-/// Null: the operating system's. Not shared between threads, so that no lock is needed and a test
-/// cannot disturb another thread.
+/// Null means the operating system's storage. The pointer is not shared between threads, so that it
+/// needs no lock and a test cannot affect another thread.
 thread_local Storage* in_use = nullptr;
 
 }  // namespace

@@ -39,8 +39,8 @@ class Storage {
 /// The storage of the calling thread: the operating system's, unless a StorageScope is alive.
 Storage& storage();
 
-/// While it lives, storage() is `used` on this thread. For simulations, which run many processes on
-/// one thread; production code creates none. Scopes nest.
+/// While a StorageScope lives, storage() is `used` on this thread. It is for simulations, which run
+/// many processes on one thread; production code creates none. Scopes nest.
 class StorageScope {
  public:
   explicit StorageScope(Storage& used);

@@ -1,4 +1,4 @@
-// Predicts the next token of a text.
+// CausalLanguageModeling is the task of predicting the next token of a text.
 #pragma once
 
 #include "common/tasks/task.h"
@@ -11,9 +11,9 @@ class CausalLanguageModeling final : public Task {
 
   /// The predictions for one text.
   struct Text {
-    std::uint64_t tokens = 0;   // predicted: all but the first
-    std::uint64_t correct = 0;  // the most likely token was the right one
-    double loss = 0;            // sum of their cross entropies
+    std::uint64_t tokens = 0;   // predicted tokens: all but the first
+    std::uint64_t correct = 0;  // tokens of which the most likely one was right
+    double loss = 0;            // sum of the cross entropies of the predicted tokens
   };
 
   /// Adds one text to the sums. No token of a text whose loss is not finite counts as correct.

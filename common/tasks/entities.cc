@@ -8,7 +8,7 @@ namespace sotto::tasks {
 
 std::vector<Entity> entities_of(std::span<const std::int64_t> tags) {
   std::vector<Entity> out;
-  bool open = false;  // whether the last entity reaches up to here
+  bool open = false;  // whether the last entity ends with the word before this one
   for (std::size_t i = 0; i < tags.size(); ++i) {
     if (tags[i] == 0) {
       open = false;

@@ -1,4 +1,4 @@
-// Entities in tagged words, and how two readings of a sentence are compared.
+// Entities in tagged words, and the comparison of two taggings of a sentence.
 #pragma once
 
 #include <cstddef>
@@ -16,19 +16,21 @@ struct Entity {
   bool operator==(const Entity&) const = default;
 };
 
-/// What tags say, which are indexes into a job's classes(): 0 for O, then B and I of each label. As
-/// the CoNLL shared tasks' conlleval has it, an I that goes on with nothing, or with an entity of
-/// another label, begins one. Ascending.
+/// Returns the entities of a sentence, ascending. `tags` are indexes in a job's classes(): 0 for O,
+/// then B and I of each label. As in conlleval of the CoNLL shared tasks, an I that follows no
+/// entity, or an entity of another label, begins one.
 std::vector<Entity> entities_of(std::span<const std::int64_t> tags);
 
-/// Of one label, over sentences: an entity is found when its words and its label are all right.
+/// The counts of one label over sentences. An entity is found when its words and its label are all
+/// right.
 struct EntityCounts {
   std::uint64_t found = 0;   // true positives
-  std::uint64_t wrong = 0;   // said and not there: false positives
-  std::uint64_t missed = 0;  // there and not said: false negatives
+  std::uint64_t wrong = 0;   // predicted and not present: false positives
+  std::uint64_t missed = 0;  // present and not predicted: false negatives
 };
 
-/// Adds a sentence to the counts, one of each label; `said` and `right` are tags of the same words.
+/// Adds a sentence to the counts, one for each label. `said` are the predicted and `right` the true
+/// tags of the same words.
 void count_entities(std::span<const std::int64_t> said, std::span<const std::int64_t> right,
                     std::span<EntityCounts> counts);
 

@@ -1,5 +1,5 @@
-// The counters that classification, of texts and of tokens, and language modelling share: units,
-// correct units, the sum of the losses, then three for each label.
+// The counters that classification of texts, classification of tokens and language modelling share:
+// units, correct units, the sum of the losses, then three for each label.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace sotto::tasks {
 
-/// In nats: the most that one unit adds to the sum of losses. A larger loss counts as this.
+/// The most, in nats, that one unit adds to the sum of losses. A larger loss counts as this.
 inline constexpr std::uint64_t kMostLoss = 32;
 
 inline constexpr std::size_t kUnits = 0, kCorrect = 1, kLoss = 2, kPerLabel = 3;
@@ -34,11 +34,12 @@ inline constexpr FigureKind kMacroF1 = {.name = "macro_f1",
                                         .is_share = true,
                                         .place = "/macro_f1"};
 
-/// "tp:L", "fp:L" and "fn:L" of every label follow the three common ones.
+/// Returns the three common counters, then "tp:L", "fp:L" and "fn:L" of every label L.
 std::vector<Counter> labelled_counters(std::string_view units,
                                        const std::vector<std::string>& labels);
 
-/// A sum of `units` losses within its bounds; one that is not finite counts as the largest.
+/// Returns the sum of `units` losses, limited to its bounds. A sum that is not finite counts as the
+/// largest.
 double bounded_loss(double loss, std::uint64_t units);
 
 /// Sums over all labels of a task whose counts are labelled_counters().
@@ -50,11 +51,11 @@ struct LabelTotals {
 
 LabelTotals label_totals(std::span<const std::uint64_t> counts);
 
-/// Accuracy and loss.
+/// Adds accuracy and loss to the evaluation.
 void fill_common_figures(Evaluation& evaluation, std::span<const std::uint64_t> sums,
                          Rounding rounding);
 
-/// The accuracy on `evaluation` of always predicting `label`.
+/// Returns the accuracy on `evaluation` of always predicting `label`.
 double accuracy_of_constant(std::int64_t label, std::span<const std::int64_t> evaluation);
 
 }  // namespace sotto::tasks

@@ -41,8 +41,8 @@ std::vector<Counter> SequenceClassification::counters() const {
   return labelled_counters("examples", settings().labels);
 }
 
-/// Units and loss are one each; a true positive and the correct unit are two, as are a false
-/// positive and a false negative.
+/// Units and loss contribute one each. A true positive and the correct unit contribute two
+/// together, as do a false positive and a false negative.
 double SequenceClassification::largest_squared_change() const {
   return 4;
 }

@@ -1,4 +1,4 @@
-// Assigns one of the job's labels to a text.
+// SequenceClassification is the task of assigning one of the job's labels to a text.
 #pragma once
 
 #include "common/tasks/task.h"
@@ -10,7 +10,7 @@ class SequenceClassification final : public Task {
   using Task::Task;
 
   /// Adds one example to the sums. An example whose loss is not finite counts as wrong, with the
-  /// largest loss, whatever was predicted.
+  /// largest loss, regardless of the prediction.
   static void count(CounterSums& sums, std::int64_t label, std::int64_t predicted, double loss);
 
   [[nodiscard]] std::string purpose() const override;

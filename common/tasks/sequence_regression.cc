@@ -12,7 +12,7 @@ namespace sotto::tasks {
 namespace {
 
 // Values are counted in units of the declared range: a target at its beginning is 0, one at its
-// end 1. With these counters follow the mean squared error, the mean absolute error and R^2.
+// end 1. The mean squared error, the mean absolute error and R^2 follow from these counters.
 constexpr std::size_t kExamples = 0, kSquaredError = 1, kAbsoluteError = 2, kTarget = 3,
                       kSquaredTarget = 4, kCounters = 5;
 constexpr std::uint64_t kScale = 1 << 14;
@@ -109,7 +109,7 @@ std::vector<Counter> SequenceRegression::counters() const {
            .excess = "the squared targets are above their range"}};
 }
 
-/// Each counter changes by its bound at most: a target and an error of 1 reach all five.
+/// Each counter changes by at most its bound; a target and an error of 1 reach all five bounds.
 double SequenceRegression::largest_squared_change() const {
   return kCounters;
 }
@@ -118,8 +118,8 @@ std::vector<FigureKind> SequenceRegression::figures() const {
   return {kMeanSquaredError, kRSquared, kMeanAbsoluteError};
 }
 
-/// R^2 is 1 - squared error / squared deviation of the targets from their mean; 0 when all targets
-/// are equal.
+/// R^2 is 1 - squared error / squared deviation of the targets from their mean. It is 0 when all
+/// targets are equal.
 void SequenceRegression::fill(Evaluation& evaluation, std::span<const std::uint64_t> sums,
                               Rounding rounding) const {
   const auto n = static_cast<double>(sums[kExamples]);

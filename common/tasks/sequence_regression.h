@@ -1,5 +1,6 @@
-// Predicts a number for a text. Targets and, in an evaluation, predictions are clipped to a range
-// that the job declares: the range is public, so each counter has a bound.
+// SequenceRegression is the task of predicting a number for a text. Targets and, in an evaluation,
+// predictions are clipped to a range that the job declares. The range is public, so that each
+// counter has a public bound.
 #pragma once
 
 #include "common/tasks/task.h"
@@ -10,15 +11,15 @@ class SequenceRegression final : public Task {
  public:
   using Task::Task;
 
-  /// The label of an example counts steps of target_min + step * (target_max - target_min) /
-  /// kSteps: as fine as float32 over the range.
+  /// The label of an example is the number of a step: its target is target_min + label *
+  /// (target_max - target_min) / kSteps. The steps are as fine as float32 over the range.
   static constexpr std::int64_t kSteps = 1 << 24;
 
-  /// The target that a label stands for.
+  /// Returns the target of a label.
   [[nodiscard]] double target(std::int64_t label) const;
 
-  /// Adds one example to the sums. The prediction is clipped to the range; one that is not finite
-  /// counts as the end of the range that is further from the target.
+  /// Adds one example to the sums. The prediction is clipped to the range. A prediction that is not
+  /// finite counts as the end of the range that is further from the target.
   void count(CounterSums& sums, std::int64_t label, double prediction) const;
 
   [[nodiscard]] std::string purpose() const override;

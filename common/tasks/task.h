@@ -1,8 +1,8 @@
-// The torch-free half of a task: what its data look like, which counters an evaluation sums over a
-// federation, and which figures are made of the sums. Coordinator and participants use the same
-// class, so that they agree on counters, bounds and noise. The other half, with head and loss, is
-// participant/learning/tasks/task_learning_torch.h; docs/extending.md describes how a task is
-// added.
+// Task is the torch-free half of a task: the form of its data, the counters that an evaluation sums
+// over a federation, and the figures that are computed from the sums. Coordinator and participants
+// use the same class, so that they agree on counters, bounds and noise. The other half, with head
+// and loss, is participant/learning/tasks/task_learning_torch.h; docs/extending.md describes how to
+// add a task.
 #pragma once
 
 #include <cstdint>
@@ -43,12 +43,12 @@ enum class RecordForm {
 /// that count, and noise on the counters is calibrated to the bound (common/job/counter_noise.h).
 struct Counter {
   std::string name;
-  /// The most that one unit adds to the counter, in the counter's own unit. Values are cut off at
+  /// The most that one unit adds to the counter, in the counter's own unit. Values are limited to
   /// this bound before they are added.
   std::uint64_t most = 1;
   /// Steps in which a value is counted: thousandths of a loss, for example. 1: an exact count.
   std::uint64_t scale = 1;
-  /// What a sum above the bound means; it is public and contains no count.
+  /// The message for a sum above the bound; it is public and contains no count.
   std::string_view excess{};
 
   [[nodiscard]] std::uint64_t most_steps() const { return most * scale; }
@@ -70,7 +70,7 @@ struct Figure {
   double value = 0;
 };
 
-/// "81.2 %", "4.21", "0.0312".
+/// Returns the value for people: "81.2 %", "4.21", "0.0312".
 std::string shown(const FigureKind& kind, double value);
 
 /// Precision, recall and F1 of one kind of entity, 0 where nothing was predicted or present.
@@ -103,7 +103,7 @@ double exact(double figure);
 /// Four decimals: a figure does not reveal the counts of which it is a fraction.
 double four_decimals(double figure);
 
-/// The answer that is best without looking at the text, as a baseline.
+/// The best prediction that does not depend on the text, as a baseline.
 struct ConstantAnswer {
   std::string_view suffix;  // of the JSON keys: "accuracy" + "_majority"
   std::string_view title;   // "majority class"
@@ -229,7 +229,7 @@ class Task {
   [[nodiscard]] std::vector<std::uint64_t> in_steps(const CounterSums& sums) const;
 
  protected:
-  /// Fills in what the counters say; sums[0] > 0.
+  /// Adds the figures that follow from the counters; sums[0] > 0.
   virtual void fill(Evaluation& evaluation, std::span<const std::uint64_t> sums,
                     Rounding rounding) const = 0;
 

@@ -26,7 +26,7 @@ EntityScore score(double found, double wrong, double missed) {
   return s;
 }
 
-/// Adds a share of `s` to an average.
+/// Adds `share` times `s` to an average.
 void add(EntityScore& mean, const EntityScore& s, double share) {
   mean.precision += share * s.precision;
   mean.recall += share * s.recall;
@@ -92,7 +92,7 @@ std::string TokenClassification::purpose() const {
   return "To find entities in texts: " + list_of(settings().labels, 10) + ".";
 }
 
-/// A job that lists tags instead of kinds of entities would train on B-B-PER.
+/// Reports labels that are tags and not kinds of entities: they would make tags such as B-B-PER.
 std::vector<SettingMistake> TokenClassification::mistakes() const {
   std::vector<SettingMistake> out;
   if (settings().labels.empty())
@@ -132,8 +132,9 @@ std::vector<Counter> TokenClassification::counters() const {
   return labelled_counters("words", settings().labels);
 }
 
-/// Units, correct ones and loss are one each. Entities found and missed, and those found and wrong,
-/// are each at most the words, and their squares are largest where nothing is found.
+/// Units, correct units and loss contribute one each. The entities found and missed, and those
+/// found and wrong, are each at most as many as the words; their squares are largest if none is
+/// found.
 double TokenClassification::largest_squared_change() const {
   return 5;
 }

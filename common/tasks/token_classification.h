@@ -1,4 +1,5 @@
-// Finds entities in a text: assigns a tag of the IOB2 scheme to every word.
+// TokenClassification is the task of finding entities in a text: it assigns a tag of the IOB2
+// scheme to every word.
 #pragma once
 
 #include "common/tasks/task.h"
@@ -33,7 +34,7 @@ class TokenClassification final : public Task {
   [[nodiscard]] std::vector<std::string> classes() const override;
   [[nodiscard]] std::optional<std::size_t> label_of_class(std::size_t index) const override;
 
-  /// The label of a sentence is 1 + that of its first entity, 0 without one.
+  /// The stratum of a sentence is 1 + the label of its first entity, 0 without one.
   [[nodiscard]] std::size_t strata() const override { return settings().labels.size() + 1; }
 
   [[nodiscard]] std::string unknown_label(const std::string& admitted) const override;

@@ -1,4 +1,4 @@
-// Lists in sentences.
+// list_of() writes lists in sentences.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace sotto::tasks {
 
-/// "a, b, c and 4 more".
+/// Returns, for example, "a, b, c and 4 more", with at most `most` items.
 inline std::string list_of(const std::vector<std::string>& items, std::size_t most) {
   std::string out;
   for (std::size_t i = 0; i < items.size() && i < most; ++i)

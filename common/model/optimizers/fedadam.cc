@@ -1,6 +1,6 @@
 // FedAdam (Reddi et al. 2021, algorithm 2):
 //   m = b1 m + (1 - b1) d;  v = b2 v + (1 - b2) d^2;  x += lr m / (sqrt(v) + tau),
-// with m = 0 and v = tau^2 before the first round. tau bounds the step from above.
+// with m = 0 and v = tau^2 before the first round. tau limits the size of a step.
 #include <cmath>
 
 #include "common/model/optimizers/server_optimizer.h"

@@ -1,7 +1,8 @@
 // FedYogi (Reddi et al. 2021, algorithm 2):
 //   m = b1 m + (1 - b1) d;  v = v - (1 - b2) d^2 sign(v - d^2);  x += lr m / (sqrt(v) + tau),
-// with m = 0 and v = tau^2 before the first round. v moves by at most (1 - b2) d^2 in a round, in
-// both directions, where FedAdam's forgets a large past faster. v stays at least b2 v, above 0.
+// with m = 0 and v = tau^2 before the first round. v changes by at most (1 - b2) d^2 in a round, in
+// both directions, while that of FedAdam decreases faster after large values. A step leaves at
+// least b2 v, so that v stays above 0.
 #include <cmath>
 
 #include "common/model/optimizers/server_optimizer.h"

@@ -4,7 +4,7 @@
 
 namespace sotto {
 
-// One line for each server optimizer: NAME.cc defines the ServerOptimizerKind `NAME`.
+// The table has one line for each server optimizer: NAME.cc defines the ServerOptimizerKind `NAME`.
 #define SOTTO_SERVER_OPTIMIZERS(EACH) \
   EACH(fedavg)                        \
   EACH(fedadam)                       \

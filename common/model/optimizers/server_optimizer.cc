@@ -17,7 +17,7 @@ const ServerOptimizerKind& kind_of(const ServerOptimizerSpec& spec) {
   return *kind;
 }
 
-/// False when a value is not finite.
+/// Reads `values`. Returns false when one of them is not finite.
 bool read(ByteReader& in, std::vector<float>& values) {
   const BytesView bytes = in.bytes(4 * values.size());
   if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());

@@ -1,10 +1,10 @@
-// How the mean update of a round changes the model (Reddi et al., Adaptive Federated Optimization,
-// 2021, algorithm 2). To add an optimizer: one file beside this one that defines a
-// ServerOptimizerKind, and its line in registry.cc (docs/extending.md).
+// ServerOptimizer applies the mean update of a round to the model (Reddi et al., Adaptive Federated
+// Optimization, 2021, algorithm 2). A new optimizer needs one file beside this one that defines a
+// ServerOptimizerKind, and a line in registry.cc (docs/extending.md).
 //
-// The coordinator and, with model lineage, every participant apply the same steps and must get the
-// same model to the bit: a step uses double arithmetic in one fixed order, stores floats, and the
-// files of this folder are compiled without contraction to fused multiply-add.
+// The coordinator and, with model lineage, every participant apply the same steps and must compute
+// the same model to the bit: a step uses double arithmetic in one fixed order and stores floats,
+// and the files of this folder are compiled without contraction to fused multiply-add.
 #pragma once
 
 #include <array>
@@ -53,18 +53,19 @@ struct ServerOptimizerKind {
                std::span<const float> mean_update, const MomentParts& moments) = nullptr;
 };
 
-/// The kinds that a job can name, in the order of registry.cc.
+/// Returns the kinds that a job can name, in the order of registry.cc.
 std::span<const ServerOptimizerKind* const> server_optimizer_kinds();
-/// Null when there is none of this name.
+/// Returns the kind with this name; null when there is none.
 const ServerOptimizerKind* find_server_optimizer(std::string_view name);
 
-/// What a job says about its server optimizer.
+/// The section of a job about its server optimizer.
 struct ServerOptimizerSpec {
   std::string type = "fedavg";  // the name of a registered kind
   ServerOptimizerParameters parameters;
 };
 
-/// A server optimizer at work on one model: kind, parameters and moments. A value; one thread.
+/// ServerOptimizer is an optimizer for one model: kind, parameters and moments. It is a value type;
+/// one thread.
 class ServerOptimizer {
  public:
   /// `kind` outlives it. `model_size` is the number of the model's parameters.
@@ -73,9 +74,9 @@ class ServerOptimizer {
   /// The kind that the specification names (SOTTO_CHECK: the configuration admits no other name).
   ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t model_size);
 
-  /// Takes a part of the model, whose first value is the model's value `first`, to the next model,
-  /// in place. Every part once a round, in any order. `mean_update` has the part's length
-  /// (SOTTO_CHECK).
+  /// Changes a part of the model to the next model, in place. The part begins at the model's value
+  /// `first`. The caller passes every part once per round, in any order. `mean_update` has the
+  /// part's length (SOTTO_CHECK).
   void step(std::span<float> model, std::size_t first, std::span<const float> mean_update);
 
   /// The moments, for a checkpoint: after restored() the next step is the same to the bit.
