@@ -30,7 +30,7 @@ struct KeysParty {
 CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party);
 
 /// Takes the lock that a process holds while it changes the keystore of a folder. Throws
-/// StartupError when another process has it.
+/// StartupError when the lock cannot be taken.
 journal::LockFile lock_keystore(const std::filesystem::path& folder);
 
 /// The keys that FOLDER/federation.json names for this party.

@@ -19,7 +19,7 @@ namespace sotto::command {
 keystore::Passphrase read_passphrase(const std::filesystem::path& file);
 
 /// Asks at the terminal of this process (/dev/tty), whatever its standard input is. `where_else` is
-/// the part of the error message that tells what to do when there is no terminal.
+/// the part of the error message that states what to do when there is no terminal.
 keystore::Passphrase ask_passphrase(std::string_view prompt, std::string_view where_else);
 /// Asks twice, so that a typing mistake is noticed.
 keystore::Passphrase ask_new_passphrase(std::string_view what, std::string_view where_else);

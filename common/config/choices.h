@@ -1,5 +1,5 @@
-// The closed choices of job.json and site.json. What each value does is documented in the tables of
-// fields (fields.cc, site_fields.cc).
+// The closed choices of job.json and site.json. The tables of fields (fields.cc, site_fields.cc)
+// document the effect of each value.
 #pragma once
 
 #include <cstdint>

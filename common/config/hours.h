@@ -27,6 +27,7 @@ LocalTime local_time(std::uint64_t unix_seconds);
 /// Returns the time as in "Mon 20:05".
 std::string to_text(const LocalTime& time);
 
+/// The windows of a week. A value type.
 class Hours {
  public:
   /// Parses a list of windows; an empty list means always. The Error quotes the malformed window.

@@ -126,7 +126,7 @@ struct JobConfig {
   EvaluationSection evaluation;
   StoppingSection stopping;
   ServerOptimizerSpec server_optimizer;
-  std::uint64_t seed = 0;  // initial model; never noise or sampling
+  std::uint64_t seed = 0;  // of the initial model, not of noise or sampling
 
   /// Returns the number of DP-SGD steps that target_epsilon covers: those of all rounds and of all
   /// spare rounds.

@@ -13,7 +13,7 @@ namespace sotto::config {
 
 struct SiteData {
   std::string dataset_id;            // identifies the protected data in the ledger, permanently
-  std::filesystem::path train;       // label TAB text
+  std::filesystem::path train;       // a file in the task's form of records, or a record store
   std::filesystem::path evaluation;  // the declared evaluation split: outside the privacy statement
   // The size of `train` as this site declares it. It is public and the only number of examples on
   // which sampling rate, divisor, calibration and answers depend. 0: not declared.
@@ -26,7 +26,7 @@ struct SiteData {
 
 struct SitePolicy {
   double max_epsilon = 0;  // lifetime, over all jobs on the data set
-  double delta = 1e-5;     // at which the lifetime is counted
+  double delta = 1e-5;     // of the lifetime epsilon
   double max_epsilon_per_job = 0;
   double max_lost_epsilon_per_job = 0;  // for a round's second and later charges; 0 = not limited
   std::uint32_t min_cohort = 0;         // fewest members in a sum; 0: see colluders.h
@@ -61,7 +61,7 @@ struct SiteResources {
 };
 
 struct SiteConfig {
-  std::filesystem::path model_path;  // folder with this site's own config.json and vocab.txt
+  std::filesystem::path model_path;  // folder with this site's own config.json and tokenizer
   SiteData data;
   SitePolicy policy;
   SiteResources resources;

@@ -10,6 +10,7 @@ namespace sotto::crypto {
 
 using PublicKey = Bytes32;
 
+/// AgreementKey is a private key with its public key.
 class AgreementKey {
  public:
   /// Any 32 bytes are a private key.

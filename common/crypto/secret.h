@@ -35,6 +35,7 @@ class SecretCell {
   std::size_t size_ = 0;
 };
 
+/// Secret is a secret of N bytes. It is move-only; clone() copies it.
 template <std::size_t N>
 class Secret {
  public:

@@ -10,6 +10,7 @@ namespace sotto::crypto {
 using VerifyKey = Bytes32;
 using Signature = Bytes64;
 
+/// SigningKey is an Ed25519 key pair.
 class SigningKey {
  public:
   static SigningKey generate(SecureRandom& random);

@@ -1,6 +1,6 @@
 // The file format of a keystore: JSON that people can read, but with one fixed layout, because a
 // JSON library would leave copies of an unsealed master key in ordinary memory. The parser accepts
-// exactly the bytes that write() produces and no other layout.
+// only the exact layout that write() produces.
 //
 //   master_key  sealed by a passphrase or key file: nonce || XChaCha20-Poly1305(K, master key),
 //               with the text before it as associated data. K = Argon2id(passphrase, salt), or
@@ -31,7 +31,7 @@ enum class SealedBy : std::uint8_t { kNothing, kPassphrase, kKeyFile };
 /// Returns the word in the file: "nothing", "passphrase" or "key_file".
 std::string_view name(SealedBy seal);
 
-/// What the keys of a generation may be used for.
+/// The permitted uses of the keys of a generation.
 enum class KeyUse : std::uint8_t {
   kAll,
   /// The keys were restored without the guard and the ledger that belong to them. They may name

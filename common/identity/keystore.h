@@ -4,7 +4,7 @@
 // master key is sealed by what a person keeps: a passphrase (Argon2id), a key file, or nothing but
 // the modes of file and folder. docs/site.md, "Keys", describes which losses can be recovered from;
 // format.h describes the file. This is start-up code: it throws a StartupError that names the file
-// and tells what to do.
+// and states what to do.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +55,7 @@ class Keystore {
 
   /// Opens FOLDER/keystore.json. Besides the errors of describe(), it distinguishes a seal of
   /// another kind than `opener`, a wrong passphrase or key file, and a file that was changed by
-  /// somebody without its keys. The message tells what is lost and what is not.
+  /// somebody without its keys. The message states what is lost and what is not.
   static Keystore open(const std::filesystem::path& folder, const Opener& opener);
   static Keystore open_backup(const std::filesystem::path& file, const Opener& opener);
 

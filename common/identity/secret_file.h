@@ -1,6 +1,6 @@
 // Reading files of long-term keys: text with lower-case hexadecimal, which is read into guarded
 // memory and rejected when others can read or replace the file. This is start-up code: it throws a
-// StartupError that tells what to do.
+// StartupError that states what to do.
 #pragma once
 
 #include <filesystem>
@@ -24,7 +24,7 @@ void make_private_folder(const std::filesystem::path& folder);
 void check_private_folder(const std::filesystem::path& folder);
 
 /// Reads a whole file of at most 16 KiB, which only its owner may be able to read. `where_from` is
-/// the part of the error message that tells how to get such a file.
+/// the part of the error message that states how to get such a file.
 crypto::SecretCell read_secret_file(const std::filesystem::path& file, std::string_view where_from);
 
 }  // namespace sotto::config

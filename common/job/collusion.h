@@ -1,5 +1,5 @@
-// These functions compute how many members must collude to see another member's update, which is
-// the margin of a guarantee against C colluders (docs/secure-aggregation.md, 2.4).
+// These functions compute how many members must collude to see another member's update, which shows
+// how far a guarantee against C colluders extends beyond C (docs/secure-aggregation.md, 2.4).
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,7 @@ codec::EncodingSpec encoding_of(const config::JobConfig& job);
 /// next one evaluates the final model and carries counters only.
 bool is_closing_evaluation(const config::JobConfig& job, RoundNumber round);
 
-/// Returns the size from which the graph is circulant, and the dropouts that it is designed for.
+/// Returns the size above which the graph is circulant, and the dropouts that it is designed for.
 secagg::GraphRules graph_rules(const config::JobConfig& job);
 
 /// Returns how many members are drawn for a round (0: all who made the shared randomness) if the

@@ -1,6 +1,6 @@
-// An audit log is signed by one key from its first line on. When a rotation changes the key, the
-// old log ends with a line that names the new key, and the new one begins with a line that names
-// the old log's head.
+// hand_over_audit() ends an audit log and begins the next one when a rotation changes the key,
+// because one key signs all lines of a log. The old log ends with a line that names the new key,
+// and the new one begins with a line that names the old log's head.
 #pragma once
 
 #include <filesystem>

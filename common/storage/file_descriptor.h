@@ -1,4 +1,4 @@
-// FileDescriptor owns one open file descriptor.
+// FileDescriptor, which owns one open file descriptor, and functions that read and write files.
 #pragma once
 
 #include <string>

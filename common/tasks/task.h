@@ -93,7 +93,7 @@ struct Evaluation {
   FigureKind headline{};                   // the figure that is shown where there is room for one
   std::optional<EntityReport> entities{};  // an additional table
 
-  /// The value of the figure with this name; 0 when the evaluation has none.
+  /// Returns the value of the figure with this name; 0 when the evaluation has none.
   [[nodiscard]] double value(std::string_view name) const;
 };
 
@@ -126,34 +126,35 @@ class Task {
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
-  // ---- Words
+  // ---- Texts
 
-  /// What a model of this task does, a sentence for `policy explain`.
+  /// Returns what a model of this task does: a sentence for `policy explain`.
   [[nodiscard]] virtual std::string purpose() const = 0;
-  /// The name of the task in running text.
+  /// Returns the name of the task in running text.
   [[nodiscard]] virtual std::string_view title() const = 0;
-  /// What one example is, shortly and in full, for the privacy statement.
+  /// These functions describe one example for the privacy statement, shortly and in full.
   [[nodiscard]] virtual std::string_view example_noun() const = 0;
   [[nodiscard]] virtual std::string_view example_description() const = 0;
 
   // ---- Settings
 
-  /// The settings that this task uses beside task.type and task.labels. Those of other tasks stay
-  /// at their defaults and are not part of the canonical job.
+  /// Returns the settings that this task uses beside task.type and task.labels. Those of other
+  /// tasks stay at their defaults and are not part of the canonical job.
   [[nodiscard]] virtual std::vector<std::string_view> own_settings() const { return {}; }
 
-  /// The rules of job.json for this task that hold beyond the types and ranges of single settings.
+  /// Checks the rules of job.json for this task beyond the types and ranges of single settings.
   [[nodiscard]] virtual std::vector<SettingMistake> mistakes() const = 0;
 
   // ---- Data
 
   [[nodiscard]] virtual RecordForm form() const = 0;
 
-  /// What the head of the model distinguishes, in the order of its outputs; empty when the outputs
-  /// are not classes.
+  /// Returns the classes that the head of the model distinguishes, in the order of its outputs;
+  /// empty when the outputs are not classes.
   [[nodiscard]] virtual std::vector<std::string> classes() const { return settings_.labels; }
 
-  /// The index in the job's labels to which a class belongs; nothing for a class of every job.
+  /// Returns the index in the job's labels to which a class belongs; nothing for a class that every
+  /// job has.
   [[nodiscard]] virtual std::optional<std::size_t> label_of_class(std::size_t index) const {
     return index;
   }
@@ -161,48 +162,51 @@ class Task {
   /// Labels of examples are numbers from 0 to label_limit() - 1.
   [[nodiscard]] virtual std::int64_t label_limit() const;
 
-  /// The number of groups that a partition by label distinguishes; 0 when there are none.
+  /// Returns the number of groups that a partition by label distinguishes; 0 when there are none.
   [[nodiscard]] virtual std::size_t strata() const { return settings_.labels.size(); }
 
-  /// The label of a record as a number, or nothing when the record does not fit the job.
+  /// Returns the label of a record as a number, or nothing when the record does not fit the job.
   [[nodiscard]] virtual std::optional<std::int64_t> label_number(std::string_view text) const;
-  /// A text that label_number() reads as `number`.
+  /// Returns a text that label_number() reads as `number`.
   [[nodiscard]] virtual std::string label_text(std::int64_t number) const;
-  /// What is wrong with a record for whose label label_number() returns nothing. `admitted` lists
-  /// the classes that may occur.
+  /// Returns the mistake in a record for whose label label_number() returns nothing. `admitted`
+  /// lists the classes that may occur.
   [[nodiscard]] virtual std::string unknown_label(const std::string& admitted) const;
 
   // ---- Evaluation
 
-  /// In the order in which they are sent; the first one counts the units.
+  /// Returns the counters in the order in which they are sent; the first one counts the units.
   [[nodiscard]] virtual std::vector<Counter> counters() const = 0;
 
-  /// The most units in one example of an evaluation split, at least 1.
+  /// Returns the largest number of units in one example of an evaluation split, at least 1.
   [[nodiscard]] virtual std::uint64_t units_per_example() const { return 1; }
 
-  /// The squared changes of all counters by one example, each in units of its own largest change,
-  /// add up to this at most. The noise on the counters is calibrated to it.
+  /// Returns an upper bound on the sum of the squared changes of all counters by one example, each
+  /// in units of its own largest change. The noise on the counters is calibrated to it.
   [[nodiscard]] virtual double largest_squared_change() const = 0;
 
-  /// Relations between counters beyond their bounds. The Error is public and contains no count.
+  /// Checks relations between counters beyond their bounds. The Error is public and contains no
+  /// count.
   [[nodiscard]] virtual Status check_relations(std::span<const std::uint64_t> counts) const;
 
-  /// The figures of an evaluation, those of a report's two columns first. Every task has "loss".
+  /// Returns the figures of an evaluation, those of a report's two columns first. Every task has
+  /// "loss".
   [[nodiscard]] virtual std::vector<FigureKind> figures() const = 0;
 
   [[nodiscard]] virtual FigureKind headline() const { return figures().front(); }
 
-  /// `sums` in the order of counters(); all figures are 0 when no unit was evaluated.
+  /// Computes the figures. `sums` are in the order of counters(); all figures are 0 when no unit
+  /// was evaluated.
   [[nodiscard]] Evaluation summarise(std::span<const std::uint64_t> sums, Rounding rounding) const;
 
-  /// Nothing when no constant answer is a useful baseline.
+  /// Returns nothing when no constant answer is a useful baseline.
   [[nodiscard]] virtual std::optional<ConstantAnswer> constant_answer() const {
     return std::nullopt;
   }
 
-  /// The first figure of a model that always gives the best constant answer for the labels of the
-  /// training split, on those of the evaluation split; labels are those of examples, or of words
-  /// where words are tagged.
+  /// Returns the first figure, on the labels of the evaluation split, of a model that always gives
+  /// the best constant answer for those of the training split. Labels are those of examples, or of
+  /// words if words are tagged.
   [[nodiscard]] virtual double figure_of_constant(std::span<const std::int64_t> train,
                                                   std::span<const std::int64_t> evaluation) const;
 

@@ -34,7 +34,7 @@ class TokenClassification final : public Task {
   [[nodiscard]] std::vector<std::string> classes() const override;
   [[nodiscard]] std::optional<std::size_t> label_of_class(std::size_t index) const override;
 
-  /// The stratum of a sentence is 1 + the label of its first entity, 0 without one.
+  /// The group of a sentence is its label: 1 + the label of its first entity, 0 without one.
   [[nodiscard]] std::size_t strata() const override { return settings().labels.size() + 1; }
 
   [[nodiscard]] std::string unknown_label(const std::string& admitted) const override;

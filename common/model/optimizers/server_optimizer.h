@@ -71,7 +71,8 @@ class ServerOptimizer {
   /// `kind` outlives it. `model_size` is the number of the model's parameters.
   ServerOptimizer(const ServerOptimizerKind& kind, const ServerOptimizerParameters& parameters,
                   std::size_t model_size);
-  /// The kind that the specification names (SOTTO_CHECK: the configuration admits no other name).
+  /// Uses the kind that the specification names, which must exist (SOTTO_CHECK), as the
+  /// configuration ensures.
   ServerOptimizer(const ServerOptimizerSpec& spec, std::size_t model_size);
 
   /// Changes a part of the model to the next model, in place. The part begins at the model's value
@@ -79,8 +80,8 @@ class ServerOptimizer {
   /// part's length (SOTTO_CHECK).
   void step(std::span<float> model, std::size_t first, std::span<const float> mean_update);
 
-  /// The moments, for a checkpoint: after restored() the next step is the same to the bit.
-  /// `moments` refers to the optimizer's own memory and is valid until it changes or is destroyed.
+  /// The moments for a checkpoint. After restored() the next step is the same to the bit. `moments`
+  /// refers to the optimizer's own memory and is valid until it changes or is destroyed.
   struct EncodedState {
     Bytes head;
     std::array<BytesView, kMaxMoments> moments;
@@ -91,7 +92,8 @@ class ServerOptimizer {
   };
 
   [[nodiscard]] EncodedState encode_state() const;
-  /// An Error when the bytes are the state of another kind, cut short or not finite.
+  /// Returns the optimizer with the moments of `state`. Fails when the bytes are the state of
+  /// another kind, are truncated, or have a value that is not finite.
   static Result<ServerOptimizer> restored(const ServerOptimizerSpec& spec, BytesView state);
 
   /// The number of the model's parameters.
