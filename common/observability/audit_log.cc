@@ -85,7 +85,7 @@ AuditLog::AuditLog(std::filesystem::path file, const crypto::SigningKey& signing
 Result<AuditLog> AuditLog::open(const std::filesystem::path& file,
                                 const crypto::SigningKey& signing) {
   AuditLog log(file, signing);
-  SOTTO_TRY(lock_for_a_moment(file));
+  SOTTO_ASSIGN_OR_RETURN(const auto lock, lock_for_a_moment(file));
   if (!std::filesystem::exists(file)) {
     SOTTO_TRY(journal::write_file_atomically(file, {}, journal::FileAccess::kOwnerOnly));
   }
@@ -119,7 +119,7 @@ Result<std::uint64_t> AuditLog::catch_up() {
 }
 
 Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
-  SOTTO_TRY(lock_for_a_moment(file_));
+  SOTTO_ASSIGN_OR_RETURN(const auto lock, lock_for_a_moment(file_));
   SOTTO_ASSIGN_OR_RETURN(const auto torn, catch_up());
   const journal::FileDescriptor file(::open(file_.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file.is_open()) return journal::system_error("cannot open " + file_.string());

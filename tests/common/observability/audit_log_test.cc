@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -233,6 +235,27 @@ TEST(AuditLog, TwoProcessesAppendToOneChain) {
       check_audit_log(view_of(text_of(folder / kAuditFile)), key.verify_key());
   EXPECT_TRUE(report.whole()) << describe(report, "log");
   EXPECT_EQ(report.lines, 6U);
+}
+
+TEST(AuditLog, AppendsAtTheSameTimeMakeOneChain) {
+  constexpr int kWriters = 4, kEach = 15;
+  const TemporaryDirectory directory;
+  const auto file = directory / "audit.jsonl";
+  const crypto::SigningKey key = key_of(1);
+  {
+    std::vector<std::jthread> writers;
+    for (int writer = 0; writer < kWriters; ++writer)
+      writers.emplace_back([&] {
+        for (int i = 0; i < kEach; ++i) {
+          auto log = AuditLog::open(file, key);
+          ASSERT_TRUE(log.ok()) << log.error().message;
+          const Status done = log->append(event(i), 1700000000);
+          ASSERT_TRUE(done.ok()) << done.error().message;
+        }
+      });
+  }
+  EXPECT_TRUE(check_audit_log(view_of(text_of(file)), key.verify_key(), {}).whole());
+  EXPECT_EQ(audit_entries(view_of(text_of(file))).size(), std::size_t{kWriters} * kEach);
 }
 
 TEST(AuditLog, AnOpenLogThatIsCutOrRewrittenTakesNoMore) {
