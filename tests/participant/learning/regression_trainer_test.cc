@@ -1,5 +1,6 @@
 // Sequence regression with torch: the gradient of every example, what training learns with privacy,
 // what an evaluation counts, and the model that is saved.
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -182,10 +183,9 @@ TEST_F(RegressionTrainer, LearnsPrivatelyAndPlainlyToPredictNumbers) {
   EXPECT_GT(plain.value("r_squared"), 0.98);
 }
 
-TEST_F(RegressionTrainer, AModelWithoutAFiniteAnswerCountsAsFarAsTheRangeGoes) {
+TEST_F(RegressionTrainer, AModelOfTheLargestWeightsCountsAsFarAsTheRangeGoes) {
   FlatParameters model = initial_model(job_).value();
-  for (float& v : model.values)
-    v = 1e38F;
+  std::ranges::fill(model.values, kMaxParameterMagnitude);
   const auto counts = trainer()->evaluate(model).value();
   EXPECT_TRUE(run::check_counters(job_, counts, 24).ok());
   EXPECT_GT(job_.make_task()->summarise(counts, tasks::exact).value("mean_absolute_error"), 1);
