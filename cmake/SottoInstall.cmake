@@ -7,13 +7,9 @@ configure_file(${PROJECT_SOURCE_DIR}/cmake/version.h.in ${PROJECT_BINARY_DIR}/in
 set(SOTTO_INSTALL_HEADERS ${CMAKE_INSTALL_INCLUDEDIR}/sotto)  # they include each other as "common/..."
 install(TARGETS sotto_core EXPORT sottoTargets COMPONENT development)
 install(FILES ${PROJECT_BINARY_DIR}/include/sotto/version.h DESTINATION ${SOTTO_INSTALL_HEADERS}/sotto COMPONENT development)
-foreach(folder common participant/training)
-  if(EXISTS ${PROJECT_SOURCE_DIR}/${folder})
-    get_filename_component(parent ${SOTTO_INSTALL_HEADERS}/${folder} DIRECTORY)
-    install(DIRECTORY ${folder} DESTINATION ${parent} COMPONENT development FILES_MATCHING PATTERN "*.h"
-            PATTERN net EXCLUDE PATTERN command EXCLUDE PATTERN cli EXCLUDE)
-  endif()
-endforeach()
+# The folders whose code is in the installed library.
+install(DIRECTORY common DESTINATION ${SOTTO_INSTALL_HEADERS} COMPONENT development FILES_MATCHING PATTERN "*.h"
+        PATTERN cli EXCLUDE PATTERN net EXCLUDE PATTERN simulation EXCLUDE)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/sotto)
 install(EXPORT sottoTargets NAMESPACE sotto:: DESTINATION ${package} COMPONENT development)

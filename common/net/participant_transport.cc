@@ -21,7 +21,7 @@ namespace {
 constexpr int kReconnectMs = 100;       // doubles
 constexpr int kReconnectMaxMs = 10000;  // up to here
 // ZeroMQ gives up on an address for good when the peer violated the protocol or refused this site's
-// key. The coordinator may enrol the key later, so this transport connects anew itself, after this
+// key. The coordinator may enrol the key later, so this transport reconnects by itself, after this
 // time, which doubles.
 constexpr std::chrono::seconds kRedial{3};
 constexpr std::chrono::seconds kRedialMax{30};

@@ -72,7 +72,7 @@ class RunView final : public RunEventSink {
   [[nodiscard]] std::string rounds_json(std::uint64_t from) const;
   /// {"events": [...], "next": id} of the events after `after`.
   [[nodiscard]] std::string events_json(std::uint64_t after) const;
-  /// What a reader at `cursor` has not seen, with the newest status last.
+  /// Returns the events that a reader at `cursor` has not seen, with the newest status last.
   [[nodiscard]] StreamPart stream(Cursor cursor) const;
   /// The text format of Prometheus, version 0.0.4.
   [[nodiscard]] std::string prometheus() const;

@@ -25,7 +25,7 @@ using TlsStream = boost::asio::ssl::stream<PlainStream>;
 
 class SessionBase;
 
-/// What all connections share. It outlives them, because each holds a pointer to it.
+/// The state that all connections share. It outlives them, because each holds a pointer to it.
 struct SessionContext {
   Api api;
   const RunView& view;

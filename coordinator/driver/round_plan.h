@@ -13,8 +13,8 @@
 
 namespace sotto::coordinator {
 
-/// Who takes part: the members that the coordinator chose, ascending, or a draw by the run's shared
-/// randomness.
+/// The cohort consists of members that the coordinator chose, ascending, or of a draw by the run's
+/// shared randomness.
 using RoundMembers = std::variant<std::vector<MemberId>, secagg::CohortDraw>;
 
 /// Makes the plan of an attempt. An Error when the cohort is too small for the job's number of

@@ -44,7 +44,7 @@ config::FederationConfig enroll(const std::filesystem::path& folder,
 config::FederationConfig renew(const std::filesystem::path& folder,
                                const config::Identity& identity, const Validity& validity);
 
-/// What is done with the keys of a member that is removed.
+/// The treatment of a removed member's keys.
 enum class Removal : std::uint8_t {
   kRemove,  // its card can be enrolled again
   kRevoke   // none of its keys can be enrolled again

@@ -113,7 +113,7 @@ void Members::exclude(std::map<MemberId, Exclusion> excluded, std::set<MemberId>
 bool Members::heard(MemberId id, TimePoint now) {
   Member& m = members_.at(id);
   unreachable_.erase(id);
-  // What was in flight to the member when its connection ended is lost.
+  // Frames in flight to the member are lost when its connection ends.
   const bool reconnected = ended_links_.erase(id) > 0;
   return !std::exchange(m.last_hello, now).has_value() || reconnected;
 }

@@ -46,7 +46,7 @@ json as_json(const tasks::Evaluation& e, Counts counts = Counts::kLeftOut) {
   return out;
 }
 
-/// What a reader of evaluations needs to find and show the figure.
+/// Returns the fields by which a reader of evaluations finds and shows the figure.
 json as_json(const tasks::FigureKind& kind) {
   return {{"title", kind.title}, {"place", kind.place}, {"is_share", kind.is_share}};
 }
@@ -73,7 +73,7 @@ json finite(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }
 
-/// What a reader needs to repeat the accounting of the round.
+/// Returns the fields by which a reader repeats the accounting of the round.
 json as_json(const codec::NoisyEncoding& n) {
   return {{"mechanism", config::word_of(n.round.mechanism)},
           {"variance", static_cast<double>(n.round.variance) / privacy::kVarianceUnit},

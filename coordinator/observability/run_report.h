@@ -75,7 +75,7 @@ enum class MemberState : std::uint8_t {
   kSuspended   // it alone explains lost sums: in no round until one is lost without it
 };
 
-/// What a member is doing in the attempt under way, or did in the last one.
+/// The progress of a member in the attempt under way, or in the last one.
 enum class RoundPart : std::uint8_t {
   kNone,       // not in the cohort
   kPreparing,  // keys and shares
@@ -123,7 +123,7 @@ struct RunStatus {
   double participant_delta = 0;
   std::optional<double> eta_s;
   double wall_s = 0;  // since the run began
-  /// Of the attempt under way, including the current phase so far.
+  /// Seconds of each phase of the attempt under way, including the current phase so far.
   std::map<std::string, double> phase_s;
   std::uint32_t lost_attempts = 0;  // consecutive, up to now
   std::uint32_t roster_version = 0;

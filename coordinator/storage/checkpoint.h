@@ -38,7 +38,7 @@ class CheckpointStore {
   CheckpointStore& operator=(CheckpointStore&&) noexcept;
   ~CheckpointStore();
 
-  /// What the caller expects of the run in the folder.
+  /// The run that the caller expects in the folder.
   struct Expected {
     Bytes32 job_hash{};
     ServerOptimizerSpec optimizer;

@@ -15,7 +15,7 @@
 
 namespace sotto::coordinator {
 
-/// What is needed, beside the job, the roster and the model, to make an attempt's plan again.
+/// The values that, with the job, the roster and the model, determine an attempt's plan.
 struct AttemptBegun {
   RunId run{};
   RoundNumber round;

@@ -19,7 +19,7 @@ class UploadSpool final : public UploadStore {
   Result<BytesView> read(std::uint32_t member, std::uint64_t offset, std::uint64_t bytes) override;
   void added(std::uint32_t member) override;
 
-  /// What was written is durable when it returns OK. Does nothing when nothing was written.
+  /// Makes all earlier writes durable before it returns OK. Does nothing when there were none.
   Status sync();
   /// Deletes every upload and releases the disk space.
   Status clear();

@@ -84,7 +84,7 @@ class Look {
   }
 
   /// Declines the job because of an obstacle that prevents any further evaluation, at any depth.
-  /// What was found in files or data is not part of the reason that is sent.
+  /// Findings in files or data are not part of the reason that is sent.
   bool stopped_by(const Error& obstacle, std::string reason = std::string(kFilesDoNotFit)) {
     out_.obstacle = obstacle.message;
     answer(Answer::kDecline, std::move(reason));

@@ -51,7 +51,8 @@ class Sketch {
   Sketch(const std::vector<RepeatedLoss>& parts, double delta) {
     for (const RepeatedLoss& part : parts)
       parts_.push_back(points_of(part));
-    // Where the support of the losses ends abruptly, no tilt would be the largest.
+    // The limit is needed where the support of the losses ends abruptly: the search for a tilt has
+    // no maximum there.
     largest_tilt_ = 4 * std::sqrt(-2 * std::log(delta) / std::max(at(0).variance, 1e-12));
   }
 

@@ -109,7 +109,7 @@ bool tail_is_below(const Hypergeometric& x, std::uint32_t at_least, std::uint64_
   if (at_least > most(x)) return true;
   // The most probable of at most 16,385 values has a probability above 2^-16.
   if (at_least <= mode(x)) return false;
-  // From the mode on, each term is smaller than the one before, by a growing ratio.
+  // Each term after the mode is smaller than the one before, by a growing ratio.
   Scaled term = Scaled{factor} * probability(x, at_least);
   Scaled sum = term;
   for (std::uint32_t value = at_least; value < most(x) && !term.vanishes_beside(sum); ++value) {

@@ -182,7 +182,7 @@ Signed genesis_reveal_bytes(const wire::GenesisReveal& m) {
   return out;
 }
 
-// Where a text is too long to be sent whole, the signature covers the part that is sent.
+// The signature covers the part that is sent of a text that is too long to be sent whole.
 BytesView job_of(const wire::JobOffer& m) {
   return view_of(wire::as_sent(m.job, wire::Limits{}.job_bytes));
 }
