@@ -31,12 +31,12 @@ void expect(const Status& status) {
   SOTTO_CHECK(status.ok(), status.error().message);
 }
 
-void expect(const secagg::Verdict& verdict) {
-  SOTTO_CHECK(verdict.kind == secagg::Verdict::Kind::kAccepted, verdict.reason);
+void expect(const secagg::MessageResult& verdict) {
+  SOTTO_CHECK(verdict.kind == secagg::MessageResult::Kind::kAccepted, verdict.reason);
 }
 
 /// Everybody computes the same header; with a network it arrives in the server's signed offer.
-wire::RoundHeader header_for(const secagg::Cohort& cohort, const codec::EncodingSpec& encoding) {
+wire::RoundHeader header_for(const secagg::Cohort& cohort, const encoding::EncodingSpec& encoding) {
   const auto thresholds = value_of(secagg::complete_graph_thresholds(kMembers, kColluders));
   wire::RoundHeader header;
   header.round = RoundNumber::of(1, 0);
@@ -48,7 +48,7 @@ wire::RoundHeader header_for(const secagg::Cohort& cohort, const codec::Encoding
   header.Q = thresholds.Q;
   header.s_min = thresholds.s_min;
   header.witnesses = thresholds.witnesses;
-  header.lanes = codec::lane_specs(encoding, kValues, kMembers);
+  header.lanes = encoding::lane_specs(encoding, kValues, kMembers);
   return header;
 }
 
@@ -64,7 +64,7 @@ int main() {
     members.push_back({MemberId{i + 1}, keys.back().verify_key()});
   }
   const secagg::Cohort cohort(members);
-  const codec::EncodingSpec encoding{.quantization_bits = 16, .value_range = 1};
+  const encoding::EncodingSpec encoding{.quantization_bits = 16, .value_range = 1};
   const wire::RoundHeader header = header_for(cohort, encoding);
 
   secagg::Server server(header, cohort, server_key);
@@ -87,12 +87,12 @@ int main() {
     expect(clients[i].accept_u2(server.fix_message(members[i].id)));
 
   // Masked vectors. Member i's is 0.01 * (i + 1) everywhere. The server adds what it cannot read.
-  codec::RingUpdate sum = codec::RingUpdate::zeros(header.lanes);
+  encoding::RingUpdate sum = encoding::RingUpdate::zeros(header.lanes);
   for (std::uint32_t i = 0; i < kMembers; ++i) {
     if (i == kAbsent) continue;
     const FlatUpdate vector(std::vector<float>(kValues, 0.01F * static_cast<float>(i + 1)));
-    auto plain = codec::encode(encoding, header.lanes, clients[i].h(),
-                               value_of(clip(FlatUpdate(vector.values), 100)), {}, random);
+    auto plain = encoding::encode(encoding, header.lanes, clients[i].h(),
+                                  value_of(clip(FlatUpdate(vector.values), 100)), {}, random);
     const secagg::MaskedUpdate masked =
         clients[i].mask_job().run(value_of(std::move(plain)), /*threads=*/1);
     expect(server.accept(clients[i].upload_header(masked.hash_y())));
@@ -112,9 +112,9 @@ int main() {
       expect(server.accept(value_of(clients[i].unmask(server.unmask_request(members[i].id)))));
   auto opened = value_of(server.open()).run(std::move(sum), /*threads=*/1);
   const auto decoded = value_of(
-      codec::decode_sum(encoding, header.lanes, server.h(), std::move(opened), kMembers - 1));
+      encoding::decode_sum(encoding, header.lanes, server.h(), std::move(opened), kMembers - 1));
 
-  codec::MeanParts mean(decoded);
+  encoding::MeanParts mean(decoded);
   const double found = static_cast<double>(mean.next()[0]) * (kMembers - 1);
   std::printf("sum of %u vectors without member %u: %.4f (expected %.4f)\n", kMembers - 1,
               kAbsent + 1, found, 0.01 + 0.02 + 0.03 + 0.04);

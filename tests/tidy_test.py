@@ -27,7 +27,7 @@ MAY_INCLUDE = {
     "common/encoding": "base crypto model privacy",
     "common/wire": "base crypto encoding",
     "common/secagg/shared": "base crypto model privacy encoding wire",
-    "common/secagg/shared/burn": "base crypto wire secagg",
+    "common/secagg/shared/abort": "base crypto wire secagg",
     "common/secagg/randomness": "base crypto wire secagg/shared",
     "common/secagg/evidence": "base crypto wire secagg/shared secagg/randomness",
     "common/secagg/client": "base crypto encoding wire secagg/shared secagg/randomness secagg/evidence",
@@ -41,7 +41,7 @@ MAY_INCLUDE = {
     "common/simulation": "base crypto storage wire",
     # The round machine knows no files but the two services that it is given.
     "coordinator/protocol": "base crypto model privacy encoding wire secagg",
-    "coordinator/protocol/genesis": "base crypto storage wire secagg",
+    "coordinator/protocol/randomness_exchange": "base crypto storage wire secagg",
     "coordinator/members": CORE + " coordinator/protocol coordinator/observability",
     "coordinator/storage": CORE + " coordinator/protocol coordinator/driver/stopping",
     "coordinator/observability": CORE + " coordinator/protocol coordinator/members",
@@ -52,7 +52,7 @@ MAY_INCLUDE = {
     # The session knows no files; the driver keeps its guard.
     "participant/protocol": "base crypto model privacy encoding wire secagg",
     "participant/protocol/guard": "base wire storage",
-    "participant/protocol/genesis_log": "base storage secagg",
+    "participant/protocol/randomness_log": "base storage secagg",
     "participant/privacy": "base config encoding job privacy participant/protocol participant/admission/policy",
     "participant/admission": CORE + " participant/privacy participant/driver participant/training participant/data",
     "participant/admission/policy": "base config wire job",

@@ -30,10 +30,10 @@ class App {
 };
 
 /// Counts of unauthenticated connections at the listener since the process began.
-struct Strangers {
-  std::uint64_t refused_keys = 0;     // handshakes with a key that is not in the roster
-  std::uint64_t came_to_nothing = 0;  // connections that ended before they sent a frame
-  std::uint64_t shed = 0;             // connections closed: too many, or silent for long
+struct UnauthenticatedConnections {
+  std::uint64_t refused_keys = 0;  // handshakes with a key that is not in the roster
+  std::uint64_t ended_early = 0;   // connections that ended before they sent a frame
+  std::uint64_t shed = 0;          // connections closed: too many, or silent for long
 };
 
 /// Host is what an App calls. It outlives its App; all calls are made on the App's thread.
@@ -50,7 +50,7 @@ class Host {
   /// the App uses meanwhile.
   virtual void compute(std::function<void()> work, std::function<void()> done) = 0;
 
-  [[nodiscard]] virtual Strangers strangers() const { return {}; }
+  [[nodiscard]] virtual UnauthenticatedConnections unauthenticated() const { return {}; }
 
   /// Ends the event loop once all sent frames have left.
   virtual void finish(int exit_code) = 0;

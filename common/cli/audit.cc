@@ -9,11 +9,11 @@
 #include "common/cli/command_line.h"
 #include "common/observability/audit_check.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 
 void add_audit_command(CLI::App& app, int& exit_code) {
   struct Arguments {
-    run::AuditParty party;
+    observability::AuditParty party;
     std::string folder = ".", federation;
     std::vector<std::string> heads;
     bool json = false;
@@ -40,13 +40,15 @@ void add_audit_command(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false);
   verify->add_flag("--json", args->json, "One JSON object");
   verify->callback([args, &exit_code] {
-    args->party.log = run::audit_file(args->folder);
+    args->party.log = observability::audit_file(args->folder);
     args->party.federation = args->federation;
     const std::string file = args->party.log.string();
-    const auto report = run::check_audit_file(file, run::audit_key(args->party), args->heads);
-    print(args->json ? run::to_json(report, file) : run::describe(report, file));
+    const auto report =
+        observability::check_audit_file(file, observability::audit_key(args->party), args->heads);
+    print(args->json ? observability::to_json(report, file)
+                     : observability::describe(report, file));
     if (!report.whole()) exit_code = 3;
   });
 }
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

@@ -5,9 +5,9 @@ namespace CLI {
 class App;
 }
 
-namespace sotto::command {
+namespace sotto::cli {
 
 /// Adds the command to `app`. When it runs, it sets `exit_code` to 3 if the log is not whole.
 void add_audit_command(CLI::App& app, int& exit_code);
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

@@ -9,7 +9,7 @@
 
 #include "common/base/result.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 
 /// Returns the value of `result`; throws a StartupError with its message when it is an Error.
 template <class T>
@@ -33,4 +33,4 @@ inline std::uint64_t unix_now() {
   return static_cast<std::uint64_t>(std::time(nullptr));
 }
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

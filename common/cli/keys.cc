@@ -14,16 +14,16 @@
 #include "common/config/parse.h"
 #include "common/identity/secret_file.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
-using keystore::Description;
-using keystore::Keystore;
-using keystore::PublicKeys;
-using keystore::SealedBy;
+using identity::Description;
+using identity::Keystore;
+using identity::PublicKeys;
+using identity::SealedBy;
 
 const SealNames kNewNames{"--seal-by", "--new-passphrase-file", "--new-key-file"};
 const SealNames kBackupNames{"--backup-by", "--backup-passphrase-file", "--backup-key-file"};
@@ -72,14 +72,14 @@ void print_description(const fs::path& file, const Description& is, bool verifie
                        const std::optional<NamedKeys>& named) {
   print(file.string() + ": keys of " + is.name + "\nsealed by " + sealed_text(is));
   for (const PublicKeys& keys : is.held) {
-    std::string remark;
+    std::string detail;
     if (named && named->generation == keys.generation)
-      remark = "named by the roster, version " + std::to_string(named->roster_version);
-    if (keys.use == keystore::KeyUse::kSuccessorOnly)
-      remark += std::string(remark.empty() ? "" : "; ") +
+      detail = "named by the roster, version " + std::to_string(named->roster_version);
+    if (keys.use == identity::KeyUse::kSuccessorOnly)
+      detail += std::string(detail.empty() ? "" : "; ") +
                 "restored: good to name a successor and to revoke, not to take part";
     print("generation " + std::to_string(keys.generation) +
-          (remark.empty() ? "" : "  (" + remark + ")") + "\n  signing    " +
+          (detail.empty() ? "" : "  (" + detail + ")") + "\n  signing    " +
           config::fingerprint(keys.signing_key) + "\n  transport  " +
           config::fingerprint(keys.transport_key));
   }
@@ -110,12 +110,12 @@ void add_show(CLI::App& keys) {
   add_unlock_options(*sub, args->unlock);
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args] {
-    Description is = keystore::describe(args->dir);
+    Description is = identity::describe(args->dir);
     const bool verified = is.sealed_by == SealedBy::kNothing ||
                           !args->unlock.passphrase_file.empty() || !args->unlock.key_file.empty();
     if (verified) is = open_keystore(args->dir, args->unlock).description();
     const auto named = named_in_federation(args->dir, is);
-    const fs::path file = fs::path(args->dir) / keystore::kKeystoreFile;
+    const fs::path file = fs::path(args->dir) / identity::kKeystoreFile;
     if (args->json) return print(json_text(file, is, verified, named));
     print_description(file, is, verified, named);
   });
@@ -141,7 +141,7 @@ void add_seal(CLI::App& keys) {
     store.reseal(new_seal(args->seal, kNewNames, SealedBy::kPassphrase, "the keystore", random),
                  crypto::kModerateCost, random);
     store.save(args->dir);
-    print((fs::path(args->dir) / keystore::kKeystoreFile).string() + " is now sealed by " +
+    print((fs::path(args->dir) / identity::kKeystoreFile).string() + " is now sealed by " +
           sealed_text(store.description()) +
           "\nonly the seal changed: older copies of the file open as before. Whoever had one, and "
           "what opened it, has the keys: rotate or revoke them then");
@@ -166,9 +166,9 @@ void add_backup(CLI::App& keys) {
   sub->callback([args] {
     const Keystore store = open_keystore(args->dir, args->unlock);
     crypto::OsRandom random;
-    const keystore::Opener seal =
+    const identity::Opener seal =
         new_seal(args->seal, kBackupNames, SealedBy::kPassphrase, "the backup", random);
-    if (std::holds_alternative<keystore::Nothing>(seal))
+    if (std::holds_alternative<identity::Nothing>(seal))
       throw StartupError("a backup lies where others may come by it; it is always sealed");
     store.save_backup(args->file, seal, crypto::kModerateCost, random);
     print(args->file + ": all keys of " + store.description().name + ", generations to " +
@@ -181,7 +181,7 @@ void add_backup(CLI::App& keys) {
 /// Prints what was restored, and what the person has to do next.
 void report_restored(const Keystore& store, const fs::path& folder, const KeysParty& party) {
   const Description& is = store.description();
-  print((folder / keystore::kKeystoreFile).string() + ": keys of " + is.name +
+  print((folder / identity::kKeystoreFile).string() + ": keys of " + is.name +
         " restored, generations " + std::to_string(is.held.front().generation) + " to " +
         std::to_string(is.held.back().generation) + ", sealed as the backup is (" +
         sealed_text(is) + "); `" + party.program + " keys seal` changes that");
@@ -193,7 +193,7 @@ void report_restored(const Keystore& store, const fs::path& folder, const KeysPa
           "). They were made by a rotation after it and are lost unless a newer backup has them. "
           "Keys for data are the same in every backup. Have the operator revoke " +
           is.name + " by name, run `keys rotate --revoked` and have the new card enrolled");
-  if (store.newest().use == keystore::KeyUse::kSuccessorOnly)
+  if (store.newest().use == identity::KeyUse::kSuccessorOnly)
     print(
         "this folder lacks the site's guard.log, genesis.log or ledger.sqlite, which are never in "
         "a backup. So these keys take part in nothing; there could be two live copies, and what "
@@ -218,14 +218,14 @@ void add_restore(CLI::App& keys, const KeysParty& party) {
   add_unlock_options(*sub, args->unlock);
   sub->callback([args, party] {
     const fs::path folder = args->dir;
-    if (const fs::path there = folder / keystore::kKeystoreFile; fs::exists(there))
+    if (const fs::path there = folder / identity::kKeystoreFile; fs::exists(there))
       throw StartupError(there.string() +
                          " exists: keys are never overwritten; move it away if its keys are to be "
                          "given up");
     config::make_private_folder(folder);
     const auto lock = lock_keystore(folder);
-    const keystore::Opener opener =
-        opener_for(keystore::describe_backup(args->file), args->file, args->unlock);
+    const identity::Opener opener =
+        opener_for(identity::describe_backup(args->file), args->file, args->unlock);
     Keystore store = Keystore::open_backup(args->file, opener);
     const bool lacks = std::ranges::any_of(
         party.history, [&](const std::string& file) { return !fs::exists(folder / file); });
@@ -249,8 +249,8 @@ CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party) {
   return keys;
 }
 
-journal::LockFile lock_keystore(const fs::path& folder) {
-  auto lock = journal::LockFile::acquire(folder / "keystore.lock");
+storage::LockFile lock_keystore(const fs::path& folder) {
+  auto lock = storage::LockFile::acquire(folder / "keystore.lock");
   if (!lock.ok()) throw StartupError(lock.error().message);
   return std::move(lock).value();
 }
@@ -279,4 +279,4 @@ std::optional<NamedKeys> named_in_federation(const fs::path& folder, const Descr
   return std::nullopt;
 }
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

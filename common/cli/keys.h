@@ -15,7 +15,7 @@ namespace CLI {
 class App;
 }
 
-namespace sotto::command {
+namespace sotto::cli {
 
 /// The differences of the commands between the two kinds of party.
 struct KeysParty {
@@ -31,7 +31,7 @@ CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party);
 
 /// Takes the lock that a process holds while it changes the keystore of a folder. Throws
 /// StartupError when the lock cannot be taken.
-journal::LockFile lock_keystore(const std::filesystem::path& folder);
+storage::LockFile lock_keystore(const std::filesystem::path& folder);
 
 /// The keys that FOLDER/federation.json names for this party.
 struct NamedKeys {
@@ -42,6 +42,6 @@ struct NamedKeys {
 
 /// Returns the keys; nothing when there is no federation.json or it does not name the party.
 std::optional<NamedKeys> named_in_federation(const std::filesystem::path& folder,
-                                             const keystore::Description& description);
+                                             const identity::Description& description);
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

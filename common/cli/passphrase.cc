@@ -14,12 +14,12 @@
 #include "common/storage/atomic_file.h"
 #include "common/storage/file_descriptor.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
-using journal::FileDescriptor;
+using storage::FileDescriptor;
 
 constexpr std::uint8_t kInterrupt = 3;  // Ctrl-C
 constexpr std::size_t kKeyDigits = 64;
@@ -39,18 +39,18 @@ std::size_t read_some(const FileDescriptor& in, std::uint8_t* out, std::size_t s
 }
 
 /// Returns the text of the line in a cell of its size.
-keystore::Passphrase line_of(const crypto::SecretCell& buffer, std::size_t size,
+identity::Passphrase line_of(const crypto::SecretCell& buffer, std::size_t size,
                              const std::string& from) {
   BytesView text(buffer.data(), size);
   if (!text.empty() && text.back() == '\n') text = text.first(text.size() - 1);
   if (!text.empty() && text.back() == '\r') text = text.first(text.size() - 1);
   if (text.empty()) throw StartupError(from + ": an empty passphrase protects nothing");
-  if (text.size() > keystore::kMaxPassphraseBytes)
+  if (text.size() > identity::kMaxPassphraseBytes)
     throw StartupError(from + ": a passphrase has at most " +
-                       std::to_string(keystore::kMaxPassphraseBytes) + " bytes");
+                       std::to_string(identity::kMaxPassphraseBytes) + " bytes");
   if (std::ranges::find_if(text, [](std::uint8_t c) { return c < ' '; }) != text.end())
     throw StartupError(from + ": a passphrase is one line without control characters");
-  keystore::Passphrase out{crypto::SecretCell(text.size())};
+  identity::Passphrase out{crypto::SecretCell(text.size())};
   std::ranges::copy(text, out.text.data());
   return out;
 }
@@ -83,20 +83,20 @@ class SilentTerminal {
   bool is_silent_ = false;
 };
 
-void say(const FileDescriptor& terminal, std::string_view text) {
+void print(const FileDescriptor& terminal, std::string_view text) {
   if (::write(terminal.get(), text.data(), text.size()) < 0)
-    throw StartupError(journal::system_error("cannot write to the terminal").message);
+    throw StartupError(storage::system_error("cannot write to the terminal").message);
 }
 
 }  // namespace
 
-keystore::Passphrase read_passphrase(const fs::path& file) {
+identity::Passphrase read_passphrase(const fs::path& file) {
   const FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
 
   struct stat status {};
 
   if (!in.is_open() || ::fstat(in.get(), &status) != 0)
-    throw StartupError(journal::system_error("cannot read " + file.string()).message);
+    throw StartupError(storage::system_error("cannot read " + file.string()).message);
   if (S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
     throw StartupError(file.string() +
                        " holds a passphrase and is open to others; run: chmod 600 " +
@@ -104,7 +104,7 @@ keystore::Passphrase read_passphrase(const fs::path& file) {
   if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode))
     throw StartupError(file.string() + " is neither a file nor a pipe");
   // The buffer is larger than the limit, so that a line that is too long is detected and not cut.
-  const crypto::SecretCell buffer(2 * keystore::kMaxPassphraseBytes);
+  const crypto::SecretCell buffer(2 * identity::kMaxPassphraseBytes);
   std::size_t size = 0;
   while (size < buffer.size()) {
     const std::size_t more = read_some(in, buffer.data() + size, buffer.size() - size);
@@ -114,34 +114,34 @@ keystore::Passphrase read_passphrase(const fs::path& file) {
   return line_of(buffer, size, file.string());
 }
 
-keystore::Passphrase ask_passphrase(std::string_view prompt, std::string_view where_else) {
+identity::Passphrase ask_passphrase(std::string_view prompt, std::string_view where_else) {
   const FileDescriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!terminal.is_open())
     throw StartupError("a passphrase is needed and there is no terminal to ask at; " +
                        std::string(where_else));
   const SilentTerminal silent(terminal);
   if (!silent.is_silent()) throw StartupError("this terminal would show the passphrase");
-  say(terminal, std::string(prompt) + ": ");
-  const crypto::SecretCell buffer(2 * keystore::kMaxPassphraseBytes);
+  print(terminal, std::string(prompt) + ": ");
+  const crypto::SecretCell buffer(2 * identity::kMaxPassphraseBytes);
   const std::size_t size = read_some(terminal, buffer.data(), buffer.size());
   if (size > 0 && buffer.data()[size - 1] == kInterrupt) {
-    say(terminal, "\n");
+    print(terminal, "\n");
     throw StartupError("interrupted; nothing was changed");
   }
   return line_of(buffer, size, "terminal");
 }
 
-keystore::Passphrase ask_new_passphrase(std::string_view what, std::string_view where_else) {
-  keystore::Passphrase first =
+identity::Passphrase ask_new_passphrase(std::string_view what, std::string_view where_else) {
+  identity::Passphrase first =
       ask_passphrase("new passphrase for " + std::string(what), where_else);
-  const keystore::Passphrase again = ask_passphrase("the same again", where_else);
+  const identity::Passphrase again = ask_passphrase("the same again", where_else);
   if (!crypto::constant_time_equal({first.text.data(), first.text.size()},
                                    {again.text.data(), again.text.size()}))
     throw StartupError("the two differ; nothing was changed");
   return first;
 }
 
-std::optional<std::string> weakness_of(const keystore::Passphrase& passphrase) {
+std::optional<std::string> weakness_of(const identity::Passphrase& passphrase) {
   const std::uint8_t* const text = passphrase.text.data();
   // Counts the code points without a copy of the text: every byte that does not continue a code
   // point begins one.
@@ -153,7 +153,7 @@ std::optional<std::string> weakness_of(const keystore::Passphrase& passphrase) {
          " are guessed in hours, whatever they are. Six words drawn at random are good";
 }
 
-keystore::KeyFile read_key_file(const fs::path& file) {
+identity::KeyFile read_key_file(const fs::path& file) {
   const crypto::SecretCell text =
       config::read_secret_file(file, "`keys seal --new-key-file` makes one");
   const BytesView view(text.data(), text.size());
@@ -164,16 +164,16 @@ keystore::KeyFile read_key_file(const fs::path& file) {
   return {std::move(*key)};
 }
 
-keystore::KeyFile make_key_file(const fs::path& file, crypto::SecureRandom& random) {
+identity::KeyFile make_key_file(const fs::path& file, crypto::SecureRandom& random) {
   std::error_code error;
   if (fs::exists(fs::symlink_status(file, error)))
     throw StartupError(file.string() + " exists: keys are never overwritten");
-  keystore::KeyFile out{crypto::Secret32::random(random)};
+  identity::KeyFile out{crypto::Secret32::random(random)};
   const crypto::Secret64 digits = config::secret_to_hex(out.key);
-  const Status written = journal::write_file_atomically(file, {digits.expose(), view_of("\n")},
-                                                        journal::FileAccess::kOwnerOnly);
+  const Status written = storage::write_file_atomically(file, {digits.expose(), view_of("\n")},
+                                                        storage::FileAccess::kOwnerOnly);
   if (!written.ok()) throw StartupError(written.error().message);
   return out;
 }
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

@@ -11,25 +11,25 @@
 #include "common/crypto/secure_random.h"
 #include "common/identity/keystore.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 
 /// Reads a passphrase of one line, with or without its line feed, from a file that only its owner
 /// can read, or from a pipe, as in `--passphrase-file /dev/fd/3`. It has 1 to
-/// keystore::kMaxPassphraseBytes bytes, which are used unchanged: Unicode is not normalised.
-keystore::Passphrase read_passphrase(const std::filesystem::path& file);
+/// identity::kMaxPassphraseBytes bytes, which are used unchanged: Unicode is not normalised.
+identity::Passphrase read_passphrase(const std::filesystem::path& file);
 
 /// Asks at the terminal of this process (/dev/tty), whatever its standard input is. `where_else` is
 /// the part of the error message that states what to do when there is no terminal.
-keystore::Passphrase ask_passphrase(std::string_view prompt, std::string_view where_else);
+identity::Passphrase ask_passphrase(std::string_view prompt, std::string_view where_else);
 /// Asks twice, so that a typing mistake is noticed.
-keystore::Passphrase ask_new_passphrase(std::string_view what, std::string_view where_else);
+identity::Passphrase ask_new_passphrase(std::string_view what, std::string_view where_else);
 
 /// Returns a warning sentence when the passphrase is easily guessed; nothing otherwise.
-std::optional<std::string> weakness_of(const keystore::Passphrase& passphrase);
+std::optional<std::string> weakness_of(const identity::Passphrase& passphrase);
 
 /// Reads a key, a line of 64 hexadecimal digits, from a file that only its owner can read.
-keystore::KeyFile read_key_file(const std::filesystem::path& file);
+identity::KeyFile read_key_file(const std::filesystem::path& file);
 /// Creates such a file with a random key. Never overwrites a file.
-keystore::KeyFile make_key_file(const std::filesystem::path& file, crypto::SecureRandom& random);
+identity::KeyFile make_key_file(const std::filesystem::path& file, crypto::SecureRandom& random);
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

@@ -8,13 +8,13 @@
 #include "common/base/result.h"
 #include "common/storage/file_descriptor.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 
 std::optional<std::string> ask_at_terminal(const std::string& prompt) {
-  const journal::FileDescriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  const storage::FileDescriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!terminal.is_open()) return std::nullopt;
   if (::write(terminal.get(), prompt.data(), prompt.size()) < 0)
-    throw StartupError(journal::system_error("cannot write to the terminal").message);
+    throw StartupError(storage::system_error("cannot write to the terminal").message);
   constexpr std::size_t kLongest = 1000;
   std::string line;
   for (char c = 0; line.size() < kLongest; line.push_back(c)) {
@@ -25,4 +25,4 @@ std::optional<std::string> ask_at_terminal(const std::string& prompt) {
   return line;
 }
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

@@ -8,12 +8,12 @@
 #include "common/base/result.h"
 #include "common/cli/passphrase.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
-using keystore::SealedBy;
+using identity::SealedBy;
 
 void refuse_both(const std::string& a, const std::string& b, const std::string& names) {
   if (!a.empty() && !b.empty()) throw StartupError("give one of " + names + ", not both");
@@ -22,15 +22,15 @@ void refuse_both(const std::string& a, const std::string& b, const std::string& 
 SealedBy wanted_seal(const SealOptions& options, const SealNames& names, SealedBy otherwise) {
   refuse_both(options.passphrase_file, options.key_file,
               names.passphrase_file + " and " + names.key_file);
-  SealedBy told = otherwise;
-  if (!options.passphrase_file.empty()) told = SealedBy::kPassphrase;
-  if (!options.key_file.empty()) told = SealedBy::kKeyFile;
-  if (options.by.empty()) return told;
+  SealedBy specified = otherwise;
+  if (!options.passphrase_file.empty()) specified = SealedBy::kPassphrase;
+  if (!options.key_file.empty()) specified = SealedBy::kKeyFile;
+  if (options.by.empty()) return specified;
   const SealedBy by = options.by == name(SealedBy::kNothing)      ? SealedBy::kNothing
                       : options.by == name(SealedBy::kPassphrase) ? SealedBy::kPassphrase
                                                                   : SealedBy::kKeyFile;
   const bool a_file = !options.passphrase_file.empty() || !options.key_file.empty();
-  if (a_file && by != told)
+  if (a_file && by != specified)
     throw StartupError(names.by + " " + options.by + " does not go with " +
                        (options.key_file.empty() ? names.passphrase_file : names.key_file));
   return by;
@@ -45,18 +45,18 @@ void add_unlock_options(CLI::App& command, UnlockOptions& options) {
   command.add_option("--key-file", options.key_file, "File that the keystore is sealed by");
 }
 
-keystore::Opener opener_for(const keystore::Description& description, const fs::path& file,
+identity::Opener opener_for(const identity::Description& description, const fs::path& file,
                             const UnlockOptions& options) {
   refuse_both(options.passphrase_file, options.key_file, "--passphrase-file and --key-file");
   if (!options.passphrase_file.empty()) return read_passphrase(options.passphrase_file);
   if (!options.key_file.empty()) return read_key_file(options.key_file);
-  if (description.sealed_by != SealedBy::kPassphrase) return keystore::Nothing{};
+  if (description.sealed_by != SealedBy::kPassphrase) return identity::Nothing{};
   return ask_passphrase("passphrase of " + file.string(), "give it with --passphrase-file");
 }
 
-keystore::Keystore open_keystore(const fs::path& folder, const UnlockOptions& options) {
-  return keystore::Keystore::open(
-      folder, opener_for(keystore::describe(folder), folder / keystore::kKeystoreFile, options));
+identity::Keystore open_keystore(const fs::path& folder, const UnlockOptions& options) {
+  return identity::Keystore::open(
+      folder, opener_for(identity::describe(folder), folder / identity::kKeystoreFile, options));
 }
 
 void add_seal_options(CLI::App& command, SealOptions& options, const SealNames& names,
@@ -75,11 +75,11 @@ void add_seal_options(CLI::App& command, SealOptions& options, const SealNames& 
                      "File to seal it by; made where there is none");
 }
 
-keystore::Opener new_seal(const SealOptions& options, const SealNames& names, SealedBy otherwise,
+identity::Opener new_seal(const SealOptions& options, const SealNames& names, SealedBy otherwise,
                           const std::string& what, crypto::SecureRandom& random) {
   switch (wanted_seal(options, names, otherwise)) {
     case SealedBy::kNothing:
-      return keystore::Nothing{};
+      return identity::Nothing{};
     case SealedBy::kKeyFile:
       if (options.key_file.empty())
         throw StartupError(names.by + " key_file needs " + names.key_file + " FILE");
@@ -88,7 +88,7 @@ keystore::Opener new_seal(const SealOptions& options, const SealNames& names, Se
     case SealedBy::kPassphrase:
       break;
   }
-  keystore::Passphrase passphrase =
+  identity::Passphrase passphrase =
       options.passphrase_file.empty()
           ? ask_new_passphrase(what, "give it with " + names.passphrase_file)
           : read_passphrase(options.passphrase_file);
@@ -97,4 +97,4 @@ keystore::Opener new_seal(const SealOptions& options, const SealNames& names, Se
   return passphrase;
 }
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

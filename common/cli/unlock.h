@@ -11,7 +11,7 @@ namespace CLI {
 class App;
 }
 
-namespace sotto::command {
+namespace sotto::cli {
 
 struct UnlockOptions {
   std::string passphrase_file;
@@ -23,15 +23,15 @@ void add_unlock_options(CLI::App& command, UnlockOptions& options);
 
 /// Opens FOLDER's keystore. Asks for the passphrase at the terminal when it needs one and no file
 /// was given. Throws StartupError.
-keystore::Keystore open_keystore(const std::filesystem::path& folder, const UnlockOptions& options);
+identity::Keystore open_keystore(const std::filesystem::path& folder, const UnlockOptions& options);
 /// Returns the opener that `options` name for the keystore in `file` with this description, or asks
 /// for the passphrase. Throws StartupError.
-keystore::Opener opener_for(const keystore::Description& description,
+identity::Opener opener_for(const identity::Description& description,
                             const std::filesystem::path& file, const UnlockOptions& options);
 
 /// The options that choose how a keystore is sealed from now on.
 struct SealOptions {
-  std::string by;  // a keystore::name(); empty = implied by the options for files
+  std::string by;  // a identity::name(); empty = implied by the options for files
   std::string passphrase_file;
   std::string key_file;  // created when it is missing
 };
@@ -47,8 +47,8 @@ void add_seal_options(CLI::App& command, SealOptions& options, const SealNames& 
 
 /// Reads, creates or asks for the secret of the new seal. `otherwise` applies when no option is
 /// given. Warns on standard error about a passphrase that is easily guessed.
-keystore::Opener new_seal(const SealOptions& options, const SealNames& names,
-                          keystore::SealedBy otherwise, const std::string& what,
+identity::Opener new_seal(const SealOptions& options, const SealNames& names,
+                          identity::SealedBy otherwise, const std::string& what,
                           crypto::SecureRandom& random);
 
-}  // namespace sotto::command
+}  // namespace sotto::cli

@@ -162,7 +162,7 @@ class Assign {
 };
 
 /// Returns the value at `path`; null when it is missing, or when a section on the path is not an
-/// object, which refuse_strangers() reports.
+/// object, which refuse_unauthenticated() reports.
 const Json* find_path(const Json& root, std::string_view path) {
   const Json* at = &root;
   while (at != nullptr && !path.empty()) {
@@ -184,8 +184,9 @@ bool is_section(std::string_view path, const std::vector<Field>& fields) {
 }
 
 /// Reports every key of the tree that is not in the table as a mistake.
-void refuse_strangers(const Json& json, std::string_view section, const std::vector<Field>& fields,
-                      std::string_view prefix, Mistakes& mistakes) {
+void refuse_unauthenticated(const Json& json, std::string_view section,
+                            const std::vector<Field>& fields, std::string_view prefix,
+                            Mistakes& mistakes) {
   for (const JsonMember& member : *json.object()) {
     const std::string path = section.empty() ? member.key : std::string(section) + "." + member.key;
     if (is_field(path, fields)) continue;
@@ -196,7 +197,7 @@ void refuse_strangers(const Json& json, std::string_view section, const std::vec
       mistakes.add(std::string(prefix) + path, "found " + found_text(member.value) +
                                                    "; this is a section, an object is needed");
     else
-      refuse_strangers(member.value, path, fields, prefix, mistakes);
+      refuse_unauthenticated(member.value, path, fields, prefix, mistakes);
   }
 }
 
@@ -258,7 +259,7 @@ void read_fields(const Json& root, const std::vector<Field>& fields, std::string
     mistakes.add(whole, "found " + found_text(root) + "; an object is needed");
     return;
   }
-  refuse_strangers(root, {}, fields, prefix, mistakes);
+  refuse_unauthenticated(root, {}, fields, prefix, mistakes);
   for (const Field& field : fields) {
     const std::string path = std::string(prefix) + std::string(field.path);
     if (const Json* json = find_path(root, field.path))

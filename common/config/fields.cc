@@ -16,7 +16,7 @@ namespace {
 
 /// With so many labels the counters of an evaluation, three and three more for each label, fit in a
 /// round.
-constexpr std::size_t kMaxLabels = (codec::kMaxMetrics - 3) / 3;
+constexpr std::size_t kMaxLabels = (encoding::kMaxMetrics - 3) / 3;
 
 std::vector<Field> model_fields(ModelSection& s) {
   return {
@@ -102,12 +102,12 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        "another one's update. 0 takes max(1, ceil(n/3) - 1), n being the participants of the "
        "roster when the run begins; the job that is offered names the number."},
       {"secure_aggregation.quantization_bits", &s.quantization_bits, kOptional,
-       within(codec::kQuantizationBits),
+       within(encoding::kQuantizationBits),
        "Bits of a value before summation; the sum over n participants adds log2(n)."},
-      {"secure_aggregation.value_range", &s.value_range, kOptional, within(codec::kValueRange),
+      {"secure_aggregation.value_range", &s.value_range, kOptional, within(encoding::kValueRange),
        "Each value of an update is clamped to plus or minus this."},
       {"secure_aggregation.max_update_norm", &s.max_update_norm, kOptional,
-       within(codec::kMaxUpdateNorm),
+       within(encoding::kMaxUpdateNorm),
        "Bound on the L2 norm of a participant's whole update. A sum that is longer than all of "
        "them "
        "can be together is refused."},

@@ -31,7 +31,7 @@ Result<Bytes32> hash_tokenizer(const std::filesystem::path& folder) {
   const std::vector<std::string> names = tokenizer_files(folder);
   crypto::Hasher hasher("SOTTO vocab");
   for (const std::string& name : names) {
-    SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(folder / name, kMaxBytes));
+    SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, storage::read_file(folder / name, kMaxBytes));
     if (names.size() == 1 && name == "vocab.txt") return crypto::hash("SOTTO vocab", {bytes});
     add_file(hasher, name, bytes);
   }
@@ -49,7 +49,7 @@ std::vector<std::string> tokenizer_files(const std::filesystem::path& folder) {
 }
 
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder) {
-  SOTTO_ASSIGN_OR_RETURN(const Bytes config, journal::read_file(folder / "config.json", kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes config, storage::read_file(folder / "config.json", kMaxBytes));
   SOTTO_ASSIGN_OR_RETURN(const Bytes32 vocab, hash_tokenizer(folder));
   return ModelHashes{.config = crypto::hash("SOTTO model cfg", {config}), .vocab = vocab};
 }
@@ -68,8 +68,8 @@ Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
   }
   crypto::Hasher hasher("SOTTO weights");
   for (const std::string& name : names) {
-    SOTTO_ASSIGN_OR_RETURN(const journal::MappedFile file,
-                           journal::MappedFile::open(folder / name));
+    SOTTO_ASSIGN_OR_RETURN(const storage::MappedFile file,
+                           storage::MappedFile::open(folder / name));
     add_file(hasher, name, file.bytes());
   }
   return hasher.finish();
@@ -80,7 +80,7 @@ bool is_model_family(std::string_view text) {
 }
 
 Result<std::string> model_family(const std::filesystem::path& folder) {
-  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(folder / "config.json", kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, storage::read_file(folder / "config.json", kMaxBytes));
   const JsonDocument document = read_json(std::string(bytes.begin(), bytes.end()));
   const Json* type = document.root.find("model_type");
   if (type == nullptr) return std::string("bert");

@@ -39,7 +39,7 @@ Parsed<Config> parse(std::string_view json, std::string_view file_name,
 std::string read_or_throw(const fs::path& file) {
   constexpr std::uint64_t kMaxBytes =
       32 << 20;  // 10,000 members: 3 MB; 5,000 successions: 5 MB; revoked keys: 7 MB
-  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  const Result<Bytes> bytes = storage::read_file(file, kMaxBytes);
   if (!bytes) throw StartupError(bytes.error().message);
   return {bytes->begin(), bytes->end()};
 }

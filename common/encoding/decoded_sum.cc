@@ -5,7 +5,7 @@
 #include "common/base/check.h"
 #include "common/encoding/rotation.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 namespace {
 
@@ -56,4 +56,4 @@ std::vector<float> step_by_mean(ServerOptimizer& optimizer, std::vector<float> m
   return model;
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

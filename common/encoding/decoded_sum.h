@@ -12,7 +12,7 @@
 #include "common/encoding/noisy_encoding.h"
 #include "common/model/optimizers/server_optimizer.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 /// The parameters by which the words of a sum become the mean of its updates.
 struct MeanScale {
@@ -54,4 +54,4 @@ class MeanParts {
 std::vector<float> step_by_mean(ServerOptimizer& optimizer, std::vector<float> model,
                                 const DecodedSum& sum);
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

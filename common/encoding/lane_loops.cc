@@ -7,7 +7,7 @@
 #include "common/base/check.h"
 #include "common/base/vector_targets.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 namespace {
 
 constexpr std::size_t kBlock = 16;
@@ -146,4 +146,4 @@ std::uint64_t odd_weighted_sum(std::span<const std::uint64_t> weights,
   return sum_all(weights, words);
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 /// The fixed-point code of a value x: with y = clamp(factor x, -limit, limit) + limit + 1 it is
 /// floor(y), and 1 more when u < y - floor(y), where u is uniform in [0, 1). It is in [1, 2 limit +
@@ -31,4 +31,4 @@ std::uint32_t odd_weighted_sum(std::span<const std::uint32_t> weights,
 std::uint64_t odd_weighted_sum(std::span<const std::uint64_t> weights,
                                std::span<const std::uint64_t> words);
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -6,7 +6,7 @@
 #include "common/base/large_pages.h"
 #include "common/encoding/packing.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 namespace {
 
@@ -242,4 +242,4 @@ BytesView PackedParts::next() {
   return part_;
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

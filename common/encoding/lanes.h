@@ -12,7 +12,7 @@
 
 #include "common/base/bytes.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 enum class LaneKind : std::uint8_t {
   kUpdate = 1,
@@ -137,4 +137,4 @@ class PackedParts {
   Bytes part_;
 };
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

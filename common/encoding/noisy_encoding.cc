@@ -7,7 +7,7 @@
 #include "common/crypto/secret.h"
 #include "common/encoding/rotation.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 namespace {
 
@@ -145,4 +145,4 @@ void decode_noisy_block(const NoisyEncoding& noise, const RingVector& sum, const
   rotate_block_back(out, block.first, block.header_hash);
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

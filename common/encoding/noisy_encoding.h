@@ -12,7 +12,7 @@
 #include "common/model/update.h"
 #include "common/privacy/accounting/distributed_privacy.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 /// The settings of a job for the noise, the same in all rounds of a run.
 struct NoiseTerms {
@@ -68,4 +68,4 @@ struct NoisyBlock {
 void decode_noisy_block(const NoisyEncoding& noise, const RingVector& sum, const NoisyBlock& block,
                         std::span<float> out);
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

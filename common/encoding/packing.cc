@@ -8,7 +8,7 @@
 
 #include "common/base/check.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "packed words are little-endian");
@@ -143,4 +143,4 @@ void add_packed_words(BytesView in, unsigned bits, std::span<std::uint64_t> word
   add_packed(in, bits, words);
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

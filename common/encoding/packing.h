@@ -8,7 +8,7 @@
 
 #include "common/base/bytes.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 [[nodiscard]] constexpr std::uint64_t packed_size(std::uint64_t words, unsigned bits) {
   return (words * bits + 7) / 8;
@@ -26,4 +26,4 @@ void add_packed_words(BytesView in, unsigned bits, std::span<std::uint16_t> word
 void add_packed_words(BytesView in, unsigned bits, std::span<std::uint32_t> words);
 void add_packed_words(BytesView in, unsigned bits, std::span<std::uint64_t> words);
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -15,7 +15,7 @@
 #include "common/encoding/sum_bounds.h"
 #include "common/privacy/mechanisms/discrete_noise.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 namespace {
 
@@ -378,4 +378,4 @@ Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec
   return decoded;
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -18,7 +18,7 @@
 #include "common/encoding/noisy_encoding.h"
 #include "common/model/update.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 /// The most metrics of one round.
 inline constexpr std::size_t kMaxMetrics = 4096;
@@ -98,9 +98,9 @@ Result<RingUpdate> encode(const EncodingSpec& spec, std::span<const LaneSpec> la
 /// Checks the sentinels, count == survivors, the check words, the weight range and that the update
 /// can be a sum of conforming inputs (sum_bounds.h), before anything of the mean is read. An Error
 /// means that the round's result has to be discarded. The metrics are returned as they are, modulo
-/// 2^64; run::read_counters() decides whether they can be used, because wrong metrics are no reason
+/// 2^64; job::read_counters() decides whether they can be used, because wrong metrics are no reason
 /// to discard an update.
 Result<DecodedSum> decode_sum(const EncodingSpec& spec, std::span<const LaneSpec> lanes,
                               const Bytes32& header_hash, RingUpdate sum, std::uint32_t survivors);
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -8,7 +8,7 @@
 #include "common/crypto/hash.h"
 #include "common/crypto/mask_stream.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 namespace {
 
@@ -137,4 +137,4 @@ void rotate_block_back(std::span<float> block, std::uint64_t first, const Bytes3
   apply_signs(block, first, sign_key(header_hash), orthonormal_scale(block.size()));
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

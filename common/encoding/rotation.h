@@ -10,7 +10,7 @@
 
 #include "common/base/bytes.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 inline constexpr std::uint64_t kRotationBlock = std::uint64_t{1} << 20;
 
@@ -26,4 +26,4 @@ std::vector<float> rotate(std::span<const float> values, const Bytes32& header_h
 /// first value there, a multiple of kRotationBlock.
 void rotate_block_back(std::span<float> block, std::uint64_t first, const Bytes32& header_hash);
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

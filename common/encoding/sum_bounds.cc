@@ -5,7 +5,7 @@
 
 #include "common/privacy/mechanisms/noise_table.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 namespace {
 
@@ -76,4 +76,4 @@ Status check_noisy_sum(const RingVector& update, const NoisyEncoding& noise, std
       squared, updates * std::sqrt(static_cast<double>(round.squared_sensitivity)) + of_noise);
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

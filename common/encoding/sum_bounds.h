@@ -11,7 +11,7 @@
 #include "common/encoding/lanes.h"
 #include "common/encoding/noisy_encoding.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 /// The bounds of a sum of offset codes without noise.
 struct CodeBounds {
@@ -29,4 +29,4 @@ Status check_code_sum(const RingVector& update, const CodeBounds& bounds);
 /// with probability 2^-40 at most.
 Status check_noisy_sum(const RingVector& update, const NoisyEncoding& noise, std::uint64_t count);
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

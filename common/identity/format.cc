@@ -7,7 +7,7 @@
 #include "common/crypto/hash.h"
 #include "common/identity/secret_file.h"
 
-namespace sotto::keystore {
+namespace sotto::identity {
 
 namespace {
 
@@ -205,9 +205,9 @@ bool checksum_fits(BytesView text) {
   if (text.size() < tail) return false;
   Scanner in(text.last(tail));
   in.expect(kBeforeChecksum);
-  const Bytes32 said = in.array<32>();
+  const Bytes32 stated = in.array<32>();
   in.expect(kEnd);
-  return in.finished() && said == checksum_of({text.first(text.size() - tail)});
+  return in.finished() && stated == checksum_of({text.first(text.size() - tail)});
 }
 
 }  // namespace
@@ -337,4 +337,4 @@ bool is_mac_of(const Bytes32& mac, BytesView covered, const crypto::Secret32& ma
       mac, crypto::kdf("SOTTO key mac", mac_key(master), {covered}).expose());
 }
 
-}  // namespace sotto::keystore
+}  // namespace sotto::identity

@@ -25,7 +25,7 @@
 #include "common/crypto/password_hash.h"
 #include "common/crypto/secret.h"
 
-namespace sotto::keystore {
+namespace sotto::identity {
 
 enum class SealedBy : std::uint8_t { kNothing, kPassphrase, kKeyFile };
 /// Returns the word in the file: "nothing", "passphrase" or "key_file".
@@ -109,4 +109,4 @@ Result<Parsed> parse(BytesView text);
 /// Returns whether `mac` is the mac of `covered`; compares in constant time.
 [[nodiscard]] bool is_mac_of(const Bytes32& mac, BytesView covered, const crypto::Secret32& master);
 
-}  // namespace sotto::keystore
+}  // namespace sotto::identity

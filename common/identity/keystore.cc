@@ -11,7 +11,7 @@
 #include "common/identity/secret_file.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::keystore {
+namespace sotto::identity {
 
 namespace {
 
@@ -120,7 +120,7 @@ crypto::SecretCell read_in(const fs::path& folder) {
 /// Reads a backup. It is sealed, so it may be in any place, with any modes. It is read into guarded
 /// memory nevertheless, because the file could be a copy of a keystore that is not sealed.
 crypto::SecretCell read_backup(const fs::path& file) {
-  Result<Bytes> text = journal::read_file(file, kMaxFileBytes);
+  Result<Bytes> text = storage::read_file(file, kMaxFileBytes);
   if (!text) throw StartupError(text.error().message);
   if (text->empty()) throw StartupError(file.string() + " is empty");
   crypto::SecretCell out(text->size());
@@ -142,10 +142,10 @@ void write_file(const fs::path& file, const Contents& contents, const Secret32& 
   const BytesView bare =
       pieces.has_bare_master ? BytesView(pieces.bare_master.expose()) : BytesView();
   const Status written =
-      journal::write_file_atomically(file,
+      storage::write_file_atomically(file,
                                      {view_of(pieces.head), bare, view_of(pieces.tail),
                                       view_of(pieces.mac), view_of(pieces.checksum)},
-                                     journal::FileAccess::kOwnerOnly);
+                                     storage::FileAccess::kOwnerOnly);
   if (!written.ok()) throw StartupError(written.error().message);
 }
 
@@ -352,4 +352,4 @@ void Keystore::restrict_to_successor() {
     keys.use = KeyUse::kSuccessorOnly;
 }
 
-}  // namespace sotto::keystore
+}  // namespace sotto::identity

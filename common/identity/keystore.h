@@ -20,7 +20,7 @@
 #include "common/identity/format.h"
 #include "common/identity/identity.h"
 
-namespace sotto::keystore {
+namespace sotto::identity {
 
 inline constexpr const char* kKeystoreFile = "keystore.json";
 inline constexpr std::size_t kMaxPassphraseBytes = 1024;
@@ -106,4 +106,4 @@ class Keystore {
   crypto::Secret32 master_;
 };
 
-}  // namespace sotto::keystore
+}  // namespace sotto::identity

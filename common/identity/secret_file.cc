@@ -75,19 +75,19 @@ void check_private_folder(const fs::path& folder) {
   struct stat status {};
 
   if (::stat(folder.c_str(), &status) != 0)
-    throw StartupError(journal::system_error("cannot read " + folder.string()).message);
+    throw StartupError(storage::system_error("cannot read " + folder.string()).message);
   if ((status.st_mode & 022) != 0)
     throw StartupError(folder.string() + " can be written by others (mode " +
                        octal(status.st_mode) + "); run: chmod 700 " + folder.string());
 }
 
 crypto::SecretCell read_secret_file(const fs::path& file, std::string_view where_from) {
-  const journal::FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const storage::FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 
   struct stat status {};
 
   if (!in.is_open() || ::fstat(in.get(), &status) != 0)
-    throw StartupError(journal::system_error("cannot read " + file.string()).message + "; " +
+    throw StartupError(storage::system_error("cannot read " + file.string()).message + "; " +
                        std::string(where_from));
   if ((status.st_mode & 077) != 0)
     throw StartupError(file.string() + " holds secret keys and is open to others (mode " +
@@ -96,7 +96,7 @@ crypto::SecretCell read_secret_file(const fs::path& file, std::string_view where
   if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMaxBytes)
     throw StartupError(file.string() + " is not a file of keys");
   crypto::SecretCell text(static_cast<std::size_t>(status.st_size));
-  const Result<std::size_t> read = journal::read_at(in, {text.data(), text.size()}, 0);
+  const Result<std::size_t> read = storage::read_at(in, {text.data(), text.size()}, 0);
   if (!read || *read != text.size()) throw StartupError(file.string() + " cannot be read whole");
   return text;
 }

@@ -6,7 +6,7 @@
 #include "common/job/plan.h"
 #include "common/secagg/shared/cohort.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 std::uint32_t fewest_that_open(std::uint32_t n, std::uint32_t C, std::uint32_t s_min) {
   const auto thresholds = secagg::complete_graph_thresholds(n, C);
@@ -43,4 +43,4 @@ std::string collusion_sentence(const config::JobConfig& job, std::uint32_t parti
          promise + " " + std::to_string(C) + ".";
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -8,7 +8,7 @@
 
 #include "common/config/job.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 /// Returns the smallest number of members of a round on the complete graph that, together with the
 /// coordinator, can open the update of another one. It is the minimum of: t, who hold enough shares
@@ -31,4 +31,4 @@ std::optional<std::uint32_t> fewest_that_open(const config::JobConfig& job,
 std::string collusion_sentence(const config::JobConfig& job, std::uint32_t participants,
                                std::uint32_t min_cohort, const std::string& promise);
 
-}  // namespace sotto::run
+}  // namespace sotto::job

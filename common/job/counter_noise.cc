@@ -7,7 +7,7 @@
 
 #include "common/privacy/mechanisms/noise_table.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 namespace {
 
@@ -21,7 +21,7 @@ constexpr std::uint64_t kSteps = 1024;
 constexpr double kDistance = 1e-10;
 
 /// `sensitivity` is the largest change of the metric by one example.
-codec::MetricNoise noise_of(double deviations, std::uint64_t sensitivity, std::uint64_t step) {
+encoding::MetricNoise noise_of(double deviations, std::uint64_t sensitivity, std::uint64_t step) {
   // Rounding to steps can increase the change by one step.
   const std::uint64_t steps = (sensitivity + step - 1) / step + (step > 1 ? 1 : 0);
   const double deviation = deviations * static_cast<double>(steps);
@@ -32,12 +32,12 @@ codec::MetricNoise noise_of(double deviations, std::uint64_t sensitivity, std::u
 
 }  // namespace
 
-std::vector<codec::MetricNoise> metric_noise(const config::JobConfig& job) {
+std::vector<encoding::MetricNoise> metric_noise(const config::JobConfig& job) {
   const double multiplier = job.evaluation.counter_noise_multiplier;
   if (!(multiplier > 0)) return {};
   const auto task = job.make_task();
   const double deviations = multiplier * std::sqrt(task->largest_squared_change());
-  std::vector<codec::MetricNoise> noise;
+  std::vector<encoding::MetricNoise> noise;
   for (const tasks::Counter& counter : task->counters()) {
     const std::uint64_t sensitivity = task->units_per_example() * counter.most_steps();
     const std::uint64_t step =
@@ -54,4 +54,4 @@ double counter_epsilon(double noise_multiplier, std::uint64_t evaluations, doubl
   return rho + 2 * std::sqrt(rho * std::log(1 / delta));
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -4,7 +4,7 @@
 
 #include "common/base/check.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 namespace {
 
@@ -55,15 +55,15 @@ Result<tasks::Evaluation> read_counters(const config::JobConfig& job,
                                         std::uint64_t declared) {
   if (counts.empty()) return Error{"this attempt carried no counters"};
   const auto task = job.make_task();
-  std::vector<std::uint64_t> believed(counts.begin(), counts.end());
+  std::vector<std::uint64_t> bounded(counts.begin(), counts.end());
   if (job.evaluation.counter_noise_multiplier > 0)
-    believed = moved_into_bounds(*task, counts, most_units(*task, declared));
+    bounded = moved_into_bounds(*task, counts, most_units(*task, declared));
   else if (Status possible = check_counters(job, counts, declared); !possible.ok())
     return Error{"void: " + possible.error().message};
-  if (believed[0] == 0) return Error{"no example was evaluated"};
-  tasks::Evaluation out = task->summarise(believed, tasks::four_decimals);
+  if (bounded[0] == 0) return Error{"no example was evaluated"};
+  tasks::Evaluation out = task->summarise(bounded, tasks::four_decimals);
   out.units = 0;
   return out;
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

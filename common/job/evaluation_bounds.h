@@ -10,7 +10,7 @@
 #include "common/base/result.h"
 #include "common/config/job.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 /// With so many units no counter overflows 64 bits, nor does a sum over all labels of a job,
 /// because tasks::Counter::most_steps() is at most kMostSteps.
@@ -38,4 +38,4 @@ Result<tasks::Evaluation> read_counters(const config::JobConfig& job,
                                         std::span<const std::uint64_t> counts,
                                         std::uint64_t declared);
 
-}  // namespace sotto::run
+}  // namespace sotto::job

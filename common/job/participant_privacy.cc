@@ -6,7 +6,7 @@
 #include "common/job/plan.h"
 #include "common/privacy/accounting/rdp_accountant.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 namespace {
 
@@ -37,10 +37,10 @@ std::uint32_t smallest_sum(const config::JobConfig& job) {
   return least.ok() ? *least : 0;
 }
 
-Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& job,
-                                                     std::uint64_t parameters) {
+Result<std::optional<encoding::NoiseTerms>> noise_terms(const config::JobConfig& job,
+                                                        std::uint64_t parameters) {
   const config::DistributedPrivacySection& asked = job.distributed_privacy;
-  if (!asked.enabled) return std::optional<codec::NoiseTerms>{};
+  if (!asked.enabled) return std::optional<encoding::NoiseTerms>{};
   if (parameters == 0) return Error{"distributed_privacy: the model has no parameters"};
   const secagg::RoundSize size = smallest_round(job);
   const auto least = secagg::noisy_s_min(graph_rules(job), size);
@@ -50,19 +50,19 @@ Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& jo
                                    .noise_multiplier = asked.noise_multiplier,
                                    .epsilon = asked.target_epsilon,
                                    .delta = asked.target_delta,
-                                   .dimension = codec::rotated_length(parameters),
+                                   .dimension = encoding::rotated_length(parameters),
                                    .participants = size.n,
                                    .unknown_noises = *least - size.C,
                                    .rounds = job.rounds.num_server_rounds});
   if (!plan.ok()) return in_section(plan.error());
-  return std::optional<codec::NoiseTerms>({.mechanism = asked.mechanism,
-                                           .values = parameters,
-                                           .clipping_norm = asked.clipping_norm,
-                                           .noise_multiplier = plan->noise_multiplier});
+  return std::optional<encoding::NoiseTerms>({.mechanism = asked.mechanism,
+                                              .values = parameters,
+                                              .clipping_norm = asked.clipping_norm,
+                                              .noise_multiplier = plan->noise_multiplier});
 }
 
 Result<privacy::NoisyRounds> noise_of_job(const config::JobConfig& job,
-                                          const codec::NoiseTerms& terms) {
+                                          const encoding::NoiseTerms& terms) {
   auto round =
       secagg::round_encoding(encoding_of(job), terms, graph_rules(job), smallest_round(job));
   if (!round.ok()) return in_section(round.error());
@@ -78,4 +78,4 @@ Result<double> participant_epsilon(const privacy::NoisyRounds& rounds, double de
   return accountant.epsilon(delta);
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

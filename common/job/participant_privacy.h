@@ -11,7 +11,7 @@
 #include "common/privacy/accounting/distributed_privacy.h"
 #include "common/secagg/shared/noisy_round.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 /// Returns the smallest number of members with which a round of this job may begin.
 std::uint32_t smallest_cohort(const config::JobConfig& job);
@@ -27,14 +27,14 @@ std::uint32_t smallest_sum(const config::JobConfig& job);
 /// has a target, the noise is calibrated for the smallest cohort; a larger one has no larger
 /// epsilon. Fails when the target or the mechanism is not possible; the Error begins with the
 /// section's name.
-Result<std::optional<codec::NoiseTerms>> noise_terms(const config::JobConfig& job,
-                                                     std::uint64_t parameters);
+Result<std::optional<encoding::NoiseTerms>> noise_terms(const config::JobConfig& job,
+                                                        std::uint64_t parameters);
 
 /// Returns all rounds of the job in its smallest cohort, which a site checks before it accepts.
 Result<privacy::NoisyRounds> noise_of_job(const config::JobConfig& job,
-                                          const codec::NoiseTerms& terms);
+                                          const encoding::NoiseTerms& terms);
 
 /// Returns the epsilon of noisy rounds alone. Fails when `rounds` or `delta` is out of range.
 Result<double> participant_epsilon(const privacy::NoisyRounds& rounds, double delta);
 
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -2,9 +2,9 @@
 
 #include "common/job/counter_noise.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
-codec::EncodingSpec encoding_of(const config::JobConfig& job) {
+encoding::EncodingSpec encoding_of(const config::JobConfig& job) {
   // Every update has weight 1. With differential privacy the number of examples is private too, and
   // without it the same rule is used.
   return {.quantization_bits = job.secure_aggregation.quantization_bits,
@@ -39,4 +39,4 @@ std::vector<secagg::CohortMember> signers(const config::Roster& roster) {
   return out;
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

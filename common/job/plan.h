@@ -13,11 +13,11 @@
 #include "common/secagg/shared/cohort.h"
 #include "common/secagg/shared/graph.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 /// Returns the encoding of an update and its counters without the shares of noise that a round
 /// adds; secagg::round_encoding adds those.
-codec::EncodingSpec encoding_of(const config::JobConfig& job);
+encoding::EncodingSpec encoding_of(const config::JobConfig& job);
 
 /// Returns whether `round` is the closing evaluation. Server rounds 1..num_server_rounds train; the
 /// next one evaluates the final model and carries counters only.
@@ -35,4 +35,4 @@ std::optional<std::uint32_t> drawn_cohort_size(const config::JobConfig& job,
 /// Returns the ids and signing keys of the roster's participants, ascending by id.
 std::vector<secagg::CohortMember> signers(const config::Roster& roster);
 
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -12,7 +12,7 @@
 #include "common/job/public_epsilon.h"
 #include "common/privacy/accounting/group_privacy.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 namespace {
 
@@ -342,4 +342,4 @@ std::vector<std::pair<std::string, std::string>> statement_audit_fields(
           {"privacy_statement_hash", to_hex(statement_hash(privacy_statement(job)))}};
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -14,7 +14,7 @@
 #include "common/base/bytes.h"
 #include "common/config/job.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 /// A paragraph in plain ASCII without line breaks; the code that shows it wraps it.
 struct StatementParagraph {
@@ -61,4 +61,4 @@ Bytes32 statement_hash(const std::vector<StatementParagraph>& statement);
 std::vector<std::pair<std::string, std::string>> statement_audit_fields(
     const config::JobConfig& job);
 
-}  // namespace sotto::run
+}  // namespace sotto::job

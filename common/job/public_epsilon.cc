@@ -4,7 +4,7 @@
 
 #include "common/privacy/accounting/calibration.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 Result<std::optional<privacy::DpSgdSteps>> covered_steps_of(
     const config::JobConfig& job, std::optional<std::uint64_t> declared_examples) {
@@ -57,4 +57,4 @@ std::optional<double> PublicEpsilon::after(std::uint64_t attempts, bool training
   return epsilon.ok() ? std::optional<double>(*epsilon) : std::nullopt;
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -9,7 +9,7 @@
 #include "common/config/job.h"
 #include "common/privacy/accounting/accountant.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 /// Returns the DP-SGD steps of all rounds and spare rounds of the job at a site whose data set has
 /// the declared size; the size is not needed if the job sets a sampling rate. Returns nothing
@@ -41,4 +41,4 @@ class PublicEpsilon {
   std::optional<double> target_;  // if noise is calibrated at each site
 };
 
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -10,11 +10,11 @@
 
 #include "common/config/model_files.h"
 #include "common/model/architecture.h"
-#include "common/model/checkpoint.h"
 #include "common/model/safetensors.h"
+#include "common/model/weight_files.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 namespace {
 
@@ -27,13 +27,13 @@ constexpr std::string_view kLoraA = ".lora_A.weight", kLoraB = ".lora_B.weight";
 /// Writes the job's config.json merged with Task::saved_config().
 Status write_config(const config::JobConfig& job, const fs::path& folder) {
   const fs::path source = fs::path(job.model.path) / "config.json";
-  SOTTO_ASSIGN_OR_RETURN(const Bytes text, journal::read_file(source, 1 << 20));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes text, storage::read_file(source, 1 << 20));
   auto config = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!config.is_object()) return Error{source.string() + ": is not a JSON object"};
   config.merge_patch(nlohmann::ordered_json::parse(job.make_task()->saved_config()));
-  return journal::write_file_atomically(folder / "config.json",
+  return storage::write_file_atomically(folder / "config.json",
                                         {view_of(config.dump(2)), view_of("\n")},
-                                        journal::FileAccess::kEveryoneReads);
+                                        storage::FileAccess::kEveryoneReads);
 }
 
 Status copy_shape_and_vocabulary(const config::JobConfig& job, const fs::path& folder) {
@@ -148,7 +148,7 @@ Status add_into(Tensor& weight, const Adapter& adapter) {
 }
 
 Result<std::map<std::string, Tensor>> base_tensors(const fs::path& folder) {
-  SOTTO_ASSIGN_OR_RETURN(const Checkpoint base, Checkpoint::open(folder));
+  SOTTO_ASSIGN_OR_RETURN(const WeightFiles base, WeightFiles::open(folder));
   std::map<std::string, Tensor> out;
   for (const auto& [name, view] : base.tensors()) {
     Result<std::vector<float>> values = floats_of(view);
@@ -176,8 +176,8 @@ Status save_model(const fs::path& folder, const config::JobConfig& job,
   for (ParameterShape& p : named.layout)
     p.name.insert(0, kPeftPrefix);
   const std::string config = adapter_config(job, parameters, in_out);
-  SOTTO_TRY(journal::write_file_atomically(folder / "adapter_config.json", {view_of(config)},
-                                           journal::FileAccess::kEveryoneReads));
+  SOTTO_TRY(storage::write_file_atomically(folder / "adapter_config.json", {view_of(config)},
+                                           storage::FileAccess::kEveryoneReads));
   return write_safetensors(folder / kAdapterFile, named, metadata_of(job));
 }
 
@@ -236,4 +236,4 @@ Status save_merged(const fs::path& folder, const config::JobConfig& job,
   return write_safetensors(folder / "model.safetensors", merged, metadata_of(job));
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::job

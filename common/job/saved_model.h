@@ -8,7 +8,7 @@
 #include "common/config/job.h"
 #include "common/model/flat_parameters.h"
 
-namespace sotto::run {
+namespace sotto::job {
 
 inline constexpr const char* kAdapterFile = "adapter_model.safetensors";
 
@@ -34,4 +34,4 @@ Result<FlatParameters> merged_model(const config::JobConfig& job, const FlatPara
 Status save_merged(const std::filesystem::path& folder, const config::JobConfig& job,
                    const FlatParameters& merged);
 
-}  // namespace sotto::run
+}  // namespace sotto::job

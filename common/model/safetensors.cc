@@ -299,7 +299,7 @@ Result<std::vector<float>> floats_of(const TensorView& tensor) {
 
 Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
   const auto refused = [&](const std::string& why) { return Error{file.string() + ": " + why}; };
-  SOTTO_ASSIGN_OR_RETURN(const journal::MappedFile mapped, journal::MappedFile::open(file));
+  SOTTO_ASSIGN_OR_RETURN(const storage::MappedFile mapped, storage::MappedFile::open(file));
   const auto tensors = parse_safetensors(mapped.bytes());
   if (!tensors.ok()) return refused(tensors.error().message);
   FlatParameters out;
@@ -326,9 +326,9 @@ Status write_safetensors(const std::filesystem::path& file, const FlatParameters
   }
   ByteWriter length;
   length.u64(header.size());
-  return journal::write_file_atomically(
+  return storage::write_file_atomically(
       file, {length.view(), view_of(header), bytes_of(parameters.values)},
-      journal::FileAccess::kEveryoneReads);
+      storage::FileAccess::kEveryoneReads);
 }
 
 }  // namespace sotto

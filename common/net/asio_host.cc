@@ -113,11 +113,9 @@ void AsioHost::compute(std::function<void()> work, std::function<void()> done) {
   });
 }
 
-Strangers AsioHost::strangers() const {
+UnauthenticatedConnections AsioHost::unauthenticated() const {
   const TransportCounters c = counters();
-  return {.refused_keys = c.handshakes_refused,
-          .came_to_nothing = c.came_to_nothing,
-          .shed = c.links_shed};
+  return {.refused_keys = c.handshakes_refused, .ended_early = c.ended_early, .shed = c.links_shed};
 }
 
 void AsioHost::finish(int exit_code) {

@@ -37,7 +37,7 @@ class AsioHost final : public Host {
   bool send(MemberId peer, Bytes frame) override;
   void wake_at(TimePoint when) override;
   void compute(std::function<void()> work, std::function<void()> done) override;
-  [[nodiscard]] Strangers strangers() const override;
+  [[nodiscard]] UnauthenticatedConnections unauthenticated() const override;
   void finish(int exit_code) override;
 
  private:

@@ -36,7 +36,7 @@ class Links {
   /// new. Returns the connection of the member's oldest link where the member has one too many; the
   /// caller ends it, so that it holds no more frames for this process to read.
   template <class Ask>
-  Connection saw(MemberId member, const std::string& routing_id, Ask connection) {
+  Connection note_frame(MemberId member, const std::string& routing_id, Ask connection) {
     const auto [owner, is_new] = owners_.try_emplace(routing_id, Owner{member, std::nullopt});
     if (!is_new && owner->second.member == member) return std::nullopt;
     // The earlier link with this id is gone, because ZeroMQ admits no second one with it.
@@ -82,7 +82,8 @@ class Links {
 // handshakes of all members when they reconnect at the same time.
 LinkWatch::Limits watch_limits(std::size_t members) {
   const std::size_t files = raise_file_limit();
-  return {.strangers = std::min<std::size_t>(1024 + members, std::max<std::size_t>(files / 2, 16))};
+  return {.unauthenticated =
+              std::min<std::size_t>(1024 + members, std::max<std::size_t>(files / 2, 16))};
 }
 
 ZapHandler::AdmittedKeys keys_of(const std::vector<AdmittedMember>& members) {
@@ -133,7 +134,7 @@ class CoordinatorTransport final : public Transport {
   SendOutcome send(MemberId peer, BytesView frame) override {
     while (const std::string* link = links_.newest(peer)) {
       const int error = socket_.send_now(view_of(*link), ZMQ_SNDMORE | ZMQ_DONTWAIT);
-      pump_->poke();
+      pump_->wake();
       if (error == EAGAIN) return SendOutcome::kWouldBlock;
       if (error == 0) {
         const int rest = socket_.send(frame, ZMQ_DONTWAIT);
@@ -151,7 +152,7 @@ class CoordinatorTransport final : public Transport {
   [[nodiscard]] TransportCounters counters() const override {
     TransportCounters counters = counters_;
     counters.handshakes_refused = zap_.refused();
-    counters.came_to_nothing = watch_.broken();
+    counters.ended_early = watch_.broken();
     counters.links_shed = watch_.shed();
     return counters;
   }
@@ -221,8 +222,9 @@ class CoordinatorTransport final : public Transport {
     const auto member = member_of_user_id(frame.user_id());
     if (parts != 1 || !member) return true;
     const BytesView id = routing_id.bytes();
-    const auto too_many = links_.saw(*member, std::string(id.begin(), id.end()),
-                                     [&] { return watch_.spoke(frame.descriptor(), *member); });
+    const auto too_many = links_.note_frame(*member, std::string(id.begin(), id.end()), [&] {
+      return watch_.authenticated(frame.descriptor(), *member);
+    });
     if (too_many) watch_.shut(*too_many);
     ++counters_.frames_received;
     counters_.bytes_received += frame.bytes().size();

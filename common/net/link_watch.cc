@@ -75,20 +75,20 @@ LinkWatch::LinkWatch(boost::asio::io_context& loop, ZmqContext& context, ZmqSock
   SOTTO_CHECK(zmq_socket_monitor(watched_.get(), kMonitor, kMonitored) == 0, zmq_strerror(errno));
   SOTTO_CHECK(zmq_connect(monitor_.get(), kMonitor) == 0, zmq_strerror(errno));
   pump_ = std::make_unique<ZmqPump>(loop, monitor_, [this] { return event_one(); });
-  look_later();
+  schedule_check();
 }
 
 LinkWatch::~LinkWatch() {
   zmq_socket_monitor(watched_.get(), nullptr, 0);
 }
 
-std::optional<LinkWatch::Serial> LinkWatch::spoke(int descriptor, MemberId member) {
+std::optional<LinkWatch::Serial> LinkWatch::authenticated(int descriptor, MemberId member) {
   while (event_one()) {  // the event of its acceptance may still be queued
   }
   const auto at = at_descriptor_.find(descriptor);
   if (at == at_descriptor_.end()) return std::nullopt;
   Connection& connection = connections_.at(at->second);
-  if (std::exchange(connection.stranger, false)) --strangers_;
+  if (std::exchange(connection.unauthenticated, false)) --unauthenticated_;
   connection.member = member;
   return at->second;
 }
@@ -140,9 +140,9 @@ void LinkWatch::accepted(int descriptor) {
   connections_[serial] = {.descriptor = descriptor,
                           .peer = std::move(peer.with_port),
                           .address = std::move(peer.address),
-                          .since = looks_,
-                          .stranger = true};
-  if (++strangers_ > limits_.strangers) shed_one_of_the_most();
+                          .since = checks_,
+                          .unauthenticated = true};
+  if (++unauthenticated_ > limits_.unauthenticated) shed_one_of_the_most();
 }
 
 void LinkWatch::disconnected(int descriptor) {
@@ -151,8 +151,8 @@ void LinkWatch::disconnected(int descriptor) {
   const auto connection = connections_.extract(at->second);
   at_descriptor_.erase(at);
   if (const auto member = connection.mapped().member; member && on_ended_) on_ended_(*member);
-  if (!connection.mapped().stranger) return;
-  --strangers_;
+  if (!connection.mapped().unauthenticated) return;
+  --unauthenticated_;
   // Refused keys are counted by the ZapHandler. ZeroMQ does not report which connection belonged to
   // which key.
   if (refused_ > 0) return void(--refused_);
@@ -164,8 +164,8 @@ void LinkWatch::disconnected(int descriptor) {
 }
 
 void LinkWatch::shed(Connection& connection, const char* why) {
-  connection.stranger = false;
-  --strangers_;
+  connection.unauthenticated = false;
+  --unauthenticated_;
   shut(connection);
   if (const auto count = shed_.again(connection.address))
     warn_("closed a connection from " + connection.address + ": " + why + times(*count));
@@ -174,28 +174,28 @@ void LinkWatch::shed(Connection& connection, const char* why) {
 void LinkWatch::shed_one_of_the_most() {
   std::map<std::string, std::size_t> each;
   for (const auto& [serial, connection] : connections_)
-    if (connection.stranger) ++each[connection.address];
+    if (connection.unauthenticated) ++each[connection.address];
   const auto most = std::max_element(each.begin(), each.end(),
                                      [](auto& a, auto& b) { return a.second < b.second; });
   // Closes the oldest one, because a member's connection delivers its first frame within moments.
   for (auto& [serial, connection] : connections_)
-    if (connection.stranger && connection.address == most->first)
+    if (connection.unauthenticated && connection.address == most->first)
       return shed(connection, "too many say nothing, most of them from there");
 }
 
-void LinkWatch::look() {
-  ++looks_;
+void LinkWatch::check_connections() {
+  ++checks_;
   for (auto& [serial, connection] : connections_) {
-    if (looks_ - connection.since <= limits_.patience_s) break;  // those after it are newer
-    if (connection.stranger) shed(connection, "it has said nothing since it was made");
+    if (checks_ - connection.since <= limits_.patience_s) break;  // those after it are newer
+    if (connection.unauthenticated) shed(connection, "it has said nothing since it was made");
   }
-  look_later();
+  schedule_check();
 }
 
-void LinkWatch::look_later() {
+void LinkWatch::schedule_check() {
   alarm_.expires_after(kLookEvery);
   alarm_.async_wait([weak = std::weak_ptr(self_)](boost::system::error_code /*cancelled*/) {
-    if (const auto self = weak.lock()) (*self)->look();
+    if (const auto self = weak.lock()) (*self)->check_connections();
   });
 }
 

@@ -25,8 +25,8 @@ namespace sotto::net {
 class LinkWatch {
  public:
   struct Limits {
-    std::size_t strangers = 1024;   // unauthenticated connections at a time
-    std::uint32_t patience_s = 30;  // longest time until a connection's first frame
+    std::size_t unauthenticated = 1024;  // unauthenticated connections at a time
+    std::uint32_t patience_s = 30;       // longest time until a connection's first frame
   };
 
   /// `warn` receives sentences for the operator. `on_ended` receives the member of each connection
@@ -43,7 +43,7 @@ class LinkWatch {
 
   /// Records that a frame from the member arrived over this descriptor: the connection is
   /// authenticated from now on. Returns nothing when it is already closed.
-  std::optional<Serial> spoke(int descriptor, MemberId member);
+  std::optional<Serial> authenticated(int descriptor, MemberId member);
   /// Ends the connection, which both ends notice. Does nothing when it is already closed.
   void shut(Serial serial);
 
@@ -61,7 +61,7 @@ class LinkWatch {
     std::string peer;                  // address and port; empty: it ended before it could be read
     std::string address;               // without the port
     std::uint64_t since = 0;           // in calls of look()
-    bool stranger = true;              // no frame yet, and not being closed
+    bool unauthenticated = true;       // no frame yet, and not being closed
     std::optional<MemberId> member{};  // sender of its frames, until shut()
   };
 
@@ -69,8 +69,8 @@ class LinkWatch {
   void happened(std::uint16_t event, int value);
   void accepted(int descriptor);
   void disconnected(int descriptor);
-  void look();
-  void look_later();
+  void check_connections();
+  void schedule_check();
   void shed_one_of_the_most();
   void shed(Connection& connection, const char* why);
   void shut(const Connection& connection);
@@ -82,8 +82,8 @@ class LinkWatch {
   ZmqSocket monitor_;
   std::map<Serial, Connection> connections_;  // oldest first
   std::map<int, Serial> at_descriptor_;
-  std::size_t strangers_ = 0;
-  std::uint64_t looks_ = 0;  // calls of look(), one a second
+  std::size_t unauthenticated_ = 0;
+  std::uint64_t checks_ = 0;  // calls of look(), one a second
   Serial next_ = 1;
   std::uint64_t refused_ = 0;  // refused keys whose connections have not ended yet
   Repeats broken_;

@@ -66,7 +66,7 @@ class ParticipantTransport final : public Transport {
     SOTTO_CHECK(peer == kCoordinatorId, "a participant has no link but to the coordinator");
     if (!connected_) return SendOutcome::kUnreachable;
     const int error = socket_.send_now(frame, ZMQ_DONTWAIT);
-    pump_->poke();
+    pump_->wake();
     if (error == EAGAIN) return SendOutcome::kWouldBlock;
     SOTTO_CHECK(error == 0, zmq_strerror(error));
     ++counters_.frames_sent;
@@ -98,7 +98,7 @@ class ParticipantTransport final : public Transport {
     if (connected_) return;
     zmq_disconnect(socket_.get(), endpoint_.c_str());  // fails when ZeroMQ has given up on it
     dial();
-    pump_->poke();
+    pump_->wake();
   }
 
   bool receive_one() {

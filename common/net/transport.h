@@ -53,7 +53,7 @@ struct TransportCounters {
   std::uint64_t bytes_sent = 0, bytes_received = 0;
   // The coordinator's counts of connections that are not those of members.
   std::uint64_t handshakes_refused = 0;  // keys that are not in the roster
-  std::uint64_t came_to_nothing = 0;     // connections without a frame: scanners, garbage
+  std::uint64_t ended_early = 0;         // connections without a frame: scanners, garbage
   std::uint64_t links_shed = 0;          // closed: too many, or without a frame for long
 };
 

@@ -19,16 +19,16 @@ ZmqPump::ZmqPump(boost::asio::io_context& loop, ZmqSocket& socket,
       receive_one_(std::move(receive_one)),
       self_(std::make_shared<ZmqPump*>(this)) {
   wait();
-  poke();
+  wake();
 }
 
 ZmqPump::~ZmqPump() {
   descriptor_.release();  // ZeroMQ closes it
 }
 
-void ZmqPump::poke() {
-  if (poked_) return;
-  poked_ = true;
+void ZmqPump::wake() {
+  if (woken_) return;
+  woken_ = true;
   boost::asio::post(loop_, [weak = std::weak_ptr<ZmqPump*>(self_)] {
     if (const auto self = weak.lock()) (*self)->drain();
   });
@@ -45,10 +45,10 @@ void ZmqPump::wait() {
 }
 
 void ZmqPump::drain() {
-  poked_ = false;
+  woken_ = false;
   for (int i = 0; i < kBatch; ++i)
     if (!receive_one_()) return;
-  poke();
+  wake();
 }
 
 }  // namespace sotto::net

@@ -23,7 +23,7 @@ class ZmqPump {
   ZmqPump& operator=(const ZmqPump&) = delete;
 
   /// Reads the socket soon. Call it after every send.
-  void poke();
+  void wake();
 
  private:
   void wait();
@@ -32,7 +32,7 @@ class ZmqPump {
   boost::asio::io_context& loop_;
   boost::asio::posix::stream_descriptor descriptor_;
   std::function<bool()> receive_one_;
-  bool poked_ = false;
+  bool woken_ = false;
   // Posted handlers hold it weakly and do nothing once the pump is gone.
   std::shared_ptr<ZmqPump*> self_;
 };

@@ -11,7 +11,7 @@
 #include "common/identity/keystore.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 namespace {
 
@@ -242,7 +242,7 @@ std::filesystem::path audit_file(const std::filesystem::path& folder_or_file) {
 
 std::optional<crypto::VerifyKey> audit_beginner(const std::filesystem::path& file,
                                                 const std::vector<crypto::VerifyKey>& keys) {
-  const auto content = journal::read_file(file, kMaxFileBytes);
+  const auto content = storage::read_file(file, kMaxFileBytes);
   if (!content.ok()) return std::nullopt;
   const std::string first(content->begin(), std::ranges::find(*content, '\n'));
   const json line = json::parse(first, nullptr, false);
@@ -256,11 +256,11 @@ crypto::VerifyKey audit_key(const AuditParty& party) {
   if (party.federation.empty()) {
     if (!party.member.empty())
       throw StartupError("a member's log needs --federation, which holds the member's key");
-    const keystore::Description own =
-        keystore::describe(party.log.parent_path().empty() ? "." : party.log.parent_path());
+    const identity::Description own =
+        identity::describe(party.log.parent_path().empty() ? "." : party.log.parent_path());
     std::vector<crypto::VerifyKey> keys;
     for (const auto* list : {&own.held, &own.retired})
-      for (const keystore::PublicKeys& k : *list)
+      for (const identity::PublicKeys& k : *list)
         keys.push_back(k.signing_key);
     return audit_beginner(party.log, keys).value_or(own.held.back().signing_key);
   }
@@ -273,7 +273,7 @@ crypto::VerifyKey audit_key(const AuditParty& party) {
 
 AuditReport check_audit_file(const std::filesystem::path& log, const crypto::VerifyKey& key,
                              const std::vector<std::string>& shown) {
-  const auto bytes = journal::read_file(log, kMaxFileBytes);
+  const auto bytes = storage::read_file(log, kMaxFileBytes);
   if (!bytes.ok()) throw StartupError(bytes.error().message);
   std::vector<AuditHead> heads;
   for (const std::string& text : shown) {
@@ -284,4 +284,4 @@ AuditReport check_audit_file(const std::filesystem::path& log, const crypto::Ver
   return check_audit_log(*bytes, key, heads);
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

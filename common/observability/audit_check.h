@@ -13,7 +13,7 @@
 #include "common/crypto/sign.h"
 #include "common/observability/audit_log.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 struct AuditFinding {
   enum class Kind {
@@ -91,4 +91,4 @@ crypto::VerifyKey audit_key(const AuditParty& party);
 AuditReport check_audit_file(const std::filesystem::path& log, const crypto::VerifyKey& key,
                              const std::vector<std::string>& shown);
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

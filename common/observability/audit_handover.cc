@@ -4,7 +4,7 @@
 #include "common/storage/atomic_file.h"
 #include "common/storage/storage.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 Status hand_over_audit(const std::filesystem::path& folder, const crypto::SigningKey& from,
                        const crypto::SigningKey& to, std::uint64_t unix_seconds) {
@@ -16,9 +16,9 @@ Status hand_over_audit(const std::filesystem::path& folder, const crypto::Signin
   SOTTO_ASSIGN_OR_RETURN(auto old, AuditLog::open(file, from));
   SOTTO_TRY(
       old.append({"keys_replaced", {{"next_signing_key", to_hex(to.verify_key())}}}, unix_seconds));
-  if (journal::storage().rename(file, ended) != 0)
-    return journal::system_error("cannot rename " + file.string());
-  SOTTO_TRY(journal::sync_directory(folder));
+  if (storage::storage().rename(file, ended) != 0)
+    return storage::system_error("cannot rename " + file.string());
+  SOTTO_TRY(storage::sync_directory(folder));
   SOTTO_ASSIGN_OR_RETURN(auto fresh, AuditLog::open(file, to));
   return fresh.append({"keys_taken_over",
                        {{"previous_signing_key", to_hex(from.verify_key())},
@@ -26,4 +26,4 @@ Status hand_over_audit(const std::filesystem::path& folder, const crypto::Signin
                       unix_seconds);
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

@@ -9,7 +9,7 @@
 #include "common/crypto/sign.h"
 #include "common/observability/audit_log.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 /// Ends FOLDER/audit.jsonl, which `from` signs, and moves it to FOLDER/audit-FINGERPRINT.jsonl (the
 /// first 16 digits of that key); then begins the log of `to`. Fails, without a change, when the old
@@ -17,4 +17,4 @@ namespace sotto::run {
 Status hand_over_audit(const std::filesystem::path& folder, const crypto::SigningKey& from,
                        const crypto::SigningKey& to, std::uint64_t unix_seconds);
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

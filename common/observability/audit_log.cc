@@ -13,7 +13,7 @@
 #include "common/storage/file_descriptor.h"
 #include "common/storage/storage.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 namespace {
 
@@ -35,9 +35,9 @@ Bytes32 hash_of(std::string_view line) {
 }
 
 /// Takes the lock of the log, and tries again while another process appends.
-Result<journal::LockFile> lock_for_a_moment(const std::filesystem::path& file) {
+Result<storage::LockFile> lock_for_a_moment(const std::filesystem::path& file) {
   for (int tries = 0;; ++tries) {
-    auto lock = journal::LockFile::acquire(file.string() + ".lock");
+    auto lock = storage::LockFile::acquire(file.string() + ".lock");
     if (lock.ok() || tries == kMostTries) return lock;
     ::usleep(kBetweenTriesUs);
   }
@@ -87,14 +87,14 @@ Result<AuditLog> AuditLog::open(const std::filesystem::path& file,
   AuditLog log(file, signing);
   SOTTO_ASSIGN_OR_RETURN(const auto lock, lock_for_a_moment(file));
   if (!std::filesystem::exists(file)) {
-    SOTTO_TRY(journal::write_file_atomically(file, {}, journal::FileAccess::kOwnerOnly));
+    SOTTO_TRY(storage::write_file_atomically(file, {}, storage::FileAccess::kOwnerOnly));
   }
   SOTTO_TRY(log.catch_up());
   return log;
 }
 
 Result<std::uint64_t> AuditLog::catch_up() {
-  SOTTO_ASSIGN_OR_RETURN(const auto content, journal::read_file(file_, kMaxFileBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto content, storage::read_file(file_, kMaxFileBytes));
   if (content.size() < end_)
     return Error{file_.string() + " became shorter while it was in use: somebody cut it"};
   if (content.size() == end_) return std::uint64_t{0};
@@ -121,8 +121,8 @@ Result<std::uint64_t> AuditLog::catch_up() {
 Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
   SOTTO_ASSIGN_OR_RETURN(const auto lock, lock_for_a_moment(file_));
   SOTTO_ASSIGN_OR_RETURN(const auto torn, catch_up());
-  const journal::FileDescriptor file(::open(file_.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file.is_open()) return journal::system_error("cannot open " + file_.string());
+  const storage::FileDescriptor file(::open(file_.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file.is_open()) return storage::system_error("cannot open " + file_.string());
   std::string text;
   AuditHead head = head_;
   const auto add = [&](const AuditEvent& e) {
@@ -134,18 +134,18 @@ Status AuditLog::append(const AuditEvent& event, std::uint64_t unix_seconds) {
     add({"incomplete_line_dropped", {{"bytes", std::to_string(torn)}}});
     // One byte of the incomplete line stays until the new line overwrites it, so that a crash in
     // between leaves an incomplete line again.
-    if (journal::storage().resize(file.get(), end_ + 1) != 0 ||
-        journal::storage().sync(file.get()) != 0)
-      return journal::system_error("cannot cut the incomplete line of " + file_.string());
+    if (storage::storage().resize(file.get(), end_ + 1) != 0 ||
+        storage::storage().sync(file.get()) != 0)
+      return storage::system_error("cannot cut the incomplete line of " + file_.string());
   }
   add(event);
-  if (Status written = journal::write_all_at(file, view_of(text), end_); !written.ok())
+  if (Status written = storage::write_all_at(file, view_of(text), end_); !written.ok())
     return Error{file_.string() + ": " + written.error().message};
-  if (journal::storage().sync(file.get()) != 0)
-    return journal::system_error("fsync of " + file_.string());
+  if (storage::storage().sync(file.get()) != 0)
+    return storage::system_error("fsync of " + file_.string());
   head_ = head;
   end_ += text.size();
   return {};
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

@@ -18,7 +18,7 @@
 #include "common/base/result.h"
 #include "common/crypto/sign.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 /// In a party's folder, beside keystore.json.
 inline constexpr const char* kAuditFile = "audit.jsonl";
@@ -77,4 +77,4 @@ class AuditLog {
   std::uint64_t end_ = 0;  // offset of the end of the last whole line
 };
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

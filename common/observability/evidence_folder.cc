@@ -3,7 +3,7 @@
 #include "common/crypto/hash.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 namespace {
 
@@ -36,13 +36,13 @@ KeptEvidence keep_evidence(const std::filesystem::path& folder, const secagg::Ev
   if (!finding.ok())
     return {.finding = std::nullopt,
             .line = "a contradiction that proves nothing: " + finding.error().message};
-  const std::string line = "evidence against " + name_of(finding->guilty) + ", " + finding->rule;
+  const std::string line = "evidence against " + name_of(finding->offender) + ", " + finding->rule;
   const Bytes bytes = secagg::encode_evidence(evidence);
   const std::filesystem::path file = folder / file_name(evidence, bytes);
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) return {*finding, line + "; not kept: " + failed.message()};
-  if (Status kept = journal::write_file_atomically(file, {bytes}, journal::FileAccess::kOwnerOnly);
+  if (Status kept = storage::write_file_atomically(file, {bytes}, storage::FileAccess::kOwnerOnly);
       !kept.ok())
     return {*finding, line + "; not kept: " + kept.error().message};
   return {*finding, line + "; kept in " + file.string()};
@@ -50,9 +50,9 @@ KeptEvidence keep_evidence(const std::filesystem::path& folder, const secagg::Ev
 
 Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,
                                             const config::Roster& roster) {
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file(file, kMaxBytes));
   SOTTO_ASSIGN_OR_RETURN(const auto evidence, secagg::parse_evidence(bytes));
   return secagg::check_evidence(evidence, evidence_roster(roster));
 }
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

@@ -9,7 +9,7 @@
 #include "common/config/federation.h"
 #include "common/secagg/evidence/evidence.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 
 /// Returns the keys with which evidence is checked: those of all members and the coordinator's.
 secagg::EvidenceRoster evidence_roster(const config::Roster& roster);
@@ -30,4 +30,4 @@ KeptEvidence keep_evidence(const std::filesystem::path& folder, const secagg::Ev
 Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,
                                             const config::Roster& roster);
 
-}  // namespace sotto::run
+}  // namespace sotto::observability

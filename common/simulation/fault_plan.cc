@@ -18,7 +18,7 @@ std::optional<Moment> moment_of(const wire::Message& message) {
   if (std::holds_alternative<wire::BlobData>(message)) return Moment::kUploadBytes;
   if (std::holds_alternative<wire::Endorse>(message)) return Moment::kEndorse;
   if (std::holds_alternative<wire::UnmaskResponse>(message)) return Moment::kUnmask;
-  if (std::holds_alternative<wire::BurnVote>(message)) return Moment::kBurnVote;
+  if (std::holds_alternative<wire::AbortVote>(message)) return Moment::kAbortVote;
   return std::nullopt;
 }
 

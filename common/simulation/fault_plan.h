@@ -21,7 +21,7 @@ enum class Moment : std::uint8_t {
   kUploadBytes,  // announced, but its bytes not fetched
   kEndorse,
   kUnmask,
-  kBurnVote
+  kAbortVote
 };
 /// The moments of a round that succeeds.
 inline constexpr Moment kMoments[] = {Moment::kAdvertise, Moment::kShares,      Moment::kShareCheck,

@@ -27,9 +27,9 @@ struct stat status_of(int fd) {
 }
 
 /// Opens an open file a second time, for reading and writing. The result shares no lock.
-std::shared_ptr<journal::FileDescriptor> open_again(int fd) {
+std::shared_ptr<storage::FileDescriptor> open_again(int fd) {
   const std::string file = "/proc/self/fd/" + std::to_string(fd);
-  auto again = std::make_shared<journal::FileDescriptor>(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+  auto again = std::make_shared<storage::FileDescriptor>(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   SOTTO_CHECK(again->is_open(), "a simulated file can be opened again");
   return again;
 }
@@ -92,7 +92,7 @@ void FaultyStorage::remember_name(const std::filesystem::path& file) {
   SOTTO_CHECK(::stat(file.parent_path().c_str(), &directory) == 0, "a file has a directory");
   const bool exists = ::stat(file.c_str(), &named) == 0;
   Bytes before;
-  if (exists) before = journal::read_file(file, kMaxFileBytes).value();
+  if (exists) before = storage::read_file(file, kMaxFileBytes).value();
   unsynced_.push_back(
       {.inode = directory.st_ino,
        .file = nullptr,
@@ -106,7 +106,7 @@ void FaultyStorage::remember_name(const std::filesystem::path& file) {
 void FaultyStorage::put_back(const std::filesystem::path& file, std::uint64_t inode,
                              const Bytes& content) {
   const auto open_file = [&file] {
-    return journal::FileDescriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    return storage::FileDescriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   };
   SOTTO_CHECK(::pwrite(open_file().get(), content.data(), content.size(), 0) ==
                   static_cast<ssize_t>(content.size()),

@@ -38,7 +38,7 @@ struct CrashPoint {
   Loss loss = Loss::kNothing;
 };
 
-class FaultyStorage final : public journal::Storage {
+class FaultyStorage final : public storage::Storage {
  public:
   /// `kill_probability` is the probability of a kill at each operation, drawn from `seed`.
   explicit FaultyStorage(std::uint64_t seed = 0, double kill_probability = 0);
@@ -70,7 +70,7 @@ class FaultyStorage final : public journal::Storage {
   /// A change that is not durable yet, and how a power failure undoes it.
   struct Unsynced {
     std::uint64_t inode = 0;  // of the file, or of the directory that holds a name
-    std::shared_ptr<journal::FileDescriptor> file;  // null for a name
+    std::shared_ptr<storage::FileDescriptor> file;  // null for a name
     std::function<void()> undo;
   };
 

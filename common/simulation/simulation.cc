@@ -150,7 +150,7 @@ void Simulation::start(MemberId id) {
   if (process.storage != nullptr) process.storage->restart();
   process.finished = false;
   const auto first = std::exchange(process.incarnation, process.incarnation + 1) == 0;
-  std::optional<journal::StorageScope> scope;
+  std::optional<storage::StorageScope> scope;
   if (process.storage != nullptr) scope.emplace(*process.storage);
   running_ = id;
   try {
@@ -172,7 +172,7 @@ void Simulation::enter(MemberId id, const std::function<void(App&)>& call) {
   if (process.app == nullptr || process.finished) return;
   if (process.kill_probability > 0 && random_.unit() < process.kill_probability)
     return kill(id, static_cast<Loss>(random_.below(2)));
-  std::optional<journal::StorageScope> scope;
+  std::optional<storage::StorageScope> scope;
   if (process.storage != nullptr) scope.emplace(*process.storage);
   running_ = id;
   try {
@@ -194,7 +194,7 @@ void Simulation::end_process(MemberId id) {
   ++kills_;
   process.storage->end_process(Loss::kNothing);  // where the tap has ended it
   {
-    const journal::StorageScope scope(*process.storage);
+    const storage::StorageScope scope(*process.storage);
     process.app.reset();
   }
   ++process.alarm;

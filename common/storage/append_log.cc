@@ -7,7 +7,7 @@
 #include "common/crypto/hash.h"
 #include "common/storage/storage.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 namespace {
 
@@ -119,4 +119,4 @@ Status AppendLog::append(BytesView payload) {
   return {};
 }
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

@@ -14,7 +14,7 @@
 #include "common/base/result.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 inline constexpr std::size_t kMaxRecordBytes = std::size_t{1} << 26;
 
@@ -54,4 +54,4 @@ struct AppendLog::Opened {
   bool torn_tail = false;
 };
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

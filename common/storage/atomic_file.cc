@@ -9,7 +9,7 @@
 
 #include "common/storage/storage.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 namespace {
 
@@ -144,4 +144,4 @@ Result<LockFile> LockFile::acquire(const std::filesystem::path& file) {
   return LockFile(std::move(handle));
 }
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

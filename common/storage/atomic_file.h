@@ -10,7 +10,7 @@
 #include "common/base/result.h"
 #include "common/storage/file_descriptor.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 /// The users who may read a written file.
 enum class FileAccess { kOwnerOnly, kEveryoneReads };
@@ -49,4 +49,4 @@ class LockFile {
   FileDescriptor file_;
 };
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

@@ -10,7 +10,7 @@
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 class FileDescriptor {
  public:
@@ -55,4 +55,4 @@ Status write_all_at(const FileDescriptor& file, BytesView bytes, std::uint64_t o
 Result<std::size_t> read_at(const FileDescriptor& file, std::span<std::uint8_t> out,
                             std::uint64_t offset);
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

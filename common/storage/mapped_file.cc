@@ -8,7 +8,7 @@
 
 #include "common/storage/file_descriptor.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& file) {
   // Without O_NONBLOCK open() would block if the path is that of a pipe.
@@ -51,4 +51,4 @@ void MappedFile::unmap() {
   ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
 }
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

@@ -6,7 +6,7 @@
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 /// A mapped file is read-only and move-only. Views of bytes() are valid while it lives, also after
 /// a move. Replacing the file (write_file_atomically) has no effect on it; truncating the file in
@@ -36,4 +36,4 @@ class MappedFile {
   BytesView bytes_;
 };
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 namespace {
 
@@ -53,4 +53,4 @@ StorageScope::~StorageScope() {
   in_use = before_;
 }
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

@@ -12,7 +12,7 @@
 #include "common/base/bytes.h"
 #include "common/base/result.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 
 /// The operating system's calls, which a subclass may override. Each returns what POSIX specifies
 /// for the call, with errno set on failure. An override may throw to end the simulated process; no
@@ -52,4 +52,4 @@ class StorageScope {
   Storage* before_;
 };
 
-}  // namespace sotto::journal
+}  // namespace sotto::storage

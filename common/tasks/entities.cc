@@ -25,17 +25,17 @@ std::vector<Entity> entities_of(std::span<const std::int64_t> tags) {
   return out;
 }
 
-void count_entities(std::span<const std::int64_t> said, std::span<const std::int64_t> right,
+void count_entities(std::span<const std::int64_t> predicted, std::span<const std::int64_t> right,
                     std::span<EntityCounts> counts) {
-  SOTTO_CHECK(said.size() == right.size(), "two readings of a sentence have the same words");
-  const std::vector<Entity> found = entities_of(said), there = entities_of(right);
+  SOTTO_CHECK(predicted.size() == right.size(), "two readings of a sentence have the same words");
+  const std::vector<Entity> found = entities_of(predicted), expected = entities_of(right);
   for (const Entity& e : found) {
-    if (std::ranges::find(there, e) != there.end())
+    if (std::ranges::find(expected, e) != expected.end())
       ++counts[e.label].found;
     else
       ++counts[e.label].wrong;
   }
-  for (const Entity& e : there)
+  for (const Entity& e : expected)
     if (std::ranges::find(found, e) == found.end()) ++counts[e.label].missed;
 }
 

@@ -31,7 +31,7 @@ struct EntityCounts {
 
 /// Adds a sentence to the counts, one for each label. `said` are the predicted and `right` the true
 /// tags of the same words.
-void count_entities(std::span<const std::int64_t> said, std::span<const std::int64_t> right,
+void count_entities(std::span<const std::int64_t> predicted, std::span<const std::int64_t> right,
                     std::span<EntityCounts> counts);
 
 }  // namespace sotto::tasks

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 8> kMagic = {'S', 'E', 'C', 'A', 'G', 'G', '1', 0};
 
-bool valid_geometry(const codec::LaneSpec& lane) {
+bool valid_geometry(const encoding::LaneSpec& lane) {
   const bool word = lane.word_bits == 16 || lane.word_bits == 32 || lane.word_bits == 64;
   if (!word || lane.bits == 0 || lane.bits > lane.word_bits || lane.length == 0) return false;
   const std::uint64_t chunk_bytes = std::uint64_t{lane.chunk_words} * (lane.word_bits / 8);
@@ -24,10 +24,10 @@ bool valid_geometry(const codec::LaneSpec& lane) {
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<codec::LaneSpec> m, const Limits& limits) {
+void layout(Io& io, typename Io::template Ref<encoding::LaneSpec> m, const Limits& limits) {
   io.u8(m.word_bits);
   io.u8(m.bits);
-  io.enumeration(m.kind, codec::LaneKind::kUpdate, codec::LaneKind::kCheck, "lane codec");
+  io.enumeration(m.kind, encoding::LaneKind::kUpdate, encoding::LaneKind::kCheck, "lane codec");
   io.fixed_u8(0, "a lane's padding is not zero");
   io.u64_at_most(m.length, limits.lane_words, "lane words");
   io.u32(m.chunk_words);
@@ -162,11 +162,11 @@ void layout(Io& io, typename Io::template Ref<UploadHeader> m, const Limits& /*l
   io.array(m.signature);
 }
 
-// M6, M7 and M8 share their type numbers with the abort messages (BurnRequest, BurnVote,
-// BurnCertificate; section 2.7), from which this byte distinguishes them. decode() reads it to find
-// the message.
+// M6, M7 and M8 share their type numbers with the abort messages (AbortRequest, AbortVote,
+// AbortCertificate; section 2.7), from which this byte distinguishes them. decode() reads it to
+// find the message.
 constexpr std::uint8_t kSurvivorKind = 0;
-constexpr std::uint8_t kBurnKind = 1;
+constexpr std::uint8_t kAbortKind = 1;
 
 template <class Io>
 void layout(Io& io, typename Io::template Ref<Survivors> m, const Limits& limits) {
@@ -219,22 +219,22 @@ void layout(Io& io, typename Io::template Ref<RoundResult> m, const Limits& /*li
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<BurnRequest> m, const Limits& limits) {
-  io.fixed_u8(kBurnKind, "its kind is not 'burn'");
+void layout(Io& io, typename Io::template Ref<AbortRequest> m, const Limits& limits) {
+  io.fixed_u8(kAbortKind, "its kind is not 'burn'");
   layout(io, m.header, limits);
   io.array(m.signature);
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<BurnVote> m, const Limits& /*limits*/) {
-  io.fixed_u8(kBurnKind, "its kind is not 'burn'");
+void layout(Io& io, typename Io::template Ref<AbortVote> m, const Limits& /*limits*/) {
+  io.fixed_u8(kAbortKind, "its kind is not 'burn'");
   io.id(m.id);
   io.array(m.signature);
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<BurnCertificate> m, const Limits& limits) {
-  io.fixed_u8(kBurnKind, "its kind is not 'burn'");
+void layout(Io& io, typename Io::template Ref<AbortCertificate> m, const Limits& limits) {
+  io.fixed_u8(kAbortKind, "its kind is not 'burn'");
   io.list(m.votes, limits.cohort, 68, "burn votes", [&](auto& vote) {
     io.id(vote.id);
     io.array(vote.signature);
@@ -300,27 +300,27 @@ void layout(Io& io, typename Io::template Ref<RunFinished> m, const Limits& limi
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<GenesisCall> m, const Limits& /*limits*/) {
+void layout(Io& io, typename Io::template Ref<RandomnessCall> m, const Limits& /*limits*/) {
   io.array(m.run);
   io.array(m.attempt);
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<GenesisEntry> m, const Limits& /*limits*/) {
+void layout(Io& io, typename Io::template Ref<RandomnessEntry> m, const Limits& /*limits*/) {
   io.id(m.id);
   io.array(m.commitment);
   io.array(m.signature);
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<GenesisCommit> m, const Limits& limits) {
+void layout(Io& io, typename Io::template Ref<RandomnessCommit> m, const Limits& limits) {
   io.array(m.run);
   io.array(m.attempt);
   layout(io, m.entry, limits);
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<GenesisList> m, const Limits& limits) {
+void layout(Io& io, typename Io::template Ref<RandomnessList> m, const Limits& limits) {
   io.array(m.run);
   io.list(m.entries, limits.roster_members, 100, "commitments",
           [&](auto& entry) { layout(io, entry, limits); });
@@ -328,7 +328,7 @@ void layout(Io& io, typename Io::template Ref<GenesisList> m, const Limits& limi
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<GenesisReveal> m, const Limits& /*limits*/) {
+void layout(Io& io, typename Io::template Ref<RandomnessReveal> m, const Limits& /*limits*/) {
   io.array(m.run);
   io.id(m.id);
   io.array(m.digest);
@@ -337,7 +337,7 @@ void layout(Io& io, typename Io::template Ref<GenesisReveal> m, const Limits& /*
 }
 
 template <class Io>
-void layout(Io& io, typename Io::template Ref<GenesisProof> m, const Limits& limits) {
+void layout(Io& io, typename Io::template Ref<RandomnessProof> m, const Limits& limits) {
   io.array(m.run);
   io.list(m.entries, limits.roster_members, 100, "commitments",
           [&](auto& entry) { layout(io, entry, limits); });
@@ -352,15 +352,15 @@ constexpr std::array<std::uint16_t, std::variant_size_v<Message>> kTypes = {
     6, 7, 8, 32, 33, 34, 35, 36, 37, 38, 48, 49, 50, 51, 52};
 
 template <class M>
-constexpr bool kIsBurn = std::is_same_v<M, BurnRequest> || std::is_same_v<M, BurnVote> ||
-                         std::is_same_v<M, BurnCertificate>;
+constexpr bool kIsAbort = std::is_same_v<M, AbortRequest> || std::is_same_v<M, AbortVote> ||
+                          std::is_same_v<M, AbortCertificate>;
 
 template <std::size_t... I>
 std::optional<Message> empty_message(std::uint16_t type, std::uint8_t first_byte,
                                      std::index_sequence<I...> /*all*/) {
-  const bool burn = type >= 6 && type <= 8 && first_byte == kBurnKind;
+  const bool abort_state = type >= 6 && type <= 8 && first_byte == kAbortKind;
   std::optional<Message> message;
-  ((kTypes[I] == type && kIsBurn<std::variant_alternative_t<I, Message>> == burn
+  ((kTypes[I] == type && kIsAbort<std::variant_alternative_t<I, Message>> == abort_state
         ? void(message.emplace(std::in_place_index<I>))
         : void()),
    ...);

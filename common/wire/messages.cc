@@ -21,12 +21,12 @@ std::string_view name_of(const Message& message) {
   return kNames[message.index()];
 }
 
-bool is_about_genesis(const Message& message) {
-  return std::holds_alternative<GenesisCall>(message) ||
-         std::holds_alternative<GenesisCommit>(message) ||
-         std::holds_alternative<GenesisList>(message) ||
-         std::holds_alternative<GenesisReveal>(message) ||
-         std::holds_alternative<GenesisProof>(message);
+bool is_about_shared_randomness(const Message& message) {
+  return std::holds_alternative<RandomnessCall>(message) ||
+         std::holds_alternative<RandomnessCommit>(message) ||
+         std::holds_alternative<RandomnessList>(message) ||
+         std::holds_alternative<RandomnessReveal>(message) ||
+         std::holds_alternative<RandomnessProof>(message);
 }
 
 }  // namespace sotto::wire

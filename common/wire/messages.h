@@ -45,7 +45,7 @@ struct RoundHeader {
   Bytes32 model_hash{};
   Bytes32 config_hash{};  // the job's hash
   std::uint8_t prg_id = 1;
-  std::vector<codec::LaneSpec> lanes;
+  std::vector<encoding::LaneSpec> lanes;
 
   bool operator==(const RoundHeader&) const = default;
 };
@@ -209,24 +209,24 @@ struct UnmaskResponse {  // M9
 
 // ---- Abort of a round (section 2.7): kind 1 of the types of M6, M7 and M8
 
-struct BurnRequest {   // M6, kind 1
+struct AbortRequest {  // M6, kind 1
   RoundHeader header;  // without deadlines; a member that never joined computes h from it
   crypto::Signature signature{};
-  bool operator==(const BurnRequest&) const = default;
+  bool operator==(const AbortRequest&) const = default;
 };
 
-struct BurnVote {  // M7, kind 1
+struct AbortVote {  // M7, kind 1
   MemberId id{};
   crypto::Signature signature{};
-  bool operator==(const BurnVote&) const = default;
+  bool operator==(const AbortVote&) const = default;
 };
 
-struct BurnCertificate {        // M8, kind 1
-  std::vector<BurnVote> votes;  // at least Q, ascending cohort index
-  bool operator==(const BurnCertificate&) const = default;
+struct AbortCertificate {        // M8, kind 1
+  std::vector<AbortVote> votes;  // at least Q, ascending cohort index
+  bool operator==(const AbortCertificate&) const = default;
 };
 
-enum class RoundStatus : std::uint8_t { kDone = 0, kCancelled = 1, kBurnt = 2, kLost = 3 };
+enum class RoundStatus : std::uint8_t { kDone = 0, kCancelled = 1, kAborted = 2, kLost = 3 };
 
 struct RoundResult {  // M10
   RoundStatus status{};
@@ -240,49 +240,49 @@ struct RoundResult {  // M10
 // ---- The shared randomness of a run (docs/secure-aggregation.md, 2.1)
 
 /// Asks for a commitment. Another attempt asks for a new one.
-struct GenesisCall {  // C to P
+struct RandomnessCall {  // C to P
   RunId run{};
   Bytes32 attempt{};
-  bool operator==(const GenesisCall&) const = default;
+  bool operator==(const RandomnessCall&) const = default;
 };
 
-struct GenesisEntry {
+struct RandomnessEntry {
   MemberId id{};
   Bytes32 commitment{};
   crypto::Signature signature{};
-  bool operator==(const GenesisEntry&) const = default;
+  bool operator==(const RandomnessEntry&) const = default;
 };
 
-struct GenesisCommit {  // G1, P to C
+struct RandomnessCommit {  // G1, P to C
   RunId run{};
   Bytes32 attempt{};  // of the call: a hint to distinguish a late commitment from a wrong one
-  GenesisEntry entry;
-  bool operator==(const GenesisCommit&) const = default;
+  RandomnessEntry entry;
+  bool operator==(const RandomnessCommit&) const = default;
 };
 
-struct GenesisList {  // G2, C to P
+struct RandomnessList {  // G2, C to P
   RunId run{};
-  std::vector<GenesisEntry> entries;  // ascending id
+  std::vector<RandomnessEntry> entries;  // ascending id
   crypto::Signature signature{};
-  bool operator==(const GenesisList&) const = default;
+  bool operator==(const RandomnessList&) const = default;
 };
 
-struct GenesisReveal {  // G3, P to C
+struct RandomnessReveal {  // G3, P to C
   RunId run{};
   MemberId id{};
   Bytes32 digest{};  // of the list
   Bytes32 r{};
   crypto::Signature signature{};
-  bool operator==(const GenesisReveal&) const = default;
+  bool operator==(const RandomnessReveal&) const = default;
 };
 
 /// G4, C to P: all commitments and reveals, so that each member can check the result itself, also a
 /// member that connects later.
-struct GenesisProof {
+struct RandomnessProof {
   RunId run{};
-  std::vector<GenesisEntry> entries;   // ascending id
-  std::vector<GenesisReveal> reveals;  // of the same members
-  bool operator==(const GenesisProof&) const = default;
+  std::vector<RandomnessEntry> entries;   // ascending id
+  std::vector<RandomnessReveal> reveals;  // of the same members
+  bool operator==(const RandomnessProof&) const = default;
 };
 
 // ---- Messages outside of rounds
@@ -370,15 +370,15 @@ struct RunFinished {  // C to P; signed "SOTTO sig finish" over run, completed, 
 using Message =
     std::variant<Offer, Advertise, KeyList, Shares, ShareForward, ShareCheck, Complaints, Opening,
                  Fix, UploadHeader, Survivors, Endorse, UnmaskRequest, UnmaskResponse, RoundResult,
-                 BurnRequest, BurnVote, BurnCertificate, Hello, JobOffer, JobReply, LeaveRound,
-                 BlobRequest, BlobData, RunFinished, GenesisCall, GenesisCommit, GenesisList,
-                 GenesisReveal, GenesisProof>;
+                 AbortRequest, AbortVote, AbortCertificate, Hello, JobOffer, JobReply, LeaveRound,
+                 BlobRequest, BlobData, RunFinished, RandomnessCall, RandomnessCommit,
+                 RandomnessList, RandomnessReveal, RandomnessProof>;
 
 /// Returns the name of the message, such as "Advertise", for logs and metrics.
 std::string_view name_of(const Message& message);
 
 /// Returns whether the message is one of the five of the shared randomness (Genesis*).
-bool is_about_genesis(const Message& message);
+bool is_about_shared_randomness(const Message& message);
 
 /// A message with the fields of its frame. The round (0 outside of rounds) is an unauthenticated
 /// hint by which a late message is distinguished from a wrong one; signatures bind a message to its

@@ -1,3 +1,5 @@
+#include "coordinator/cli/dashboard_commands.h"
+
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -14,7 +16,6 @@
 #include "common/base/result.h"
 #include "common/cli/command_line.h"
 #include "common/storage/atomic_file.h"
-#include "coordinator/cli/dashboard_commands.h"
 #include "coordinator/dashboard/control_client.h"
 #include "coordinator/observability/run_report.h"
 
@@ -22,7 +23,7 @@ namespace sotto::coordinator::dashboard {
 
 namespace {
 
-using command::print;
+using cli::print;
 
 using nlohmann::json;
 
@@ -37,7 +38,7 @@ struct Arguments {
 };
 
 /// Replaces control characters, which a terminal would interpret.
-std::string harmless(std::string text) {
+std::string printable_text(std::string text) {
   for (char& c : text)
     if ((c >= 0 && c < 0x20) || c == 0x7f) c = '?';
   return text;
@@ -56,14 +57,14 @@ struct Seen {
 };
 
 /// Reads the status from the running process, or else from the file that the last one left.
-Seen look(const std::string& folder) {
+Seen read_status(const std::string& folder) {
   if (const auto live = ask(folder, "GET", "/api/status")) {
     Seen seen{.status = json::parse(*live), .live = true};
     seen.status["live"] = true;
     return seen;
   }
   const std::filesystem::path file = std::filesystem::path(folder) / "status.json";
-  const auto bytes = journal::read_file(file, kMaxTextFile);
+  const auto bytes = storage::read_file(file, kMaxTextFile);
   if (!bytes.ok())
     throw StartupError("no coordinator is running in " + folder +
                        ", and it holds no run: " + bytes.error().message);
@@ -76,11 +77,11 @@ Seen look(const std::string& folder) {
 std::string describe(const Seen& seen) {
   std::string out = describe_status(seen.status.dump());
   for (const json& a : seen.status.value("alerts", json::array()))
-    out += "\n! " + harmless(a.value("text", "")) + " (" + a.value("code", "") + ")";
+    out += "\n! " + printable_text(a.value("text", "")) + " (" + a.value("code", "") + ")";
   return out;
 }
 
-void say_where_from(const Arguments& args, const Seen& seen) {
+void print_source(const Arguments& args, const Seen& seen) {
   if (seen.live) return;
   std::fprintf(stderr, "no coordinator is running in %s; this is what the last one left behind\n",
                args.folder.c_str());
@@ -91,21 +92,21 @@ void watch_status(const Arguments& args) {
   const bool screen = !args.json && isatty(STDOUT_FILENO) != 0;
   std::string before;
   for (;;) {
-    const Seen seen = look(args.folder);
+    const Seen seen = read_status(args.folder);
     const std::string text = args.json ? seen.status.dump() : describe(seen);
     if (screen) std::fputs("\033[H\033[J", stdout);
     if (screen || text != before) print(text);
     before = text;
-    if (!seen.live) return say_where_from(args, seen);
+    if (!seen.live) return print_source(args, seen);
     std::this_thread::sleep_for(kBetweenLooks);
   }
 }
 
 void show_status(const Arguments& args) {
   if (args.watch) return watch_status(args);
-  const Seen seen = look(args.folder);
+  const Seen seen = read_status(args.folder);
   print(args.json ? seen.status.dump() : describe(seen));
-  say_where_from(args, seen);
+  print_source(args, seen);
 }
 
 void order(const Arguments& args, const std::string& target) {
@@ -133,7 +134,7 @@ std::string line_of(const json& event) {
         r.value("attempt", 0) == 0 ? "" : fmt::format(" (attempt {})", r.value("attempt", 0) + 1),
         r.value("status", ""), r.value("survivors", 0), r.value("cohort", 0));
   }
-  return std::string(when) + "  " + harmless(text);
+  return std::string(when) + "  " + printable_text(text);
 }
 
 void show_log(const Arguments& args) {

@@ -37,8 +37,8 @@
 
 namespace {
 
-using sotto::command::print;
-using sotto::command::unix_now;
+using sotto::cli::print;
+using sotto::cli::unix_now;
 
 using namespace std::string_literals;
 namespace config = sotto::config;
@@ -59,7 +59,7 @@ struct RunArguments {
   bool json = false;
   std::uint32_t keep = 0;
   coordinator::dashboard::AddressOptions dashboard;
-  sotto::command::UnlockOptions unlock;
+  sotto::cli::UnlockOptions unlock;
 };
 
 coordinator::dashboard::RunIdentity identity_of(const RunArguments& args, std::string federation,
@@ -74,7 +74,7 @@ coordinator::dashboard::RunIdentity identity_of(const RunArguments& args, std::s
 /// Restores the rounds of earlier processes from the metrics, which the coordinator has cut to its
 /// checkpoint.
 void restore(coordinator::dashboard::RunView& view, const std::string& folder) {
-  if (auto lines = sotto::journal::read_file(folder + "/metrics.jsonl", kMaxMetrics); lines.ok())
+  if (auto lines = sotto::storage::read_file(folder + "/metrics.jsonl", kMaxMetrics); lines.ok())
     view.restore(std::string(lines->begin(), lines->end()));
 }
 
@@ -86,8 +86,8 @@ coordinator::dashboard::RunCommands commands(coordinator::Coordinator& app) {
 }
 
 sotto::FlatParameters initial_model(const RunArguments& args, const config::JobConfig& job) {
-  const char* usual = job.lora.r > 0 ? sotto::run::kAdapterFile : "model.safetensors";
-  auto model = sotto::run::load_parameters(args.initial_model.empty() ? job.model.path + "/" + usual
+  const char* usual = job.lora.r > 0 ? sotto::job::kAdapterFile : "model.safetensors";
+  auto model = sotto::job::load_parameters(args.initial_model.empty() ? job.model.path + "/" + usual
                                                                       : args.initial_model);
   if (!model.ok()) {
     throw StartupError("the initial model: " + model.error().message +
@@ -100,7 +100,7 @@ sotto::FlatParameters initial_model(const RunArguments& args, const config::JobC
 int run(const RunArguments& args) {
   const config::FederationConfig federation =
       config::load_federation(args.dir + "/federation.json"s);
-  const auto keys = sotto::command::open_keystore(args.dir, args.unlock);
+  const auto keys = sotto::cli::open_keystore(args.dir, args.unlock);
   const config::Identity identity = keys.identity(keys.newest().generation);
   if (identity.signing.verify_key() != federation.roster.coordinator_signing_key) {
     throw StartupError(args.dir +
@@ -131,8 +131,8 @@ int run(const RunArguments& args) {
   });
   coordinator::Coordinator app(std::move(options), host, identity.signing, random, events);
   restore(view, args.out);
-  coordinator::dashboard::Server server(host.loop(), view, commands(app),
-                                        {.folder = args.out, .address = std::move(address)});
+  coordinator::dashboard::DashboardServer server(
+      host.loop(), view, commands(app), {.folder = args.out, .address = std::move(address)});
   // The audit log is first: an event that it cannot record is not shown. The server is after the
   // view, from which it sends.
   for (coordinator::RunEventSink* sink : std::initializer_list<coordinator::RunEventSink*>{
@@ -174,7 +174,7 @@ void add_run(CLI::App& app, int& exit_code) {
       app.add_subcommand("run", "Run a job; the same command resumes it after a stop or a crash");
   sub->add_option("--dir", args->dir, "Folder of the coordinator's keystore and federation.json")
       ->capture_default_str();
-  sotto::command::add_unlock_options(*sub, args->unlock);
+  sotto::cli::add_unlock_options(*sub, args->unlock);
   sub->add_option("--job", args->job, "job.json")->required();
   sub->add_option("--out", args->out,
                   "Folder of the run: checkpoints, metrics.jsonl, status.json, the model")
@@ -246,7 +246,7 @@ void add_evidence(CLI::App& app, int& exit_code) {
   sub->callback([args, &exit_code] {
     const config::Roster roster = config::load_federation(args->federation).roster;
     for (const std::string& file : args->files) {
-      const auto finding = sotto::run::check_evidence_file(file, roster);
+      const auto finding = sotto::observability::check_evidence_file(file, roster);
       print(args->json ? coordinator::evidence_json(file, finding, roster)
                        : coordinator::describe_evidence(file, finding, roster));
       if (!finding.ok()) exit_code = 3;
@@ -317,7 +317,7 @@ int main(int argc, char** argv) {
   add_report(app);
   add_evidence(app, exit_code);
   add_config(app);
-  sotto::command::add_audit_command(app, exit_code);
+  sotto::cli::add_audit_command(app, exit_code);
   try {
     sotto::crypto::initialize_process();
     app.parse(argc, argv);

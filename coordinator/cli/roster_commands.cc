@@ -22,13 +22,13 @@ namespace sotto::coordinator {
 
 namespace {
 
-using command::print;
-using command::unix_now;
+using cli::print;
+using cli::unix_now;
 
-using keystore::Keystore;
-using keystore::SealedBy;
+using identity::Keystore;
+using identity::SealedBy;
 
-const command::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
+const cli::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
 
 constexpr std::uint64_t kDay = 86400;
 constexpr std::uint32_t kYear = 365;       // in days
@@ -46,7 +46,7 @@ void add_init(CLI::App& app) {
   struct Arguments {
     std::string dir = ".";
     FederationAddress address;
-    command::SealOptions seal;
+    cli::SealOptions seal;
   };
 
   auto args = std::make_shared<Arguments>();
@@ -61,13 +61,13 @@ void add_init(CLI::App& app) {
       ->required();
   sub->add_option("--listen", args->address.listen,
                   "Address to bind; the endpoint unless given (tcp://0.0.0.0:PORT behind a NAT)");
-  command::add_seal_options(*sub, args->seal, kInitNames, "nothing unless given");
+  cli::add_seal_options(*sub, args->seal, kInitNames, "nothing unless given");
   sub->callback([args] {
     check_address(args->address);
     crypto::OsRandom random;
     const Keystore keys = Keystore::make(args->address.name, random);
     keys.save_new(args->dir,
-                  command::new_seal(args->seal, kInitNames, SealedBy::kNothing, "the keys", random),
+                  cli::new_seal(args->seal, kInitNames, SealedBy::kNothing, "the keys", random),
                   crypto::kModerateCost, random);
     const config::Identity identity = keys.identity(keys.newest().generation);
     init(args->dir, identity, args->address);
@@ -81,10 +81,10 @@ struct RosterArguments {
   std::string dir = ".";
   std::vector<std::string> cards, names, statements;
   std::uint32_t days = kYear;
-  command::UnlockOptions unlock;
+  cli::UnlockOptions unlock;
 
   [[nodiscard]] config::Identity identity() const {
-    const Keystore keys = command::open_keystore(dir, unlock);
+    const Keystore keys = cli::open_keystore(dir, unlock);
     return keys.identity(keys.newest().generation);
   }
 };
@@ -182,9 +182,9 @@ void add_roster_commands(CLI::App& app) {
     CLI::App* sub = app.get_subcommand(name);
     sub->add_option("--dir", args->dir, "Folder of the coordinator's keystore")
         ->capture_default_str();
-    command::add_unlock_options(*sub, args->unlock);
+    cli::add_unlock_options(*sub, args->unlock);
   }
-  command::add_keys_commands(app, {.program = "sotto-coordinator", .history = {}});
+  cli::add_keys_commands(app, {.program = "sotto-coordinator", .history = {}});
 }
 
 }  // namespace sotto::coordinator

@@ -62,7 +62,7 @@ Api::Api(const RunView& view, RunCommands commands, AddressRules rules)
     : view_(view), commands_(std::move(commands)), rules_(std::move(rules)) {}
 
 std::optional<ApiReply> Api::refusal(const ApiRequest& request, std::string_view path) const {
-  if (request.door == Door::kUnixSocket) return std::nullopt;
+  if (request.listener == Listener::kUnixSocket) return std::nullopt;
   if (!rules_.is_our_name(name_in(request.host)))
     return error(421, "this server does not go by that name");
   if (!request.origin.empty() && request.origin != rules_.scheme + "://" + request.host)

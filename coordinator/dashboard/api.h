@@ -23,7 +23,7 @@ namespace sotto::coordinator::dashboard {
 
 /// The listener of a request: a socket in the run's folder that only its owner can open, or an
 /// address that others may reach.
-enum class Door { kUnixSocket, kTcp };
+enum class Listener { kUnixSocket, kTcp };
 
 /// The requests of an operator to a run. Each returns at once.
 struct RunCommands {
@@ -49,7 +49,7 @@ struct AddressRules {
 Bytes32 hash_of_token(BytesView token);
 
 struct ApiRequest {
-  Door door{};
+  Listener listener{};
   std::string method;
   std::string target;
   std::string host;

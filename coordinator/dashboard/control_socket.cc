@@ -5,8 +5,8 @@
 namespace sotto::coordinator::dashboard {
 
 Result<ControlSocket> ControlSocket::in(const std::filesystem::path& folder) {
-  journal::FileDescriptor opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!opened.is_open()) return journal::system_error("cannot open the folder " + folder.string());
+  storage::FileDescriptor opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened.is_open()) return storage::system_error("cannot open the folder " + folder.string());
   return ControlSocket(std::move(opened));
 }
 

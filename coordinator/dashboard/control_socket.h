@@ -21,9 +21,9 @@ class ControlSocket {
   }
 
  private:
-  explicit ControlSocket(journal::FileDescriptor folder) : folder_(std::move(folder)) {}
+  explicit ControlSocket(storage::FileDescriptor folder) : folder_(std::move(folder)) {}
 
-  journal::FileDescriptor folder_;
+  storage::FileDescriptor folder_;
 };
 
 }  // namespace sotto::coordinator::dashboard

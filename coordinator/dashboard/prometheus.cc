@@ -56,9 +56,8 @@ PrometheusText& PrometheusText::sample(Labels labels, double value) {
 
 void add_members(PrometheusText& out, const std::vector<MemberStatus>& members) {
   out.gauge("sotto_members", "Members of the roster by their answer to the job.");
-  for (MemberState state :
-       {MemberState::kAbsent, MemberState::kOffered, MemberState::kAccepted, MemberState::kRefused,
-        MemberState::kConvicted, MemberState::kSuspended})
+  for (MemberState state : {MemberState::kAbsent, MemberState::kOffered, MemberState::kAccepted,
+                            MemberState::kRefused, MemberState::kOffender, MemberState::kSuspended})
     out.sample({{"state", name(state)}},
                count(members, [&](const MemberStatus& m) { return m.state == state; }));
   out.gauge("sotto_members_connected", "Members that were heard of lately.")

@@ -91,13 +91,13 @@ void RunView::on_event(const RunEvent& event, std::uint64_t unix_s) {
 std::vector<Alert> RunView::alerts() const {
   std::vector<Alert> out;
   const RunStatus& s = status_;
-  std::vector<std::string> missing, refused, strays, left_out;
+  std::vector<std::string> missing, refused, other_roster, left_out;
   for (const MemberStatus& m : s.members) {
     if (m.state == MemberState::kAccepted && !m.connected) missing.push_back(m.name);
     if (m.state == MemberState::kRefused) refused.push_back(m.name + " (" + m.reason + ")");
     if (m.state == MemberState::kAbsent && !m.reason.empty())
-      strays.push_back(m.name + " (" + m.reason + ")");
-    if (m.state == MemberState::kConvicted || m.state == MemberState::kSuspended)
+      other_roster.push_back(m.name + " (" + m.reason + ")");
+    if (m.state == MemberState::kOffender || m.state == MemberState::kSuspended)
       left_out.push_back(fmt::format("{} ({}: {})", m.name, name(m.state), m.reason));
   }
   const bool goes_on = !is_final(s.state);
@@ -117,8 +117,8 @@ std::vector<Alert> RunView::alerts() const {
                    "Accepted the job and cannot be heard now: " + names(missing) + "."});
   if (goes_on && !refused.empty())
     out.push_back({"members_refused", "Refuse the job: " + names(refused) + "."});
-  if (goes_on && !strays.empty())
-    out.push_back({"members_other_roster", "Are offered no job: " + names(strays) + "."});
+  if (goes_on && !other_roster.empty())
+    out.push_back({"members_other_roster", "Are offered no job: " + names(other_roster) + "."});
   if (goes_on && !s.roster_warning.empty())
     out.push_back({"roster_expires", "Attention: " + s.roster_warning + "."});
   if (goes_on && !left_out.empty())

@@ -12,8 +12,8 @@
 #include <optional>
 #include <string>
 
+#include "coordinator/dashboard/address_listener.h"
 #include "coordinator/dashboard/api.h"
-#include "coordinator/dashboard/door.h"
 #include "coordinator/dashboard/run_view.h"
 
 namespace boost::asio {
@@ -22,7 +22,7 @@ class io_context;
 
 namespace sotto::coordinator::dashboard {
 
-struct ServerLimits {
+struct DashboardLimits {
   /// Connections per listener. A new one replaces the oldest that has not sent a whole request.
   std::size_t connections = 64;
   std::size_t streams = 32;  // streams of events, over all connections
@@ -33,19 +33,19 @@ struct ServerLimits {
   std::chrono::milliseconds heartbeat{15000};
 };
 
-struct ServerOptions {
+struct DashboardOptions {
   std::filesystem::path folder;  // of the run, whose lock this process holds
-  std::optional<AddressDoor> address;
-  ServerLimits limits{};
+  std::optional<AddressListener> address;
+  DashboardLimits limits{};
 };
 
-class Server final : public RunEventSink {
+class DashboardServer final : public RunEventSink {
  public:
   /// `loop` and `view` outlive it. Opens both listeners; throws StartupError that names the one
   /// which cannot be opened.
-  Server(boost::asio::io_context& loop, const RunView& view, RunCommands commands,
-         ServerOptions options);
-  ~Server() override;
+  DashboardServer(boost::asio::io_context& loop, const RunView& view, RunCommands commands,
+                  DashboardOptions options);
+  ~DashboardServer() override;
 
   /// Sink: added after the view, from which it sends news to every stream of events that is ready
   /// for them.

@@ -36,8 +36,8 @@ Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey&
   if (!kept.ok()) throw StartupError(kept.error().message);
   backoff = std::move(kept).value();
   show_exclusions();
-  genesis =
-      open_genesis(job(), options.roster, folder.checkpoint.run, folder.path(), signing, random);
+  shared_randomness = open_shared_randomness(job(), options.roster, folder.checkpoint.run,
+                                             folder.path(), signing, random);
 }
 
 // ---- members
@@ -55,15 +55,16 @@ void Coordinator::Impl::warn(std::optional<std::string> line) {
 }
 
 void Coordinator::Impl::on_hello(MemberId peer, const wire::Hello& hello, TimePoint now) {
-  if (hello.protocol != wire::kProtocol) return warn(members.speaks(peer, hello.protocol));
+  if (hello.protocol != wire::kProtocol)
+    return warn(members.report_other_protocol(peer, hello.protocol));
   if (!members.shares_roster(hello)) {
     warn(members.has_other_roster(peer, hello));
     return send_hello(peer);
   }
-  const bool returned = members.heard(peer, now);
+  const bool returned = members.on_message(peer, now);
   if (ended) return send_finished(peer);
   if (members.accepted(peer) && hello.run == folder.checkpoint.run) {
-    if (genesis && returned) apply(genesis->connected(peer));
+    if (shared_randomness && returned) apply(shared_randomness->connected(peer));
     if (machine && returned) apply(machine->member_connected(peer, now));
     return;
   }
@@ -81,10 +82,11 @@ void Coordinator::Impl::send_hello(MemberId peer) {
 void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
   if (reply.id != peer || reply.run != folder.checkpoint.run || reply.job_hash != job().hash ||
       !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
-    return warn(members.blame(peer, "an answer to the job that does not verify; ignored"));
+    return warn(
+        members.report_violation(peer, "an answer to the job that does not verify; ignored"));
   }
   const Members::Answered answered = members.answered(peer, reply, host.now());
-  warn(answered.misdeed);
+  warn(answered.violation);
   if (answered.change) events.emit(*answered.change);
   const bool accepts = reply.answer == wire::JobAnswer::kAccept;
   if (answered.change && answered.change->answer == MemberAnswer::kWithdrew)
@@ -92,12 +94,12 @@ void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
   // A participant process that restarted is sent the current state of the run. If it cannot
   // continue the round, it reports that.
   if (accepts && (answered.awaited || answered.change)) {
-    if (genesis) apply(genesis->connected(peer));
+    if (shared_randomness) apply(shared_randomness->connected(peer));
     if (machine) apply(machine->member_connected(peer, host.now()));
   }
   if (machine && !accepts && answered.awaited)
     lose(peer, "its program was started again", host.now());
-  if (answered.change) beat();
+  if (answered.change) tick_members();
 }
 
 void Coordinator::Impl::lose_absent(TimePoint now) {
@@ -111,14 +113,14 @@ void Coordinator::Impl::lose(MemberId id, const std::string& why, TimePoint now)
 
 // ---- gathering
 
-void Coordinator::Impl::beat() {
+void Coordinator::Impl::tick_members() {
   const TimePoint now = host.now();
   lose_absent(now);
   if (options.unix_now)
     if (auto warning = expiry.daily_warning(options.unix_now()))
       events.emit(RosterExpires{std::move(*warning)});
   folder.commit_waiting(now);
-  if (!ended && genesis) apply(genesis->tick(now));
+  if (!ended && shared_randomness) apply(shared_randomness->tick(now));
   if (!ended && !machine) gather(now);
   report(now);
   schedule();
@@ -148,17 +150,17 @@ void Coordinator::Impl::gather(TimePoint now) {
   }
   if (!gather_until) gather_until = now + options.gather;
   if ((!everybody && now < *gather_until) || now < not_before) return;
-  note_demands(ready);
-  if (genesis && !genesis->genesis())
-    return apply(genesis->start(backoff.choose(ready, needed()), now));
+  log_demands(ready);
+  if (shared_randomness && !shared_randomness->shared_randomness())
+    return apply(shared_randomness->start(backoff.choose(ready, needed()), now));
   start_round(std::move(ready), now);
 }
 
-void Coordinator::Impl::apply(GenesisOutput output) {
-  for (const std::string& line : output.notes)
+void Coordinator::Impl::apply(RandomnessOutput output) {
+  for (const std::string& line : output.log_lines)
     log(line);
-  for (const auto& [member, what] : output.misdeeds)
-    warn(members.blame(member, what));
+  for (const auto& [member, what] : output.violations)
+    warn(members.report_violation(member, what));
   std::vector<Fault> faults;
   for (MemberId id : output.silent) {
     warn(members.name_of(id) + " committed to the genesis of the run and did not reveal");
@@ -166,7 +168,7 @@ void Coordinator::Impl::apply(GenesisOutput output) {
                       .cost = Fault::Cost::kWaited,
                       .what = "silent while the genesis of the run was made"});
   }
-  if (!faults.empty()) note_faults(backoff.add(faults), faults);
+  if (!faults.empty()) log_faults(backoff.add(faults), faults);
   for (const wire::Envelope& e : output.send)
     send(e.peer, e.round, e.message);
   if (output.failed) fail(*output.failed);
@@ -178,7 +180,7 @@ void Coordinator::Impl::send_finished(MemberId peer) {
   wire::RunFinished m{.run = folder.checkpoint.run,
                       .completed = state == RunState::kFinished,
                       .model_hash = folder.checkpoint.model.hash(),
-                      .reason = told.value_or(detail)};
+                      .reason = public_reason.value_or(detail)};
   secagg::sign_run_finished(signing, m);
   send(peer, {}, m);
 }
@@ -196,7 +198,7 @@ void Coordinator::Impl::end(RunState how, std::string why, RunEnd code) {
 }
 
 void Coordinator::Impl::complete() {
-  if (Status saved = run::save_model(folder.path() / "model", job(), folder.checkpoint.model);
+  if (Status saved = job::save_model(folder.path() / "model", job(), folder.checkpoint.model);
       !saved.ok())
     return fail("cannot save the model: " + saved.error().message);
   end(RunState::kFinished, training.early_end(), RunEnd::kCompleted);
@@ -208,7 +210,7 @@ void Coordinator::Impl::stop() {
 }
 
 void Coordinator::Impl::fail(const std::string& why, std::optional<std::string> public_why) {
-  told = std::move(public_why);
+  public_reason = std::move(public_why);
   end(RunState::kFailed, why, RunEnd::kFailed);
 }
 
@@ -227,12 +229,12 @@ RunStatus Coordinator::Impl::status(TimePoint now) const {
       .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
       .participant_delta = job().distributed_privacy.target_delta,
       .wall_s = wall_s(),
-      .lost_attempts = failed_attempts + spoiled_attempts,
+      .lost_attempts = failed_attempts + lost_sum_attempts,
       .roster_version = options.roster.version,
       .roster_expiry_unix_s = options.roster.expiry_unix_s,
       .roster_warning = options.unix_now ? expiry.warning(options.unix_now()) : "",
       .members = members.status(),
-      .strangers = host.strangers()};
+      .unauthenticated = host.unauthenticated()};
   for (MemberStatus& m : s.members)
     if (const auto at = backoff.records().find(m.id); at != backoff.records().end())
       m.left_out = describe(at->second);
@@ -300,7 +302,7 @@ void Coordinator::start() {
              self.folder.path().string());
   if (self.training.complete()) return self.complete();
   if (auto attempt = self.folder.take_unfinished()) self.take_up(std::move(*attempt), self.started);
-  self.beat();
+  self.tick_members();
 }
 
 void Coordinator::on_frame(MemberId peer, BytesView frame) {
@@ -310,7 +312,7 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
   self.warn(admitted.line);
   if (!admitted.taken) return;
   auto decoded = wire::decode(frame);
-  self.warn(self.members.came(peer, decoded));
+  self.warn(self.members.on_frame(peer, decoded));
   // A program with another protocol version learns this one from the version in this frame.
   if (wire::is_of_another_protocol(frame)) self.send_hello(peer);
   if (!decoded.ok() || decoded->sender != peer || !self.members.contains(peer)) return;
@@ -318,8 +320,9 @@ void Coordinator::on_frame(MemberId peer, BytesView frame) {
     self.on_hello(peer, *hello, now);
   } else if (const auto* reply = std::get_if<wire::JobReply>(&decoded->message)) {
     self.on_reply(peer, *reply);
-  } else if (wire::is_about_genesis(decoded->message)) {
-    if (self.genesis) self.apply(self.genesis->handle(peer, decoded->message, now));
+  } else if (wire::is_about_shared_randomness(decoded->message)) {
+    if (self.shared_randomness)
+      self.apply(self.shared_randomness->handle(peer, decoded->message, now));
   } else if (self.machine && !self.is_left_out(peer)) {
     self.apply(self.machine->handle(
         {.peer = peer, .round = decoded->round, .message = std::move(decoded->message)}, now));
@@ -331,11 +334,11 @@ void Coordinator::on_wake() {
   const TimePoint now = self.host.now();
   if (self.machine && self.machine_wake && now >= *self.machine_wake)
     self.apply(self.machine->tick(now));
-  self.beat();
+  self.tick_members();
 }
 
 void Coordinator::on_too_many_links(MemberId peer) {
-  impl_->warn(impl_->members.blame(
+  impl_->warn(impl_->members.report_violation(
       peer,
       "opens connections again and again; those that are more than its work needs are "
       "refused"));

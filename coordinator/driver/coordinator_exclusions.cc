@@ -13,21 +13,23 @@ bool Coordinator::Impl::is_left_out(MemberId id) const {
 }
 
 void Coordinator::Impl::judge(const secagg::Evidence& evidence) {
-  const auto finding = secagg::check_evidence(evidence, run::evidence_roster(options.roster));
-  const bool convicts = finding.ok() && finding->guilty != kCoordinatorId;
-  if (convicts) {
-    folder.must(folder.exclusions.convict(finding->guilty, finding->rule));
-    convicted_now = true;
-    members.count_misdeed(finding->guilty);
+  const auto finding =
+      secagg::check_evidence(evidence, observability::evidence_roster(options.roster));
+  const bool proves_violation = finding.ok() && finding->offender != kCoordinatorId;
+  if (proves_violation) {
+    folder.must(folder.exclusions.exclude_offender(finding->offender, finding->rule));
+    offender_found = true;
+    members.count_violation(finding->offender);
     show_exclusions();
   }
-  run::KeptEvidence kept = run::keep_evidence(folder.path() / "evidence", evidence, options.roster);
-  if (convicts)
-    kept.line += ". " + members.name_of(finding->guilty) + " is in no further round of this run";
+  observability::KeptEvidence kept =
+      observability::keep_evidence(folder.path() / "evidence", evidence, options.roster);
+  if (proves_violation)
+    kept.line += ". " + members.name_of(finding->offender) + " is in no further round of this run";
   events.emit(EvidenceKept{kept.finding.has_value(), std::move(kept.line)});
-  if (convicts)
-    events.emit(MemberExcluded{finding->guilty, members.name_of(finding->guilty),
-                               MemberState::kConvicted, finding->rule});
+  if (proves_violation)
+    events.emit(MemberExcluded{finding->offender, members.name_of(finding->offender),
+                               MemberState::kOffender, finding->rule});
 }
 
 void Coordinator::Impl::judge_sum(const RoundOutcome& outcome) {
@@ -35,7 +37,7 @@ void Coordinator::Impl::judge_sum(const RoundOutcome& outcome) {
   const Suspicion::State before = exclusions.suspicion().state();
   if (outcome.status == wire::RoundStatus::kDone)
     folder.must(exclusions.good(round, outcome.survivors));
-  else if (outcome.spoiled)
+  else if (outcome.lost_sum)
     folder.must(exclusions.lost(round, outcome.survivors));
   const Suspicion::State& after = exclusions.suspicion().state();
   if (after == before) return;
@@ -57,13 +59,13 @@ void Coordinator::Impl::emit_suspensions(const Suspicion::State& before,
 
 void Coordinator::Impl::show_exclusions() {
   std::map<MemberId, Members::Exclusion> excluded;
-  const Suspicion::State& doubted = folder.exclusions.suspicion().state();
-  for (MemberId id : doubted.suspended)
+  const Suspicion::State& suspicion = folder.exclusions.suspicion().state();
+  for (MemberId id : suspicion.suspended)
     excluded[id] = {MemberState::kSuspended, "each lost sum had it in it"};
-  for (const auto& [id, rule] : folder.exclusions.convicted())
-    excluded[id] = {MemberState::kConvicted, rule};
-  std::set<MemberId> suspected = doubted.suspects;
-  suspected.insert(doubted.set_aside.begin(), doubted.set_aside.end());
+  for (const auto& [id, rule] : folder.exclusions.offenders())
+    excluded[id] = {MemberState::kOffender, rule};
+  std::set<MemberId> suspected = suspicion.suspects;
+  suspected.insert(suspicion.set_aside.begin(), suspicion.set_aside.end());
   members.exclude(std::move(excluded), std::move(suspected));
 }
 
@@ -82,7 +84,7 @@ void Coordinator::Impl::leave_out_suspects(std::vector<MemberId>& ready, std::si
       event.names.push_back(members.name_of(id));
     events.emit(event);
   }
-  for (const auto& [id, rule] : folder.exclusions.convicted())
+  for (const auto& [id, rule] : folder.exclusions.offenders())
     left_out.push_back(id);
   for (MemberId id : folder.exclusions.suspicion().state().suspended)
     if (!is_left_out(id)) left_out.push_back(id);
@@ -92,10 +94,11 @@ void Coordinator::Impl::leave_out_suspects(std::vector<MemberId>& ready, std::si
 /// rounds.attempts_per_round as long as a member can be left out of the next attempt. Their number
 /// is bounded by that of the members.
 bool Coordinator::Impl::count_lost(const RoundOutcome& outcome) {
-  const bool somebody_can_be_left_out =
-      convicted_now || (outcome.spoiled && (genesis || room_among(members.ready()) > 0));
-  ++(somebody_can_be_left_out ? spoiled_attempts : failed_attempts);
-  return spoiled_attempts > members.size() || failed_attempts >= job().rounds.attempts_per_round;
+  const bool can_leave_out_a_member =
+      offender_found ||
+      (outcome.lost_sum && (shared_randomness || room_among(members.ready()) > 0));
+  ++(can_leave_out_a_member ? lost_sum_attempts : failed_attempts);
+  return lost_sum_attempts > members.size() || failed_attempts >= job().rounds.attempts_per_round;
 }
 
 }  // namespace sotto::coordinator

@@ -32,12 +32,12 @@ std::vector<MemberId> Coordinator::Impl::waited_for(const RoundPlan& plan,
   std::vector<MemberId> there;
   std::ranges::set_intersection(plan.cohort, ready, std::back_inserter(there));
   // A drawn member is in the cohort in spite of its faults, but it is not waited for.
-  return genesis ? backoff.choose(there, plan.header.s_min) : there;
+  return shared_randomness ? backoff.choose(there, plan.header.s_min) : there;
 }
 
 std::vector<MemberId> Coordinator::Impl::could_join(std::vector<MemberId> ready) const {
   return within(std::move(ready), members.least_sums(), [this](std::size_t count) {
-    return static_cast<std::uint32_t>(round_size(job(), genesis, count));
+    return static_cast<std::uint32_t>(round_size(job(), shared_randomness, count));
   });
 }
 
@@ -46,10 +46,10 @@ std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& r
   // With an s_min above the job's own, one silent member makes the attempt fail, and suspects
   // cannot be left out. So the attempts after a failed one do not raise it, if enough members are
   // left.
-  if (failed_attempts + spoiled_attempts > 0) {
+  if (failed_attempts + lost_sum_attempts > 0) {
     auto others = within(ready, members.least_sums(), [this](std::size_t count) {
-      const auto n = static_cast<std::uint32_t>(round_size(job(), genesis, count));
-      const auto own = run::own_s_min(job(), {.n = n, .C = job().secure_aggregation.max_colluders});
+      const auto n = static_cast<std::uint32_t>(round_size(job(), shared_randomness, count));
+      const auto own = job::own_s_min(job(), {.n = n, .C = job().secure_aggregation.max_colluders});
       return own.ok() ? *own : n;
     });
     if (others.size() >= needed()) out = std::move(others);
@@ -57,11 +57,11 @@ std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& r
   return out;
 }
 
-void Coordinator::Impl::note_demands(const std::vector<MemberId>& kept) {
+void Coordinator::Impl::log_demands(const std::vector<MemberId>& kept) {
   std::string demanding = demands(members.ready(), kept);
-  if (demanding != said_demands && !demanding.empty())
+  if (demanding != logged_demands && !demanding.empty())
     log("the next attempt leaves out who demands larger sums than it will have" + demanding);
-  said_demands = std::move(demanding);
+  logged_demands = std::move(demanding);
 }
 
 std::string Coordinator::Impl::demands(const std::vector<MemberId>& of,
@@ -112,16 +112,17 @@ std::string Coordinator::Impl::why_unexpected(MemberId id,
 Result<RoundPlan> Coordinator::Impl::plan_attempt(RoundNumber number, std::vector<MemberId>& ready,
                                                   EvaluationCounters counters) {
   left_out.clear();
-  if (!genesis) {
+  if (!shared_randomness) {
     leave_out_suspects(ready, room_among(ready));
     ready = backoff.choose(ready, fewest_of(ready));
   }
   SOTTO_ASSIGN_OR_RETURN(
-      auto plan, plan_of(number, members_of_round(job(), genesis, ready, random), counters));
+      auto plan,
+      plan_of(number, members_of_round(job(), shared_randomness, ready, random), counters));
   std::vector<MemberId> present;
   std::ranges::set_intersection(plan.cohort, ready, std::back_inserter(present));
   raise_s_min(plan, largest_demand(present, members.least_sums()));
-  if (!genesis) return plan;
+  if (!shared_randomness) return plan;
   std::erase_if(ready, [&](MemberId id) { return !std::ranges::binary_search(plan.cohort, id); });
   const std::size_t absent = plan.cohort.size() - waited_for(plan, ready).size();
   const std::size_t spare = spare_members(plan.header);
@@ -145,8 +146,8 @@ void Coordinator::Impl::begin_attempt(RoundPlan plan, const std::vector<MemberId
                                       TimePoint now) {
   round = plan.header.round;
   cohort = plan.cohort;
-  round_noise = run::is_closing_evaluation(job(), round) ? std::nullopt : plan.encoding.noise;
-  convicted_now = false;
+  round_noise = job::is_closing_evaluation(job(), round) ? std::nullopt : plan.encoding.noise;
+  offender_found = false;
   board.begin(round, cohort, now);
   punctuality.begin({.round = round,
                      .cohort = cohort,
@@ -166,8 +167,9 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
          ". It is tried again under a new number");
   };
   auto plan = plan_of(begun.round,
-                      genesis && genesis->genesis() ? members_of_round(job(), genesis, {}, random)
-                                                    : RoundMembers(begun.cohort),
+                      shared_randomness && shared_randomness->shared_randomness()
+                          ? members_of_round(job(), shared_randomness, {}, random)
+                          : RoundMembers(begun.cohort),
                       begun.counters);
   if (!plan.ok()) return give_up(plan.error().message);
   raise_s_min(*plan, begun.least_sum);
@@ -217,7 +219,7 @@ void Coordinator::Impl::apply(RoundOutput output) {
 
 void Coordinator::Impl::open_sum(SumRequest request) {
   auto box = std::make_shared<SumRequest>(std::move(request));
-  auto sum = std::make_shared<codec::RingUpdate>();
+  auto sum = std::make_shared<encoding::RingUpdate>();
   const RoundNumber of = round;
   host.compute(
       [box, sum, threads = options.threads] {
@@ -232,7 +234,7 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
   RoundRecord record{
       .server_round = round.server_round(),
       .attempt = round.attempt(),
-      .closing_evaluation = run::is_closing_evaluation(job(), round),
+      .closing_evaluation = job::is_closing_evaluation(job(), round),
       .status = outcome.status,
       .reason = outcome.reason,
       .cohort = static_cast<std::uint32_t>(cohort.size()),
@@ -245,7 +247,7 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
       .noise = round_noise,
       .wall_s = wall_s()};
   if (outcome.status == wire::RoundStatus::kDone) {
-    failed_attempts = spoiled_attempts = 0;
+    failed_attempts = lost_sum_attempts = 0;
     training.accept(round, outcome, record);
     if (!training.early_end().empty() && !record.closing_evaluation)
       log("training ends after round " + label(round) + ": " + training.early_end());
@@ -255,7 +257,7 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
   }
   const bool gives_up = outcome.status != wire::RoundStatus::kDone && count_lost(outcome);
   std::erase_if(cohort, [&](MemberId id) { return is_left_out(id); });  // they were not waited for
-  members.forget_silent(cohort, outcome.survivors);
+  members.mark_silent_absent(cohort, outcome.survivors);
   settle_faults(outcome.survivors);
   close_round(record, now);
   if (training.complete() || training.closing_evaluation_is_lost()) return complete();
@@ -266,7 +268,7 @@ void Coordinator::Impl::finish_attempt(RoundOutcome outcome, TimePoint now) {
 }
 
 void Coordinator::Impl::give_up(const RoundRecord& last) {
-  const std::uint32_t attempts = failed_attempts + spoiled_attempts;
+  const std::uint32_t attempts = failed_attempts + lost_sum_attempts;
   const std::string why = lost_too_often(round, attempts);
   if (!training.only_closing_evaluation_is_left()) return fail(lost_too_often(last, attempts), why);
   training.end_without_closing_evaluation(why);
@@ -287,10 +289,10 @@ void Coordinator::Impl::settle_faults(const std::vector<MemberId>& survivors) {
   std::vector<MemberId> in_time;
   for (MemberId id : survivors)
     if (std::ranges::find(faults, id, &Fault::member) == faults.end()) in_time.push_back(id);
-  note_faults(backoff.round_over(faults, in_time), faults);
+  log_faults(backoff.round_over(faults, in_time), faults);
 }
 
-void Coordinator::Impl::note_faults(const Status& kept, const std::vector<Fault>& faults) {
+void Coordinator::Impl::log_faults(const Status& kept, const std::vector<Fault>& faults) {
   if (!kept.ok()) warn("who is left out of rounds is not kept: " + kept.error().message);
   for (const Fault& fault : faults)
     if (const std::string out = describe(backoff.records().at(fault.member)); !out.empty())

@@ -17,7 +17,7 @@
 #include "coordinator/members/members.h"
 #include "coordinator/members/punctuality.h"
 #include "coordinator/observability/round_board.h"
-#include "coordinator/protocol/genesis.h"
+#include "coordinator/protocol/randomness_exchange.h"
 #include "coordinator/protocol/round.h"
 
 namespace sotto::coordinator {
@@ -46,19 +46,19 @@ struct Coordinator::Impl {
 
   // ---- gathering
 
-  void beat();
+  void tick_members();
   void gather(TimePoint now);
   /// Returns the members of `ready` whose least sums a round of them can satisfy.
   [[nodiscard]] std::vector<MemberId> could_join(std::vector<MemberId> ready) const;
   /// Returns the members of `ready` whose least sums the next attempt will satisfy.
   [[nodiscard]] std::vector<MemberId> joinable(const std::vector<MemberId>& ready) const;
   /// Logs the members that are present and not in `kept`, once until they change.
-  void note_demands(const std::vector<MemberId>& kept);
+  void log_demands(const std::vector<MemberId>& kept);
   /// "; aurora takes part in sums of 10 or more" for each member of `of` that is not in `kept`,
   /// which ascends.
   [[nodiscard]] std::string demands(const std::vector<MemberId>& of,
                                     const std::vector<MemberId>& kept) const;
-  void apply(GenesisOutput output);
+  void apply(RandomnessOutput output);
 
   // ---- rounds
 
@@ -89,7 +89,7 @@ struct Coordinator::Impl {
   void close_round(RoundRecord& record, TimePoint now);
   /// Records the faults of the attempt: members that delayed it are left out of later rounds.
   void settle_faults(const std::vector<MemberId>& survivors);
-  void note_faults(const Status& kept, const std::vector<Fault>& faults);
+  void log_faults(const Status& kept, const std::vector<Fault>& faults);
   [[nodiscard]] double wall_s() const;
 
   // ---- exclusions (coordinator_exclusions.cc)
@@ -144,28 +144,29 @@ struct Coordinator::Impl {
 
   TimePoint started;
   RunState state = RunState::kGathering;
-  std::string detail;               // for the operator
-  std::optional<std::string> told;  // the reason that is sent to members in place of `detail`
+  std::string detail;  // for the operator
+  std::optional<std::string>
+      public_reason;  // the reason that is sent to members in place of `detail`
   bool ended = false;
   bool stop_after_round = false;
   bool withdrawn = false;  // a member withdrew in a job that this ends
   std::optional<TimePoint> gather_until;
   TimePoint not_before;
-  std::string said_demands;  // the demands that were logged last
+  std::string logged_demands;  // the demands that were logged last
   TimePoint reported;
 
-  std::optional<RunGenesis> genesis;  // set when the job's rounds are drawn
+  std::optional<RandomnessExchange> shared_randomness;  // set when the job's rounds are drawn
   std::optional<RoundStateMachine> machine;
   std::optional<TimePoint> machine_wake;
   RoundNumber round;
   std::vector<MemberId> cohort;
   std::vector<MemberId> left_out;  // of the attempt under way; their messages are ignored
-  bool convicted_now = false;      // the attempt under way led to a conviction
+  bool offender_found = false;     // the attempt under way led to a conviction
   std::uint32_t failed_attempts = 0;
   /// Consecutive lost attempts after which a member can be left out; failed_attempts counts the
   /// other ones.
-  std::uint32_t spoiled_attempts = 0;
-  std::optional<codec::NoisyEncoding> round_noise;  // of the attempt under way, if it trains
+  std::uint32_t lost_sum_attempts = 0;
+  std::optional<encoding::NoisyEncoding> round_noise;  // of the attempt under way, if it trains
   RoundBoard board;
   Punctuality punctuality;  // of the attempt under way
   Backoff backoff;

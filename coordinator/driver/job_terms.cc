@@ -19,8 +19,8 @@ constexpr const char* kResolvedJob = "job.json";
 
 }  // namespace
 
-run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
-  auto epsilon = run::PublicEpsilon::of(job);
+job::PublicEpsilon public_epsilon(const config::JobConfig& job) {
+  auto epsilon = job::PublicEpsilon::of(job);
   if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
   return *epsilon;
 }
@@ -28,7 +28,7 @@ run::PublicEpsilon public_epsilon(const config::JobConfig& job) {
 config::JobConfig with_colluders(config::JobConfig job, const config::Roster& roster,
                                  const std::filesystem::path& folder) {
   if (job.secure_aggregation.max_colluders != 0) return job;
-  const auto participants = static_cast<std::uint32_t>(run::signers(roster).size());
+  const auto participants = static_cast<std::uint32_t>(job::signers(roster).size());
   if (Status done = config::complete(job, participants); !done.ok())
     throw StartupError(done.error().message);
   if (!std::filesystem::exists(folder / kResolvedJob)) return job;
@@ -47,7 +47,7 @@ config::JobConfig with_colluders(config::JobConfig job, const config::Roster& ro
 std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
                                                std::uint64_t parameters,
                                                const std::filesystem::path& folder) {
-  const auto terms = run::noise_terms(job, parameters);
+  const auto terms = job::noise_terms(job, parameters);
   if (!terms.ok()) throw StartupError("the job: " + terms.error().message);
   if (!*terms && !job.differential_privacy.enabled) return std::nullopt;
   auto account = NoiseAccount::open(folder / "noise.log");
@@ -57,46 +57,53 @@ std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
 
 void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder) {
   const Status written =
-      journal::write_file_atomically(folder / kResolvedJob, {view_of(job.canonical), view_of("\n")},
-                                     journal::FileAccess::kEveryoneReads);
+      storage::write_file_atomically(folder / kResolvedJob, {view_of(job.canonical), view_of("\n")},
+                                     storage::FileAccess::kEveryoneReads);
   if (!written.ok()) throw StartupError(written.error().message);
 }
 
-std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const config::Roster& roster,
-                                       const RunId& run, const std::filesystem::path& folder,
-                                       const crypto::SigningKey& signing,
-                                       crypto::SecureRandom& random) {
-  secagg::GenesisContext context{.run = run,
-                                 .roster_hash = roster.hash(),
-                                 .roster = run::signers(roster),
-                                 .coordinator = signing.verify_key(),
-                                 .min_members = job.rounds.min_available_participants,
-                                 .colluders = job.secure_aggregation.max_colluders};
-  if (!run::drawn_cohort_size(job, context.roster.size())) return std::nullopt;
+std::optional<RandomnessExchange> open_shared_randomness(const config::JobConfig& job,
+                                                         const config::Roster& roster,
+                                                         const RunId& run,
+                                                         const std::filesystem::path& folder,
+                                                         const crypto::SigningKey& signing,
+                                                         crypto::SecureRandom& random) {
+  secagg::RandomnessContext context{.run = run,
+                                    .roster_hash = roster.hash(),
+                                    .roster = job::signers(roster),
+                                    .coordinator = signing.verify_key(),
+                                    .min_members = job.rounds.min_available_participants,
+                                    .colluders = job.secure_aggregation.max_colluders};
+  if (!job::drawn_cohort_size(job, context.roster.size())) return std::nullopt;
   if (job.rounds.fraction_train < 1)
     throw StartupError(
         "rounds.fraction_train must be 1 with more participants than "
         "secure_aggregation.full_graph_max: rounds are drawn by lot. "
         "secure_aggregation.cohort_size draws a part of them");
-  RunGenesis genesis(std::move(context), folder / "genesis.bin",
-                     std::chrono::seconds(job.rounds.phase_timeout_s), signing, random);
-  if (Status loaded = genesis.load(); !loaded.ok()) throw StartupError(loaded.error().message);
-  return genesis;
+  RandomnessExchange shared_randomness(std::move(context), folder / "genesis.bin",
+                                       std::chrono::seconds(job.rounds.phase_timeout_s), signing,
+                                       random);
+  if (Status loaded = shared_randomness.load(); !loaded.ok())
+    throw StartupError(loaded.error().message);
+  return shared_randomness;
 }
 
-std::size_t round_size(const config::JobConfig& job, const std::optional<RunGenesis>& genesis,
+std::size_t round_size(const config::JobConfig& job,
+                       const std::optional<RandomnessExchange>& shared_randomness,
                        std::size_t ready) {
-  if (!genesis) return cohort_size(job.rounds, ready);
-  const std::size_t all = genesis->genesis() ? genesis->genesis()->members.size() : ready;
+  if (!shared_randomness) return cohort_size(job.rounds, ready);
+  const std::size_t all = shared_randomness->shared_randomness()
+                              ? shared_randomness->shared_randomness()->members.size()
+                              : ready;
   const std::size_t drawn = job.secure_aggregation.cohort_size;
   return drawn == 0 ? all : std::min(drawn, all);
 }
 
 RoundMembers members_of_round(const config::JobConfig& job,
-                              const std::optional<RunGenesis>& genesis,
+                              const std::optional<RandomnessExchange>& shared_randomness,
                               const std::vector<MemberId>& ready, crypto::SecureRandom& random) {
-  if (!genesis) return draw_cohort(job.rounds, ready, random);
-  return secagg::CohortDraw{.genesis = *genesis->genesis(),
+  if (!shared_randomness) return draw_cohort(job.rounds, ready, random);
+  return secagg::CohortDraw{.shared_randomness = *shared_randomness->shared_randomness(),
                             .cohort_size = job.secure_aggregation.cohort_size};
 }
 

@@ -12,13 +12,13 @@
 #include "common/job/public_epsilon.h"
 #include "coordinator/driver/noise_account.h"
 #include "coordinator/driver/round_plan.h"
-#include "coordinator/protocol/genesis.h"
+#include "coordinator/protocol/randomness_exchange.h"
 
 namespace sotto::coordinator {
 
 /// Returns the calculation of the run's public epsilon. Throws StartupError when the job's privacy
 /// target cannot be reached.
-run::PublicEpsilon public_epsilon(const config::JobConfig& job);
+job::PublicEpsilon public_epsilon(const config::JobConfig& job);
 
 /// Returns the job with its number of colluders: the one that it names, or the default that follows
 /// from the participants of the roster. Throws StartupError when the job does not permit that
@@ -39,19 +39,22 @@ void write_resolved_job(const config::JobConfig& job, const std::filesystem::pat
 /// Returns the shared randomness of the run, made or still to be made, when the job's rounds are
 /// drawn; nothing otherwise. It is kept in `folder`. Throws StartupError when the file there is
 /// unusable. `signing` and `random` outlive it.
-std::optional<RunGenesis> open_genesis(const config::JobConfig& job, const config::Roster& roster,
-                                       const RunId& run, const std::filesystem::path& folder,
-                                       const crypto::SigningKey& signing,
-                                       crypto::SecureRandom& random);
+std::optional<RandomnessExchange> open_shared_randomness(const config::JobConfig& job,
+                                                         const config::Roster& roster,
+                                                         const RunId& run,
+                                                         const std::filesystem::path& folder,
+                                                         const crypto::SigningKey& signing,
+                                                         crypto::SecureRandom& random);
 
 /// Returns the number of members of a round when so many are ready.
-std::size_t round_size(const config::JobConfig& job, const std::optional<RunGenesis>& genesis,
+std::size_t round_size(const config::JobConfig& job,
+                       const std::optional<RandomnessExchange>& shared_randomness,
                        std::size_t ready);
 
 /// Returns the members of a round: drawn from `ready` by the coordinator, or by the shared
 /// randomness.
 RoundMembers members_of_round(const config::JobConfig& job,
-                              const std::optional<RunGenesis>& genesis,
+                              const std::optional<RandomnessExchange>& shared_randomness,
                               const std::vector<MemberId>& ready, crypto::SecureRandom& random);
 
 }  // namespace sotto::coordinator

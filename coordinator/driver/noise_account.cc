@@ -48,7 +48,7 @@ Result<Charged> charge_in(BytesView record) {
 }  // namespace
 
 Result<NoiseAccount> NoiseAccount::open(const std::filesystem::path& file) {
-  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(file));
+  SOTTO_ASSIGN_OR_RETURN(auto opened, storage::AppendLog::open(file));
   // An incomplete last record counts for nothing: no update could leave before it was complete.
   NoiseAccount out(std::move(opened.log));
   for (const Bytes& record : opened.records) {

@@ -37,9 +37,9 @@ class NoiseAccount {
   [[nodiscard]] double epsilon(double delta) const { return accountant_.epsilon(delta); }
 
  private:
-  explicit NoiseAccount(journal::AppendLog log) : log_(std::move(log)) {}
+  explicit NoiseAccount(storage::AppendLog log) : log_(std::move(log)) {}
 
-  journal::AppendLog log_;
+  storage::AppendLog log_;
   privacy::RdpAccountant accountant_;
   std::set<RoundNumber> charged_;
 };

@@ -26,7 +26,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
                                   const RunId& run, RoundNumber round, const RoundMembers& who,
                                   const FlatParameters& model, EvaluationCounters counters) {
   const std::uint64_t values = model.values.size();
-  SOTTO_ASSIGN_OR_RETURN(const auto noise, run::noise_terms(job, values));
+  SOTTO_ASSIGN_OR_RETURN(const auto noise, job::noise_terms(job, values));
   const auto* draw = std::get_if<secagg::CohortDraw>(&who);
   if (draw && round.attempt() >= secagg::kMaxDrawnAttempts)
     return Error{"server round " + std::to_string(round.server_round()) + " was tried " +
@@ -34,28 +34,28 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
                  " times; no member joins another attempt"};
   RoundPlan plan{
       .deadline_ms = deadlines_of(job.rounds),
-      .roster = run::signers(roster),
+      .roster = job::signers(roster),
       .cohort = draw ? secagg::drawn_cohort(*draw, round) : std::get<std::vector<MemberId>>(who),
       .model = encode_without_copy(model)};
   // A round that continues after a restart may have begun under an earlier roster.
   for (MemberId member : plan.cohort)
     if (roster.find(member) == nullptr)
       return Error{"member " + std::to_string(raw(member)) + " is not in the roster any more"};
-  if (draw) plan.genesis = draw->genesis;
+  if (draw) plan.shared_randomness = draw->shared_randomness;
   const auto n = static_cast<std::uint32_t>(plan.cohort.size());
   const std::uint32_t colluders =
       draw ? secagg::colluders_in_round(*draw, job.secure_aggregation.max_colluders)
            : job.secure_aggregation.max_colluders;
   const secagg::GraphRules rules =
-      draw ? run::graph_rules(job) : secagg::GraphRules{.full_graph_max = n};
+      draw ? job::graph_rules(job) : secagg::GraphRules{.full_graph_max = n};
   SOTTO_ASSIGN_OR_RETURN(auto parameters, secagg::graph_parameters(n, colluders, rules));
   // The expected dropout is a setting of the job that holds also when the graph does not need it.
   SOTTO_ASSIGN_OR_RETURN(auto encoding,
-                         secagg::round_encoding(run::encoding_of(job), noise, run::graph_rules(job),
+                         secagg::round_encoding(job::encoding_of(job), noise, job::graph_rules(job),
                                                 {.n = n, .C = colluders}));
   plan.encoding = counters == EvaluationCounters::kSummed
                       ? std::move(encoding.spec)
-                      : codec::without_metrics(std::move(encoding.spec));
+                      : encoding::without_metrics(std::move(encoding.spec));
   plan.header = {.run = run,
                  .round = round,
                  .roster_hash = roster.hash(),
@@ -70,8 +70,8 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
                  .graph = parameters.graph,
                  .model_hash = model.hash(),
                  .config_hash = job.hash,
-                 .lanes = codec::lane_specs(
-                     plan.encoding, run::is_closing_evaluation(job, round) ? 0 : values, n)};
+                 .lanes = encoding::lane_specs(
+                     plan.encoding, job::is_closing_evaluation(job, round) ? 0 : values, n)};
   plan.header.cohort_hash = cohort_of(plan).hash();
   return plan;
 }

@@ -59,7 +59,7 @@ void RunFolder::open_sums(const config::JobConfig& job) {
   sums_ = std::make_shared<PublishedSums>(std::move(opened).value());
 }
 
-void RunFolder::publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum) {
+void RunFolder::publish(const secagg::PublishedSum& head, const encoding::RingUpdate& sum) {
   must(sums_->keep(head, sum));
 }
 
@@ -91,7 +91,7 @@ void RunFolder::begin_attempt(const AttemptBegun& attempt) {
 }
 
 void RunFolder::enter_phase(Phase phase, RoundNumber round,
-                            const std::optional<codec::NoisyEncoding>& noise) {
+                            const std::optional<encoding::NoisyEncoding>& noise) {
   if (phase == Phase::kUpload && noise_account_ && round.server_round() <= training_rounds_)
     must(noise_account_->charge(
         round, noise ? std::optional(noise->round) : std::optional<privacy::NoisyRounds>()));

@@ -51,7 +51,7 @@ class RunFolder {
   /// charged, if the job has differential privacy and the round trains. With M6, after which a
   /// certificate may exist, its server round is marked as counted.
   void enter_phase(Phase phase, RoundNumber round,
-                   const std::optional<codec::NoisyEncoding>& noise);
+                   const std::optional<encoding::NoisyEncoding>& noise);
 
   /// Returns true when the sum of an attempt at this server round may have been certified, in this
   /// process or an earlier one: no later attempt sums its counters again.
@@ -91,7 +91,7 @@ class RunFolder {
 
   /// Adds the sum of a round to sums(). Durable before it returns, and so before the checkpoint
   /// that it leads to.
-  void publish(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
+  void publish(const secagg::PublishedSum& head, const encoding::RingUpdate& sum);
 
   /// The number of attempts in which a site may have been charged for its training, including those
   /// of earlier processes; 0 for a job without differential privacy.

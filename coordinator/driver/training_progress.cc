@@ -50,13 +50,13 @@ std::string TrainingProgress::early_end() const {
 
 void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, RoundRecord& record) {
   Checkpoint& c = folder_.checkpoint;
-  const codec::DecodedSum& sum = outcome.sum.value();
+  const encoding::DecodedSum& sum = outcome.sum.value();
   read_evaluation(sum.metrics, record);
   if (evaluation_ && stopping_.improves(*evaluation_, record.evaluated_round, c.best) && keep_ > 0)
     keep_model("best");
   if (outcome.published) folder_.publish(*outcome.published, sum.sum);
   if (!record.closing_evaluation) {
-    c.model.values = codec::step_by_mean(c.optimizer, std::move(c.model.values), sum);
+    c.model.values = encoding::step_by_mean(c.optimizer, std::move(c.model.values), sum);
     if (keep_ > 0) keep_model(folder_of_round(round.server_round()));
   }
   c.finished_rounds = round.server_round();
@@ -75,7 +75,7 @@ void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, Ro
 
 void TrainingProgress::read_evaluation(const std::vector<std::uint64_t>& metrics,
                                        RoundRecord& record) {
-  auto read = run::read_counters(job_, metrics, record.declared_evaluation_examples);
+  auto read = job::read_counters(job_, metrics, record.declared_evaluation_examples);
   evaluation_.reset();
   if (read.ok())
     evaluation_ = std::move(read).value();
@@ -90,7 +90,7 @@ void TrainingProgress::lose(wire::RoundStatus how, RoundRecord& record) {
   folder_.metrics.append(record);
   folder_.drop_attempt();
   // The counters of an aborted attempt were not opened, and a closing evaluation needs them.
-  if (record.closing_evaluation && how == wire::RoundStatus::kBurnt)
+  if (record.closing_evaluation && how == wire::RoundStatus::kAborted)
     folder_.count_again(record.server_round);
 }
 
@@ -127,7 +127,7 @@ void TrainingProgress::end_early(const std::string& reason) {
 
 void TrainingProgress::keep_model(const std::string& name) const {
   const auto place = folder_.path() / "checkpoints" / name;
-  if (Status s = run::save_model(place, job_, folder_.checkpoint.model); !s.ok())
+  if (Status s = job::save_model(place, job_, folder_.checkpoint.model); !s.ok())
     throw StartupError(folder_.cannot_write(s.error().message));
 }
 

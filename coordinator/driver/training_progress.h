@@ -68,7 +68,7 @@ class TrainingProgress {
   const config::JobConfig& job_;
   RunFolder& folder_;
   std::uint32_t keep_;
-  run::PublicEpsilon epsilon_;
+  job::PublicEpsilon epsilon_;
   mutable std::optional<KnownEpsilon> known_;  // cached, because computing it takes up to 0.1 s
   StoppingRules stopping_;
   std::optional<tasks::Evaluation> evaluation_;

@@ -28,7 +28,7 @@ std::uint32_t rounds_for(std::uint32_t faults, Fault::Cost cost) {
 Result<Backoff> Backoff::open(std::filesystem::path file) {
   Backoff out;
   out.file_ = std::move(file);
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(out.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(out.file_, kMaxBytes));
   if (!bytes) return out;
   const Error damaged{out.file_.string() +
                       " is damaged: move it away, and no member is left out of rounds for what "
@@ -60,7 +60,7 @@ std::vector<MemberId> Backoff::choose(const std::vector<MemberId>& ready,
     else
       others[{at->second.faults, at->second.left_out}].push_back(id);
   }
-  for (const auto& [badness, members] : others) {
+  for (const auto& [latest_fault, members] : others) {
     if (chosen.size() >= needed) break;
     chosen.insert(chosen.end(), members.begin(), members.end());
   }
@@ -89,7 +89,7 @@ Status Backoff::round_over(const std::vector<Fault>& faults, const std::vector<M
     const auto at = records_.find(id);
     if (at == records_.end()) continue;
     Record& record = at->second;
-    if (++record.in_time < kRoundsToForgive) continue;
+    if (++record.in_time < kInTimeRoundsToRecover) continue;
     record.in_time = 0;
     if (--record.faults == 0) records_.erase(at);
   }
@@ -112,8 +112,8 @@ Status Backoff::save() const {
                    {"left_out", record.left_out},
                    {"what", record.what}});
   const std::string text = out.dump(1) + "\n";
-  return journal::write_file_atomically(file_, {view_of(text)},
-                                        journal::FileAccess::kEveryoneReads);
+  return storage::write_file_atomically(file_, {view_of(text)},
+                                        storage::FileAccess::kEveryoneReads);
 }
 
 std::string describe(const Backoff::Record& record) {

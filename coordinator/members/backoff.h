@@ -32,7 +32,7 @@ class Backoff {
  public:
   static constexpr std::uint32_t kMostRounds = 64;
   /// The number of rounds, in which a member did its part in time, that take one fault back.
-  static constexpr std::uint32_t kRoundsToForgive = 8;
+  static constexpr std::uint32_t kInTimeRoundsToRecover = 8;
 
   /// The record of a member that has a fault.
   struct Record {

@@ -31,7 +31,7 @@ constexpr std::array<std::string_view, 9> kEnds = {"opened",
 Result<ConflictLog> ConflictLog::open(std::filesystem::path file) {
   ConflictLog log;
   log.file_ = std::move(file);
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(log.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(log.file_, kMaxBytes));
   if (!bytes) return log;
   const Error damaged{log.file_.string() + " is damaged"};
   const json read = json::parse(bytes->begin(), bytes->end(), nullptr, false);
@@ -80,8 +80,8 @@ Status ConflictLog::add(RoundNumber round, const std::vector<secagg::Conflict>& 
                    {"dealer", raw(conflict.dealer)},
                    {"end", kEnds.at(static_cast<std::size_t>(conflict.end))}});
   const std::string text = out.dump(1) + "\n";
-  return journal::write_file_atomically(file_, {view_of(text)},
-                                        journal::FileAccess::kEveryoneReads);
+  return storage::write_file_atomically(file_, {view_of(text)},
+                                        storage::FileAccess::kEveryoneReads);
 }
 
 }  // namespace sotto::coordinator

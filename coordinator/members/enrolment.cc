@@ -29,8 +29,8 @@ void sign_and_write(const fs::path& folder, FederationConfig& federation,
   const std::string text = config::to_json(federation);
   SOTTO_CHECK(std::holds_alternative<FederationConfig>(config::parse_federation(text, "own")),
               "what is written can be read");
-  const Status written = journal::write_file_atomically(file_in(folder), {view_of(text)},
-                                                        journal::FileAccess::kEveryoneReads);
+  const Status written = storage::write_file_atomically(file_in(folder), {view_of(text)},
+                                                        storage::FileAccess::kEveryoneReads);
   if (!written.ok()) throw StartupError(written.error().message);
 }
 
@@ -53,8 +53,8 @@ RosterMember* replaced_by(Roster& roster, const Card& card) {
 
 /// Returns why the card cannot be enrolled, empty when it can. `old` is the member that it
 /// replaces, or null.
-std::string objection(const FederationConfig& federation, const Card& card,
-                      const RosterMember* old) {
+std::string reason_to_refuse(const FederationConfig& federation, const Card& card,
+                             const RosterMember* old) {
   const Roster& roster = federation.roster;
   const auto taken = [&](const Bytes32& key) {
     return key == roster.coordinator_signing_key || key == roster.coordinator_transport_key ||
@@ -104,7 +104,7 @@ void add_members(FederationConfig& federation, std::span<const Card> cards) {
   remember_last_id(federation);
   for (const Card& card : cards) {
     RosterMember* const old = replaced_by(roster, card);
-    if (const std::string why = objection(federation, card, old); !why.empty()) {
+    if (const std::string why = reason_to_refuse(federation, card, old); !why.empty()) {
       reasons += (reasons.empty() ? "" : "\n") + std::string("card of ") + card.name + ": " + why;
       continue;
     }

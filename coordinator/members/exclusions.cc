@@ -46,12 +46,12 @@ Result<Exclusions> Exclusions::open(std::filesystem::path file) {
   using Set = std::set<MemberId>;
   Exclusions out;
   out.file_ = std::move(file);
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(out.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(out.file_, kMaxBytes));
   if (!bytes) return out;
   try {
     const json read = json::parse(bytes->begin(), bytes->end());
     for (const json& one : read.at("convicted"))
-      out.convicted_[MemberId{one.at("member").get<std::uint32_t>()}] =
+      out.offenders_[MemberId{one.at("member").get<std::uint32_t>()}] =
           one.at("rule").get<std::string>();
     out.suspicion_ = Suspicion({.suspects = members_of<Set>(read.at("suspects")),
                                 .set_aside = members_of<Set>(read.at("set_aside")),
@@ -68,20 +68,20 @@ Result<Exclusions> Exclusions::open(std::filesystem::path file) {
 
 Status Exclusions::save() const {
   const Suspicion::State& s = suspicion_.state();
-  json convicted = json::array();
-  for (const auto& [member, rule] : convicted_)
-    convicted.push_back({{"member", raw(member)}, {"rule", rule}});
-  const json out = {{"convicted", convicted},        {"suspects", ids(s.suspects)},
+  json offenders = json::array();
+  for (const auto& [member, rule] : offenders_)
+    offenders.push_back({{"member", raw(member)}, {"rule", rule}});
+  const json out = {{"convicted", offenders},        {"suspects", ids(s.suspects)},
                     {"set_aside", ids(s.set_aside)}, {"suspended", ids(s.suspended)},
                     {"searching", s.searching},      {"judged", as_json(judged_)},
                     {"begun", as_json(begun_)},      {"left_out", ids(left_out_)}};
   const std::string text = out.dump(1) + "\n";
-  return journal::write_file_atomically(file_, {view_of(text)},
-                                        journal::FileAccess::kEveryoneReads);
+  return storage::write_file_atomically(file_, {view_of(text)},
+                                        storage::FileAccess::kEveryoneReads);
 }
 
-Status Exclusions::convict(MemberId member, const std::string& rule) {
-  if (!convicted_.emplace(member, rule).second) return {};
+Status Exclusions::exclude_offender(MemberId member, const std::string& rule) {
+  if (!offenders_.emplace(member, rule).second) return {};
   suspicion_.forget(member);
   return save();
 }
@@ -89,7 +89,7 @@ Status Exclusions::convict(MemberId member, const std::string& rule) {
 Status Exclusions::lost(RoundNumber round, const std::vector<MemberId>& sum) {
   if (round <= judged_) return {};
   judged_ = round;
-  if (std::ranges::none_of(sum, [&](MemberId id) { return convicted_.contains(id); }))
+  if (std::ranges::none_of(sum, [&](MemberId id) { return offenders_.contains(id); }))
     suspicion_.lost({sum.begin(), sum.end()});
   return save();
 }

@@ -28,7 +28,7 @@ class Exclusions {
 
   /// Verified evidence convicts the member of breaking `rule`. If the member is convicted already,
   /// the first rule stays.
-  Status convict(MemberId member, const std::string& rule);
+  Status exclude_offender(MemberId member, const std::string& rule);
   /// The sum of an attempt over these members failed its checks. It counts once per attempt,
   /// because an attempt that continues after a crash may find it again. If one of the members is
   /// convicted, nobody is suspected: what that member did may be the reason.
@@ -39,7 +39,7 @@ class Exclusions {
   Status begin(RoundNumber round, std::vector<MemberId> left_out);
 
   /// The convicted members and the rules that they broke.
-  [[nodiscard]] const std::map<MemberId, std::string>& convicted() const { return convicted_; }
+  [[nodiscard]] const std::map<MemberId, std::string>& offenders() const { return offenders_; }
 
   [[nodiscard]] const Suspicion& suspicion() const { return suspicion_; }
 
@@ -50,7 +50,7 @@ class Exclusions {
   [[nodiscard]] Status save() const;
 
   std::filesystem::path file_;
-  std::map<MemberId, std::string> convicted_;
+  std::map<MemberId, std::string> offenders_;
   Suspicion suspicion_;
   RoundNumber judged_;  // the newest attempt whose sum was lost or good
   RoundNumber begun_;

@@ -55,7 +55,7 @@ std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
 
 /// Returns true when a member in this state takes part in no round.
 bool takes_no_part(MemberState state) {
-  return state == MemberState::kRefused || state == MemberState::kConvicted ||
+  return state == MemberState::kRefused || state == MemberState::kOffender ||
          state == MemberState::kSuspended;
 }
 
@@ -110,7 +110,7 @@ void Members::exclude(std::map<MemberId, Exclusion> excluded, std::set<MemberId>
   suspected_ = std::move(suspected);
 }
 
-bool Members::heard(MemberId id, TimePoint now) {
+bool Members::on_message(MemberId id, TimePoint now) {
   Member& m = members_.at(id);
   unreachable_.erase(id);
   // Frames in flight to the member are lost when its connection ends.
@@ -129,27 +129,28 @@ Members::Admission Members::admit(MemberId id, TimePoint now) {
   if (++m.frames <= kMostFrames) return {};
   Admission ignored{.taken = false};
   if (m.frames == kMostFrames + 1)
-    ignored.line = blame(id, "sends more than " + std::to_string(kMostFrames) +
-                                 " frames a second; the rest of that second is ignored");
+    ignored.line = report_violation(id, "sends more than " + std::to_string(kMostFrames) +
+                                            " frames a second; the rest of that second is ignored");
   return ignored;
 }
 
-std::optional<std::string> Members::came(MemberId id, const Result<wire::Decoded>& frame) {
+std::optional<std::string> Members::on_frame(MemberId id, const Result<wire::Decoded>& frame) {
   if (!contains(id)) return std::nullopt;
   if (!frame.ok())
-    return blame(id, "a frame that does not decode", "", ": " + frame.error().message);
-  if (frame->sender != id) return blame(id, "a frame in another member's name; ignored");
+    return report_violation(id, "a frame that does not decode", "", ": " + frame.error().message);
+  if (frame->sender != id) return report_violation(id, "a frame in another member's name; ignored");
   return std::nullopt;
 }
 
-std::optional<std::string> Members::blame(MemberId id, const std::string& misdeed,
-                                          const std::string& where, const std::string& detail) {
+std::optional<std::string> Members::report_violation(MemberId id, const std::string& violation,
+                                                     const std::string& where,
+                                                     const std::string& detail) {
   const auto found = members_.find(id);
   if (found == members_.end()) return std::nullopt;
-  ++found->second.status.misdeeds;
-  const auto count = found->second.misdeeds.again(misdeed);
+  ++found->second.status.violations;
+  const auto count = found->second.violations.again(violation);
   if (!count) return std::nullopt;
-  const std::string line = name_of(id) + ": " + printable(where + misdeed + detail);
+  const std::string line = name_of(id) + ": " + printable(where + violation + detail);
   return *count == 1 ? line : line + " (" + std::to_string(*count) + " times so far)";
 }
 
@@ -164,9 +165,9 @@ std::optional<std::string> Members::link_ended(MemberId id) {
          ": its program stopped, its network failed, or it sent a frame that is too long";
 }
 
-std::optional<std::string> Members::speaks(MemberId id, std::uint32_t protocol) {
-  return blame(id, "speaks protocol " + std::to_string(protocol) + ", this coordinator protocol " +
-                       std::to_string(wire::kProtocol));
+std::optional<std::string> Members::report_other_protocol(MemberId id, std::uint32_t protocol) {
+  return report_violation(id, "speaks protocol " + std::to_string(protocol) +
+                                  ", this coordinator protocol " + std::to_string(wire::kProtocol));
 }
 
 bool Members::accepted(MemberId id) const {
@@ -200,8 +201,8 @@ Members::Answered Members::answered(MemberId id, const wire::JobReply& reply, Ti
     member.answers = 0;
   }
   if (++member.answers > kMostAnswers) {
-    out.misdeed = blame(id, "changes its answer to the job more than " +
-                                std::to_string(kMostAnswers) + " times an hour");
+    out.violation = report_violation(id, "changes its answer to the job more than " +
+                                             std::to_string(kMostAnswers) + " times an hour");
     if (!had_accepted || state == MemberState::kAccepted) return out;
   }
   status.state = state;
@@ -247,8 +248,8 @@ std::vector<MemberId> Members::take_lost(TimePoint now) {
   return lost;
 }
 
-void Members::forget_silent(const std::vector<MemberId>& cohort,
-                            const std::vector<MemberId>& survivors) {
+void Members::mark_silent_absent(const std::vector<MemberId>& cohort,
+                                 const std::vector<MemberId>& survivors) {
   if (survivors.empty()) return;
   for (MemberId id : cohort)
     if (std::ranges::find(survivors, id) == survivors.end()) forget(id);

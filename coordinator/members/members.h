@@ -69,7 +69,7 @@ class Members {
 
   /// Called for a Hello. Returns true when the member was absent before it, or when its connection
   /// ended since the Hello before: what was sent to it last may be lost.
-  bool heard(MemberId id, TimePoint now);
+  bool on_message(MemberId id, TimePoint now);
   [[nodiscard]] bool accepted(MemberId id) const;
   void offered(MemberId id);
 
@@ -77,7 +77,7 @@ class Members {
     bool awaited = false;  // the first answer after an offer of the job
     /// Set when the answer differs from the previous one and takes effect.
     std::optional<MemberAnswered> change{};
-    std::optional<std::string> misdeed{};  // for the log
+    std::optional<std::string> violation{};  // for the log
   };
 
   /// Called for an answer whose signature was checked. Sites change their answer when time passes
@@ -108,13 +108,14 @@ class Members {
   /// ignored.
   Admission admit(MemberId id, TimePoint now);
   /// Returns a line for the log when the frame does not decode or names another sender.
-  std::optional<std::string> came(MemberId id, const Result<wire::Decoded>& frame);
+  std::optional<std::string> on_frame(MemberId id, const Result<wire::Decoded>& frame);
   /// Counts a protocol violation and returns a line for the log at the 1st, 2nd, 4th, 8th ... time
   /// of the same one. `where` and `detail` stand before and after it in the line and do not make it
   /// a different one. The first kMostKinds violations of a member are distinguished, so that no
   /// member can fill the log.
-  std::optional<std::string> blame(MemberId id, const std::string& misdeed,
-                                   const std::string& where = "", const std::string& detail = "");
+  std::optional<std::string> report_violation(MemberId id, const std::string& violation,
+                                              const std::string& where = "",
+                                              const std::string& detail = "");
 
   /// A connection of the member ended. Returns a line for the log at the 1st, 2nd, 4th, 8th ...
   /// time. It is not counted as a protocol violation, because the cause may be the member's
@@ -122,11 +123,11 @@ class Members {
   std::optional<std::string> link_ended(MemberId id);
 
   /// Counts a protocol violation that is logged elsewhere.
-  void count_misdeed(MemberId id) { ++members_.at(id).status.misdeeds; }
+  void count_violation(MemberId id) { ++members_.at(id).status.violations; }
 
   /// Called when a Hello names another protocol version: reports a protocol violation of the
   /// member.
-  std::optional<std::string> speaks(MemberId id, std::uint32_t protocol);
+  std::optional<std::string> report_other_protocol(MemberId id, std::uint32_t protocol);
 
   /// A message to the member could not be sent; take_lost() returns the member.
   void unreachable(MemberId id) { unreachable_.insert(id); }
@@ -136,7 +137,8 @@ class Members {
 
   /// Marks as absent the members of the cohort that are not among the survivors, if the round has
   /// survivors.
-  void forget_silent(const std::vector<MemberId>& cohort, const std::vector<MemberId>& survivors);
+  void mark_silent_absent(const std::vector<MemberId>& cohort,
+                          const std::vector<MemberId>& survivors);
 
   /// Returns the members that cannot be reached or have sent no Hello for 20 s, each once, and
   /// marks them as absent.
@@ -174,7 +176,7 @@ class Members {
     std::uint32_t frames = 0;
     TimePoint hour_began;  // in which `answers` are counted
     std::uint32_t answers = 0;
-    Repeats misdeeds{kMostKinds};
+    Repeats violations{kMostKinds};
   };
 
   /// The member's status with its exclusion applied, for display and for the choice of a cohort.

@@ -37,14 +37,14 @@ void Suspicion::lost(const std::set<MemberId>& sum) {
 void Suspicion::good(const std::set<MemberId>& sum) {
   State& s = state_;
   s.searching = false;
-  for (std::set<MemberId>* doubted : {&s.suspects, &s.set_aside, &s.suspended})
-    remove(*doubted, sum);
+  for (std::set<MemberId>* group : {&s.suspects, &s.set_aside, &s.suspended})
+    remove(*group, sum);
   if (s.suspects.empty()) s.suspects = std::exchange(s.set_aside, {});
 }
 
 void Suspicion::forget(MemberId member) {
-  for (std::set<MemberId>* doubted : {&state_.suspects, &state_.set_aside, &state_.suspended})
-    doubted->erase(member);
+  for (std::set<MemberId>* group : {&state_.suspects, &state_.set_aside, &state_.suspended})
+    group->erase(member);
 }
 
 std::vector<MemberId> Suspicion::left_out(const std::vector<MemberId>& ready, std::size_t room,

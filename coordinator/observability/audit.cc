@@ -10,13 +10,15 @@ namespace sotto::coordinator {
 
 namespace {
 
-run::AuditLog open_log(const std::filesystem::path& folder, const crypto::SigningKey& signing) {
-  auto log = run::AuditLog::open(folder / run::kAuditFile, signing);
+observability::AuditLog open_log(const std::filesystem::path& folder,
+                                 const crypto::SigningKey& signing) {
+  auto log = observability::AuditLog::open(folder / observability::kAuditFile, signing);
   if (!log.ok()) throw StartupError(log.error().message);
   return std::move(log).value();
 }
 
-void append_to(run::AuditLog& log, const run::AuditEvent& event, std::uint64_t unix_seconds) {
+void append_to(observability::AuditLog& log, const observability::AuditEvent& event,
+               std::uint64_t unix_seconds) {
   if (Status s = log.append(event, unix_seconds); !s.ok())
     throw StartupError("the audit log cannot be written: " + s.error().message);
 }
@@ -26,9 +28,9 @@ struct Overloaded : Fs... {
   using Fs::operator()...;
 };
 
-using Entry = std::optional<run::AuditEvent>;
+using Entry = std::optional<observability::AuditEvent>;
 
-run::AuditEvent started(const RunStarted& e) {
+observability::AuditEvent started(const RunStarted& e) {
   return {e.resumed ? "run_resumed" : "run_started",
           {{"job", e.job},
            {"job_hash", to_hex(e.job_hash)},
@@ -36,12 +38,12 @@ run::AuditEvent started(const RunStarted& e) {
            {"roster_hash", to_hex(e.roster_hash)}}};
 }
 
-run::AuditEvent round(const RoundRecord& r) {
-  run::AuditEvent event{is_done(r) ? "sum_released" : "round_lost",
-                        {{"server_round", std::to_string(r.server_round)},
-                         {"attempt", std::to_string(r.attempt)},
-                         {"cohort", std::to_string(r.cohort)},
-                         {"survivors", std::to_string(r.survivors)}}};
+observability::AuditEvent round(const RoundRecord& r) {
+  observability::AuditEvent event{is_done(r) ? "sum_released" : "round_lost",
+                                  {{"server_round", std::to_string(r.server_round)},
+                                   {"attempt", std::to_string(r.attempt)},
+                                   {"cohort", std::to_string(r.cohort)},
+                                   {"survivors", std::to_string(r.survivors)}}};
   if (!is_done(r)) event.fields.emplace_back("reason", r.reason);
   return event;
 }
@@ -49,14 +51,14 @@ run::AuditEvent round(const RoundRecord& r) {
 }  // namespace
 
 void write_audit(const std::filesystem::path& folder, const config::Identity& identity,
-                 const run::AuditEvent& event, std::uint64_t unix_seconds) {
-  run::AuditLog log = open_log(folder, identity.signing);
+                 const observability::AuditEvent& event, std::uint64_t unix_seconds) {
+  observability::AuditLog log = open_log(folder, identity.signing);
   append_to(log, event, unix_seconds);
 }
 
 void audit_roster(const std::filesystem::path& folder, const config::Identity& identity,
                   const config::Roster& roster, std::uint64_t unix_seconds) {
-  run::AuditEvent event{
+  observability::AuditEvent event{
       "roster_signed",
       {{"version", std::to_string(roster.version)}, {"hash", to_hex(roster.hash())}}};
   for (const config::RosterMember& m : roster.members)
@@ -67,16 +69,16 @@ void audit_roster(const std::filesystem::path& folder, const config::Identity& i
 
 RunAudit::RunAudit(const std::filesystem::path& folder, const crypto::SigningKey& signing,
                    const config::JobConfig& job)
-    : log_(open_log(folder, signing)), statement_(run::statement_audit_fields(job)) {}
+    : log_(open_log(folder, signing)), statement_(job::statement_audit_fields(job)) {}
 
 void RunAudit::on_event(const RunEvent& event, std::uint64_t unix_s) {
   if (const auto entry = entry_of(event)) append_to(log_, *entry, unix_s);
 }
 
-run::AuditEvent RunAudit::answer(const MemberAnswered& e) const {
+observability::AuditEvent RunAudit::answer(const MemberAnswered& e) const {
   switch (e.answer) {
     case MemberAnswer::kAccepted: {
-      run::AuditEvent accepted{"job_accepted", {{"member", e.name}}};
+      observability::AuditEvent accepted{"job_accepted", {{"member", e.name}}};
       accepted.fields.insert(accepted.fields.end(), statement_.begin(), statement_.end());
       return accepted;
     }
@@ -89,21 +91,21 @@ run::AuditEvent RunAudit::answer(const MemberAnswered& e) const {
   SOTTO_CHECK(false, "an answer has one of the kinds above");
 }
 
-std::optional<run::AuditEvent> RunAudit::entry_of(const RunEvent& event) const {
+std::optional<observability::AuditEvent> RunAudit::entry_of(const RunEvent& event) const {
   return std::visit(
       Overloaded{
           [](const RunStarted& e) -> Entry { return started(e); },
           [this](const MemberAnswered& e) -> Entry { return answer(e); },
           [](const EvidenceKept& e) -> Entry {
             if (!e.proves) return std::nullopt;
-            return run::AuditEvent{"evidence", {{"finding", e.finding}}};
+            return observability::AuditEvent{"evidence", {{"finding", e.finding}}};
           },
           [](const RoundEnded& e) -> Entry { return round(e.record); },
           [](const RunEnded& e) -> Entry {
-            return run::AuditEvent{"run_ended",
-                                   {{"how", std::string(name(e.state))},
-                                    {"reason", e.reason},
-                                    {"server_round", std::to_string(e.finished_rounds)}}};
+            return observability::AuditEvent{"run_ended",
+                                             {{"how", std::string(name(e.state))},
+                                              {"reason", e.reason},
+                                              {"server_round", std::to_string(e.finished_rounds)}}};
           },
           // Not recorded. They are listed so that the compiler reports a new kind of event.
           [](const MemberExcluded&) -> Entry { return std::nullopt; },

@@ -20,7 +20,7 @@ namespace sotto::coordinator {
 /// Appends an entry, signed by `identity`, to FOLDER/audit.jsonl. Throws StartupError when it
 /// cannot be written, so that what cannot be recorded does not happen.
 void write_audit(const std::filesystem::path& folder, const config::Identity& identity,
-                 const run::AuditEvent& event, std::uint64_t unix_seconds);
+                 const observability::AuditEvent& event, std::uint64_t unix_seconds);
 /// Records the roster and each member's fingerprint after the roster was signed.
 void audit_roster(const std::filesystem::path& folder, const config::Identity& identity,
                   const config::Roster& roster, std::uint64_t unix_seconds);
@@ -39,10 +39,10 @@ class RunAudit final : public RunEventSink {
 
  private:
   /// Returns the entry of an event; nothing for an event that the log does not record.
-  [[nodiscard]] std::optional<run::AuditEvent> entry_of(const RunEvent& event) const;
-  [[nodiscard]] run::AuditEvent answer(const MemberAnswered& event) const;
+  [[nodiscard]] std::optional<observability::AuditEvent> entry_of(const RunEvent& event) const;
+  [[nodiscard]] observability::AuditEvent answer(const MemberAnswered& event) const;
 
-  run::AuditLog log_;
+  observability::AuditLog log_;
   /// The privacy statement, for the entry of an acceptance.
   std::vector<std::pair<std::string, std::string>> statement_;
 };

@@ -19,16 +19,16 @@ std::string name_in(const config::Roster& roster, MemberId id) {
 std::string describe_evidence(const std::string& file, const Result<secagg::Finding>& finding,
                               const config::Roster& roster) {
   if (!finding.ok()) return file + ": proves nothing: " + printable(finding.error().message);
-  return file + ": convicts " + name_in(roster, finding->guilty) + " (id " +
-         std::to_string(raw(finding->guilty)) + "): " + finding->rule;
+  return file + ": convicts " + name_in(roster, finding->offender) + " (id " +
+         std::to_string(raw(finding->offender)) + "): " + finding->rule;
 }
 
 std::string evidence_json(const std::string& file, const Result<secagg::Finding>& finding,
                           const config::Roster& roster) {
   nlohmann::json out{{"file", file}, {"proves", finding.ok()}};
   if (finding.ok()) {
-    out["guilty"] = raw(finding->guilty);
-    out["name"] = name_in(roster, finding->guilty);
+    out["guilty"] = raw(finding->offender);
+    out["name"] = name_in(roster, finding->offender);
     out["rule"] = finding->rule;
   } else {
     out["reason"] = printable(finding.error().message);

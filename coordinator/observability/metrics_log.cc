@@ -22,12 +22,12 @@ void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_
     kept += line + "\n";
   }
   in.close();
-  if (Status s = journal::write_file_atomically(file, {view_of(kept)},
-                                                journal::FileAccess::kEveryoneReads);
+  if (Status s = storage::write_file_atomically(file, {view_of(kept)},
+                                                storage::FileAccess::kEveryoneReads);
       !s.ok()) {
     throw StartupError(s.error().message);
   }
-  out_ = journal::FileDescriptor(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  out_ = storage::FileDescriptor(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
   end_ = kept.size();
   if (!out_.is_open()) throw StartupError("cannot write " + file.string());
   file_ = file;
@@ -36,7 +36,7 @@ void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_
 void MetricsLog::append(const RoundRecord& record) {
   const std::string line = to_json(record) + "\n";
   // A round that is in the checkpoint but not in this file would be missing permanently.
-  if (!journal::write_all_at(out_, view_of(line), end_).ok())
+  if (!storage::write_all_at(out_, view_of(line), end_).ok())
     throw StartupError("cannot write " + file_.string() + ": the disk is full or broken");
   end_ += line.size();
 }

@@ -21,7 +21,7 @@ class MetricsLog {
 
  private:
   std::filesystem::path file_;
-  journal::FileDescriptor out_;
+  storage::FileDescriptor out_;
   std::uint64_t end_ = 0;  // where the next line goes
 };
 

@@ -37,7 +37,7 @@ using nlohmann::json;
 constexpr std::uint64_t kMaxFile = 256 << 20;
 
 std::string read_text(const std::filesystem::path& file) {
-  auto bytes = journal::read_file(file, kMaxFile);
+  auto bytes = storage::read_file(file, kMaxFile);
   if (!bytes.ok()) throw StartupError(bytes.error().message);
   return {bytes->begin(), bytes->end()};
 }
@@ -119,8 +119,8 @@ struct Mean {
 };
 
 /// Adds the mean of every figure over the participants' local-only baselines.
-void add_alone(json& summary, const tasks::Task& task,
-               const std::vector<std::filesystem::path>& files) {
+void add_local_only(json& summary, const tasks::Task& task,
+                    const std::vector<std::filesystem::path>& files) {
   std::map<std::string, Mean> means;
   const auto add = [&means](const json& alone, const std::string& from, const std::string& to) {
     Mean& mean = means[to];
@@ -160,7 +160,7 @@ void add_evaluation_privacy(json& summary, const config::JobConfig& job,
   const double multiplier = job.evaluation.counter_noise_multiplier;
   if (!(multiplier > 0)) return;
   const bool closed = rounds.back().value("closing_evaluation", false);
-  summary["evaluation_epsilon"] = run::counter_epsilon(multiplier, rounds.size() + (closed ? 0 : 1),
+  summary["evaluation_epsilon"] = job::counter_epsilon(multiplier, rounds.size() + (closed ? 0 : 1),
                                                        job.differential_privacy.target_delta);
 }
 
@@ -177,12 +177,12 @@ void add_participant_level(json& summary, const config::JobConfig& job,
     if (round.contains("participant_epsilon"))
       summary["participant_epsilon"] = round["participant_epsilon"];
   }
-  summary["participant_privacy_statement"] = run::participant_statement(job).text;
+  summary["participant_privacy_statement"] = job::participant_statement(job).text;
 }
 
 /// The facts of a run that its privacy statement contains besides the job.
-run::StatementFacts facts_of(const std::vector<json>& rounds) {
-  run::StatementFacts facts;
+job::StatementFacts facts_of(const std::vector<json>& rounds) {
+  job::StatementFacts facts;
   for (const json& round : rounds)
     if (const json epsilon = round.value("epsilon", json()); epsilon.is_number())
       facts.epsilon_spent = epsilon.get<double>();
@@ -221,12 +221,12 @@ json summarise(const config::JobConfig& job, const ReportInputs& inputs,
   add_figures(summary, *task, evaluation, "");
   add_figures(summary, *task, last_evaluated(non_private).value("evaluation", json::object()),
               "_non_private");
-  add_alone(summary, *task, inputs.alone);
+  add_local_only(summary, *task, inputs.alone);
   add_epsilon(summary, inputs.ledgers);
   add_participant_level(summary, job, rounds);
   add_evaluation_privacy(summary, job, rounds);
   summary["privacy_statement"] =
-      json::parse(run::to_json(run::privacy_statement(job, facts_of(rounds))));
+      json::parse(job::to_json(job::privacy_statement(job, facts_of(rounds))));
   return summary;
 }
 
@@ -369,8 +369,8 @@ json description_of(const tasks::Task& task) {
 }
 
 void write(const std::filesystem::path& file, const std::string& text) {
-  if (Status s = journal::write_file_atomically(file, {view_of(text)},
-                                                journal::FileAccess::kEveryoneReads);
+  if (Status s = storage::write_file_atomically(file, {view_of(text)},
+                                                storage::FileAccess::kEveryoneReads);
       !s.ok())
     throw StartupError(s.error().message);
 }

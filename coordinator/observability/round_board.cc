@@ -94,7 +94,8 @@ std::optional<std::string> line_for_log(const RoundEvent& event, RoundNumber rou
                                         Members& members) {
   using Kind = RoundEvent::Kind;
   const std::string where = "round " + label(round) + ", " + std::string(name(event.phase)) + ": ";
-  if (event.kind == Kind::kRejected) return members.blame(event.member, event.detail, where);
+  if (event.kind == Kind::kRejected)
+    return members.report_violation(event.member, event.detail, where);
   if (!ends_part(event.kind) && event.kind != Kind::kFailed) return std::nullopt;
   return where + (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
          printable(event.detail);

@@ -51,7 +51,7 @@ struct Describe {
   LogLine operator()(const MemberAnswered& e) const { return {Severity::kInfo, sentence(e)}; }
 
   LogLine operator()(const MemberExcluded& e) const {
-    if (e.state == MemberState::kConvicted) return {};  // EvidenceKept has a line about it
+    if (e.state == MemberState::kOffender) return {};  // EvidenceKept has a line about it
     return {Severity::kWarning, e.name + " is suspended: " + e.reason};
   }
 

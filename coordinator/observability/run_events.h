@@ -54,7 +54,7 @@ struct MemberAnswered {
 struct MemberExcluded {
   MemberId member{};
   std::string name;
-  MemberState state{};  // kConvicted or kSuspended
+  MemberState state{};  // kOffender or kSuspended
   std::string reason;
 };
 

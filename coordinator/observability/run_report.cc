@@ -17,11 +17,11 @@ using nlohmann::json;
 /// Numbers of evaluated units are published once per run, for the closing evaluation: the
 /// difference between the numbers of two rounds would reveal that of a member which was in one of
 /// them only.
-enum class Counts : std::uint8_t { kLeftOut, kTold };
+enum class Counts : std::uint8_t { kLeftOut, kIncluded };
 
 json as_json(const tasks::EntityScore& s, Counts counts) {
   json out = {{"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}};
-  if (counts == Counts::kTold) out["support"] = s.support;
+  if (counts == Counts::kIncluded) out["support"] = s.support;
   return out;
 }
 
@@ -74,7 +74,7 @@ json finite(double value) {
 }
 
 /// Returns the fields by which a reader repeats the accounting of the round.
-json as_json(const codec::NoisyEncoding& n) {
+json as_json(const encoding::NoisyEncoding& n) {
   return {{"mechanism", config::word_of(n.round.mechanism)},
           {"variance", static_cast<double>(n.round.variance) / privacy::kVarianceUnit},
           {"unknown_noises", n.round.unknown_noises},
@@ -126,7 +126,7 @@ std::string_view name(MemberState state) {
       return "accepted";
     case MemberState::kRefused:
       return "refused";
-    case MemberState::kConvicted:
+    case MemberState::kOffender:
       return "convicted";
     case MemberState::kSuspended:
       return "suspended";
@@ -157,7 +157,7 @@ std::string_view name(RoundPart part) {
 namespace {
 
 /// A line about unauthenticated connections; empty when there were none.
-std::string strangers(const json& counts) {
+std::string unauthenticated(const json& counts) {
   const auto at = [&](const char* key) { return counts.value(key, std::uint64_t{0}); };
   if (at("refused_keys") + at("came_to_nothing") + at("shed") == 0) return "";
   return fmt::format(
@@ -191,7 +191,7 @@ std::string to_json(const RoundRecord& r) {
     out["evaluated_round"] = r.evaluated_round;
     out["declared_evaluation_examples"] = r.declared_evaluation_examples;
     out["evaluation"] =
-        as_json(*r.evaluation, r.closing_evaluation ? Counts::kTold : Counts::kLeftOut);
+        as_json(*r.evaluation, r.closing_evaluation ? Counts::kIncluded : Counts::kLeftOut);
   }
   if (!r.no_evaluation.empty()) out["no_evaluation"] = r.no_evaluation;
   if (r.epsilon) out["epsilon"] = *r.epsilon;
@@ -239,11 +239,11 @@ std::string to_json(const RunStatus& s) {
                               {"part_reason", m.part_reason},
                               {"left_out", m.left_out},
                               {"links_ended", m.links_ended},
-                              {"misdeeds", m.misdeeds}});
+                              {"misdeeds", m.violations}});
   }
-  out["strangers"] = {{"refused_keys", s.strangers.refused_keys},
-                      {"came_to_nothing", s.strangers.came_to_nothing},
-                      {"shed", s.strangers.shed}};
+  out["strangers"] = {{"refused_keys", s.unauthenticated.refused_keys},
+                      {"came_to_nothing", s.unauthenticated.ended_early},
+                      {"shed", s.unauthenticated.shed}};
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -339,15 +339,15 @@ std::string describe_status(const std::string& status_json) {
     out += fmt::format("\n  {:>4}  {:<24} {} {}", m.value("id", 0), m.value("name", ""),
                        m.value("state", ""), m.value("reason", ""));
     if (m.value("suspected", false)) out += " suspected of a lost sum";
-    if (const auto misdeeds = m.value("misdeeds", std::uint64_t{0}); misdeeds > 0)
-      out += fmt::format(" {} misdeeds", misdeeds);
+    if (const auto violations = m.value("misdeeds", std::uint64_t{0}); violations > 0)
+      out += fmt::format(" {} misdeeds", violations);
     if (const auto ended = m.value("links_ended", std::uint64_t{0}); ended > 1)
       out += fmt::format(" {} connections that ended", ended);
     if (!m.value("left_out", "").empty()) out += " " + m.value("left_out", "");
     for (const json& conflict : m.value("conflicts", json::array()))
       out += fmt::format("\n{:8}{}", "", conflict.get<std::string>());
   }
-  return out + strangers(s.value("strangers", json::object()));
+  return out + unauthenticated(s.value("strangers", json::object()));
 }
 
 std::string value_at(const std::string& object, const std::string& path) {

@@ -49,8 +49,8 @@ struct RoundRecord {
   /// Participant-level, after this attempt, at distributed_privacy.target_delta. It is separate
   /// from epsilon.
   std::optional<double> participant_epsilon;
-  std::optional<codec::NoisyEncoding> noise;  // inside the sum of a training round
-  double wall_s = 0;                          // since the run began
+  std::optional<encoding::NoisyEncoding> noise;  // inside the sum of a training round
+  double wall_s = 0;                             // since the run began
 };
 
 /// The state of a run. The last three are final.
@@ -71,8 +71,8 @@ enum class MemberState : std::uint8_t {
   kOffered,
   kAccepted,
   kRefused,
-  kConvicted,  // by evidence: in no further round of the run
-  kSuspended   // it alone explains lost sums: in no round until one is lost without it
+  kOffender,  // by evidence: in no further round of the run
+  kSuspended  // it alone explains lost sums: in no round until one is lost without it
 };
 
 /// The progress of a member in the attempt under way, or in the last one.
@@ -96,7 +96,7 @@ struct MemberStatus {
   std::string reason;
   bool suspected = false;              // may have spoiled a sum
   std::vector<std::string> conflicts;  // sentences on complaints by it and about it in this run
-  std::uint64_t misdeeds = 0;          // protocol violations, since the process began
+  std::uint64_t violations = 0;        // protocol violations, since the process began
   std::uint64_t links_ended = 0;       // connections that ended, since the process began
   RoundPart part{};
   std::string part_reason;  // for kLate and kGone
@@ -130,7 +130,7 @@ struct RunStatus {
   std::uint64_t roster_expiry_unix_s = 0;
   std::string roster_warning;  // set in its last 30 days and afterwards
   std::vector<MemberStatus> members;
-  Strangers strangers;
+  UnauthenticatedConnections unauthenticated;
 };
 
 /// The names that JSON and Prometheus use.

@@ -16,9 +16,9 @@ void StatusFile::on_status(const RunStatus& status, std::uint64_t /*unix_s*/) {
       status.wall_s < last_->wall_s + interval)
     return;
   last_ = {.state = status.state, .asked = status.asked, .wall_s = status.wall_s};
-  (void)journal::write_file_atomically(folder_ / "status.json",
+  (void)storage::write_file_atomically(folder_ / "status.json",
                                        {view_of(to_json(status)), view_of("\n")},
-                                       journal::FileAccess::kEveryoneReads);
+                                       storage::FileAccess::kEveryoneReads);
 }
 
 }  // namespace sotto::coordinator

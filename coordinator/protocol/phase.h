@@ -14,7 +14,7 @@ enum class Phase : std::uint8_t {
   kUpload,
   kEndorse,
   kUnmask,
-  kBurn,
+  kAbort,
   kClosed
 };
 
@@ -35,7 +35,7 @@ inline std::string_view name(Phase phase) {
       return "Endorse";
     case Phase::kUnmask:
       return "Unmask";
-    case Phase::kBurn:
+    case Phase::kAbort:
       return "Burn";
     case Phase::kClosed:
       return "Closed";

@@ -38,9 +38,9 @@ secagg::Cohort cohort_of(const RoundPlan& plan) {
     if (std::ranges::binary_search(plan.cohort, member.id)) members.push_back(member);
   SOTTO_CHECK(members.size() == plan.cohort.size(), "the cohort lies inside the roster");
   if (plan.header.graph == wire::Graph::kComplete) return secagg::Cohort(std::move(members));
-  SOTTO_CHECK(plan.genesis.has_value(), "a ring is drawn from a genesis");
+  SOTTO_CHECK(plan.shared_randomness.has_value(), "a ring is drawn from a genesis");
   return secagg::Cohort::on_ring(
-      secagg::ring_order(*plan.genesis, plan.header.round, std::move(members)));
+      secagg::ring_order(*plan.shared_randomness, plan.header.round, std::move(members)));
 }
 
 RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& key)
@@ -48,7 +48,7 @@ RoundStateMachine::State::State(RoundPlan round_plan, const crypto::SigningKey& 
       signing(&key),
       server(plan.header, cohort_of(plan), key),
       offer(make_offer(plan, key)),
-      masked_sum(codec::RingUpdate::zeros(plan.header.lanes)) {
+      masked_sum(encoding::RingUpdate::zeros(plan.header.lanes)) {
   server.use_threads(plan.threads);
   if (!plan.uploads) plan.uploads = std::make_shared<UploadsInMemory>();
 }
@@ -57,7 +57,7 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
   const MemberId to = id_at(index);
   // A member that left the round does not answer its messages. An abort vote needs none of its
   // secrets, so the request for one is sent to it as well.
-  if (left.contains(to) && current() != Phase::kBurn && current() != Phase::kClosed)
+  if (left.contains(to) && current() != Phase::kAbort && current() != Phase::kClosed)
     return std::nullopt;
   switch (current()) {
     case Phase::kAdvertise:
@@ -82,10 +82,10 @@ std::optional<wire::Message> RoundStateMachine::State::announcement(std::uint32_
     case Phase::kEndorse:
       if (contains(server.s(), index)) return server.survivors();
       break;
-    case Phase::kBurn:
+    case Phase::kAbort:
       // A member that endorsed must not vote for the abort.
       if (contains(server.endorsed(), index)) break;
-      return burn_request();
+      return abort_request();
     case Phase::kClosed:
       if (m10) return *m10;
       break;
@@ -123,7 +123,7 @@ Duration RoundStateMachine::State::duration() const {
     case Phase::kUpload:
       return of(3);
     case Phase::kEndorse:
-    case Phase::kBurn:
+    case Phase::kAbort:
       return of(4);
     case Phase::kUnmask:
       return of(5);
@@ -161,8 +161,8 @@ bool RoundStateMachine::State::complete() const {
       return server.has_quorum() || settled(server.s(), server.endorsed());
     case Phase::kUnmask:
       return !summing() && (server.can_open() || settled(server.s(), server.responded()));
-    case Phase::kBurn:
-      return burn_complete();
+    case Phase::kAbort:
+      return abort_complete();
     case Phase::kClosed:
       return false;
   }
@@ -192,10 +192,10 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
     case Phase::kEndorse:
       if (server.has_quorum()) return enter(UnmaskPhase{}, now);
       report_silent(server.s(), server.endorsed());
-      return begin_burn("only " + std::to_string(server.endorsed().size()) +
-                            " members endorsed the survivors; the certificate needs " +
-                            std::to_string(plan.header.Q),
-                        now);
+      return begin_abort("only " + std::to_string(server.endorsed().size()) +
+                             " members endorsed the survivors; the certificate needs " +
+                             std::to_string(plan.header.Q),
+                         now);
     case Phase::kUnmask:
       if (server.can_open()) return open_sum();
       report_silent(server.s(), server.responded());
@@ -203,8 +203,8 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
                     std::to_string(server.responded().size()) +
                         " members answered the unmasking; some secret has fewer than " +
                         std::to_string(plan.header.t) + " good shares");
-    case Phase::kBurn:
-      return end_burn(now);
+    case Phase::kAbort:
+      return end_abort(now);
     case Phase::kClosed:
       return;
   }
@@ -215,7 +215,7 @@ void RoundStateMachine::State::end_upload(TimePoint now) {
   // From here on updates have left their sites: with too few survivors, only an abort of the round
   // permits the sites to send them again without a second charge.
   if (const Status fixed = server.fix_s(); !fixed.ok())
-    return begin_burn(fixed.error().message, now);
+    return begin_abort(fixed.error().message, now);
   survivors = static_cast<std::uint32_t>(server.s().size());
   enter(EndorsePhase{}, now);
 }
@@ -230,7 +230,7 @@ void RoundStateMachine::State::on_deadline(TimePoint now) {
   if (prolong_upload(now)) return;
   if (auto* endorse = in<EndorsePhase>()) return send_again(endorse->sends, 2);
   if (auto* unmask = in<UnmaskPhase>()) return send_again(unmask->sends, plan.unmask_sends);
-  if (auto* burn = in<BurnPhase>()) return send_again(burn->sends, 2);
+  if (auto* abort_state = in<AbortPhase>()) return send_again(abort_state->sends, 2);
   end_phase(now);
 }
 
@@ -277,29 +277,31 @@ void RoundStateMachine::State::finish(wire::RoundStatus status, std::string reas
 
 // ---- messages
 
-void RoundStateMachine::State::judge(MemberId from, std::string_view what, const Verdict& verdict) {
+void RoundStateMachine::State::record_result(MemberId from, std::string_view what,
+                                             const MessageResult& result) {
   static constexpr RoundEvent::Kind kKinds[] = {
       RoundEvent::Kind::kAccepted, RoundEvent::Kind::kIgnored, RoundEvent::Kind::kRejected};
-  event(kKinds[static_cast<std::size_t>(verdict.kind)], from,
-        std::string(what) + (verdict.reason.empty() ? "" : ": ") + verdict.reason);
+  event(kKinds[static_cast<std::size_t>(result.kind)], from,
+        std::string(what) + (result.reason.empty() ? "" : ": ") + result.reason);
 }
 
 bool RoundStateMachine::State::counts(MemberId from, const wire::Message& message,
-                                      const Verdict& verdict) {
-  judge(from, wire::name_of(message), verdict);
-  if (verdict.kind != Verdict::Kind::kAccepted) return false;
-  out.facts.emplace_back(Heard{{.peer = from, .round = plan.header.round, .message = message}});
+                                      const MessageResult& result) {
+  record_result(from, wire::name_of(message), result);
+  if (result.kind != MessageResult::Kind::kAccepted) return false;
+  out.facts.emplace_back(
+      ReceivedMessage{{.peer = from, .round = plan.header.round, .message = message}});
   return true;
 }
 
 void RoundStateMachine::State::keep_evidence(MemberId from, const wire::Message& rejected) {
-  if (convicted.contains({from, rejected.index()})) return;
+  if (offenders.contains({from, rejected.index()})) return;
   keep_evidence(from, rejected.index(), server.evidence_against(from, rejected));
 }
 
 void RoundStateMachine::State::keep_evidence(MemberId from, std::size_t kind,
                                              std::vector<secagg::Evidence> found) {
-  if (found.empty() || !convicted.insert({from, kind}).second) return;
+  if (found.empty() || !offenders.insert({from, kind}).second) return;
   out.evidence.push_back(std::move(found.front()));
 }
 
@@ -308,10 +310,10 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
   // A signed message counts only when it comes from the member that it names. The transport
   // authenticates the sender.
   const auto take = [&](const auto& m) {
-    const Verdict verdict =
-        m.id == from ? server.accept(m) : Verdict::rejected("names another member");
-    if (verdict.kind == Verdict::Kind::kRejected) keep_evidence(from, message);
-    return counts(from, message, verdict);
+    const MessageResult result =
+        m.id == from ? server.accept(m) : MessageResult::rejected("names another member");
+    if (result.kind == MessageResult::Kind::kRejected) keep_evidence(from, message);
+    return counts(from, message, result);
   };
   std::visit(Overloaded{
                  [&](const wire::Advertise& m) { take(m); },
@@ -319,7 +321,8 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                  [&](const wire::ShareCheck& m) { take(m); },
                  [&](const wire::Opening& m) { take(m); },
                  [&](const wire::UploadHeader& m) {
-                   if (in<BurnPhase>()) return judge(from, what, Verdict::ignored("late"));
+                   if (in<AbortPhase>())
+                     return record_result(from, what, MessageResult::ignored("late"));
                    if (take(m)) in<UploadPhase>()->collector.add(from, m.hash_y, now);
                  },
                  [&](const wire::Endorse& m) { receive_endorsement(from, m); },
@@ -327,30 +330,34 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
                    // After a restart of the coordinator that lost its endorsement, a member repeats
                    // M9. It is sent M6 again and then sends both in order.
                    if (!contains(server.endorsed(), *server.cohort().index_of(from)))
-                     return judge(from, what, Verdict::ignored("comes before its endorsement"));
+                     return record_result(from, what,
+                                          MessageResult::ignored("comes before its endorsement"));
                    take(m);
                  },
-                 [&](const wire::BurnVote& m) { receive_vote(from, m); },
+                 [&](const wire::AbortVote& m) { receive_vote(from, m); },
                  [&](const wire::BlobData& m) { receive_upload(from, m, now); },
                  [&](const wire::BlobRequest& m) { serve_model(from, m); },
                  [&](const wire::LeaveRound& m) {
                    if (!left.insert(from).second)
-                     return judge(from, what, Verdict::rejected("it has left this round already"));
+                     return record_result(
+                         from, what, MessageResult::rejected("it has left this round already"));
                    lose_member(from, "left: " + m.reason);
                  },
                  [&](const auto&) {
-                   judge(from, what, Verdict::rejected("is no participant's message of a round"));
+                   record_result(from, what,
+                                 MessageResult::rejected("is no participant's message of a round"));
                  },
              },
              message);
 }
 
-Verdict RoundStateMachine::State::about_another_round(const wire::Envelope& envelope) {
-  if (envelope.round.value == 0) return Verdict::rejected("names no round");
-  if (envelope.round > plan.header.round) return Verdict::rejected("is about a round to come");
+MessageResult RoundStateMachine::State::about_another_round(const wire::Envelope& envelope) {
+  if (envelope.round.value == 0) return MessageResult::rejected("names no round");
+  if (envelope.round > plan.header.round)
+    return MessageResult::rejected("is about a round to come");
   if (++late_frames[envelope.peer] > kMostLateFrames)
-    return Verdict::rejected("is about an earlier round, as many before it");
-  return Verdict::ignored("is about an earlier round");
+    return MessageResult::rejected("is about an earlier round, as many before it");
+  return MessageResult::ignored("is about an earlier round");
 }
 
 void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
@@ -363,7 +370,8 @@ void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest&
   if (!is_model && sum->empty()) return send(to, wire::absent(request));
   auto data = is_model ? wire::answer(request, plan.model.head, plan.model.values)
                        : wire::answer(request, *sum);
-  if (!data.ok()) return judge(to, "BlobRequest", Verdict::rejected(data.error().message));
+  if (!data.ok())
+    return record_result(to, "BlobRequest", MessageResult::rejected(data.error().message));
   send(to, std::move(data).value());
 }
 
@@ -405,11 +413,12 @@ RoundOutput RoundStateMachine::handle(const wire::Envelope& envelope, TimePoint 
   State& state = *state_;
   const auto what = wire::name_of(envelope.message);
   if (!state.server.cohort().index_of(envelope.peer))
-    state.judge(envelope.peer, what, Verdict::rejected("not a member of this round's cohort"));
+    state.record_result(envelope.peer, what,
+                        MessageResult::rejected("not a member of this round's cohort"));
   else if (envelope.round != state.plan.header.round)
-    state.judge(envelope.peer, what, state.about_another_round(envelope));
+    state.record_result(envelope.peer, what, state.about_another_round(envelope));
   else if (state.ended)
-    state.judge(envelope.peer, what, Verdict::ignored("the round is over"));
+    state.record_result(envelope.peer, what, MessageResult::ignored("the round is over"));
   else
     state.receive(envelope.peer, envelope.message, now);
   return state.take_output(now);
@@ -437,12 +446,12 @@ RoundOutput RoundStateMachine::member_connected(MemberId member, TimePoint now) 
   return state.take_output(now);
 }
 
-RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
+RoundOutput RoundStateMachine::summed(encoding::RingUpdate sum, TimePoint now) {
   State& state = *state_;
   SOTTO_CHECK(state.summing(), "a sum is handed back once, after it was asked for");
   const Bytes32 hash = secagg::hash_of_sum(state.server.h(), sum);
-  auto decoded = codec::decode_sum(state.plan.encoding, state.plan.header.lanes, state.server.h(),
-                                   std::move(sum), state.survivors);
+  auto decoded = encoding::decode_sum(state.plan.encoding, state.plan.header.lanes,
+                                      state.server.h(), std::move(sum), state.survivors);
   if (decoded.ok()) {
     state.aggregate_hash = hash;
     state.finish(wire::RoundStatus::kDone, "");
@@ -456,7 +465,7 @@ RoundOutput RoundStateMachine::summed(codec::RingUpdate sum, TimePoint now) {
                                .packed = {}};
   } else {
     state.finish(wire::RoundStatus::kLost, decoded.error().message);
-    state.out.outcome->spoiled = true;
+    state.out.outcome->lost_sum = true;
   }
   return state.take_output(now);
 }
@@ -480,8 +489,8 @@ RoundProgress RoundStateMachine::progress() const {
                          .done = static_cast<std::uint32_t>(done[state.phase.index()]->size()),
                          .upload_bytes = state.server.uploaded().size() *
                                          secagg::upload_bytes(state.plan.header.lanes)};
-  if (const auto* burn = std::get_if<BurnPhase>(&state.phase))
-    progress.done = static_cast<std::uint32_t>(burn->ballot.voted().size());
+  if (const auto* abort_state = std::get_if<AbortPhase>(&state.phase))
+    progress.done = static_cast<std::uint32_t>(abort_state->ballot.voted().size());
   if (const auto* upload = std::get_if<UploadPhase>(&state.phase))
     progress.upload_bytes += upload->collector.partial_bytes();
   return progress;

@@ -39,8 +39,9 @@ struct RoundPlan {
   wire::Deadlines deadline_ms{};
   std::vector<secagg::CohortMember> roster;  // all participants
   std::vector<MemberId> cohort;              // ascending
-  std::optional<secagg::Genesis> genesis{};  // the ring of a circulant header is drawn from it
-  codec::EncodingSpec encoding;
+  std::optional<secagg::SharedRandomness>
+      shared_randomness{};  // the ring of a circulant header is drawn from it
+  encoding::EncodingSpec encoding;
   EncodedParameters model;  // served as the blob model_hash; unchanged until the outcome
   wire::FetchLimits fetch;
   secagg::WhoLeft<MemberId> earlier_keys;  // who left earlier because pre-shared keys differed
@@ -60,7 +61,7 @@ secagg::Cohort cohort_of(const RoundPlan& plan);
 // The facts of an attempt, in the order in which they arose. A plan and its facts, replayed, give
 // the same machine. Times are not part of them.
 
-struct Heard {  // a message that was received and counted
+struct ReceivedMessage {  // a message that was received and counted
   wire::Envelope envelope;
 };
 
@@ -79,7 +80,7 @@ struct Decided {  // a phase was entered; the results of the earlier phases are 
 
 struct EndedWithoutSum {};
 
-using RoundFact = std::variant<Heard, Left, UploadWhole, Decided, EndedWithoutSum>;
+using RoundFact = std::variant<ReceivedMessage, Left, UploadWhole, Decided, EndedWithoutSum>;
 
 struct RoundEvent {
   enum class Kind {
@@ -103,18 +104,18 @@ struct RoundEvent {
 /// pool and then calls summed().
 struct SumRequest {
   secagg::SumJob job;
-  codec::RingUpdate masked_sum;
+  encoding::RingUpdate masked_sum;
 };
 
 struct RoundOutcome {
   wire::RoundStatus status{};
-  std::string reason;                    // why there is no sum; empty when done
-  std::optional<codec::DecodedSum> sum;  // when done
+  std::string reason;                       // why there is no sum; empty when done
+  std::optional<encoding::DecodedSum> sum;  // when done
   /// Set with model lineage: the caller keeps it in the SumStore before it closes the round. Its
   /// packed lanes are those of `sum`, which are not copied.
   std::optional<secagg::PublishedSum> published{};
   std::vector<MemberId> survivors;  // S
-  bool spoiled = false;             // the sum over S was opened and failed its checks
+  bool lost_sum = false;            // the sum over S was opened and failed its checks
   Bytes32 aggregate_hash{};
   std::uint64_t upload_bytes = 0;  // of the masked uploads of S
 };
@@ -166,7 +167,7 @@ class RoundStateMachine {
   RoundOutput member_connected(MemberId member, TimePoint now);
   /// `sum` is the masked sum of SumRequest with the masks removed. Called once after each
   /// SumRequest.
-  RoundOutput summed(codec::RingUpdate sum, TimePoint now);
+  RoundOutput summed(encoding::RingUpdate sum, TimePoint now);
   /// Called after the outcome: sends M10 to the cohort with the hash of the new model, or of the
   /// old one when the round is not done.
   RoundOutput close(const Bytes32& new_model_hash, TimePoint now);

@@ -8,7 +8,7 @@ namespace sotto::coordinator {
 void RoundStateMachine::State::receive_upload(MemberId from, const wire::BlobData& data,
                                               TimePoint now) {
   auto* upload = in<UploadPhase>();
-  if (!upload) return judge(from, "BlobData", Verdict::ignored("late"));
+  if (!upload) return record_result(from, "BlobData", MessageResult::ignored("late"));
   const auto taken = upload->collector.accept(from, data, now);
   if (!taken.ok()) return lose_member(from, taken.error().message);
   if (!taken->fresh) return;
@@ -22,7 +22,7 @@ void RoundStateMachine::State::receive_upload(MemberId from, const wire::BlobDat
 
 template <class Use>
 bool RoundStateMachine::State::read_upload(std::uint32_t index, Use use) {
-  for (const codec::PackedChunk& chunk : codec::packed_chunks(plan.header.lanes)) {
+  for (const encoding::PackedChunk& chunk : encoding::packed_chunks(plan.header.lanes)) {
     const auto packed = plan.uploads->read(index, chunk.offset, chunk.bytes);
     if (!packed.ok()) {
       out.store_failed = packed.error().message;
@@ -37,10 +37,10 @@ void RoundStateMachine::State::add_upload(MemberId from) {
   const std::uint32_t index = *server.cohort().index_of(from);
   auto hasher = secagg::upload_hasher(server.h(), from);
   Status padded;
-  const bool read = read_upload(index, [&](const codec::PackedChunk& chunk, BytesView packed) {
+  const bool read = read_upload(index, [&](const encoding::PackedChunk& chunk, BytesView packed) {
     hasher.update(packed);
     if (padded.ok())
-      padded = codec::check_packed_chunk(plan.header.lanes[chunk.lane], chunk.chunk, packed);
+      padded = encoding::check_packed_chunk(plan.header.lanes[chunk.lane], chunk.chunk, packed);
   });
   if (!read) return;
   Status counted = server.check_upload(from, hasher.finish());
@@ -48,7 +48,7 @@ void RoundStateMachine::State::add_upload(MemberId from) {
   if (!counted.ok()) return lose_member(from, "M5: " + counted.error().message);
   // S is the set of all complete uploads, so an upload that is added before S is fixed belongs to
   // the sum over S.
-  const auto add = [&](const codec::PackedChunk& chunk, BytesView packed) {
+  const auto add = [&](const encoding::PackedChunk& chunk, BytesView packed) {
     masked_sum.lanes[chunk.lane].add_packed_chunk(chunk.chunk, packed);
   };
   if (!read_upload(index, add)) return;

@@ -24,8 +24,8 @@ Bytes32 RoundStateMachine::State::digest_of_decisions() const {
   return crypto::hash("SOTTO decided", {server.h(), fixed.view()});
 }
 
-Status RoundStateMachine::State::replay(const Heard& heard, TimePoint now) {
-  const wire::Envelope& e = heard.envelope;
+Status RoundStateMachine::State::replay(const ReceivedMessage& received, TimePoint now) {
+  const wire::Envelope& e = received.envelope;
   const auto what = std::string(wire::name_of(e.message));
   if (!server.cohort().index_of(e.peer) || e.round != plan.header.round)
     return Error{"a " + what + " that is not of this round"};

@@ -17,12 +17,12 @@ void RoundStateMachine::State::begin_upload(TimePoint now) {
   server.remember_keys(plan.earlier_keys);
   const Status fixed = server.fix_u2();
   out.conflicts = server.conflicts();
-  const auto said_already = [&](std::uint32_t index) {
+  const auto reported_already = [&](std::uint32_t index) {
     const bool silent = contains(server.asked(), index) && !contains(server.answered(), index);
     return silent || gone.contains(id_at(index));
   };
   for (const auto& [index, why] : server.left_out())
-    if (!said_already(index)) event(RoundEvent::Kind::kDropout, id_at(index), why);
+    if (!reported_already(index)) event(RoundEvent::Kind::kDropout, id_at(index), why);
   if (!fixed.ok()) return finish(wire::RoundStatus::kCancelled, fixed.error().message);
   enter(UploadPhase{UploadCollector({.upload_bytes = secagg::upload_bytes(plan.header.lanes),
                                      .at_once = plan.uploads_at_once,

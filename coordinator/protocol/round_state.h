@@ -1,6 +1,6 @@
 // The private state of RoundStateMachine, shared by round.cc (from the offer to the sum),
-// round_settle.cc (complaints), round_intake.cc (uploads), round_burn.cc (the abort of a round) and
-// round_resume.cc. No other file includes it.
+// round_settle.cc (complaints), round_intake.cc (uploads), round_abort.cc (the abort of a round)
+// and round_resume.cc. No other file includes it.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 #include <utility>
 #include <variant>
 
-#include "common/secagg/shared/burn.h"
+#include "common/secagg/shared/abort.h"
 #include "coordinator/protocol/round.h"
 #include "coordinator/protocol/round_uploads.h"
 
@@ -18,7 +18,7 @@ namespace sotto::coordinator {
 
 using secagg::contains;
 using secagg::IndexSet;
-using secagg::Verdict;
+using secagg::MessageResult;
 
 // The phases of docs/secure-aggregation.md, 2.11. secagg::Server keeps the messages that have
 // arrived; these structs hold what timing and transfer need.
@@ -45,8 +45,8 @@ struct UnmaskPhase {
   bool summing = false;  // masks are being removed; the phase waits for no message
 };
 
-struct BurnPhase {
-  secagg::BurnBallot ballot;
+struct AbortPhase {
+  secagg::AbortBallot ballot;
   std::string why;  // why the round is aborted
   std::uint32_t sends = 1;
 };
@@ -55,7 +55,7 @@ struct ClosedPhase {};
 
 // In the order of enum Phase.
 using PhaseState = std::variant<AdvertisePhase, SharePhase, CheckPhase, SettlePhase, UploadPhase,
-                                EndorsePhase, UnmaskPhase, BurnPhase, ClosedPhase>;
+                                EndorsePhase, UnmaskPhase, AbortPhase, ClosedPhase>;
 
 /// The number of frames about earlier rounds that a member may send in a round before they count as
 /// protocol violations. It is more than a member can have in flight.
@@ -73,15 +73,16 @@ struct RoundStateMachine::State {
   std::set<MemberId> gone;                        // not waited for in this round
   std::set<MemberId> left;                        // members of `gone` that sent LeaveRound
   std::map<MemberId, std::uint32_t> late_frames;  // about earlier rounds
-  codec::RingUpdate masked_sum;  // over the complete uploads, whose members are S once it is fixed
+  encoding::RingUpdate
+      masked_sum;  // over the complete uploads, whose members are S once it is fixed
   std::uint32_t survivors = 0;
   std::optional<wire::RoundStatus> ended;
   Bytes32 aggregate_hash{};
   std::optional<wire::RoundResult> m10;
   /// The sender and the kind of message of each piece of evidence so far.
-  std::set<std::pair<MemberId, std::size_t>> convicted;
+  std::set<std::pair<MemberId, std::size_t>> offenders;
   /// The verified abort votes of the cohort, requested or not, as evidence.
-  std::map<MemberId, wire::BurnVote> votes;
+  std::map<MemberId, wire::AbortVote> votes;
   bool resuming = false;  // facts are being replayed; nothing is sent
   RoundOutput out;        // the output of the call under way
 
@@ -150,23 +151,23 @@ struct RoundStateMachine::State {
   [[nodiscard]] bool prolong_upload(TimePoint now);
   void open_sum();
 
-  // ---- abort of the round (round_burn.cc)
+  // ---- abort of the round (round_abort.cc)
 
-  [[nodiscard]] wire::BurnRequest burn_request() const;
-  void begin_burn(std::string why, TimePoint now);
-  [[nodiscard]] bool burn_complete() const;
+  [[nodiscard]] wire::AbortRequest abort_request() const;
+  void begin_abort(std::string why, TimePoint now);
+  [[nodiscard]] bool abort_complete() const;
   [[nodiscard]] bool has_voted(MemberId member) const;
-  void end_burn(TimePoint now);
-  void receive_vote(MemberId from, const wire::BurnVote& vote);
+  void end_abort(TimePoint now);
+  void receive_vote(MemberId from, const wire::AbortVote& vote);
   void receive_endorsement(MemberId from, const wire::Endorse& m7);
 
   void finish(wire::RoundStatus status, std::string reason);
 
   // ---- messages
 
-  void judge(MemberId from, std::string_view what, const Verdict& verdict);
+  void record_result(MemberId from, std::string_view what, const MessageResult& result);
   /// Reports the verdict as judge() does. An accepted message becomes a fact; returns true for it.
-  bool counts(MemberId from, const wire::Message& message, const Verdict& verdict);
+  bool counts(MemberId from, const wire::Message& message, const MessageResult& result);
   /// Keeps the evidence that a rejected message gives, once per member and kind of message, so that
   /// a member cannot fill the disk.
   void keep_evidence(MemberId from, const wire::Message& rejected);
@@ -184,7 +185,7 @@ struct RoundStateMachine::State {
   void serve_model(MemberId to, const wire::BlobRequest& request);
   /// The verdict on a frame about another round. Frames that were in flight when an earlier round
   /// ended are ignored; more than kMostLateFrames of them are rejected.
-  Verdict about_another_round(const wire::Envelope& envelope);
+  MessageResult about_another_round(const wire::Envelope& envelope);
   /// The member is not waited for any more. No effect when it is gone already.
   void lose_member(MemberId member, std::string why);
 
@@ -193,7 +194,7 @@ struct RoundStateMachine::State {
   /// The digest of the sets that the phases before this one fixed.
   [[nodiscard]] Bytes32 digest_of_decisions() const;
   Status replay(const RoundFact& fact, TimePoint now);
-  Status replay(const Heard& heard, TimePoint now);
+  Status replay(const ReceivedMessage& received, TimePoint now);
   Status replay(const Left& one, TimePoint now);
   Status replay(const UploadWhole& whole, TimePoint now);
   Status replay(const Decided& decided, TimePoint now);

@@ -89,7 +89,7 @@ Result<std::uint32_t> decode_head(ByteReader& in, Checkpoint& c) {
   return format;
 }
 
-Result<Checkpoint> decode(const journal::MappedFile& file,
+Result<Checkpoint> decode(const storage::MappedFile& file,
                           const CheckpointStore::Expected& expected) {
   SOTTO_ASSIGN_OR_RETURN(const auto body, body_of(file.bytes()));
   file.forget_pages();
@@ -115,7 +115,7 @@ Result<Checkpoint> decode(const journal::MappedFile& file,
 
 /// Reads a file that holds one number; returns 0 when there is no file.
 Result<std::uint64_t> read_number(const std::filesystem::path& file) {
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file, 64));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(file, 64));
   if (!bytes) return std::uint64_t{0};
   ByteReader in(*bytes);
   const std::uint64_t number = in.u64();
@@ -127,14 +127,14 @@ Result<std::uint64_t> read_number(const std::filesystem::path& file) {
 Status write_number(const std::filesystem::path& file, std::uint64_t number) {
   ByteWriter out;
   out.u64(number);
-  return journal::write_file_atomically(file, {out.view()}, journal::FileAccess::kOwnerOnly);
+  return storage::write_file_atomically(file, {out.view()}, storage::FileAccess::kOwnerOnly);
 }
 
 }  // namespace
 
 struct CheckpointStore::Impl {
   std::filesystem::path folder;
-  journal::LockFile lock;
+  storage::LockFile lock;
 
   [[nodiscard]] std::filesystem::path checkpoint() const { return folder / kFileName; }
 
@@ -153,7 +153,7 @@ Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folde
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) return Error{"cannot create " + folder.string() + ": " + failed.message()};
-  auto lock = journal::LockFile::acquire(folder / "lock");
+  auto lock = storage::LockFile::acquire(folder / "lock");
   if (!lock.ok())
     return Error{"another coordinator uses " + folder.string() + " (" + lock.error().message + ")"};
   return CheckpointStore(std::unique_ptr<Impl>(new Impl{folder, std::move(lock).value()}));
@@ -161,7 +161,7 @@ Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folde
 
 Result<std::optional<Checkpoint>> CheckpointStore::load(const Expected& expected) const {
   if (!holds_run(impl_->folder)) return std::optional<Checkpoint>{};
-  SOTTO_ASSIGN_OR_RETURN(auto file, journal::MappedFile::open(impl_->checkpoint()));
+  SOTTO_ASSIGN_OR_RETURN(auto file, storage::MappedFile::open(impl_->checkpoint()));
   auto decoded = decode(file, expected);
   if (!decoded.ok())
     return Error{impl_->checkpoint().string() + " cannot be used: " + decoded.error().message +
@@ -178,11 +178,11 @@ Status CheckpointStore::save(const Checkpoint& checkpoint) {
   const Bytes32 digest =
       crypto::hash(kLabel, {out.before, out.values, out.between, out.optimizer.moments[0],
                             out.optimizer.moments[1], out.after});
-  return journal::write_file_atomically(
+  return storage::write_file_atomically(
       impl_->checkpoint(),
       {out.before, out.values, out.between, out.optimizer.moments[0], out.optimizer.moments[1],
        out.after, digest},
-      journal::FileAccess::kOwnerOnly);
+      storage::FileAccess::kOwnerOnly);
 }
 
 Result<RoundNumber> CheckpointStore::last_offered() const {

@@ -29,15 +29,15 @@ std::filesystem::path PublishedSums::file_of(std::uint64_t server_round) const {
   return folder_ / fmt::format("{:06}.sum", server_round);
 }
 
-Status PublishedSums::keep(const secagg::PublishedSum& head, const codec::RingUpdate& sum) {
+Status PublishedSums::keep(const secagg::PublishedSum& head, const encoding::RingUpdate& sum) {
   const std::uint64_t round = head.server_round;
-  codec::PackedParts parts(sum);
+  encoding::PackedParts parts(sum);
   Bytes first = secagg::encode(head);
   const auto next_part = [&, at_head = true]() mutable {
     return std::exchange(at_head, false) ? BytesView(first) : parts.next();
   };
   SOTTO_TRY(
-      journal::write_file_atomically(file_of(round), next_part, journal::FileAccess::kOwnerOnly));
+      storage::write_file_atomically(file_of(round), next_part, storage::FileAccess::kOwnerOnly));
   mapped_.erase(round);
   rounds_.insert_or_assign(secagg::published_sum_blob(run_, round), round);
   return {};
@@ -48,7 +48,7 @@ Result<BytesView> PublishedSums::find(const Bytes32& blob) {
   if (known == rounds_.end()) return BytesView();
   auto at = mapped_.find(known->second);
   if (at == mapped_.end()) {
-    SOTTO_ASSIGN_OR_RETURN(auto file, journal::MappedFile::open(file_of(known->second)));
+    SOTTO_ASSIGN_OR_RETURN(auto file, storage::MappedFile::open(file_of(known->second)));
     at = mapped_.emplace(known->second, std::move(file)).first;
   }
   return at->second.bytes();

@@ -23,7 +23,7 @@ class PublishedSums final : public SumStore {
 
   /// Saves the sum of a round. Durable when it returns OK. A second sum of a round whose checkpoint
   /// was lost replaces the first.
-  Status keep(const secagg::PublishedSum& head, const codec::RingUpdate& sum);
+  Status keep(const secagg::PublishedSum& head, const encoding::RingUpdate& sum);
   Result<BytesView> find(const Bytes32& blob) override;
 
  private:
@@ -35,7 +35,7 @@ class PublishedSums final : public SumStore {
   std::filesystem::path folder_;
   RunId run_;
   std::map<Bytes32, std::uint64_t> rounds_;  // from the hash of the blob to the server round
-  std::map<std::uint64_t, journal::MappedFile> mapped_;
+  std::map<std::uint64_t, storage::MappedFile> mapped_;
 };
 
 }  // namespace sotto::coordinator

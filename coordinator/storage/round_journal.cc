@@ -12,7 +12,13 @@ namespace {
 constexpr std::uint32_t kFormat = 3;
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 
-enum class FactKind : std::uint8_t { kHeard = 1, kLeft, kUploadWhole, kDecided, kEndedWithoutSum };
+enum class FactKind : std::uint8_t {
+  kReceived = 1,
+  kLeft,
+  kUploadWhole,
+  kDecided,
+  kEndedWithoutSum
+};
 
 Bytes encode(const AttemptBegun& attempt) {
   ByteWriter out;
@@ -55,10 +61,10 @@ struct FactEncoder {
 
   void kind(FactKind kind) const { out.u8(static_cast<std::uint8_t>(kind)); }
 
-  void operator()(const Heard& heard) const {
-    const wire::Envelope& e = heard.envelope;
+  void operator()(const ReceivedMessage& received) const {
+    const wire::Envelope& e = received.envelope;
     const Bytes frame = wire::encode(e.peer, e.round, e.message);
-    kind(FactKind::kHeard);
+    kind(FactKind::kReceived);
     out.u32(static_cast<std::uint32_t>(frame.size()));
     out.bytes(frame);
   }
@@ -84,12 +90,12 @@ struct FactEncoder {
 
 Result<RoundFact> decode_fact(ByteReader& in) {
   switch (static_cast<FactKind>(in.u8())) {
-    case FactKind::kHeard: {
+    case FactKind::kReceived: {
       const std::uint32_t length = in.u32();
       if (length > in.remaining()) break;
       SOTTO_ASSIGN_OR_RETURN(auto frame, wire::decode(in.bytes(length)));
-      return RoundFact(
-          Heard{{.peer = frame.sender, .round = frame.round, .message = std::move(frame.message)}});
+      return RoundFact(ReceivedMessage{
+          {.peer = frame.sender, .round = frame.round, .message = std::move(frame.message)}});
     }
     case FactKind::kLeft:
       return RoundFact(Left{MemberId{in.u32()}});
@@ -133,10 +139,10 @@ Error what_to_do(const std::filesystem::path& log, const Error& why) {
 Result<RoundJournal::Opened> RoundJournal::open(const std::filesystem::path& folder) {
   const auto log_file = folder / "round.log";
   SOTTO_ASSIGN_OR_RETURN(auto spool, UploadSpool::open(folder / "uploads.spool"));
-  std::optional<journal::AppendLog> log;
+  std::optional<storage::AppendLog> log;
   std::optional<UnfinishedAttempt> unfinished;
   if (std::filesystem::exists(log_file)) {
-    auto opened = journal::AppendLog::open(log_file);
+    auto opened = storage::AppendLog::open(log_file);
     if (!opened.ok()) return what_to_do(log_file, opened.error());
     // An incomplete last record is dropped: nothing that followed from it has left.
     auto decoded = decode(opened->records);
@@ -151,9 +157,9 @@ Result<RoundJournal::Opened> RoundJournal::open(const std::filesystem::path& fol
 Status RoundJournal::begin(const AttemptBegun& attempt) {
   pending_.clear();
   log_.reset();
-  journal::storage().remove(log_file_);  // open() below detects a failure
+  storage::storage().remove(log_file_);  // open() below detects a failure
   SOTTO_TRY(spool_->clear());
-  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(log_file_));
+  SOTTO_ASSIGN_OR_RETURN(auto opened, storage::AppendLog::open(log_file_));
   if (!opened.records.empty()) return Error{"cannot replace " + log_file_.string()};
   log_.emplace(std::move(opened.log));
   return write(encode(attempt));

@@ -59,14 +59,14 @@ class RoundJournal {
   [[nodiscard]] std::shared_ptr<UploadStore> uploads() const { return spool_; }
 
  private:
-  RoundJournal(std::filesystem::path log_file, std::optional<journal::AppendLog> log,
+  RoundJournal(std::filesystem::path log_file, std::optional<storage::AppendLog> log,
                std::shared_ptr<UploadSpool> spool)
       : log_file_(std::move(log_file)), log_(std::move(log)), spool_(std::move(spool)) {}
 
   Status write(BytesView record);
 
   std::filesystem::path log_file_;
-  std::optional<journal::AppendLog> log_;
+  std::optional<storage::AppendLog> log_;
   std::shared_ptr<UploadSpool> spool_;
   std::vector<Bytes> pending_;  // encoded facts
 };

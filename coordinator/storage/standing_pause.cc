@@ -19,16 +19,16 @@ void StandingPause::open(const std::filesystem::path& folder) {
 Status StandingPause::begin() {
   constexpr std::string_view kText = "no new round begins: sotto-coordinator resume\n";
   Status written =
-      journal::write_file_atomically(file_, {view_of(kText)}, journal::FileAccess::kEveryoneReads);
+      storage::write_file_atomically(file_, {view_of(kText)}, storage::FileAccess::kEveryoneReads);
   if (written.ok()) holds_ = true;
   return written;
 }
 
 Status StandingPause::end() {
-  if (journal::storage().remove(file_) != 0 && errno != ENOENT)
-    return journal::system_error("cannot remove " + file_.string());
+  if (storage::storage().remove(file_) != 0 && errno != ENOENT)
+    return storage::system_error("cannot remove " + file_.string());
   holds_ = false;
-  return journal::sync_directory(file_.parent_path());
+  return storage::sync_directory(file_.parent_path());
 }
 
 }  // namespace sotto::coordinator

@@ -8,8 +8,8 @@
 namespace sotto::coordinator {
 
 Result<std::unique_ptr<UploadSpool>> UploadSpool::open(const std::filesystem::path& file) {
-  journal::FileDescriptor handle(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!handle.is_open()) return journal::system_error("cannot open " + file.string());
+  storage::FileDescriptor handle(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!handle.is_open()) return storage::system_error("cannot open " + file.string());
   return std::unique_ptr<UploadSpool>(new UploadSpool(file, std::move(handle)));
 }
 
@@ -22,14 +22,14 @@ Status UploadSpool::begin(std::uint32_t members, std::uint64_t upload_bytes) {
   upload_bytes_ = upload_bytes;
   stride_ = (upload_bytes + page - 1) / page * page;
   // The file gets its full length at once, so that a range that was never written reads as zeros.
-  if (journal::storage().resize(file_.get(), members * stride_) != 0)
-    return failed(journal::system_error("ftruncate").message);
+  if (storage::storage().resize(file_.get(), members * stride_) != 0)
+    return failed(storage::system_error("ftruncate").message);
   return {};
 }
 
 Status UploadSpool::write(std::uint32_t member, std::uint64_t offset, BytesView bytes) {
   unsynced_ = true;
-  if (Status done = journal::write_all_at(file_, bytes, place_of(member) + offset); !done.ok())
+  if (Status done = storage::write_all_at(file_, bytes, place_of(member) + offset); !done.ok())
     return failed(done.error().message);
   return {};
 }
@@ -38,7 +38,7 @@ Result<BytesView> UploadSpool::read(std::uint32_t member, std::uint64_t offset,
                                     std::uint64_t bytes) {
   // The file is read and not mapped, because a mapped upload would count as memory of the process.
   part_.resize(bytes);
-  const auto read = journal::read_at(file_, part_, place_of(member) + offset);
+  const auto read = storage::read_at(file_, part_, place_of(member) + offset);
   if (!read.ok()) return failed(read.error().message);
   if (*read != bytes) return failed("it was cut short");
   return BytesView(part_);
@@ -52,16 +52,16 @@ void UploadSpool::added(std::uint32_t member) {
 
 Status UploadSpool::sync() {
   if (!unsynced_) return {};
-  if (journal::storage().sync_data(file_.get()) != 0)
-    return failed(journal::system_error("fdatasync").message);
+  if (storage::storage().sync_data(file_.get()) != 0)
+    return failed(storage::system_error("fdatasync").message);
   unsynced_ = false;
   return {};
 }
 
 Status UploadSpool::clear() {
   unsynced_ = false;
-  if (journal::storage().resize(file_.get(), 0) != 0)
-    return failed(journal::system_error("ftruncate").message);
+  if (storage::storage().resize(file_.get(), 0) != 0)
+    return failed(storage::system_error("ftruncate").message);
   return {};
 }
 

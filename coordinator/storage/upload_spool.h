@@ -25,7 +25,7 @@ class UploadSpool final : public UploadStore {
   Status clear();
 
  private:
-  UploadSpool(std::filesystem::path path, journal::FileDescriptor file)
+  UploadSpool(std::filesystem::path path, storage::FileDescriptor file)
       : path_(std::move(path)), file_(std::move(file)) {}
 
   [[nodiscard]] std::uint64_t place_of(std::uint32_t member) const { return member * stride_; }
@@ -33,7 +33,7 @@ class UploadSpool final : public UploadStore {
   [[nodiscard]] Error failed(const std::string& what) const;
 
   std::filesystem::path path_;
-  journal::FileDescriptor file_;
+  storage::FileDescriptor file_;
   std::uint64_t upload_bytes_ = 0;
   std::uint64_t stride_ = 0;  // upload_bytes_ rounded up to whole pages
   bool unsynced_ = false;

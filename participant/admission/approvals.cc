@@ -24,7 +24,7 @@ std::optional<std::uint64_t> number_in(const std::string& text) {
   return value;
 }
 
-Result<ApprovalEntry> entry_of(const run::AuditEntry& line) {
+Result<ApprovalEntry> entry_of(const observability::AuditEntry& line) {
   const auto digest = config::digest_in(line.field("digest"));
   const std::string expires = line.field("expires_unix_s");
   ApprovalEntry entry{.approval = {.digest = digest.value_or(Bytes32{}),
@@ -42,12 +42,12 @@ Result<ApprovalEntry> entry_of(const run::AuditEntry& line) {
 }
 
 Status append(const std::filesystem::path& file, const crypto::SigningKey& signing,
-              const run::AuditEvent& event, std::uint64_t now_unix_s) {
-  SOTTO_ASSIGN_OR_RETURN(auto log, run::AuditLog::open(file, signing));
+              const observability::AuditEvent& event, std::uint64_t now_unix_s) {
+  SOTTO_ASSIGN_OR_RETURN(auto log, observability::AuditLog::open(file, signing));
   return log.append(event, now_unix_s);
 }
 
-run::AuditEvent event_of(std::string_view kind, const Approval& approval) {
+observability::AuditEvent event_of(std::string_view kind, const Approval& approval) {
   return {std::string(kind),
           {{"digest", to_hex(approval.digest)},
            {"what", approval.what},
@@ -57,7 +57,7 @@ run::AuditEvent event_of(std::string_view kind, const Approval& approval) {
 
 }  // namespace
 
-crypto::SigningKey approvals_key(const keystore::Keystore& keys) {
+crypto::SigningKey approvals_key(const identity::Keystore& keys) {
   return crypto::SigningKey::from_seed(keys.data_key("approvals"));
 }
 
@@ -65,14 +65,14 @@ Result<Approvals> Approvals::read(const std::filesystem::path& file, const crypt
   Approvals out;
   std::error_code failed;
   if (!std::filesystem::exists(std::filesystem::symlink_status(file, failed))) return out;
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file(file, kMaxFileBytes));
-  const run::AuditReport report = run::check_audit_log(bytes, key);
-  for (const run::AuditFinding& finding : report.findings)
-    if (finding.kind != run::AuditFinding::Kind::kIncomplete)
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file(file, kMaxFileBytes));
+  const observability::AuditReport report = observability::check_audit_log(bytes, key);
+  for (const observability::AuditFinding& finding : report.findings)
+    if (finding.kind != observability::AuditFinding::Kind::kIncomplete)
       return Error{file.string() + ", line " + std::to_string(finding.line) + ": " + finding.what +
                    ". Nothing counts as approved while this file is not whole: keep it, move it "
                    "away, and approve anew"};
-  for (const run::AuditEntry& line : run::audit_entries(bytes)) {
+  for (const observability::AuditEntry& line : observability::audit_entries(bytes)) {
     if (line.event.kind == "incomplete_line_dropped") continue;
     auto entry = entry_of(line);
     if (!entry.ok())
@@ -110,7 +110,7 @@ Consent consent_to(const config::JobConfig& job, const Bytes32& coordinator,
 
 Status approve(const std::filesystem::path& file, const crypto::SigningKey& signing,
                const Approval& approval, std::uint64_t now_unix_s) {
-  run::AuditEvent event = event_of(kApproved, approval);
+  observability::AuditEvent event = event_of(kApproved, approval);
   if (approval.expires_unix_s)
     event.fields.emplace_back("expires_unix_s", std::to_string(*approval.expires_unix_s));
   return append(file, signing, event, now_unix_s);

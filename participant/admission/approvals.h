@@ -23,7 +23,7 @@ inline constexpr const char* kApprovalsFile = "approvals.jsonl";
 
 /// Returns the key that signs the file. It comes from the site's keystore and does not change when
 /// keys are rotated.
-crypto::SigningKey approvals_key(const keystore::Keystore& keys);
+crypto::SigningKey approvals_key(const identity::Keystore& keys);
 
 /// The approval of a kind of job (job_kind.h) or of one job (its hash). The label of the hash
 /// decides which of the two a digest names.

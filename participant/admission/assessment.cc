@@ -36,7 +36,7 @@ std::vector<std::string> modules_of(const std::vector<ParameterShape>& layout) {
 
 /// Returns the most bytes that a round sends. A larger cohort makes each value wider.
 Result<double> update_bytes(const config::JobConfig& job,
-                            const std::optional<codec::NoiseTerms>& noise, std::uint64_t values,
+                            const std::optional<encoding::NoiseTerms>& noise, std::uint64_t values,
                             const std::optional<FederationFacts>& federation) {
   const std::uint32_t drawn = job.secure_aggregation.cohort_size;
   const std::uint32_t all = std::max<std::uint32_t>(federation ? federation->participants : 0,
@@ -44,24 +44,26 @@ Result<double> update_bytes(const config::JobConfig& job,
   const std::uint32_t n = std::max<std::uint32_t>(2, drawn > 0 ? std::min(drawn, all) : all);
   SOTTO_ASSIGN_OR_RETURN(
       const auto encoding,
-      secagg::round_encoding(run::encoding_of(job), noise, run::graph_rules(job),
+      secagg::round_encoding(job::encoding_of(job), noise, job::graph_rules(job),
                              {.n = n, .C = std::min(job.secure_aggregation.max_colluders, n - 2)}));
   double bytes = 0;
-  for (const codec::LaneSpec& lane : codec::lane_specs(encoding.spec, values, n))
+  for (const encoding::LaneSpec& lane : encoding::lane_specs(encoding.spec, values, n))
     bytes += static_cast<double>(lane.packed_bytes());
   return bytes;
 }
 
-class Look {
+class AssessmentBuilder {
  public:
-  Look(const config::JobConfig& job, const Surroundings& around, Depth depth)
-      : job_(job), around_(around), depth_(depth) {
-    out_.context = {.federation = around.federation, .now = around.now, .consent = around.consent};
+  AssessmentBuilder(const config::JobConfig& job, const AdmissionContext& site_context, Depth depth)
+      : job_(job), site_context_(site_context), depth_(depth) {
+    out_.context = {.federation = site_context.federation,
+                    .now = site_context.now,
+                    .consent = site_context.consent};
   }
 
   Assessment take() {
     // Rules that need no file come first, so that a job that is declined opens none.
-    if (judged() && masked() && declared() && model() && judged() && data() && judged())
+    if (evaluated() && masked() && declared() && model() && evaluated() && data() && evaluated())
       answer(Answer::kAccept, {});
     return std::move(out_);
   }
@@ -77,10 +79,10 @@ class Look {
     return depth_ == Depth::kWhole;
   }
 
-  bool judged() {
-    out_.rulings = judge(around_.site.policy, job_, out_.context);
-    const Answer found = answer_of(out_.rulings);
-    return found == Answer::kAccept || answer(found, reasons_of(out_.rulings));
+  bool evaluated() {
+    out_.policy_results = evaluate_policy(site_context_.site.policy, job_, out_.context);
+    const Answer found = answer_of(out_.policy_results);
+    return found == Answer::kAccept || answer(found, reasons_of(out_.policy_results));
   }
 
   /// Declines the job because of an obstacle that prevents any further evaluation, at any depth.
@@ -92,7 +94,7 @@ class Look {
   }
 
   bool declared() {
-    const auto missing = undeclared(around_.site.data, job_);
+    const auto missing = undeclared(site_context_.site.data, job_);
     if (!missing) return true;
     out_.obstacle = missing->detail;
     return answer(Answer::kDecline, missing->reason);
@@ -109,12 +111,12 @@ class Look {
       return stopped_by(same.error());
     auto family = config::model_family(job_.model.path);
     if (!family.ok()) return stopped_by(family.error());
-    auto initial = around_.models.initial_model(job_);
+    auto initial = site_context_.models.initial_model(job_);
     if (!initial.ok()) return stopped_by(initial.error());
     const std::uint64_t values = initial->values.size();
-    auto noise = run::noise_terms(job_, values);
+    auto noise = job::noise_terms(job_, values);
     if (!noise.ok()) return stopped_by(noise.error(), noise.error().message);
-    const auto update = update_bytes(job_, *noise, values, around_.federation);
+    const auto update = update_bytes(job_, *noise, values, site_context_.federation);
     if (!update.ok()) return stopped_by(update.error(), update.error().message);
     out_.context.model = ModelFacts{.family = std::move(family).value(),
                                     .modules = modules_of(initial->layout),
@@ -126,25 +128,26 @@ class Look {
   }
 
   bool data() {
-    auto examples = around_.read_examples(job_, around_.site);
+    auto examples = site_context_.read_examples(job_, site_context_.site);
     if (!examples.ok()) return stopped_by(examples.error());
-    auto trainer =
-        around_.models.make_trainer(job_, around_.site.resources, std::move(examples).value());
+    auto trainer = site_context_.models.make_trainer(job_, site_context_.site.resources,
+                                                     std::move(examples).value());
     if (!trainer.ok()) return stopped_by(trainer.error());
     out_.trainer = std::move(trainer).value();
-    out_.account = account_of(around_.site, job_, around_.run, out_.trainer->steps_per_round());
-    auto cost = cost_of(around_.ledger, out_.account, job_, out_.noise);
+    out_.account =
+        account_of(site_context_.site, job_, site_context_.run, out_.trainer->steps_per_round());
+    auto cost = cost_of(site_context_.ledger, out_.account, job_, out_.noise);
     if (!cost.ok()) return stopped_by(cost.error());
     cost->training_examples = out_.trainer->training_examples();
     out_.warnings = out_.trainer->data_warnings();
-    std::ranges::move(delta_warnings(around_.site.policy, job_, cost->training_examples),
+    std::ranges::move(delta_warnings(site_context_.site.policy, job_, cost->training_examples),
                       std::back_inserter(out_.warnings));
     out_.context.cost = std::move(cost).value();
     return true;
   }
 
   const config::JobConfig& job_;
-  const Surroundings& around_;
+  const AdmissionContext& site_context_;
   Depth depth_;
   Assessment out_;
   bool answered_ = false;
@@ -152,8 +155,8 @@ class Look {
 
 }  // namespace
 
-Assessment assess(const config::JobConfig& job, const Surroundings& around, Depth depth) {
-  return Look(job, around, depth).take();
+Assessment assess(const config::JobConfig& job, const AdmissionContext& site_context, Depth depth) {
+  return AssessmentBuilder(job, site_context, depth).take();
 }
 
 }  // namespace sotto::participant

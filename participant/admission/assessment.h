@@ -23,12 +23,12 @@
 namespace sotto::participant {
 
 /// Reads the examples of a site for a job.
-using ReadExamples = std::function<Result<learning::SiteExamples>(const config::JobConfig&,
-                                                                  const config::SiteConfig&)>;
+using ReadExamples =
+    std::function<Result<data::SiteExamples>(const config::JobConfig&, const config::SiteConfig&)>;
 
 /// The admission context: what a site knows when a job is offered. Everything referred to outlives
 /// the assessment.
-struct Surroundings {
+struct AdmissionContext {
   const config::SiteConfig& site;
   training::ModelProvider& models;
   const ReadExamples& read_examples;
@@ -51,7 +51,7 @@ struct Assessment {
   std::string reason;  // may be sent: follows from the job, the policy, declared sizes and the
                        // ledger alone; empty when accepted
   /// For every key of the policy, as far as the assessment went.
-  std::vector<Ruling> rulings;
+  std::vector<PolicyResult> policy_results;
   /// The obstacle apart from the policy, if any: files that differ from the job's, data that do not
   /// fit.
   std::optional<std::string> obstacle;
@@ -61,11 +61,11 @@ struct Assessment {
 
   // Needed to accept the job. Set if the assessment reached them.
   std::optional<FlatParameters> initial;
-  std::optional<codec::NoiseTerms> noise;
+  std::optional<encoding::NoiseTerms> noise;
   std::unique_ptr<training::Trainer> trainer;
 };
 
 /// Evaluates the job. `job.model.path` is the site's own folder.
-Assessment assess(const config::JobConfig& job, const Surroundings& around, Depth depth);
+Assessment assess(const config::JobConfig& job, const AdmissionContext& site_context, Depth depth);
 
 }  // namespace sotto::participant

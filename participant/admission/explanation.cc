@@ -102,10 +102,10 @@ std::string published(const ExplainedJob& e) {
          "; that this site takes part, and when.\n";
 }
 
-std::vector<run::StatementParagraph> statement(const ExplainedJob& e) {
-  run::StatementFacts facts{.answer_every_s = e.site.policy.answer_every_s};
+std::vector<job::StatementParagraph> statement(const ExplainedJob& e) {
+  job::StatementFacts facts{.answer_every_s = e.site.policy.answer_every_s};
   if (e.site.data.training_examples > 0) facts.declared_examples = e.site.data.training_examples;
-  return run::privacy_statement(e.job, facts);
+  return job::privacy_statement(e.job, facts);
 }
 
 std::string protections(const ExplainedJob& e) {
@@ -115,14 +115,14 @@ std::string protections(const ExplainedJob& e) {
   const std::uint32_t least = e.site.policy.min_cohort;
   std::string out =
       "What protects it\n  Updates are masked: the coordinator sees sums of at least " +
-      std::to_string(std::max(run::smallest_sum(e.job), least)) + " sites.\n";
+      std::to_string(std::max(job::smallest_sum(e.job), least)) + " sites.\n";
   const auto& federation = e.assessment.context.federation;
   if (!federation || s.max_colluders == 0)
     return out +
            "  How many colluding members would see this site's update follows from the "
            "federation, which this folder has not joined.\n";
   return out + "  " +
-         run::collusion_sentence(e.job, federation->participants, least,
+         job::collusion_sentence(e.job, federation->participants, least,
                                  "the job protects against") +
          "\n";
 }
@@ -141,16 +141,16 @@ std::string duration(const ExplainedJob& e) {
 
 std::string rules(const Assessment& a) {
   std::string out = "The rules of site.json\n";
-  for (const Ruling& r : a.rulings) {
+  for (const PolicyResult& r : a.policy_results) {
     char line[64];
-    std::snprintf(line, sizeof line, "  %-7s %-32s ", std::string(name(r.verdict)).c_str(),
+    std::snprintf(line, sizeof line, "  %-7s %-32s ", std::string(name(r.outcome)).c_str(),
                   std::string(r.rule).c_str());
     out += line + (r.asked.empty() ? "" : r.asked + "; ") + "allowed: " + r.allowed + "\n";
   }
   return out;
 }
 
-std::string verdict(const ExplainedJob& e) {
+std::string outcome(const ExplainedJob& e) {
   const Assessment& a = e.assessment;
   std::string out;
   for (const std::string& warning : a.warnings)
@@ -167,8 +167,8 @@ std::string verdict(const ExplainedJob& e) {
       out += "This site would refuse the job: " + a.reason;
       break;
   }
-  for (const Ruling& r : a.rulings)
-    if (r.verdict == Verdict::kOpen)
+  for (const PolicyResult& r : a.policy_results)
+    if (r.outcome == RuleOutcome::kUndecided)
       return out + ". What is marked open is judged when the job is offered";
   return out;
 }
@@ -204,15 +204,15 @@ std::string_view name(Answer answer) {
   return "";
 }
 
-std::string_view name(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kMeets:
+std::string_view name(RuleOutcome outcome) {
+  switch (outcome) {
+    case RuleOutcome::kMet:
       return "meets";
-    case Verdict::kOpen:
+    case RuleOutcome::kUndecided:
       return "open";
-    case Verdict::kNotNow:
+    case RuleOutcome::kPostponed:
       return "not_now";
-    case Verdict::kBreaks:
+    case RuleOutcome::kViolated:
       return "breaks";
   }
   return "";
@@ -223,20 +223,20 @@ Result<std::string> describe(const ExplainedJob& e) {
   return "The job '" + e.job.name + "', hash " + to_hex(e.job.hash) +
          (e.kind ? "\nIts kind for approvals: " + to_hex(*e.kind) : "") + "\n\n" + learning(e) +
          "\n" + spent + "\n" + published(e) + "\n" + protections(e) +
-         "\nThe privacy statement\n\n" + run::to_text(statement(e)) + "\n" + duration(e) + "\n" +
-         rules(e.assessment) + "\n" + verdict(e);
+         "\nThe privacy statement\n\n" + job::to_text(statement(e)) + "\n" + duration(e) +
+         "\n" + rules(e.assessment) + "\n" + outcome(e);
 }
 
 Result<std::string> to_json(const ExplainedJob& e) {
   const Assessment& a = e.assessment;
   SOTTO_ASSIGN_OR_RETURN(const auto round, epsilon_of_round(e));
-  json rulings = json::array();
-  for (const Ruling& r : a.rulings)
-    rulings.push_back({{"rule", r.rule},
-                       {"verdict", name(r.verdict)},
-                       {"asked", r.asked},
-                       {"allowed", r.allowed},
-                       {"reason", r.reason}});
+  json policy_results = json::array();
+  for (const PolicyResult& r : a.policy_results)
+    policy_results.push_back({{"rule", r.rule},
+                              {"verdict", name(r.outcome)},
+                              {"asked", r.asked},
+                              {"allowed", r.allowed},
+                              {"reason", r.reason}});
   json out = {{"job", e.job.name},
               {"job_hash", to_hex(e.job.hash)},
               {"kind", e.kind ? json(to_hex(*e.kind)) : json(nullptr)},
@@ -246,7 +246,7 @@ Result<std::string> to_json(const ExplainedJob& e) {
               {"warnings", a.warnings},
               {"task", e.job.task.type},
               {"protects", protected_unit(e.job)},
-              {"privacy_statement", json::parse(run::to_json(statement(e)))},
+              {"privacy_statement", json::parse(job::to_json(statement(e)))},
               {"metrics", e.job.make_task()->counter_names()},
               {"model_digest", to_hex(config::model_digest(e.job.model))},
               {"model", nullptr},
@@ -255,7 +255,7 @@ Result<std::string> to_json(const ExplainedJob& e) {
               {"rounds_with_evaluation", rounds_of(e.job)},
               {"longest_round_s", longest_round_s(e.job)},
               {"longest_run_s", longest_run_s(e.job)},
-              {"rules", std::move(rulings)}};
+              {"rules", std::move(policy_results)}};
   if (const auto& model = a.context.model)
     out["model"] = {{"family", model->family},
                     {"parameters", a.initial->values.size()},

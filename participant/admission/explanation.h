@@ -26,7 +26,7 @@ Result<std::string> describe(const ExplainedJob& explained);
 /// Returns one JSON object with the same content.
 Result<std::string> to_json(const ExplainedJob& explained);
 
-std::string_view name(Answer answer);    // "accept", "postpone", "decline"
-std::string_view name(Verdict verdict);  // "meets", "open", "not_now", "breaks"
+std::string_view name(Answer answer);        // "accept", "postpone", "decline"
+std::string_view name(RuleOutcome outcome);  // "meets", "open", "not_now", "breaks"
 
 }  // namespace sotto::participant

@@ -36,8 +36,8 @@ Result<fs::path> keep_offered_job(const fs::path& folder, const config::JobConfi
   const std::vector<fs::path> files = oldest_first(folder);
   for (std::size_t i = 0; i + kMaxOfferedJobs <= files.size(); ++i)
     fs::remove(files[i], failed);
-  SOTTO_TRY(journal::write_file_atomically(file, {view_of(job.canonical)},
-                                           journal::FileAccess::kOwnerOnly));
+  SOTTO_TRY(storage::write_file_atomically(file, {view_of(job.canonical)},
+                                           storage::FileAccess::kOwnerOnly));
   return file;
 }
 

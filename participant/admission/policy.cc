@@ -70,12 +70,13 @@ bool module_allowed(const std::vector<std::string>& allowed, std::string_view mo
 constexpr const char* kAny = "any";
 constexpr const char* kNotDone = "the job does without";
 
-class Judge {
+class PolicyEvaluator {
  public:
-  Judge(const config::SitePolicy& policy, const config::JobConfig& job, const JobContext& context)
+  PolicyEvaluator(const config::SitePolicy& policy, const config::JobConfig& job,
+                  const JobContext& context)
       : policy_(policy), job_(job), context_(context) {}
 
-  std::vector<Ruling> take() {
+  std::vector<PolicyResult> take() {
     epsilons();
     delta();
     cohort();
@@ -92,7 +93,7 @@ class Judge {
     sizes();
     answers();
     approval();
-    return std::move(rulings_);
+    return std::move(policy_results_);
   }
 
  private:
@@ -103,20 +104,20 @@ class Judge {
   };
 
   void decide(bool fits, Values values, std::string reason) {
-    rulings_.push_back({values.rule, fits ? Verdict::kMeets : Verdict::kBreaks,
-                        std::move(values.asked), std::move(values.allowed),
-                        fits ? std::string() : std::move(reason)});
+    policy_results_.push_back({values.rule, fits ? RuleOutcome::kMet : RuleOutcome::kViolated,
+                               std::move(values.asked), std::move(values.allowed),
+                               fits ? std::string() : std::move(reason)});
   }
 
   void meets(Values values) { decide(true, std::move(values), {}); }
 
   void open(std::string_view rule, std::string allowed) {
-    rulings_.push_back({rule, Verdict::kOpen, {}, std::move(allowed), {}});
+    policy_results_.push_back({rule, RuleOutcome::kUndecided, {}, std::move(allowed), {}});
   }
 
   void not_now(Values values, std::string reason) {
-    rulings_.push_back({values.rule, Verdict::kNotNow, std::move(values.asked),
-                        std::move(values.allowed), std::move(reason)});
+    policy_results_.push_back({values.rule, RuleOutcome::kPostponed, std::move(values.asked),
+                               std::move(values.allowed), std::move(reason)});
   }
 
   // The verdicts follow from declared sizes alone. The reasons name what the job and the policy
@@ -182,8 +183,8 @@ class Judge {
     const std::string least = text_of(std::uint64_t{policy_.min_cohort});
     // If a round has at least min_cohort members, its header requires sums of at least that many,
     // or the site rejects the offer.
-    const std::uint32_t smallest = run::smallest_cohort(job_);
-    const std::uint32_t sum = std::max(run::smallest_sum(job_), policy_.min_cohort);
+    const std::uint32_t smallest = job::smallest_cohort(job_);
+    const std::uint32_t sum = std::max(job::smallest_sum(job_), policy_.min_cohort);
     decide(smallest >= policy_.min_cohort,
            {"min_cohort",
             "sums of " + text_of(std::uint64_t{std::min(sum, smallest)}) +
@@ -322,18 +323,19 @@ class Judge {
                     kAny});
     if (!context_.model) return open("allowed_modules", list_of(allowed));
     constexpr std::size_t kNamed = 3;
-    std::string strangers;
+    std::string unauthenticated;
     std::size_t count = 0;
     for (const std::string& module : context_.model->modules)
       if (!module_allowed(allowed, module) && ++count <= kNamed)
-        strangers += (strangers.empty() ? "" : ", ") + module;
-    if (count > kNamed) strangers += " and " + std::to_string(count - kNamed) + " more";
+        unauthenticated += (unauthenticated.empty() ? "" : ", ") + module;
+    if (count > kNamed) unauthenticated += " and " + std::to_string(count - kNamed) + " more";
     decide(count == 0,
            {"allowed_modules",
             count == 0 ? text_of(std::uint64_t{context_.model->modules.size()}) + " modules"
-                       : strangers,
+                       : unauthenticated,
             list_of(allowed)},
-           "the job trains and sends " + strangers + "; this site allows only " + list_of(allowed));
+           "the job trains and sends " + unauthenticated + "; this site allows only " +
+               list_of(allowed));
   }
 
   void coordinator() {
@@ -425,28 +427,28 @@ class Judge {
   const config::SitePolicy& policy_;
   const config::JobConfig& job_;
   const JobContext& context_;
-  std::vector<Ruling> rulings_;
+  std::vector<PolicyResult> policy_results_;
 };
 
 }  // namespace
 
-std::vector<Ruling> judge(const config::SitePolicy& policy, const config::JobConfig& job,
-                          const JobContext& context) {
-  return Judge(policy, job, context).take();
+std::vector<PolicyResult> evaluate_policy(const config::SitePolicy& policy,
+                                          const config::JobConfig& job, const JobContext& context) {
+  return PolicyEvaluator(policy, job, context).take();
 }
 
-Answer answer_of(const std::vector<Ruling>& rulings) {
+Answer answer_of(const std::vector<PolicyResult>& policy_results) {
   Answer answer = Answer::kAccept;
-  for (const Ruling& ruling : rulings) {
-    if (ruling.verdict == Verdict::kBreaks) return Answer::kDecline;
-    if (ruling.verdict == Verdict::kNotNow) answer = Answer::kPostpone;
+  for (const PolicyResult& policy_result : policy_results) {
+    if (policy_result.outcome == RuleOutcome::kViolated) return Answer::kDecline;
+    if (policy_result.outcome == RuleOutcome::kPostponed) answer = Answer::kPostpone;
   }
   return answer;
 }
 
-std::string reasons_of(const std::vector<Ruling>& rulings) {
+std::string reasons_of(const std::vector<PolicyResult>& policy_results) {
   std::string out;
-  for (const Ruling& r : rulings)
+  for (const PolicyResult& r : policy_results)
     if (!r.reason.empty())
       out += (out.empty() ? "" : "; ") + r.reason + " (policy." + std::string(r.rule) + ")";
   return out;

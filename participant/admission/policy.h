@@ -84,35 +84,35 @@ std::optional<Undeclared> undeclared(const config::SiteData& data, const config:
 inline constexpr std::string_view kFilesDoNotFit =
     "this site's files do not fit the job; its own log says why";
 
-enum class Verdict : std::uint8_t {
-  kMeets,
-  kOpen,    // cannot be decided from what is known
-  kNotNow,  // not met, but time or an approval may change that under the same policy
-  kBreaks
+enum class RuleOutcome : std::uint8_t {
+  kMet,
+  kUndecided,  // cannot be decided from what is known
+  kPostponed,  // not met, but time or an approval may change that under the same policy
+  kViolated
 };
 
 /// The policy result: one rule of site.json applied to one job.
-struct Ruling {
+struct PolicyResult {
   std::string_view rule;  // key under "policy"
-  Verdict verdict{};
+  RuleOutcome outcome{};
   std::string asked;    // the job's value, for the site only
   std::string allowed;  // what the policy permits
-  std::string reason;   // of kNotNow and kBreaks: a sentence with both that may be sent; follows
-                        // from the job, the policy, the declared sizes and the ledger
+  std::string reason;   // of kPostponed and kViolated: a sentence with both that may be sent;
+                       // follows from the job, the policy, the declared sizes and the ledger
 };
 
 /// Applies the policy to a job. Returns every key of the policy at least once, in the order of
 /// site.json's reference.
-std::vector<Ruling> judge(const config::SitePolicy& policy, const config::JobConfig& job,
-                          const JobContext& context);
+std::vector<PolicyResult> evaluate_policy(const config::SitePolicy& policy,
+                                          const config::JobConfig& job, const JobContext& context);
 
 using Answer = wire::JobAnswer;
 
 /// Returns the answer that follows from the results. Open rules do not prevent acceptance: they are
 /// evaluated again when what they need is known.
-Answer answer_of(const std::vector<Ruling>& rulings);
+Answer answer_of(const std::vector<PolicyResult>& policy_results);
 /// Returns the reasons of all rules that are not met, each with its rule, as one line.
-std::string reasons_of(const std::vector<Ruling>& rulings);
+std::string reasons_of(const std::vector<PolicyResult>& policy_results);
 
 /// Returns warnings for the site only: a sentence for each delta, the job's and the lifetime's,
 /// that is 1 / `training_examples` or more. Such a guarantee would also hold for a mechanism that

@@ -34,18 +34,18 @@ void add_count_command(CLI::App& data) {
   count->callback([args] {
     const config::JobConfig job = config::load_job(args->job);
     for (const std::string& file : args->files) {
-      const auto found = command::or_stop(learning::read_fitting_examples(file, job, args->labels));
+      const auto found = cli::or_stop(data::read_fitting_examples(file, job, args->labels));
       if (args->json) {
-        command::print(nlohmann::json{{"file", file},
-                                      {"examples", found.examples.size()},
-                                      {"left_out", found.left_out.count},
-                                      {"first_left_out", found.left_out.first}}
-                           .dump());
+        cli::print(nlohmann::json{{"file", file},
+                                  {"examples", found.examples.size()},
+                                  {"left_out", found.left_out.count},
+                                  {"first_left_out", found.left_out.first}}
+                       .dump());
         continue;
       }
-      command::print(file + ": " + std::to_string(found.examples.size()) + " examples");
+      cli::print(file + ": " + std::to_string(found.examples.size()) + " examples");
       if (const std::string line = found.left_out.warning("records"); !line.empty())
-        command::print("  " + line);
+        cli::print("  " + line);
     }
   });
 }

@@ -27,18 +27,18 @@ namespace sotto::participant {
 
 namespace {
 
-using command::print;
-using command::unix_now;
+using cli::print;
+using cli::unix_now;
 
-using keystore::Keystore;
-using keystore::SealedBy;
+using identity::Keystore;
+using identity::SealedBy;
 
-const command::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
+const cli::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
 
 void add_init(CLI::App& app) {
   struct Arguments {
     std::string dir = ".", name;
-    command::SealOptions seal;
+    cli::SealOptions seal;
   };
 
   auto args = std::make_shared<Arguments>();
@@ -46,15 +46,15 @@ void add_init(CLI::App& app) {
   sub->add_option("--dir", args->dir, "Folder of the keystore; private keys never leave it")
       ->capture_default_str();
   sub->add_option("--name", args->name, "The site's name, shown to the other members")->required();
-  command::add_seal_options(*sub, args->seal, kInitNames, "nothing unless given");
+  cli::add_seal_options(*sub, args->seal, kInitNames, "nothing unless given");
   sub->callback([args] {
     crypto::OsRandom random;
     const Keystore keys = Keystore::make(args->name, random);
     keys.save_new(args->dir,
-                  command::new_seal(args->seal, kInitNames, SealedBy::kNothing, "the keys", random),
+                  cli::new_seal(args->seal, kInitNames, SealedBy::kNothing, "the keys", random),
                   crypto::kModerateCost, random);
     const config::Card card = write_card(args->dir, keys, CardKind::kNewMember);
-    const bool open = keystore::describe(args->dir).sealed_by == SealedBy::kNothing;
+    const bool open = identity::describe(args->dir).sealed_by == SealedBy::kNothing;
     print("keys made in " + args->dir +
           (open ? ", sealed by nothing but the modes of file and folder (`sotto-participant keys "
                   "seal` changes that)"
@@ -70,65 +70,65 @@ void add_init(CLI::App& app) {
 /// the default policy.
 std::string what_colluders_see(const std::string& dir, const config::Roster& roster) {
   config::SitePolicy policy;
-  if (const auto bytes = journal::read_file(dir + "/site.json", 1 << 20); bytes.ok()) {
+  if (const auto bytes = storage::read_file(dir + "/site.json", 1 << 20); bytes.ok()) {
     const auto site = config::parse_site(
         {reinterpret_cast<const char*>(bytes->data()), bytes->size()}, "site.json");
     if (const auto* read = std::get_if<config::SiteConfig>(&site)) policy = read->policy;
   }
-  const auto participants = static_cast<std::uint32_t>(run::signers(roster).size());
+  const auto participants = static_cast<std::uint32_t>(job::signers(roster).size());
   if (Status done = config::complete(policy, participants); !done.ok()) return done.error().message;
   config::JobConfig least;
   least.secure_aggregation.max_colluders = policy.max_colluders;
-  return run::collusion_sentence(least, participants, policy.min_cohort,
+  return job::collusion_sentence(least, participants, policy.min_cohort,
                                  "this site's policy asks for protection against");
 }
 
 struct JoinArguments {
   std::string dir = ".", federation;
-  command::UnlockOptions unlock;
+  cli::UnlockOptions unlock;
   bool replace = false;
   std::vector<std::string> accepted;  // names of members whose keys may change
 };
 
 /// Returns how the doubt was accepted; empty if it was not.
-std::string accepted_by(const JoinArguments& args, const KeyDoubt& doubt) {
-  if (std::ranges::find(args.accepted, doubt.name) != args.accepted.end())
+std::string accepted_by(const JoinArguments& args, const KeyChange& key_change) {
+  if (std::ranges::find(args.accepted, key_change.name) != args.accepted.end())
     return "--accept-changed-keys";
-  const auto typed =
-      command::ask_at_terminal(doubt.reason + "\nCompare the fingerprints with " + doubt.name +
-                               " over another channel than the operator's. Type " + doubt.name +
-                               " to accept the keys in the file, anything else to refuse them: ");
-  return typed == doubt.name ? "the person at the terminal" : "";
+  const auto typed = cli::ask_at_terminal(
+      key_change.reason + "\nCompare the fingerprints with " + key_change.name +
+      " over another channel than the operator's. Type " + key_change.name +
+      " to accept the keys in the file, anything else to refuse them: ");
+  return typed == key_change.name ? "the person at the terminal" : "";
 }
 
 /// Prints the change. Doubts that a person accepts are written to the audit log before the change
 /// is made; any other doubt throws StartupError.
-void show_and_decide(const JoinArguments& args, const keystore::Keystore& keys,
+void show_and_decide(const JoinArguments& args, const identity::Keystore& keys,
                      const Membership& membership, const RosterChange& change) {
   print("changed against what this site has pinned:");
   for (const std::string& line : change.lines)
     print("  " + line);
   RosterChange left;
-  std::vector<run::AuditEvent> accepted;
-  for (const KeyDoubt& doubt : change.doubts) {
-    const std::string by = accepted_by(args, doubt);
+  std::vector<observability::AuditEvent> accepted;
+  for (const KeyChange& key_change : change.key_changes) {
+    const std::string by = accepted_by(args, key_change);
     if (by.empty()) {
-      left.doubts.push_back(doubt);
+      left.key_changes.push_back(key_change);
       continue;
     }
-    print("  accepted by " + by + ": " + doubt.reason);
+    print("  accepted by " + by + ": " + key_change.reason);
     accepted.push_back({"changed_keys_accepted",
-                        {{"member", doubt.name},
-                         {"what", doubt.reason},
+                        {{"member", key_change.name},
+                         {"what", key_change.reason},
                          {"version", std::to_string(membership.federation.roster.version)},
                          {"by", by}}});
   }
-  refuse_doubts(membership, left);
+  refuse_key_changes(membership, left);
   if (accepted.empty()) return;
   const config::Identity identity = keys.identity(membership.generation);
-  run::AuditLog audit = open_audit(args.dir, keys, identity, unix_now());
-  for (const run::AuditEvent& event : accepted)
-    command::stop_unless(audit.append(event, unix_now()));
+  observability::AuditLog audit = open_audit(args.dir, keys, identity, unix_now());
+  for (const observability::AuditEvent& event : accepted)
+    cli::stop_unless(audit.append(event, unix_now()));
 }
 
 void add_join(CLI::App& app) {
@@ -138,7 +138,7 @@ void add_join(CLI::App& app) {
   sub->add_option("federation", args->federation, "federation.json from the coordinator's operator")
       ->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
-  command::add_unlock_options(*sub, args->unlock);
+  cli::add_unlock_options(*sub, args->unlock);
   sub->add_flag("--replace", args->replace,
                 "Pin it even where another coordinator or a newer roster is pinned, or where it "
                 "forgets a revoked key");
@@ -147,7 +147,7 @@ void add_join(CLI::App& app) {
                   "compare them with the member first")
       ->allow_extra_args(false);
   sub->callback([args] {
-    const Keystore keys = command::open_keystore(args->dir, args->unlock);
+    const Keystore keys = cli::open_keystore(args->dir, args->unlock);
     const Membership pinned = join(args->dir, keys, args->federation, unix_now(),
                                    args->replace ? PinChange::kReplace : PinChange::kRefuse,
                                    [&](const Membership& membership, const RosterChange& change) {

@@ -20,15 +20,15 @@ namespace sotto::participant {
 
 namespace {
 
-using command::print;
-using command::unix_now;
+using cli::print;
+using cli::unix_now;
 
-using keystore::Keystore;
-using keystore::Rotation;
+using identity::Keystore;
+using identity::Rotation;
 
 struct KeysArguments {
   std::string dir = ".", only;
-  command::UnlockOptions unlock;
+  cli::UnlockOptions unlock;
   bool finish = false;
   bool revoked = false;
   std::uint32_t generation = 0;
@@ -82,7 +82,7 @@ void add_rotate(CLI::App& keys) {
       "Make new signing and transport keys and the card that asks for their enrolment; the old "
       "ones stay until a roster names the new ones and --finish wipes them");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
-  command::add_unlock_options(*sub, args->unlock);
+  cli::add_unlock_options(*sub, args->unlock);
   CLI::Option* only =
       sub->add_option("--only", args->only, "Replace one kind of key: signing or transport")
           ->check(CLI::IsMember({"signing", "transport"}));
@@ -92,8 +92,8 @@ void add_rotate(CLI::App& keys) {
   sub->add_flag("--revoked", args->revoked,
                 "The enrolled keys are revoked: the card takes no other card's place");
   sub->callback([args] {
-    const auto lock = command::lock_keystore(args->dir);
-    Keystore store = command::open_keystore(args->dir, args->unlock);
+    const auto lock = cli::lock_keystore(args->dir);
+    Keystore store = cli::open_keystore(args->dir, args->unlock);
     if (args->finish) return finish_rotation(*args, store);
     begin_rotation(*args, store);
   });
@@ -102,12 +102,12 @@ void add_rotate(CLI::App& keys) {
 /// Returns the generation that was requested, otherwise the one that the roster names, otherwise
 /// the newest.
 std::uint32_t revoked_generation(const KeysArguments& args, const Keystore& store) {
-  const keystore::Description& is = store.description();
+  const identity::Description& is = store.description();
   std::uint32_t out = args.generation;
-  if (const auto named = command::named_in_federation(args.dir, is); out == 0 && named)
+  if (const auto named = cli::named_in_federation(args.dir, is); out == 0 && named)
     out = named->generation;
   if (out == 0) out = store.newest().generation;
-  for (const keystore::PublicKeys& keys : is.held)
+  for (const identity::PublicKeys& keys : is.held)
     if (keys.generation == out) return out;
   throw StartupError("generation " + std::to_string(out) +
                      " is not in this keystore: only who holds a key can sign that it is revoked. "
@@ -120,17 +120,17 @@ void add_revoke(CLI::App& keys) {
                                       "Sign that keys of this site are not to be believed any "
                                       "more, for the coordinator's operator");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
-  command::add_unlock_options(*sub, args->unlock);
+  cli::add_unlock_options(*sub, args->unlock);
   sub->add_option("--generation", args->generation,
                   "Which keys; those that the roster names unless given");
   sub->callback([args] {
-    const Keystore store = command::open_keystore(args->dir, args->unlock);
+    const Keystore store = cli::open_keystore(args->dir, args->unlock);
     const std::uint32_t generation = revoked_generation(*args, store);
     const config::Revocation revocation = config::revocation_of(store.identity(generation));
     const std::string file = args->dir + "/" + revocation.name + ".revocation.json";
     const std::string text = config::to_json(revocation);
     const Status written =
-        journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kEveryoneReads);
+        storage::write_file_atomically(file, {view_of(text)}, storage::FileAccess::kEveryoneReads);
     if (!written.ok()) throw StartupError(written.error().message);
     print(file + ": revokes generation " + std::to_string(generation) + ", fingerprint " +
           config::fingerprint(revocation.signing_key) +
@@ -145,7 +145,7 @@ void add_revoke(CLI::App& keys) {
 }  // namespace
 
 void add_keys_commands(CLI::App& app) {
-  CLI::App* keys = command::add_keys_commands(
+  CLI::App* keys = cli::add_keys_commands(
       app,
       {.program = "sotto-participant", .history = {"guard.log", "genesis.log", "ledger.sqlite"}});
   add_rotate(*keys);

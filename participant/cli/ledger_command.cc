@@ -28,10 +28,9 @@ void add_ledger_command(CLI::App& app) {
   sub->callback([args] {
     const config::SiteConfig site =
         config::load_site(args->site.empty() ? args->dir + "/site.json" : args->site);
-    const auto ledger =
-        command::or_stop(privacy::PrivacyLedger::read(args->dir + "/ledger.sqlite"));
-    const LedgerReport report = command::or_stop(report_of(ledger, site));
-    command::print(args->json ? to_json(report) : describe(report));
+    const auto ledger = cli::or_stop(privacy::PrivacyLedger::read(args->dir + "/ledger.sqlite"));
+    const LedgerReport report = cli::or_stop(report_of(ledger, site));
+    cli::print(args->json ? to_json(report) : describe(report));
   });
 }
 

@@ -44,15 +44,15 @@
 #include "participant/identity/enrolment.h"
 #include "participant/identity/preshared_keys.h"
 #include "participant/identity/site_audit.h"
-#include "participant/training/alone.h"
 #include "participant/training/learning_library.h"
+#include "participant/training/local_only.h"
 
 namespace {
 
-using sotto::command::or_stop;
-using sotto::command::print;
-using sotto::command::stop_unless;
-using sotto::command::unix_now;
+using sotto::cli::or_stop;
+using sotto::cli::print;
+using sotto::cli::stop_unless;
+using sotto::cli::unix_now;
 
 namespace config = sotto::config;
 namespace participant = sotto::participant;
@@ -71,20 +71,20 @@ std::string ledger_file(const std::string& dir) {
 
 /// Returns a hash that identifies the contents of the file without revealing them.
 std::string hash_of_file(const std::string& file) {
-  const auto bytes = or_stop(sotto::journal::read_file(file, 1 << 20));
+  const auto bytes = or_stop(sotto::storage::read_file(file, 1 << 20));
   return sotto::to_hex(sotto::crypto::hash("SOTTO site", {bytes}));
 }
 
 struct RunArguments {
   std::string dir = ".";
   std::string site;
-  sotto::command::UnlockOptions unlock;
+  sotto::cli::UnlockOptions unlock;
   bool once = false;
 };
 
 int run(const RunArguments& args) {
   const std::string site_file = args.site.empty() ? args.dir + "/site.json" : args.site;
-  const auto keys = sotto::command::open_keystore(args.dir, args.unlock);
+  const auto keys = sotto::cli::open_keystore(args.dir, args.unlock);
   const participant::Membership membership =
       participant::load_membership(args.dir, keys, unix_now());
   participant::require_all_uses(keys, membership);
@@ -104,7 +104,7 @@ int run(const RunArguments& args) {
       .approvals = args.dir + "/" + participant::kApprovalsFile,
       .approvals_key = participant::approvals_key(keys).verify_key(),
       .offered_jobs = args.dir + "/offered-jobs",
-      .judged_jobs = args.dir + "/judged-jobs.txt",
+      .evaluated_jobs = args.dir + "/judged-jobs.txt",
       .once = args.once};
   const auto log = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
   models.use_threads(options.site.resources.threads);
@@ -117,20 +117,21 @@ int run(const RunArguments& args) {
   }
 
   participant::Guard guard = or_stop(participant::Guard::open(args.dir + "/guard.log"));
-  participant::GenesisLog geneses =
-      or_stop(participant::GenesisLog::open(args.dir + "/genesis.log"));
+  participant::RandomnessLog randomness_log =
+      or_stop(participant::RandomnessLog::open(args.dir + "/genesis.log"));
   sotto::privacy::PrivacyLedger ledger =
       or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args.dir)));
   sotto::crypto::OsRandom random;
   sotto::net::AsioHost host(1, log);
-  sotto::run::AuditLog audit = participant::open_audit(args.dir, keys, identity, unix_now());
-  const auto write_down = [&](const sotto::run::AuditEvent& event) {
+  sotto::observability::AuditLog audit =
+      participant::open_audit(args.dir, keys, identity, unix_now());
+  const auto write_down = [&](const sotto::observability::AuditEvent& event) {
     stop_unless(audit.append(event, unix_now()));
   };
   write_down({"policy", {{"site_hash", hash_of_file(site_file)}}});
   participant::Participant app(
-      std::move(options), host, identity.signing, random, guard, geneses, ledger,
-      {.on_note = log,
+      std::move(options), host, identity.signing, random, guard, randomness_log, ledger,
+      {.on_log = log,
        .on_warning = [&log,
                       &identity](const auto& text) { log(identity.name + ": warning: " + text); },
        .on_audit = write_down,
@@ -152,7 +153,7 @@ void add_run(CLI::App& app, int& exit_code) {
       "run", "Take part in the federation's jobs, as far as the site's policy allows");
   sub->add_option("--dir", args->dir, "Folder of this site's keystore, guard and ledger")
       ->capture_default_str();
-  sotto::command::add_unlock_options(*sub, args->unlock);
+  sotto::cli::add_unlock_options(*sub, args->unlock);
   sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
   sub->add_flag("--once", args->once, "Finish with the first run's end or refusal");
   sub->callback([args, &exit_code] { exit_code = run(*args); });
@@ -175,10 +176,10 @@ void add_model_merge(CLI::App& model) {
   sub->callback([args] {
     const config::JobConfig job = config::load_job(args->job, args->overrides);
     if (job.lora.r == 0) throw StartupError(args->job + ": the job has no LoRA adapters to merge");
-    const std::string file = args->adapter + "/" + sotto::run::kAdapterFile;
-    const sotto::FlatParameters trained = or_stop(sotto::run::load_parameters(file));
-    const sotto::FlatParameters merged = or_stop(sotto::run::merged_model(job, trained));
-    stop_unless(sotto::run::save_merged(args->out, job, merged));
+    const std::string file = args->adapter + "/" + sotto::job::kAdapterFile;
+    const sotto::FlatParameters trained = or_stop(sotto::job::load_parameters(file));
+    const sotto::FlatParameters merged = or_stop(sotto::job::merged_model(job, trained));
+    stop_unless(sotto::job::save_merged(args->out, job, merged));
     print(args->out + "/model.safetensors: " + std::to_string(merged.values.size()) +
           " parameters");
   });
@@ -205,14 +206,14 @@ void add_model(CLI::App& app) {
   init->callback([args] {
     const config::JobConfig job = config::load_job(args->job, args->overrides);
     const sotto::FlatParameters model = or_stop(training::learning_library().initial_model(job));
-    stop_unless(sotto::run::save_model(args->out, job, model));
-    if (job.lora.r > 0) stop_unless(sotto::run::copy_base_weights(args->out, job));
+    stop_unless(sotto::job::save_model(args->out, job, model));
+    if (job.lora.r > 0) stop_unless(sotto::job::copy_base_weights(args->out, job));
     print(args->out + ": " + std::to_string(model.values.size()) + " trained parameters");
   });
 }
 
 /// Adds the metrics of all tasks by name, null for those that this task lacks, and the baseline.
-json add_figures(json out, const sotto::tasks::Task& task, const participant::AloneResult& r) {
+json add_figures(json out, const sotto::tasks::Task& task, const participant::LocalOnlyResult& r) {
   for (const std::string_view name : sotto::tasks::figure_names())
     out[std::string(name)] = nullptr;
   for (const sotto::tasks::Figure& figure : r.evaluation.figures)
@@ -222,7 +223,8 @@ json add_figures(json out, const sotto::tasks::Task& task, const participant::Al
   return out;
 }
 
-std::string figures_in_words(const sotto::tasks::Task& task, const participant::AloneResult& r) {
+std::string figures_in_words(const sotto::tasks::Task& task,
+                             const participant::LocalOnlyResult& r) {
   std::string out;
   for (const sotto::tasks::FigureKind& kind : task.figures())
     out += (out.empty() ? "" : ", ") + std::string(kind.title) + " " +
@@ -233,11 +235,11 @@ std::string figures_in_words(const sotto::tasks::Task& task, const participant::
   return out;
 }
 
-void add_train_alone(CLI::App& app) {
+void add_train_local_only(CLI::App& app) {
   struct Arguments {
     std::string dir = ".", job, site, evaluation;
     std::vector<std::string> overrides;
-    sotto::command::UnlockOptions unlock;
+    sotto::cli::UnlockOptions unlock;
     bool json = false;
   };
 
@@ -251,7 +253,7 @@ void add_train_alone(CLI::App& app) {
   sub->add_option("--evaluation", args->evaluation,
                   "Held-out examples to measure on instead of the site's own");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
-  sotto::command::add_unlock_options(*sub, args->unlock);
+  sotto::cli::add_unlock_options(*sub, args->unlock);
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args] {
     const config::JobConfig job = config::load_job(args->job, args->overrides);
@@ -265,10 +267,10 @@ void add_train_alone(CLI::App& app) {
     models.use_threads(site.resources.threads);
     std::optional<sotto::crypto::Secret32> key;
     if (participant::names_record_stores(site))
-      key = participant::records_key(sotto::command::open_keystore(args->dir, args->unlock));
+      key = participant::records_key(sotto::cli::open_keystore(args->dir, args->unlock));
     participant::SiteRecords records(args->dir, std::move(key));
     const auto began = std::chrono::steady_clock::now();
-    const auto r = or_stop(participant::train_alone(job, site, records, models, ledger));
+    const auto r = or_stop(participant::train_local_only(job, site, records, models, ledger));
     for (const std::string& line : r.warnings)
       std::fprintf(stderr, "warning: %s\n", line.c_str());
     const double wall_s =
@@ -319,13 +321,13 @@ int main(int argc, char** argv) {
   participant::add_keys_commands(app);
   add_run(app, exit_code);
   add_model(app);
-  add_train_alone(app);
+  add_train_local_only(app);
   add_data(app, exit_code);
   participant::add_ledger_command(app);
   add_config(app);
   participant::add_generate_command(app);
   participant::add_privacy_command(app);
-  sotto::command::add_audit_command(app, exit_code);
+  sotto::cli::add_audit_command(app, exit_code);
   participant::add_policy_commands(app, exit_code);
   try {
     sotto::crypto::initialize_process();

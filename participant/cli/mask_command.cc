@@ -16,8 +16,8 @@
 #include "common/storage/atomic_file.h"
 #include "participant/cli/names_model.h"
 #include "participant/data/progress_clock.h"
-#include "participant/deidentify/redaction/masker.h"
 #include "participant/deidentify/redaction/plan.h"
+#include "participant/deidentify/redaction/redactor.h"
 #include "participant/deidentify/redaction/sample.h"
 #include "participant/deidentify/tables/table.h"
 #include "participant/identity/key_file.h"
@@ -27,12 +27,12 @@ namespace sotto::participant {
 
 namespace {
 
-using command::or_stop;
+using cli::or_stop;
 
-using masking::MaskedText;
-using masking::Masker;
-using masking::Score;
 using nlohmann::json;
+using redaction::MaskedText;
+using redaction::Redactor;
+using redaction::Score;
 
 struct Arguments {
   std::string file, plan, out, key;
@@ -43,7 +43,7 @@ struct Arguments {
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
 
 std::string text_of(const std::string& file) {
-  const Bytes bytes = or_stop(journal::read_file(file, kMaxBytes));
+  const Bytes bytes = or_stop(storage::read_file(file, kMaxBytes));
   return {bytes.begin(), bytes.end()};
 }
 
@@ -52,14 +52,14 @@ std::optional<crypto::Secret32> key_of(const std::string& file) {
   return read_key_file(file, "make one with: sotto-participant data mask-key " + file);
 }
 
-Masker masker_of(masking::MaskPlan plan, std::optional<crypto::Secret32> key) {
-  std::unique_ptr<masking::SpanFinder> names_model;
+Redactor masker_of(redaction::RedactionPlan plan, std::optional<crypto::Secret32> key) {
+  std::unique_ptr<redaction::SpanFinder> names_model;
   if (plan.names_model) {
     training::ModelProvider& models = training::learning_library();
     models.use_threads(1);
     names_model = open_names_model(*plan.names_model, models);
   }
-  return or_stop(Masker::make(std::move(plan), std::move(key), std::move(names_model)));
+  return or_stop(Redactor::make(std::move(plan), std::move(key), std::move(names_model)));
 }
 
 void make_key(const std::string& file) {
@@ -78,7 +78,7 @@ void add(MaskedText& sum, const MaskedText& more, std::uint64_t times) {
 }
 
 /// Redacts a text in pieces of whole lines, so that progress can be shown.
-MaskedText mask_text(const Masker& masker, const std::string& text, const std::string& name) {
+MaskedText mask_text(const Redactor& masker, const std::string& text, const std::string& name) {
   constexpr std::size_t kPiece = 1 << 18;
   // Invalid UTF-8 is passed on whole, so that the error names its line in the whole text.
   if (const std::size_t good = utf8_prefix(text); good != text.size())
@@ -96,8 +96,8 @@ MaskedText mask_text(const Masker& masker, const std::string& text, const std::s
 }
 
 /// Redacts the named columns of a table; the others are kept unchanged.
-MaskedText mask_columns(const Masker& masker, const Arguments& args) {
-  const table::Table table = or_stop(table::Table::read(args.file));
+MaskedText mask_columns(const Redactor& masker, const Arguments& args) {
+  const tables::Table table = or_stop(tables::Table::read(args.file));
   std::vector<std::vector<std::string>> values;
   MaskedText out;
   for (const auto& column : table.columns())
@@ -117,11 +117,11 @@ MaskedText mask_columns(const Masker& masker, const Arguments& args) {
   std::vector<std::string_view> cells;
   for (const auto& column : table.columns())
     cells.push_back(column.name);
-  out.text = table::line_of(cells, table.format());
+  out.text = tables::line_of(cells, table.format());
   for (std::size_t row = 0; row < table.rows(); ++row) {
     for (std::size_t c = 0; c < cells.size(); ++c)
       cells[c] = values[c][table.columns()[c].codes[row]];
-    out.text += table::line_of(cells, table.format());
+    out.text += tables::line_of(cells, table.format());
   }
   return out;
 }
@@ -130,11 +130,11 @@ void mask(const Arguments& args) {
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
     throw StartupError("--out is the file that is read; the original is never overwritten");
-  const Masker masker = masker_of(masking::load_mask_plan(args.plan), key_of(args.key));
+  const Redactor masker = masker_of(redaction::load_mask_plan(args.plan), key_of(args.key));
   const MaskedText masked = args.columns.empty() ? mask_text(masker, text_of(args.file), args.file)
                                                  : mask_columns(masker, args);
-  if (auto s = journal::write_file_atomically(args.out, {view_of(masked.text)},
-                                              journal::FileAccess::kOwnerOnly);
+  if (auto s = storage::write_file_atomically(args.out, {view_of(masked.text)},
+                                              storage::FileAccess::kOwnerOnly);
       !s.ok())
     throw StartupError(s.error().message);
   if (args.json) {
@@ -156,14 +156,14 @@ void print_score(const std::string& name, const Score& s) {
               100 * s.precision(), 100 * s.recall());
 }
 
-json json_of(const masking::Scores& scores) {
+json json_of(const redaction::Scores& scores) {
   json kinds = json::object();
   for (const auto& [kind, s] : scores.by_kind)
     kinds[kind] = json_of(s);
   return {{"lines", scores.lines}, {"all", json_of(scores.all)}, {"kinds", kinds}};
 }
 
-void print_scores(const masking::Scores& scores) {
+void print_scores(const redaction::Scores& scores) {
   std::printf("  %-10s %7s %7s %11s %9s\n", "", "marked", "found", "precision", "recall");
   for (const auto& [kind, s] : scores.by_kind)
     print_score(kind, s);
@@ -172,19 +172,19 @@ void print_scores(const masking::Scores& scores) {
               scores.all.marked);
 }
 
-masking::Scores scores_of(masking::MaskPlan plan, const Arguments& args) {
+redaction::Scores scores_of(redaction::RedactionPlan plan, const Arguments& args) {
   // No text is output, so the pseudonyms need no real key.
-  const Masker masker = masker_of(std::move(plan), crypto::Secret32());
-  return or_stop(masking::score(masker, text_of(args.file), args.file));
+  const Redactor masker = masker_of(std::move(plan), crypto::Secret32());
+  return or_stop(redaction::score(masker, text_of(args.file), args.file));
 }
 
 /// Prints the scores of a plan. If it has an NER model, also those of its rules without the model.
 void score(const Arguments& args) {
-  const masking::MaskPlan plan = masking::load_mask_plan(args.plan);
-  const masking::Scores scores = scores_of(plan, args);
-  std::optional<masking::Scores> without_model;
+  const redaction::RedactionPlan plan = redaction::load_mask_plan(args.plan);
+  const redaction::Scores scores = scores_of(plan, args);
+  std::optional<redaction::Scores> without_model;
   if (plan.names_model) {
-    masking::MaskPlan rules = plan;
+    redaction::RedactionPlan rules = plan;
     rules.names_model.reset();
     without_model = scores_of(std::move(rules), args);
   }

@@ -11,15 +11,15 @@ namespace sotto::participant {
 
 namespace {
 
-class NamesModel final : public masking::SpanFinder {
+class NamesModel final : public redaction::SpanFinder {
  public:
   NamesModel(std::unique_ptr<training::EntityFinder> model, std::vector<std::string> labels)
       : model_(std::move(model)), labels_(std::move(labels)) {}
 
-  Result<std::vector<masking::Span>> find(std::string_view line) override {
+  Result<std::vector<redaction::Span>> find(std::string_view line) override {
     const auto entities = model_->find(line);
     if (!entities) return Error{"names_model: " + entities.error().message};
-    std::vector<masking::Span> out;
+    std::vector<redaction::Span> out;
     for (const training::TextEntity& e : *entities)
       if (std::ranges::find(labels_, e.label) != labels_.end()) out.push_back({e.begin, e.end});
     return out;
@@ -32,8 +32,8 @@ class NamesModel final : public masking::SpanFinder {
 
 }  // namespace
 
-std::unique_ptr<masking::SpanFinder> open_names_model(const masking::NamesModelPlan& plan,
-                                                      training::ModelProvider& models) {
+std::unique_ptr<redaction::SpanFinder> open_names_model(const redaction::NamesModelPlan& plan,
+                                                        training::ModelProvider& models) {
   auto model = models.open_entity_finder(plan.path);
   if (!model) throw StartupError("names_model: " + model.error().message);
   const std::vector<std::string>& known = (*model)->labels();

@@ -11,7 +11,7 @@ namespace sotto::participant {
 
 /// Returns a finder for the entities of the plan's labels. Throws StartupError if the folder holds
 /// no model for token classification, or one without such a label.
-std::unique_ptr<masking::SpanFinder> open_names_model(const masking::NamesModelPlan& plan,
-                                                      training::ModelProvider& models);
+std::unique_ptr<redaction::SpanFinder> open_names_model(const redaction::NamesModelPlan& plan,
+                                                        training::ModelProvider& models);
 
 }  // namespace sotto::participant

@@ -32,10 +32,10 @@ namespace sotto::participant {
 
 namespace {
 
-using command::or_stop;
-using command::print;
-using command::stop_unless;
-using command::unix_now;
+using cli::or_stop;
+using cli::print;
+using cli::stop_unless;
+using cli::unix_now;
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -44,13 +44,13 @@ struct Arguments {
   std::string dir = ".", job, site, by, reason;
   std::vector<std::string> overrides;
   std::uint32_t days = 0;
-  command::UnlockOptions unlock;
+  cli::UnlockOptions unlock;
   bool job_only = false;
   bool json = false;
 };
 
 FederationFacts facts_of(const config::Roster& roster) {
-  return {.participants = static_cast<std::uint32_t>(run::signers(roster).size()),
+  return {.participants = static_cast<std::uint32_t>(job::signers(roster).size()),
           .coordinator = roster.coordinator_signing_key};
 }
 
@@ -61,29 +61,29 @@ void explain(const Arguments& args, int& exit_code) {
   job.model.path = site.model_path.string();
   const auto ledger = or_stop(privacy::PrivacyLedger::read(args.dir + "/ledger.sqlite"));
   const bool joined = fs::exists(args.dir + "/pinned.json");
-  std::optional<keystore::Keystore> keys;
-  if (joined || names_record_stores(site)) keys = command::open_keystore(args.dir, args.unlock);
+  std::optional<identity::Keystore> keys;
+  if (joined || names_record_stores(site)) keys = cli::open_keystore(args.dir, args.unlock);
   SiteRecords records(args.dir, keys ? std::optional(records_key(*keys)) : std::nullopt);
   const ReadExamples read_examples = records.reader();
   const std::uint64_t now = unix_now();
-  Surroundings around{.site = site,
-                      .models = training::learning_library(),
-                      .read_examples = read_examples,
-                      .ledger = ledger,
-                      .now = config::local_time(now)};
+  AdmissionContext site_context{.site = site,
+                                .models = training::learning_library(),
+                                .read_examples = read_examples,
+                                .ledger = ledger,
+                                .now = config::local_time(now)};
   std::optional<Bytes32> kind;
   // If the folder has joined no federation, the rules about it stay open.
   if (joined) {
-    around.federation = facts_of(load_membership(args.dir, *keys, now).federation.roster);
-    stop_unless(config::complete(job, around.federation->participants));
-    stop_unless(config::complete(site.policy, around.federation->participants));
-    const Bytes32& coordinator = around.federation->coordinator;
+    site_context.federation = facts_of(load_membership(args.dir, *keys, now).federation.roster);
+    stop_unless(config::complete(job, site_context.federation->participants));
+    stop_unless(config::complete(site.policy, site_context.federation->participants));
+    const Bytes32& coordinator = site_context.federation->coordinator;
     kind = kind_of(job, coordinator);
     const auto approvals = or_stop(
         Approvals::read(args.dir + "/" + kApprovalsFile, approvals_key(*keys).verify_key()));
-    around.consent = consent_to(job, coordinator, approvals, now);
+    site_context.consent = consent_to(job, coordinator, approvals, now);
   }
-  const Assessment found = assess(job, around, Depth::kWhole);
+  const Assessment found = assess(job, site_context, Depth::kWhole);
   const ExplainedJob explained{.job = job, .site = site, .assessment = found, .kind = kind};
   print(or_stop(args.json ? to_json(explained) : describe(explained)));
   if (found.answer != Answer::kAccept) exit_code = 3;
@@ -111,7 +111,7 @@ std::vector<Approval> named(const Arguments& args, const Membership& membership,
   return out;
 }
 
-run::AuditEvent event_of(const char* kind, const Approval& approval) {
+observability::AuditEvent event_of(const char* kind, const Approval& approval) {
   return {kind,
           {{"digest", to_hex(approval.digest)},
            {"what", approval.what},
@@ -127,7 +127,7 @@ enum class Change { kApprove, kWithdraw };
 /// leaves an approval without an entry in the audit log.
 void change(const Arguments& args, Change what) {
   const bool approves = what == Change::kApprove;
-  const auto keys = command::open_keystore(args.dir, args.unlock);
+  const auto keys = cli::open_keystore(args.dir, args.unlock);
   const std::uint64_t now = unix_now();
   const Membership membership = load_membership(args.dir, keys, now);
   const crypto::SigningKey signing = approvals_key(keys);
@@ -150,7 +150,7 @@ void change(const Arguments& args, Change what) {
 }
 
 void list(const Arguments& args) {
-  const auto keys = command::open_keystore(args.dir, args.unlock);
+  const auto keys = cli::open_keystore(args.dir, args.unlock);
   const auto approvals = or_stop(
       Approvals::read(fs::path(args.dir) / kApprovalsFile, approvals_key(keys).verify_key()));
   json out = json::array();
@@ -182,7 +182,7 @@ CLI::App* add(CLI::App& policy, const std::shared_ptr<Arguments>& args, const ch
   CLI::App* sub = policy.add_subcommand(name, help);
   sub->add_option("--dir", args->dir, "Folder of this site's identity, ledger and approvals")
       ->capture_default_str();
-  command::add_unlock_options(*sub, args->unlock);
+  cli::add_unlock_options(*sub, args->unlock);
   return sub;
 }
 

@@ -23,7 +23,7 @@ namespace sotto::participant {
 
 namespace {
 
-using command::or_stop;
+using cli::or_stop;
 
 using nlohmann::json;
 
@@ -108,18 +108,18 @@ std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpS
 
 /// Returns the privacy statement of the job. For a run that only the options describe, returns what
 /// holds for every job.
-std::vector<run::StatementParagraph> statement_of(const std::optional<config::JobConfig>& job,
+std::vector<job::StatementParagraph> statement_of(const std::optional<config::JobConfig>& job,
                                                   const Arguments& args) {
-  if (!job) return {{"The privacy statement", std::string(run::general_privacy_statement())}};
-  run::StatementFacts facts;
+  if (!job) return {{"The privacy statement", std::string(job::general_privacy_statement())}};
+  job::StatementFacts facts;
   if (args.examples > 0) facts.declared_examples = args.examples;
-  return run::privacy_statement(*job, facts);
+  return job::privacy_statement(*job, facts);
 }
 
 struct Answered {
   PrivacyAnswer found;
   double epsilon_rdp = 0;
-  std::vector<run::StatementParagraph> statement;
+  std::vector<job::StatementParagraph> statement;
 };
 
 void print_json(const Arguments& args, const Answered& answered) {
@@ -127,18 +127,19 @@ void print_json(const Arguments& args, const Answered& answered) {
   const auto finite = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
   const std::optional<double> tries = epsilon_of_tries(args, found.parts[0]);
   const privacy::DpSgdSteps& steps = found.parts[0];
-  std::printf("%s\n", json{{"epsilon", finite(found.epsilon)},
-                           {"epsilon_rdp", finite(answered.epsilon_rdp)},
-                           {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
-                           {"delta", args.delta},
-                           {"adjacency", "add or remove one example"},
-                           {"accountant", args.accountant},
-                           {"sampling_rate", steps.sampling_rate},
-                           {"noise_multiplier", steps.noise_multiplier},
-                           {"steps", steps.steps},
-                           {"privacy_statement", json::parse(run::to_json(answered.statement))}}
-                          .dump()
-                          .c_str());
+  std::printf("%s\n",
+              json{{"epsilon", finite(found.epsilon)},
+                   {"epsilon_rdp", finite(answered.epsilon_rdp)},
+                   {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
+                   {"delta", args.delta},
+                   {"adjacency", "add or remove one example"},
+                   {"accountant", args.accountant},
+                   {"sampling_rate", steps.sampling_rate},
+                   {"noise_multiplier", steps.noise_multiplier},
+                   {"steps", steps.steps},
+                   {"privacy_statement", json::parse(job::to_json(answered.statement))}}
+                  .dump()
+                  .c_str());
 }
 
 Answered answers_of(const PrivacyQuestion& question, const std::optional<config::JobConfig>& job,
@@ -172,8 +173,8 @@ void run_command(Arguments args) {
                  shown(args.delta).c_str());
   if (!args.plot.empty()) {
     const std::string svg = plot_svg(or_stop(curve(found, args.delta, 60)));
-    if (auto written = journal::write_file_atomically(args.plot, {view_of(svg)},
-                                                      journal::FileAccess::kEveryoneReads);
+    if (auto written = storage::write_file_atomically(args.plot, {view_of(svg)},
+                                                      storage::FileAccess::kEveryoneReads);
         !written.ok())
       throw StartupError(written.error().message);
   }
@@ -192,7 +193,7 @@ void run_command(Arguments args) {
                 args.tries_law.c_str(), shown(args.tries).c_str(), shown(*tries).c_str());
   if (args.plot.empty())
     std::printf("%s", plot_text(or_stop(curve(found, args.delta, 48))).c_str());
-  std::printf("\n%s", run::to_text(answered.statement).c_str());
+  std::printf("\n%s", job::to_text(answered.statement).c_str());
 }
 
 }  // namespace

@@ -22,31 +22,31 @@ namespace sotto::participant {
 
 namespace {
 
-using command::or_stop;
+using cli::or_stop;
 
 namespace fs = std::filesystem;
+using data::Format;
+using data::ImportPlan;
+using data::SecureRecordStore;
 using nlohmann::json;
-using records::Format;
-using records::ImportPlan;
-using records::SecureRecordStore;
 
 struct ImportArguments {
   std::vector<std::string> files;
   std::string out, dir = ".", job, format, text, label;
   std::vector<std::string> classes;
-  command::UnlockOptions unlock;
+  cli::UnlockOptions unlock;
   bool json = false;
 };
 
 struct StoreArguments {
   std::string store, dir = ".";
-  command::UnlockOptions unlock;
+  cli::UnlockOptions unlock;
   bool json = false;
 };
 
 /// Returns the key of this site's record stores.
-crypto::Secret32 key_of(const std::string& dir, const command::UnlockOptions& unlock) {
-  return records_key(command::open_keystore(dir, unlock));
+crypto::Secret32 key_of(const std::string& dir, const cli::UnlockOptions& unlock) {
+  return records_key(cli::open_keystore(dir, unlock));
 }
 
 /// Returns the format by the extension of the file, or no value if that does not determine it.
@@ -81,7 +81,7 @@ ImportPlan plan_of(const ImportArguments& args) {
     if (!format) format = format_for(job);
   }
   if (!args.format.empty()) {
-    format = records::format_named(args.format);
+    format = data::format_named(args.format);
     if (!format)
       throw StartupError("--format is csv, tsv, jsonl, conll, lines or labelled, not " +
                          args.format);
@@ -114,10 +114,10 @@ void import_files(const ImportArguments& args) {
   refuse_to_overwrite(args);
   const ImportPlan plan = plan_of(args);
   crypto::OsRandom random;
-  records::RecordWriter writer(records::kind_of(plan), key_of(args.dir, args.unlock), random);
+  data::RecordWriter writer(data::kind_of(plan), key_of(args.dir, args.unlock), random);
   ProgressBar bar("importing");
   for (std::size_t i = 0; i < args.files.size(); ++i) {
-    const auto source = or_stop(records::open_source(args.files[i], plan));
+    const auto source = or_stop(data::open_source(args.files[i], plan));
     while (const auto record = or_stop(source->next())) {
       writer.add(*record);
       bar.show((static_cast<double>(i) + source->part_done()) /
@@ -128,7 +128,7 @@ void import_files(const ImportArguments& args) {
     throw StartupError(written.error().message);
   if (const Status known = KnownStores(args.dir).remember(args.out, writer.id()); !known.ok())
     throw StartupError(known.error().message);
-  const std::string kind(name_of(records::kind_of(plan)));
+  const std::string kind(name_of(data::kind_of(plan)));
   if (args.json) {
     std::printf("%s\n", json{{"store", args.out},
                              {"id", to_hex(writer.id())},
@@ -166,7 +166,7 @@ void show(const StoreArguments& args) {
 
 /// Opens every record and reports those that cannot be opened.
 int verify_all(const StoreArguments& args, SecureRecordStore& store) {
-  const records::Capability mine = store.grant(records::Purpose::kCheck);
+  const data::Capability mine = store.grant(data::Purpose::kCheck);
   std::vector<std::string> faults;
   {
     ProgressBar bar("verifying");
@@ -211,7 +211,7 @@ void add_import(CLI::App& data) {
   sub->add_option("files", args->files, "Files of one format; they stay as they are")->required();
   sub->add_option("--out", args->out, "The store; replaced whole or not at all")->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keys")->capture_default_str();
-  command::add_unlock_options(*sub, args->unlock);
+  cli::add_unlock_options(*sub, args->unlock);
   sub->add_option("--format", args->format,
                   "csv, tsv (with a header line), jsonl, conll, lines (a text a line), labelled "
                   "(label TAB text); from the name of the file, or from --job, unless given");
@@ -229,7 +229,7 @@ CLI::App* add_store_command(CLI::App& data, const char* name, const char* what,
   CLI::App* sub = data.add_subcommand(name, what);
   sub->add_option("store", args->store, "The record store")->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keys")->capture_default_str();
-  command::add_unlock_options(*sub, args->unlock);
+  cli::add_unlock_options(*sub, args->unlock);
   sub->add_flag("--json", args->json, "One JSON object");
   return sub;
 }
@@ -253,16 +253,16 @@ void add_records_commands(CLI::App& data, int& exit_code) {
       ->callback([adopted, &exit_code] { exit_code = adopt(*adopted); });
 }
 
-std::map<std::string, std::uint64_t> by_purpose(const records::OpenCounts& counts) {
+std::map<std::string, std::uint64_t> by_purpose(const data::OpenCounts& counts) {
   std::map<std::string, std::uint64_t> out;
   for (std::size_t i = 0; i < counts.size(); ++i)
-    out[std::string(name_of(static_cast<records::Purpose>(i)))] = counts[i];
+    out[std::string(name_of(static_cast<data::Purpose>(i)))] = counts[i];
   return out;
 }
 
-std::optional<run::AuditEvent> opens_event(const records::OpenCounts& counts) {
+std::optional<observability::AuditEvent> opens_event(const data::OpenCounts& counts) {
   if (std::ranges::all_of(counts, [](std::uint64_t n) { return n == 0; })) return std::nullopt;
-  run::AuditEvent event{"records_opened", {}};
+  observability::AuditEvent event{"records_opened", {}};
   for (const auto& [purpose, count] : by_purpose(counts))
     event.fields.emplace_back(purpose, std::to_string(count));
   return event;

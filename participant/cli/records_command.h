@@ -20,9 +20,9 @@ namespace sotto::participant {
 void add_records_commands(CLI::App& data, int& exit_code);
 
 /// Returns the counts by the name of the purpose.
-std::map<std::string, std::uint64_t> by_purpose(const records::OpenCounts& counts);
+std::map<std::string, std::uint64_t> by_purpose(const data::OpenCounts& counts);
 /// Returns the event "records_opened" with a count for each purpose, or no value if no record was
 /// opened.
-std::optional<run::AuditEvent> opens_event(const records::OpenCounts& counts);
+std::optional<observability::AuditEvent> opens_event(const data::OpenCounts& counts);
 
 }  // namespace sotto::participant

@@ -17,13 +17,13 @@ namespace sotto::participant {
 
 namespace {
 
-using command::or_stop;
+using cli::or_stop;
 
-void write_examples(const std::filesystem::path& file,
-                    const std::vector<learning::Example>& examples, const config::JobConfig& job) {
-  const std::string text = learning::format_examples(examples, job);
+void write_examples(const std::filesystem::path& file, const std::vector<data::Example>& examples,
+                    const config::JobConfig& job) {
+  const std::string text = data::format_examples(examples, job);
   if (auto s =
-          journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kOwnerOnly);
+          storage::write_file_atomically(file, {view_of(text)}, storage::FileAccess::kOwnerOnly);
       !s.ok())
     throw StartupError(s.error().message);
 }
@@ -58,8 +58,8 @@ void add_split_command(CLI::App& data) {
     const config::JobConfig job = config::load_job(args->job);
     const std::filesystem::path beside = std::filesystem::path(args->job).parent_path() / "data";
     const auto read = [&](const std::string& given, const char* usual) {
-      return or_stop(learning::read_examples(
-          given.empty() ? beside / usual : std::filesystem::path(given), job));
+      return or_stop(
+          data::read_examples(given.empty() ? beside / usual : std::filesystem::path(given), job));
     };
     const auto train =
         sotto::data::dirichlet_partition(read(args->train, "train.tsv"), job.make_task()->strata(),

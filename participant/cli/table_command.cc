@@ -22,10 +22,10 @@ namespace sotto::participant {
 
 namespace {
 
-using command::or_stop;
+using cli::or_stop;
 
 using nlohmann::json;
-using table::Table;
+using tables::Table;
 namespace anon = anonymisation;
 
 struct Arguments {
@@ -158,8 +158,8 @@ void anonymise(const Arguments& args) {
   const Table written = or_stop(Table::parse(text, args.out, table.format()));
   const anon::Findings found = or_stop(anon::check(written, plan));
   SOTTO_CHECK(found.meets(plan), "an anonymised table has what its plan asks for");
-  if (auto s = journal::write_file_atomically(args.out, {view_of(text)},
-                                              journal::FileAccess::kOwnerOnly);
+  if (auto s = storage::write_file_atomically(args.out, {view_of(text)},
+                                              storage::FileAccess::kOwnerOnly);
       !s.ok())
     throw StartupError(s.error().message);
   print_result(args, found, release, data);

@@ -7,13 +7,13 @@
 #include "common/base/check.h"
 #include "participant/data/label_reader.h"
 
-namespace sotto::learning {
+namespace sotto::data {
 namespace {
 
-using records::Capability;
-using records::Kind;
-using records::OpenedRecord;
-using records::SecureRecordStore;
+using data::Capability;
+using data::Kind;
+using data::OpenedRecord;
+using data::SecureRecordStore;
 
 class PlainReader final : public ExampleReader {
  public:
@@ -38,7 +38,7 @@ class PlainSource final : public ExampleSource {
 
   [[nodiscard]] std::size_t size() const override { return fitting_.examples.size(); }
 
-  [[nodiscard]] std::unique_ptr<ExampleReader> reader(records::Purpose /*all*/) const override {
+  [[nodiscard]] std::unique_ptr<ExampleReader> reader(data::Purpose /*all*/) const override {
     return std::make_unique<PlainReader>(fitting_.examples);
   }
 
@@ -52,14 +52,14 @@ class PlainSource final : public ExampleSource {
 
 class StoredReader final : public ExampleReader {
  public:
-  StoredReader(SecureRecordStore& store, const LabelReader& labels, records::Purpose purpose)
+  StoredReader(SecureRecordStore& store, const LabelReader& labels, data::Purpose purpose)
       : store_(store), labels_(labels), capability_(store.grant(purpose)) {}
 
   Result<ExampleView> read(std::size_t index) override {
     opened_.reset();
     SOTTO_ASSIGN_OR_RETURN(OpenedRecord record, store_.open_record(capability_, index));
     opened_.emplace(std::move(record));
-    const auto fields = records::fields_of(opened_->bytes(), store_.kind());
+    const auto fields = data::fields_of(opened_->bytes(), store_.kind());
     SOTTO_CHECK(fields.has_value(), "we sealed a record of another kind");
     if (store_.kind() == Kind::kTexts) return ExampleView{fields->front()};
     if (store_.kind() == Kind::kTaggedWords) return sentence(*fields, index);
@@ -109,7 +109,7 @@ class StoredSource final : public ExampleSource {
 
   [[nodiscard]] std::size_t size() const override { return store_->count(); }
 
-  [[nodiscard]] std::unique_ptr<ExampleReader> reader(records::Purpose purpose) const override {
+  [[nodiscard]] std::unique_ptr<ExampleReader> reader(data::Purpose purpose) const override {
     return std::make_unique<StoredReader>(*store_, labels_, purpose);
   }
 
@@ -142,13 +142,13 @@ Examples::Examples(std::vector<Example> plain) : Examples(FittingExamples{std::m
 Examples::Examples(FittingExamples plain)
     : source_(std::make_shared<PlainSource>(std::move(plain))) {}
 
-Result<Examples> stored_examples(std::shared_ptr<records::SecureRecordStore> store,
+Result<Examples> stored_examples(std::shared_ptr<data::SecureRecordStore> store,
                                  const config::JobConfig& job,
                                  const std::vector<std::string>& declared) {
   if (store->kind() != kind_for(job))
-    return Error{store->name() + ": holds " + std::string(records::name_of(store->kind())) +
-                 "; the job needs " + std::string(records::name_of(kind_for(job)))};
+    return Error{store->name() + ": holds " + std::string(data::name_of(store->kind())) +
+                 "; the job needs " + std::string(data::name_of(kind_for(job)))};
   return Examples(std::make_shared<StoredSource>(std::move(store), LabelReader(job, declared)));
 }
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

@@ -13,7 +13,7 @@
 #include "participant/data/examples.h"
 #include "participant/data/secure_record_store.h"
 
-namespace sotto::learning {
+namespace sotto::data {
 
 /// ExampleView is an Example by reference to its bytes.
 struct ExampleView {
@@ -45,7 +45,7 @@ class ExampleSource {
   virtual ~ExampleSource() = default;
   [[nodiscard]] virtual std::size_t size() const = 0;
   /// Makes a reader for the calling thread.
-  [[nodiscard]] virtual std::unique_ptr<ExampleReader> reader(records::Purpose purpose) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<ExampleReader> reader(data::Purpose purpose) const = 0;
   /// Returns whether the examples are in ordinary memory unprotected, so that data derived from
   /// them may be kept there too.
   [[nodiscard]] virtual bool is_plain() const = 0;
@@ -75,8 +75,8 @@ class Examples {
 /// Makes the job's examples from a store's records. Labels and tags become indexes when a record is
 /// read; a record that does not fit the job or `declared` (the site's data.labels) is read as a
 /// misfit. Returns an Error where the store holds another kind of records than the job needs.
-Result<Examples> stored_examples(std::shared_ptr<records::SecureRecordStore> store,
+Result<Examples> stored_examples(std::shared_ptr<data::SecureRecordStore> store,
                                  const config::JobConfig& job,
                                  const std::vector<std::string>& declared = {});
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

@@ -9,7 +9,7 @@
 #include "common/base/utf8.h"
 #include "participant/data/label_reader.h"
 
-namespace sotto::learning {
+namespace sotto::data {
 namespace {
 
 constexpr std::string_view kBlanks = " \t";
@@ -183,4 +183,4 @@ std::string format_examples(const std::vector<Example>& examples, const config::
   return out;
 }
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

@@ -11,7 +11,7 @@
 #include "common/config/job.h"
 #include "participant/data/left_out.h"
 
-namespace sotto::learning {
+namespace sotto::data {
 
 /// Example is one text, or one sentence whose words are tagged: the unit that differential privacy
 /// protects.
@@ -57,4 +57,4 @@ Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::s
 /// Returns the text that parse_examples() reads back.
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job);
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

@@ -7,7 +7,7 @@
 #include "common/base/check.h"
 #include "common/crypto/secret.h"
 
-namespace sotto::records {
+namespace sotto::data {
 namespace {
 
 constexpr std::size_t kGranule = 64;
@@ -50,4 +50,4 @@ void GuardedSlots::give_back(std::span<std::uint8_t> slot) {
   }
 }
 
-}  // namespace sotto::records
+}  // namespace sotto::data

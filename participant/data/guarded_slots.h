@@ -9,7 +9,7 @@
 
 #include "common/crypto/guarded_memory.h"
 
-namespace sotto::records {
+namespace sotto::data {
 
 /// An allocator within one guarded region. One thread at a time may use it. Memory that is not
 /// allocated is zero.
@@ -27,4 +27,4 @@ class GuardedSlots {
   std::map<std::size_t, std::size_t> free_;  // offset to size, both multiples of a granule
 };
 
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -10,7 +10,7 @@
 #include "common/storage/atomic_file.h"
 #include "participant/deidentify/tables/table.h"
 
-namespace sotto::records {
+namespace sotto::data {
 namespace {
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
@@ -73,7 +73,7 @@ std::optional<std::string> label_fault(std::string_view label, const ImportPlan&
 
 class TableSource final : public RecordSource {
  public:
-  static Result<std::unique_ptr<RecordSource>> make(table::Table table, const ImportPlan& plan) {
+  static Result<std::unique_ptr<RecordSource>> make(tables::Table table, const ImportPlan& plan) {
     SOTTO_ASSIGN_OR_RETURN(const std::size_t text, table.find(plan.text));
     std::optional<std::size_t> label;
     if (!plan.label.empty()) {
@@ -104,11 +104,11 @@ class TableSource final : public RecordSource {
   }
 
  private:
-  TableSource(table::Table table, const ImportPlan& plan, std::size_t text,
+  TableSource(tables::Table table, const ImportPlan& plan, std::size_t text,
               std::optional<std::size_t> label)
       : table_(std::move(table)), plan_(plan), text_(text), label_(label) {}
 
-  table::Table table_;
+  tables::Table table_;
   ImportPlan plan_;
   std::size_t text_;
   std::optional<std::size_t> label_;
@@ -330,13 +330,13 @@ Kind kind_of(const ImportPlan& plan) {
 
 Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& file,
                                                   const ImportPlan& plan) {
-  SOTTO_ASSIGN_OR_RETURN(Bytes bytes, journal::read_file(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(Bytes bytes, storage::read_file(file, kMaxBytes));
   switch (plan.format) {
     case Format::kCsv:
     case Format::kTsv: {
-      Result<table::Table> table = table::Table::parse(
+      Result<tables::Table> table = tables::Table::parse(
           {bytes.begin(), bytes.end()}, file.string(),
-          plan.format == Format::kCsv ? table::Format::kCsv : table::Format::kTsv);
+          plan.format == Format::kCsv ? tables::Format::kCsv : tables::Format::kTsv);
       crypto::wipe(bytes);
       if (!table) return table.error();
       return TableSource::make(std::move(table).value(), plan);
@@ -352,4 +352,4 @@ Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& f
   return Error{file.string() + ": a format without a reader"};
 }
 
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -14,7 +14,7 @@
 #include "common/base/result.h"
 #include "participant/data/record.h"
 
-namespace sotto::records {
+namespace sotto::data {
 
 enum class Format : std::uint8_t {
   kCsv,       // a header line; RFC 4180
@@ -60,4 +60,4 @@ class RecordSource {
 Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& file,
                                                   const ImportPlan& plan);
 
-}  // namespace sotto::records
+}  // namespace sotto::data

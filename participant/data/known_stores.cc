@@ -14,7 +14,7 @@ using config::Json;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
 
 Result<Json> read(const std::filesystem::path& file) {
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, journal::read_file_if_exists(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(file, kMaxBytes));
   if (!bytes) return Json{Json::Object{}};
   config::JsonDocument document = config::read_json(std::string(bytes->begin(), bytes->end()));
   if (!document.errors.empty())
@@ -36,8 +36,8 @@ KnownStores::KnownStores(const std::filesystem::path& folder) : file_(folder / "
 Status KnownStores::remember(const std::filesystem::path& store, const Bytes32& id) const {
   SOTTO_ASSIGN_OR_RETURN(Json known, read(file_));
   known[place_of(store)] = Json{to_hex(id)};
-  return journal::write_file_atomically(file_, {view_of(config::pretty_text(known))},
-                                        journal::FileAccess::kOwnerOnly);
+  return storage::write_file_atomically(file_, {view_of(config::pretty_text(known))},
+                                        storage::FileAccess::kOwnerOnly);
 }
 
 Status KnownStores::check(const std::filesystem::path& store, const Bytes32& id) const {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace sotto::learning {
+namespace sotto::data {
 
 LabelReader::LabelReader(const config::JobConfig& job, const std::vector<std::string>& declared)
     : task_(job.make_task()), classes_(task_->classes()), admitted_(classes_.size(), true) {
@@ -27,4 +27,4 @@ std::string LabelReader::unknown_label() const {
   return task_->unknown_label(out);
 }
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

@@ -11,7 +11,7 @@
 
 #include "common/config/job.h"
 
-namespace sotto::learning {
+namespace sotto::data {
 
 /// Immutable; any thread may use it. Copies share the task.
 class LabelReader {
@@ -36,4 +36,4 @@ class LabelReader {
   std::vector<bool> admitted_;  // by class
 };
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace sotto::learning {
+namespace sotto::data {
 
 /// For the site's own people; never sent. It contains places and causes, never a record.
 struct LeftOut {
@@ -37,4 +37,4 @@ struct LeftOut {
   }
 };
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

@@ -11,7 +11,7 @@ namespace sotto::data {
 
 namespace {
 
-using learning::Example;
+using data::Example;
 
 double standard_normal(crypto::StreamRandom& random) {
   const double u = 1 - random.unit();  // (0, 1]

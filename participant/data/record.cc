@@ -2,7 +2,7 @@
 
 #include "common/base/check.h"
 
-namespace sotto::records {
+namespace sotto::data {
 
 std::string_view name_of(Kind kind) {
   switch (kind) {
@@ -38,4 +38,4 @@ std::optional<std::vector<std::string_view>> fields_of(BytesView record, Kind ki
   return fields;
 }
 
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -12,7 +12,7 @@
 
 #include "common/base/bytes.h"
 
-namespace sotto::records {
+namespace sotto::data {
 
 /// The kind of all records of a store. The numbers are stored in files.
 enum class Kind : std::uint8_t { kTexts = 1, kLabelledTexts = 2, kTaggedWords = 3 };
@@ -30,4 +30,4 @@ void append_field(Bytes& record, std::string_view field);
 /// does not have the number of fields of its kind.
 std::optional<std::vector<std::string_view>> fields_of(BytesView record, Kind kind);
 
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -13,7 +13,7 @@
 #include "common/crypto/sealed_record.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::records {
+namespace sotto::data {
 namespace {
 
 constexpr std::string_view kMagic = "SOTTOREC";
@@ -51,9 +51,9 @@ Bytes place_of(const Bytes32& id, std::uint64_t index) {
   return out.take();
 }
 
-Result<Bytes> read_part(const journal::FileDescriptor& file, std::uint64_t at, std::size_t size) {
+Result<Bytes> read_part(const storage::FileDescriptor& file, std::uint64_t at, std::size_t size) {
   Bytes out(size);
-  SOTTO_ASSIGN_OR_RETURN(const std::size_t read, journal::read_at(file, out, at));
+  SOTTO_ASSIGN_OR_RETURN(const std::size_t read, storage::read_at(file, out, at));
   if (read != size) return Error{"became shorter while it was read"};
   return out;
 }
@@ -89,8 +89,8 @@ Status RecordWriter::write(const std::filesystem::path& file) const {
     directory.u32(size);
   const Bytes header = header_of(id_, key_, directory.size() + crypto::kRecordOverhead);
   const Bytes sealed = crypto::seal_record(key_, directory.view(), header, random_);
-  return journal::write_file_atomically(file, {header, sealed, sealed_},
-                                        journal::FileAccess::kOwnerOnly);
+  return storage::write_file_atomically(file, {header, sealed, sealed_},
+                                        storage::FileAccess::kOwnerOnly);
 }
 
 Result<RecordFile> RecordFile::open(const std::filesystem::path& file,
@@ -99,12 +99,12 @@ Result<RecordFile> RecordFile::open(const std::filesystem::path& file,
   const auto error = [&name](std::string_view what) {
     return Error{name + ": " + std::string(what)};
   };
-  journal::FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  storage::FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 
   struct stat about {};
 
   if (!in.is_open() || ::fstat(in.get(), &about) != 0)
-    return journal::system_error(name + ": cannot be opened");
+    return storage::system_error(name + ": cannot be opened");
   if (!S_ISREG(about.st_mode)) return error("no regular file");
   const auto size = static_cast<std::uint64_t>(about.st_size);
   if (size < kHeaderBytes) return error("no record store, or one that was cut");
@@ -171,10 +171,10 @@ Status RecordFile::read(std::size_t index, std::span<std::uint8_t> out) const {
 }
 
 bool is_record_store(const std::filesystem::path& file) {
-  const journal::FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const storage::FileDescriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!in.is_open()) return false;
   const Result<Bytes> begin = read_part(in, 0, kMagic.size());
   return begin && std::ranges::equal(*begin, view_of(kMagic));
 }
 
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -25,7 +25,7 @@
 #include "common/storage/file_descriptor.h"
 #include "participant/data/record.h"
 
-namespace sotto::records {
+namespace sotto::data {
 
 /// RecordWriter collects sealed records in memory and writes them at once. One thread.
 class RecordWriter {
@@ -78,13 +78,13 @@ class RecordFile {
   [[nodiscard]] Status read(std::size_t index, std::span<std::uint8_t> out) const;
 
  private:
-  RecordFile(std::string name, journal::FileDescriptor file, crypto::Secret32 key)
+  RecordFile(std::string name, storage::FileDescriptor file, crypto::Secret32 key)
       : name_(std::move(name)), file_(std::move(file)), key_(std::move(key)) {}
 
   Status read_directory(BytesView directory, std::uint64_t begin, std::uint64_t end);
 
   std::string name_;
-  journal::FileDescriptor file_;
+  storage::FileDescriptor file_;
   crypto::Secret32 key_;
   Bytes32 id_{};
   Kind kind_ = Kind::kTexts;
@@ -94,4 +94,4 @@ class RecordFile {
 /// Returns whether the file begins as a store does; false where it cannot be read.
 bool is_record_store(const std::filesystem::path& file);
 
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -13,7 +13,7 @@
 #include "participant/data/guarded_slots.h"
 #include "participant/data/record_file.h"
 
-namespace sotto::records {
+namespace sotto::data {
 namespace {
 
 /// Returns a number that differs for all threads, including those that have ended. The operating
@@ -276,4 +276,4 @@ void OpenedRecord::release() {
   if (store_ != nullptr) std::exchange(store_, nullptr)->give_back_record(slot_);
 }
 
-}  // namespace sotto::records
+}  // namespace sotto::data

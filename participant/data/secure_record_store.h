@@ -14,7 +14,7 @@
 #include "common/crypto/secret.h"
 #include "participant/data/record.h"
 
-namespace sotto::records {
+namespace sotto::data {
 
 /// The purpose for which a record is opened.
 enum class Purpose : std::uint8_t { kTrain, kEvaluate, kCheck };
@@ -137,4 +137,4 @@ class SecureRecordStore {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace sotto::records
+}  // namespace sotto::data

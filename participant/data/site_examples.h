@@ -5,7 +5,7 @@
 
 #include "participant/data/example_source.h"
 
-namespace sotto::learning {
+namespace sotto::data {
 
 /// SiteExamples are the examples with their declared sizes, which are public and may differ from
 /// the true ones. With differential privacy everything that leaves the site depends on the declared
@@ -17,4 +17,4 @@ struct SiteExamples {
   std::uint64_t evaluation_examples = 0;  // at most so many are evaluated
 };
 
-}  // namespace sotto::learning
+}  // namespace sotto::data

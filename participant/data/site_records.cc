@@ -13,8 +13,8 @@
 namespace sotto::participant {
 namespace {
 
-using records::OpenCounts;
-using records::SecureRecordStore;
+using data::OpenCounts;
+using data::SecureRecordStore;
 
 void add_to(OpenCounts& sum, const OpenCounts& more) {
   std::ranges::transform(sum, more, sum.begin(), std::plus<>());
@@ -22,13 +22,12 @@ void add_to(OpenCounts& sum, const OpenCounts& more) {
 
 }  // namespace
 
-crypto::Secret32 records_key(const keystore::Keystore& keys) {
+crypto::Secret32 records_key(const identity::Keystore& keys) {
   return keys.data_key("records");
 }
 
 bool names_record_stores(const config::SiteConfig& site) {
-  return records::is_record_store(site.data.train) ||
-         records::is_record_store(site.data.evaluation);
+  return data::is_record_store(site.data.train) || data::is_record_store(site.data.evaluation);
 }
 
 /// Counted holds the counts of destroyed stores, and the stores that still exist.
@@ -41,12 +40,12 @@ struct SiteRecords::Counted {
 SiteRecords::SiteRecords(const std::filesystem::path& folder, std::optional<crypto::Secret32> key)
     : key_(std::move(key)), known_(folder), counted_(std::make_shared<Counted>()) {}
 
-Result<learning::Examples> SiteRecords::read(const std::filesystem::path& file,
-                                             const config::JobConfig& job,
-                                             const std::vector<std::string>& declared_labels) {
-  if (!records::is_record_store(file)) {
-    SOTTO_ASSIGN_OR_RETURN(auto plain, learning::read_fitting_examples(file, job, declared_labels));
-    return learning::Examples(std::move(plain));
+Result<data::Examples> SiteRecords::read(const std::filesystem::path& file,
+                                         const config::JobConfig& job,
+                                         const std::vector<std::string>& declared_labels) {
+  if (!data::is_record_store(file)) {
+    SOTTO_ASSIGN_OR_RETURN(auto plain, data::read_fitting_examples(file, job, declared_labels));
+    return data::Examples(std::move(plain));
   }
   if (!key_) return Error{file.string() + ": a record store needs the site's keystore"};
   SOTTO_ASSIGN_OR_RETURN(auto opened, SecureRecordStore::open(file, *key_, {.clock = steady_now}));
@@ -64,17 +63,17 @@ Result<learning::Examples> SiteRecords::read(const std::filesystem::path& file,
     const std::lock_guard lock(counted_->mutex);
     counted_->alive.push_back(store.get());
   }
-  return learning::stored_examples(store, job, declared_labels);
+  return data::stored_examples(store, job, declared_labels);
 }
 
-Result<learning::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
-                                                     const config::SiteConfig& site) {
+Result<data::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
+                                                 const config::SiteConfig& site) {
   SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data.labels));
   SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data.labels));
-  return learning::SiteExamples{.train = std::move(train),
-                                .evaluation = std::move(evaluation),
-                                .training_examples = site.data.training_examples,
-                                .evaluation_examples = site.data.evaluation_examples};
+  return data::SiteExamples{.train = std::move(train),
+                            .evaluation = std::move(evaluation),
+                            .training_examples = site.data.training_examples,
+                            .evaluation_examples = site.data.evaluation_examples};
 }
 
 OpenCounts SiteRecords::counts() const {

@@ -18,7 +18,7 @@ namespace sotto::participant {
 
 /// Returns the key of the site's record stores. It does not change with a new passphrase, a key
 /// rotation or a restore.
-crypto::Secret32 records_key(const keystore::Keystore& keys);
+crypto::Secret32 records_key(const identity::Keystore& keys);
 /// Returns whether training or evaluation for this site needs that key.
 bool names_record_stores(const config::SiteConfig& site);
 
@@ -33,8 +33,7 @@ class SiteRecords {
   /// Returns the examples of site.json with its declared sizes; records that do not fit the job are
   /// left out. An Error names the file, for this site's people; it is also returned where another
   /// store was put in the place of the imported one.
-  Result<learning::SiteExamples> examples(const config::JobConfig& job,
-                                          const config::SiteConfig& site);
+  Result<data::SiteExamples> examples(const config::JobConfig& job, const config::SiteConfig& site);
 
   /// Returns examples() as a function; this object must outlive it.
   auto reader() {
@@ -44,11 +43,11 @@ class SiteRecords {
   }
 
   /// Returns the counts of all stores since the start.
-  [[nodiscard]] records::OpenCounts counts() const;
+  [[nodiscard]] data::OpenCounts counts() const;
 
  private:
-  Result<learning::Examples> read(const std::filesystem::path& file, const config::JobConfig& job,
-                                  const std::vector<std::string>& declared_labels);
+  Result<data::Examples> read(const std::filesystem::path& file, const config::JobConfig& job,
+                              const std::vector<std::string>& declared_labels);
 
   struct Counted;
   std::optional<crypto::Secret32> key_;

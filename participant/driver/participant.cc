@@ -24,7 +24,7 @@ constexpr Duration kHelloEvery{5000};
 constexpr std::size_t kMaxReason = 4000;
 
 /// After this time without an offer the log says where to look for the cause.
-constexpr Duration kPatience{30000};
+constexpr Duration kOfferTimeout{30000};
 
 /// Returns a sentence on how the coordinator's roster differs from this site's, and who has to do
 /// what.
@@ -46,12 +46,12 @@ std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
 
 }  // namespace
 
-void Participant::Impl::say_hello() {
+void Participant::Impl::send_hello() {
   if (const auto line = expiry.daily_warning(options.unix_now())) warn(*line);
-  if (run) look_again();
-  if (!run && !heard && host.now() >= started + kPatience) {
-    heard = true;  // log it once
-    warn("the coordinator has offered no job for " + std::to_string(kPatience.count() / 1000) +
+  if (run) reassess();
+  if (!run && !coordinator_seen && host.now() >= started + kOfferTimeout) {
+    coordinator_seen = true;  // log it once
+    warn("the coordinator has offered no job for " + std::to_string(kOfferTimeout.count() / 1000) +
          " s. Its log says why: it may have no run, not know this site, or speak another protocol "
          "than " +
          std::to_string(wire::kProtocol));
@@ -73,9 +73,9 @@ void Participant::Impl::schedule() {
 
 void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   if (!secagg::verify_job_offer(options.roster.coordinator_signing_key, offer)) {
-    return note("a job offer that the coordinator did not sign; ignored");
+    return log("a job offer that the coordinator did not sign; ignored");
   }
-  heard = true;
+  coordinator_seen = true;
   if (run && run->id == offer.run && run->job.canonical == offer.job) return send({}, run->reply);
   // The worker still uses the former run, or an answer is being held. The coordinator repeats the
   // offer.
@@ -102,13 +102,13 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
     reply.reason = expiry.warning(options.unix_now());
     return answer({.reply = std::move(reply), .kind = kind});
   }
-  Assessment found = judge.assess(job, offer.run);
+  Assessment found = evaluator.assess(job, offer.run);
   std::vector<std::string> details = found.warnings;
   reply.answer = found.answer;
   reply.reason = found.reason;
   if (found.obstacle) details.push_back(*found.obstacle);
   std::shared_ptr<Run> agreed;
-  if (reply.answer == Answer::kPostpone) judge.ask(job, found.rulings);
+  if (reply.answer == Answer::kPostpone) evaluator.ask(job, found.policy_results);
   offers = HeldAnswers(answer_every(job));
   if (reply.answer == Answer::kAccept) {
     reply.evaluation_examples = found.trainer->evaluation_examples();
@@ -123,7 +123,7 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
 
 void Participant::Impl::on_hello(const wire::Hello& hello) {
   if (hello.roster_hash == options.roster.hash()) return;
-  heard = true;
+  coordinator_seen = true;
   const std::string line = about_other_roster(hello.roster_version, options.roster.version);
   if (other_rosters.again(line)) warn(line);
 }
@@ -139,16 +139,17 @@ void Participant::Impl::answer(OfferAnswer next) {
   secagg::sign_job_reply(signing, reply);
   const bool accepts = reply.answer == Answer::kAccept;
   const bool later = reply.answer == Answer::kPostpone;
-  if (said.run != reply.run || said.answer != reply.answer || said.reason != reply.reason) {
+  if (last_reply.run != reply.run || last_reply.answer != reply.answer ||
+      last_reply.reason != reply.reason) {
     audit_answer(next);
-    if (!accepts) note((later ? "postponed the job: " : "declined the job: ") + reply.reason);
+    if (!accepts) log((later ? "postponed the job: " : "declined the job: ") + reply.reason);
   }
   // The coordinator repeats the offer every few seconds; unchanged details are not logged again.
-  if (said.run != reply.run || said_details != next.details)
+  if (last_reply.run != reply.run || logged_details != next.details)
     for (const std::string& line : next.details)
       warn(line);
-  said = reply;
-  said_details = std::move(next.details);
+  last_reply = reply;
+  logged_details = std::move(next.details);
   if (run) run->reply = reply;
   send({}, reply);
   if (!accepts && !later && options.once) host.finish(3);
@@ -158,44 +159,47 @@ void Participant::Impl::audit_answer(const OfferAnswer& next) {
   if (!observer.on_audit) return;  // computing the privacy statement takes time
   const wire::JobReply& reply = next.reply;
   const bool accepts = reply.answer == Answer::kAccept;
-  run::AuditEvent event{accepts                             ? "job_accepted"
-                        : reply.answer == Answer::kPostpone ? "job_postponed"
-                                                            : "job_refused",
-                        {{"job_hash", to_hex(reply.job_hash)},
-                         {"run", to_hex(reply.run)},
-                         {"kind", to_hex(next.kind)},
-                         {"training_examples", std::to_string(reply.training_examples)},
-                         {"evaluation_examples", std::to_string(reply.evaluation_examples)},
-                         {"least_sum", std::to_string(reply.least_sum)},
-                         {"reason", reply.reason}}};
+  observability::AuditEvent event{
+      accepts                             ? "job_accepted"
+      : reply.answer == Answer::kPostpone ? "job_postponed"
+                                          : "job_refused",
+      {{"job_hash", to_hex(reply.job_hash)},
+       {"run", to_hex(reply.run)},
+       {"kind", to_hex(next.kind)},
+       {"training_examples", std::to_string(reply.training_examples)},
+       {"evaluation_examples", std::to_string(reply.evaluation_examples)},
+       {"least_sum", std::to_string(reply.least_sum)},
+       {"reason", reply.reason}}};
   std::string details;
   for (const std::string& line : next.details)
     details += (details.empty() ? "" : "; ") + line;
   if (!details.empty()) event.fields.emplace_back("not_sent", std::move(details));
   if (accepts)
-    for (auto& field : run::statement_audit_fields(run->job))
+    for (auto& field : job::statement_audit_fields(run->job))
       event.fields.push_back(std::move(field));
   audit(event);
 }
 
-void Participant::Impl::look_again() {
+void Participant::Impl::reassess() {
   if (run->withdrawn) return;
-  const std::vector<Ruling> rulings = judge.judge_again(run->job, run->context);
+  const std::vector<PolicyResult> policy_results = evaluator.evaluate_again(run->job, run->context);
   const bool is_over = roster_is_over();
-  const bool stands = !is_over && answer_of(rulings) == Answer::kAccept;
+  const bool stands = !is_over && answer_of(policy_results) == Answer::kAccept;
   if (stands == run->accepts()) return;
   wire::JobReply reply = run->reply;
   reply.answer = stands ? Answer::kAccept : Answer::kPostpone;
-  reply.reason = stands ? "" : is_over ? expiry.warning(options.unix_now()) : reasons_of(rulings);
-  if (!stands && !is_over) judge.ask(run->job, rulings);
+  reply.reason = stands    ? ""
+                 : is_over ? expiry.warning(options.unix_now())
+                           : reasons_of(policy_results);
+  if (!stands && !is_over) evaluator.ask(run->job, policy_results);
   answer({.reply = std::move(reply),
           .kind = kind_of(run->job, options.roster.coordinator_signing_key)});
-  if (stands) note("takes part in the job again");
+  if (stands) log("takes part in the job again");
 }
 
 bool Participant::Impl::may_join(const wire::Offer& offer) {
   if (run->session->current_round() == offer.header.round) return true;
-  look_again();
+  reassess();
   if (run->accepts()) return true;
   send(offer.header.round, wire::LeaveRound{run->reply.reason});
   return false;
@@ -209,48 +213,48 @@ std::shared_ptr<Run> Participant::Impl::agree(config::JobConfig job, const RunId
   made->id = id;
   made->account = std::move(found.account);
   made->context = std::move(found.context);
-  const std::vector<secagg::CohortMember> roster = run::signers(options.roster);
+  const std::vector<secagg::CohortMember> roster = job::signers(options.roster);
   Agreement agreement{.run = id,
                       .config_hash = job.hash,
                       .roster_hash = options.roster.hash(),
                       .num_server_rounds = job.rounds.num_server_rounds,
                       .parameters = found.initial->values.size(),
-                      .encoding = run::encoding_of(job),
+                      .encoding = job::encoding_of(job),
                       .noise = found.noise,
                       .min_colluders = policy().max_colluders,
                       .min_cohort = policy().min_cohort,
                       .max_round = std::chrono::seconds(policy().max_round_s),
                       .threads = options.site.resources.threads,
-                      .graph = run::graph_rules(job),
-                      .drawn_cohort_size = run::drawn_cohort_size(job, roster.size())};
+                      .graph = job::graph_rules(job),
+                      .drawn_cohort_size = job::drawn_cohort_size(job, roster.size())};
   made->layout = found.initial->layout;
   if (job.secure_aggregation.model_lineage)
     agreement.lineage =
         LineageTerms{.optimizer = job.server_optimizer,
                      .first = std::make_shared<const FlatParameters>(std::move(*found.initial))};
   if (agreement.drawn_cohort_size) {
-    made->genesis.emplace(
-        secagg::GenesisContext{.run = id,
-                               .roster_hash = options.roster.hash(),
-                               .roster = roster,
-                               .coordinator = options.roster.coordinator_signing_key,
-                               .min_members = policy().min_cohort,
-                               .colluders = job.secure_aggregation.max_colluders},
-        options.self, signing, random, geneses);
-    agreement.genesis = made->genesis->known();
+    made->shared_randomness.emplace(
+        secagg::RandomnessContext{.run = id,
+                                  .roster_hash = options.roster.hash(),
+                                  .roster = roster,
+                                  .coordinator = options.roster.coordinator_signing_key,
+                                  .min_members = policy().min_cohort,
+                                  .colluders = job.secure_aggregation.max_colluders},
+        options.self, signing, random, randomness_log);
+    agreement.shared_randomness = made->shared_randomness->known();
   }
   made->session = std::make_unique<ParticipantSession>(
-      agreement, options.self, run::signers(options.roster), options.roster.coordinator_signing_key,
+      agreement, options.self, job::signers(options.roster), options.roster.coordinator_signing_key,
       signing, options.preshared, random, guard.state());
   made->trainer = std::move(found.trainer);
   made->job = std::move(job);
-  note("agreed to the job '" + made->job.name + "'");
+  log("agreed to the job '" + made->job.name + "'");
   return made;
 }
 
 void Participant::Impl::on_finished(const wire::RunFinished& m) {
   if (!secagg::verify_run_finished(options.roster.coordinator_signing_key, m)) {
-    return note("an end of the run that the coordinator did not sign; ignored");
+    return log("an end of the run that the coordinator did not sign; ignored");
   }
   if (!run || run->id != m.run) return;
   audit({"run_ended",
@@ -259,28 +263,29 @@ void Participant::Impl::on_finished(const wire::RunFinished& m) {
           {"reason", m.reason},
           {"model_hash", to_hex(m.model_hash)}}});
   if (observer.on_run_ended) observer.on_run_ended();
-  note(m.completed ? "the run is complete" : "the run ended: " + printable(m.reason));
+  log(m.completed ? "the run is complete" : "the run ended: " + printable(m.reason));
   if (options.once) host.finish(m.completed ? 0 : 3);
 }
 
-void Participant::Impl::on_genesis(const wire::Message& message) {
-  RunGenesis::Outcome outcome = run->genesis->handle(message, options.unix_now());
-  if (!outcome.note.empty()) note(outcome.note);
-  if (outcome.genesis) run->session->set_genesis(std::move(*outcome.genesis));
+void Participant::Impl::on_randomness_message(const wire::Message& message) {
+  RandomnessExchange::Outcome outcome = run->shared_randomness->handle(message, options.unix_now());
+  if (!outcome.log_line.empty()) log(outcome.log_line);
+  if (outcome.shared_randomness)
+    run->session->set_shared_randomness(std::move(*outcome.shared_randomness));
   if (outcome.answer) send({}, *outcome.answer);
 }
 
 Participant::Participant(ParticipantOptions options, Host& host, const crypto::SigningKey& signing,
-                         crypto::SecureRandom& random, Guard& guard, GenesisLog& geneses,
+                         crypto::SecureRandom& random, Guard& guard, RandomnessLog& randomness_log,
                          privacy::PrivacyLedger& ledger, ParticipantObserver observer)
-    : impl_(std::make_unique<Impl>(std::move(options), host, signing, random, guard, geneses,
+    : impl_(std::make_unique<Impl>(std::move(options), host, signing, random, guard, randomness_log,
                                    ledger, std::move(observer))) {}
 
 Participant::~Participant() = default;
 
 void Participant::start() {
   impl_->started = impl_->host.now();
-  impl_->say_hello();
+  impl_->send_hello();
 }
 
 void Participant::on_frame(MemberId peer, BytesView frame) {
@@ -289,7 +294,7 @@ void Participant::on_frame(MemberId peer, BytesView frame) {
   auto decoded = wire::decode(frame);
   if (!decoded.ok()) {
     const std::string line = "a frame that does not decode: " + decoded.error().message;
-    if (self.undecodable.again(line)) self.note(line);
+    if (self.undecodable.again(line)) self.log(line);
     return;
   }
   if (const auto* offer = std::get_if<wire::JobOffer>(&decoded->message))
@@ -298,8 +303,8 @@ void Participant::on_frame(MemberId peer, BytesView frame) {
     return self.on_finished(*finished);
   if (const auto* hello = std::get_if<wire::Hello>(&decoded->message)) return self.on_hello(*hello);
   if (!self.run) return;
-  if (self.run->genesis && wire::is_about_genesis(decoded->message))
-    return self.on_genesis(decoded->message);
+  if (self.run->shared_randomness && wire::is_about_shared_randomness(decoded->message))
+    return self.on_randomness_message(decoded->message);
   if (const auto* offer = std::get_if<wire::Offer>(&decoded->message))
     if (!self.may_join(*offer)) return;
   self.apply(self.run->session->handle(
@@ -314,17 +319,17 @@ void Participant::on_wake() {
   if (self.run) self.run->held.run_due(now);
   if (self.run && self.session_wake && now >= *self.session_wake)
     self.apply(self.run->session->tick(now));
-  if (now >= self.next_hello) self.say_hello();
+  if (now >= self.next_hello) self.send_hello();
   self.schedule();
 }
 
 void Participant::on_connected() {
-  impl_->say_hello();
+  impl_->send_hello();
   if (impl_->run) impl_->apply(impl_->run->session->reconnected(impl_->host.now()));
 }
 
 void Participant::on_stop_requested() {
-  impl_->note("stopping; what was charged to the ledger stays charged");
+  impl_->log("stopping; what was charged to the ledger stays charged");
   impl_->host.finish(130);
 }
 

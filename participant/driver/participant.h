@@ -19,8 +19,8 @@
 #include "common/privacy/ledger/ledger.h"
 #include "common/secagg/shared/preshared.h"
 #include "participant/admission/assessment.h"
-#include "participant/protocol/genesis_log.h"
 #include "participant/protocol/guard.h"
+#include "participant/protocol/randomness_log.h"
 
 namespace sotto::participant {
 
@@ -34,24 +34,24 @@ struct ParticipantOptions {
   /// Returns the wall clock in seconds since 1970. The permitted hours and the approvals depend on
   /// it.
   std::function<std::uint64_t()> unix_now;
-  std::filesystem::path evidence;      // folder for evidence; empty: none is kept
-  std::filesystem::path approvals;     // file of approvals.h; empty: no approvals
-  crypto::VerifyKey approvals_key{};   // verifies the signatures of the approvals
-  std::filesystem::path offered_jobs;  // folder for jobs that wait for approval; empty: none is
-                                       // kept
-  std::filesystem::path judged_jobs;   // file of judged_jobs.h; empty: kept in memory
-  bool once = false;                   // end when the first run ends or is declined; for scripts
+  std::filesystem::path evidence;        // folder for evidence; empty: none is kept
+  std::filesystem::path approvals;       // file of approvals.h; empty: no approvals
+  crypto::VerifyKey approvals_key{};     // verifies the signatures of the approvals
+  std::filesystem::path offered_jobs;    // folder for jobs that wait for approval; empty: none is
+                                         // kept
+  std::filesystem::path evaluated_jobs;  // file of evaluated_jobs.h; empty: kept in memory
+  bool once = false;                     // end when the first run ends or is declined; for scripts
 };
 
 /// ParticipantObserver receives what happens at the site, for its log and its operator. Nothing of
 /// it leaves the site.
 struct ParticipantObserver {
-  std::function<void(const std::string&)> on_note;
+  std::function<void(const std::string&)> on_log;
   std::function<void(const std::string&)>
       on_warning;  // problems that need the operator's attention
   /// For the site's audit log. The event must be durable when this returns. An update whose release
   /// is reported has not left the site yet.
-  std::function<void(const run::AuditEvent&)> on_audit;
+  std::function<void(const observability::AuditEvent&)> on_audit;
   /// Called when the coordinator's signed end of the run has arrived, after its entry in the audit
   /// log.
   std::function<void()> on_run_ended{};
@@ -59,9 +59,9 @@ struct ParticipantObserver {
 
 class Participant final : public App {
  public:
-  /// `host`, `signing`, `random`, `guard`, `geneses` and `ledger` outlive the participant.
+  /// `host`, `signing`, `random`, `guard`, `randomness_log` and `ledger` outlive the participant.
   Participant(ParticipantOptions options, Host& host, const crypto::SigningKey& signing,
-              crypto::SecureRandom& random, Guard& guard, GenesisLog& geneses,
+              crypto::SecureRandom& random, Guard& guard, RandomnessLog& randomness_log,
               privacy::PrivacyLedger& ledger, ParticipantObserver observer);
   ~Participant() override;
 

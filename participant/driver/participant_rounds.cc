@@ -29,17 +29,17 @@ Status without_throwing(const std::function<Status()>& work) {
 
 void Participant::Impl::apply(SessionOutput output) {
   for (const SessionEvent& event : output.events)
-    if (const auto line = line_for_log(event)) note(*line);
+    if (const auto line = line_for_log(event)) log(*line);
   if (!options.evidence.empty())
     for (const secagg::Evidence& evidence : output.evidence) {
-      const auto kept = run::keep_evidence(options.evidence, evidence, options.roster);
-      note(kept.line);
+      const auto kept = observability::keep_evidence(options.evidence, evidence, options.roster);
+      log(kept.line);
       if (kept.finding) audit({"evidence", {{"finding", kept.line}}});
     }
   for (const GuardRecord& record : output.persist) {
     // The record is durable before the first byte of its message leaves.
     if (Status written = guard.record(record); !written.ok()) {
-      note("the guard cannot be written, so nothing is sent: " + written.error().message);
+      log("the guard cannot be written, so nothing is sent: " + written.error().message);
       return apply(run->session->guard_failed(host.now()));
     }
   }
@@ -71,7 +71,7 @@ void Participant::Impl::stay_silent(RoundNumber round,
 privacy::Charge Participant::Impl::charge_for(
     RoundNumber round, const InputId& input,
     const std::optional<privacy::NoisyRounds>& noise) const {
-  return run::is_closing_evaluation(run->job, round)
+  return job::is_closing_evaluation(run->job, round)
              ? evaluation_charge(run->account, round, input)
              : training_charge(run->account, round, input, noise);
 }
@@ -83,7 +83,7 @@ void Participant::Impl::withdraw(const std::string& reason) {
   secagg::sign_job_reply(signing, run->reply);
   send({}, run->reply);
   audit({"job_withdrawn", {{"run", to_hex(run->id)}, {"reason", reason}}});
-  note("withdrawn from the job: " + reason);
+  log("withdrawn from the job: " + reason);
   if (options.once) host.finish(3);
 }
 
@@ -130,7 +130,7 @@ void Participant::Impl::start_training(TrainRequest request) {
         run->metrics = std::move(work->metrics);
         if (!run->metrics.empty())
           if (Status kept =
-                  run::keep_to_bounds(run->job, run->metrics, run->trainer->evaluation_examples());
+                  job::keep_to_bounds(run->job, run->metrics, run->trainer->evaluation_examples());
               !kept.ok())
             warn("its evaluation counts as nothing: " + kept.error().message);
         run->trained = std::move(work->trained);
@@ -209,21 +209,21 @@ void Participant::Impl::release(const MaskRequest& request, Result<secagg::Maske
            {{"run", to_hex(run->id)},
             {"server_round", std::to_string(round.server_round())},
             {"attempt", std::to_string(round.attempt())}}});
-    say_spent();
+    log_spent();
     if (run->trained) run->trainer->keep();
   }
   apply(run->session->masked(round, std::move(released), host.now()));
 }
 
-void Participant::Impl::say_spent() {
+void Participant::Impl::log_spent() {
   auto spent = ledger.both_spent(run->account.dataset_id, policy().delta);
   if (!spent.ok()) return;
-  note("epsilon spent by '" + run->account.dataset_id + "': " + std::to_string(spent->epsilon) +
-       " for one example" +
-       (run->job.distributed_privacy.enabled
-            ? ", " + std::to_string(spent->participant_epsilon) + " for all that was sent"
-            : "") +
-       ", at delta " + std::to_string(policy().delta));
+  log("epsilon spent by '" + run->account.dataset_id + "': " + std::to_string(spent->epsilon) +
+      " for one example" +
+      (run->job.distributed_privacy.enabled
+           ? ", " + std::to_string(spent->participant_epsilon) + " for all that was sent"
+           : "") +
+      ", at delta " + std::to_string(policy().delta));
 }
 
 }  // namespace sotto::participant

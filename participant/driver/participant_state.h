@@ -12,10 +12,10 @@
 #include "common/identity/roster_expiry.h"
 #include "common/job/plan.h"
 #include "common/wire/codec.h"
-#include "participant/admission/offer_judge.h"
+#include "participant/admission/offer_evaluator.h"
 #include "participant/driver/held_answers.h"
 #include "participant/driver/participant.h"
-#include "participant/protocol/run_genesis.h"
+#include "participant/protocol/randomness_exchange.h"
 #include "participant/protocol/session.h"
 
 namespace sotto::participant {
@@ -28,10 +28,10 @@ struct Run {
   SiteAccount account;
   std::unique_ptr<training::Trainer> trainer;
   std::unique_ptr<ParticipantSession> session;
-  std::optional<RunGenesis> genesis;  // set if the job's cohorts are drawn
-  wire::JobReply reply;               // the newest reply
-  JobContext context;                 // the context in which the job was accepted
-  bool withdrawn = false;             // permanently
+  std::optional<RandomnessExchange> shared_randomness;  // set if the job's cohorts are drawn
+  wire::JobReply reply;                                 // the newest reply
+  JobContext context;                                   // the context in which the job was accepted
+  bool withdrawn = false;                               // permanently
 
   // The results of the newest computation. A later attempt may need them again (2.7), so masking
   // takes a copy.
@@ -56,33 +56,33 @@ struct OfferAnswer {
 
 struct Participant::Impl {
   Impl(ParticipantOptions o, Host& h, const crypto::SigningKey& s, crypto::SecureRandom& r,
-       Guard& g, GenesisLog& gl, privacy::PrivacyLedger& l, ParticipantObserver obs)
+       Guard& g, RandomnessLog& gl, privacy::PrivacyLedger& l, ParticipantObserver obs)
       : options(std::move(o)),
         host(h),
         signing(s),
         random(r),
         guard(g),
-        geneses(gl),
+        randomness_log(gl),
         ledger(l),
         observer(std::move(obs)),
-        judge(options, signing, ledger, observer),
+        evaluator(options, signing, ledger, observer),
         expiry(options.roster.version, options.roster.expiry_unix_s, config::kSiteJoinsRenewed) {
-    const auto participants = static_cast<std::uint32_t>(run::signers(options.roster).size());
+    const auto participants = static_cast<std::uint32_t>(job::signers(options.roster).size());
     if (Status done = config::complete(options.site.policy, participants); !done.ok())
       throw StartupError("site.json: " + done.error().message);
   }
 
   const config::SitePolicy& policy() const { return options.site.policy; }
 
-  void note(const std::string& line) {
-    if (observer.on_note) observer.on_note(line);
+  void log(const std::string& line) {
+    if (observer.on_log) observer.on_log(line);
   }
 
   void warn(const std::string& line) {
     if (observer.on_warning) observer.on_warning(line);
   }
 
-  void audit(const run::AuditEvent& event) {
+  void audit(const observability::AuditEvent& event) {
     if (observer.on_audit) observer.on_audit(event);
   }
 
@@ -90,7 +90,7 @@ struct Participant::Impl {
     host.send(kCoordinatorId, wire::encode(options.self, round, message));
   }
 
-  void say_hello();
+  void send_hello();
 
   void schedule();
 
@@ -111,7 +111,7 @@ struct Participant::Impl {
 
   /// Evaluates the policy again for the accepted job, because permitted hours, approvals and the
   /// expiry of the roster change while a run goes on.
-  void look_again();
+  void reassess();
 
   /// Returns whether the session may handle the offer of a round. A round that was joined before is
   /// finished. No new round is joined while the policy would not accept the job, or once the roster
@@ -150,31 +150,32 @@ struct Participant::Impl {
   /// becomes something that can be sent.
   void release(const MaskRequest& request, Result<secagg::MaskedUpdate> masked);
 
-  void say_spent();
+  void log_spent();
 
   void on_finished(const wire::RunFinished& m);
 
-  void on_genesis(const wire::Message& message);
+  void on_randomness_message(const wire::Message& message);
 
   ParticipantOptions options;
   Host& host;
   const crypto::SigningKey& signing;
   crypto::SecureRandom& random;
   Guard& guard;
-  GenesisLog& geneses;
+  RandomnessLog& randomness_log;
   privacy::PrivacyLedger& ledger;
   ParticipantObserver observer;
-  OfferJudge judge;
+  OfferEvaluator evaluator;
   config::RosterExpiry expiry;
 
   std::shared_ptr<Run> run;
   HeldAnswers offers{Duration(0)};  // holds back the answer to a job offer
-  std::vector<std::string> said_details;
-  wire::JobReply said;  // the newest reply to an offer
-  bool busy = false;    // a worker uses the trainer or the update
+  std::vector<std::string> logged_details;
+  wire::JobReply last_reply;  // the newest reply to an offer
+  bool busy = false;          // a worker uses the trainer or the update
   Repeats other_rosters;
   Repeats undecodable;  // frames that did not decode, by their error
-  bool heard = false;   // an offer or another roster's Hello arrived, or the warning was logged
+  bool coordinator_seen =
+      false;  // an offer or another roster's Hello arrived, or the warning was logged
   TimePoint started;
   TimePoint next_hello;
   std::optional<TimePoint> session_wake;

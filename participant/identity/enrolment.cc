@@ -18,25 +18,25 @@ using config::RosterMember;
 
 void write(const fs::path& file, const std::string& text) {
   const Status written =
-      journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kEveryoneReads);
+      storage::write_file_atomically(file, {view_of(text)}, storage::FileAccess::kEveryoneReads);
   if (!written.ok()) throw StartupError(written.error().message);
 }
 
 /// Returns the generations as "generation 1 (01234567 ...)" for a person to compare.
-std::string list_of(const std::vector<keystore::PublicKeys>& held) {
+std::string list_of(const std::vector<identity::PublicKeys>& held) {
   std::string out;
-  for (const keystore::PublicKeys& keys : held)
+  for (const identity::PublicKeys& keys : held)
     out += (out.empty() ? "generation " : ", generation ") + std::to_string(keys.generation) +
            " (" + config::fingerprint(keys.signing_key) + ")";
   return out;
 }
 
 /// Returns why the member with this site's name is not this site.
-std::string other_keys(const RosterMember& member, const keystore::Description& own) {
+std::string other_keys(const RosterMember& member, const identity::Description& own) {
   const std::string enrolled = " is enrolled with other keys (" +
                                config::fingerprint(member.signing_key) +
                                ") than this site's keystore holds: " + list_of(own.held);
-  const bool retired = std::ranges::any_of(own.retired, [&](const keystore::PublicKeys& keys) {
+  const bool retired = std::ranges::any_of(own.retired, [&](const identity::PublicKeys& keys) {
     return keys.signing_key == member.signing_key && keys.transport_key == member.transport_key;
   });
   if (retired)
@@ -50,14 +50,14 @@ std::string other_keys(const RosterMember& member, const keystore::Description& 
 }
 
 /// Finds the member of the federation that one generation of these keys belongs to.
-Membership membership_in(config::FederationConfig federation, const keystore::Keystore& keys,
+Membership membership_in(config::FederationConfig federation, const identity::Keystore& keys,
                          const fs::path& file, std::uint64_t now_unix_s) {
   if (federation.roster.expiry_unix_s <= now_unix_s)
     throw StartupError(file.string() +
                        ": the roster has expired; ask the operator for a renewed one");
-  const keystore::Description& own = keys.description();
+  const identity::Description& own = keys.description();
   for (const RosterMember& member : federation.roster.members) {
-    const auto fits = std::ranges::find_if(own.held, [&](const keystore::PublicKeys& k) {
+    const auto fits = std::ranges::find_if(own.held, [&](const identity::PublicKeys& k) {
       return member.signing_key == k.signing_key && member.transport_key == k.transport_key;
     });
     if (fits != own.held.end() && member.name == own.name) {
@@ -76,7 +76,7 @@ Membership membership_in(config::FederationConfig federation, const keystore::Ke
 
 /// Returns why the change from the old pin to the new one needs PinChange::kReplace; empty for an
 /// ordinary update.
-std::string objection(const Pin& old, const Pin& fresh) {
+std::string reason_to_refuse(const Pin& old, const Pin& fresh) {
   if (old.coordinator_signing_key != fresh.coordinator_signing_key)
     return "it is signed by another coordinator (" +
            config::fingerprint(fresh.coordinator_signing_key) + ") than the pinned one (" +
@@ -95,7 +95,7 @@ std::string objection(const Pin& old, const Pin& fresh) {
 
 }  // namespace
 
-config::Card write_card(const fs::path& folder, const keystore::Keystore& keys, CardKind kind) {
+config::Card write_card(const fs::path& folder, const identity::Keystore& keys, CardKind kind) {
   const config::Identity newest = keys.identity(keys.newest().generation);
   config::Card card = config::card_of(newest);
   if (kind == CardKind::kSuccessor && load_pin(folder)) {
@@ -110,11 +110,11 @@ config::Card write_card(const fs::path& folder, const keystore::Keystore& keys, 
   return card;
 }
 
-void refuse_doubts(const Membership& /*membership*/, const RosterChange& change) {
+void refuse_key_changes(const Membership& /*membership*/, const RosterChange& change) {
   std::string reasons, names;
-  for (const KeyDoubt& doubt : change.doubts) {
-    reasons += doubt.reason + "\n";
-    names += " --accept-changed-keys " + doubt.name;
+  for (const KeyChange& key_change : change.key_changes) {
+    reasons += key_change.reason + "\n";
+    names += " --accept-changed-keys " + key_change.name;
   }
   if (!reasons.empty())
     throw StartupError("the file is refused, and nothing was changed:\n" + reasons +
@@ -123,14 +123,14 @@ void refuse_doubts(const Membership& /*membership*/, const RosterChange& change)
                        names);
 }
 
-Membership join(const fs::path& folder, const keystore::Keystore& keys, const fs::path& file,
+Membership join(const fs::path& folder, const identity::Keystore& keys, const fs::path& file,
                 std::uint64_t now_unix_s, PinChange change, const DecideOnChange& decide) {
   Membership membership = membership_in(config::load_federation(file), keys, file, now_unix_s);
   const std::optional<Pin> old = load_pin(folder);
   const Pin pin = pin_of(membership.federation, membership.self, old);
   if (old) {
     const RosterChange found = compare(*old, membership.federation, keys.description().name);
-    std::string why = objection(*old, pin);
+    std::string why = reason_to_refuse(*old, pin);
     for (const std::string& fault : found.faults)
       why += (why.empty() ? "" : "; ") + fault;
     if (change == PinChange::kRefuse && !why.empty())
@@ -162,7 +162,7 @@ std::string describe(const Membership& membership) {
   return out;
 }
 
-Membership load_membership(const fs::path& folder, const keystore::Keystore& keys,
+Membership load_membership(const fs::path& folder, const identity::Keystore& keys,
                            std::uint64_t now_unix_s) {
   const std::optional<Pin> pin = load_pin(folder);
   if (!pin)
@@ -176,7 +176,7 @@ Membership load_membership(const fs::path& folder, const keystore::Keystore& key
   return membership;
 }
 
-std::string keys_line(const keystore::Keystore& keys, const Membership& membership) {
+std::string keys_line(const identity::Keystore& keys, const Membership& membership) {
   const auto& held = keys.description().held;
   const std::string version = std::to_string(membership.federation.roster.version);
   std::string out = "keys of generation " + std::to_string(membership.generation) +
@@ -188,10 +188,10 @@ std::string keys_line(const keystore::Keystore& keys, const Membership& membersh
   return out;
 }
 
-void require_all_uses(const keystore::Keystore& keys, const Membership& membership) {
+void require_all_uses(const identity::Keystore& keys, const Membership& membership) {
   const auto& held = keys.description().held;
-  const auto at = std::ranges::find(held, membership.generation, &keystore::PublicKeys::generation);
-  if (at != held.end() && at->use == keystore::KeyUse::kAll) return;
+  const auto at = std::ranges::find(held, membership.generation, &identity::PublicKeys::generation);
+  if (at != held.end() && at->use == identity::KeyUse::kAll) return;
   throw StartupError(
       "these keys were restored from a backup, without the guard.log, genesis.log and "
       "ledger.sqlite of the site that they belong to. With them alone this site could contradict "
@@ -200,7 +200,7 @@ void require_all_uses(const keystore::Keystore& keys, const Membership& membersh
       "the new roster the old copy gets no answer any more, and this one starts");
 }
 
-void require_newest(const keystore::Keystore& keys, const Membership& membership) {
+void require_newest(const identity::Keystore& keys, const Membership& membership) {
   if (membership.generation == keys.newest().generation) return;
   throw StartupError(
       "the pinned roster (version " + std::to_string(membership.federation.roster.version) +

@@ -21,7 +21,7 @@ enum class CardKind {
 };
 
 /// Writes FOLDER/NAME.card.json, the public card of the newest keys, for the operator.
-config::Card write_card(const std::filesystem::path& folder, const keystore::Keystore& keys,
+config::Card write_card(const std::filesystem::path& folder, const identity::Keystore& keys,
                         CardKind kind);
 
 /// The pinned federation, which of its members this participant is, and with which of its keys.
@@ -40,32 +40,32 @@ enum class PinChange { kRefuse, kReplace };
 using DecideOnChange = std::function<void(const Membership&, const RosterChange&)>;
 
 /// The decision without a person: throws StartupError for a change with doubts.
-void refuse_doubts(const Membership& membership, const RosterChange& change);
+void refuse_key_changes(const Membership& membership, const RosterChange& change);
 
 /// Accepts `file` as the federation of this participant: the coordinator's signature is valid, the
 /// roster has not expired, one generation of these keys is in it under the participant's own name,
 /// and every key that was pinned as revoked still is. Pins the federation in FOLDER/pinned.json,
 /// beside a copy of the file. A newer roster of the pinned coordinator needs no PinChange. Changed
 /// keys of members always need `decide`.
-Membership join(const std::filesystem::path& folder, const keystore::Keystore& keys,
+Membership join(const std::filesystem::path& folder, const identity::Keystore& keys,
                 const std::filesystem::path& file, std::uint64_t now_unix_s, PinChange change,
-                const DecideOnChange& decide = refuse_doubts);
+                const DecideOnChange& decide = refuse_key_changes);
 
 /// Returns the text to compare with the operator over another channel: fingerprints and members.
 std::string describe(const Membership& membership);
 
 /// Loads what join() accepted and checks it again: signature, pin, expiry, own keys.
-Membership load_membership(const std::filesystem::path& folder, const keystore::Keystore& keys,
+Membership load_membership(const std::filesystem::path& folder, const identity::Keystore& keys,
                            std::uint64_t now_unix_s);
 
 /// Returns one line for the log at start-up: which keys the roster names, and whether others wait.
-std::string keys_line(const keystore::Keystore& keys, const Membership& membership);
+std::string keys_line(const identity::Keystore& keys, const Membership& membership);
 
 /// Throws StartupError for keys that were restored from a backup without the guard and the ledger
 /// that belong to them: with those keys alone this site could sign contradictions in a round.
-void require_all_uses(const keystore::Keystore& keys, const Membership& membership);
+void require_all_uses(const identity::Keystore& keys, const Membership& membership);
 /// Throws StartupError unless the pinned roster names the newest keys. Before that the older keys
 /// must not be wiped.
-void require_newest(const keystore::Keystore& keys, const Membership& membership);
+void require_newest(const identity::Keystore& keys, const Membership& membership);
 
 }  // namespace sotto::participant

@@ -26,8 +26,8 @@ crypto::Secret32 make_key_file(const std::filesystem::path& file, std::string_vi
     throw StartupError(file.string() + " is there already; " + std::string(what_then));
   crypto::Secret32 key = crypto::Secret32::random(random);
   const crypto::Secret64 hex = config::secret_to_hex(key);
-  if (auto s = journal::write_file_atomically(file, {BytesView(hex.expose()), view_of("\n")},
-                                              journal::FileAccess::kOwnerOnly);
+  if (auto s = storage::write_file_atomically(file, {BytesView(hex.expose()), view_of("\n")},
+                                              storage::FileAccess::kOwnerOnly);
       !s.ok())
     throw StartupError(s.error().message);
   return key;

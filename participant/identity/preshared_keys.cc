@@ -41,8 +41,8 @@ void write_key(const fs::path& file, const crypto::Secret32& key) {
                        "to be replaced");
   config::make_private_folder(file.parent_path());
   const crypto::Secret64 digits = config::secret_to_hex(key);
-  const Status written = journal::write_file_atomically(file, {digits.expose(), view_of("\n")},
-                                                        journal::FileAccess::kOwnerOnly);
+  const Status written = storage::write_file_atomically(file, {digits.expose(), view_of("\n")},
+                                                        storage::FileAccess::kOwnerOnly);
   if (!written.ok()) throw StartupError(written.error().message);
 }
 

@@ -58,7 +58,7 @@ class Comparison {
       if (find_name(file_.roster.members, member.name) == nullptr)
         line("removed: " + member.name + " (" + member_number(member) + ")");
     compare_revocations();
-    if (out_.lines.empty() && out_.doubts.empty())
+    if (out_.lines.empty() && out_.key_changes.empty())
       line(file_.roster.version == pinned_.roster_version
                ? "nothing has changed"
                : "nothing but the version and the expiry has changed");
@@ -92,8 +92,8 @@ class Comparison {
     const RosterMember* const present = find_name(pinned_.members, fresh.name);
     const RosterMember* const old = present ? present : find_name(pinned_.former, fresh.name);
     if (const RosterMember* const other = other_name_of(fresh))
-      return doubt(fresh, fresh.name + " has a key that this site has pinned as " + other->name +
-                              "'s" + both_keys(*other, fresh));
+      return key_change(fresh, fresh.name + " has a key that this site has pinned as " +
+                                   other->name + "'s" + both_keys(*other, fresh));
     if (old == nullptr)
       return line("added: " + fresh.name + " (" + member_number(fresh) + ", " + keys_of(fresh) +
                   ")");
@@ -110,13 +110,14 @@ class Comparison {
       return line("new keys: " + fresh.name + ", this site, of its own keystore" + both);
     if (old_keys_sign_for(old, fresh))
       return line("new keys: " + fresh.name + ", signed by its old ones" + both);
-    doubt(fresh, fresh.name +
-                     " has other keys than this site has pinned, and those did not sign for it" +
-                     both);
+    key_change(fresh,
+               fresh.name +
+                   " has other keys than this site has pinned, and those did not sign for it" +
+                   both);
   }
 
-  void doubt(const RosterMember& fresh, std::string reason) {
-    out_.doubts.push_back({.name = fresh.name, .reason = std::move(reason)});
+  void key_change(const RosterMember& fresh, std::string reason) {
+    out_.key_changes.push_back({.name = fresh.name, .reason = std::move(reason)});
   }
 
   /// Returns the member that this site knew with one of these keys under another name, or null.

@@ -13,15 +13,15 @@ namespace sotto::participant {
 
 /// A member of the file has keys that its name did not have, or that another name had, and the
 /// pinned keys did not sign the change.
-struct KeyDoubt {
+struct KeyChange {
   std::string name;    // the member's name in the file
   std::string reason;  // two lines: what is wrong, with all fingerprints to compare
 };
 
 struct RosterChange {
-  std::vector<std::string> lines;   // the changes; never empty
-  std::vector<KeyDoubt> doubts;     // a person has to confirm each
-  std::vector<std::string> faults;  // why the file is refused even if all doubts are confirmed
+  std::vector<std::string> lines;      // the changes; never empty
+  std::vector<KeyChange> key_changes;  // a person has to confirm each
+  std::vector<std::string> faults;     // why the file is refused even if all doubts are confirmed
 };
 
 /// Compares a file with the pin. `file` was loaded, so every succession in it is valid. `self` is

@@ -7,18 +7,20 @@
 
 namespace sotto::participant {
 
-run::AuditLog open_audit(const std::filesystem::path& folder, const keystore::Keystore& keys,
-                         const config::Identity& identity, std::uint64_t now_unix_s) {
-  const std::filesystem::path file = folder / run::kAuditFile;
-  for (const keystore::PublicKeys& held : keys.description().held) {
+observability::AuditLog open_audit(const std::filesystem::path& folder,
+                                   const identity::Keystore& keys, const config::Identity& identity,
+                                   std::uint64_t now_unix_s) {
+  const std::filesystem::path file = folder / observability::kAuditFile;
+  for (const identity::PublicKeys& held : keys.description().held) {
     if (held.signing_key == identity.signing.verify_key()) continue;
-    if (!run::audit_beginner(file, {held.signing_key})) continue;
+    if (!observability::audit_beginner(file, {held.signing_key})) continue;
     const config::Identity old = keys.identity(held.generation);
-    const Status done = run::hand_over_audit(folder, old.signing, identity.signing, now_unix_s);
+    const Status done =
+        observability::hand_over_audit(folder, old.signing, identity.signing, now_unix_s);
     if (!done.ok()) throw StartupError(done.error().message);
     break;
   }
-  auto log = run::AuditLog::open(file, identity.signing);
+  auto log = observability::AuditLog::open(file, identity.signing);
   if (!log.ok()) throw StartupError(log.error().message);
   return std::move(log).value();
 }

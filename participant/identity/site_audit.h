@@ -12,7 +12,8 @@ namespace sotto::participant {
 
 /// Opens FOLDER/audit.jsonl, to be signed by `identity`, which outlives it and is of `keys`. If an
 /// earlier generation of `keys` began the log, the log is first handed over to `identity`.
-run::AuditLog open_audit(const std::filesystem::path& folder, const keystore::Keystore& keys,
-                         const config::Identity& identity, std::uint64_t now_unix_s);
+observability::AuditLog open_audit(const std::filesystem::path& folder,
+                                   const identity::Keystore& keys, const config::Identity& identity,
+                                   std::uint64_t now_unix_s);
 
 }  // namespace sotto::participant

@@ -62,7 +62,7 @@ class Loading {
  public:
   Loading(std::optional<TokenizedExamples::Loader>& slot, const TokenizedExamples& from)
       : slot_(slot) {
-    slot_.emplace(from.loader(records::Purpose::kTrain));
+    slot_.emplace(from.loader(data::Purpose::kTrain));
   }
 
   ~Loading() { slot_.reset(); }
@@ -412,7 +412,7 @@ Result<std::vector<std::uint64_t>> TorchTrainer::evaluate(const FlatParameters& 
 
 Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig& job,
                                                         const config::SiteResources& resources,
-                                                        SiteExamples examples) {
+                                                        data::SiteExamples examples) {
   const std::filesystem::path folder = job.model.path;
   SOTTO_ASSIGN_OR_RETURN(ModelSpec model, spec_of(job));
   SOTTO_ASSIGN_OR_RETURN(ModelModules modules, modules_of(model));

@@ -12,7 +12,7 @@
 namespace sotto::learning {
 namespace {
 
-Status check_labels(const ExampleView& e, const tasks::Task& task) {
+Status check_labels(const data::ExampleView& e, const tasks::Task& task) {
   const auto check = [](std::int64_t label, std::int64_t limit) -> Status {
     if (label >= 0 && label < limit) return {};
     return Error{"an example has label number " + std::to_string(label) + " of " +
@@ -74,7 +74,7 @@ Bytes place_of(std::uint64_t index) {
 }  // namespace
 
 /// The first piece of a word has its tag, as in Hugging Face's examples.
-Sequence TokenizedExamples::tokenize(const ExampleView& e) const {
+Sequence TokenizedExamples::tokenize(const data::ExampleView& e) const {
   if (e.words.empty()) return {tokenizer_->encode_framed(e.text, max_length_), e.label};
   text::TokenizedWords words = tokenizer_->encode_words(e.words, max_length_);
   Sequence out{std::move(words.ids), e.label, {}};
@@ -84,15 +84,15 @@ Sequence TokenizedExamples::tokenize(const ExampleView& e) const {
 }
 
 Result<TokenizedExamples> TokenizedExamples::create(
-    std::shared_ptr<const text::Tokenizer> tokenizer, Examples examples,
+    std::shared_ptr<const text::Tokenizer> tokenizer, data::Examples examples,
     const config::JobConfig& job) {
   TokenizedExamples out(std::move(tokenizer), std::move(examples), job.model.max_length);
-  const ExampleSource& source = out.examples_.source();
+  const data::ExampleSource& source = out.examples_.source();
   out.left_out_ = source.left_out();
   const auto task = job.make_task();
-  const auto reader = source.reader(records::Purpose::kCheck);
+  const auto reader = source.reader(data::Purpose::kCheck);
   for (std::size_t i = 0; i < source.size(); ++i) {
-    SOTTO_ASSIGN_OR_RETURN(const ExampleView example, reader->read(i));
+    SOTTO_ASSIGN_OR_RETURN(const data::ExampleView example, reader->read(i));
     if (!example.misfit.empty()) {
       out.left_out_.add(example.misfit);
       continue;
@@ -117,8 +117,8 @@ void TokenizedExamples::keep(Sequence sequence) {
   wipe_ids(sequence);
 }
 
-TokenizedExamples::Loader TokenizedExamples::loader(records::Purpose purpose) const {
-  const ExampleSource& source = examples_.source();
+TokenizedExamples::Loader TokenizedExamples::loader(data::Purpose purpose) const {
+  const data::ExampleSource& source = examples_.source();
   return {*this, source.is_plain() ? nullptr : source.reader(purpose)};
 }
 

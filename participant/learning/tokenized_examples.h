@@ -24,33 +24,33 @@ class TokenizedExamples {
   /// Reads every example once and leaves out those that do not fit the job. An Error if a record
   /// cannot be opened.
   static Result<TokenizedExamples> create(std::shared_ptr<const text::Tokenizer> tokenizer,
-                                          Examples examples, const config::JobConfig& job);
+                                          data::Examples examples, const config::JobConfig& job);
 
   /// The number of examples that fit.
   [[nodiscard]] std::size_t size() const { return lengths_.size(); }
 
   /// The records that the source and this class left out.
-  [[nodiscard]] const LeftOut& left_out() const { return left_out_; }
+  [[nodiscard]] const data::LeftOut& left_out() const { return left_out_; }
 
   /// The number of ids of each example.
   [[nodiscard]] const std::vector<std::size_t>& lengths() const { return lengths_; }
 
   class Loader;
   /// Returns a loader for the calling thread. This object outlives it.
-  [[nodiscard]] Loader loader(records::Purpose purpose) const;
+  [[nodiscard]] Loader loader(data::Purpose purpose) const;
 
  private:
-  TokenizedExamples(std::shared_ptr<const text::Tokenizer> tokenizer, Examples examples,
+  TokenizedExamples(std::shared_ptr<const text::Tokenizer> tokenizer, data::Examples examples,
                     std::size_t max_length)
       : tokenizer_(std::move(tokenizer)), examples_(std::move(examples)), max_length_(max_length) {}
 
-  [[nodiscard]] Sequence tokenize(const ExampleView& example) const;
+  [[nodiscard]] Sequence tokenize(const data::ExampleView& example) const;
   void keep(Sequence sequence);
 
   std::shared_ptr<const text::Tokenizer> tokenizer_;
-  Examples examples_;
+  data::Examples examples_;
   std::size_t max_length_;
-  LeftOut left_out_;
+  data::LeftOut left_out_;
   std::vector<std::size_t> lengths_;
   std::vector<Sequence> kept_;  // examples of plain files
   crypto::Secret32 key_;
@@ -73,13 +73,13 @@ class TokenizedExamples::Loader {
  private:
   friend class TokenizedExamples;
 
-  Loader(const TokenizedExamples& from, std::unique_ptr<ExampleReader> reader)
+  Loader(const TokenizedExamples& from, std::unique_ptr<data::ExampleReader> reader)
       : from_(&from), reader_(std::move(reader)) {}
 
   void forget();
 
   const TokenizedExamples* from_;
-  std::unique_ptr<ExampleReader> reader_;  // opens sealed examples
+  std::unique_ptr<data::ExampleReader> reader_;  // opens sealed examples
   std::vector<Sequence> opened_;
 };
 

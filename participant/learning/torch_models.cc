@@ -15,7 +15,7 @@ class TorchModels final : public training::ModelProvider {
 
   Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig& job,
                                                           const config::SiteResources& resources,
-                                                          SiteExamples examples) override {
+                                                          data::SiteExamples examples) override {
     return learning::make_trainer(job, resources, std::move(examples));
   }
 

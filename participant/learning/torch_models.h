@@ -13,7 +13,7 @@ Result<FlatParameters> initial_model(const config::JobConfig& job);
 
 Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig& job,
                                                         const config::SiteResources& resources,
-                                                        SiteExamples examples);
+                                                        data::SiteExamples examples);
 
 Result<std::unique_ptr<training::TextGenerator>> open_text_generator(
     const std::filesystem::path& folder);

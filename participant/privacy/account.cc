@@ -98,7 +98,7 @@ Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& accou
 
 Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                             const config::JobConfig& job,
-                            const std::optional<codec::NoiseTerms>& noise) {
+                            const std::optional<encoding::NoiseTerms>& noise) {
   PrivacyCost cost{.job_epsilon = kNoLimit};
   privacy::Charge charge =
       training_charge(account, RoundNumber::of(job.rounds.num_server_rounds, 0), {}, std::nullopt);
@@ -111,7 +111,7 @@ Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAcco
     cost.job_epsilon = epsilon;
   }
   if (noise) {
-    SOTTO_ASSIGN_OR_RETURN(const auto all, run::noise_of_job(job, *noise));
+    SOTTO_ASSIGN_OR_RETURN(const auto all, job::noise_of_job(job, *noise));
     charge.noise = all;
     cost.participant_noise_multiplier = noise->noise_multiplier;
   }

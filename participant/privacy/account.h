@@ -53,6 +53,6 @@ Status affordable(const privacy::PrivacyLedger& ledger, const SiteAccount& accou
 /// its trainer knows.
 Result<PrivacyCost> cost_of(const privacy::PrivacyLedger& ledger, const SiteAccount& account,
                             const config::JobConfig& job,
-                            const std::optional<codec::NoiseTerms>& noise);
+                            const std::optional<encoding::NoiseTerms>& noise);
 
 }  // namespace sotto::participant

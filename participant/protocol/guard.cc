@@ -58,7 +58,7 @@ const char* name(GuardStep step) {
       return "uploaded";
     case GuardStep::kEndorsed:
       return "endorsed";
-    case GuardStep::kBurned:
+    case GuardStep::kVotedAbort:
       return "burned";
     case GuardStep::kUnmasked:
       return "unmasked";
@@ -82,20 +82,20 @@ Error refused(const GuardRecord& record, const std::string& why) {
 
 /// Applies the rules within one round to a record, given the steps done before.
 Status allows_next(const std::vector<GuardRecord>& steps, const GuardRecord& next) {
-  const bool burned = find(steps, GuardStep::kBurned) != nullptr;
+  const bool voted_abort = find(steps, GuardStep::kVotedAbort) != nullptr;
   const GuardRecord* endorsed = find(steps, GuardStep::kEndorsed);
   if (next.h != steps.front().h) return refused(next, "the round was joined under another header");
   switch (next.step) {
     case GuardStep::kJoined:
       break;  // the caller has handled a second one
     case GuardStep::kUploaded:
-      if (endorsed || burned) return refused(next, "out of order");
+      if (endorsed || voted_abort) return refused(next, "out of order");
       return {};
     case GuardStep::kEndorsed:
-      if (burned) return refused(next, "this member voted to burn the round");
+      if (voted_abort) return refused(next, "this member voted to burn the round");
       if (!find(steps, GuardStep::kUploaded)) return refused(next, "nothing was uploaded");
       return {};
-    case GuardStep::kBurned:
+    case GuardStep::kVotedAbort:
       if (endorsed) return refused(next, "this member endorsed survivors");
       return {};
     case GuardStep::kUnmasked:
@@ -192,7 +192,7 @@ void GuardState::close_newest_rounds() {
 }
 
 struct Guard::Impl {
-  journal::AppendLog log;
+  storage::AppendLog log;
   GuardState state;
 };
 
@@ -203,7 +203,7 @@ Guard& Guard::operator=(Guard&&) noexcept = default;
 Guard::~Guard() = default;
 
 Result<Guard> Guard::open(const std::filesystem::path& file) {
-  SOTTO_ASSIGN_OR_RETURN(auto opened, journal::AppendLog::open(file));
+  SOTTO_ASSIGN_OR_RETURN(auto opened, storage::AppendLog::open(file));
   GuardState state;
   for (const Bytes& bytes : opened.records) {
     if (bytes == Bytes{kCloseMark}) {

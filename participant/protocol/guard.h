@@ -19,9 +19,9 @@ enum class GuardStep : std::uint8_t {
   kJoined = 1,
   kUploaded = 2,
   kEndorsed = 3,
-  kBurned = 4,
+  kVotedAbort = 4,
   kUnmasked = 5,
-  kFreed = 6  // this member verified the abort certificate (BurnCertificate) of the round in which
+  kFreed = 6  // this member verified the abort certificate (AbortCertificate) of the round in which
               // it uploaded the input
 };
 

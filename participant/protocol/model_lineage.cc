@@ -35,7 +35,7 @@ void ModelLineage::signed_sum(std::uint64_t server_round, const Bytes32& aggrega
   signed_ = SignedSum{.server_round = server_round, .hash = aggregate_hash};
 }
 
-Result<codec::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) const {
+Result<encoding::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) const {
   const secagg::RoundSize& size = published.size;
   if (published.server_round != next_round_)
     return Error{"it is the sum of server round " + std::to_string(published.server_round)};
@@ -48,19 +48,19 @@ Result<codec::DecodedSum> ModelLineage::decode(secagg::PublishedSum published) c
   if (published.survivors > size.n || published.survivors < s_min)
     return Error{"it is of " + std::to_string(published.survivors) + " members; a sum has " +
                  std::to_string(s_min) + " to " + std::to_string(size.n)};
-  codec::EncodingSpec spec = encoding.spec;
-  auto lanes = codec::lane_specs(spec, model_->values.size(), size.n);
+  encoding::EncodingSpec spec = encoding.spec;
+  auto lanes = encoding::lane_specs(spec, model_->values.size(), size.n);
   if (published.packed.size() < secagg::upload_bytes(lanes)) {  // the attempt had no counters
-    spec = codec::without_metrics(std::move(spec));
-    lanes = codec::lane_specs(spec, model_->values.size(), size.n);
+    spec = encoding::without_metrics(std::move(spec));
+    lanes = encoding::lane_specs(spec, model_->values.size(), size.n);
   }
-  auto sum = codec::RingUpdate::zeros(lanes);
+  auto sum = encoding::RingUpdate::zeros(lanes);
   SOTTO_TRY(sum.add_packed(published.packed));
   published.packed = {};  // frees memory of the size of the sum
   if (signed_ && signed_->server_round == next_round_ &&
       signed_->hash != secagg::hash_of_sum(published.h, sum))
     return Error{"it is not the sum that the coordinator signed at the end of the round"};
-  return codec::decode_sum(spec, lanes, published.h, std::move(sum), published.survivors);
+  return encoding::decode_sum(spec, lanes, published.h, std::move(sum), published.survivors);
 }
 
 Status ModelLineage::advance(Bytes published) {
@@ -74,7 +74,7 @@ Status ModelLineage::advance(Bytes published) {
   if (!sum.ok()) return refused(sum.error());
   // The trainer may still use the present model, so the next one is a copy.
   auto next = std::make_shared<FlatParameters>(*model_);
-  next->values = codec::step_by_mean(optimizer_, std::move(next->values), *sum);
+  next->values = encoding::step_by_mean(optimizer_, std::move(next->values), *sum);
   hash_ = next->hash();
   model_ = std::move(next);
   ++next_round_;

@@ -25,9 +25,9 @@ struct LineageTerms {
 /// The requirements on a sum, from the job, the roster and the site's policy.
 struct SumRules {
   RunId run{};
-  std::uint32_t participants = 0;  // of the roster
-  codec::EncodingSpec encoding;    // without noise
-  std::optional<codec::NoiseTerms> noise;
+  std::uint32_t participants = 0;   // of the roster
+  encoding::EncodingSpec encoding;  // without noise
+  std::optional<encoding::NoiseTerms> noise;
   secagg::GraphRules graph;
   std::uint32_t min_colluders = 1;
   std::uint32_t min_cohort = 3;  // fewest members in a sum
@@ -59,7 +59,7 @@ class ModelLineage {
   Status advance(Bytes published);
 
  private:
-  [[nodiscard]] Result<codec::DecodedSum> decode(secagg::PublishedSum published) const;
+  [[nodiscard]] Result<encoding::DecodedSum> decode(secagg::PublishedSum published) const;
 
   SumRules rules_;
   ServerOptimizer optimizer_;

@@ -38,10 +38,10 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
     return on_upload_request(envelope.round, *request);
   // An abort needs no secret of the round, so it does not matter whether this session is in the
   // round.
-  if (const auto* burn = std::get_if<wire::BurnRequest>(&envelope.message))
-    return on_burn_request(*burn);
-  if (const auto* burnt = std::get_if<wire::BurnCertificate>(&envelope.message))
-    return on_burn_certificate(envelope.round, *burnt);
+  if (const auto* abort_state = std::get_if<wire::AbortRequest>(&envelope.message))
+    return on_abort_request(*abort_state);
+  if (const auto* abort_certificate = std::get_if<wire::AbortCertificate>(&envelope.message))
+    return on_abort_certificate(envelope.round, *abort_certificate);
   if (about_lost) {
     if (!std::holds_alternative<wire::RoundResult>(envelope.message)) return leave_lost_round();
     lost = {};
@@ -58,19 +58,19 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
 }
 
 void ParticipantSession::State::leave_lost_round() {
-  if (std::exchange(said_lost, true)) return ignore(lost, "about a round that was left");
+  if (std::exchange(logged_lost, true)) return ignore(lost, "about a round that was left");
   send(lost, wire::LeaveRound{"this site was started again and is not in this round any more"});
   event(Kind::kRoundLeft, lost, "its secrets were in the memory of an earlier process");
 }
 
 void ParticipantSession::State::keep_evidence(const wire::Message& first,
                                               const wire::Message& second) {
-  if (round->convicted) return;
+  if (round->offenders) return;
   const secagg::EvidenceRoster known{
       .roster_hash = agreement.roster_hash, .coordinator = coordinator, .members = roster};
   auto found = secagg::contradictions(round->header, round->client.cohort(), known, first, second);
   if (found.empty()) return;
-  round->convicted = true;
+  round->offenders = true;
   out.evidence.push_back(std::move(found.front()));
 }
 
@@ -84,7 +84,7 @@ void ParticipantSession::State::on_phase_message(const wire::Message& message, T
       return reject(number, name + ": differs from the one that was accepted");
     }
     ignore(number, name + ": repeated");
-    return say(exchange.answer, now);
+    return send(exchange.answer, now);
   }
   const auto* m2 = std::get_if<wire::KeyList>(&message);
   const auto* m4 = std::get_if<wire::ShareForward>(&message);
@@ -121,12 +121,12 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
     return reject(number, "Offer: the job has no such round");
   if (m0.header.n < 2 || m0.header.n > roster.size())
     return reject(number, "Offer: no cohort of the roster has that size");
-  if (agreement.drawn_cohort_size && !agreement.genesis)
+  if (agreement.drawn_cohort_size && !agreement.shared_randomness)
     return reject(number, "Offer: the run has no genesis yet");
   auto encoding = secagg::round_encoding(agreement.encoding, agreement.noise, agreement.graph,
                                          {.n = m0.header.n, .C = m0.header.C});
   if (!encoding.ok()) return reject(number, "Offer: " + encoding.error().message);
-  encoding->spec = codec::encoding_for(encoding->spec, m0.header.lanes);
+  encoding->spec = encoding::encoding_for(encoding->spec, m0.header.lanes);
   if (Status once = counts_once(number, encoding->spec); !once.ok())
     return reject(number, "Offer: " + once.error().message);
   const std::uint64_t values = is_evaluation(number) ? 0 : agreement.parameters;
@@ -136,7 +136,7 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
                                  .min_colluders = agreement.min_colluders,
                                  .min_cohort = agreement.min_cohort,
                                  .min_survivors = encoding->s_min,
-                                 .lanes = codec::lane_specs(encoding->spec, values, m0.header.n),
+                                 .lanes = encoding::lane_specs(encoding->spec, values, m0.header.n),
                                  .graph = agreement.graph,
                                  .draw = draw(),
                                  .last_round = guard.last_round(agreement.run)};
@@ -152,7 +152,7 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
 }
 
 Status ParticipantSession::State::counts_once(RoundNumber number,
-                                              const codec::EncodingSpec& encoding) const {
+                                              const encoding::EncodingSpec& encoding) const {
   if (encoding.metrics.empty()) {
     if (is_evaluation(number) && !agreement.encoding.metrics.empty())
       return Error{"a closing evaluation without counters"};
@@ -166,7 +166,7 @@ Status ParticipantSession::State::counts_once(RoundNumber number,
   return {};
 }
 
-void ParticipantSession::State::join(const wire::Offer& m0, codec::EncodingSpec encoding,
+void ParticipantSession::State::join(const wire::Offer& m0, encoding::EncodingSpec encoding,
                                      secagg::Cohort cohort, TimePoint now) {
   round.emplace(Round{.header = m0.header,
                       .encoding = std::move(encoding),
@@ -310,7 +310,7 @@ void ParticipantSession::State::on_masked(privacy::Released<secagg::MaskedUpdate
         std::to_string(released.get().packed().size()) + " bytes");
   round->exchanges.back().answer = m5;  // M4U is the last one accepted
   round->phase = Uploaded{std::move(released)};
-  say(m5, now);
+  send(m5, now);
 }
 
 void ParticipantSession::State::on_upload_request(RoundNumber number,
@@ -406,10 +406,10 @@ ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
 
 ParticipantSession::~ParticipantSession() = default;
 
-void ParticipantSession::set_genesis(secagg::Genesis genesis) {
-  auto& known = state_->agreement.genesis;
-  SOTTO_CHECK(!known || *known == genesis, "a run has one genesis");
-  known = std::move(genesis);
+void ParticipantSession::set_shared_randomness(secagg::SharedRandomness shared_randomness) {
+  auto& known = state_->agreement.shared_randomness;
+  SOTTO_CHECK(!known || *known == shared_randomness, "a run has one genesis");
+  known = std::move(shared_randomness);
 }
 
 SessionOutput ParticipantSession::handle(const wire::Envelope& envelope, TimePoint now) {
@@ -426,7 +426,7 @@ SessionOutput ParticipantSession::tick(TimePoint now) {
 
 SessionOutput ParticipantSession::reconnected(TimePoint now) {
   return state_->step(now, [&] {
-    state_->said_lost = false;  // the message may not have arrived
+    state_->logged_lost = false;  // the message may not have arrived
     auto& round = state_->round;
     if (!round) return;
     state_->repeat_last(now);

@@ -32,10 +32,10 @@ struct Agreement {
   Bytes32 config_hash{};  // the job's hash
   Bytes32 roster_hash{};
   std::uint64_t num_server_rounds =
-      0;                         // server round num_server_rounds + 1 is the closing evaluation
-  std::uint64_t parameters = 0;  // number of floats in the update
-  codec::EncodingSpec encoding;  // without noise
-  std::optional<codec::NoiseTerms>
+      0;                            // server round num_server_rounds + 1 is the closing evaluation
+  std::uint64_t parameters = 0;     // number of floats in the update
+  encoding::EncodingSpec encoding;  // without noise
+  std::optional<encoding::NoiseTerms>
       noise{};  // of the job; with it the noise of a round depends on (n, C)
   std::uint32_t min_colluders = 1;
   std::uint32_t min_cohort = 3;  // from the policy: fewest members in a sum
@@ -45,8 +45,9 @@ struct Agreement {
   /// Set if the job's cohorts are drawn from shared randomness: the number of members drawn (0:
   /// all).
   std::optional<std::uint32_t> drawn_cohort_size;
-  std::optional<secagg::Genesis> genesis;  // the run's shared randomness, if known
-  std::optional<LineageTerms> lineage{};   // set if this site computes the models itself
+  std::optional<secagg::SharedRandomness>
+      shared_randomness;                  // the run's shared randomness, if known
+  std::optional<LineageTerms> lineage{};  // set if this site computes the models itself
 };
 
 // ---- what the driver must do, besides sending
@@ -69,7 +70,7 @@ struct MaskRequest {
   InputId input{};
   secagg::MaskJob job;
   Bytes32 h{};
-  codec::EncodingSpec encoding;  // of this round
+  encoding::EncodingSpec encoding;  // of this round
 };
 
 /// An event for logs, progress and reports. It never contains a secret or a metric of the site.
@@ -81,8 +82,8 @@ struct SessionEvent {
     kUploaded,
     kEndorsed,
     kUnmasked,
-    kBurned,  // signed an abort vote (BurnVote) for the round
-    kFreed,   // verified the abort certificate of the round of the newest upload
+    kVotedAbort,  // signed an abort vote (AbortVote) for the round
+    kFreed,       // verified the abort certificate of the round of the newest upload
     kRoundClosed,
     kRoundLeft,
     kRejected,
@@ -113,7 +114,7 @@ class ParticipantSession {
   ~ParticipantSession();
 
   /// Sets the run's shared randomness, once. Before that no round with a drawn cohort is joined.
-  void set_genesis(secagg::Genesis genesis);
+  void set_shared_randomness(secagg::SharedRandomness shared_randomness);
 
   SessionOutput handle(const wire::Envelope& envelope, TimePoint now);
   SessionOutput tick(TimePoint now);

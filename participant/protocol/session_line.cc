@@ -17,7 +17,7 @@ const char* what(SessionEvent::Kind kind) {
       return "endorsed the survivors";
     case Kind::kUnmasked:
       return "shares sent";
-    case Kind::kBurned:
+    case Kind::kVotedAbort:
       return "voted to burn it";
     case Kind::kFreed:
       return "burnt";

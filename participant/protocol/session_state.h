@@ -1,5 +1,5 @@
 // The private state of ParticipantSession. session.cc (a round that ends with its sum) and
-// session_burn.cc (abort of a round) share it; no other file includes it.
+// session_abort.cc (abort of a round) share it; no other file includes it.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "common/secagg/shared/burn.h"
+#include "common/secagg/shared/abort.h"
 #include "common/wire/blob_transfer.h"
 #include "participant/protocol/session.h"
 
@@ -57,11 +57,11 @@ struct Exchange {
   std::optional<wire::Message> answer;
 };
 
-/// The data needed to check an abort certificate (BurnCertificate) after the round's secrets are
+/// The data needed to check an abort certificate (AbortCertificate) after the round's secrets are
 /// wiped.
 struct UploadedRound {
   RoundNumber round;
-  secagg::BurnRules rules;
+  secagg::AbortRules rules;
   InputId input{};
 };
 
@@ -76,14 +76,14 @@ struct Input {
 
 struct Round {
   wire::RoundHeader header;
-  codec::EncodingSpec encoding;
+  encoding::EncodingSpec encoding;
   secagg::Client client;
   TimePoint started;  // time of the first M0; max_round counts from here
   Phase phase;
   Work work;
   std::vector<Exchange> exchanges{};
   TimePoint last_sent{};
-  bool convicted = false;  // evidence was found; at most one piece is kept for a round
+  bool offenders = false;  // evidence was found; at most one piece is kept for a round
 
   template <class P>
   [[nodiscard]] bool in() const {
@@ -110,7 +110,7 @@ struct ParticipantSession::State {
   std::optional<UploadedRound> uploaded;  // the newest round with an upload
   std::optional<ModelLineage> lineage;    // set if the site computes the models itself
   RoundNumber lost{};  // a round that an earlier process had joined; its secrets are lost
-  bool said_lost = false;
+  bool logged_lost = false;
   bool dead = false;  // the guard failed: nothing is sent any more
   SessionOutput out;
 
@@ -156,7 +156,7 @@ struct ParticipantSession::State {
 
   [[nodiscard]] std::optional<secagg::CohortDraw> draw() const {
     if (!agreement.drawn_cohort_size) return std::nullopt;
-    return secagg::CohortDraw{.genesis = agreement.genesis.value(),
+    return secagg::CohortDraw{.shared_randomness = agreement.shared_randomness.value(),
                               .cohort_size = *agreement.drawn_cohort_size};
   }
 
@@ -187,7 +187,7 @@ struct ParticipantSession::State {
     return true;
   }
 
-  void say(std::optional<wire::Message> answer, TimePoint now) {
+  void send(std::optional<wire::Message> answer, TimePoint now) {
     if (!answer) return;
     send(round->header.round, std::move(*answer));
     round->last_sent = now;
@@ -196,14 +196,14 @@ struct ParticipantSession::State {
   void repeat_last(TimePoint now) {
     const auto last = std::find_if(round->exchanges.rbegin(), round->exchanges.rend(),
                                    [](const Exchange& e) { return e.answer.has_value(); });
-    say(last->answer, now);  // M1 is always there
+    send(last->answer, now);  // M1 is always there
   }
 
   /// Stores the message with its answer, sends the answer and enters phase `next`.
   void answer(const wire::Message& accepted, wire::Message message, Phase next, TimePoint now) {
     round->exchanges.push_back({accepted, message});
     round->phase = std::move(next);
-    say(std::move(message), now);
+    send(std::move(message), now);
   }
 
   /// Answers a message about a round that an earlier process of this site had joined: the
@@ -218,8 +218,9 @@ struct ParticipantSession::State {
   [[nodiscard]] bool is_forgotten(const wire::Offer& m0) const;
   /// Returns an Error if this attempt would reveal the evaluation counters of a server round a
   /// second time.
-  [[nodiscard]] Status counts_once(RoundNumber number, const codec::EncodingSpec& encoding) const;
-  void join(const wire::Offer& m0, codec::EncodingSpec encoding, secagg::Cohort cohort,
+  [[nodiscard]] Status counts_once(RoundNumber number,
+                                   const encoding::EncodingSpec& encoding) const;
+  void join(const wire::Offer& m0, encoding::EncodingSpec encoding, secagg::Cohort cohort,
             TimePoint now);
   /// Requests what is missing for the round's model, or begins to compute. May leave the round.
   void get_model();
@@ -237,12 +238,12 @@ struct ParticipantSession::State {
   /// Keeps evidence if the two messages contradict each other. `second` was rejected because of
   /// `first`, an accepted message of its kind.
   void keep_evidence(const wire::Message& first, const wire::Message& second);
-  void on_burn_request(const wire::BurnRequest& m6);
-  [[nodiscard]] Status check_burn_request(const wire::BurnRequest& m6) const;
+  void on_abort_request(const wire::AbortRequest& m6);
+  [[nodiscard]] Status check_abort_request(const wire::AbortRequest& m6) const;
   /// Returns whether `next` can use the newest input (section 2.7): an input that left is submitted
   /// again only after an abort certificate, and under the noise it was charged with.
   [[nodiscard]] bool can_use_again(const Round& next) const;
-  void on_burn_certificate(RoundNumber number, const wire::BurnCertificate& m8);
+  void on_abort_certificate(RoundNumber number, const wire::AbortCertificate& m8);
   void mask_when_ready();
   void on_masked(privacy::Released<secagg::MaskedUpdate> released, TimePoint now);
   SessionOutput take_output(TimePoint now);

@@ -6,9 +6,9 @@
 
 namespace sotto::participant {
 
-Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput input,
-                                        double max_update_norm, crypto::SecureRandom& random) {
-  const codec::EncodingSpec& encoding = request.encoding;
+Result<encoding::RingUpdate> encode_upload(const MaskRequest& request, SiteInput input,
+                                           double max_update_norm, crypto::SecureRandom& random) {
+  const encoding::EncodingSpec& encoding = request.encoding;
   std::optional<ClippedUpdate> clipped;
   if (input.update) {
     const double bound = encoding.noise ? encoding.noise->clipping_norm : max_update_norm;
@@ -16,8 +16,8 @@ Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput in
     clipped.emplace(std::move(bounded));
   }
   if (encoding.metrics.empty()) input.counters.metrics.clear();  // the attempt has no counters
-  return codec::encode(encoding, request.job.lanes, request.h, std::move(clipped), input.counters,
-                       random);
+  return encoding::encode(encoding, request.job.lanes, request.h, std::move(clipped),
+                          input.counters, random);
 }
 
 }  // namespace sotto::participant

@@ -13,12 +13,12 @@ namespace sotto::participant {
 
 struct SiteInput {
   std::optional<FlatUpdate> update;  // absent in an evaluation round
-  codec::Counters counters;
+  encoding::Counters counters;
 };
 
 /// Clips the whole update: to the norm that the round's noise is calibrated for, otherwise to
 /// `max_update_norm`. Errors: a value is not finite, or sizes do not fit the round.
-Result<codec::RingUpdate> encode_upload(const MaskRequest& request, SiteInput input,
-                                        double max_update_norm, crypto::SecureRandom& random);
+Result<encoding::RingUpdate> encode_upload(const MaskRequest& request, SiteInput input,
+                                           double max_update_norm, crypto::SecureRandom& random);
 
 }  // namespace sotto::participant

@@ -34,7 +34,7 @@
 
 namespace {
 
-using sotto::command::or_stop;
+using sotto::cli::or_stop;
 
 namespace config = sotto::config;
 namespace coordinator = sotto::coordinator;
@@ -60,15 +60,15 @@ struct Site {
       : random(seed),
         signing(crypto::SigningKey::generate(random)),
         guard(or_stop(participant::Guard::open(folder / "guard.log"))),
-        geneses(or_stop(participant::GenesisLog::open(folder / "genesis.log"))),
+        randomness_log(or_stop(participant::RandomnessLog::open(folder / "genesis.log"))),
         ledger(or_stop(sotto::privacy::PrivacyLedger::open(folder / "ledger.sqlite"))) {}
 
   crypto::StreamRandom random;
   crypto::SigningKey signing;
   participant::Guard guard;
-  participant::GenesisLog geneses;
+  participant::RandomnessLog randomness_log;
   sotto::privacy::PrivacyLedger ledger;
-  learning::SiteExamples examples;
+  data::SiteExamples examples;
 };
 
 /// Returns every folder in `shards` that holds a train.tsv, ordered by name.
@@ -142,12 +142,12 @@ class Federation {
     return crypto::AgreementKey(crypto::Secret32::random(random)).public_key();
   }
 
-  std::vector<learning::Example> read(const std::filesystem::path& file) const {
-    return or_stop(learning::read_examples(file, job_));
+  std::vector<data::Example> read(const std::filesystem::path& file) const {
+    return or_stop(data::read_examples(file, job_));
   }
 
-  std::vector<learning::SiteExamples> examples_of_sites() const {
-    std::vector<learning::SiteExamples> sites;
+  std::vector<data::SiteExamples> examples_of_sites() const {
+    std::vector<data::SiteExamples> sites;
     if (!args_.shards.empty()) {
       for (const std::filesystem::path& folder : shard_folders(args_.shards))
         sites.push_back({read(folder / "train.tsv"), read(folder / "eval.tsv")});
@@ -168,7 +168,7 @@ class Federation {
 
   void make_sites() {
     roster_.expiry_unix_s = std::numeric_limits<std::uint64_t>::max();  // virtual time has no date
-    std::vector<learning::SiteExamples> examples = examples_of_sites();
+    std::vector<data::SiteExamples> examples = examples_of_sites();
     for (std::uint32_t i = 0; i < examples.size(); ++i) {
       const std::filesystem::path folder =
           std::filesystem::path(args_.out) / "participants" / std::to_string(i + 1);
@@ -227,8 +227,8 @@ class Federation {
                                        const config::SiteConfig&) { return site.examples; },
               // Virtual sites have neither permitted hours nor approvals.
               .unix_now = [] { return std::uint64_t{0}; }},
-          host, site.signing, site.random, site.guard, site.geneses, site.ledger,
-          participant::ParticipantObserver{.on_note = {}, .on_warning = warn});
+          host, site.signing, site.random, site.guard, site.randomness_log, site.ledger,
+          participant::ParticipantObserver{.on_log = {}, .on_warning = warn});
     });
   }
 

@@ -42,7 +42,7 @@ class ModelProvider {
   /// parameter that does not influence the loss.
   virtual Result<std::unique_ptr<Trainer>> make_trainer(const config::JobConfig& job,
                                                         const config::SiteResources& resources,
-                                                        learning::SiteExamples examples) = 0;
+                                                        data::SiteExamples examples) = 0;
 
   /// Opens a causal language model. `folder` has Hugging Face's layout: config.json, the whole
   /// weights, the tokenizer. Errors name the file and what is wrong with it.

@@ -82,7 +82,7 @@ class CoordinatorBench {
                  .values = std::vector<float>(kValues, 0.5F)},
                 random_),
         training_(job_, folder_, 0),
-        encoding_(run::encoding_of(job_)) {
+        encoding_(job::encoding_of(job_)) {
     for (std::uint32_t i = 0; i < kMembers; ++i) {
       keys_.push_back(crypto::SigningKey::generate(random_));
       roster_.push_back({MemberId{i + 1}, keys_.back().verify_key()});
@@ -129,7 +129,7 @@ class CoordinatorBench {
                    .graph = chosen.graph,
                    .model_hash = folder_.checkpoint.model.hash(),
                    .config_hash = job_.hash,
-                   .lanes = codec::lane_specs(encoding_, kValues, kMembers)};
+                   .lanes = encoding::lane_specs(encoding_, kValues, kMembers)};
     return plan;
   }
 
@@ -200,7 +200,7 @@ class CoordinatorBench {
   wire::Message upload(std::uint32_t i, const wire::Fix& m4u) {
     SOTTO_CHECK(clients_[i].accept_u2(m4u).ok(), "M4U");
     auto clipped = clip(FlatUpdate(std::vector<float>(kValues, 0.001F)), 1e9);
-    auto encoded = codec::encode(
+    auto encoded = encoding::encode(
         encoding_, header_.lanes, clients_[i].h(), std::move(clipped).value(),
         {.weight = 1, .metrics = std::vector<std::uint64_t>(encoding_.metrics.size(), 1)}, random_);
     const auto masked = clients_[i].mask_job().run(std::move(encoded).value(), 2);
@@ -212,7 +212,7 @@ class CoordinatorBench {
   config::JobConfig job_;
   coordinator::RunFolder folder_;
   coordinator::TrainingProgress training_;
-  codec::EncodingSpec encoding_;
+  encoding::EncodingSpec encoding_;
   crypto::SigningKey coordinator_ = crypto::SigningKey::generate(random_);
   std::vector<crypto::SigningKey> keys_;
   std::vector<secagg::CohortMember> roster_;

@@ -98,8 +98,8 @@ void rotation(const Report& report) {
   const std::vector<float> values(kBlock, 1.0F);
   std::vector<float> copy(kBlock);
   const auto [rotate, inverse] = medians_of(
-      kRuns, [&] { return cpu_seconds_of([&] { copy = codec::rotate(values, Bytes32{1}); }); },
-      [&] { return cpu_seconds_of([&] { codec::rotate_block_back(copy, 0, Bytes32{1}); }); });
+      kRuns, [&] { return cpu_seconds_of([&] { copy = encoding::rotate(values, Bytes32{1}); }); },
+      [&] { return cpu_seconds_of([&] { encoding::rotate_block_back(copy, 0, Bytes32{1}); }); });
   report.add({.name = "rotate_2^20", .metric = "cpu_ms", .value = rotate * 1e3, .unit = "ms"});
   report.add(
       {.name = "rotate_back_2^20", .metric = "cpu_ms", .value = inverse * 1e3, .unit = "ms"});

@@ -208,7 +208,7 @@ RoundFloor floor_of(const wire::RoundHeader& header, const RoundCost& cost, cons
   const double holders = header.graph == wire::Graph::kComplete ? degree + 1 : degree;
   const double survivors = cost.survivors;
   const double quorum = header.Q;
-  const codec::LaneSpec& lane = header.lanes.front();
+  const encoding::LaneSpec& lane = header.lanes.front();
   const double mask =
       static_cast<double>(lane.length * lane.word_bits / 8) / unit.aes_bytes_per_second;
   // A dropout is at the other end of so many masks of survivors.

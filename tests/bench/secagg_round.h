@@ -79,8 +79,9 @@ class RoundBench {
     return wire::encode(kCoordinatorId, header_.round, message).size();
   }
 
-  void accept(secagg::Verdict verdict) const {
-    SOTTO_CHECK(verdict.kind == secagg::Verdict::Kind::kAccepted, "an honest message is accepted");
+  void accept(secagg::MessageResult result) const {
+    SOTTO_CHECK(result.kind == secagg::MessageResult::Kind::kAccepted,
+                "an honest message is accepted");
   }
 
   void set_up(RoundCost& cost);
@@ -90,7 +91,7 @@ class RoundBench {
 
   RoundCase case_;
   crypto::StreamRandom random_{7};
-  codec::EncodingSpec encoding_;
+  encoding::EncodingSpec encoding_;
   crypto::SigningKey coordinator_ = make_key(random_);
   std::vector<crypto::SigningKey> keys_;
   std::vector<secagg::CohortMember> roster_;
@@ -98,7 +99,7 @@ class RoundBench {
   wire::RoundHeader header_;
   std::vector<Member> members_;
   std::vector<secagg::Server> server_;  // one; made anew by each run
-  codec::RingUpdate masked_sum_;
+  encoding::RingUpdate masked_sum_;
   std::vector<float> expected_;  // the mean of the survivors' values, before encoding
 };
 
@@ -114,7 +115,7 @@ inline RoundBench::RoundBench(const RoundCase& round_case) : case_(round_case) {
              .cohort_hash = cohort_.hash(),
              .n = case_.n,
              .C = case_.C,
-             .lanes = codec::lane_specs(encoding_, case_.values, case_.n)};
+             .lanes = encoding::lane_specs(encoding_, case_.values, case_.n)};
   choose_graph();
 }
 
@@ -191,7 +192,7 @@ inline void RoundBench::upload(RoundCost& cost) {
   const auto dropped = static_cast<std::uint32_t>(case_.drop * case_.n);
   cost.survivors = case_.n - dropped;
   cost.upload_bytes = secagg::upload_bytes(header_.lanes);
-  masked_sum_ = codec::RingUpdate::zeros(header_.lanes);
+  masked_sum_ = encoding::RingUpdate::zeros(header_.lanes);
   expected_.assign(case_.values, 0.0F);
   // Those that drop out are spread over the indexes.
   for (std::uint32_t i = 0; i < case_.n; ++i) {
@@ -206,8 +207,8 @@ inline void RoundBench::upload(RoundCost& cost) {
     auto clipped = clip(std::move(update), 1e9);
     auto job = timed(m.seconds["key_agreement"], [&] { return m.client.mask_job(); });
     auto encoded = timed(m.seconds["encode"], [&] {
-      return codec::encode(encoding_, header_.lanes, m.client.h(), std::move(clipped).value(), {},
-                           random_);
+      return encoding::encode(encoding_, header_.lanes, m.client.h(), std::move(clipped).value(),
+                              {}, random_);
     });
     const auto masked =
         timed(m.seconds["mask"], [&] { return std::move(job).run(std::move(encoded).value(), 1); });
@@ -249,10 +250,11 @@ inline void RoundBench::unmask(RoundCost& cost) {
   auto sum = timed(
       after, [&] { return std::move(job).value().run(std::move(masked_sum_), case_.threads); });
   const auto decoded = timed(after, [&] {
-    return codec::decode_sum(encoding_, header_.lanes, server.h(), std::move(sum), cost.survivors);
+    return encoding::decode_sum(encoding_, header_.lanes, server.h(), std::move(sum),
+                                cost.survivors);
   });
   SOTTO_CHECK(decoded.ok() && decoded->count == cost.survivors, "the sum opens");
-  const std::vector<float> mean = codec::whole_mean(*decoded);
+  const std::vector<float> mean = encoding::whole_mean(*decoded);
   for (std::size_t j = 0; j < expected_.size(); ++j)
     SOTTO_CHECK(std::abs(mean[j] - expected_[j]) < 1e-3F, "the sum is the survivors' sum");
 }

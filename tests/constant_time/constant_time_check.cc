@@ -99,19 +99,19 @@ void sealing(SecretRandom& random) {
 }
 
 void masks_and_packing(SecretRandom& random) {
-  using codec::LaneKind;
-  const std::vector<codec::LaneSpec> lanes{
+  using encoding::LaneKind;
+  const std::vector<encoding::LaneSpec> lanes{
       {.word_bits = 16, .bits = 13, .kind = LaneKind::kUpdate, .length = 1000, .chunk_words = 256},
       {.word_bits = 32, .bits = 20, .kind = LaneKind::kUpdate, .length = 5001, .chunk_words = 256},
       {.word_bits = 64, .bits = 64, .kind = LaneKind::kCounters, .length = 9, .chunk_words = 256}};
-  codec::RingUpdate update;
+  encoding::RingUpdate update;
   for (const auto& lane : lanes) {
     update.lanes.emplace_back(lane);
     std::visit([](auto& words) { make_secret(words); }, update.lanes.back().words());
   }
-  const codec::LaneSpec check{
+  const encoding::LaneSpec check{
       .word_bits = 32, .bits = 20, .kind = LaneKind::kCheck, .length = 20, .chunk_words = 256};
-  const auto checks = codec::check_lane(update.lanes[1], check, kHeaderHash);
+  const auto checks = encoding::check_lane(update.lanes[1], check, kHeaderHash);
   std::visit([](const auto& words) { expect_secret("check words", words); }, checks.words());
 
   std::vector<secagg::MaskSeed> seeds;

@@ -17,7 +17,7 @@ void must(bool holds, const char* what) {
 }
 
 Bytes masked_upload(secagg::TestRound& round, std::uint32_t i) {
-  codec::RingUpdate update = round.input(100 + i);
+  encoding::RingUpdate update = round.input(100 + i);
   for (auto& lane : update.lanes)
     std::visit([](auto& words) { make_secret(words); }, lane.words());
   secagg::MaskedUpdate masked = round.clients[i].mask_job().run(std::move(update), 1);

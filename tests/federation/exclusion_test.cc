@@ -102,12 +102,12 @@ Lie second_advertise(const Federation& federation, MemberId liar) {
   };
 }
 
-struct ConvictedMember : ::testing::Test {
+struct OffendingMember : ::testing::Test {
   static constexpr MemberId kLiar{4};
 
-  static void expect_convicted_once(const Federation& federation) {
+  static void expect_offender_once(const Federation& federation) {
     EXPECT_EQ(federation.offers(kLiar), 1U) << "it is in no further round";
-    EXPECT_EQ(federation.status_of(kLiar).state, coordinator::MemberState::kConvicted);
+    EXPECT_EQ(federation.status_of(kLiar).state, coordinator::MemberState::kOffender);
     EXPECT_NE(federation.status_of(kLiar).reason.find("Advertise"), std::string::npos);
     EXPECT_EQ(federation.lines_with("evidence against"), 1U);
     EXPECT_EQ(federation.lines_with("site-4 is in no further round of this run"), 1U);
@@ -116,13 +116,13 @@ struct ConvictedMember : ::testing::Test {
   }
 };
 
-TEST_F(ConvictedMember, IsInvitedIntoNoFurtherRound) {
+TEST_F(OffendingMember, IsInvitedIntoNoFurtherRound) {
   Federation federation(of(5));
   federation.lie = second_advertise(federation, kLiar);
   ASSERT_TRUE(federation.run());
   EXPECT_EQ(*federation.exit_code(), 0);
-  expect_convicted_once(federation);
-  EXPECT_EQ(federation.status_of(kLiar).misdeeds, 2U) << "the rejected message and the breach";
+  expect_offender_once(federation);
+  EXPECT_EQ(federation.status_of(kLiar).violations, 2U) << "the rejected message and the breach";
   const auto status = nlohmann::json::parse(coordinator::to_json(federation.status()));
   EXPECT_EQ(status["members"][3]["state"], "convicted");
   EXPECT_EQ(status["members"][0]["state"], "accepted");
@@ -132,21 +132,21 @@ TEST_F(ConvictedMember, IsInvitedIntoNoFurtherRound) {
   const auto excluded = federation.seen().all<coordinator::MemberExcluded>();
   ASSERT_EQ(excluded.size(), 1U);
   EXPECT_EQ(excluded[0].member, kLiar);
-  EXPECT_EQ(excluded[0].state, coordinator::MemberState::kConvicted);
+  EXPECT_EQ(excluded[0].state, coordinator::MemberState::kOffender);
 }
 
-TEST_F(ConvictedMember, StaysOutOverRestarts) {
+TEST_F(OffendingMember, StaysOutOverRestarts) {
   FederationConfig config = of(5);
   config.coordinator_kills_per_event = 1.0 / 307;
   Federation federation(config);
   federation.lie = second_advertise(federation, kLiar);
   ASSERT_TRUE(federation.run());
   EXPECT_EQ(*federation.exit_code(), 0);
-  EXPECT_EQ(federation.status_of(kLiar).state, coordinator::MemberState::kConvicted);
+  EXPECT_EQ(federation.status_of(kLiar).state, coordinator::MemberState::kOffender);
   EXPECT_EQ(federation.lines_with("evidence against"), 1U);
 }
 
-TEST(ConvictedMembers, AreNamedWhenTooFewAreLeft) {
+TEST(OffendingMembers, AreNamedWhenTooFewAreLeft) {
   Federation federation(of(3));
   federation.lie = second_advertise(federation, MemberId{2});
   ASSERT_TRUE(federation.run());

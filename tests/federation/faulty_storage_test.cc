@@ -17,18 +17,18 @@ constexpr When kMoments[] = {When::kBefore, When::kDuring, When::kAfter};
 
 struct FaultyStorageTest : ::testing::Test {
   Status write(const std::string& text) const {
-    return journal::write_file_atomically(file, {view_of(text)}, journal::FileAccess::kOwnerOnly);
+    return storage::write_file_atomically(file, {view_of(text)}, storage::FileAccess::kOwnerOnly);
   }
 
   [[nodiscard]] std::string content() const {
-    const Bytes bytes = journal::read_file(file, 100).value();
+    const Bytes bytes = storage::read_file(file, 100).value();
     return {bytes.begin(), bytes.end()};
   }
 
   TemporaryDirectory directory;
   std::filesystem::path file = directory / "file";
   FaultyStorage storage;
-  journal::StorageScope scope{storage};
+  storage::StorageScope scope{storage};
 };
 
 TEST_F(FaultyStorageTest, AnAtomicWriteIsTheOldOrTheNewFileAfterACrashAtAnyPoint) {
@@ -54,13 +54,13 @@ TEST_F(FaultyStorageTest, AnAppendIsTornOrWholeAndNothingBeforeItIsLost) {
     for (const Loss loss : {Loss::kNothing, Loss::kUnsynced}) {
       std::filesystem::remove(file);
       {
-        auto log = journal::AppendLog::open(file);
+        auto log = storage::AppendLog::open(file);
         ASSERT_TRUE(log->log.append(view_of("first")).ok());
         storage.crash_at({.operation = storage.operations(), .when = when, .loss = loss});
         EXPECT_THROW((void)log->log.append(view_of("second")), ProcessKilled);
       }
       storage.restart();
-      const auto found = journal::AppendLog::open(file);
+      const auto found = storage::AppendLog::open(file);
       ASSERT_TRUE(found.ok());
       const bool kept = loss == Loss::kNothing;
       EXPECT_EQ(found->records.size(), kept && when == When::kAfter ? 2U : 1U);
@@ -85,10 +85,10 @@ TEST_F(FaultyStorageTest, ATransactionThatIsInterruptedIsRolledBack) {
 
 TEST_F(FaultyStorageTest, APowerCutTakesBackEveryKindOfChangeInItsOrder) {
   ASSERT_TRUE(write("0123456789").ok());
-  const journal::FileDescriptor open_file(::open(file.c_str(), O_RDWR));
-  ASSERT_TRUE(journal::write_all_at(open_file, view_of("ab"), 9).ok());
+  const storage::FileDescriptor open_file(::open(file.c_str(), O_RDWR));
+  ASSERT_TRUE(storage::write_all_at(open_file, view_of("ab"), 9).ok());
   ASSERT_EQ(storage.resize(open_file.get(), 3), 0);
-  ASSERT_TRUE(journal::write_all_at(open_file, view_of("xyz"), 0).ok());
+  ASSERT_TRUE(storage::write_all_at(open_file, view_of("xyz"), 0).ok());
   ASSERT_EQ(storage.remove(file), 0);
   storage.end_process(Loss::kUnsynced);
   storage.restart();

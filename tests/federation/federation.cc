@@ -8,8 +8,8 @@
 #include "common/secagg/shared/transcript.h"
 #include "common/simulation/seeds.h"
 #include "common/wire/codec.h"
-#include "participant/protocol/genesis_log.h"
 #include "participant/protocol/guard.h"
+#include "participant/protocol/randomness_log.h"
 #include "tests/federation/recorded_lanes.h"
 
 namespace sotto::simulation {
@@ -43,9 +43,9 @@ class SiteProcess final : public App {
               participant::ParticipantObserver observer)
       : random_(seed),
         guard_(participant::Guard::open(folder / "guard.log").value()),
-        geneses_(participant::GenesisLog::open(folder / "genesis.log").value()),
+        randomness_log_(participant::RandomnessLog::open(folder / "genesis.log").value()),
         ledger_(privacy::PrivacyLedger::open(folder / "ledger.sqlite").value()),
-        app_(std::move(options), host, signing, random_, guard_, geneses_, ledger_,
+        app_(std::move(options), host, signing, random_, guard_, randomness_log_, ledger_,
              std::move(observer)) {}
 
   void start() override { app_.start(); }
@@ -63,7 +63,7 @@ class SiteProcess final : public App {
  private:
   crypto::StreamRandom random_;
   participant::Guard guard_;
-  participant::GenesisLog geneses_;
+  participant::RandomnessLog randomness_log_;
   privacy::PrivacyLedger ledger_;
   participant::Participant app_;
 };
@@ -177,19 +177,19 @@ std::unique_ptr<App> Federation::start_site(Site& site, Host& host) {
           .site = site_config(site),
           .models = site.models,
           .read_examples = [](const config::JobConfig&,
-                              const config::SiteConfig& at) -> Result<learning::SiteExamples> {
-            return learning::SiteExamples{.train = {},
-                                          .evaluation = {},
-                                          .training_examples = at.data.training_examples,
-                                          .evaluation_examples = at.data.evaluation_examples};
+                              const config::SiteConfig& at) -> Result<data::SiteExamples> {
+            return data::SiteExamples{.train = {},
+                                      .evaluation = {},
+                                      .training_examples = at.data.training_examples,
+                                      .evaluation_examples = at.data.evaluation_examples};
           },
           .unix_now = [this] { return unix_now(); },
           .evidence = site.folder / "evidence",
           .offered_jobs = site.folder / "offered-jobs",
-          .judged_jobs = site.folder / "judged-jobs.txt"},
+          .evaluated_jobs = site.folder / "judged-jobs.txt"},
       site.folder, host, site.signing,
       derive_seed(config_.seed, "site " + std::to_string(site.processes++), raw(site.id)),
-      participant::ParticipantObserver{.on_note = log, .on_warning = log, .on_audit = {}});
+      participant::ParticipantObserver{.on_log = log, .on_warning = log, .on_audit = {}});
   site.process = process.get();
   return process;
 }
@@ -212,7 +212,7 @@ config::SiteConfig Federation::site_config(const Site& site) const {
   return out;
 }
 
-void Federation::on_encoded(const participant::MaskRequest& request, codec::RingUpdate& lanes) {
+void Federation::on_encoded(const participant::MaskRequest& request, encoding::RingUpdate& lanes) {
   const MemberId member = simulation_->running();
   checker_.encoded(member, request.round, request.input, lanes);
   if (config_.spoilers.contains(member) ||
@@ -279,7 +279,7 @@ void Federation::check_charged(const Site& site, RoundNumber round) {
 
 bool Federation::run() {
   const RecordedLanes recorded([this](const participant::MaskRequest& request,
-                                      codec::RingUpdate& lanes) { on_encoded(request, lanes); });
+                                      encoding::RingUpdate& lanes) { on_encoded(request, lanes); });
   try {
     exit_code_ = simulation_->run(simulation_->now() + kLongest);
   } catch (const std::exception& e) {

@@ -117,7 +117,7 @@ class Federation {
   std::unique_ptr<App> start_site(Site& site, Host& host);
   [[nodiscard]] config::SiteConfig site_config(const Site& site) const;
   [[nodiscard]] std::uint64_t unix_now() const;
-  void on_encoded(const participant::MaskRequest& request, codec::RingUpdate& lanes);
+  void on_encoded(const participant::MaskRequest& request, encoding::RingUpdate& lanes);
   std::vector<Bytes> on_sent(MemberId from, MemberId to, Bytes frame);
   std::vector<Bytes> on_member_sent(Site& site, Bytes frame);
   bool fails_now(MemberId member, RoundNumber round, const wire::Message& message);

@@ -85,7 +85,7 @@ TEST(Dropouts, AFreedUpdateGoesIntoTheNextAttemptWithoutTrainingOrAChargeAgain) 
   Federation federation(with(5, plan_of(5, Moment::kUpload, 2, Kind::kCrash)));
   ASSERT_TRUE(federation.run()) << federation.report();
   EXPECT_TRUE(federation.failures().empty()) << federation.report();
-  EXPECT_EQ(federation.checker().status(RoundNumber::of(1, 0)), RoundStatus::kBurnt)
+  EXPECT_EQ(federation.checker().status(RoundNumber::of(1, 0)), RoundStatus::kAborted)
       << federation.report();
   for (std::uint32_t i = 1; i <= 5; ++i) {
     const bool crashed = i == 1 || i == 5;  // its update died with it, charged as it was

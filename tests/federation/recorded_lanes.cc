@@ -18,18 +18,18 @@ RecordedLanes::~RecordedLanes() {
 }
 
 // The names are the linker's.
-Result<codec::RingUpdate>
+Result<encoding::RingUpdate>
 encode_really(const participant::MaskRequest& request, participant::SiteInput input, double max_update_norm, crypto::SecureRandom& random) asm(
     "__real__ZN5sotto11participant13encode_uploadERKNS0_11MaskRequestENS0_9SiteInputEdRNS_"
     "6crypto12SecureRandomE");
-Result<codec::RingUpdate>
+Result<encoding::RingUpdate>
 encode_and_record(const participant::MaskRequest& request, participant::SiteInput input, double max_update_norm, crypto::SecureRandom& random) asm(
     "__wrap__ZN5sotto11participant13encode_uploadERKNS0_11MaskRequestENS0_9SiteInputEdRNS_"
     "6crypto12SecureRandomE");
 
-Result<codec::RingUpdate> encode_and_record(const participant::MaskRequest& request,
-                                            participant::SiteInput input, double max_update_norm,
-                                            crypto::SecureRandom& random) {
+Result<encoding::RingUpdate> encode_and_record(const participant::MaskRequest& request,
+                                               participant::SiteInput input, double max_update_norm,
+                                               crypto::SecureRandom& random) {
   auto lanes = encode_really(request, std::move(input), max_update_norm, random);
   if (lanes.ok() && in_use != nullptr) in_use->called(request, *lanes);
   return lanes;

@@ -10,7 +10,7 @@ namespace sotto::simulation {
 
 /// Called with what was encoded; it may change the lanes.
 using OnEncoded =
-    std::function<void(const participant::MaskRequest& request, codec::RingUpdate& lanes)>;
+    std::function<void(const participant::MaskRequest& request, encoding::RingUpdate& lanes)>;
 
 /// While it lives, `called` sees every encoding on this thread.
 class RecordedLanes {

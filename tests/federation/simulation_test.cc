@@ -20,7 +20,7 @@ constexpr MemberId kMember{7};
 class Counter final : public App {
  public:
   Counter(Host& host, MemberId peer, const std::filesystem::path& file)
-      : host_(host), peer_(peer), log_(journal::AppendLog::open(file).value()) {}
+      : host_(host), peer_(peer), log_(storage::AppendLog::open(file).value()) {}
 
   void start() override { host_.wake_at(host_.now() + Duration(100)); }
 
@@ -43,7 +43,7 @@ class Counter final : public App {
  private:
   Host& host_;
   MemberId peer_;
-  journal::AppendLog::Opened log_;
+  storage::AppendLog::Opened log_;
 };
 
 struct SimulationTest : ::testing::Test {

@@ -62,7 +62,7 @@ struct Announced {
   std::optional<Bytes32> d_s;
   std::optional<wire::RoundResult> m10;
   bool unmasking = false;
-  std::optional<wire::BurnCertificate> burnt;
+  std::optional<wire::AbortCertificate> abort_certificate;
 
   template <class T>
   static void once(std::optional<T>& held, const T& value) {
@@ -88,9 +88,9 @@ struct Announced {
       d_s = members().d_s(*u2, *s);
     }
     if (const auto* m = std::get_if<wire::UnmaskRequest>(&message)) certificate(*m);
-    if (const auto* m = std::get_if<wire::BurnCertificate>(&message)) burn_certificate(*m);
+    if (const auto* m = std::get_if<wire::AbortCertificate>(&message)) abort_certificate(*m);
     if (const auto* m = std::get_if<wire::RoundResult>(&message)) once(m10, *m);
-    require(!unmasking || !burnt, "a round is opened or burnt, never both");
+    require(!unmasking || !abort_certificate, "a round is opened or burnt, never both");
   }
 
   void complaints(const wire::Complaints& m4b) const {
@@ -105,14 +105,14 @@ struct Announced {
     }
   }
 
-  void burn_certificate(const wire::BurnCertificate& m8) {
-    once(burnt, m8);
+  void abort_certificate(const wire::AbortCertificate& m8) {
+    once(abort_certificate, m8);
     std::set<MemberId> voters;
-    for (const wire::BurnVote& vote : m8.votes) {
+    for (const wire::AbortVote& vote : m8.votes) {
       const auto index = members().cohort().index_of(vote.id);
-      require(
-          index && secagg::verify_burn_vote(members().roster[*index].verify_key, members().h, vote),
-          "a vote in a certificate verifies");
+      require(index &&
+                  secagg::verify_abort_vote(members().roster[*index].verify_key, members().h, vote),
+              "a vote in a certificate verifies");
       voters.insert(vote.id);
     }
     require(voters.size() >= members().header.Q, "a burn certificate has Q distinct voters");
@@ -180,8 +180,9 @@ class RoundFuzz {
       require(outcome.sum && outcome.sum->count == announced_.s->size(), "the count is |S|");
       require(outcome.survivors.size() == announced_.s->size(), "the survivors are S");
     }
-    require((outcome.status == wire::RoundStatus::kBurnt) == announced_.burnt.has_value(),
-            "a round is burnt by a certificate");
+    require(
+        (outcome.status == wire::RoundStatus::kAborted) == announced_.abort_certificate.has_value(),
+        "a round is burnt by a certificate");
     if (outcome.status == wire::RoundStatus::kCancelled)
       require(!announced_.u2, "a round is cancelled before anybody was asked to upload");
   }
@@ -231,7 +232,7 @@ class RoundFuzz {
     }
     if (std::holds_alternative<wire::Survivors>(message))
       return members().endorse(i, *announced_.u2, *announced_.s);
-    if (std::holds_alternative<wire::BurnRequest>(message)) return members().burn_vote(i);
+    if (std::holds_alternative<wire::AbortRequest>(message)) return members().abort_vote(i);
     if (std::holds_alternative<wire::UnmaskRequest>(message))
       return members().unmask(i, *announced_.u2, *announced_.s);
     return std::nullopt;
@@ -341,7 +342,7 @@ class RoundFuzz {
       case 5:
         return say(speaker, members().unmask(owner, u2, announced_.s.value_or(u2)));
       case 6:
-        return say(speaker, members().burn_vote(owner));
+        return say(speaker, members().abort_vote(owner));
       default:
         return say(speaker, wire::BlobRequest{members().header.model_hash, in_.byte(), in_.byte()});
     }
@@ -383,7 +384,7 @@ class RoundFuzz {
   Announced announced_;
   std::array<std::vector<wire::Message>, kMembers> inbox_;
   std::array<Bytes, kMembers> packed_;
-  std::optional<codec::RingUpdate> sum_;
+  std::optional<encoding::RingUpdate> sum_;
   bool spoilt_ = false;  // somebody lied about its own seeds or bytes: the sum may be refused
   bool ended_ = false;
   int messages_ = 0;

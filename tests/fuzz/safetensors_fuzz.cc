@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "common/model/checkpoint.h"
 #include "common/model/safetensors.h"
+#include "common/model/weight_files.h"
 
 namespace {
 

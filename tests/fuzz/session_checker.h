@@ -69,13 +69,13 @@ class SessionChecker {
       check_freed(round, incoming);
       require(left_.erase(record.input) == 1, "an input is freed that had left");
     } else {
-      require(record.step == GuardStep::kJoined || record.step == GuardStep::kBurned ||
+      require(record.step == GuardStep::kJoined || record.step == GuardStep::kVotedAbort ||
                   restarted_at_ < record.round,
               "after a restart a round can only be burnt");
-      require(
-          !round.steps.contains(GuardStep::kBurned) &&
-              (record.step != GuardStep::kBurned || !round.steps.contains(GuardStep::kEndorsed)),
-          "nothing follows a vote to burn, and no such vote follows an endorsement");
+      require(!round.steps.contains(GuardStep::kVotedAbort) &&
+                  (record.step != GuardStep::kVotedAbort ||
+                   !round.steps.contains(GuardStep::kEndorsed)),
+              "nothing follows a vote to burn, and no such vote follows an endorsement");
     }
     require(record.step != GuardStep::kUploaded || left_.insert(record.input).second,
             "an input leaves once, and again only after it was freed");
@@ -114,8 +114,8 @@ class SessionChecker {
       if (first_time(round.m7, *m7, round, GuardStep::kEndorsed)) check_endorsement(round);
     if (const auto* m9 = std::get_if<wire::UnmaskResponse>(&message))
       if (first_time(round.m9, *m9, round, GuardStep::kUnmasked)) check_answer(round, incoming);
-    require(!std::holds_alternative<wire::BurnVote>(message) ||
-                round.steps.contains(GuardStep::kBurned),
+    require(!std::holds_alternative<wire::AbortVote>(message) ||
+                round.steps.contains(GuardStep::kVotedAbort),
             "a vote leaves after its guard record");
     require(!std::holds_alternative<wire::BlobData>(message) || round.m5 ||
                 std::get<wire::BlobData>(message).total == 0,
@@ -191,12 +191,12 @@ class SessionChecker {
   /// An uploaded input is free again only when Q members burnt the round under which it was
   /// uploaded.
   void check_freed(const Round& round, const wire::Message* incoming) const {
-    const auto* m8 = incoming ? std::get_if<wire::BurnCertificate>(incoming) : nullptr;
+    const auto* m8 = incoming ? std::get_if<wire::AbortCertificate>(incoming) : nullptr;
     require(m8 != nullptr && round.m5.has_value(), "a burn certificate frees an upload");
     std::set<std::uint32_t> voters;
-    for (const wire::BurnVote& vote : m8->votes) {
+    for (const wire::AbortVote& vote : m8->votes) {
       const auto index = secagg::Cohort(world_.roster).index_of(vote.id);
-      if (index && secagg::verify_burn_vote(world_.roster[*index].verify_key, round.h, vote))
+      if (index && secagg::verify_abort_vote(world_.roster[*index].verify_key, round.h, vote))
         voters.insert(*index);
     }
     require(voters.size() >= 3, "Q distinct members voted to burn this very round");

@@ -66,7 +66,7 @@ class SessionFuzz {
       if (const auto* m3 = std::get_if<wire::Shares>(&envelope.message)) m3_ = *m3;
       if (const auto* m5 = std::get_if<wire::UploadHeader>(&envelope.message)) m5_ = *m5;
       if (const auto* m7 = std::get_if<wire::Endorse>(&envelope.message)) m7_ = *m7;
-      if (const auto* vote = std::get_if<wire::BurnVote>(&envelope.message)) vote_ = *vote;
+      if (const auto* vote = std::get_if<wire::AbortVote>(&envelope.message)) vote_ = *vote;
       if (const auto* request = std::get_if<wire::BlobRequest>(&envelope.message))
         asked_.push_back(*request);
     }
@@ -247,25 +247,25 @@ class SessionFuzz {
     deliver(m8);
   }
 
-  void burn_request() {
+  void abort_request() {
     const std::uint8_t how = in_.byte();
-    wire::BurnRequest m6{.header = header_, .signature = {}};
+    wire::AbortRequest m6{.header = header_, .signature = {}};
     if ((how & 1) != 0) m6.header = world().header(number());
     if ((how & 2) != 0) m6.header.run[0] ^= 1;
     if ((how & 4) != 0) m6.header.model_hash[0] ^= 1;
-    secagg::sign_burn_request(world().coordinator, m6);
+    secagg::sign_abort_request(world().coordinator, m6);
     if ((how & 8) != 0) m6.signature[0] ^= 1;
     deliver(m6);
   }
 
-  void burn_certificate() {
+  void abort_certificate() {
     const IndexSet voters = in_.set(kMembers);
     const std::uint8_t how = in_.byte();
-    wire::BurnCertificate m8;
+    wire::AbortCertificate m8;
     for (std::uint32_t i : voters) {
       if (i == 0 && !vote_) continue;
-      wire::BurnVote vote{.id = world().roster[i].id, .signature = {}};
-      secagg::sign_burn_vote(world().keys[i], (how & 1) != 0 && i == 3 ? Bytes32{9} : h_, vote);
+      wire::AbortVote vote{.id = world().roster[i].id, .signature = {}};
+      secagg::sign_abort_vote(world().keys[i], (how & 1) != 0 && i == 3 ? Bytes32{9} : h_, vote);
       m8.votes.push_back(i == 0 ? *vote_ : vote);
     }
     if ((how & 2) != 0 && !m8.votes.empty()) m8.votes.push_back(m8.votes.back());
@@ -326,7 +326,7 @@ class SessionFuzz {
     if (!mask_) return;
     participant::MaskRequest request = std::move(*mask_);
     mask_.reset();
-    codec::RingUpdate update;
+    encoding::RingUpdate update;
     for (const auto& lane : request.job.lanes)
       update.lanes.emplace_back(lane);
     static std::uint64_t charges = 0;
@@ -372,20 +372,20 @@ class SessionFuzz {
   std::optional<wire::Shares> m3_;
   std::optional<wire::UploadHeader> m5_;
   std::optional<wire::Endorse> m7_;
-  std::optional<wire::BurnVote> vote_;
+  std::optional<wire::AbortVote> vote_;
   std::optional<wire::Message> last_;
   std::vector<wire::BlobRequest> asked_;
   std::optional<participant::MaskRequest> mask_;
 };
 
 const std::array<SessionFuzz::Operation, 22> SessionFuzz::kOperations{
-    &SessionFuzz::offer,         &SessionFuzz::serve_model,      &SessionFuzz::key_list,
-    &SessionFuzz::share_forward, &SessionFuzz::computed,         &SessionFuzz::fix,
-    &SessionFuzz::masked,        &SessionFuzz::survivors,        &SessionFuzz::unmask_request,
-    &SessionFuzz::result,        &SessionFuzz::later_round,      &SessionFuzz::repeated,
-    &SessionFuzz::raw_frame,     &SessionFuzz::upload_pull,      &SessionFuzz::time_passes,
-    &SessionFuzz::reconnected,   &SessionFuzz::guard_fails,      &SessionFuzz::restart,
-    &SessionFuzz::burn_request,  &SessionFuzz::burn_certificate, &SessionFuzz::later_attempt,
+    &SessionFuzz::offer,         &SessionFuzz::serve_model,       &SessionFuzz::key_list,
+    &SessionFuzz::share_forward, &SessionFuzz::computed,          &SessionFuzz::fix,
+    &SessionFuzz::masked,        &SessionFuzz::survivors,         &SessionFuzz::unmask_request,
+    &SessionFuzz::result,        &SessionFuzz::later_round,       &SessionFuzz::repeated,
+    &SessionFuzz::raw_frame,     &SessionFuzz::upload_pull,       &SessionFuzz::time_passes,
+    &SessionFuzz::reconnected,   &SessionFuzz::guard_fails,       &SessionFuzz::restart,
+    &SessionFuzz::abort_request, &SessionFuzz::abort_certificate, &SessionFuzz::later_attempt,
     &SessionFuzz::complaints};
 
 }  // namespace

@@ -58,7 +58,7 @@ class World {
     out.witnesses = thresholds.witnesses;
     out.model_hash = model.hash();
     out.config_hash = agreement.config_hash;
-    out.lanes = codec::lane_specs(encoding, evaluation ? 0 : model.values.size(), kMembers);
+    out.lanes = encoding::lane_specs(encoding, evaluation ? 0 : model.values.size(), kMembers);
     return out;
   }
 
@@ -110,7 +110,7 @@ class World {
   std::vector<crypto::SigningKey> keys;
   std::vector<secagg::CohortMember> roster;
   FlatParameters model{.layout = {{.name = "w", .shape = {5}}}, .values = {1, 2, 3, 4, 5}};
-  codec::EncodingSpec encoding;
+  encoding::EncodingSpec encoding;
   participant::Agreement agreement;
 };
 

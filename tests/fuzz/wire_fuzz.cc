@@ -18,8 +18,9 @@ using sotto::BytesView;
 constexpr std::array<std::uint16_t, 27> kTypes{0,  1,  2,  3,  4,  5,  6,  7,  8,
                                                9,  10, 11, 12, 13, 14, 32, 33, 34,
                                                35, 36, 37, 38, 48, 49, 50, 51, 52};
-constexpr std::size_t kBurning = 3;  // messages that share a type with another: kind 1 of 6 to 8
-static_assert(kTypes.size() + kBurning == std::variant_size_v<sotto::wire::Message>,
+constexpr std::size_t kVotingToAbort =
+    3;  // messages that share a type with another: kind 1 of 6 to 8
+static_assert(kTypes.size() + kVotingToAbort == std::variant_size_v<sotto::wire::Message>,
               "every message type has its place");
 constexpr std::uint8_t kFrame = 27;
 constexpr std::uint8_t kHeader = 28;

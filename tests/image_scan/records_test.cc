@@ -12,9 +12,9 @@
 namespace sotto::image_scan {
 namespace {
 
-using records::Capability;
-using records::OpenedRecord;
-using records::SecureRecordStore;
+using data::Capability;
+using data::OpenedRecord;
+using data::SecureRecordStore;
 
 constexpr std::size_t kRecords = 20;
 constexpr Duration kMinute{60'000};
@@ -39,7 +39,7 @@ struct RecordsImage : testing::Test {
     Plan made;
     const crypto::Secret32 sealing = crypto::Secret32::random(from);
     made.draws[0].scalars.push_back(masked(sealing.expose()));
-    records::RecordWriter writer(records::Kind::kTexts, sealing, from);
+    data::RecordWriter writer(data::Kind::kTexts, sealing, from);
     std::ofstream plain(folder / "plain.txt", std::ios::binary);
     for (std::size_t i = 0; i < kRecords; ++i) {
       const Bytes text = secret_text(from);
@@ -50,7 +50,7 @@ struct RecordsImage : testing::Test {
       plain.write(reinterpret_cast<const char*>(text.data()), 64);
       plain << '\n';
       Bytes record;
-      records::append_field(record, {reinterpret_cast<const char*>(text.data()), text.size()});
+      data::append_field(record, {reinterpret_cast<const char*>(text.data()), text.size()});
       writer.add(record);
     }
     plain.close();
@@ -79,7 +79,7 @@ struct RecordsImage : testing::Test {
 TEST_F(RecordsImage, HeldRecordsLieInGuardedMemoryAloneAndGoWithTheirHolder) {
   const auto store = open(Duration{0});
   {
-    const Capability mine = store->grant(records::Purpose::kTrain);
+    const Capability mine = store->grant(data::Purpose::kTrain);
     std::vector<OpenedRecord> held;
     for (std::size_t i = 0; i < kRecords; ++i)
       held.push_back(store->open_record(mine, i).value());
@@ -93,7 +93,7 @@ TEST_F(RecordsImage, HeldRecordsLieInGuardedMemoryAloneAndGoWithTheirHolder) {
 
 TEST_F(RecordsImage, TheSearchFindsWhatIsHeld) {
   const auto store = open(Duration{0});
-  const Capability mine = store->grant(records::Purpose::kTrain);
+  const Capability mine = store->grant(data::Purpose::kTrain);
   const OpenedRecord held = store->open_record(mine, 3).value();
   search.everywhere();
   EXPECT_EQ(search.found(), std::set<std::string>{" text 3 in writable memory"});
@@ -105,7 +105,7 @@ TEST_F(RecordsImage, TheCacheOfManyLoadersIsWipedWithTheLastCapability) {
     std::vector<std::jthread> loaders;
     for (std::size_t t = 0; t < 4; ++t)
       loaders.emplace_back([&, t] {
-        const Capability mine = store->grant(records::Purpose::kEvaluate);
+        const Capability mine = store->grant(data::Purpose::kEvaluate);
         for (std::size_t i = 0; i < 200; ++i)
           SOTTO_CHECK(store->open_record(mine, (i * (t + 1)) % kRecords).ok(), "it opens");
       });
@@ -121,7 +121,7 @@ TEST_F(RecordsImage, ADamagedRecordLeavesNoPartOfIt) {
     file.put('\0');
   }
   const auto store = open(Duration{0});
-  const Capability mine = store->grant(records::Purpose::kCheck);
+  const Capability mine = store->grant(data::Purpose::kCheck);
   const auto last = store->open_record(mine, kRecords - 1);
   SOTTO_CHECK(!last.ok(), "it is damaged");
   search.everywhere();
@@ -130,9 +130,9 @@ TEST_F(RecordsImage, ADamagedRecordLeavesNoPartOfIt) {
 
 TEST_F(RecordsImage, ImportingLinesLeavesNothing) {
   {
-    records::RecordWriter writer(records::Kind::kTexts, key, random);
+    data::RecordWriter writer(data::Kind::kTexts, key, random);
     const auto source =
-        records::open_source(folder / "plain.txt", {.format = records::Format::kLines}).value();
+        data::open_source(folder / "plain.txt", {.format = data::Format::kLines}).value();
     while (const auto record = source->next().value())
       writer.add(*record);
     SOTTO_CHECK(writer.count() == kRecords, "all are sealed");

@@ -40,7 +40,7 @@ void play(const Plan& plan, Search& search) {
     ASSERT_EQ(server.accept(m4a).reason, "");
   }
   ASSERT_TRUE(server.fix_u2().ok());
-  codec::RingUpdate sum = codec::RingUpdate::zeros(others.header.lanes);
+  encoding::RingUpdate sum = encoding::RingUpdate::zeros(others.header.lanes);
   const secagg::IndexSet survivors = secagg::without(all, kDropout);
   for (std::uint32_t i : all)
     ASSERT_TRUE(others.clients[i].accept_u2(server.fix_message(others.id(i))).ok());

@@ -226,7 +226,7 @@ INSTANTIATE_TEST_SUITE_P(Neighbours, IndistinguishableLabels,
 /// Adapters need the weights that they are added to.
 void write_base_weights(const fs::path& folder) {
   const config::JobConfig whole = load_task(folder);
-  ASSERT_TRUE(run::save_model(folder / "base", whole, learning::initial_model(whole).value()).ok());
+  ASSERT_TRUE(job::save_model(folder / "base", whole, learning::initial_model(whole).value()).ok());
   fs::copy_file(folder / "base" / "model.safetensors", folder / "model" / "model.safetensors");
 }
 

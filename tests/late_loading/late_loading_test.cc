@@ -87,7 +87,7 @@ TEST(LateLoading, ExamplesErrorsAndExceptionsCrossTheBoundary) {
   outside_test::write_task(task, folder);
   const config::JobConfig job = outside_test::load_task(folder);
   const std::string records = outside_test::file_of(task.training);
-  const auto examples = learning::parse_examples(records, "train", job).value();
+  const auto examples = data::parse_examples(records, "train", job).value();
   const FlatParameters model = models.initial_model(job).value();
   const auto trainer =
       models.make_trainer(job, {.device = config::Device::kCpu, .threads = 1}, {examples, examples})

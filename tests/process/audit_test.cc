@@ -91,7 +91,7 @@ TEST(Audit, EveryPartysLogOfARunVerifiesAndTheyAgree) {
   EXPECT_EQ(said.find("job_refused")->second["member"], "site-3");
   EXPECT_EQ(said.count("sum_released"), f.done_rounds().size());
   const auto job = config::parse_job(text_of(f.run_folder() / "job.json"), "job.json");
-  const auto statement = run::statement_audit_fields(std::get<config::JobConfig>(job));
+  const auto statement = job::statement_audit_fields(std::get<config::JobConfig>(job));
   expect_statement(said, statement);
   EXPECT_EQ(said.count("run_ended"), 2U);
   const std::string roster = said.find("roster_signed")->second["hash"];

@@ -175,7 +175,7 @@ TEST(Federation, ARunGoesOnUnderANewRosterWithoutAMemberThatWasRemoved) {
   EXPECT_EQ(rounds.at(8)["survivors"], 3);
 }
 
-TEST(Federation, AStrangersKeyIsNeverAdmitted) {
+TEST(Federation, AnUnknownKeyIsNeverAdmitted) {
   Federation f(3);
   Federation elsewhere(1);
   // The stranger has a copy of the federation's file and even the member's pin, but a key of its
@@ -190,7 +190,7 @@ TEST(Federation, AStrangersKeyIsNeverAdmitted) {
       << "joining a roster that does not name us must fail";
   std::filesystem::copy_file(f.site(1) / "pinned.json", elsewhere.site(1) / "pinned.json",
                              std::filesystem::copy_options::overwrite_existing);
-  Child stranger = elsewhere.start_member(1);
+  Child unauthenticated = elsewhere.start_member(1);
   auto members = start_members(f, 2, 3);
   Child coordinator = f.start_coordinator();
   EXPECT_EQ(coordinator.wait(seconds(8)), std::nullopt)

@@ -47,7 +47,7 @@ class SmallDisk {
 
   /// Not a byte is left, until somebody gives some back.
   void fill() {
-    const journal::FileDescriptor file(
+    const storage::FileDescriptor file(
         ::open(filler().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
     const std::string block(1 << 20, 'x');
     for (std::size_t size = block.size(); size > 0;)

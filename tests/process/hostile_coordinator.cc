@@ -30,7 +30,7 @@ bool is_timing(const wire::Message& message) {
 }
 
 config::Identity newest_identity(const std::filesystem::path& folder) {
-  const auto keys = keystore::Keystore::open(folder, keystore::Nothing{});
+  const auto keys = identity::Keystore::open(folder, identity::Nothing{});
   return keys.identity(keys.newest().generation);
 }
 

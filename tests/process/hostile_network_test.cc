@@ -60,7 +60,7 @@ class Attack {
     const net::Federation keys(1);
     boost::asio::io_context loop;
     const config::Identity insider =
-        keystore::Keystore::open(federation_.site(member_), keystore::Nothing{}).identity(1);
+        identity::Keystore::open(federation_.site(member_), identity::Nothing{}).identity(1);
     const auto roster =
         config::load_federation(federation_.folder() / "coordinator" / "federation.json").roster;
     net::ParticipantSocketOptions joining{
@@ -68,9 +68,9 @@ class Attack {
         .identity = {insider.transport_public, insider.transport_secret.clone()},
         .coordinator_key = roster.coordinator_transport_key};
     const auto inside = net::connect(loop, std::move(joining), {});
-    auto stranger = keys.joining(1, federation_.endpoint());
-    stranger.coordinator_key = roster.coordinator_transport_key;
-    const auto outside = net::connect(loop, std::move(stranger), {});
+    auto unauthenticated = keys.joining(1, federation_.endpoint());
+    unauthenticated.coordinator_key = roster.coordinator_transport_key;
+    const auto outside = net::connect(loop, std::move(unauthenticated), {});
     std::vector<std::unique_ptr<net::TcpConnection>> slow;
     const Bytes greeting = net::curve_greeting();
     const Bytes garbage(900000, 0x5a);

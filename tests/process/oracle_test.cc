@@ -92,7 +92,7 @@ class Oracle : public testing::Test {
   }
 
   [[nodiscard]] FlatParameters model() const {
-    return run::load_parameters(federation_.folder() / "model" / "model.safetensors").value();
+    return job::load_parameters(federation_.folder() / "model" / "model.safetensors").value();
   }
 
   void write_records(int site) {

@@ -91,17 +91,18 @@ TEST_F(PrivacyCommand, AJobKeepsToItsTargetAndNamesItsAdjacency) {
 // With the declared size that was given, as JSON and for people.
 TEST_F(PrivacyCommand, AJobIsAnsweredWithItsPrivacyStatement) {
   const auto statement =
-      run::privacy_statement(config::load_job(Federation::job()), {.declared_examples = 3000});
+      job::privacy_statement(config::load_job(Federation::job()), {.declared_examples = 3000});
   ASSERT_EQ(privacy(Federation::job() + " --examples 3000 --json"), 0);
-  EXPECT_EQ(json::parse(text_of(out())).at("privacy_statement").dump(), run::to_json(statement));
+  EXPECT_EQ(json::parse(text_of(out())).at("privacy_statement").dump(),
+            job::to_json(statement));
   ASSERT_EQ(privacy(Federation::job() + " --examples 3000"), 0);
-  EXPECT_NE(text_of(out()).find(run::to_text(statement)), std::string::npos);
+  EXPECT_NE(text_of(out()).find(job::to_text(statement)), std::string::npos);
 }
 
 TEST_F(PrivacyCommand, ARunWithoutAJobIsAnsweredWithWhatHoldsForEveryJob) {
   ASSERT_EQ(privacy("--sampling-rate 0.1 --noise-multiplier 2 --steps 100 --json"), 0);
   EXPECT_EQ(json::parse(text_of(out())).at("privacy_statement")[0]["text"],
-            run::general_privacy_statement());
+            job::general_privacy_statement());
 }
 
 TEST_F(PrivacyCommand, DrawsAndWarnsOfADeltaThatIsTooLarge) {

@@ -91,7 +91,7 @@ TEST_F(Simulate, WithFixedAnswerTimesEveryUploadLeavesOnTheGridWhateverTrainingT
   EXPECT_EQ(rounds, 3) << "two rounds and the closing evaluation";
 }
 
-TEST_F(Simulate, AboveFullGraphMaxTheRunBeginsWithAGenesisAndItsRoundsAreOnTheRing) {
+TEST_F(Simulate, AboveFullGraphMaxTheRunBeginsWithSharedRandomnessAndItsRoundsAreOnTheRing) {
   const fs::path out = folder_ / "ring";
   EXPECT_EQ(
       run({SOTTO_BINARY_DIR "/participant/sotto-simulate", Federation::job(), "--participants",

@@ -30,12 +30,12 @@ FaultPlan two_crash(Moment moment) {
   return plan;
 }
 
-TEST(BurnRounds, UploadsOfARoundWithoutASumAreFreedAndTheNextRoundWorks) {
+TEST(AbortRounds, UploadsOfARoundWithoutASumAreFreedAndTheNextRoundWorks) {
   for (Moment moment : {Moment::kUpload, Moment::kUploadBytes}) {
     World world(11, two_crash(moment), {.participants = 5, .rounds = 2});
     world.run();
     EXPECT_TRUE(world.failures().empty()) << world.report();
-    EXPECT_EQ(world.rounds()[0].status, RoundStatus::kBurnt) << world.report();
+    EXPECT_EQ(world.rounds()[0].status, RoundStatus::kAborted) << world.report();
     EXPECT_EQ(world.rounds()[1].status, RoundStatus::kDone) << world.report();
     for (std::uint32_t i : {0U, 2U, 4U})
       EXPECT_TRUE(saw(world, i, participant::SessionEvent::Kind::kFreed));
@@ -44,7 +44,7 @@ TEST(BurnRounds, UploadsOfARoundWithoutASumAreFreedAndTheNextRoundWorks) {
   }
 }
 
-TEST(BurnRounds, MembersThatRestartedOrNeverJoinedVoteToo) {
+TEST(AbortRounds, MembersThatRestartedOrNeverJoinedVoteToo) {
   // 0 crashes while it would join, so U1 are the other four; 3 crashes before its upload.
   const FaultPlan plan{{.member = id(0),
                         .moment = Moment::kAdvertise,
@@ -57,16 +57,16 @@ TEST(BurnRounds, MembersThatRestartedOrNeverJoinedVoteToo) {
   World world(12, plan, {.participants = 5, .rounds = 2});
   world.run();
   EXPECT_TRUE(world.failures().empty()) << world.report();
-  EXPECT_EQ(world.rounds()[0].status, RoundStatus::kBurnt) << world.report();
+  EXPECT_EQ(world.rounds()[0].status, RoundStatus::kAborted) << world.report();
   EXPECT_TRUE(world.checker().voted(id(0), world.rounds()[0].round));
   EXPECT_TRUE(world.checker().voted(id(3), world.rounds()[0].round));
   EXPECT_EQ(world.rounds()[1].survivors.size(), 5U) << world.report();
 }
 
-TEST(BurnRounds, TooFewVotesLoseTheRound) {
+TEST(AbortRounds, TooFewVotesLoseTheRound) {
   FaultPlan plan = two_crash(Moment::kUpload);
   for (std::uint32_t i : {0U, 2U})
-    plan.push_back({.member = id(i), .moment = Moment::kBurnVote});
+    plan.push_back({.member = id(i), .moment = Moment::kAbortVote});
   World world(13, plan, {.participants = 5, .rounds = 2});
   world.run();
   EXPECT_TRUE(world.failures().empty()) << world.report();
@@ -74,12 +74,12 @@ TEST(BurnRounds, TooFewVotesLoseTheRound) {
   EXPECT_FALSE(saw(world, 4, participant::SessionEvent::Kind::kFreed));
 }
 
-TEST(BurnRounds, AFreedUpdateGoesIntoTheNextAttemptWithoutTrainingOrAChargeAgain) {
+TEST(AbortRounds, AFreedUpdateGoesIntoTheNextAttemptWithoutTrainingOrAChargeAgain) {
   World world(17, two_crash(Moment::kUploadBytes), {.participants = 5, .rounds = 1, .attempts = 3});
   world.run();
   EXPECT_TRUE(world.failures().empty()) << world.report();
   ASSERT_EQ(world.rounds().size(), 2U) << world.report();
-  EXPECT_EQ(world.rounds()[0].status, RoundStatus::kBurnt);
+  EXPECT_EQ(world.rounds()[0].status, RoundStatus::kAborted);
   EXPECT_EQ(world.rounds()[1].status, RoundStatus::kDone) << world.report();
   EXPECT_EQ(world.rounds()[1].survivors.size(), 5U);
   for (std::uint32_t i = 0; i < 5; ++i) {
@@ -95,10 +95,10 @@ TEST(BurnRounds, AFreedUpdateGoesIntoTheNextAttemptWithoutTrainingOrAChargeAgain
   }
 }
 
-TEST(BurnRounds, ALostUpdateIsNotSentAgain) {
+TEST(AbortRounds, ALostUpdateIsNotSentAgain) {
   FaultPlan plan = two_crash(Moment::kUpload);
   for (std::uint32_t i : {0U, 2U})
-    plan.push_back({.member = id(i), .moment = Moment::kBurnVote});
+    plan.push_back({.member = id(i), .moment = Moment::kAbortVote});
   World world(15, plan, {.participants = 5, .rounds = 1, .attempts = 3});
   world.run();
   EXPECT_TRUE(world.failures().empty()) << world.report();
@@ -112,8 +112,8 @@ TEST(BurnRounds, ALostUpdateIsNotSentAgain) {
 /// Crashes that keep most rounds from a sum, and a network that loses requests, votes and
 /// certificates: whatever comes out, never both certificates, and never a freed upload without Q
 /// votes.
-TEST(BurnRounds, OverALossyNetworkNoRoundIsBothBurntAndOpened) {
-  std::uint64_t burnt = 0, opened = 0;
+TEST(AbortRounds, OverALossyNetworkNoRoundIsBothAbortedAndOpened) {
+  std::uint64_t abort_certificate = 0, opened = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     crypto::StreamRandom random(seed);
     WorldConfig config{.participants = static_cast<std::uint32_t>(4 + random.below(4)),
@@ -134,7 +134,7 @@ TEST(BurnRounds, OverALossyNetworkNoRoundIsBothBurntAndOpened) {
     world.run();
     EXPECT_TRUE(world.failures().empty()) << world.report();
     for (const auto& record : world.rounds()) {
-      burnt += record.status == RoundStatus::kBurnt;
+      abort_certificate += record.status == RoundStatus::kAborted;
       opened += record.status == RoundStatus::kDone;
       std::uint32_t votes = 0, endorsements = 0;
       for (std::uint32_t i = 0; i < config.participants; ++i) {
@@ -143,10 +143,10 @@ TEST(BurnRounds, OverALossyNetworkNoRoundIsBothBurntAndOpened) {
       }
       const auto Q = secagg::complete_graph_thresholds(config.participants, 1)->Q;  // NOLINT
       EXPECT_FALSE(votes >= Q && endorsements >= Q) << world.report();
-      EXPECT_TRUE(record.status != RoundStatus::kBurnt || votes >= Q) << world.report();
+      EXPECT_TRUE(record.status != RoundStatus::kAborted || votes >= Q) << world.report();
     }
   }
-  EXPECT_GT(burnt, 10U);
+  EXPECT_GT(abort_certificate, 10U);
   EXPECT_GT(opened, 10U);
 }
 

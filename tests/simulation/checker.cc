@@ -30,7 +30,7 @@ void Checker::member_sent(MemberId from, RoundNumber round, const wire::Message&
     once(said.m7, *m7, from);
     if (!said.m5) fail("an endorsement without an upload");
   }
-  if (const auto* vote = std::get_if<wire::BurnVote>(&message)) once(said.vote, *vote, from);
+  if (const auto* vote = std::get_if<wire::AbortVote>(&message)) once(said.vote, *vote, from);
   if (said.m7 && said.vote) fail("a member endorsed survivors and voted to burn the round");
   const auto* m9 = std::get_if<wire::UnmaskResponse>(&message);
   if (!m9) return;
@@ -66,17 +66,17 @@ void Checker::knows(RoundNumber round, MemberId dealer, wire::ShareKind kind, Me
 void Checker::coordinator_sent(RoundNumber round, const wire::Message& message) {
   Announced& said = announced_[round];
   if (const auto* m0 = std::get_if<wire::Offer>(&message)) said.header = m0->header;
-  said.burning |= std::holds_alternative<wire::BurnRequest>(message);
+  said.voting_to_abort |= std::holds_alternative<wire::AbortRequest>(message);
   said.survivor_certificate |= std::holds_alternative<wire::UnmaskRequest>(message);
-  said.burn_certificate |= std::holds_alternative<wire::BurnCertificate>(message);
-  if (said.survivor_certificate && said.burn_certificate)
+  said.abort_certificate |= std::holds_alternative<wire::AbortCertificate>(message);
+  if (said.survivor_certificate && said.abort_certificate)
     fail("a survivor certificate and a burn certificate for one round");
   if (const auto* m8 = std::get_if<wire::UnmaskRequest>(&message))
     for (const wire::UploadHeader& m5 : m8->headers)
       said.survivors.insert(m5.id);
   if (const auto* m10 = std::get_if<wire::RoundResult>(&message)) result(round, *m10);
   if (const auto* m6 = std::get_if<wire::Survivors>(&message)) {
-    if (said.burning && !said.m6) fail("survivors announced after the burn had begun");
+    if (said.voting_to_abort && !said.m6) fail("survivors announced after the burn had begun");
     once(said.m6, *m6, kCoordinatorId);
   }
 }
@@ -84,7 +84,7 @@ void Checker::coordinator_sent(RoundNumber round, const wire::Message& message) 
 // ---- inputs and sums
 
 void Checker::encoded(MemberId member, RoundNumber round, const Bytes32& input,
-                      const codec::RingUpdate& lanes) {
+                      const encoding::RingUpdate& lanes) {
   if (said_[{round, member}].m5) return;
   encoded_.insert_or_assign({round, member}, Encoded{input, lanes.clone()});
 }
@@ -95,7 +95,7 @@ void Checker::uploaded_input(MemberId from, RoundNumber round) {
   if (now == encoded_.end()) return;  // an evaluation of a harness without encodings
   for (const auto& [key, before] : encoded_)
     if (key.second == from && key.first != round && before.input == now->second.input &&
-        said_[key].m5 && !announced_[key.first].burn_certificate)
+        said_[key].m5 && !announced_[key.first].abort_certificate)
       fail("member " + std::to_string(raw(from)) + " sent one input twice under different masks");
 }
 
@@ -106,14 +106,14 @@ void Checker::result(RoundNumber round, const wire::RoundResult& m10) {
   if (!first || m10.status != wire::RoundStatus::kDone || !said.header) return;
   if (said.survivors.size() < std::max(said.header->Q, said.header->s_min))
     return fail("a sum over fewer than the least survivors was released");
-  auto sum = codec::RingUpdate::zeros(said.header->lanes);
+  auto sum = encoding::RingUpdate::zeros(said.header->lanes);
   for (MemberId member : said.survivors) {
     const auto input = encoded_.find({round, member});
     if (input == encoded_.end()) return fail("a survivor that never encoded an input");
     for (std::size_t lane = 0; lane < sum.lanes.size(); ++lane)
       sum.lanes[lane].add(input->second.lanes.lanes[lane]);
   }
-  for (codec::RingVector& lane : sum.lanes)
+  for (encoding::RingVector& lane : sum.lanes)
     lane.reduce();
   ++sums_;
   if (secagg::hash_of_sum(secagg::header_hash(*said.header), sum) != m10.aggregate_hash)

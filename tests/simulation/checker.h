@@ -28,7 +28,7 @@ class Checker {
   /// What a member encodes for a round, before it is masked. A second encoding in a round takes the
   /// place of the first, unless the first was announced.
   void encoded(MemberId member, RoundNumber round, const Bytes32& input,
-               const codec::RingUpdate& lanes);
+               const encoding::RingUpdate& lanes);
 
   void fail(std::string what) { failures_.push_back(std::move(what)); }
 
@@ -61,14 +61,14 @@ class Checker {
     std::optional<wire::Opening> m4c;
     std::optional<wire::UploadHeader> m5;
     std::optional<wire::Endorse> m7;
-    std::optional<wire::BurnVote> vote;
+    std::optional<wire::AbortVote> vote;
     std::optional<wire::UnmaskResponse> m9;
     std::map<MemberId, wire::ShareKind> kinds;  // by dealer
   };
 
   struct Encoded {
     Bytes32 input{};
-    codec::RingUpdate lanes;
+    encoding::RingUpdate lanes;
   };
 
   struct Announced {
@@ -76,9 +76,9 @@ class Checker {
     std::optional<wire::Survivors> m6;
     std::optional<wire::RoundResult> m10;
     std::set<MemberId> survivors{};  // of the certificate
-    bool burning = false;
+    bool voting_to_abort = false;
     bool survivor_certificate = false;
-    bool burn_certificate = false;
+    bool abort_certificate = false;
   };
 
   /// Who has said which share of a dealer, by kind: revealed in M9, or opened in M4C.

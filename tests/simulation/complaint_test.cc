@@ -63,7 +63,7 @@ TEST(Complaints, OnARingToo) {
   EXPECT_EQ(world.checker().openings(first), 2U);
 }
 
-TEST(Complaints, WhoDealsAnotherShareThanItCommitsToIsConvictedAndOut) {
+TEST(Complaints, WhoDealsAnotherShareThanItCommitsToIsAnOffenderAndOut) {
   WorldConfig config{.participants = 5, .rounds = 1};
   config.bad_shares = {{kVictim, kHolder}};
   World world(3, {}, config);

@@ -44,7 +44,7 @@ FaultPlan plan_of(std::uint32_t n, Moment moment, std::uint32_t count, Fault::Ki
 RoundStatus beyond_the_bound(Moment moment, Fault::Kind kind) {
   if (moment <= Moment::kShareCheck) return RoundStatus::kCancelled;
   const bool endorsed = moment >= Moment::kEndorse;
-  return kind == Fault::Kind::kCrash && !endorsed ? RoundStatus::kBurnt : RoundStatus::kLost;
+  return kind == Fault::Kind::kCrash && !endorsed ? RoundStatus::kAborted : RoundStatus::kLost;
 }
 
 class Dropouts : public ::testing::TestWithParam<std::tuple<std::uint32_t, Moment, Fault::Kind>> {};

@@ -13,11 +13,11 @@ const std::vector<std::uint32_t> kAll = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 const std::set<std::uint32_t> kIgnored = {7, 8, 9, 10};
 
 /// Ten sites that take part in sums of ten.
-Federation ten(std::optional<codec::NoiseTerms> noise = std::nullopt) {
+Federation ten(std::optional<encoding::NoiseTerms> noise = std::nullopt) {
   return {.sites = 10, .min_cohort = 10, .noise = std::move(noise)};
 }
 
-codec::NoiseTerms some_noise() {
+encoding::NoiseTerms some_noise() {
   return {.values = SelectiveCoordinator::kValues, .clipping_norm = 1, .noise_multiplier = 0.5};
 }
 
@@ -32,7 +32,7 @@ void expect_sums_of_ten(const Federation& setup, std::uint64_t server_round,
   EXPECT_EQ(smaller.survivors.size(), 0U) << "the sum of a site that takes part in sums of ten";
   const auto held_back = coordinator.play(RoundNumber::of(server_round, 1), kAll,
                                           {.counters = counters, .s_min = 10, .ignored = kIgnored});
-  EXPECT_EQ(held_back.status, RoundStatus::kBurnt);
+  EXPECT_EQ(held_back.status, RoundStatus::kAborted);
   const auto whole =
       coordinator.play(RoundNumber::of(server_round, 2), kAll, {.counters = counters, .s_min = 10});
   ASSERT_EQ(whole.status, RoundStatus::kDone) << whole.reason;

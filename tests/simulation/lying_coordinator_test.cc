@@ -63,7 +63,7 @@ class Liar {
     header.s_min = thresholds.s_min;
     header.witnesses = thresholds.witnesses;
     header.model_hash = model_.hash();
-    header.lanes = codec::lane_specs(agreement_.encoding, 17, n_);
+    header.lanes = encoding::lane_specs(agreement_.encoding, 17, n_);
     return header;
   }
 
@@ -147,7 +147,7 @@ class Liar {
       ASSERT_TRUE(heard[i].m5.has_value()) << "site " << i;
   }
 
-  struct Heard {
+  struct ReceivedMessage {
     std::optional<wire::UploadHeader> m5;
     std::optional<wire::Endorse> m7;
     std::size_t answers = 0;
@@ -156,7 +156,7 @@ class Liar {
   [[nodiscard]] std::size_t shares_revealed() const { return checker.shares_revealed(round); }
 
   std::optional<secagg::Server> server;
-  std::map<std::uint32_t, Heard> heard;
+  std::map<std::uint32_t, ReceivedMessage> heard;
   Checker checker;
   RoundNumber round;
   TimePoint now{Duration(1000)};

@@ -49,9 +49,9 @@ std::vector<double> clipped_mean(World& world, const RoundRecord& round) {
 
 /// Of the error of a mean, in steps of the sum: its mean square a word.
 double noise_in(const RoundRecord& round, const std::vector<double>& expected,
-                const codec::NoisyEncoding& encoding) {
+                const encoding::NoisyEncoding& encoding) {
   const double steps = encoding.steps_per_unit * static_cast<double>(round.survivors.size());
-  const std::vector<float> mean = codec::whole_mean(*round.sum);
+  const std::vector<float> mean = encoding::whole_mean(*round.sum);
   double squares = 0;
   for (std::size_t i = 0; i < expected.size(); ++i)
     squares += std::pow((double{mean[i]} - expected[i]) * steps, 2);
@@ -59,7 +59,7 @@ double noise_in(const RoundRecord& round, const std::vector<double>& expected,
 }
 
 void expect_claimed_noise(World& world, const RoundRecord& round) {
-  const codec::NoisyEncoding encoding = world.encoding(round.round).noise.value();
+  const encoding::NoisyEncoding encoding = world.encoding(round.round).noise.value();
   const std::vector<double> expected = clipped_mean(world, round);
   const auto survivors = static_cast<double>(round.survivors.size());
   const double each = static_cast<double>(encoding.round.variance) / privacy::kVarianceUnit;
@@ -103,7 +103,7 @@ TEST(NoisyRounds, ADropoutLeavesTheMeanOfTheOthers) {
   const RoundRecord& round = world.rounds()[0];
   ASSERT_EQ(round.survivors.size(), 7U) << world.report();
   const std::vector<double> expected = clipped_mean(world, round);
-  const std::vector<float> mean = codec::whole_mean(*round.sum);
+  const std::vector<float> mean = encoding::whole_mean(*round.sum);
   double product = 0, square = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     product += expected[i] * double{mean[i]};

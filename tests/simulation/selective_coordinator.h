@@ -23,8 +23,8 @@ inline crypto::SigningKey key_of(std::uint64_t seed) {
 
 struct Federation {
   std::uint32_t sites = 5;
-  std::uint32_t min_cohort = 3;              // of every site's policy
-  std::optional<codec::NoiseTerms> noise{};  // of the job
+  std::uint32_t min_cohort = 3;                 // of every site's policy
+  std::optional<encoding::NoiseTerms> noise{};  // of the job
 };
 
 enum class Counters : std::uint8_t { kAsked, kLeftOut };
@@ -110,7 +110,7 @@ class SelectiveCoordinator {
                         .value();
     out.encoding = attempt.counters == Counters::kAsked
                        ? std::move(encoding.spec)
-                       : codec::without_metrics(std::move(encoding.spec));
+                       : encoding::without_metrics(std::move(encoding.spec));
     const bool trains = round.server_round() <= kTrainingRounds;
     out.header = {.run = agreement_.run,
                   .round = round,
@@ -126,7 +126,7 @@ class SelectiveCoordinator {
                   .graph = wire::Graph::kComplete,
                   .model_hash = model_.hash(),
                   .config_hash = agreement_.config_hash,
-                  .lanes = codec::lane_specs(out.encoding, trains ? kValues : 0, n)};
+                  .lanes = encoding::lane_specs(out.encoding, trains ? kValues : 0, n)};
     out.deadline_ms = {2000, 2000, 2000, 20000, 2000, 2000};
     out.roster = roster_;
     out.model = encode_without_copy(model_);

@@ -97,9 +97,9 @@ participant::SessionOutput Site::mask(participant::MaskRequest request, TimePoin
                                .counters = {.weight = 1,
                                             .metrics = std::vector<std::uint64_t>(
                                                 request.encoding.metrics.size(), raw(setup_.id))}};
-  if (request.job.lanes.front().kind == codec::LaneKind::kUpdate)
+  if (request.job.lanes.front().kind == encoding::LaneKind::kUpdate)
     input.update.emplace(trained_update(trained_));
-  codec::RingUpdate plain =
+  encoding::RingUpdate plain =
       participant::encode_upload(request, std::move(input), 100.0, rounding).value();
   inputs_.insert_or_assign(request.round, plain.clone());
   const bool spoils = setup_.spoils || (setup_.spoils_evaluations && plain.lanes.size() == 1);
@@ -167,7 +167,7 @@ void Site::crash(TimePoint now, Duration restart_after) {
   restart_at_ = now + restart_after;
 }
 
-const codec::RingUpdate* Site::input(RoundNumber round) const {
+const encoding::RingUpdate* Site::input(RoundNumber round) const {
   const auto at = inputs_.find(round);
   return at == inputs_.end() ? nullptr : &at->second;
 }

@@ -60,7 +60,7 @@ class Site {
   [[nodiscard]] std::string dataset() const { return "site-" + std::to_string(raw(setup_.id)); }
 
   /// Plain lanes as they were encoded in a round; null when this site never got there.
-  [[nodiscard]] const codec::RingUpdate* input(RoundNumber round) const;
+  [[nodiscard]] const encoding::RingUpdate* input(RoundNumber round) const;
 
   /// What its training gives in a round, before it is clipped.
   [[nodiscard]] std::vector<float> trained_update(RoundNumber round) const;
@@ -97,7 +97,7 @@ class Site {
   std::map<RoundNumber, participant::InputId> input_ids_;
   std::uint64_t trainings_ = 0;
   std::map<RoundNumber, Bytes32> trained_on_;
-  std::map<RoundNumber, codec::RingUpdate> inputs_;
+  std::map<RoundNumber, encoding::RingUpdate> inputs_;
   std::vector<participant::SessionEvent> events_;
 };
 

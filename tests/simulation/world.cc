@@ -62,16 +62,16 @@ World::World(std::uint64_t seed, FaultPlan plan, const WorldConfig& config)
         .optimizer = {}, .first = std::make_shared<const FlatParameters>(model_)};
   }
   if (config.noise_multiplier > 0)
-    agreement_.noise = codec::NoiseTerms{.mechanism = config.mechanism,
-                                         .values = config.values,
-                                         .clipping_norm = 1,
-                                         .noise_multiplier = config.noise_multiplier};
+    agreement_.noise = encoding::NoiseTerms{.mechanism = config.mechanism,
+                                            .values = config.values,
+                                            .clipping_norm = 1,
+                                            .noise_multiplier = config.noise_multiplier};
   if (config.cohort_size > 0 || config.participants > config.full_graph_max) {
     agreement_.drawn_cohort_size = config.cohort_size;
-    agreement_.genesis.emplace();
-    agreement_.genesis->value.fill(0x34);
+    agreement_.shared_randomness.emplace();
+    agreement_.shared_randomness->value.fill(0x34);
     for (std::uint32_t i = 0; i < config.participants; ++i)
-      agreement_.genesis->members.push_back(member_id(i));
+      agreement_.shared_randomness->members.push_back(member_id(i));
   }
   add_sites();
 }
@@ -104,19 +104,21 @@ Site& World::site(MemberId id) {
 // ---- rounds
 
 secagg::Cohort World::cohort(RoundNumber round) const {
-  if (!agreement_.genesis) return secagg::Cohort(roster_);
-  const auto drawn = secagg::drawn_cohort({*agreement_.genesis, config_.cohort_size}, round);
+  if (!agreement_.shared_randomness) return secagg::Cohort(roster_);
+  const auto drawn =
+      secagg::drawn_cohort({*agreement_.shared_randomness, config_.cohort_size}, round);
   std::vector<secagg::CohortMember> members;
   for (const auto& member : roster_)
     if (std::ranges::binary_search(drawn, member.id)) members.push_back(member);
   if (members.size() <= config_.full_graph_max) return secagg::Cohort(std::move(members));
   return secagg::Cohort::on_ring(
-      secagg::ring_order(*agreement_.genesis, round, std::move(members)));
+      secagg::ring_order(*agreement_.shared_randomness, round, std::move(members)));
 }
 
 std::uint32_t World::colluders() const {
-  if (!agreement_.genesis) return config_.colluders;
-  return secagg::colluders_in_round({*agreement_.genesis, config_.cohort_size}, config_.colluders);
+  if (!agreement_.shared_randomness) return config_.colluders;
+  return secagg::colluders_in_round({*agreement_.shared_randomness, config_.cohort_size},
+                                    config_.colluders);
 }
 
 secagg::RoundEncoding World::round_encoding(RoundNumber round) const {
@@ -125,18 +127,18 @@ secagg::RoundEncoding World::round_encoding(RoundNumber round) const {
       .value();
 }
 
-codec::EncodingSpec World::encoding(RoundNumber round) const {
-  codec::EncodingSpec spec = round_encoding(round).spec;
+encoding::EncodingSpec World::encoding(RoundNumber round) const {
+  encoding::EncodingSpec spec = round_encoding(round).spec;
   const auto first = certified_.find(round.server_round());
   const bool counts = first == certified_.end() || round <= first->second;
-  return counts ? spec : codec::without_metrics(std::move(spec));
+  return counts ? spec : encoding::without_metrics(std::move(spec));
 }
 
 wire::RoundHeader World::header(RoundNumber round) const {
   const secagg::Cohort members = cohort(round);
   const auto parameters =
       secagg::graph_parameters(members.size(), colluders(), agreement_.graph).value();
-  const codec::EncodingSpec spec = encoding(round);
+  const encoding::EncodingSpec spec = encoding(round);
   wire::RoundHeader header;
   header.run = agreement_.run;
   header.round = round;
@@ -154,7 +156,7 @@ wire::RoundHeader World::header(RoundNumber round) const {
   header.model_hash = model_.hash();
   header.config_hash = agreement_.config_hash;
   header.lanes =
-      codec::lane_specs(spec, training_round(round_index_) ? config_.values : 0, header.n);
+      encoding::lane_specs(spec, training_round(round_index_) ? config_.values : 0, header.n);
   return header;
 }
 
@@ -170,7 +172,7 @@ coordinator::RoundPlan World::round_plan() const {
   for (const auto& member : members.members())
     plan.cohort.push_back(member.id);
   std::ranges::sort(plan.cohort);
-  plan.genesis = agreement_.genesis;
+  plan.shared_randomness = agreement_.shared_randomness;
   plan.encoding = encoding(round_);
   plan.model = encode_without_copy(model_);
   plan.fetch = {.chunk_bytes = 64, .in_flight = 4, .retry_after = Duration(1000)};
@@ -383,7 +385,7 @@ void World::carry_out(coordinator::RoundOutput output) {
     network_.send(kCoordinatorId, output.send[i], clock_.now());
   }
   if (output.sum) {
-    codec::RingUpdate sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
+    encoding::RingUpdate sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
     opened_ = sum.clone();
     carry_out(machine_->summed(std::move(sum), clock_.now()));
     return;
@@ -413,7 +415,7 @@ void World::finish_round(coordinator::RoundOutcome outcome) {
     sums_->keep(agreement_.run, *outcome.published);
   }
   if (record.status == wire::RoundStatus::kDone && record.sum->scale.values > 0)
-    model_.values = codec::step_by_mean(optimizer_, std::move(model_.values), *record.sum);
+    model_.values = encoding::step_by_mean(optimizer_, std::move(model_.values), *record.sum);
   records_.push_back(std::move(record));
   round_over_ = true;
   // A round that the checker ended is not over for the machine and cannot be closed.
@@ -433,11 +435,11 @@ void World::check_sum(const RoundRecord& record) {
   const wire::RoundHeader round_header = header(record.round);
   if (record.survivors.size() < std::max(round_header.Q, round_header.s_min))
     return checker_.fail("a sum over fewer than the least survivors was released");
-  codec::RingUpdate expected;
+  encoding::RingUpdate expected;
   for (const auto& lane : round_header.lanes)
     expected.lanes.emplace_back(lane);
   for (MemberId member : record.survivors) {
-    const codec::RingUpdate* input = site(member).input(record.round);
+    const encoding::RingUpdate* input = site(member).input(record.round);
     if (!input) return checker_.fail("a survivor that never encoded an input");
     for (std::size_t lane = 0; lane < expected.lanes.size(); ++lane)
       expected.lanes[lane].add(input->lanes[lane]);

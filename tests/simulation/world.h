@@ -61,7 +61,7 @@ struct RoundRecord {
   wire::RoundStatus status{};
   std::string reason;
   std::vector<MemberId> survivors;
-  std::optional<codec::DecodedSum> sum;
+  std::optional<encoding::DecodedSum> sum;
   Duration took{};
   std::uint64_t rejections = 0;  // messages that the coordinator called a breach
   std::vector<secagg::Conflict> conflicts{};
@@ -105,7 +105,7 @@ class World {
   /// By cohort index.
   [[nodiscard]] secagg::Cohort cohort(RoundNumber round) const;
   [[nodiscard]] wire::RoundHeader header(RoundNumber round) const;
-  [[nodiscard]] codec::EncodingSpec encoding(RoundNumber round) const;
+  [[nodiscard]] encoding::EncodingSpec encoding(RoundNumber round) const;
 
   [[nodiscard]] const FlatParameters& model() const { return model_; }
 
@@ -178,7 +178,7 @@ class World {
   std::uint64_t rejections_ = 0;
   std::vector<secagg::Conflict> conflicts_;  // of the round
   std::vector<secagg::Evidence> evidence_;
-  std::optional<codec::RingUpdate> opened_;
+  std::optional<encoding::RingUpdate> opened_;
   /// The first attempt at a server round whose sum may have been certified: later ones carry no
   /// counters.
   std::map<std::uint64_t, RoundNumber> certified_;

@@ -151,7 +151,7 @@ struct Tilted {
 double log_peak(const LossGrid& grid, double tilt) {
   const std::size_t stride = 1 + grid.mass.size() / 256;
   double out = -kInfinity;
-  const auto look_at = [&](std::size_t i) {
+  const auto consider = [&](std::size_t i) {
     out = std::max(out, tilt * grid.loss(i) + std::log(grid.mass[i]));
   };
   for (std::size_t at = 0; at < grid.mass.size(); at += stride) {
@@ -161,8 +161,8 @@ double log_peak(const LossGrid& grid, double tilt) {
       if (grid.mass[i] > grid.mass[largest]) largest = i;
       if (grid.mass[i] > 0) last = i;
     }
-    look_at(largest);
-    look_at(last);
+    consider(largest);
+    consider(last);
   }
   return out;
 }

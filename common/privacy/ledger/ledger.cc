@@ -104,7 +104,7 @@ Status add_rest(const Charge& charge, const Progress& progress, Spending& spendi
 }
 
 struct PrivacyLedger::Impl {
-  std::optional<journal::LockFile> lock;  // none: a read-only copy
+  std::optional<storage::LockFile> lock;  // none: a read-only copy
   Database database;
   bool failed = false;  // a write failed: nothing is released until the file is opened again
 
@@ -119,7 +119,7 @@ struct PrivacyLedger::Impl {
   [[nodiscard]] Status insert_noise(const NoisyRounds& noise) const;
   [[nodiscard]] Status put_rule(const std::string& dataset_id, const BudgetRule& rule) const;
   [[nodiscard]] Result<bool> known(const Charge& charge) const;
-  [[nodiscard]] Result<bool> paid_before(const Charge& charge) const;
+  [[nodiscard]] Result<bool> charged_before(const Charge& charge) const;
   [[nodiscard]] Result<bool> round_is_charged(const Charge& charge) const;
 };
 
@@ -212,7 +212,7 @@ Result<bool> PrivacyLedger::Impl::known(const Charge& charge) const {
   return statement.bind(charge.dataset_id).bind(charge.run).bind(charge.round.value).step();
 }
 
-Result<bool> PrivacyLedger::Impl::paid_before(const Charge& charge) const {
+Result<bool> PrivacyLedger::Impl::charged_before(const Charge& charge) const {
   if (charge.input == Bytes32{}) return false;
   SOTTO_ASSIGN_OR_RETURN(
       Statement statement,
@@ -305,7 +305,7 @@ Status PrivacyLedger::Impl::insert_durably(const Charge& charge,
                                            const std::optional<BudgetRule>& rule) {
   failed = true;  // until the charge is known to be durable
   const Status written =
-      journal::storage().transact([&](const std::function<void()>& before_commit) {
+      storage::storage().transact([&](const std::function<void()>& before_commit) {
         return insert(charge, rule, before_commit);
       });
   if (!written.ok()) return written;
@@ -320,8 +320,8 @@ PrivacyLedger& PrivacyLedger::operator=(PrivacyLedger&&) noexcept = default;
 PrivacyLedger::~PrivacyLedger() = default;
 
 Result<PrivacyLedger> PrivacyLedger::open(const std::filesystem::path& file) {
-  SOTTO_ASSIGN_OR_RETURN(journal::LockFile lock,
-                         journal::LockFile::acquire(file.string() + ".lock"));
+  SOTTO_ASSIGN_OR_RETURN(storage::LockFile lock,
+                         storage::LockFile::acquire(file.string() + ".lock"));
   SOTTO_ASSIGN_OR_RETURN(Database database, open_ledger_file(file));
   return PrivacyLedger(std::make_unique<Impl>(
       Impl{.lock = std::move(lock), .database = std::move(database), .failed = false}));
@@ -422,8 +422,8 @@ Status PrivacyLedger::record(Charge charge, const Budget& budget) {
     return Error{"round " + std::to_string(charge.round.server_round()) + ", attempt " +
                  std::to_string(charge.round.attempt()) + " of this run was already charged for " +
                  charge.dataset_id + ": nothing is released twice"};
-  SOTTO_ASSIGN_OR_RETURN(const bool paid, impl_->paid_before(charge));
-  if (paid) {
+  SOTTO_ASSIGN_OR_RETURN(const bool charged, impl_->charged_before(charge));
+  if (charged) {
     charge.steps.reset();
     charge.without_privacy = false;
     charge.noise.reset();

@@ -151,7 +151,7 @@ Result<Database> open_ledger_file(const std::filesystem::path& file) {
   if (Status done = configure(database.get()); !done.ok()) return in_file(file, done.error());
   if (Status done = make_newest(database.get()); !done.ok()) return in_file(file, done.error());
   const std::filesystem::path parent = file.parent_path();
-  SOTTO_TRY(journal::sync_directory(parent.empty() ? "." : parent));
+  SOTTO_TRY(storage::sync_directory(parent.empty() ? "." : parent));
   return database;
 }
 

@@ -17,10 +17,10 @@ AdaptiveNoise adaptive_noise(double noise_multiplier, double count_multiplier) {
 }
 
 double next_clipping_norm(const QuantileStep& step) {
-  constexpr double kFarthest = 1e4;
+  constexpr double kMaxRatio = 1e4;
   const double fraction = std::clamp(step.noisy_count / step.expected_size + 0.5, 0.0, 1.0);
   const double next = step.norm * std::exp(-step.rate * (fraction - step.quantile));
-  return std::clamp(next, step.first_norm / kFarthest, step.first_norm * kFarthest);
+  return std::clamp(next, step.first_norm / kMaxRatio, step.first_norm * kMaxRatio);
 }
 
 }  // namespace sotto::privacy

@@ -286,7 +286,7 @@ MaskJob Client::mask_job() {
   return job;
 }
 
-MaskedUpdate MaskJob::run(codec::RingUpdate update, unsigned threads) && {
+MaskedUpdate MaskJob::run(encoding::RingUpdate update, unsigned threads) && {
   SOTTO_CHECK(update.lanes.size() == lanes.size(), "an update has the round's lanes");
   for (std::size_t i = 0; i < lanes.size(); ++i)
     SOTTO_CHECK(update.lanes[i].spec() == lanes[i], "an update has the round's lanes");

@@ -30,14 +30,14 @@ namespace sotto::secagg {
 struct LocalRules {
   Bytes32 roster_hash{};
   RunId run{};
-  Bytes32 config_hash{};               // of the job the site agreed to
-  std::uint32_t min_colluders = 1;     // C of the header must be at least this
-  std::uint32_t min_cohort = 3;        // of the policy: fewest members in a sum and a cohort
-  std::uint32_t min_survivors = 0;     // of the round's encoding, beyond max(Q, C + 2)
-  std::vector<codec::LaneSpec> lanes;  // the lanes of this job and round for the header's n
-  GraphRules graph;                    // of the job
-  std::optional<CohortDraw> draw;      // with shared randomness; else any cohort of the roster
-  RoundNumber last_round;              // the guard's latest round of this run; the offer's is later
+  Bytes32 config_hash{};                  // of the job the site agreed to
+  std::uint32_t min_colluders = 1;        // C of the header must be at least this
+  std::uint32_t min_cohort = 3;           // of the policy: fewest members in a sum and a cohort
+  std::uint32_t min_survivors = 0;        // of the round's encoding, beyond max(Q, C + 2)
+  std::vector<encoding::LaneSpec> lanes;  // the lanes of this job and round for the header's n
+  GraphRules graph;                       // of the job
+  std::optional<CohortDraw> draw;         // with shared randomness; else any cohort of the roster
+  RoundNumber last_round;  // the guard's latest round of this run; the offer's is later
 };
 
 /// Verifies an offer against the coordinator's key, the roster and the rules. `roster` lists all
@@ -51,11 +51,11 @@ Result<Cohort> check_offer(const wire::Offer& offer, const crypto::VerifyKey& co
 struct MaskJob {
   Bytes32 h{};
   MemberId id{};
-  std::vector<codec::LaneSpec> lanes;
+  std::vector<encoding::LaneSpec> lanes;
   std::vector<MaskSeed> seeds;
 
   /// Masks the update. Consumes the plain lanes; they are wiped.
-  MaskedUpdate run(codec::RingUpdate update, unsigned threads) &&;
+  MaskedUpdate run(encoding::RingUpdate update, unsigned threads) &&;
 };
 
 class Client {
@@ -79,10 +79,10 @@ class Client {
   wire::Advertise advertise();                                                       // M1
   Result<wire::Shares> deal(const wire::KeyList& m2, crypto::SecureRandom& random);  // M2 -> M3
   Result<wire::ShareCheck> check_shares(const wire::ShareForward& m4);               // M4 -> M4A
-  /// M4B -> M4C, only when members complained. Opens at most most_liars() shares (conflicts.h),
-  /// once in a round. The members that complained know these shares already when their complaints
-  /// are false; when the complaints are true, this member's shares protect nothing. So the guard
-  /// records nothing of it.
+  /// M4B -> M4C, only when members complained. Opens at most max_false_complaints() shares
+  /// (conflicts.h), once in a round. The members that complained know these shares already when
+  /// their complaints are false; when the complaints are true, this member's shares protect
+  /// nothing. So the guard records nothing of it.
   Result<wire::Opening> open_shares(const wire::Complaints& m4b);
   Status accept_u2(const wire::Fix& m4u);  // M4U
   /// Returns the MaskJob of this member's vector. Call it after accept_u2().

@@ -16,27 +16,28 @@ constexpr std::size_t kShareBytes = 32;
 /// Checks that each complaint is signed by a holder of this member's shares, in this round, and
 /// names this member.
 Status Client::State::check_complaints(const wire::Complaints& m4b) const {
-  // Only false complaints name an honest dealer, so a request for more shares than most_liars() is
-  // an attempt to obtain its secrets.
-  if (m4b.checks.size() > most_liars(header))
+  // Only false complaints name an honest dealer, so a request for more shares than
+  // max_false_complaints() is an attempt to obtain its secrets.
+  if (m4b.checks.size() > max_false_complaints(header))
     return refused("M4B", "it asks for " + std::to_string(m4b.checks.size()) +
                               " of this member's shares, at most " +
-                              std::to_string(most_liars(header)) + " are opened in a round");
-  IndexSet accusers;
+                              std::to_string(max_false_complaints(header)) +
+                              " are opened in a round");
+  IndexSet complainants;
   for (const wire::ShareCheck& check : m4b.checks) {
     const auto from = cohort.index_of(check.id);
     if (!from || *from == me || !contains(holders, *from) || !contains(*v, *from))
       return refused("M4B", "a complaint of a member that has no share of this one");
-    if (!accusers.empty() && accusers.back() >= *from)
+    if (!complainants.empty() && complainants.back() >= *from)
       return refused("M4B", "the complaints are not of distinct members in order");
     if (check.d_v != d_v) return refused("M4B", "a complaint about another V");
-    const auto accused = wire::from_bitmap(header.n, check.bad_dealers);
-    if (!accused.ok() || !contains(*accused, me))
+    const auto complained_about = wire::from_bitmap(header.n, check.bad_dealers);
+    if (!complained_about.ok() || !contains(*complained_about, me))
       return refused("M4B", "a complaint that does not name this member");
-    accusers.push_back(*from);
+    complainants.push_back(*from);
   }
-  const auto forged = first_bad(accusers.size(), threads, [&](std::size_t i) {
-    return verify_share_check(key_of(accusers[i]), h, m4b.checks[i]);
+  const auto forged = first_bad(complainants.size(), threads, [&](std::size_t i) {
+    return verify_share_check(key_of(complainants[i]), h, m4b.checks[i]);
   });
   if (forged)
     return refused("M4B",

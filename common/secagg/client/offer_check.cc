@@ -39,7 +39,8 @@ Result<Cohort> cohort_of(const wire::Offer& offer, const std::vector<CohortMembe
     members.push_back(roster[rank]);
   if (offer.header.graph == wire::Graph::kComplete || !rules.draw)
     return Cohort(std::move(members));
-  return Cohort::on_ring(ring_order(rules.draw->genesis, offer.header.round, std::move(members)));
+  return Cohort::on_ring(
+      ring_order(rules.draw->shared_randomness, offer.header.round, std::move(members)));
 }
 
 Status check_identity(const wire::RoundHeader& header, const Cohort& cohort, MemberId self,

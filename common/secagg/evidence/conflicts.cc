@@ -8,7 +8,7 @@ namespace sotto::secagg {
 namespace {
 
 /// A member's position in the pairs that remain.
-struct Standing {
+struct KeyConflicts {
   std::size_t pairs = 0;
   std::size_t complained = 0;  // pairs about which it complained
   bool due = false;            // it stayed in one of them the last time, or there was none
@@ -25,15 +25,15 @@ class Settling {
           others_[dealer].insert(holder);
         }
     for (const auto& [member, others] : others_)
-      standing_[member] = standing(member);
+      unsettled_[member] = conflicts_of(member);
   }
 
   /// Removes the member with the greatest rank until no pair remains.
   template <class Rank>
   KeysSettled run(const Rank& rank) && {
-    while (!standing_.empty()) {
+    while (!unsettled_.empty()) {
       const auto first = std::ranges::max_element(
-          standing_, {}, [&](const auto& one) { return std::tuple(rank(one.second), one.first); });
+          unsettled_, {}, [&](const auto& one) { return std::tuple(rank(one.second), one.first); });
       leave(first->first);
     }
     return std::move(out_);
@@ -45,8 +45,8 @@ class Settling {
     return before == rules_->earlier.end() || before->second != member;
   }
 
-  [[nodiscard]] Standing standing(std::uint32_t member) const {
-    Standing out;
+  [[nodiscard]] KeyConflicts conflicts_of(std::uint32_t member) const {
+    KeyConflicts out;
     for (std::uint32_t other : others_.at(member)) {
       ++out.pairs;
       if (contains((*complaints_)[member], other)) ++out.complained;
@@ -57,19 +57,19 @@ class Settling {
 
   void leave(std::uint32_t member) {
     std::erase(out_.members, member);
-    standing_.erase(member);
+    unsettled_.erase(member);
     for (std::uint32_t other : others_.at(member)) {
       if (is_due(member, other)) out_.left[pair_of(member, other)] = member;
       others_.at(other).erase(member);
-      standing_[other] = standing(other);
-      if (others_.at(other).empty()) standing_.erase(other);
+      unsettled_[other] = conflicts_of(other);
+      if (others_.at(other).empty()) unsettled_.erase(other);
     }
   }
 
   const std::vector<IndexSet>* complaints_;
   const KeyRules* rules_;
   std::map<std::uint32_t, std::set<std::uint32_t>> others_;  // differing keys that remain
-  std::map<std::uint32_t, Standing> standing_;               // of members in such a pair
+  std::map<std::uint32_t, KeyConflicts> unsettled_;          // of members in such a pair
   KeysSettled out_;
 };
 
@@ -77,16 +77,16 @@ class Settling {
 
 KeysSettled settle_keys(const IndexSet& members, const std::vector<IndexSet>& complaints,
                         const KeyRules& rules) {
-  KeysSettled by_turns = Settling(members, complaints, rules).run([&](const Standing& s) {
-    return std::tuple(s.pairs > rules.most_liars, s.due, s.pairs, s.complained);
+  KeysSettled by_turns = Settling(members, complaints, rules).run([&](const KeyConflicts& s) {
+    return std::tuple(s.pairs > rules.max_false_complaints, s.due, s.pairs, s.complained);
   });
   if (by_turns.members.size() >= rules.least) return by_turns;
-  return Settling(members, complaints, rules).run([](const Standing& s) {
+  return Settling(members, complaints, rules).run([](const KeyConflicts& s) {
     return std::tuple(s.pairs, s.due, s.complained);
   });
 }
 
-std::uint32_t most_liars(const wire::RoundHeader& header) {
+std::uint32_t max_false_complaints(const wire::RoundHeader& header) {
   return std::min(header.C, header.t == 0 ? 0 : header.t - 1);
 }
 

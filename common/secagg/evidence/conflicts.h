@@ -43,7 +43,7 @@ std::string sentence(ConflictEnd end, const std::string& holder, const std::stri
 
 /// Returns how many holders of one dealer's shares can make false complaints: C members collude,
 /// and fewer than t of them hold a share of one honest dealer (on a ring by bound A of 2.4).
-std::uint32_t most_liars(const wire::RoundHeader& header);
+std::uint32_t max_false_complaints(const wire::RoundHeader& header);
 
 /// For each two members with different pre-shared keys, the lower first: which of them left because
 /// of it.
@@ -56,9 +56,9 @@ std::pair<Member, Member> pair_of(Member one, Member other) {
 }
 
 struct KeyRules {
-  WhoLeft<std::uint32_t> earlier;  // who left the last time, by pair
-  std::uint32_t most_liars = 0;    // of most_liars()
-  std::size_t least = 0;           // fewest members with which the round can continue
+  WhoLeft<std::uint32_t> earlier;          // who left the last time, by pair
+  std::uint32_t max_false_complaints = 0;  // of max_false_complaints()
+  std::size_t least = 0;                   // fewest members with which the round can continue
 };
 
 struct KeysSettled {
@@ -68,10 +68,10 @@ struct KeysSettled {
 
 /// Decides which members leave because pre-shared keys differ. `complaints[i]` are the members
 /// whose pre-shared key with i differs, as i reports. Members leave until no such pair is left.
-/// Members with more than `most_liars` such pairs leave first. The next criteria, in this order,
-/// are: to have stayed in such a pair the last time, more pairs, more complaints of one's own, the
-/// higher index. A pair never decides against the same member twice in succession. When fewer than
-/// `least` would stay, the members with most pairs leave first, whatever the turns.
+/// Members with more than `max_false_complaints` such pairs leave first. The next criteria, in this
+/// order, are: to have stayed in such a pair the last time, more pairs, more complaints of one's
+/// own, the higher index. A pair never decides against the same member twice in succession. When
+/// fewer than `least` would stay, the members with most pairs leave first, whatever the turns.
 KeysSettled settle_keys(const IndexSet& members, const std::vector<IndexSet>& complaints,
                         const KeyRules& rules);
 

@@ -71,8 +71,8 @@ bool is_signed(const Book& book, const wire::UnmaskResponse& m) {
   return by_member(book, m, verify_unmask_response);
 }
 
-bool is_signed(const Book& book, const wire::BurnVote& m) {
-  return by_member(book, m, verify_burn_vote);
+bool is_signed(const Book& book, const wire::AbortVote& m) {
+  return by_member(book, m, verify_abort_vote);
 }
 
 bool is_signed(const Book& book, const wire::Offer& m) {
@@ -143,7 +143,7 @@ Result<Finding> of_two(const Book& book, const Evidence& e, const char* rule) {
 }
 
 template <class M, class... Kinds>
-constexpr bool kSaidOnce = (std::is_same_v<M, Kinds> || ...);
+constexpr bool kSentOnce = (std::is_same_v<M, Kinds> || ...);
 
 Result<Finding> two_messages(const Book& book, const Evidence& e) {
   constexpr const char* kRule = "two different messages of this kind in one round";
@@ -153,7 +153,7 @@ Result<Finding> two_messages(const Book& book, const Evidence& e) {
     return flawed("its first offer is of another header");
   return std::visit(
       [&]<class M>(const M& /*first*/) -> Result<Finding> {
-        if constexpr (kSaidOnce<M, wire::Offer, wire::Advertise, wire::KeyList, wire::Shares,
+        if constexpr (kSentOnce<M, wire::Offer, wire::Advertise, wire::KeyList, wire::Shares,
                                 wire::ShareForward, wire::ShareCheck, wire::Opening, wire::Fix,
                                 wire::UploadHeader, wire::Survivors, wire::UnmaskResponse>)
           return of_two<M>(book, e, kRule);
@@ -172,10 +172,10 @@ Result<Finding> two_endorsements(const Book& book, const Evidence& e) {
   return Finding{one, "Endorse: two sets of survivors in one round"};
 }
 
-Result<Finding> endorsed_and_burned(const Book& book, const Evidence& e) {
+Result<Finding> endorsed_and_aborted(const Book& book, const Evidence& e) {
   const auto* m7 =
       e.messages.size() == 2 ? std::get_if<wire::UnmaskRequest>(&e.messages[0]) : nullptr;
-  const auto* vote = m7 != nullptr ? std::get_if<wire::BurnVote>(&e.messages[1]) : nullptr;
+  const auto* vote = m7 != nullptr ? std::get_if<wire::AbortVote>(&e.messages[1]) : nullptr;
   if (vote == nullptr) return flawed("it needs an endorsement and a vote");
   if (!is_signed(book, *m7) || !is_signed(book, *vote)) return flawed("a signature does not fit");
   if (m7->certificate[0].id != vote->id) return flawed("its messages have two authors");
@@ -323,8 +323,8 @@ Result<Finding> check_evidence(const Evidence& e, const EvidenceRoster& roster) 
       return two_messages(book, e);
     case EvidenceKind::kTwoEndorsements:
       return two_endorsements(book, e);
-    case EvidenceKind::kEndorsedAndBurned:
-      return endorsed_and_burned(book, e);
+    case EvidenceKind::kEndorsedAndAborted:
+      return endorsed_and_aborted(book, e);
     case EvidenceKind::kWrongShare:
       return wrong_share(book, e);
     case EvidenceKind::kInconsistentDealer:
@@ -423,9 +423,9 @@ std::vector<Evidence> contradictions(const wire::RoundHeader& header, const Coho
         if (m7.id == other.id)
           consider(EvidenceKind::kTwoEndorsements,
                    {endorsement(*m8, m7), endorsement(*other_m8, other)});
-  } else if (m8 != nullptr && std::holds_alternative<wire::BurnVote>(second)) {
+  } else if (m8 != nullptr && std::holds_alternative<wire::AbortVote>(second)) {
     for (const wire::Endorse& m7 : m8->certificate)
-      consider(EvidenceKind::kEndorsedAndBurned, {endorsement(*m8, m7), second});
+      consider(EvidenceKind::kEndorsedAndAborted, {endorsement(*m8, m7), second});
   } else if (m3 != nullptr && std::holds_alternative<wire::Opening>(second)) {
     for (const wire::ShareEntry& entry : m3->entries)
       if (found.empty())

@@ -20,8 +20,8 @@ enum class EvidenceKind : std::uint8_t {
   kTwoMessages = 1,
   /// Endorsements of two S by one member, each as an UnmaskRequest with that endorsement alone.
   kTwoEndorsements = 2,
-  /// An endorsement (as above) and a vote to abort the same round (BurnVote).
-  kEndorsedAndBurned = 3,
+  /// An endorsement (as above) and a vote to abort the same round (AbortVote).
+  kEndorsedAndAborted = 3,
   /// A dealer's entry of M3 and an M9 whose share does not fit it.
   kWrongShare = 4,
   /// A dealer's M1, then for each of t holders the entry of M3 and an M9 that fits it. Together
@@ -51,8 +51,8 @@ struct EvidenceRoster {
 };
 
 struct Finding {
-  MemberId guilty{};  // the offender; 0: the coordinator
-  std::string rule;   // the rule that it violated, in words
+  MemberId offender{};  // the offender; 0: the coordinator
+  std::string rule;     // the rule that it violated, in words
 };
 
 /// Returns what the evidence proves. An Error says why it proves nothing. Pure.

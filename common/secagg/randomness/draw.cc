@@ -10,10 +10,10 @@
 namespace sotto::secagg {
 namespace {
 
-Bytes32 round_seed(const Genesis& genesis, RoundNumber round) {
+Bytes32 round_seed(const SharedRandomness& shared_randomness, RoundNumber round) {
   ByteWriter number;
   number.u64(round.value);
-  return crypto::hash("SA1 rnd", {genesis.value, number.view()});
+  return crypto::hash("SA1 rnd", {shared_randomness.value, number.view()});
 }
 
 /// Returns a member's rank value in a draw. Smaller values come first, compared byte by byte.
@@ -26,10 +26,10 @@ Bytes32 lot(std::string_view label, const Bytes32& seed, MemberId id) {
 }  // namespace
 
 std::vector<MemberId> drawn_cohort(const CohortDraw& draw, RoundNumber round) {
-  if (!draw.samples()) return draw.genesis.members;
-  const Bytes32 seed = round_seed(draw.genesis, round);
+  if (!draw.samples()) return draw.shared_randomness.members;
+  const Bytes32 seed = round_seed(draw.shared_randomness, round);
   std::vector<std::pair<Bytes32, MemberId>> lots;
-  for (MemberId id : draw.genesis.members)
+  for (MemberId id : draw.shared_randomness.members)
     lots.emplace_back(lot("SA1 coh", seed, id), id);
   std::ranges::sort(lots);
   std::vector<MemberId> out;
@@ -39,9 +39,9 @@ std::vector<MemberId> drawn_cohort(const CohortDraw& draw, RoundNumber round) {
   return out;
 }
 
-std::vector<CohortMember> ring_order(const Genesis& genesis, RoundNumber round,
+std::vector<CohortMember> ring_order(const SharedRandomness& shared_randomness, RoundNumber round,
                                      std::vector<CohortMember> cohort) {
-  const Bytes32 seed = round_seed(genesis, round);
+  const Bytes32 seed = round_seed(shared_randomness, round);
   std::vector<std::pair<Bytes32, CohortMember>> lots;
   for (const CohortMember& member : cohort)
     lots.emplace_back(lot("SA1 ring", seed, member.id), member);
@@ -54,7 +54,7 @@ std::vector<CohortMember> ring_order(const Genesis& genesis, RoundNumber round,
 std::uint32_t colluders_in_round(const CohortDraw& draw, std::uint32_t C,
                                  const GraphSecurity& security) {
   if (!draw.samples()) return C;
-  const auto members = static_cast<std::uint32_t>(draw.genesis.members.size());
+  const auto members = static_cast<std::uint32_t>(draw.shared_randomness.members.size());
   return upper_quantile({members, std::min(C, members), draw.cohort_size}, security.sigma + 2);
 }
 

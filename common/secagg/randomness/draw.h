@@ -12,20 +12,20 @@
 namespace sotto::secagg {
 
 /// The shared randomness of a run. It is fixed once, before the first round.
-struct Genesis {
+struct SharedRandomness {
   Bytes32 value{};
   std::vector<MemberId> members;  // who contributed, ascending: only they are ever drawn
 
-  bool operator==(const Genesis&) const = default;
+  bool operator==(const SharedRandomness&) const = default;
 };
 
 /// The parameters by which the cohorts of a run are drawn.
 struct CohortDraw {
-  Genesis genesis;
+  SharedRandomness shared_randomness;
   std::uint32_t cohort_size = 0;  // members of a round; 0: all genesis.members
 
   [[nodiscard]] bool samples() const {
-    return cohort_size > 0 && cohort_size < genesis.members.size();
+    return cohort_size > 0 && cohort_size < shared_randomness.members.size();
   }
 };
 
@@ -38,7 +38,7 @@ inline constexpr std::uint32_t kMaxDrawnAttempts = 64;
 std::vector<MemberId> drawn_cohort(const CohortDraw& draw, RoundNumber round);
 
 /// Returns the cohort in its order on the round's ring.
-std::vector<CohortMember> ring_order(const Genesis& genesis, RoundNumber round,
+std::vector<CohortMember> ring_order(const SharedRandomness& shared_randomness, RoundNumber round,
                                      std::vector<CohortMember> cohort);
 
 /// Returns the C of a round's header when C members of the roster collude. All of them may be in

@@ -75,29 +75,29 @@ const Bytes32& Server::d_s() const {
 
 // ---- Advertise
 
-Verdict Server::State::check_advertise(const wire::Advertise& m1, std::uint32_t from) const {
-  if (!verify_advertise(key_of(from), h, m1)) return Verdict::rejected("M1: bad signature");
-  if (m1.pk_enc == m1.pk_mask) return Verdict::rejected("M1: its two keys are the same");
+MessageResult Server::State::check_advertise(const wire::Advertise& m1, std::uint32_t from) const {
+  if (!verify_advertise(key_of(from), h, m1)) return MessageResult::rejected("M1: bad signature");
+  if (m1.pk_enc == m1.pk_mask) return MessageResult::rejected("M1: its two keys are the same");
   for (const auto& key : {m1.pk_enc, m1.pk_mask}) {
-    if (crypto::is_low_order(key)) return Verdict::rejected("M1: a key of low order");
-    if (keys_seen.contains(key)) return Verdict::rejected("M1: another member's key");
+    if (crypto::is_low_order(key)) return MessageResult::rejected("M1: a key of low order");
+    if (keys_seen.contains(key)) return MessageResult::rejected("M1: another member's key");
   }
-  return Verdict::accepted();
+  return MessageResult::accepted();
 }
 
-Verdict Server::accept(const wire::Advertise& m1) {
+MessageResult Server::accept(const wire::Advertise& m1) {
   State& state = *state_;
   const auto from = state.cohort.index_of(m1.id);
-  if (!from) return Verdict::rejected("M1: not a member of the cohort");
+  if (!from) return MessageResult::rejected("M1: not a member of the cohort");
   auto& held = state.sent[*from].m1;
   if (auto again = repeated(held, m1)) return *again;
-  if (state.u1) return Verdict::ignored("M1: late");
-  Verdict verdict = state.check_advertise(m1, *from);
-  if (verdict.kind != Verdict::Kind::kAccepted) return verdict;
+  if (state.u1) return MessageResult::ignored("M1: late");
+  MessageResult result = state.check_advertise(m1, *from);
+  if (result.kind != MessageResult::Kind::kAccepted) return result;
   held = m1;
   state.keys_seen.insert({m1.pk_enc, m1.pk_mask});
   insert(state.advertised, *from);
-  return verdict;
+  return result;
 }
 
 Status Server::fix_u1() {
@@ -123,32 +123,33 @@ wire::KeyList Server::key_list(MemberId to) const {
 
 // ---- Share
 
-Verdict Server::State::check_shares(const wire::Shares& m3, std::uint32_t from) const {
+MessageResult Server::State::check_shares(const wire::Shares& m3, std::uint32_t from) const {
   const IndexSet& to = holders[from];
-  if (m3.entries.size() != to.size()) return Verdict::rejected("M3: not one entry a holder");
+  if (m3.entries.size() != to.size()) return MessageResult::rejected("M3: not one entry a holder");
   for (std::size_t rank = 0; rank < m3.entries.size(); ++rank)
     if (m3.entries[rank].to != cohort.at(to[rank]).id)
-      return Verdict::rejected("M3: the entries are not for U1 in order");
+      return MessageResult::rejected("M3: the entries are not for U1 in order");
   const auto forged = first_bad(m3.entries.size(), threads, [&](std::size_t i) {
     return verify_share_entry(key_of(from), h, m3.id, m3.entries[i]);
   });
-  return forged ? Verdict::rejected("M3: bad signature of an entry") : Verdict::accepted();
+  return forged ? MessageResult::rejected("M3: bad signature of an entry")
+                : MessageResult::accepted();
 }
 
-Verdict Server::accept(const wire::Shares& m3) {
+MessageResult Server::accept(const wire::Shares& m3) {
   State& state = *state_;
   const auto from = state.cohort.index_of(m3.id);
-  if (!from) return Verdict::rejected("M3: not a member of the cohort");
+  if (!from) return MessageResult::rejected("M3: not a member of the cohort");
   auto& held = state.sent[*from].m3;
   if (auto again = repeated(held, m3)) return *again;
-  if (!state.u1) return Verdict::rejected("M3: before the key list");
-  if (state.v) return Verdict::ignored("M3: late");
-  if (!contains(*state.u1, *from)) return Verdict::rejected("M3: not in U1");
-  Verdict verdict = state.check_shares(m3, *from);
-  if (verdict.kind != Verdict::Kind::kAccepted) return verdict;
+  if (!state.u1) return MessageResult::rejected("M3: before the key list");
+  if (state.v) return MessageResult::ignored("M3: late");
+  if (!contains(*state.u1, *from)) return MessageResult::rejected("M3: not in U1");
+  MessageResult result = state.check_shares(m3, *from);
+  if (result.kind != MessageResult::Kind::kAccepted) return result;
   held = m3;
   insert(state.dealt, *from);
-  return verdict;
+  return result;
 }
 
 Status Server::fix_v() {
@@ -172,20 +173,20 @@ wire::ShareForward Server::share_forward(MemberId to) const {
 
 // ---- Upload
 
-Verdict Server::accept(const wire::UploadHeader& m5) {
+MessageResult Server::accept(const wire::UploadHeader& m5) {
   State& state = *state_;
   const auto from = state.cohort.index_of(m5.id);
-  if (!from) return Verdict::rejected("M5: not a member of the cohort");
+  if (!from) return MessageResult::rejected("M5: not a member of the cohort");
   auto& held = state.sent[*from].m5;
   if (auto again = repeated(held, m5)) return *again;
-  if (!state.u2) return Verdict::rejected("M5: before U2 was fixed");
-  if (state.s) return Verdict::ignored("M5: late");
-  if (!contains(*state.u2, *from)) return Verdict::rejected("M5: not in U2");
-  if (m5.d_u2 != state.d_u2) return Verdict::rejected("M5: another U2");
+  if (!state.u2) return MessageResult::rejected("M5: before U2 was fixed");
+  if (state.s) return MessageResult::ignored("M5: late");
+  if (!contains(*state.u2, *from)) return MessageResult::rejected("M5: not in U2");
+  if (m5.d_u2 != state.d_u2) return MessageResult::rejected("M5: another U2");
   if (!verify_upload(state.key_of(*from), state.h, m5))
-    return Verdict::rejected("M5: bad signature");
+    return MessageResult::rejected("M5: bad signature");
   held = m5;
-  return Verdict::accepted();
+  return MessageResult::accepted();
 }
 
 Status Server::check_upload(MemberId id, BytesView packed) const {
@@ -236,23 +237,23 @@ wire::Survivors Server::survivors() const {
   return m6;
 }
 
-Verdict Server::accept(MemberId from_id, const wire::Endorse& m7) {
+MessageResult Server::accept(MemberId from_id, const wire::Endorse& m7) {
   State& state = *state_;
   const auto from = state.cohort.index_of(from_id);
-  if (!from || m7.id != from_id) return Verdict::rejected("M7: not a member of the cohort");
+  if (!from || m7.id != from_id) return MessageResult::rejected("M7: not a member of the cohort");
   auto& held = state.sent[*from].m7;
   if (auto again = repeated(held, m7)) return *again;
-  if (!state.s) return Verdict::rejected("M7: before S was fixed");
-  if (!contains(*state.s, *from)) return Verdict::rejected("M7: not in S");
+  if (!state.s) return MessageResult::rejected("M7: before S was fixed");
+  if (!contains(*state.s, *from)) return MessageResult::rejected("M7: not in S");
   if (!verify_endorse(state.key_of(*from), state.h, state.d_u2, state.d_s, m7))
-    return Verdict::rejected("M7: bad signature, or over another S");
+    return MessageResult::rejected("M7: bad signature, or over another S");
   held = m7;
   insert(state.endorsed, *from);
   const auto witnesses = std::span(state.endorsed).first(state.witnesses_in(state.endorsed));
   if (state.certificate.empty() && witnesses.size() == state.header.Q)
     for (std::uint32_t index : witnesses)
       state.certificate.push_back(*state.sent[index].m7);
-  return Verdict::accepted();
+  return MessageResult::accepted();
 }
 
 bool Server::has_quorum() const {

@@ -21,15 +21,15 @@
 
 namespace sotto::secagg {
 
-struct Verdict {
+struct MessageResult {
   enum class Kind { kAccepted, kIgnored, kRejected } kind = Kind::kAccepted;
   std::string reason;
 
-  static Verdict accepted() { return {}; }
+  static MessageResult accepted() { return {}; }
 
-  static Verdict ignored(std::string why) { return {Kind::kIgnored, std::move(why)}; }
+  static MessageResult ignored(std::string why) { return {Kind::kIgnored, std::move(why)}; }
 
-  static Verdict rejected(std::string why) { return {Kind::kRejected, std::move(why)}; }
+  static MessageResult rejected(std::string why) { return {Kind::kRejected, std::move(why)}; }
 };
 
 /// A SumJob removes the masks: it holds the seeds to subtract from the sum over S, which were
@@ -38,11 +38,11 @@ struct SumJob {
   Bytes32 h{};
   std::vector<MaskSeed> seeds;  // with their signs inverted
   /// Returns the plain sum, reduced to b bits.
-  codec::RingUpdate run(codec::RingUpdate masked_sum, unsigned threads) &&;
+  encoding::RingUpdate run(encoding::RingUpdate masked_sum, unsigned threads) &&;
 };
 
 /// Returns the hash that M10 contains: H("SOTTO aggregate", h || packed lanes of the plain sum).
-Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum);
+Bytes32 hash_of_sum(const Bytes32& h, const encoding::RingUpdate& sum);
 
 class Server {
  public:
@@ -61,7 +61,7 @@ class Server {
   [[nodiscard]] const wire::RoundHeader& header() const;
 
   // Advertise. U1 = the senders of accepted M1.
-  Verdict accept(const wire::Advertise& m1);
+  MessageResult accept(const wire::Advertise& m1);
   [[nodiscard]] const IndexSet& advertised() const;
   /// Fixes U1. Error: |U1| < max(Q, s_min), and the round has to be cancelled. key_list(i) is then
   /// the M2 for a member.
@@ -69,13 +69,13 @@ class Server {
   [[nodiscard]] wire::KeyList key_list(MemberId to) const;
 
   // Share. V = the senders of complete, well-signed M3.
-  Verdict accept(const wire::Shares& m3);
+  MessageResult accept(const wire::Shares& m3);
   [[nodiscard]] const IndexSet& dealt() const;
   Status fix_v();
   [[nodiscard]] wire::ShareForward share_forward(MemberId to) const;
 
   // Check.
-  Verdict accept(const wire::ShareCheck& m4a);
+  MessageResult accept(const wire::ShareCheck& m4a);
   [[nodiscard]] const IndexSet& checked() const;
   /// Fixes which dealers are asked to open shares; later complaints do not count. Error: too few
   /// members checked their shares.
@@ -86,7 +86,7 @@ class Server {
   [[nodiscard]] wire::Complaints complaints_about(MemberId dealer) const;
   /// Counts an opening also when its shares do not fit, and returns a rejection with the reason
   /// then: the dealer is convicted.
-  Verdict accept(const wire::Opening& m4c);
+  MessageResult accept(const wire::Opening& m4c);
   /// The dealers that were asked and have opened shares, correct or not.
   [[nodiscard]] const IndexSet& answered() const;
 
@@ -109,7 +109,7 @@ class Server {
 
   // Upload. The caller fetches the bytes that an accepted header names, then calls
   // upload_complete().
-  Verdict accept(const wire::UploadHeader& m5);
+  MessageResult accept(const wire::UploadHeader& m5);
   /// Checks the length and hash_y. An Error means that the upload does not count. The caller adds
   /// the lanes to the sum, which checks the padding.
   Status check_upload(MemberId id, BytesView packed) const;
@@ -125,7 +125,7 @@ class Server {
   [[nodiscard]] const IndexSet& s() const;
   [[nodiscard]] const Bytes32& d_s() const;
   [[nodiscard]] wire::Survivors survivors() const;
-  Verdict accept(MemberId from, const wire::Endorse& m7);
+  MessageResult accept(MemberId from, const wire::Endorse& m7);
   [[nodiscard]] const IndexSet& endorsed() const;
   [[nodiscard]] bool has_quorum() const;
 
@@ -133,7 +133,7 @@ class Server {
   [[nodiscard]] wire::UnmaskRequest unmask_request(MemberId to) const;
   /// Counts the shares that fit their commitments. Where one does not, it is left out and the
   /// verdict is a rejection with the reason.
-  Verdict accept(const wire::UnmaskResponse& m9);
+  MessageResult accept(const wire::UnmaskResponse& m9);
   [[nodiscard]] const IndexSet& responded() const;
   /// Returns whether every secret of U2 that the sum needs has t good shares.
   [[nodiscard]] bool can_open() const;
@@ -148,8 +148,8 @@ class Server {
   [[nodiscard]] std::vector<Evidence> evidence_against(MemberId member,
                                                        const wire::Message& rejected) const;
   /// Returns what an endorsement of the announced S proves against a member that voted to abort the
-  /// round (BurnVote). Returns nothing before S is fixed, or where a signature does not fit.
-  [[nodiscard]] std::vector<Evidence> evidence_against_voter(const wire::BurnVote& vote,
+  /// round (AbortVote). Returns nothing before S is fixed, or where a signature does not fit.
+  [[nodiscard]] std::vector<Evidence> evidence_against_voter(const wire::AbortVote& vote,
                                                              const wire::Endorse& m7) const;
   /// Returns, when open() fails, evidence against dealers whose good shares do not give what they
   /// committed to, or whose escrow does not open.

@@ -41,7 +41,7 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
       against(*sent.m4c);
   }
   if (std::holds_alternative<wire::UploadHeader>(rejected) && sent.m5) against(*sent.m5);
-  if (std::holds_alternative<wire::BurnVote>(rejected) && sent.m7)
+  if (std::holds_alternative<wire::AbortVote>(rejected) && sent.m7)
     against(state.as_certificate(*sent.m7));
   if (const auto* m9 = std::get_if<wire::UnmaskResponse>(&rejected); m9 != nullptr && sent.m9) {
     against(*sent.m9);
@@ -54,7 +54,7 @@ std::vector<Evidence> Server::evidence_against(MemberId member,
   return found;
 }
 
-std::vector<Evidence> Server::evidence_against_voter(const wire::BurnVote& vote,
+std::vector<Evidence> Server::evidence_against_voter(const wire::AbortVote& vote,
                                                      const wire::Endorse& m7) const {
   const State& state = *state_;
   if (!state.s) return {};
@@ -93,9 +93,9 @@ std::vector<Evidence> Server::evidence_against_dealers() const {
   const State& state = *state_;
   std::vector<Evidence> found;
   const auto keep = [&](Evidence e) {
-    const bool convicts = check_evidence(e, state.evidence_roster()).ok();
-    if (convicts) found.push_back(std::move(e));
-    return convicts;
+    const bool proves_violation = check_evidence(e, state.evidence_roster()).ok();
+    if (proves_violation) found.push_back(std::move(e));
+    return proves_violation;
   };
   for (std::uint32_t dealer : u2()) {
     if (state.shares[dealer].size() < state.header.t) continue;

@@ -11,16 +11,16 @@
 
 namespace sotto::secagg {
 
-codec::RingUpdate SumJob::run(codec::RingUpdate masked_sum, unsigned threads) && {
+encoding::RingUpdate SumJob::run(encoding::RingUpdate masked_sum, unsigned threads) && {
   apply_masks(masked_sum.lanes, h, seeds, threads);
   seeds.clear();
   return masked_sum;
 }
 
-Bytes32 hash_of_sum(const Bytes32& h, const codec::RingUpdate& sum) {
+Bytes32 hash_of_sum(const Bytes32& h, const encoding::RingUpdate& sum) {
   crypto::PiecedHasher hasher({.whole = "SOTTO aggregate", .piece = "SA1 spc"},
                               Bytes(h.begin(), h.end()));
-  codec::PackedParts parts(sum);
+  encoding::PackedParts parts(sum);
   for (BytesView part = parts.next(); !part.empty(); part = parts.next())
     hasher.update(part);
   return hasher.finish();
@@ -51,7 +51,7 @@ bool Server::State::fits(const wire::RevealedShare& revealed, std::uint32_t hold
              (revealed.kind == wire::ShareKind::kSelfMask ? committed.cb : committed.cr);
 }
 
-Verdict Server::State::take_shares(const wire::UnmaskResponse& m9, std::uint32_t from) {
+MessageResult Server::State::take_shares(const wire::UnmaskResponse& m9, std::uint32_t from) {
   std::string bad;
   for (const auto& revealed : m9.shares) {
     if (fits(revealed, from))
@@ -59,19 +59,20 @@ Verdict Server::State::take_shares(const wire::UnmaskResponse& m9, std::uint32_t
     else
       bad += " " + std::to_string(raw(revealed.dealer));
   }
-  if (bad.empty()) return Verdict::accepted();
-  return Verdict::rejected("M9: not the committed shares of" + bad);
+  if (bad.empty()) return MessageResult::accepted();
+  return MessageResult::rejected("M9: not the committed shares of" + bad);
 }
 
-Verdict Server::accept(const wire::UnmaskResponse& m9) {
+MessageResult Server::accept(const wire::UnmaskResponse& m9) {
   State& state = *state_;
   const auto from = state.cohort.index_of(m9.id);
-  if (!from) return Verdict::rejected("M9: not a member of the cohort");
+  if (!from) return MessageResult::rejected("M9: not a member of the cohort");
   auto& held = state.sent[*from].m9;
   if (auto again = repeated(held, m9)) return *again;
-  if (!has_quorum()) return Verdict::rejected("M9: nobody was asked");
-  if (!state.sent[*from].m7) return Verdict::rejected("M9: from a member that has not endorsed");
-  if (const char* flaw = state.flaw(m9, *from)) return Verdict::rejected(flaw);
+  if (!has_quorum()) return MessageResult::rejected("M9: nobody was asked");
+  if (!state.sent[*from].m7)
+    return MessageResult::rejected("M9: from a member that has not endorsed");
+  if (const char* flaw = state.flaw(m9, *from)) return MessageResult::rejected(flaw);
   held = m9;
   insert(state.responded, *from);
   return state.take_shares(m9, *from);

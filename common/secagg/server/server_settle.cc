@@ -7,39 +7,39 @@ namespace sotto::secagg {
 
 // ---- Check
 
-Verdict Server::accept(const wire::ShareCheck& m4a) {
+MessageResult Server::accept(const wire::ShareCheck& m4a) {
   State& state = *state_;
   const auto from = state.cohort.index_of(m4a.id);
-  if (!from) return Verdict::rejected("M4A: not a member of the cohort");
+  if (!from) return MessageResult::rejected("M4A: not a member of the cohort");
   auto& held = state.sent[*from].m4a;
   if (auto again = repeated(held, m4a)) return *again;
-  if (!state.v) return Verdict::rejected("M4A: before the shares were forwarded");
-  if (state.asked) return Verdict::ignored("M4A: late");
-  if (!contains(*state.v, *from)) return Verdict::rejected("M4A: not in V");
-  if (m4a.d_v != state.d_v) return Verdict::rejected("M4A: another V");
+  if (!state.v) return MessageResult::rejected("M4A: before the shares were forwarded");
+  if (state.asked) return MessageResult::ignored("M4A: late");
+  if (!contains(*state.v, *from)) return MessageResult::rejected("M4A: not in V");
+  if (m4a.d_v != state.d_v) return MessageResult::rejected("M4A: another V");
   auto bad = wire::from_bitmap(state.header.n, m4a.bad_dealers);
-  if (!bad.ok()) return Verdict::rejected("M4A: " + bad.error().message);
+  if (!bad.ok()) return MessageResult::rejected("M4A: " + bad.error().message);
   auto keys = wire::from_bitmap(state.header.n, m4a.other_keys);
-  if (!keys.ok()) return Verdict::rejected("M4A: " + keys.error().message);
+  if (!keys.ok()) return MessageResult::rejected("M4A: " + keys.error().message);
   const IndexSet dealers = intersection(state.graph.neighbours(*from), *state.v);
   if (!is_subset(*bad, dealers) || !is_subset(*keys, dealers))
-    return Verdict::rejected("M4A: a complaint about a member that dealt it nothing");
+    return MessageResult::rejected("M4A: a complaint about a member that dealt it nothing");
   if (!intersection(*bad, *keys).empty())
-    return Verdict::rejected("M4A: two complaints about one member");
+    return MessageResult::rejected("M4A: two complaints about one member");
   if (!verify_share_check(state.key_of(*from), state.h, m4a))
-    return Verdict::rejected("M4A: bad signature");
+    return MessageResult::rejected("M4A: bad signature");
   held = m4a;
   state.complaints[*from] = *std::move(bad);
   state.other_keys[*from] = *std::move(keys);
   insert(state.checked, *from);
-  return Verdict::accepted();
+  return MessageResult::accepted();
 }
 
 const IndexSet& Server::checked() const {
   return state_->checked;
 }
 
-IndexSet Server::State::accusers(std::uint32_t dealer) const {
+IndexSet Server::State::complainants(std::uint32_t dealer) const {
   IndexSet out = intersection(graph.neighbours(dealer), checked);
   std::erase_if(out, [&](std::uint32_t holder) { return !contains(complaints[holder], dealer); });
   return out;
@@ -51,8 +51,9 @@ Status Server::fix_complaints() {
   SOTTO_TRY(state.enough(state.checked, "acknowledged shares"));
   state.asked.emplace();
   for (std::uint32_t dealer : state.checked) {
-    const std::size_t accusers = state.accusers(dealer).size();
-    if (accusers > 0 && accusers <= most_liars(state.header)) state.asked->push_back(dealer);
+    const std::size_t complainants = state.complainants(dealer).size();
+    if (complainants > 0 && complainants <= max_false_complaints(state.header))
+      state.asked->push_back(dealer);
   }
   return {};
 }
@@ -72,7 +73,7 @@ wire::Complaints Server::complaints_about(MemberId dealer) const {
   const auto index = state_->cohort.index_of(dealer);
   SOTTO_CHECK(index && contains(asked(), *index), "M4B goes to members that are asked");
   wire::Complaints m4b;
-  for (std::uint32_t holder : state_->accusers(*index))
+  for (std::uint32_t holder : state_->complainants(*index))
     m4b.checks.push_back(*state_->sent[holder].m4a);
   return m4b;
 }
@@ -80,7 +81,7 @@ wire::Complaints Server::complaints_about(MemberId dealer) const {
 /// Returns what is wrong with the answer as a whole, or null.
 const char* Server::State::flaw(const wire::Opening& m4c, std::uint32_t from) const {
   if (m4c.d_v != d_v) return "M4C: another V";
-  const IndexSet holders_asked_for = accusers(from);
+  const IndexSet holders_asked_for = complainants(from);
   if (!std::ranges::equal(m4c.shares, holders_asked_for, {}, &wire::OpenedShare::member,
                           [&](std::uint32_t holder) { return cohort.at(holder).id; }))
     return "M4C: not the shares that it was asked for";
@@ -99,20 +100,20 @@ IndexSet Server::State::wrongly_opened(std::uint32_t dealer, const wire::Opening
   return wrong;
 }
 
-Verdict Server::accept(const wire::Opening& m4c) {
+MessageResult Server::accept(const wire::Opening& m4c) {
   State& state = *state_;
   const auto from = state.cohort.index_of(m4c.id);
-  if (!from) return Verdict::rejected("M4C: not a member of the cohort");
+  if (!from) return MessageResult::rejected("M4C: not a member of the cohort");
   auto& held = state.sent[*from].m4c;
   if (auto again = repeated(held, m4c)) return *again;
   if (!state.asked || !contains(*state.asked, *from))
-    return Verdict::rejected("M4C: nobody asked for it");
-  if (state.u2) return Verdict::ignored("M4C: late");
-  if (const char* flaw = state.flaw(m4c, *from)) return Verdict::rejected(flaw);
+    return MessageResult::rejected("M4C: nobody asked for it");
+  if (state.u2) return MessageResult::ignored("M4C: late");
+  if (const char* flaw = state.flaw(m4c, *from)) return MessageResult::rejected(flaw);
   held = m4c;
   insert(state.answered, *from);
-  if (state.wrongly_opened(*from, m4c).empty()) return Verdict::accepted();
-  return Verdict::rejected("M4C: it opened another share than it committed to");
+  if (state.wrongly_opened(*from, m4c).empty()) return MessageResult::accepted();
+  return MessageResult::rejected("M4C: it opened another share than it committed to");
 }
 
 // ---- U2
@@ -131,7 +132,7 @@ void Server::State::leave(IndexSet& members, std::uint32_t index, std::string wh
   if (std::erase(members, index) > 0) left_out.emplace(index, std::move(why));
 }
 
-void Server::State::note(std::uint32_t holder, std::uint32_t dealer, ConflictEnd end) {
+void Server::State::record(std::uint32_t holder, std::uint32_t dealer, ConflictEnd end) {
   conflicts.push_back({cohort.at(holder).id, cohort.at(dealer).id, end});
 }
 
@@ -139,11 +140,11 @@ void Server::State::note(std::uint32_t holder, std::uint32_t dealer, ConflictEnd
 /// committed to.
 void Server::State::settle_shares(IndexSet& members) {
   for (std::uint32_t dealer : *v) {
-    const IndexSet complaining = accusers(dealer);
+    const IndexSet complaining = complainants(dealer);
     if (complaining.empty()) continue;
     const auto& m4c = sent[dealer].m4c;
     ConflictEnd end = ConflictEnd::kOpened;
-    if (complaining.size() > most_liars(header)) {
+    if (complaining.size() > max_false_complaints(header)) {
       end = ConflictEnd::kTooMany;
       leave(members, dealer, "more members complained about its shares than can lie");
     } else if (!m4c) {
@@ -154,7 +155,7 @@ void Server::State::settle_shares(IndexSet& members) {
       leave(members, dealer, "the share that it opened is not what it committed to");
     }
     for (std::uint32_t holder : complaining)
-      note(holder, dealer, end);
+      record(holder, dealer, end);
   }
 }
 
@@ -162,8 +163,8 @@ void Server::State::settle_shares(IndexSet& members) {
 /// pre-shared key with `dealer` differs. It is the only one of them that dealt to the other with a
 /// key. Where neither did, the report is false and the holder leaves. Returns nothing where both
 /// did.
-std::optional<std::uint32_t> Server::State::alone_with_key(std::uint32_t holder,
-                                                           std::uint32_t dealer) const {
+std::optional<std::uint32_t> Server::State::sealed_by_one_key(std::uint32_t holder,
+                                                              std::uint32_t dealer) const {
   const bool holder_has = entry(holder, dealer).escrow.has_value();
   const bool dealer_has = entry(dealer, holder).escrow.has_value();
   if (holder_has && dealer_has) return std::nullopt;
@@ -175,23 +176,24 @@ void Server::State::settle_pairs(IndexSet& members) {
   std::vector<IndexSet> both_have = other_keys;
   for (std::uint32_t holder : checked)
     for (std::uint32_t dealer : other_keys[holder])
-      if (const auto who = alone_with_key(holder, dealer)) {
+      if (const auto who = sealed_by_one_key(holder, dealer)) {
         std::erase(both_have[holder], dealer);
-        note(holder, dealer,
-             *who == holder ? ConflictEnd::kHolderAlone : ConflictEnd::kDealerAlone);
+        record(holder, dealer,
+               *who == holder ? ConflictEnd::kHolderAlone : ConflictEnd::kDealerAlone);
         leave(members, *who, "it has a pre-shared key with a member that has none with it");
       }
-  const KeysSettled settled =
-      settle_keys(members, both_have,
-                  {.earlier = earlier_keys, .most_liars = most_liars(header), .least = bound()});
+  const KeysSettled settled = settle_keys(members, both_have,
+                                          {.earlier = earlier_keys,
+                                           .max_false_complaints = max_false_complaints(header),
+                                           .least = bound()});
   for (std::uint32_t holder : checked)
     for (std::uint32_t dealer : both_have[holder]) {
       const auto left = settled.left.find(pair_of(holder, dealer));
       if (left == settled.left.end())
-        note(holder, dealer, ConflictEnd::kUndecided);
+        record(holder, dealer, ConflictEnd::kUndecided);
       else
-        note(holder, dealer,
-             left->second == holder ? ConflictEnd::kHolderLeft : ConflictEnd::kDealerLeft);
+        record(holder, dealer,
+               left->second == holder ? ConflictEnd::kHolderLeft : ConflictEnd::kDealerLeft);
     }
   for (std::uint32_t index : IndexSet(members))
     if (!contains(settled.members, index))

@@ -26,10 +26,10 @@ inline void insert(IndexSet& set, std::uint32_t index) {
 /// a retransmission, others are refused (section 2.7, "same bytes or none"). Returns nothing where
 /// `held` is empty.
 template <class M>
-std::optional<Verdict> repeated(const std::optional<M>& held, const M& message) {
+std::optional<MessageResult> repeated(const std::optional<M>& held, const M& message) {
   if (!held) return std::nullopt;
-  if (*held == message) return Verdict::ignored("repeated");
-  return Verdict::rejected("differs from the one already accepted");
+  if (*held == message) return MessageResult::ignored("repeated");
+  return MessageResult::rejected("differs from the one already accepted");
 }
 
 struct HeldShare {
@@ -122,22 +122,22 @@ struct Server::State {
   [[nodiscard]] std::optional<std::uint32_t> closed_escrow(std::uint32_t dealer) const;
   [[nodiscard]] wire::UnmaskRequest as_certificate(const wire::Endorse& m7) const;
   /// Returns the members that checked their shares and complained about this dealer's.
-  [[nodiscard]] IndexSet accusers(std::uint32_t dealer) const;
+  [[nodiscard]] IndexSet complainants(std::uint32_t dealer) const;
   /// Returns those of accusers() whose shares, as the dealer opened them, are not what it committed
   /// to.
   [[nodiscard]] IndexSet wrongly_opened(std::uint32_t dealer, const wire::Opening& m4c) const;
   [[nodiscard]] const char* flaw(const wire::Opening& m4c, std::uint32_t from) const;
   void settle_shares(IndexSet& members);
-  [[nodiscard]] std::optional<std::uint32_t> alone_with_key(std::uint32_t holder,
-                                                            std::uint32_t dealer) const;
+  [[nodiscard]] std::optional<std::uint32_t> sealed_by_one_key(std::uint32_t holder,
+                                                               std::uint32_t dealer) const;
   void settle_pairs(IndexSet& members);
   void leave(IndexSet& members, std::uint32_t index, std::string why);
-  void note(std::uint32_t holder, std::uint32_t dealer, ConflictEnd end);
-  Verdict check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
-  Verdict check_shares(const wire::Shares& m3, std::uint32_t from) const;
+  void record(std::uint32_t holder, std::uint32_t dealer, ConflictEnd end);
+  MessageResult check_advertise(const wire::Advertise& m1, std::uint32_t from) const;
+  MessageResult check_shares(const wire::Shares& m3, std::uint32_t from) const;
   /// Returns whether a share is the one that its dealer committed to when it dealt to `holder`.
   [[nodiscard]] bool fits(const wire::RevealedShare& revealed, std::uint32_t holder) const;
-  Verdict take_shares(const wire::UnmaskResponse& m9, std::uint32_t from);
+  MessageResult take_shares(const wire::UnmaskResponse& m9, std::uint32_t from);
   [[nodiscard]] const char* flaw(const wire::UnmaskResponse& m9, std::uint32_t from) const;
   [[nodiscard]] Result<std::vector<MaskSeed>> seeds_of(
       std::span<const std::uint32_t> dealers) const;

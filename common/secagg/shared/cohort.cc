@@ -14,7 +14,7 @@
 
 namespace sotto::secagg {
 
-static_assert(kMaxMembers <= codec::kMaxParticipants && kMaxMembers <= wire::Limits{}.cohort &&
+static_assert(kMaxMembers <= encoding::kMaxParticipants && kMaxMembers <= wire::Limits{}.cohort &&
               kMaxMembers <= wire::Limits{}.roster_members && kMaxMembers <= kMaxPopulation);
 
 Cohort::Cohort(std::vector<CohortMember> members) : Cohort(on_ring(std::move(members))) {

@@ -15,7 +15,7 @@ constexpr std::uint64_t kRangeBytes = 8192;
 
 /// Returns the lane's number in keys, counter blocks and hashes. It follows from the kind, so that
 /// counters have the same number in an evaluation round, where they are the only lane.
-std::uint8_t lane_number(codec::LaneKind kind) {
+std::uint8_t lane_number(encoding::LaneKind kind) {
   return static_cast<std::uint8_t>(static_cast<std::uint8_t>(kind) - 1);
 }
 
@@ -66,14 +66,14 @@ void mask_words(std::span<Word> words, std::uint32_t lane, std::span<const crypt
 
 }  // namespace
 
-std::uint64_t upload_bytes(std::span<const codec::LaneSpec> lanes) {
+std::uint64_t upload_bytes(std::span<const encoding::LaneSpec> lanes) {
   std::uint64_t total = 0;
-  for (const codec::LaneSpec& lane : lanes)
+  for (const encoding::LaneSpec& lane : lanes)
     total += lane.packed_bytes();
   return total;
 }
 
-Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::LaneSpec> lanes,
+Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const encoding::LaneSpec> lanes,
                        BytesView packed) {
   SOTTO_CHECK(packed.size() == upload_bytes(lanes), "an upload has exactly its lanes' bytes");
   crypto::PiecedHasher hasher = upload_hasher(h, id);
@@ -105,7 +105,7 @@ Result<crypto::Secret32> pair_secret(const crypto::AgreementKey& own, const cryp
   return crypto::kdf("SA1 pair", z, {psk.expose(), pair_context});
 }
 
-void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,
+void apply_masks(std::vector<encoding::RingVector>& lanes, const Bytes32& h,
                  std::span<const MaskSeed> seeds, unsigned threads, std::uint64_t segment_bytes) {
   SOTTO_CHECK(threads >= 1, "masking needs a thread");
   const auto mask_lane = [&]<class Word>(std::span<Word> words, std::uint8_t lane) {
@@ -120,7 +120,7 @@ void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,
                  lane, terms, threads);
     }
   };
-  for (codec::RingVector& vector : lanes) {
+  for (encoding::RingVector& vector : lanes) {
     const std::uint8_t lane = lane_number(vector.spec().kind);
     std::visit([&](auto& words) { mask_lane(std::span(words), lane); }, vector.words());
     vector.reduce();

@@ -37,12 +37,12 @@ class MaskedUpdate {
 
 /// Returns hash_y = H("SA1 y", h || id || hashes of its pieces) over the packed lanes. `packed` has
 /// exactly the length of the lanes.
-Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const codec::LaneSpec> lanes,
+Bytes32 hash_of_upload(const Bytes32& h, MemberId id, std::span<const encoding::LaneSpec> lanes,
                        BytesView packed);
 /// Returns a hasher that computes the same hash from an upload that arrives in parts.
 crypto::PiecedHasher upload_hasher(const Bytes32& h, MemberId id);
 /// Returns the sum of packed_bytes() of the lanes.
-std::uint64_t upload_bytes(std::span<const codec::LaneSpec> lanes);
+std::uint64_t upload_bytes(std::span<const encoding::LaneSpec> lanes);
 
 /// Returns skm = KDF("SA1 mkey", r, h || id) as an X25519 key pair.
 crypto::AgreementKey mask_agreement_key(const crypto::Secret32& r, const Bytes32& h, MemberId id);
@@ -69,7 +69,7 @@ inline constexpr std::uint64_t kMaskSegmentBytes = std::uint64_t{1} << 32;
 /// Adds every seed's stream to every lane, in place, and reduces the words to b bits. `threads`, at
 /// least 1, is the number of threads among which lanes are split into disjoint ranges; the result
 /// does not depend on it. Tests use shorter segments; `segment_bytes` is a multiple of 16.
-void apply_masks(std::vector<codec::RingVector>& lanes, const Bytes32& h,
+void apply_masks(std::vector<encoding::RingVector>& lanes, const Bytes32& h,
                  std::span<const MaskSeed> seeds, unsigned threads,
                  std::uint64_t segment_bytes = kMaskSegmentBytes);
 

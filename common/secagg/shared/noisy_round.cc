@@ -18,16 +18,16 @@ namespace {
 /// less would suffice adds this much.
 constexpr std::uint64_t kLeastVariance = 4 * privacy::kVarianceUnit;
 
-void share_metric_noise(codec::EncodingSpec& spec, std::uint32_t unknown_noises) {
-  for (codec::MetricNoise& noise : spec.metric_noise)
+void share_metric_noise(encoding::EncodingSpec& spec, std::uint32_t unknown_noises) {
+  for (encoding::MetricNoise& noise : spec.metric_noise)
     noise.variance =
         std::max((noise.unknown_variance + unknown_noises - 1) / unknown_noises, kLeastVariance);
 }
 
 }  // namespace
 
-Result<RoundEncoding> round_encoding(const codec::EncodingSpec& plain,
-                                     const std::optional<codec::NoiseTerms>& noise,
+Result<RoundEncoding> round_encoding(const encoding::EncodingSpec& plain,
+                                     const std::optional<encoding::NoiseTerms>& noise,
                                      const GraphRules& rules, const RoundSize& size) {
   if (!noise) {
     SOTTO_ASSIGN_OR_RETURN(const auto thresholds, complete_graph_thresholds(size.n, size.C));
@@ -38,7 +38,7 @@ Result<RoundEncoding> round_encoding(const codec::EncodingSpec& plain,
   SOTTO_ASSIGN_OR_RETURN(const auto s_min, noisy_s_min(rules, size));
   RoundEncoding out{.s_min = s_min, .spec = plain};
   share_metric_noise(out.spec, out.s_min - size.C);
-  SOTTO_ASSIGN_OR_RETURN(auto fitted, codec::noise_for(*noise, size.n, s_min - size.C));
+  SOTTO_ASSIGN_OR_RETURN(auto fitted, encoding::noise_for(*noise, size.n, s_min - size.C));
   out.spec.noise = std::move(fitted);
   return out;
 }

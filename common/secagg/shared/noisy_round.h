@@ -26,14 +26,14 @@ Result<std::uint32_t> noisy_s_min(const GraphRules& rules, const RoundSize& size
 
 struct RoundEncoding {
   std::uint32_t s_min = 0;  // the least value that the header may have
-  codec::EncodingSpec spec;
+  encoding::EncodingSpec spec;
 };
 
 /// Returns `plain` where the job asks for no noise, and otherwise an encoding whose noise suffices
 /// in every sum of s_min members of which C disclose theirs. Errors: C > n - 2, or no such noise
 /// exists.
-Result<RoundEncoding> round_encoding(const codec::EncodingSpec& plain,
-                                     const std::optional<codec::NoiseTerms>& noise,
+Result<RoundEncoding> round_encoding(const encoding::EncodingSpec& plain,
+                                     const std::optional<encoding::NoiseTerms>& noise,
                                      const GraphRules& rules, const RoundSize& size);
 
 }  // namespace sotto::secagg

@@ -17,7 +17,7 @@ struct PublishedSum {
   Bytes32 h{};     // header hash of the attempt that gave the sum; keys check words and rotation
   RoundSize size;  // n and C of that attempt, from which the encoding follows
   std::uint32_t survivors = 0;
-  Bytes packed;  // codec::RingUpdate::pack()
+  Bytes packed;  // encoding::RingUpdate::pack()
 
   bool operator==(const PublishedSum&) const = default;
 };

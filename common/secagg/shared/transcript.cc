@@ -154,29 +154,29 @@ Signed result_bytes(const Bytes32& h, const wire::RoundResult& m) {
   return out;
 }
 
-Signed burn_request_bytes(const wire::BurnRequest& m) {
+Signed abort_request_bytes(const wire::AbortRequest& m) {
   return {"SA1 sig burnreq", header_hash(m.header)};
 }
 
-Signed burn_vote_bytes(const Bytes32& h, const wire::BurnVote& m) {
+Signed abort_vote_bytes(const Bytes32& h, const wire::AbortVote& m) {
   Signed out("SA1 sig burn", h);
   out.id(m.id);
   return out;
 }
 
-Signed genesis_entry_bytes(const RunId& run, const wire::GenesisEntry& m) {
+Signed randomness_entry_bytes(const RunId& run, const wire::RandomnessEntry& m) {
   Signed out("SA1 sig gen1", run);
   out.id(m.id).bytes(m.commitment);
   return out;
 }
 
-Signed genesis_list_bytes(const RunId& run, const Bytes32& digest) {
+Signed randomness_list_bytes(const RunId& run, const Bytes32& digest) {
   Signed out("SA1 sig gen2", run);
   out.bytes(digest);
   return out;
 }
 
-Signed genesis_reveal_bytes(const wire::GenesisReveal& m) {
+Signed randomness_reveal_bytes(const wire::RandomnessReveal& m) {
   Signed out("SA1 sig gen3", m.run);
   out.id(m.id).bytes(m.digest).bytes(m.r);
   return out;
@@ -364,46 +364,48 @@ bool verify_result(const crypto::VerifyKey& key, const Bytes32& h, const wire::R
   return crypto::verify(key, result_bytes(h, m).view(), m.signature);
 }
 
-void sign_burn_request(const crypto::SigningKey& key, wire::BurnRequest& m) {
-  m.signature = key.sign(burn_request_bytes(m).view());
+void sign_abort_request(const crypto::SigningKey& key, wire::AbortRequest& m) {
+  m.signature = key.sign(abort_request_bytes(m).view());
 }
 
-bool verify_burn_request(const crypto::VerifyKey& key, const wire::BurnRequest& m) {
-  return crypto::verify(key, burn_request_bytes(m).view(), m.signature);
+bool verify_abort_request(const crypto::VerifyKey& key, const wire::AbortRequest& m) {
+  return crypto::verify(key, abort_request_bytes(m).view(), m.signature);
 }
 
-void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnVote& m) {
-  m.signature = key.sign(burn_vote_bytes(h, m).view());
+void sign_abort_vote(const crypto::SigningKey& key, const Bytes32& h, wire::AbortVote& m) {
+  m.signature = key.sign(abort_vote_bytes(h, m).view());
 }
 
-bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m) {
-  return crypto::verify(key, burn_vote_bytes(h, m).view(), m.signature);
+bool verify_abort_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::AbortVote& m) {
+  return crypto::verify(key, abort_vote_bytes(h, m).view(), m.signature);
 }
 
-void sign_genesis_entry(const crypto::SigningKey& key, const RunId& run, wire::GenesisEntry& m) {
-  m.signature = key.sign(genesis_entry_bytes(run, m).view());
+void sign_randomness_entry(const crypto::SigningKey& key, const RunId& run,
+                           wire::RandomnessEntry& m) {
+  m.signature = key.sign(randomness_entry_bytes(run, m).view());
 }
 
-bool verify_genesis_entry(const crypto::VerifyKey& key, const RunId& run,
-                          const wire::GenesisEntry& m) {
-  return crypto::verify(key, genesis_entry_bytes(run, m).view(), m.signature);
+bool verify_randomness_entry(const crypto::VerifyKey& key, const RunId& run,
+                             const wire::RandomnessEntry& m) {
+  return crypto::verify(key, randomness_entry_bytes(run, m).view(), m.signature);
 }
 
-void sign_genesis_list(const crypto::SigningKey& key, const Bytes32& digest, wire::GenesisList& m) {
-  m.signature = key.sign(genesis_list_bytes(m.run, digest).view());
+void sign_randomness_list(const crypto::SigningKey& key, const Bytes32& digest,
+                          wire::RandomnessList& m) {
+  m.signature = key.sign(randomness_list_bytes(m.run, digest).view());
 }
 
-bool verify_genesis_list(const crypto::VerifyKey& key, const Bytes32& digest,
-                         const wire::GenesisList& m) {
-  return crypto::verify(key, genesis_list_bytes(m.run, digest).view(), m.signature);
+bool verify_randomness_list(const crypto::VerifyKey& key, const Bytes32& digest,
+                            const wire::RandomnessList& m) {
+  return crypto::verify(key, randomness_list_bytes(m.run, digest).view(), m.signature);
 }
 
-void sign_genesis_reveal(const crypto::SigningKey& key, wire::GenesisReveal& m) {
-  m.signature = key.sign(genesis_reveal_bytes(m).view());
+void sign_randomness_reveal(const crypto::SigningKey& key, wire::RandomnessReveal& m) {
+  m.signature = key.sign(randomness_reveal_bytes(m).view());
 }
 
-bool verify_genesis_reveal(const crypto::VerifyKey& key, const wire::GenesisReveal& m) {
-  return crypto::verify(key, genesis_reveal_bytes(m).view(), m.signature);
+bool verify_randomness_reveal(const crypto::VerifyKey& key, const wire::RandomnessReveal& m) {
+  return crypto::verify(key, randomness_reveal_bytes(m).view(), m.signature);
 }
 
 void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m) {

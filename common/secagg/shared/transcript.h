@@ -57,23 +57,25 @@ bool verify_unmask_response(const crypto::VerifyKey& key, const Bytes32& h,
 void sign_result(const crypto::SigningKey& key, const Bytes32& h, wire::RoundResult& m);
 bool verify_result(const crypto::VerifyKey& key, const Bytes32& h, const wire::RoundResult& m);
 
-/// The abort of a round (BurnRequest, BurnVote): h is recomputed from the header in the request
+/// The abort of a round (AbortRequest, AbortVote): h is recomputed from the header in the request
 /// (section 2.7).
-void sign_burn_request(const crypto::SigningKey& key, wire::BurnRequest& m);
-bool verify_burn_request(const crypto::VerifyKey& key, const wire::BurnRequest& m);
-void sign_burn_vote(const crypto::SigningKey& key, const Bytes32& h, wire::BurnVote& m);
-bool verify_burn_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::BurnVote& m);
+void sign_abort_request(const crypto::SigningKey& key, wire::AbortRequest& m);
+bool verify_abort_request(const crypto::VerifyKey& key, const wire::AbortRequest& m);
+void sign_abort_vote(const crypto::SigningKey& key, const Bytes32& h, wire::AbortVote& m);
+bool verify_abort_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::AbortVote& m);
 
 /// The shared randomness (Genesis*): the run id replaces h. A list is signed through its digest
 /// (genesis.h).
-void sign_genesis_entry(const crypto::SigningKey& key, const RunId& run, wire::GenesisEntry& m);
-bool verify_genesis_entry(const crypto::VerifyKey& key, const RunId& run,
-                          const wire::GenesisEntry& m);
-void sign_genesis_list(const crypto::SigningKey& key, const Bytes32& digest, wire::GenesisList& m);
-bool verify_genesis_list(const crypto::VerifyKey& key, const Bytes32& digest,
-                         const wire::GenesisList& m);
-void sign_genesis_reveal(const crypto::SigningKey& key, wire::GenesisReveal& m);
-bool verify_genesis_reveal(const crypto::VerifyKey& key, const wire::GenesisReveal& m);
+void sign_randomness_entry(const crypto::SigningKey& key, const RunId& run,
+                           wire::RandomnessEntry& m);
+bool verify_randomness_entry(const crypto::VerifyKey& key, const RunId& run,
+                             const wire::RandomnessEntry& m);
+void sign_randomness_list(const crypto::SigningKey& key, const Bytes32& digest,
+                          wire::RandomnessList& m);
+bool verify_randomness_list(const crypto::VerifyKey& key, const Bytes32& digest,
+                            const wire::RandomnessList& m);
+void sign_randomness_reveal(const crypto::SigningKey& key, wire::RandomnessReveal& m);
+bool verify_randomness_reveal(const crypto::VerifyKey& key, const wire::RandomnessReveal& m);
 
 /// Messages outside of rounds; their labels are "SOTTO sig ...".
 void sign_job_offer(const crypto::SigningKey& key, wire::JobOffer& m);

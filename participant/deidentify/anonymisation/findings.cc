@@ -28,11 +28,11 @@ SensitiveFindings findings_of(
 
 }  // namespace
 
-bool Findings::meets(const Plan& plan) const {
+bool Findings::meets(const AnonymisationPlan& plan) const {
   return k >= plan.k && std::ranges::all_of(sensitive, &SensitiveFindings::meets);
 }
 
-Result<Findings> check(const table::Table& table, const Plan& plan) {
+Result<Findings> check(const tables::Table& table, const AnonymisationPlan& plan) {
   std::vector<std::size_t> columns;
   for (const auto& [name, column] : plan.columns) {
     if (column.role != Role::kQuasiIdentifier) continue;

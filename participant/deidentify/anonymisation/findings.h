@@ -33,11 +33,11 @@ struct Findings {
     return static_cast<double>(classes) / static_cast<double>(rows);
   }
 
-  [[nodiscard]] bool meets(const Plan& plan) const;
+  [[nodiscard]] bool meets(const AnonymisationPlan& plan) const;
 };
 
 /// Measures a table. Every quasi-identifier and every sensitive column of the plan must exist;
 /// other columns are ignored. Quasi-identifiers are compared as text.
-Result<Findings> check(const table::Table& table, const Plan& plan);
+Result<Findings> check(const tables::Table& table, const AnonymisationPlan& plan);
 
 }  // namespace sotto::anonymisation

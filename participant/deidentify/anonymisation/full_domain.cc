@@ -21,7 +21,7 @@ std::vector<std::uint32_t> up_to(std::size_t count) {
 
 FullDomain::FullDomain(const Microdata& data, double max_suppressed)
     : data_(data),
-      judge_(data),
+      class_rules_(data),
       // 1e-9 compensates for binary rounding: a hundredth of a hundred rows is one row.
       may_leave_out_(static_cast<std::size_t>(
           std::floor(max_suppressed * static_cast<double>(data.rows) + 1e-9))) {}
@@ -112,14 +112,14 @@ std::optional<FullDomain::Candidate> FullDomain::candidate_of(const Levels& leve
     std::vector<std::uint32_t> all;
     for (const auto& c : out.kept)
       all.insert(all.end(), c.begin(), c.end());
-    const Judge::Counts whole = judge_.counts(all);
+    const ClassRules::Counts whole = class_rules_.counts(all);
     std::vector<std::vector<std::uint32_t>> fitting;
     for (auto& c : out.kept) {
-      if (judge_.fits(c, whole)) {
+      if (class_rules_.fits(c, whole)) {
         fitting.push_back(std::move(c));
         continue;
       }
-      rows_left_out += judge_.rows(c);
+      rows_left_out += class_rules_.rows(c);
       if (rows_left_out > may_leave_out_) return std::nullopt;
       out.left_out.insert(out.left_out.end(), c.begin(), c.end());
     }

@@ -55,7 +55,7 @@ class FullDomain {
   [[nodiscard]] std::optional<Candidate> candidate_of(const Levels& levels) const;
 
   const Microdata& data_;
-  Judge judge_;
+  ClassRules class_rules_;
   std::size_t may_leave_out_;
   std::vector<Combination> combinations_;  // by loss
   std::size_t next_ = 0;

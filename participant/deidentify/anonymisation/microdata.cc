@@ -12,9 +12,9 @@ namespace {
 constexpr std::string_view kUnknownValue =
     "the plan does not know the value of this cell; is it spelled otherwise than in the plan?";
 
-Status same_columns(const table::Table& table, const Plan& plan) {
+Status same_columns(const tables::Table& table, const AnonymisationPlan& plan) {
   for (const auto& [name, unused] : plan.columns)
-    SOTTO_TRY(table.find(name));
+    if (const auto column = table.find(name); !column.ok()) return column.error();
   for (const auto& column : table.columns())
     if (!plan.columns.contains(column.name))
       return Error{
@@ -23,11 +23,11 @@ Status same_columns(const table::Table& table, const Plan& plan) {
   return {};
 }
 
-Result<Scale> scale_of(const table::Table& table, std::size_t column, const ColumnPlan& plan) {
+Result<Scale> scale_of(const tables::Table& table, std::size_t column, const ColumnPlan& plan) {
   if (plan.kind == ColumnKind::kNumber) return Scale::of_numbers(table, column, plan.widths);
   const auto& values = table.columns()[column].values;
   if (plan.hierarchy.empty()) return Scale::of_values(values);
-  SOTTO_ASSIGN_OR_RETURN(const auto tree, table::Table::read(plan.hierarchy));
+  SOTTO_ASSIGN_OR_RETURN(const auto tree, tables::Table::read(plan.hierarchy));
   SOTTO_ASSIGN_OR_RETURN(auto scale, Scale::of_tree(tree));
   for (std::uint32_t code = 0; code < values.size(); ++code)
     if (!scale.rank(values[code]))
@@ -37,7 +37,7 @@ Result<Scale> scale_of(const table::Table& table, std::size_t column, const Colu
 }
 
 /// Returns for each code the position of its value in the order of a sensitive column.
-Result<std::vector<std::uint32_t>> places_of(const table::Table& table, std::size_t column,
+Result<std::vector<std::uint32_t>> places_of(const tables::Table& table, std::size_t column,
                                              const ColumnPlan& plan) {
   const auto& values = table.columns()[column].values;
   std::vector<std::uint32_t> places;
@@ -61,7 +61,8 @@ Result<std::vector<std::uint32_t>> places_of(const table::Table& table, std::siz
 
 }  // namespace
 
-Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Plan& plan) {
+Result<std::vector<Sensitive>> sensitive_of(const tables::Table& table,
+                                            const AnonymisationPlan& plan) {
   std::vector<Sensitive> out;
   for (const auto& [name, column] : plan.columns) {
     if (column.role != Role::kSensitive) continue;
@@ -82,7 +83,7 @@ Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Pla
   return out;
 }
 
-Result<Microdata> microdata_of(const table::Table& table, const Plan& plan) {
+Result<Microdata> microdata_of(const tables::Table& table, const AnonymisationPlan& plan) {
   SOTTO_TRY(same_columns(table, plan));
   Microdata data{.k = plan.k, .rows = table.rows()};
   std::vector<std::size_t> columns;
@@ -117,14 +118,14 @@ Result<Microdata> microdata_of(const table::Table& table, const Plan& plan) {
   return data;
 }
 
-std::size_t Judge::rows(std::span<const std::uint32_t> tuples) const {
+std::size_t ClassRules::rows(std::span<const std::uint32_t> tuples) const {
   std::size_t rows = 0;
   for (const std::uint32_t tuple : tuples)
     rows += data_.rows_of[tuple].size();
   return rows;
 }
 
-Judge::Counts Judge::counts(std::span<const std::uint32_t> tuples) const {
+ClassRules::Counts ClassRules::counts(std::span<const std::uint32_t> tuples) const {
   Counts out;
   for (const Sensitive& s : data_.sensitive) {
     auto& counts = out.emplace_back(s.whole.size(), 0);
@@ -136,7 +137,7 @@ Judge::Counts Judge::counts(std::span<const std::uint32_t> tuples) const {
   return out;
 }
 
-bool Judge::fits(std::span<const std::uint32_t> tuples, const Counts& whole) const {
+bool ClassRules::fits(std::span<const std::uint32_t> tuples, const Counts& whole) const {
   if (rows(tuples) < data_.k) return false;
   const Counts here = counts(tuples);
   for (std::size_t i = 0; i < here.size(); ++i) {

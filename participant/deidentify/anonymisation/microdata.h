@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "participant/deidentify/anonymisation/judge.h"
+#include "participant/deidentify/anonymisation/class_rules.h"
 #include "participant/deidentify/anonymisation/plan.h"
 #include "participant/deidentify/anonymisation/scale.h"
 #include "participant/deidentify/tables/table.h"
@@ -49,16 +49,17 @@ struct Microdata {
 /// Makes the microdata of a table. Returns an Error where the plan and the table do not have the
 /// same columns, at the first cell whose value the plan's scale or order does not contain, and
 /// where a hierarchy cannot be read.
-Result<Microdata> microdata_of(const table::Table& table, const Plan& plan);
+Result<Microdata> microdata_of(const tables::Table& table, const AnonymisationPlan& plan);
 
 /// Returns only the sensitive columns of the plan.
-Result<std::vector<Sensitive>> sensitive_of(const table::Table& table, const Plan& plan);
+Result<std::vector<Sensitive>> sensitive_of(const tables::Table& table,
+                                            const AnonymisationPlan& plan);
 
 /// Judge counts the sensitive values of tuples and decides whether the tuples may form one class.
-class Judge {
+class ClassRules {
  public:
   /// `data` must outlive this object.
-  explicit Judge(const Microdata& data) : data_(data) {}
+  explicit ClassRules(const Microdata& data) : data_(data) {}
 
   using Counts = std::vector<std::vector<std::uint64_t>>;  // by sensitive column and value
 

@@ -5,15 +5,16 @@
 
 namespace sotto::anonymisation {
 
-Mondrian::Mondrian(const Microdata& data) : data_(data), judge_(data), tuples_(data.tuples()) {
+Mondrian::Mondrian(const Microdata& data)
+    : data_(data), class_rules_(data), tuples_(data.tuples()) {
   std::iota(tuples_.begin(), tuples_.end(), 0U);
-  whole_ = judge_.counts(tuples_);
+  whole_ = class_rules_.counts(tuples_);
   open_.push_back({0, tuples_.size()});
 }
 
 Result<Mondrian> Mondrian::start(const Microdata& data) {
   Mondrian out(data);
-  if (!out.judge_.fits(out.tuples_, out.whole_))
+  if (!out.class_rules_.fits(out.tuples_, out.whole_))
     return Error{
         "the plan asks for more than the whole table has as one class: fewer rows than k, "
         "or sensitive values too few or too uneven for l"};
@@ -33,7 +34,8 @@ bool Mondrian::advance() {
     const auto cut = sort_and_cut(part, column);
     if (!cut) continue;
     const Part low{part.begin, *cut}, high{*cut, part.end};
-    if (!judge_.fits(tuples(low), whole_) || !judge_.fits(tuples(high), whole_)) continue;
+    if (!class_rules_.fits(tuples(low), whole_) || !class_rules_.fits(tuples(high), whole_))
+      continue;
     open_.push_back(high);
     open_.push_back(low);
     return true;
@@ -52,7 +54,7 @@ std::optional<std::size_t> Mondrian::sort_and_cut(const Part& part, std::size_t 
   std::ranges::sort(all, [&](std::uint32_t a, std::uint32_t b) {
     return rank(a) != rank(b) ? rank(a) < rank(b) : a < b;
   });
-  const std::size_t rows = judge_.rows(all);
+  const std::size_t rows = class_rules_.rows(all);
   std::size_t below = 0, best_smaller = 0;
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i + 1 < all.size(); ++i) {

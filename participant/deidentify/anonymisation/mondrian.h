@@ -44,8 +44,8 @@ class Mondrian {
   }
 
   const Microdata& data_;
-  Judge judge_;
-  Judge::Counts whole_;
+  ClassRules class_rules_;
+  ClassRules::Counts whole_;
   std::vector<std::uint32_t> tuples_;
   std::vector<Part> open_;
   std::size_t finished_rows_ = 0;

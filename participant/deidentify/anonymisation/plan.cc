@@ -15,7 +15,7 @@ using config::Json;
 using config::Mistakes;
 using config::Presence;
 
-std::vector<Field> fields_of(Plan& p) {
+std::vector<Field> fields_of(AnonymisationPlan& p) {
   return {
       {"k",
        &p.k,
@@ -51,7 +51,8 @@ std::vector<Field> fields_of(ColumnPlan& c) {
 
 /// Applies --set of a plan's own keys, and "columns.NAME.KEY=VALUE"; a column's name may contain
 /// dots.
-void apply(std::span<const std::string> overrides, Plan& plan, Json& root, Mistakes& mistakes) {
+void apply(std::span<const std::string> overrides, AnonymisationPlan& plan, Json& root,
+           Mistakes& mistakes) {
   constexpr std::string_view kColumns = "columns.";
   for (const std::string& text : overrides) {
     const std::size_t dot = text.rfind('.', text.find('='));
@@ -98,13 +99,13 @@ void check_column(const ColumnPlan& c, const std::string& path, Mistakes& mistak
 
 }  // namespace
 
-config::Parsed<Plan> parse_plan(std::string_view json, std::string_view file_name,
-                                std::span<const std::string> overrides) {
+config::Parsed<AnonymisationPlan> parse_plan(std::string_view json, std::string_view file_name,
+                                             std::span<const std::string> overrides) {
   config::JsonDocument document = config::read_json(json);
   Mistakes mistakes(file_name);
   for (const config::JsonError& error : document.errors)
     mistakes.add(error);
-  Plan plan;
+  AnonymisationPlan plan;
   if (document.root.object() == nullptr) {
     if (document.errors.empty()) mistakes.add("", "an object is needed");
     return config::ConfigErrors{mistakes.lines()};
@@ -132,14 +133,15 @@ config::Parsed<Plan> parse_plan(std::string_view json, std::string_view file_nam
   return plan;
 }
 
-Plan load_plan(const std::filesystem::path& file, std::span<const std::string> overrides) {
+AnonymisationPlan load_plan(const std::filesystem::path& file,
+                            std::span<const std::string> overrides) {
   constexpr std::uint64_t kMaxBytes = 16 << 20;
-  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  const Result<Bytes> bytes = storage::read_file(file, kMaxBytes);
   if (!bytes) throw StartupError(bytes.error().message);
   auto parsed = parse_plan(std::string(bytes->begin(), bytes->end()), file.string(), overrides);
   if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
     throw StartupError(errors->joined());
-  Plan plan = std::get<Plan>(std::move(parsed));
+  AnonymisationPlan plan = std::get<AnonymisationPlan>(std::move(parsed));
   for (auto& [name, column] : plan.columns)
     if (!column.hierarchy.empty() && column.hierarchy.is_relative())
       column.hierarchy = (file.parent_path() / column.hierarchy).lexically_normal();

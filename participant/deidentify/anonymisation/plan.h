@@ -12,7 +12,7 @@
 
 #include "common/config/parse.h"
 #include "common/config/words.h"
-#include "participant/deidentify/anonymisation/judge.h"
+#include "participant/deidentify/anonymisation/class_rules.h"
 
 namespace sotto {
 
@@ -61,7 +61,7 @@ struct ColumnPlan {
   std::vector<std::string> order;  // sensitive, category, ordered: the values from least to most
 };
 
-struct Plan {
+struct AnonymisationPlan {
   std::uint32_t k = 5;
   Method method = Method::kMondrian;
   double max_suppressed = 0;  // fraction of the rows; only full_domain leaves rows out
@@ -70,9 +70,10 @@ struct Plan {
 
 /// Parses a plan and reports all mistakes at once, as for the other configuration files.
 /// `overrides` are as given by --set.
-config::Parsed<Plan> parse_plan(std::string_view json, std::string_view file_name,
-                                std::span<const std::string> overrides = {});
+config::Parsed<AnonymisationPlan> parse_plan(std::string_view json, std::string_view file_name,
+                                             std::span<const std::string> overrides = {});
 /// Reads the same from a file; paths of hierarchies are relative to it. Throws StartupError.
-Plan load_plan(const std::filesystem::path& file, std::span<const std::string> overrides = {});
+AnonymisationPlan load_plan(const std::filesystem::path& file,
+                            std::span<const std::string> overrides = {});
 
 }  // namespace sotto::anonymisation

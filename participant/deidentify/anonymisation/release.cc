@@ -23,7 +23,8 @@ Utility utility_of(const Release& release, const Microdata& data) {
   return out;
 }
 
-std::string released_text(const Release& release, const table::Table& table, const Plan& plan) {
+std::string released_text(const Release& release, const tables::Table& table,
+                          const AnonymisationPlan& plan) {
   constexpr std::size_t kAsItIs = SIZE_MAX;
   // Indexes in the table and in the labels.
   std::vector<std::pair<std::size_t, std::size_t>> columns;
@@ -42,11 +43,11 @@ std::string released_text(const Release& release, const table::Table& table, con
       std::vector<std::string_view> cells;
       for (const auto& [at, label] : columns)
         cells.push_back(label == kAsItIs ? table.cell(row, at) : c.labels[label].text);
-      lines.push_back(table::line_of(cells, table.format()));
+      lines.push_back(tables::line_of(cells, table.format()));
     }
   }
   std::ranges::sort(lines);
-  std::string text = table::line_of(header, table.format());
+  std::string text = tables::line_of(header, table.format());
   for (const std::string& line : lines)
     text += line;
   return text;

@@ -37,6 +37,7 @@ Utility utility_of(const Release& release, const Microdata& data);
 
 /// Returns the table that may be published: without the columns whose role is removed, and sorted,
 /// because the order of rows can reveal to whom they belong.
-std::string released_text(const Release& release, const table::Table& table, const Plan& plan);
+std::string released_text(const Release& release, const tables::Table& table,
+                          const AnonymisationPlan& plan);
 
 }  // namespace sotto::anonymisation

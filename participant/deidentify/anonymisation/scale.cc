@@ -29,7 +29,7 @@ std::string shown(double number) {
 
 /// Returns the rows of a tree ordered by their groups from the root down, so that every branch is
 /// one range. Groups keep the order of their first row.
-std::vector<std::uint32_t> tree_order(const table::Table& tree) {
+std::vector<std::uint32_t> tree_order(const tables::Table& tree) {
   std::vector<std::uint32_t> order(tree.rows());
   std::iota(order.begin(), order.end(), 0U);
   const auto& columns = tree.columns();
@@ -42,7 +42,7 @@ std::vector<std::uint32_t> tree_order(const table::Table& tree) {
   return order;
 }
 
-Status check_tree(const table::Table& tree) {
+Status check_tree(const tables::Table& tree) {
   const auto& columns = tree.columns();
   for (std::size_t row = 0; row < tree.rows(); ++row)
     if (columns[0].codes[row] != row) return tree.error_at(row, 0, "a second row for this value");
@@ -59,7 +59,7 @@ Status check_tree(const table::Table& tree) {
 
 }  // namespace
 
-Result<Scale> Scale::of_numbers(const table::Table& table, std::size_t column,
+Result<Scale> Scale::of_numbers(const tables::Table& table, std::size_t column,
                                 const std::vector<std::uint32_t>& widths) {
   const auto& values = table.columns()[column].values;
   std::vector<std::pair<double, std::uint32_t>> sorted;
@@ -101,7 +101,7 @@ Result<Scale> Scale::of_numbers(const table::Table& table, std::size_t column,
   return scale;
 }
 
-Result<Scale> Scale::of_tree(const table::Table& tree) {
+Result<Scale> Scale::of_tree(const tables::Table& tree) {
   SOTTO_TRY(check_tree(tree));
   const std::vector<std::uint32_t> order = tree_order(tree);
   Scale scale;

@@ -33,12 +33,12 @@ class Scale {
   /// Makes a scale of the numbers that the column contains; `widths` are those of the levels above
   /// them, each a multiple of the one before. Returns an Error at the first cell that is not a
   /// finite decimal number.
-  static Result<Scale> of_numbers(const table::Table& table, std::size_t column,
+  static Result<Scale> of_numbers(const tables::Table& table, std::size_t column,
                                   const std::vector<std::uint32_t>& widths);
   /// Makes a scale from a table whose first column contains the values and whose other columns
   /// contain, from left to right, the increasingly coarse groups of a value. Returns an Error at a
   /// repeated value and at a group that is in two coarser ones.
-  static Result<Scale> of_tree(const table::Table& tree);
+  static Result<Scale> of_tree(const tables::Table& tree);
   /// Makes a scale without groups: the levels are the value and "*". The order is that of the
   /// values' bytes.
   static Scale of_values(std::vector<std::string> values);

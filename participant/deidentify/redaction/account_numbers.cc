@@ -5,7 +5,7 @@
 
 #include "participant/deidentify/redaction/scanners.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
@@ -126,7 +126,7 @@ Findings find_ibans(const Line& line) {
   for (std::size_t i = 0; i < line.size(); ++i) {
     if (!is_ascii_letter(line.at(i)) || is_word(line.before(i))) continue;
     if (const std::size_t end = iban_end(line, i); end != 0) {
-      found.push_back({i, end, Kind::kIban});
+      found.push_back({i, end, FindingKind::kIban});
       i = end;
     }
   }
@@ -138,11 +138,11 @@ Findings find_cards(const Line& line) {
   for (std::size_t i = 0; i < line.size(); ++i) {
     if (!is_digit(line.at(i)) || is_word(line.before(i))) continue;
     if (const std::size_t end = card_end(line, i); end != 0) {
-      found.push_back({i, end, Kind::kCard});
+      found.push_back({i, end, FindingKind::kCard});
       i = end;
     }
   }
   return found;
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

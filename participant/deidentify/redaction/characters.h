@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 class Line {
  public:
@@ -45,4 +45,4 @@ inline char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

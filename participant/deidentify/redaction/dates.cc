@@ -5,7 +5,7 @@
 
 #include "participant/deidentify/redaction/scanners.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
@@ -158,10 +158,10 @@ Findings find_dates(const Line& line) {
       end = month_first_end(line, i);
     }
     if (end == 0) continue;
-    found.push_back({i, end, Kind::kDate});
+    found.push_back({i, end, FindingKind::kDate});
     i = end - 1;
   }
   return found;
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -6,11 +6,11 @@
 #include <string_view>
 #include <vector>
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 /// The kinds of personal data, in the order of precedence among overlapping findings. Matches of
 /// the site's own patterns come first.
-enum class Kind : std::uint8_t {
+enum class FindingKind : std::uint8_t {
   kPattern,
   kUrl,
   kEmail,
@@ -27,22 +27,23 @@ enum class Kind : std::uint8_t {
 
 /// Every kind but kPattern, with its name in plans, reports and samples.
 struct NamedKind {
-  Kind kind;
+  FindingKind kind;
   std::string_view name;
 };
 
 inline constexpr NamedKind kKinds[] = {
-    {Kind::kUrl, "url"},     {Kind::kEmail, "email"}, {Kind::kIban, "iban"}, {Kind::kCard, "card"},
-    {Kind::kMac, "mac"},     {Kind::kIpv6, "ipv6"},   {Kind::kIpv4, "ipv4"}, {Kind::kDate, "date"},
-    {Kind::kPhone, "phone"}, {Kind::kHost, "host"},   {Kind::kName, "name"}};
+    {FindingKind::kUrl, "url"},   {FindingKind::kEmail, "email"}, {FindingKind::kIban, "iban"},
+    {FindingKind::kCard, "card"}, {FindingKind::kMac, "mac"},     {FindingKind::kIpv6, "ipv6"},
+    {FindingKind::kIpv4, "ipv4"}, {FindingKind::kDate, "date"},   {FindingKind::kPhone, "phone"},
+    {FindingKind::kHost, "host"}, {FindingKind::kName, "name"}};
 
 /// Bytes [begin, end) of one line.
 struct Finding {
   std::size_t begin = 0, end = 0;
-  Kind kind = Kind::kPattern;
+  FindingKind kind = FindingKind::kPattern;
   std::size_t pattern = 0;  // index in the plan's patterns, for kPattern
 };
 
 using Findings = std::vector<Finding>;
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -8,7 +8,7 @@
 #include "common/base/check.h"
 #include "participant/deidentify/redaction/characters.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
@@ -72,27 +72,27 @@ std::string network_of(std::string_view ipv6) {
 
 }  // namespace
 
-std::string generalised(Kind kind, std::string_view value) {
+std::string generalised(FindingKind kind, std::string_view value) {
   switch (kind) {
-    case Kind::kEmail: {
+    case FindingKind::kEmail: {
       const std::size_t sign = value.rfind('@');
       return sign == std::string_view::npos ? "" : with_blank(value.substr(sign));
     }
-    case Kind::kUrl:
+    case FindingKind::kUrl:
       return host_of(value);
-    case Kind::kIban:
+    case FindingKind::kIban:
       return with_blank(value.substr(0, 2));
-    case Kind::kPhone:
+    case FindingKind::kPhone:
       return country_code_of(value);
-    case Kind::kIpv4:
+    case FindingKind::kIpv4:
       return " " + std::string(value.substr(0, value.find('.', value.find('.') + 1))) + ".0.0/16";
-    case Kind::kIpv6:
+    case FindingKind::kIpv6:
       return network_of(value);
-    case Kind::kDate:
+    case FindingKind::kDate:
       return year_of(value);
     default:
       SOTTO_CHECK(false, "a kind that cannot be generalised");
   }
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

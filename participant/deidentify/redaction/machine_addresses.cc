@@ -7,7 +7,7 @@
 
 #include "participant/deidentify/redaction/scanners.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
@@ -170,7 +170,7 @@ Findings find_emails(const Line& line) {
     const std::size_t end =
         c == '@' ? domain_end(line, sign_end) : spelled_domain_end(line, sign_end);
     if (begin == i || end == 0) continue;
-    found.push_back({begin, end, Kind::kEmail});
+    found.push_back({begin, end, FindingKind::kEmail});
     done = end;
     i = end - 1;
   }
@@ -202,7 +202,7 @@ Findings find_urls(const Line& line) {
       --end;
     }
     if (end < body + 2) continue;
-    found.push_back({i, end, Kind::kUrl});
+    found.push_back({i, end, FindingKind::kUrl});
     i = end;
   }
   return found;
@@ -220,7 +220,7 @@ Findings find_hosts(const Line& line) {
     const std::string_view last = name.substr(name.rfind('.') + 1);
     const auto labels = 1 + std::ranges::count(name, '.');
     if (is_in(kTopLevel, last) || (labels > 2 && is_in(kAmbiguousTopLevel, last)))
-      found.push_back({i, end, Kind::kHost});
+      found.push_back({i, end, FindingKind::kHost});
     i = end;
   }
   return found;
@@ -232,7 +232,7 @@ Findings find_ipv4(const Line& line) {
     if (!is_digit(line.at(i)) || is_word(line.before(i)) || line.before(i) == '.') continue;
     const std::size_t end = ipv4_end(line, i);
     if (end == 0 || behind_version(line, i)) continue;
-    found.push_back({i, end, Kind::kIpv4});
+    found.push_back({i, end, FindingKind::kIpv4});
     i = end;
   }
   return found;
@@ -254,7 +254,7 @@ Findings find_ipv6(const Line& line) {
            (line.at(end - 1) == '.' || (line.at(end - 1) == ':' && line.before(end - 1) != ':')))
       --end;
     if (!in_word && end - i <= kLongest && is_ipv6(line.text().substr(i, end - i)))
-      found.push_back({i, end, Kind::kIpv6});
+      found.push_back({i, end, FindingKind::kIpv6});
     i = next;
   }
   return found;
@@ -266,11 +266,11 @@ Findings find_macs(const Line& line) {
     const char before = line.before(i);
     if (!is_hex(line.at(i)) || is_word(before) || before == ':' || before == '-') continue;
     if (const std::size_t end = mac_end(line, i); end != 0) {
-      found.push_back({i, end, Kind::kMac});
+      found.push_back({i, end, FindingKind::kMac});
       i = end;
     }
   }
   return found;
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -11,11 +11,11 @@
 #include "common/storage/atomic_file.h"
 #include "participant/text/unicode.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
-constexpr std::uint8_t kGiven = 1, kFamily = 2, kTitle = 4, kOther = 8, kUnsure = 16;
+constexpr std::uint8_t kGiven = 1, kFamily = 2, kTitle = 4, kOther = 8, kUncertain = 16;
 
 /// Returns the form of a word in the dictionary: composed and in lower case, so that both encodings
 /// of "é" are equal.
@@ -66,8 +66,8 @@ Result<NameFinder> NameFinder::parse(std::string_view text, const std::string& f
     if (!is_utf8(line)) return error("not UTF-8");
     const std::size_t space = line.find(' ');
     std::string_view kind = line.substr(0, space);
-    const bool unsure = kind.ends_with('?');
-    if (unsure) kind.remove_suffix(1);
+    const bool uncertain = kind.ends_with('?');
+    if (uncertain) kind.remove_suffix(1);
     const std::uint8_t what = kind == "given"    ? kGiven
                               : kind == "family" ? kFamily
                               : kind == "title"  ? kTitle
@@ -81,7 +81,7 @@ Result<NameFinder> NameFinder::parse(std::string_view text, const std::string& f
       const std::size_t cut = std::min(rest.find(' '), rest.size());
       if (cut > 0)
         dictionary->words[folded(rest.substr(0, cut))] |=
-            static_cast<std::uint8_t>(what | (unsure ? kUnsure : 0));
+            static_cast<std::uint8_t>(what | (uncertain ? kUncertain : 0));
       rest.remove_prefix(std::min(cut + 1, rest.size()));
     }
   }
@@ -90,7 +90,7 @@ Result<NameFinder> NameFinder::parse(std::string_view text, const std::string& f
 
 Result<NameFinder> NameFinder::read(const std::filesystem::path& file) {
   constexpr std::uint64_t kMaxBytes = 64 << 20;
-  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, storage::read_file(file, kMaxBytes));
   return parse(std::string(bytes.begin(), bytes.end()), file.string());
 }
 
@@ -110,7 +110,7 @@ class NameFinder::Reading {
         ++i;
         continue;
       }
-      found.push_back({words_[i].begin, words_[past - 1].end, Kind::kName});
+      found.push_back({words_[i].begin, words_[past - 1].end, FindingKind::kName});
       i = past;
     }
     return found;
@@ -192,8 +192,8 @@ class NameFinder::Reading {
     return (word.what & what) != 0;
   }
 
-  [[nodiscard]] static bool sure(const Word& word, std::uint8_t what) {
-    return is(word, what) && !is(word, kUnsure) && !is(word, kOther);
+  [[nodiscard]] static bool is_certain(const Word& word, std::uint8_t what) {
+    return is(word, what) && !is(word, kUncertain) && !is(word, kOther);
   }
 
   [[nodiscard]] bool is_particle(std::size_t i) const {
@@ -244,11 +244,11 @@ class NameFinder::Reading {
     std::string before;
     for (std::size_t j = i - std::min<std::size_t>(i, 3); j < i; ++j)
       before += " " + words_[j].folded;
-    const auto says = [&](std::string_view phrase) {
+    const auto has_phrase = [&](std::string_view phrase) {
       return before.ends_with(" " + std::string(phrase));
     };
-    return std::ranges::any_of(kPhrases, says) ||
-           (sure(words_[i], kGiven) && std::ranges::any_of(kWeakPhrases, says));
+    return std::ranges::any_of(kPhrases, has_phrase) ||
+           (is_certain(words_[i], kGiven) && std::ranges::any_of(kWeakPhrases, has_phrase));
   }
 
   /// Returns the index after the last word of a name that begins at `i`, or `i` where none begins.
@@ -267,13 +267,14 @@ class NameFinder::Reading {
         ++last;
       return !words_[last].initial && is(words_[last], kFamily) ? last + 1 : i;
     }
-    if (sure(word, kGiven)) return extent(i);
+    if (is_certain(word, kGiven)) return extent(i);
     if (is(word, kGiven) && next != nullptr && (is(*next, kFamily) || next->initial))
       return extent(i);
-    if (is(word, kGiven) && next != nullptr && !is(*next, kUnsure) && is(*next, kGiven))
+    if (is(word, kGiven) && next != nullptr && !is(*next, kUncertain) && is(*next, kGiven))
       return extent(i);
     // A family name with the adjacent words: "Nguyen Van Minh", "Zoë Lambert".
-    if (sure(word, kFamily) || (next != nullptr && sure(*next, kFamily))) return extent(i);
+    if (is_certain(word, kFamily) || (next != nullptr && is_certain(*next, kFamily)))
+      return extent(i);
     return i;
   }
 
@@ -282,7 +283,7 @@ class NameFinder::Reading {
   [[nodiscard]] std::size_t small_extent(std::size_t i) const {
     if (!is(words_[i], kGiven)) return i;
     const bool full = i + 1 < words_.size() && words_[i + 1].after_space &&
-                      sure(words_[i], kGiven) && sure(words_[i + 1], kFamily);
+                      is_certain(words_[i], kGiven) && is_certain(words_[i + 1], kFamily);
     return full ? i + 2 : i + 1;
   }
 
@@ -295,4 +296,4 @@ Findings NameFinder::find(std::string_view line) const {
   return Reading(line, *dictionary_).find();
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -11,7 +11,7 @@
 #include "common/base/result.h"
 #include "participant/deidentify/redaction/finding.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 /// Immutable; any thread may use it.
 class NameFinder {
@@ -36,4 +36,4 @@ class NameFinder {
   std::shared_ptr<const Dictionary> dictionary_;
 };
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

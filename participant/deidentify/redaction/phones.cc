@@ -5,7 +5,7 @@
 
 #include "participant/deidentify/redaction/scanners.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
@@ -108,10 +108,10 @@ Findings find_phones(const Line& line) {
     if (!starts || inside) continue;
     const Run run = run_at(line, i);
     const bool goes_on = is_word(line.at(run.end));
-    if (!goes_on && is_phone(line, i, run)) found.push_back({i, run.end, Kind::kPhone});
+    if (!goes_on && is_phone(line, i, run)) found.push_back({i, run.end, FindingKind::kPhone});
     i = std::max(i, run.end - 1);
   }
   return found;
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -8,7 +8,7 @@
 #include "common/config/field_values.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
@@ -26,7 +26,7 @@ bool is_pattern_name(std::string_view name) {
          });
 }
 
-void read_actions(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
+void read_actions(const Json& json, RedactionPlan& plan, Mistakes& mistakes) {
   std::vector<Field> fields;
   for (const auto& kind : kKinds) {
     Action& action = plan.actions[static_cast<std::size_t>(kind.kind)];
@@ -42,7 +42,7 @@ void read_actions(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
   }
 }
 
-void read_patterns(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
+void read_patterns(const Json& json, RedactionPlan& plan, Mistakes& mistakes) {
   if (json.object() == nullptr)
     return mistakes.add("patterns", "this is a section, an object is needed");
   for (const auto& [name, body] : *json.object()) {
@@ -67,7 +67,7 @@ void read_patterns(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
   }
 }
 
-void read_names_model(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
+void read_names_model(const Json& json, RedactionPlan& plan, Mistakes& mistakes) {
   NamesModelPlan model;
   config::read_fields(json,
                       {{"path", &model.path, Presence::kRequired, {}, ""},
@@ -82,32 +82,32 @@ void read_names_model(const Json& json, MaskPlan& plan, Mistakes& mistakes) {
 
 }  // namespace
 
-bool MaskPlan::needs_key() const {
+bool RedactionPlan::needs_key() const {
   return std::ranges::find(actions, Action::kPseudonym) != actions.end() ||
          std::ranges::find(patterns, Action::kPseudonym, &PatternPlan::action) != patterns.end();
 }
 
-bool can_generalise(Kind kind) {
+bool can_generalise(FindingKind kind) {
   switch (kind) {
-    case Kind::kUrl:
-    case Kind::kEmail:
-    case Kind::kIban:
-    case Kind::kIpv6:
-    case Kind::kIpv4:
-    case Kind::kDate:
-    case Kind::kPhone:
+    case FindingKind::kUrl:
+    case FindingKind::kEmail:
+    case FindingKind::kIban:
+    case FindingKind::kIpv6:
+    case FindingKind::kIpv4:
+    case FindingKind::kDate:
+    case FindingKind::kPhone:
       return true;
     default:
       return false;
   }
 }
 
-config::Parsed<MaskPlan> parse_mask_plan(std::string_view json, std::string_view file_name) {
+config::Parsed<RedactionPlan> parse_mask_plan(std::string_view json, std::string_view file_name) {
   config::JsonDocument document = config::read_json(json);
   Mistakes mistakes(file_name);
   for (const config::JsonError& error : document.errors)
     mistakes.add(error);
-  MaskPlan plan;
+  RedactionPlan plan;
   if (document.root.object() == nullptr) {
     if (document.errors.empty()) mistakes.add("", "an object is needed");
     return config::ConfigErrors{mistakes.lines()};
@@ -127,14 +127,14 @@ config::Parsed<MaskPlan> parse_mask_plan(std::string_view json, std::string_view
   return plan;
 }
 
-MaskPlan load_mask_plan(const std::filesystem::path& file) {
+RedactionPlan load_mask_plan(const std::filesystem::path& file) {
   constexpr std::uint64_t kMaxBytes = 1 << 20;
-  const Result<Bytes> bytes = journal::read_file(file, kMaxBytes);
+  const Result<Bytes> bytes = storage::read_file(file, kMaxBytes);
   if (!bytes) throw StartupError(bytes.error().message);
   auto parsed = parse_mask_plan(std::string(bytes->begin(), bytes->end()), file.string());
   if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
     throw StartupError(errors->joined());
-  MaskPlan plan = std::get<MaskPlan>(std::move(parsed));
+  RedactionPlan plan = std::get<RedactionPlan>(std::move(parsed));
   const auto from_here = [&file](std::filesystem::path& path) {
     if (!path.empty() && path.is_relative()) path = (file.parent_path() / path).lexically_normal();
   };
@@ -143,4 +143,4 @@ MaskPlan load_mask_plan(const std::filesystem::path& file) {
   return plan;
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -14,7 +14,7 @@
 
 namespace sotto {
 
-namespace masking {
+namespace redaction {
 
 enum class Action : std::uint8_t {
   kKeep,
@@ -24,17 +24,17 @@ enum class Action : std::uint8_t {
   kGeneralise    // a less precise value: a year, a network, a country
 };
 
-}  // namespace masking
+}  // namespace redaction
 
 template <>
-struct config::Words<masking::Action> {
+struct config::Words<redaction::Action> {
   static constexpr std::array<std::string_view, 5> all{"keep", "remove", "placeholder", "pseudonym",
                                                        "generalise"};
 };
 
 }  // namespace sotto
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 /// PatternPlan describes an identifier of the site's own by a regular expression in RE2 syntax of
 /// at most kMaxPatternBytes bytes. It is matched where a word begins; the longest match that ends
@@ -54,28 +54,30 @@ struct NamesModelPlan {
   std::vector<std::string> labels;
 };
 
-struct MaskPlan {
+struct RedactionPlan {
   /// The action for each Kind; the entry of kPattern is not used. Default: placeholder.
   std::array<Action, 12> actions{};
   std::filesystem::path names;  // dictionary; empty: the dictionary's names are not looked for
   std::optional<NamesModelPlan> names_model;
   std::vector<PatternPlan> patterns;
 
-  MaskPlan() { actions.fill(Action::kPlaceholder); }
+  RedactionPlan() { actions.fill(Action::kPlaceholder); }
 
-  [[nodiscard]] Action action(Kind kind) const { return actions[static_cast<std::size_t>(kind)]; }
+  [[nodiscard]] Action action(FindingKind kind) const {
+    return actions[static_cast<std::size_t>(kind)];
+  }
 
   [[nodiscard]] bool needs_key() const;
 };
 
 /// Returns whether the kind has a generalisation: dates, networks, domains, countries.
-[[nodiscard]] bool can_generalise(Kind kind);
+[[nodiscard]] bool can_generalise(FindingKind kind);
 
 /// Parses a plan and reports all mistakes at once, among them patterns that are not RE2
 /// expressions.
-config::Parsed<MaskPlan> parse_mask_plan(std::string_view json, std::string_view file_name);
+config::Parsed<RedactionPlan> parse_mask_plan(std::string_view json, std::string_view file_name);
 /// Reads the same from a file; the paths of dictionary and model are relative to it. Throws
 /// StartupError.
-MaskPlan load_mask_plan(const std::filesystem::path& file);
+RedactionPlan load_mask_plan(const std::filesystem::path& file);
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -4,7 +4,7 @@
 
 #include "common/base/utf8.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 namespace {
 
@@ -40,7 +40,8 @@ Result<MarkedLine> unmarked(std::string_view line) {
   return out;
 }
 
-void judge(const Masker& masker, const MarkedLine& line, const Findings& findings, Scores& scores) {
+void judge(const Redactor& masker, const MarkedLine& line, const Findings& findings,
+           Scores& scores) {
   const auto count = [&](const std::string& kind, std::size_t Score::*what) {
     ++(scores.by_kind[kind].*what);
     ++(scores.all.*what);
@@ -66,7 +67,7 @@ void judge(const Masker& masker, const MarkedLine& line, const Findings& finding
 
 }  // namespace
 
-Result<Scores> score(const Masker& masker, std::string_view sample, const std::string& name) {
+Result<Scores> score(const Redactor& masker, std::string_view sample, const std::string& name) {
   if (const std::size_t good = utf8_prefix(sample); good != sample.size())
     return Error{name + ":" + line_and_column(sample, good) + ": not UTF-8"};
   Scores scores;
@@ -96,4 +97,4 @@ Result<Scores> score(const Masker& masker, std::string_view sample, const std::s
   return scores;
 }
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "common/base/result.h"
-#include "participant/deidentify/redaction/masker.h"
+#include "participant/deidentify/redaction/redactor.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 struct Score {
   std::size_t marked = 0;   // in the sample
@@ -37,6 +37,6 @@ struct Scores {
 /// "<email>anna@example.org</email>"; lines that begin with "#" are comments. A kind is one of
 /// kKinds or a pattern of the plan. An Error names line and column of a mark that is never closed
 /// or has an unknown kind; errors of Masker::find() are returned.
-Result<Scores> score(const Masker& masker, std::string_view sample, const std::string& name);
+Result<Scores> score(const Redactor& masker, std::string_view sample, const std::string& name);
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -9,7 +9,7 @@
 #include "participant/deidentify/redaction/characters.h"
 #include "participant/deidentify/redaction/finding.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 /// Finds local@domain, also with "(at)", "[at]" and "(dot)", "[dot]".
 Findings find_emails(const Line& line);
@@ -41,4 +41,4 @@ Findings find_dates(const Line& line);
 /// separators.
 [[nodiscard]] bool iban_holds(std::string_view compact);
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

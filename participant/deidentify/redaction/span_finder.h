@@ -8,7 +8,7 @@
 
 #include "common/base/result.h"
 
-namespace sotto::masking {
+namespace sotto::redaction {
 
 /// Bytes [begin, end) of one line, at character boundaries, not empty.
 struct Span {
@@ -25,4 +25,4 @@ class SpanFinder {
   virtual Result<std::vector<Span>> find(std::string_view line) = 0;
 };
 
-}  // namespace sotto::masking
+}  // namespace sotto::redaction

@@ -9,7 +9,7 @@
 #include "common/base/utf8.h"
 #include "common/storage/atomic_file.h"
 
-namespace sotto::table {
+namespace sotto::tables {
 
 namespace {
 
@@ -198,7 +198,7 @@ Result<Table> Table::parse(std::string text, std::string name, Format format) {
 }
 
 Result<Table> Table::read(const std::filesystem::path& file) {
-  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, journal::read_file(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, storage::read_file(file, kMaxBytes));
   return parse({bytes.begin(), bytes.end()}, file.string(), format_of(file));
 }
 
@@ -245,4 +245,4 @@ std::string line_of(const std::vector<std::string_view>& cells, Format format) {
   return line + '\n';
 }
 
-}  // namespace sotto::table
+}  // namespace sotto::tables

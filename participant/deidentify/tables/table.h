@@ -11,7 +11,7 @@
 
 #include "common/base/result.h"
 
-namespace sotto::table {
+namespace sotto::tables {
 
 /// CSV as in RFC 4180: commas, cells may be quoted. TSV: tabs, no quoting.
 enum class Format : std::uint8_t { kCsv, kTsv };
@@ -71,4 +71,4 @@ class Table {
 /// represent tabs and line ends; they become spaces.
 std::string line_of(const std::vector<std::string_view>& cells, Format format);
 
-}  // namespace sotto::table
+}  // namespace sotto::tables

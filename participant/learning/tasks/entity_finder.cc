@@ -11,7 +11,7 @@
 #include <ATen/core/grad_mode.h>
 #include <nlohmann/json.hpp>
 
-#include "common/model/checkpoint.h"
+#include "common/model/weight_files.h"
 #include "common/tasks/entities.h"
 #include "participant/learning/tasks/text_windows.h"
 #include "participant/learning/torch_models.h"
@@ -37,10 +37,10 @@ struct Tags {
 };
 
 /// Returns the values of "label.0", "label.1" ... in the metadata of a file that a run saved.
-std::vector<std::string> classes_of_run(const std::map<std::string, std::string>& notes) {
+std::vector<std::string> classes_of_run(const std::map<std::string, std::string>& metadata) {
   std::vector<std::string> out;
-  for (auto at = notes.find("label.0"); at != notes.end();
-       at = notes.find("label." + std::to_string(out.size())))
+  for (auto at = metadata.find("label.0"); at != metadata.end();
+       at = metadata.find("label." + std::to_string(out.size())))
     out.push_back(at->second);
   return out;
 }
@@ -164,13 +164,13 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindo
     const at::Tensor logits = model_.logits(make_batch(rows, tokenizer_.pad(), at::kCPU), {});
     if (!logits.isfinite().all().item<bool>())
       return Error{"the model's answer is not finite: its weights are broken"};
-    const at::Tensor likeliest = logits.argmax(2).contiguous();
-    const auto* row = likeliest.data_ptr<std::int64_t>() + tokenizer_.before().size();
+    const at::Tensor most_likely = logits.argmax(2).contiguous();
+    const auto* row = most_likely.data_ptr<std::int64_t>() + tokenizer_.before().size();
     std::vector<std::int64_t> out;
     for (const TextWindow& w : windows) {
       for (std::size_t word = w.first; word < w.past; ++word)
         out.push_back(tags_.of_class[static_cast<std::size_t>(row[starts[word] - w.begin])]);
-      row += likeliest.size(1);
+      row += most_likely.size(1);
     }
     return out;
   } catch (const c10::Error& e) {
@@ -182,7 +182,7 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindo
 
 Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(const fs::path& folder) {
   const auto refused = [&](const std::string& why) { return Error{folder.string() + ": " + why}; };
-  SOTTO_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(folder));
+  SOTTO_ASSIGN_OR_RETURN(const WeightFiles checkpoint, WeightFiles::open(folder));
   std::vector<std::string> classes = classes_of_run(checkpoint.metadata());
   if (classes.empty()) classes = classes_of_config(folder);
   Result<Tags> tags = tags_of(classes);

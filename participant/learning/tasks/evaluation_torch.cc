@@ -17,7 +17,7 @@ class Evaluation {
  public:
   explicit Evaluation(const EvaluationPlan& plan)
       : plan_(plan),
-        loader_(plan.examples.loader(records::Purpose::kEvaluate)),
+        loader_(plan.examples.loader(data::Purpose::kEvaluate)),
         sums_(plan.task.task().zero_sums()) {}
 
   tasks::CounterSums run() {

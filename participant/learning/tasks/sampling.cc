@@ -12,8 +12,8 @@ namespace sotto::learning {
 std::int32_t next_token(std::span<const float> logits, const training::Sampling& sampling,
                         crypto::StreamRandom& random) {
   SOTTO_CHECK(!logits.empty(), "a vocabulary has tokens");
-  const auto likeliest = std::max_element(logits.begin(), logits.end());
-  if (sampling.temperature == 0) return static_cast<std::int32_t>(likeliest - logits.begin());
+  const auto most_likely = std::max_element(logits.begin(), logits.end());
+  if (sampling.temperature == 0) return static_cast<std::int32_t>(most_likely - logits.begin());
   std::vector<std::int32_t> tokens(logits.size());
   std::iota(tokens.begin(), tokens.end(), 0);
   const auto logit = [&](std::int32_t token) { return logits[static_cast<std::size_t>(token)]; };
@@ -23,7 +23,7 @@ std::int32_t next_token(std::span<const float> logits, const training::Sampling&
   std::vector<double> weights;
   for (const std::int32_t token : tokens)
     weights.push_back(
-        std::exp(static_cast<double>(logit(token) - *likeliest) / sampling.temperature));
+        std::exp(static_cast<double>(logit(token) - *most_likely) / sampling.temperature));
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   double kept = 0;
   std::size_t count = 0;

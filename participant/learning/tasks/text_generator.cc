@@ -38,9 +38,9 @@ class TorchGenerator final : public training::TextGenerator {
   text::Tokenizer tokenizer_;
   training::GenerationSettings settings_;
   KeyValueCache cache_;
-  std::vector<std::int32_t> ids_;  // of the prompt and of the generated text
-  std::size_t prompt_ = 0;         // number of the prompt's ids
-  std::size_t said_ = 0;           // bytes of the decoded text that were returned
+  std::vector<std::int32_t> ids_;   // of the prompt and of the generated text
+  std::size_t prompt_ = 0;          // number of the prompt's ids
+  std::size_t returned_bytes_ = 0;  // bytes of the decoded text that were returned
 };
 
 Status TorchGenerator::start(std::string_view prompt,
@@ -59,7 +59,7 @@ Status TorchGenerator::start(std::string_view prompt,
   cache_ = {};
   ids_ = std::move(ids);
   prompt_ = ids_.size();
-  said_ = tokenizer_.decode(ids_).size();
+  returned_bytes_ = tokenizer_.decode(ids_).size();
   return {};
 }
 
@@ -78,8 +78,8 @@ bool TorchGenerator::at_end() const {
 std::string TorchGenerator::text_since() {
   const std::string whole = tokenizer_.decode(ids_);
   if (whole.ends_with(kReplacement) && !at_end()) return {};
-  std::string out = said_ < whole.size() ? whole.substr(said_) : std::string();
-  said_ = whole.size();
+  std::string out = returned_bytes_ < whole.size() ? whole.substr(returned_bytes_) : std::string();
+  returned_bytes_ = whole.size();
   return out;
 }
 

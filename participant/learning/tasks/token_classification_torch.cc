@@ -37,9 +37,9 @@ class TokenClassificationLearning final : public TaskLearningOf<tasks::TokenClas
              tasks::CounterSums& sums) const override {
     const Tensor loss =
         token_cross_entropies(logits, batch.labels, Logits::kKept).to(at::kDouble).sum(1).cpu();
-    const Tensor likeliest = logits.argmax(2).cpu().contiguous();
-    const auto* row = likeliest.data_ptr<std::int64_t>();
-    for (std::size_t i = 0; i < rows.size(); ++i, row += likeliest.size(1)) {
+    const Tensor most_likely = logits.argmax(2).cpu().contiguous();
+    const auto* row = most_likely.data_ptr<std::int64_t>();
+    for (std::size_t i = 0; i < rows.size(); ++i, row += most_likely.size(1)) {
       std::vector<std::int64_t> predicted;
       for (const TaggedWord& word : rows[i]->words)
         predicted.push_back(word.at ? row[*word.at] : 0);

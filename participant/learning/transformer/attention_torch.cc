@@ -26,7 +26,7 @@ struct Head {
   std::int64_t offset;     // of the first element in the [B,T,d] tensors
 };
 
-struct Plan {
+struct HeadPlan {
   std::vector<Head> heads;
   std::int64_t width = 0, per_head = 0, longest = 0;  // d, e, largest n
   float scale = 1;
@@ -39,9 +39,9 @@ struct Plan {
 };
 
 /// Returns the plan for tensors of the shape of `like` [B,T,d].
-Plan plan_of(const Tensor& like, const std::vector<std::int64_t>& lengths, std::int64_t heads,
-             bool causal) {
-  Plan plan;
+HeadPlan plan_of(const Tensor& like, const std::vector<std::int64_t>& lengths, std::int64_t heads,
+                 bool causal) {
+  HeadPlan plan;
   const auto positions = like.size(1), width = like.size(2);
   plan.width = width;
   plan.causal = causal;
@@ -58,7 +58,7 @@ Plan plan_of(const Tensor& like, const std::vector<std::int64_t>& lengths, std::
 
 /// Runs work(head, scratch) for each head; `scratch` holds `matrices` times n x n floats.
 template <class Work>
-void for_each_head(const Plan& plan, std::int64_t matrices, Work work) {
+void for_each_head(const HeadPlan& plan, std::int64_t matrices, Work work) {
   at::parallel_for(0, static_cast<std::int64_t>(plan.heads.size()), 8,
                    [&](std::int64_t begin, std::int64_t end) {
                      const Tensor scratch = at::empty({matrices * plan.longest * plan.longest});
@@ -69,7 +69,7 @@ void for_each_head(const Plan& plan, std::int64_t matrices, Work work) {
 
 /// Computes the attention weights of a head [n,n] into `weights`: a softmax over the positions that
 /// each position attends to.
-void weigh(const Plan& plan, const Head& head, const float* query, const float* key,
+void weigh(const HeadPlan& plan, const Head& head, const float* query, const float* key,
            float* weights) {
   const auto n = head.positions;
   multiply({Gemm::Form::kABt, n, n, plan.per_head, query + head.offset, plan.width,
@@ -100,7 +100,7 @@ struct Gradients {
 };
 
 /// Computes the gradients of one head. `w` and `s` are scratch space of n x n floats each.
-void head_backward(const Plan& plan, const Head& head, const Saved& in, const Gradients& out,
+void head_backward(const HeadPlan& plan, const Head& head, const Saved& in, const Gradients& out,
                    float* w, float* s) {
   const auto n = head.positions, e = plan.per_head, d = plan.width, o = head.offset;
   weigh(plan, head, in.query, in.key, w);
@@ -124,7 +124,7 @@ struct AttentionFunction : Function<AttentionFunction> {
   static Tensor forward(AutogradContext* ctx, const Tensor& query, const Tensor& key,
                         const Tensor& value, const std::vector<std::int64_t>& lengths,
                         std::int64_t heads, bool causal) {
-    const Plan plan = plan_of(query, lengths, heads, causal);
+    const HeadPlan plan = plan_of(query, lengths, heads, causal);
     const Tensor out = at::zeros_like(query);
     for_each_head(
         plan, 1,
@@ -144,8 +144,9 @@ struct AttentionFunction : Function<AttentionFunction> {
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const variable_list saved = ctx->get_saved_variables();
     const Tensor gy = gradients[0].contiguous();
-    const Plan plan = plan_of(gy, ctx->saved_data["lengths"].toIntVector(),
-                              ctx->saved_data["heads"].toInt(), ctx->saved_data["causal"].toBool());
+    const HeadPlan plan =
+        plan_of(gy, ctx->saved_data["lengths"].toIntVector(), ctx->saved_data["heads"].toInt(),
+                ctx->saved_data["causal"].toBool());
     const Tensor query = at::zeros_like(gy), key = at::zeros_like(gy), value = at::zeros_like(gy);
     const Saved in{saved[0].data_ptr<float>(), saved[1].data_ptr<float>(),
                    saved[2].data_ptr<float>(), gy.data_ptr<float>()};

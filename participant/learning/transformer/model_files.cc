@@ -1,5 +1,5 @@
 // Reads the structure and the first parameters of a job's model from its folder.
-#include "common/model/checkpoint.h"
+#include "common/model/weight_files.h"
 #include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
@@ -25,7 +25,7 @@ Result<FlatParameters> initial_model(const config::JobConfig& job) {
   SOTTO_ASSIGN_OR_RETURN(const ModelSpec spec, spec_of(job));
   SOTTO_ASSIGN_OR_RETURN(const ModelModules modules, modules_of(spec));
   FlatParameters model = random_parameters(spec, trainable_layout(modules, spec.lora), job.seed);
-  if (!Checkpoint::exists(job.model.path) && spec.lora.r == 0) return model;
+  if (!WeightFiles::exists(job.model.path) && spec.lora.r == 0) return model;
   return with_pretrained(std::move(model), modules, job.model.path);
 }
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "common/model/architecture.h"
-#include "common/model/checkpoint.h"
+#include "common/model/weight_files.h"
 
 namespace sotto::learning {
 namespace {
@@ -27,7 +27,7 @@ std::string older_name(std::string name) {
   return name;
 }
 
-const TensorView* find(const Checkpoint& checkpoint, const std::string& name) {
+const TensorView* find(const WeightFiles& checkpoint, const std::string& name) {
   for (const std::string& full : {name, older_name(name)})
     for (const std::string_view spelling : {std::string_view(full), without_prefix(full)})
       if (const TensorView* tensor = checkpoint.find(spelling)) return tensor;
@@ -54,7 +54,7 @@ bool is_constant(std::string_view name) {
 
 /// Returns an Error for a weight inside the layers that this model does not use. Otherwise it would
 /// be left out of the computation silently.
-Status no_strange_tensor(const Checkpoint& checkpoint, const ModelModules& modules) {
+Status check_tensor_names(const WeightFiles& checkpoint, const ModelModules& modules) {
   const std::string_view first = without_prefix(modules.layers.front().attention_norm.name);
   const std::string_view layers = first.substr(0, first.find(".0.") + 1);
   std::set<std::string, std::less<>> known;
@@ -75,11 +75,11 @@ Status no_strange_tensor(const Checkpoint& checkpoint, const ModelModules& modul
 
 Result<FlatParameters> with_pretrained(FlatParameters parameters, const ModelModules& modules,
                                        const std::filesystem::path& folder) {
-  SOTTO_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(folder));
+  SOTTO_ASSIGN_OR_RETURN(const WeightFiles checkpoint, WeightFiles::open(folder));
   const auto refused = [&folder](const std::string& why) {
     return Error{folder.string() + ": " + why};
   };
-  if (const Status known = no_strange_tensor(checkpoint, modules); !known.ok())
+  if (const Status known = check_tensor_names(checkpoint, modules); !known.ok())
     return refused(known.error().message);
   std::size_t at = 0;
   for (const ParameterShape& p : parameters.layout) {
@@ -114,7 +114,7 @@ Result<FlatParameters> frozen_parameters(const ModelSpec& spec, const ModelModul
     if (p.name.starts_with("bert.pooler.")) {
       // A pooler frozen at zero would give the head no input, and a new one that is trained is no
       // adapter.
-      const Result<Checkpoint> checkpoint = Checkpoint::open(folder);
+      const Result<WeightFiles> checkpoint = WeightFiles::open(folder);
       if (checkpoint.ok() && find(*checkpoint, p.name) == nullptr)
         return Error{folder.string() + ": has no tensor " + p.name +
                      "; without it LoRA needs classifier_pooling \"mean\" in config.json"};

@@ -46,7 +46,7 @@ void compare(const Report& report, const Case& c, config::Clipping rule) {
   config::JobConfig job = config::load_job(folder / "job.json", {});
   if (!c.adapters) job.lora = {};
   job.differential_privacy.clipping = rule;
-  auto texts = learning::read_examples(folder / "data/shards" / c.shard, job).value();
+  auto texts = data::read_examples(folder / "data/shards" / c.shard, job).value();
   texts.resize(std::min(texts.size(), kExamples));
   const auto tokenizer =
       std::make_shared<const text::Tokenizer>(text::load_tokenizer(job.model.path).value());
@@ -63,7 +63,7 @@ void compare(const Report& report, const Case& c, config::Clipping rule) {
         "model");
   std::vector<std::uint64_t> all(examples.size());
   std::iota(all.begin(), all.end(), 0U);
-  auto loader = examples.loader(records::Purpose::kTrain);
+  auto loader = examples.loader(data::Purpose::kTrain);
   double sum = 0, least = 1, count = 0;
   for (const auto& chunk : learning::physical_batches(all, examples.lengths(), 32)) {
     GradTape tape;

@@ -16,8 +16,8 @@
 namespace sotto::bench {
 namespace {
 
-using learning::Examples;
-using records::SecureRecordStore;
+using data::Examples;
+using data::SecureRecordStore;
 using training::Trainer;
 
 constexpr int kRuns = 7;
@@ -29,7 +29,7 @@ TimePoint standing_clock() {
 
 class Case {
  public:
-  Case(const std::string& example, const std::string& shard, records::Format format)
+  Case(const std::string& example, const std::string& shard, data::Format format)
       : job_(config::load_job(std::string(SOTTO_SOURCE_DIR "/configs/") + example + "/job.json",
                               {})),
         file_(std::string(SOTTO_SOURCE_DIR "/configs/") + example + "/data/shards/" + shard),
@@ -38,9 +38,9 @@ class Case {
     // One expected epoch a round, in the job's batches.
     job_.local_training.local_steps =
         static_cast<std::uint32_t>(1 / job_.local_training.sampling_rate + 0.5);
-    const records::ImportPlan plan{.format = format};
-    records::RecordWriter writer(kind_of(plan), key_, random_);
-    const auto source = records::open_source(file_, plan).value();
+    const data::ImportPlan plan{.format = format};
+    data::RecordWriter writer(kind_of(plan), key_, random_);
+    const auto source = data::open_source(file_, plan).value();
     while (const auto record = source->next().value())
       writer.add(*record);
     SOTTO_CHECK(writer.write(folder_ / "store").ok(), "the store is written");
@@ -49,12 +49,13 @@ class Case {
 
   [[nodiscard]] std::size_t size() const { return store_->count(); }
 
-  [[nodiscard]] Examples plain() const { return learning::read_examples(file_, job_).value(); }
+  [[nodiscard]] Examples plain() const { return data::read_examples(file_, job_).value(); }
 
-  [[nodiscard]] Examples stored() const { return learning::stored_examples(store_, job_).value(); }
+  [[nodiscard]] Examples stored() const { return data::stored_examples(store_, job_).value(); }
 
   [[nodiscard]] std::unique_ptr<training::Trainer> trainer(const Examples& examples) const {
-    return learning::make_trainer(job_, {.device = config::Device::kCpu, .threads = 1}, {examples, {}})
+    return learning::make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+                                  {examples, {}})
         .value();
   }
 
@@ -64,7 +65,7 @@ class Case {
   }
 
   void open_all() const {
-    const records::Capability mine = store_->grant(records::Purpose::kCheck);
+    const data::Capability mine = store_->grant(data::Purpose::kCheck);
     for (std::size_t i = 0; i < store_->count(); ++i)
       SOTTO_CHECK(store_->open_record(mine, i).ok(), "a record opens");
   }
@@ -110,6 +111,6 @@ int main(int argc, char** argv) {
   sotto::learning::use_threads(1);
   const sotto::bench::Report report("records", argc, argv);
   compare(report, "quickstart",
-          Case("quickstart", "aurora/train.tsv", sotto::records::Format::kLabelled));
-  compare(report, "ner", Case("ner", "news/train.tsv", sotto::records::Format::kConll));
+          Case("quickstart", "aurora/train.tsv", sotto::data::Format::kLabelled));
+  compare(report, "ner", Case("ner", "news/train.tsv", sotto::data::Format::kConll));
 }

@@ -46,7 +46,7 @@ class Members {
   explicit Members(const Enrolled& enrolled)
       : enrolled_(enrolled),
         job_(config::load_job(enrolled.job_file(), enrolled.settings().overrides)),
-        encoding_(run::encoding_of(job_)),
+        encoding_(job::encoding_of(job_)),
         timer_(loop_) {
     for (const config::RosterMember& m : enrolled.roster().members)
       cohort_.push_back({m.id, m.signing_key});
@@ -89,7 +89,7 @@ class Members {
   struct Member {
     std::unique_ptr<net::Transport> link;
     std::optional<secagg::Client> client;
-    std::optional<journal::MappedFile> upload;
+    std::optional<storage::MappedFile> upload;
     Bytes32 hash_y{};
   };
 
@@ -188,14 +188,14 @@ class Members {
     const double before = megabytes_of(::getpid(), "VmRSS");
     take_peak();
     auto clipped = clip(FlatUpdate(std::vector<float>(enrolled_.settings().values, 1e-4F)), 1e9);
-    auto encoded = codec::encode(
+    auto encoded = encoding::encode(
         encoding_, header_.lanes, job.h, std::move(clipped).value(),
         {.weight = 1, .metrics = std::vector<std::uint64_t>(encoding_.metrics.size(), 1)},
         maker_random_);
     const auto masked = std::move(job).run(std::move(encoded).value(), 1);
     making_peak_mb_ = std::max(making_peak_mb_, take_peak() - before);
-    SOTTO_CHECK(journal::write_file_atomically(file_of(id), {masked.packed()},
-                                               journal::FileAccess::kOwnerOnly)
+    SOTTO_CHECK(storage::write_file_atomically(file_of(id), {masked.packed()},
+                                               storage::FileAccess::kOwnerOnly)
                     .ok(),
                 "room for an upload");
     return masked.hash_y();
@@ -203,7 +203,7 @@ class Members {
 
   /// Uploads begin together, when all of them are there.
   void made(std::uint32_t id, const Bytes32& hash_y) {
-    members_[id - 1].upload.emplace(journal::MappedFile::open(file_of(id)).value());
+    members_[id - 1].upload.emplace(storage::MappedFile::open(file_of(id)).value());
     members_[id - 1].hash_y = hash_y;
     if (++made_ < members_.size()) return;
     times_.coordinator_cpu_s = cpu_seconds_of_process(coordinator_);
@@ -229,7 +229,7 @@ class Members {
 
   const Enrolled& enrolled_;
   config::JobConfig job_;
-  codec::EncodingSpec encoding_;
+  encoding::EncodingSpec encoding_;
   boost::asio::io_context loop_;
   boost::asio::steady_timer timer_;
   crypto::OsRandom random_, maker_random_;

@@ -35,13 +35,13 @@ struct EnrolledSettings {
 class Enrolled {
  public:
   explicit Enrolled(EnrolledSettings settings) : settings_(std::move(settings)) {
-    const auto keys = keystore::Keystore::make("bench", random_);
-    keys.save_new(home(), keystore::Nothing{}, crypto::kLeastCost, random_);
+    const auto keys = identity::Keystore::make("bench", random_);
+    keys.save_new(home(), identity::Nothing{}, crypto::kLeastCost, random_);
     const config::Identity own = keys.identity(1);
     coordinator::init(home(), own, {.name = "bench", .endpoint = settings_.endpoint});
     std::vector<config::Card> cards;
     for (std::uint32_t i = 1; i <= settings_.members; ++i) {
-      members_.push_back(keystore::Keystore::make("m" + std::to_string(i), random_).identity(1));
+      members_.push_back(identity::Keystore::make("m" + std::to_string(i), random_).identity(1));
       cards.push_back(config::card_of(members_.back()));
     }
     const auto now = static_cast<std::uint64_t>(std::time(nullptr));

@@ -9,7 +9,7 @@
 
 #include "tests/temporary_directory.h"
 
-namespace sotto::command {
+namespace sotto::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -26,7 +26,7 @@ class PassphraseTest : public ::testing::Test {
   /// The passphrase that the file holds, or what is said against it.
   [[nodiscard]] std::string taken_from(const fs::path& from) const {
     try {
-      const keystore::Passphrase p = read_passphrase(from);
+      const identity::Passphrase p = read_passphrase(from);
       return {p.text.data(), p.text.data() + p.text.size()};
     } catch (const StartupError& error) {
       return std::string("refused: ") + error.what();
@@ -87,7 +87,7 @@ TEST_F(PassphraseTest, FewCharactersAreWarnedOf) {
 
 TEST_F(PassphraseTest, AKeyFileIsMadeOnceForItsOwnerAndComesBack) {
   crypto::StreamRandom random(5);
-  const keystore::KeyFile made = make_key_file(file(), random);
+  const identity::KeyFile made = make_key_file(file(), random);
   EXPECT_EQ(fs::status(file()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_TRUE(read_key_file(file()).key.equals(made.key));
   EXPECT_THROW(make_key_file(file(), random), StartupError);
@@ -101,4 +101,4 @@ TEST_F(PassphraseTest, AKeyFileIsMadeOnceForItsOwnerAndComesBack) {
 }
 
 }  // namespace
-}  // namespace sotto::command
+}  // namespace sotto::cli

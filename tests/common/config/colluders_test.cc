@@ -87,8 +87,8 @@ TEST(Colluders, ARosterThatChangesTheNumberInTheMiddleOfARunIsOneClearError) {
       job_of({"rounds.min_available_participants=8", "model.config_hash=" + std::string(64, 'a'),
               "model.vocab_hash=" + std::string(64, 'b')});
   ASSERT_TRUE(config::complete(began, 9).ok());
-  ASSERT_TRUE(journal::write_file_atomically(path, {view_of(began.canonical)},
-                                             journal::FileAccess::kEveryoneReads)
+  ASSERT_TRUE(storage::write_file_atomically(path, {view_of(began.canonical)},
+                                             storage::FileAccess::kEveryoneReads)
                   .ok());
   EXPECT_EQ(refusal(path.parent_path(), 8), "") << "two colluders as well";
   const std::string changed = refusal(path.parent_path(), 10);
@@ -98,17 +98,17 @@ TEST(Colluders, ARosterThatChangesTheNumberInTheMiddleOfARunIsOneClearError) {
 }
 
 TEST(Colluders, TheSentenceNamesWhoCouldSeeTheUpdate) {
-  EXPECT_EQ(run::collusion_sentence(job_of({"rounds.min_available_participants=10",
+  EXPECT_EQ(job::collusion_sentence(job_of({"rounds.min_available_participants=10",
                                             "secure_aggregation.max_colluders=1"}),
                                     10, 10, "the job protects against"),
             "If the coordinator and 5 of the 9 other members worked together, they could see this "
             "site's update; the job protects against 1.")
       << "nobody can be left out of sums of all ten";
-  EXPECT_EQ(run::collusion_sentence(job_of({"secure_aggregation.max_colluders=1"}), 10, 3,
+  EXPECT_EQ(job::collusion_sentence(job_of({"secure_aggregation.max_colluders=1"}), 10, 3,
                                     "the job protects against"),
             "If the coordinator and 2 of the 9 other members worked together, they could see this "
             "site's update; the job protects against 1.");
-  EXPECT_NE(run::collusion_sentence(
+  EXPECT_NE(job::collusion_sentence(
                 job_of({"secure_aggregation.max_colluders=1", "secure_aggregation.cohort_size=4"}),
                 10, 3, "the job protects against")
                 .find("more than 1 of the 9 other members"),
@@ -220,7 +220,7 @@ TEST(Colluders, ASplitViewOpensWithTheNumberThatIsSaidAndNotWithOneFewer) {
   const std::vector<std::pair<std::uint32_t, std::uint32_t>> rounds = {
       {10, 1}, {7, 2}, {8, 2}, {10, 3}, {13, 4}};
   for (const auto& [n, C] : rounds) {
-    const std::uint32_t said = run::fewest_that_open(n, C, 0);
+    const std::uint32_t said = job::fewest_that_open(n, C, 0);
     EXPECT_GT(said, C);
     EXPECT_FALSE(SplitView(n, C, C).opens()) << n << " members, C = " << C;
     EXPECT_FALSE(SplitView(n, C, said - 1).opens()) << n << " members, C = " << C;
@@ -240,7 +240,7 @@ TEST(Colluders, NoNumberUpToCIsEverSaid) {
   for (std::uint32_t n = 3; n <= 64; ++n)
     for (std::uint32_t C = 1; C + 2 <= n; ++C)
       for (const std::uint32_t s_min : {0U, n})
-        EXPECT_GT(run::fewest_that_open(n, C, s_min), C) << n << " " << C;
+        EXPECT_GT(job::fewest_that_open(n, C, s_min), C) << n << " " << C;
 }
 
 }  // namespace

@@ -26,18 +26,18 @@ using Consumer = std::function<Status(const JobConfig&)>;
 
 Status encodes(const JobConfig& job) {
   const SecureAggregationSection& s = job.secure_aggregation;
-  const codec::EncodingSpec spec{.quantization_bits = s.quantization_bits,
-                                 .value_range = s.value_range,
-                                 .max_update_norm = s.max_update_norm};
+  const encoding::EncodingSpec spec{.quantization_bits = s.quantization_bits,
+                                    .value_range = s.value_range,
+                                    .max_update_norm = s.max_update_norm};
   crypto::StreamRandom random(1);
-  const auto lanes = codec::lane_specs(spec, 10, secagg::kMaxMembers);
+  const auto lanes = encoding::lane_specs(spec, 10, secagg::kMaxMembers);
   auto update = clip(FlatUpdate(std::vector<float>(10, 0.5F)), s.max_update_norm);
   if (!update.ok()) return update.error();
-  auto encoded = codec::encode(spec, lanes, {}, std::move(update).value(), {}, random);
+  auto encoded = encoding::encode(spec, lanes, {}, std::move(update).value(), {}, random);
   if (!encoded.ok()) return encoded.error();
-  auto decoded = codec::decode_sum(spec, lanes, {}, std::move(encoded).value(), 1);
+  auto decoded = encoding::decode_sum(spec, lanes, {}, std::move(encoded).value(), 1);
   if (!decoded.ok()) return decoded.error();
-  codec::MeanParts mean(*decoded);
+  encoding::MeanParts mean(*decoded);
   for (const float value : mean.next())
     if (!std::isfinite(value)) return Error{"the mean is not finite"};
   return {};

@@ -46,7 +46,7 @@ TEST(Configs, EveryFileOfTheRepositoryIsRead) {
     else if (name.find("anonymise") != std::string::npos)
       expect_read(anonymisation::parse_plan(text, entry.path().string()));
     else if (name.find("mask") != std::string::npos)
-      expect_read(masking::parse_mask_plan(text, entry.path().string()));
+      expect_read(redaction::parse_mask_plan(text, entry.path().string()));
     else
       ADD_FAILURE() << entry.path() << " is of no kind that its name tells";
     ++read;

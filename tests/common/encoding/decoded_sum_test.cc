@@ -13,7 +13,7 @@
 #include "common/privacy/mechanisms/clip.h"
 #include "tests/common/encoding/whole_mean.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 namespace {
 
 constexpr Bytes32 kHeaderHash{5};
@@ -113,4 +113,4 @@ TEST(StepByMean, IsTheStepAlongTheWholeMeanToTheBit) {
 }
 
 }  // namespace
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

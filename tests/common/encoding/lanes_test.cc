@@ -8,7 +8,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/encoding/quantizer.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 namespace {
 
 nlohmann::json vectors(const char* table) {
@@ -228,4 +228,4 @@ TEST(CheckLane, EqualsTheIndependentImplementation) {
 }
 
 }  // namespace
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -10,7 +10,7 @@
 #include "common/privacy/mechanisms/clip.h"
 #include "tests/common/encoding/whole_mean.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 namespace {
 
 // Statistical bounds are 5 standard deviations, with fixed seeds.
@@ -300,4 +300,4 @@ TEST(NoisyEncoding, AChangedWordOfTheSumIsCaughtByTheCheckLane) {
 }
 
 }  // namespace
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

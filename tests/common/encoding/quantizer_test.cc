@@ -8,7 +8,7 @@
 #include "common/privacy/mechanisms/clip.h"
 #include "tests/common/encoding/whole_mean.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 namespace {
 
 constexpr Bytes32 kHeaderHash{1, 2, 3};
@@ -322,4 +322,4 @@ TEST_F(TamperedSum, LanesOfAnotherShapeAreRefused) {
 }
 
 }  // namespace
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -12,7 +12,7 @@
 #include "common/privacy/mechanisms/clip.h"
 #include "tests/common/encoding/whole_mean.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 namespace {
 
 constexpr Bytes32 kHeaderHash{7, 8, 9};
@@ -156,4 +156,4 @@ INSTANTIATE_TEST_SUITE_P(Mechanisms, NoisySum,
                          });
 
 }  // namespace
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

@@ -5,7 +5,7 @@
 
 #include "common/encoding/decoded_sum.h"
 
-namespace sotto::codec {
+namespace sotto::encoding {
 
 inline std::vector<float> whole_mean(const DecodedSum& sum) {
   std::vector<float> out;
@@ -15,4 +15,4 @@ inline std::vector<float> whole_mean(const DecodedSum& sum) {
   return out;
 }
 
-}  // namespace sotto::codec
+}  // namespace sotto::encoding

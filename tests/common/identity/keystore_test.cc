@@ -13,7 +13,7 @@
 #include "common/crypto/key_agreement.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::keystore {
+namespace sotto::identity {
 namespace {
 
 namespace fs = std::filesystem;
@@ -471,4 +471,4 @@ TEST(KeystoreVectors, GoldenFilesOfVersionOneOpen) {
 }
 
 }  // namespace
-}  // namespace sotto::keystore
+}  // namespace sotto::identity

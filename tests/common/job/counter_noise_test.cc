@@ -9,7 +9,7 @@
 #include "common/job/plan.h"
 #include "common/secagg/shared/noisy_round.h"
 
-namespace sotto::run {
+namespace sotto::job {
 namespace {
 
 constexpr std::uint32_t kMembers = 10, kColluders = 1;
@@ -42,19 +42,19 @@ config::JobConfig job_of_twenty_labels() {
 
 /// Sums of the smallest cohort that is allowed; each member counts nothing.
 struct NoisySums {
-  codec::EncodingSpec spec = round_of(job_of_twenty_labels()).spec;
-  std::vector<codec::LaneSpec> lanes = codec::lane_specs(spec, 0, kMembers);
+  encoding::EncodingSpec spec = round_of(job_of_twenty_labels()).spec;
+  std::vector<encoding::LaneSpec> lanes = encoding::lane_specs(spec, 0, kMembers);
   crypto::StreamRandom random{21};
 
   std::vector<std::int64_t> next() {
-    auto sum = codec::RingUpdate::zeros(lanes);
-    const codec::Counters nothing{.metrics = std::vector<std::uint64_t>(spec.metrics.size(), 0)};
+    auto sum = encoding::RingUpdate::zeros(lanes);
+    const encoding::Counters nothing{.metrics = std::vector<std::uint64_t>(spec.metrics.size(), 0)};
     for (std::uint32_t member = 0; member < kLeastSum; ++member) {
-      auto encoded = codec::encode(spec, lanes, {}, std::nullopt, nothing, random);
+      auto encoded = encoding::encode(spec, lanes, {}, std::nullopt, nothing, random);
       EXPECT_TRUE(encoded.ok());
       EXPECT_TRUE(sum.add_packed(encoded->pack()).ok());
     }
-    const auto decoded = codec::decode_sum(spec, lanes, {}, std::move(sum), kLeastSum);
+    const auto decoded = encoding::decode_sum(spec, lanes, {}, std::move(sum), kLeastSum);
     EXPECT_TRUE(decoded.ok());
     std::vector<std::int64_t> out;
     for (std::uint64_t metric : decoded->metrics)
@@ -97,7 +97,7 @@ TEST(CounterNoise, TheLossIsAWholeNumberOfSteps) {
 }
 
 TEST(CounterNoise, EachMemberAddsItsShareAndTwoStepsAtLeast) {
-  for (const codec::MetricNoise& noise : round_of(kJob).spec.metric_noise) {
+  for (const encoding::MetricNoise& noise : round_of(kJob).spec.metric_noise) {
     EXPECT_GE(noise.variance * kUnknown, noise.unknown_variance);
     EXPECT_LT((noise.variance - 1) * kUnknown, noise.unknown_variance);
   }
@@ -113,19 +113,19 @@ TEST(CounterNoise, WithoutAMultiplierCountersAreExact) {
 }
 
 TEST(CounterNoise, NoiseThatWasNotSharedAmongACohortIsNotEncodedWith) {
-  const codec::EncodingSpec plain = encoding_of(kJob);
+  const encoding::EncodingSpec plain = encoding_of(kJob);
   crypto::StreamRandom random(1);
-  const codec::Counters counters{.metrics = std::vector<std::uint64_t>(9, 0)};
-  EXPECT_FALSE(
-      codec::encode(plain, codec::lane_specs(plain, 0, 10), {}, std::nullopt, counters, random)
-          .ok());
+  const encoding::Counters counters{.metrics = std::vector<std::uint64_t>(9, 0)};
+  EXPECT_FALSE(encoding::encode(plain, encoding::lane_specs(plain, 0, 10), {}, std::nullopt,
+                                counters, random)
+                   .ok());
 }
 
 TEST(CounterNoise, AnAttemptWithoutCountersHasNone) {
-  const auto spec = codec::without_metrics(round_of(kJob).spec);
+  const auto spec = encoding::without_metrics(round_of(kJob).spec);
   crypto::StreamRandom random(1);
   EXPECT_TRUE(
-      codec::encode(spec, codec::lane_specs(spec, 0, 10), {}, std::nullopt, {}, random).ok());
+      encoding::encode(spec, encoding::lane_specs(spec, 0, 10), {}, std::nullopt, {}, random).ok());
 }
 
 TEST(CounterNoise, NoTaskAndNoLengthLeavesTheSamplersRange) {
@@ -136,7 +136,7 @@ TEST(CounterNoise, NoTaskAndNoLengthLeavesTheSamplersRange) {
     job.evaluation.counter_noise_multiplier = 100;
     const auto round =
         secagg::round_encoding(encoding_of(job), std::nullopt, graph_rules(job), {.n = 3, .C = 1});
-    for (const codec::MetricNoise& noise : round->spec.metric_noise)
+    for (const encoding::MetricNoise& noise : round->spec.metric_noise)
       EXPECT_TRUE(
           privacy::DiscreteNoise::check(privacy::NoiseMechanism::kDiscreteGaussian, noise.variance)
               .ok())
@@ -171,4 +171,4 @@ TEST(CounterNoise, EpsilonIsThatOfAGaussianMechanism) {
 }
 
 }  // namespace
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -7,7 +7,7 @@
 #include "common/job/plan.h"
 #include "tests/common/config/samples.h"
 
-namespace sotto::run {
+namespace sotto::job {
 namespace {
 
 config::JobConfig job_with(std::vector<std::string> labels) {
@@ -82,11 +82,12 @@ std::vector<std::string> numbered_labels(std::size_t count) {
 }
 
 bool fits_a_round(const config::JobConfig& job) {
-  const codec::EncodingSpec spec = encoding_of(job);
+  const encoding::EncodingSpec spec = encoding_of(job);
   crypto::StreamRandom random(1);
-  const codec::Counters counts{.weight = 1,
-                               .metrics = std::vector<std::uint64_t>(spec.metrics.size(), 7)};
-  return codec::encode(spec, codec::lane_specs(spec, 0, 4), {}, std::nullopt, counts, random).ok();
+  const encoding::Counters counts{.weight = 1,
+                                  .metrics = std::vector<std::uint64_t>(spec.metrics.size(), 7)};
+  return encoding::encode(spec, encoding::lane_specs(spec, 0, 4), {}, std::nullopt, counts, random)
+      .ok();
 }
 
 /// The most labels that a job may have are the most that a round can count.
@@ -108,4 +109,4 @@ TEST(EntityReport, TheLimitOfLabelsIsThatOfTheCounters) {
 }
 
 }  // namespace
-}  // namespace sotto::run
+}  // namespace sotto::job

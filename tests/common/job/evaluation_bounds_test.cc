@@ -8,7 +8,7 @@
 #include "common/job/plan.h"
 #include "common/tasks/labelled_counters.h"
 
-namespace sotto::run {
+namespace sotto::job {
 namespace {
 
 using Counts = std::vector<std::uint64_t>;
@@ -123,9 +123,9 @@ TEST(EvaluationBounds, AnAttemptWithoutCountersHasNoEvaluationRatherThanOneOfZer
 /// Sums of four honest sites and a fifth one.
 struct FiveSites : ::testing::Test {
   config::JobConfig job = classification();
-  codec::EncodingSpec spec = encoding_of(job);
-  std::vector<codec::LaneSpec> lanes = codec::lane_specs(spec, 0, 5);
-  codec::RingUpdate sum = codec::RingUpdate::zeros(lanes);
+  encoding::EncodingSpec spec = encoding_of(job);
+  std::vector<encoding::LaneSpec> lanes = encoding::lane_specs(spec, 0, 5);
+  encoding::RingUpdate sum = encoding::RingUpdate::zeros(lanes);
   crypto::StreamRandom random{3};
 
   void SetUp() override {
@@ -134,7 +134,7 @@ struct FiveSites : ::testing::Test {
   }
 
   void add(const Counts& metrics) {
-    auto encoded = codec::encode(spec, lanes, {}, std::nullopt, {.metrics = metrics}, random);
+    auto encoded = encoding::encode(spec, lanes, {}, std::nullopt, {.metrics = metrics}, random);
     ASSERT_TRUE(encoded.ok()) << encoded.error().message;
     ASSERT_TRUE(sum.add_packed(encoded->pack()).ok());
   }
@@ -147,7 +147,7 @@ struct FiveSites : ::testing::Test {
   }
 
   [[nodiscard]] Result<tasks::Evaluation> read() const {
-    const auto decoded = codec::decode_sum(spec, lanes, {}, sum.clone(), 5);
+    const auto decoded = encoding::decode_sum(spec, lanes, {}, sum.clone(), 5);
     if (!decoded.ok()) return decoded.error();
     return read_counters(job, decoded->metrics, 5 * 200);
   }
@@ -168,7 +168,7 @@ TEST_F(FiveSites, OneMemberThatClaimsMoreThanItDeclaredVoidsTheRoundsFigures) {
 
 TEST_F(FiveSites, CountersOutOfEveryRangeAreVoidAndNoReasonToLoseTheUpdate) {
   add_wrapping({-900, 0, 0, 0, 0, 0, 0, 0, 0});
-  EXPECT_TRUE(codec::decode_sum(spec, lanes, {}, sum.clone(), 5).ok());
+  EXPECT_TRUE(encoding::decode_sum(spec, lanes, {}, sum.clone(), 5).ok());
   EXPECT_FALSE(read().ok());
 }
 
@@ -186,4 +186,4 @@ TEST_F(FiveSites, AMemberThatSubtractsOthersMistakesStaysWithinTheBounds) {
 }
 
 }  // namespace
-}  // namespace sotto::run
+}  // namespace sotto::job

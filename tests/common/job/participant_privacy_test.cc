@@ -14,7 +14,7 @@
 #include "common/secagg/randomness/draw.h"
 #include "common/secagg/shared/noisy_round.h"
 
-namespace sotto::run {
+namespace sotto::job {
 namespace {
 
 constexpr std::uint64_t kParameters = 5000;
@@ -35,7 +35,7 @@ config::JobConfig noisy_job() {
   return job;
 }
 
-codec::NoiseTerms terms_of(const config::JobConfig& job) {
+encoding::NoiseTerms terms_of(const config::JobConfig& job) {
   return noise_terms(job, kParameters).value().value();
 }
 
@@ -92,7 +92,7 @@ TEST(ParticipantPrivacy, ANamedMultiplierIsTaken) {
   EXPECT_NEAR(static_cast<double>(round.variance) / privacy::kVarianceUnit * round.unknown_noises /
                   static_cast<double>(round.squared_sensitivity),
               1.25 * 1.25, 1e-6);
-  EXPECT_EQ(round.dimension, codec::rotated_length(kParameters));
+  EXPECT_EQ(round.dimension, encoding::rotated_length(kParameters));
 }
 
 // s_min = max(Q, C + 2, n - d): Q of (40, 2) is 22, a tenth of 40 may be missing.
@@ -114,9 +114,9 @@ TEST(NoisyRound, TheColludersNoisesAreTakenAsKnown) {
 
 // What a header of a drawn cohort says, not what the roster would.
 TEST(NoisyRound, ADrawnCohortHasItsOwnSizeAndColluders) {
-  secagg::CohortDraw draw{.genesis = {}, .cohort_size = 400};
+  secagg::CohortDraw draw{.shared_randomness = {}, .cohort_size = 400};
   for (std::uint32_t i = 1; i <= 2000; ++i)
-    draw.genesis.members.push_back(MemberId{i});
+    draw.shared_randomness.members.push_back(MemberId{i});
   const std::uint32_t colluders = secagg::colluders_in_round(draw, 100);
   ASSERT_LT(colluders, 100U);
   const config::JobConfig job = noisy_job();
@@ -154,4 +154,4 @@ TEST(ParticipantPrivacy, WhatCannotBeIsRefusedInTheSectionsName) {
 }
 
 }  // namespace
-}  // namespace sotto::run
+}  // namespace sotto::job

@@ -20,7 +20,7 @@
 #include "participant/admission/explanation.h"
 #include "tests/common/config/samples.h"
 
-namespace sotto::run {
+namespace sotto::job {
 namespace {
 
 namespace fs = std::filesystem;
@@ -291,4 +291,4 @@ TEST(PrivacyStatement, ExplainPrintsIt) {
 }
 
 }  // namespace
-}  // namespace sotto::run
+}  // namespace sotto::job

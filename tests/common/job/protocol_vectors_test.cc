@@ -196,10 +196,10 @@ TEST_F(ProtocolVectors, LanesFollowFromTheJobAndTheCohort) {
     Json labels = Json::array();
     for (int i = 0; i < v["labels"]; ++i)
       labels.push_back("kind" + std::to_string(i));
-    const codec::EncodingSpec spec =
-        run::encoding_of(job_with(v["task"], labels, v["quantization_bits"]));
-    EXPECT_EQ(codec::lane_specs(spec, v["values"], v["n"]), lane_specs(v["lanes"]));
-    EXPECT_EQ(codec::lane_specs(codec::without_metrics(spec), v["values"], v["n"]),
+    const encoding::EncodingSpec spec =
+        job::encoding_of(job_with(v["task"], labels, v["quantization_bits"]));
+    EXPECT_EQ(encoding::lane_specs(spec, v["values"], v["n"]), lane_specs(v["lanes"]));
+    EXPECT_EQ(encoding::lane_specs(encoding::without_metrics(spec), v["values"], v["n"]),
               lane_specs(v["without_counters"]));
   }
 }
@@ -240,8 +240,8 @@ TEST_F(UploadVector, AnUpdateAndItsCountersBecomeTheseLanes) {
   secagg::vectors::ScriptedRandom random;
   random.say(v["rounding_seed"]);
   const auto lanes =
-      codec::encode(run::encoding_of(job), header().lanes, bytes32(v["header"]["hash"]),
-                    std::move(*clipped), {.weight = 1, .metrics = v["metrics"]}, random);
+      encoding::encode(job::encoding_of(job), header().lanes, bytes32(v["header"]["hash"]),
+                       std::move(*clipped), {.weight = 1, .metrics = v["metrics"]}, random);
   ASSERT_TRUE(lanes.ok()) << lanes.error().message;
   for (std::size_t i = 0; i < lanes->lanes.size(); ++i)
     EXPECT_EQ(secagg::vectors::words_of(lanes->lanes[i]), v["words"][i]);

@@ -5,7 +5,7 @@
 #include "common/privacy/ledger/ledger.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::run {
+namespace sotto::job {
 namespace {
 
 constexpr std::uint32_t kRounds = 10;
@@ -68,4 +68,4 @@ TEST(PublicEpsilon, OfSitesThatCalibrateIsTheTargetOnceTrainingIsOver) {
 }
 
 }  // namespace
-}  // namespace sotto::run
+}  // namespace sotto::job

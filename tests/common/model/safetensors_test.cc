@@ -47,7 +47,7 @@ TEST(Safetensors, EveryWellFormedSeedIsTakenApart) {
   int taken = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kSeeds)) {
     if (!entry.path().filename().string().starts_with("ok_")) continue;
-    const Bytes bytes = journal::read_file(entry.path(), 1 << 20).value();
+    const Bytes bytes = storage::read_file(entry.path(), 1 << 20).value();
     EXPECT_TRUE(parse_safetensors(bytes).ok()) << entry.path();
     ++taken;
   }
@@ -56,7 +56,7 @@ TEST(Safetensors, EveryWellFormedSeedIsTakenApart) {
 
 TEST(Safetensors, HalfPrecisionConvertsAndOtherTypesAreNamed) {
   const Bytes bytes =
-      journal::read_file(kSeeds / "ok_bf16_f16_i64_u8_bool.safetensors", 1000).value();
+      storage::read_file(kSeeds / "ok_bf16_f16_i64_u8_bool.safetensors", 1000).value();
   const auto tensors = parse_safetensors(bytes).value();
   ASSERT_EQ(tensors.size(), 5U);
   EXPECT_EQ(floats_of(tensors[0]).value(), (std::vector<float>{1, -2}));
@@ -99,14 +99,14 @@ TEST(Safetensors, HalfPrecisionConvertsWithoutLoss) {
 }
 
 TEST(Safetensors, TensorsAreViewsOfTheFileAndNotCopies) {
-  const Bytes bytes = journal::read_file(kSeeds / "ok_two_meta.safetensors", 1000).value();
+  const Bytes bytes = storage::read_file(kSeeds / "ok_two_meta.safetensors", 1000).value();
   const auto tensors = parse_safetensors(bytes).value();
   EXPECT_EQ(tensors[1].data.data() + tensors[1].data.size(), bytes.data() + bytes.size());
 }
 
 TEST(Safetensors, WhatItsWriterNotedIsRead) {
   const auto notes = [](const char* seed) {
-    return safetensors_metadata(journal::read_file(kSeeds / seed, 1000).value());
+    return safetensors_metadata(storage::read_file(kSeeds / seed, 1000).value());
   };
   EXPECT_EQ(notes("ok_two_meta.safetensors").value(),
             (std::map<std::string, std::string>{{"format", "pt"}}));
@@ -153,11 +153,11 @@ TEST(Safetensors, WriteAndReadAreInverse) {
 
 TEST(Safetensors, EveryTruncationIsRefused) {
   const TemporaryDirectory directory;
-  const Bytes whole = journal::read_file(kSeeds / "ok_two_meta.safetensors", 1000).value();
+  const Bytes whole = storage::read_file(kSeeds / "ok_two_meta.safetensors", 1000).value();
   const auto file = directory / "cut";
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    ASSERT_TRUE(journal::write_file_atomically(file, {BytesView(whole).first(size)},
-                                               journal::FileAccess::kOwnerOnly)
+    ASSERT_TRUE(storage::write_file_atomically(file, {BytesView(whole).first(size)},
+                                               storage::FileAccess::kOwnerOnly)
                     .ok());
     EXPECT_FALSE(read_safetensors(file).ok()) << size;
   }

@@ -26,8 +26,8 @@ TEST(Abuse, PortScannersAreCountedAndSaidWithTheirAddress) {
     if (i % 2 == 0) open.back()->write(bytes_of("GET / HTTP/1.1\r\n\r\n"));
   }
   open.clear();
-  EXPECT_TRUE(run_until(world.loop, [&] { return world.server->counters().came_to_nothing == 40; }))
-      << world.server->counters().came_to_nothing;
+  EXPECT_TRUE(run_until(world.loop, [&] { return world.server->counters().ended_early == 40; }))
+      << world.server->counters().ended_early;
   EXPECT_TRUE(world.at_server.warned_of("a connection from 127.0.0.1 ended without a word"));
   EXPECT_TRUE(world.at_server.warned_of("(16 times so far)"));
   EXPECT_LE(world.at_server.warnings.size(), 8U) << "at 1, 2, 4, 8, 16 and 32";
@@ -38,13 +38,12 @@ TEST(Abuse, ScannersThatAreGoneAtOnceAreCountedToo) {
   World world(1);
   for (int i = 0; i < 100; ++i)
     TcpConnection(world.endpoint).write({});
-  EXPECT_TRUE(run_until(world.loop, [&] {
-    return world.server->counters().came_to_nothing == 100;
-  })) << world.server->counters().came_to_nothing;
+  EXPECT_TRUE(run_until(world.loop, [&] { return world.server->counters().ended_early == 100; }))
+      << world.server->counters().ended_early;
   world.expect_traffic();
 }
 
-TEST(Abuse, StrangersKeysAreCountedApartFromBrokenHandshakes) {
+TEST(Abuse, UnknownKeysAreCountedApartFromBrokenHandshakes) {
   World world(1);
   RawDealer raw;
   raw.use_curve(new_identity(), world.federation.coordinator.public_key);
@@ -52,7 +51,7 @@ TEST(Abuse, StrangersKeysAreCountedApartFromBrokenHandshakes) {
   ASSERT_TRUE(
       run_until(world.loop, [&] { return world.server->counters().handshakes_refused >= 1; }));
   run_for(world.loop, 200);
-  EXPECT_EQ(world.server->counters().came_to_nothing, 0U);
+  EXPECT_EQ(world.server->counters().ended_early, 0U);
   EXPECT_TRUE(world.at_server.warned_of("refused a connection from 127.0.0.1"));
   world.expect_traffic();
 }
@@ -88,8 +87,8 @@ TEST(Abuse, SlowGreetingsNeitherHoldMemoryNorKeepMembersOut) {
   // And no slow one outlives the time for a handshake.
   EXPECT_TRUE(run_until(world.loop, [&] {
     const TransportCounters counters = world.server->counters();
-    return counters.came_to_nothing + counters.links_shed >= 1500;
-  })) << world.server->counters().came_to_nothing;
+    return counters.ended_early + counters.links_shed >= 1500;
+  })) << world.server->counters().ended_early;
   EXPECT_EQ(world.at_honest.disconnected, 0);
 }
 
@@ -138,7 +137,7 @@ TEST(Abuse, LinksThatAMemberOpensAgainAndAgainAreRefusedAndCountedAsItsOwn) {
       std::ranges::count(world.at_server.frames, MemberId{2}, &ReceivedFrame::peer);
   EXPECT_LE(static_cast<std::size_t>(frames_of_two), ZapHandler::kMostConnections);
   EXPECT_EQ(world.server->counters().handshakes_refused, 0U) << "it is no stranger";
-  EXPECT_EQ(world.server->counters().came_to_nothing, 0U);
+  EXPECT_EQ(world.server->counters().ended_early, 0U);
   EXPECT_EQ(world.too_many.size(), 1U);
   world.expect_traffic();
 }

@@ -9,12 +9,12 @@ namespace {
 
 constexpr MemberId kTwo{2};
 
-TEST(TransportAttack, StrangersKeyIsRefusedCountedAndCannotDeliver) {
+TEST(TransportAttack, UnknownKeyIsRefusedCountedAndCannotDeliver) {
   World world(1);
-  Seen at_stranger;
+  Seen at_non_member;
   auto options = world.federation.joining(1, world.endpoint);
   options.identity = new_identity();
-  const auto stranger = connect(world.loop, std::move(options), at_stranger.handlers());
+  const auto unauthenticated = connect(world.loop, std::move(options), at_non_member.handlers());
   RawDealer raw;  // with ZMQ_IMMEDIATE off it queues before it is admitted
   raw.use_curve(new_identity(), world.federation.coordinator.public_key);
   raw.connect_to(world.endpoint);
@@ -22,14 +22,14 @@ TEST(TransportAttack, StrangersKeyIsRefusedCountedAndCannotDeliver) {
   ASSERT_TRUE(run_until(world.loop,
                         [&] {
                           return world.server->counters().handshakes_refused >= 3 &&
-                                 at_stranger.warned_of("refused our key");
+                                 at_non_member.warned_of("refused our key");
                         }))
       << world.server->counters().handshakes_refused << " refusals";
-  EXPECT_EQ(at_stranger.connected, 0);
-  EXPECT_EQ(stranger->send(kCoordinatorId, bytes_of("x")), SendOutcome::kUnreachable);
+  EXPECT_EQ(at_non_member.connected, 0);
+  EXPECT_EQ(unauthenticated->send(kCoordinatorId, bytes_of("x")), SendOutcome::kUnreachable);
   EXPECT_TRUE(world.at_server.frames.empty());
   EXPECT_TRUE(world.at_server.warned_of("not in the roster"));
-  EXPECT_EQ(at_stranger.warnings.size(), 1U) << "once, not at every try";
+  EXPECT_EQ(at_non_member.warnings.size(), 1U) << "once, not at every try";
   world.expect_traffic();
 }
 

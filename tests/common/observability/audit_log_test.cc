@@ -11,7 +11,7 @@
 #include "common/observability/audit_check.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::run {
+namespace sotto::observability {
 namespace {
 
 using Kind = AuditFinding::Kind;
@@ -288,4 +288,4 @@ TEST(AuditLog, TheReportNamesFileLineAndKind) {
 }
 
 }  // namespace
-}  // namespace sotto::run
+}  // namespace sotto::observability

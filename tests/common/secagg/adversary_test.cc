@@ -127,7 +127,7 @@ RoundStatus status_with(Play& play, const Bytes& wrong) {
 
 /// Member 1's upload with the given seeds changed.
 template <class Change>
-Bytes masked_with(const Play& play, codec::RingUpdate update, const Change& change) {
+Bytes masked_with(const Play& play, encoding::RingUpdate update, const Change& change) {
   const auto& members = play.members;
   std::vector<secagg::MaskSeed> seeds;
   seeds.push_back({secagg::MaskSeed::Kind::kSelf, members.members[1].b.clone(),
@@ -163,10 +163,10 @@ TEST(SecAggAdversary, WrongMaskSign) {
 TEST(SecAggAdversary, WrongMaskLane) {
   Play liar(4, 1);
   // The update under the masks of the check lane, whose words have the same ring.
-  codec::RingUpdate update = liar.members.input(1);
-  codec::LaneSpec other = update.lanes[0].spec();
-  other.kind = codec::LaneKind::kCheck;
-  codec::RingVector moved(other);
+  encoding::RingUpdate update = liar.members.input(1);
+  encoding::LaneSpec other = update.lanes[0].spec();
+  other.kind = encoding::LaneKind::kCheck;
+  encoding::RingVector moved(other);
   moved.words() = update.lanes[0].words();
   update.lanes[0] = std::move(moved);
   EXPECT_EQ(status_with(liar, masked_with(liar, std::move(update), [](auto&) {})),
@@ -175,7 +175,7 @@ TEST(SecAggAdversary, WrongMaskLane) {
 
 TEST(SecAggAdversary, CountWord2) {
   Play liar(4, 1);
-  codec::RingUpdate update = liar.members.input(1);
+  encoding::RingUpdate update = liar.members.input(1);
   update.lanes[1].set(0, 2);
   EXPECT_EQ(status_with(liar, masked_with(liar, std::move(update), [](auto&) {})),
             RoundStatus::kLost);

@@ -2,13 +2,13 @@
 // coordinator is refused (docs/secure-aggregation.md, 2.3 to 2.7).
 #include <algorithm>
 
-#include "common/secagg/shared/burn.h"
+#include "common/secagg/shared/abort.h"
 #include "tests/common/secagg/sparse_round.h"
 
 namespace sotto::secagg {
 namespace {
 
-using Kind = Verdict::Kind;
+using Kind = MessageResult::Kind;
 
 void expect_error(const Status& status, const std::string& why) {
   ASSERT_FALSE(status.ok());
@@ -163,7 +163,7 @@ TEST(Circulant, AShareOfADealerThatGaveNoneIsRefused) {
   EXPECT_EQ(round.server->accept(m9).reason, "M9: a share of a dealer that gave it none");
 }
 
-TEST(Circulant, AComplaintAboutAStrangerIsRefused) {
+TEST(Circulant, AComplaintAboutANonMemberIsRefused) {
   SparseRound round({.n = 24, .C = 1, .k = 4, .t = 2, .q = 1});
   ASSERT_TRUE(round.advertise(round.all()).ok());
   ASSERT_TRUE(round.deal(round.all()).ok());
@@ -316,13 +316,13 @@ TEST(Circulant, FewerThanAQuorumOfWitnessesIsNoS) {
   expect_error(round.server->fix_s(), "only 15 witnesses uploaded");
 }
 
-TEST(Circulant, WitnessesAloneBurn) {
+TEST(Circulant, WitnessesAloneAbort) {
   SparseRound round{{.n = 48, .C = 1, .k = 8, .t = 3, .q = 4, .Q = 2, .witnesses = 3}};
-  const BurnRules rules{.h = round.server->h(), .Q = 2, .witnesses = 3, .cohort = *round.cohort};
-  BurnBallot ballot(rules);
+  const AbortRules rules{.h = round.server->h(), .Q = 2, .witnesses = 3, .cohort = *round.cohort};
+  AbortBallot ballot(rules);
   const auto vote_of = [&](std::uint32_t i) {
-    wire::BurnVote vote{.id = round.id(i), .signature = {}};
-    sign_burn_vote(round.keys[i], rules.h, vote);
+    wire::AbortVote vote{.id = round.id(i), .signature = {}};
+    sign_abort_vote(round.keys[i], rules.h, vote);
     return vote;
   };
   EXPECT_EQ(ballot.accept(vote_of(3)).kind, Kind::kIgnored);
@@ -331,9 +331,9 @@ TEST(Circulant, WitnessesAloneBurn) {
   EXPECT_EQ(ballot.accept(vote_of(0)).kind, Kind::kAccepted);
   ASSERT_TRUE(ballot.has_quorum());
   auto m8 = ballot.certificate();
-  EXPECT_TRUE(check_burn_certificate(m8, rules, 2).ok());
+  EXPECT_TRUE(check_abort_certificate(m8, rules, 2).ok());
   m8.votes[1] = vote_of(3);
-  expect_error(check_burn_certificate(m8, rules, 2), "not a witness");
+  expect_error(check_abort_certificate(m8, rules, 2), "not a witness");
 }
 
 // ---- evidence
@@ -353,12 +353,12 @@ struct CirculantEvidence : ::testing::Test {
   }
 
   /// It convicts, also after a journey through its bytes, and no longer on another ring.
-  void convicts(const Evidence& evidence, MemberId guilty) const {
+  void proves_violation(const Evidence& evidence, MemberId offender) const {
     const auto read = parse_evidence(encode_evidence(evidence));
     ASSERT_TRUE(read.ok()) << read.error().message;
     const auto found = check_evidence(*read, known);
     ASSERT_TRUE(found.ok()) << found.error().message;
-    EXPECT_EQ(found->guilty, guilty);
+    EXPECT_EQ(found->offender, offender);
     Evidence other = evidence;
     std::swap(other.cohort[0], other.cohort[1]);
     EXPECT_FALSE(check_evidence(other, known).ok());
@@ -371,7 +371,7 @@ struct CirculantEvidence : ::testing::Test {
   EvidenceRoster known = round.evidence_roster();
 };
 
-TEST_F(CirculantEvidence, AWrongShareConvictsItsHolder) {
+TEST_F(CirculantEvidence, AWrongShareIsEvidenceAgainstItsHolder) {
   auto m9 = round.clients[7].unmask(round.server->unmask_request(round.id(7))).value();
   m9.shares[3].share[1] ^= 1;
   sign_unmask_response(round.keys[7], round.server->h(), m9);
@@ -379,10 +379,10 @@ TEST_F(CirculantEvidence, AWrongShareConvictsItsHolder) {
   const auto found = round.server->evidence_against(round.id(7), m9);
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].kind, EvidenceKind::kWrongShare);
-  convicts(found[0], round.id(7));
+  proves_violation(found[0], round.id(7));
 }
 
-TEST_F(CirculantEvidence, SharesThatDoNotGiveWhatTheM1CommittedToConvictTheDealer) {
+TEST_F(CirculantEvidence, SharesThatDoNotGiveWhatTheM1CommittedToAreEvidenceAgainstTheDealer) {
   constexpr std::uint32_t kDealer = 20;
   auto m1 = round.clients[kDealer].advertise();
   Evidence evidence{.kind = EvidenceKind::kInconsistentDealer,
@@ -400,7 +400,7 @@ TEST_F(CirculantEvidence, SharesThatDoNotGiveWhatTheM1CommittedToConvictTheDeale
   ++m1.cm_b[0];
   sign_advertise(round.keys[kDealer], round.server->h(), m1);
   evidence.messages[0] = m1;
-  convicts(evidence, round.id(kDealer));
+  proves_violation(evidence, round.id(kDealer));
 }
 
 }  // namespace

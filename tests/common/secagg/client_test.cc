@@ -1,17 +1,18 @@
 // What one honest member does and refuses, whatever the coordinator says
 // (docs/secure-aggregation.md, 2.5 to 2.7).
+#include "common/secagg/client/client.h"
+
 #include <functional>
 
 #include "common/crypto/aead.h"
 #include "common/crypto/hash.h"
-#include "common/secagg/client/client.h"
 #include "tests/common/secagg/round_fixture.h"
 
 namespace sotto::secagg {
 namespace {
 
-void expect_equal(const std::vector<codec::RingVector>& a,
-                  const std::vector<codec::RingVector>& b) {
+void expect_equal(const std::vector<encoding::RingVector>& a,
+                  const std::vector<encoding::RingVector>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t lane = 0; lane < a.size(); ++lane)
     EXPECT_EQ(a[lane].words(), b[lane].words()) << "lane " << lane;

@@ -1,7 +1,7 @@
 // Whose turn it is to leave when pre-shared keys differ (docs/secure-aggregation.md, "Bad shares").
-#include <gtest/gtest.h>
-
 #include "common/secagg/evidence/conflicts.h"
+
+#include <gtest/gtest.h>
 
 namespace sotto::secagg {
 namespace {
@@ -11,7 +11,7 @@ constexpr std::uint32_t kLiars = 2;  // more differing keys than this are the me
 IndexSet stay(const IndexSet& members, const std::vector<IndexSet>& complaints,
               const WhoLeft<std::uint32_t>& earlier = {}, std::size_t least = 0) {
   return settle_keys(members, complaints,
-                     {.earlier = earlier, .most_liars = kLiars, .least = least})
+                     {.earlier = earlier, .max_false_complaints = kLiars, .least = least})
       .members;
 }
 
@@ -31,7 +31,7 @@ TEST(Conflicts, ThePairTakesTurnsWhoeverComplains) {
     std::vector<int> out(3, 0);
     for (int round = 0; round < 10; ++round) {
       const KeysSettled settled = settle_keys(
-          {0, 1, 2}, complaints, {.earlier = earlier, .most_liars = kLiars, .least = 0});
+          {0, 1, 2}, complaints, {.earlier = earlier, .max_false_complaints = kLiars, .least = 0});
       ASSERT_EQ(settled.members.size(), 2U);
       ASSERT_EQ(settled.left.size(), 1U);
       ++out[settled.left.begin()->second];
@@ -50,9 +50,9 @@ TEST(Conflicts, WhoHasMoreThanCanBeLiesLeavesWhosesoeverTurnItIs) {
 
 TEST(Conflicts, APairIsRememberedOnlyWhenItDecided) {
   // 1 leaves because of 0; that it was 2's turn in the other pair stays so.
-  const KeysSettled settled =
-      settle_keys({0, 1, 2}, {{1}, {}, {1}},
-                  {.earlier = {{{0, 1}, 0}, {{1, 2}, 1}}, .most_liars = kLiars, .least = 0});
+  const KeysSettled settled = settle_keys(
+      {0, 1, 2}, {{1}, {}, {1}},
+      {.earlier = {{{0, 1}, 0}, {{1, 2}, 1}}, .max_false_complaints = kLiars, .least = 0});
   EXPECT_EQ(settled.members, (IndexSet{0, 2}));
   EXPECT_EQ(settled.left, (WhoLeft<std::uint32_t>{{{0, 1}, 1}}));
 }

@@ -1,5 +1,7 @@
 // Cohorts and rings drawn from a run's genesis, and offers that do not follow from it
 // (docs/secure-aggregation.md, 2.1 and 2.2).
+#include "common/secagg/randomness/draw.h"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -7,7 +9,6 @@
 #include <gtest/gtest.h>
 
 #include "common/secagg/client/client.h"
-#include "common/secagg/randomness/draw.h"
 #include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 
@@ -15,9 +16,10 @@ namespace sotto::secagg {
 namespace {
 
 CohortDraw draw_of(std::uint32_t members, std::uint32_t cohort_size) {
-  CohortDraw draw{.genesis = {.value = Bytes32{7}, .members = {}}, .cohort_size = cohort_size};
+  CohortDraw draw{.shared_randomness = {.value = Bytes32{7}, .members = {}},
+                  .cohort_size = cohort_size};
   for (std::uint32_t i = 0; i < members; ++i)
-    draw.genesis.members.push_back(MemberId{3 * (i + 1)});
+    draw.shared_randomness.members.push_back(MemberId{3 * (i + 1)});
   return draw;
 }
 
@@ -36,21 +38,22 @@ std::vector<MemberId> ids_of(const std::vector<CohortMember>& members) {
 }
 
 TEST(Draw, EverybodyUnlessTheJobSamples) {
-  EXPECT_EQ(drawn_cohort(draw_of(20, 0), RoundNumber::of(1, 0)), draw_of(20, 0).genesis.members);
+  EXPECT_EQ(drawn_cohort(draw_of(20, 0), RoundNumber::of(1, 0)),
+            draw_of(20, 0).shared_randomness.members);
   EXPECT_EQ(drawn_cohort(draw_of(20, 20), RoundNumber::of(1, 0)).size(), 20U);
   EXPECT_EQ(drawn_cohort(draw_of(20, 99), RoundNumber::of(1, 0)).size(), 20U);
 }
 
-TEST(Draw, ASampleAscendsLiesInTheGenesisAndChangesWithRoundAndSeed) {
+TEST(Draw, ASampleAscendsLiesInTheSharedRandomnessAndChangesWithRoundAndSeed) {
   const CohortDraw draw = draw_of(100, 10);
   const auto first = drawn_cohort(draw, RoundNumber::of(1, 0));
   EXPECT_EQ(first.size(), 10U);
   EXPECT_TRUE(std::is_sorted(first.begin(), first.end()));
-  EXPECT_TRUE(std::ranges::includes(draw.genesis.members, first));
+  EXPECT_TRUE(std::ranges::includes(draw.shared_randomness.members, first));
   EXPECT_EQ(drawn_cohort(draw, RoundNumber::of(1, 0)), first);
   EXPECT_NE(drawn_cohort(draw, RoundNumber::of(2, 0)), first);
   CohortDraw other = draw;
-  other.genesis.value[31] ^= 1;
+  other.shared_randomness.value[31] ^= 1;
   EXPECT_NE(drawn_cohort(other, RoundNumber::of(1, 0)), first);
 }
 
@@ -67,18 +70,18 @@ TEST(Draw, EverybodyIsDrawnAboutEquallyOften) {
 
 TEST(Draw, TheRingIsAPermutationThatChangesWithRoundAndSeed) {
   const CohortDraw draw = draw_of(50, 0);
-  const auto cohort = members_of(draw.genesis.members);
-  const auto ring = ids_of(ring_order(draw.genesis, RoundNumber::of(1, 0), cohort));
-  EXPECT_NE(ring, draw.genesis.members);
+  const auto cohort = members_of(draw.shared_randomness.members);
+  const auto ring = ids_of(ring_order(draw.shared_randomness, RoundNumber::of(1, 0), cohort));
+  EXPECT_NE(ring, draw.shared_randomness.members);
   EXPECT_EQ(std::set(ring.begin(), ring.end()).size(), 50U);
-  EXPECT_NE(ids_of(ring_order(draw.genesis, RoundNumber::of(1, 1), cohort)), ring);
-  Genesis other = draw.genesis;
+  EXPECT_NE(ids_of(ring_order(draw.shared_randomness, RoundNumber::of(1, 1), cohort)), ring);
+  SharedRandomness other = draw.shared_randomness;
   other.value[0] ^= 1;
   EXPECT_NE(ids_of(ring_order(other, RoundNumber::of(1, 0), cohort)), ring);
   // The order does not depend on the order in which members are handed in.
   auto backwards = cohort;
   std::ranges::reverse(backwards);
-  EXPECT_EQ(ids_of(ring_order(draw.genesis, RoundNumber::of(1, 0), backwards)), ring);
+  EXPECT_EQ(ids_of(ring_order(draw.shared_randomness, RoundNumber::of(1, 0), backwards)), ring);
 }
 
 TEST(Draw, COfASampleIsItsQuantile) {
@@ -95,7 +98,7 @@ struct DrawnOffer : ::testing::Test {
 
   DrawnOffer() : random(5), coordinator(crypto::SigningKey::generate(random)) {
     draw = draw_of(kMembers, 0);
-    for (MemberId id : draw.genesis.members)
+    for (MemberId id : draw.shared_randomness.members)
       roster.push_back({id, crypto::SigningKey::generate(random).verify_key()});
     offer_for(drawn_cohort(draw, RoundNumber::of(1, 0)), 15);
   }
@@ -123,9 +126,9 @@ struct DrawnOffer : ::testing::Test {
 
   [[nodiscard]] Bytes32 hash_of(const std::vector<MemberId>& ids) const {
     const auto members = members_of(ids);
-    if (offer.header.graph == wire::Graph::kComplete || without_genesis)
+    if (offer.header.graph == wire::Graph::kComplete || without_shared_randomness)
       return Cohort(members).hash();
-    return Cohort::on_ring(ring_order(draw.genesis, offer.header.round, members)).hash();
+    return Cohort::on_ring(ring_order(draw.shared_randomness, offer.header.round, members)).hash();
   }
 
   Result<Cohort> check(MemberId self) {
@@ -133,7 +136,7 @@ struct DrawnOffer : ::testing::Test {
     LocalRules rules;
     rules.min_colluders = 15;
     rules.draw = draw;
-    if (without_genesis) rules.draw.reset();
+    if (without_shared_randomness) rules.draw.reset();
     return check_offer(offer, coordinator.verify_key(), roster, self, rules);
   }
 
@@ -148,7 +151,7 @@ struct DrawnOffer : ::testing::Test {
   std::vector<CohortMember> roster;
   CohortDraw draw;
   wire::Offer offer;
-  bool without_genesis = false;
+  bool without_shared_randomness = false;
 };
 
 TEST_F(DrawnOffer, EveryMemberGetsTheSameRing) {
@@ -159,7 +162,7 @@ TEST_F(DrawnOffer, EveryMemberGetsTheSameRing) {
   EXPECT_EQ(offer.header.graph, wire::Graph::kCirculant);
   EXPECT_EQ(ids_of(one->members()), ids_of(another->members()));
   EXPECT_EQ(ids_of(one->members()),
-            ids_of(ring_order(draw.genesis, RoundNumber::of(1, 0), roster)));
+            ids_of(ring_order(draw.shared_randomness, RoundNumber::of(1, 0), roster)));
   EXPECT_EQ(one->at(*one->index_of(MemberId{300})).id, MemberId{300});
 }
 
@@ -178,31 +181,32 @@ TEST_F(DrawnOffer, WindowOrThresholdThatDoNotFollow) {
 
 TEST_F(DrawnOffer, TheCompleteGraphWhereTheCirculantIsDue) {
   offer.header.graph = wire::Graph::kComplete;
-  offer.header.cohort_hash = hash_of(draw.genesis.members);
+  offer.header.cohort_hash = hash_of(draw.shared_randomness.members);
   refuses("not the circulant one");
 }
 
 TEST_F(DrawnOffer, RingPermuted) {
   // In the header of a coordinator that has another genesis, or swaps two places on the ring.
-  auto ring = ring_order(draw.genesis, offer.header.round, members_of(draw.genesis.members));
+  auto ring = ring_order(draw.shared_randomness, offer.header.round,
+                         members_of(draw.shared_randomness.members));
   std::swap(ring[17], ring[200]);
   offer.header.cohort_hash = Cohort::on_ring(ring).hash();
   refuses("another cohort or ring");
-  draw.genesis.value[5] ^= 1;
-  offer.header.cohort_hash = hash_of(draw.genesis.members);
-  draw.genesis.value[5] ^= 1;
+  draw.shared_randomness.value[5] ^= 1;
+  offer.header.cohort_hash = hash_of(draw.shared_randomness.members);
+  draw.shared_randomness.value[5] ^= 1;
   refuses("another cohort or ring");
 }
 
-TEST_F(DrawnOffer, ACirculantGraphWithoutAGenesis) {
-  without_genesis = true;
-  offer.header.cohort_hash = hash_of(draw.genesis.members);
+TEST_F(DrawnOffer, ACirculantGraphWithoutSharedRandomness) {
+  without_shared_randomness = true;
+  offer.header.cohort_hash = hash_of(draw.shared_randomness.members);
   refuses("needs the genesis");
 }
 
 TEST_F(DrawnOffer, CohortNotFromSeedWhenSomebodyIsLeftOut) {
   // Leaving honest members out would draw colluders together on the ring.
-  auto ids = draw.genesis.members;
+  auto ids = draw.shared_randomness.members;
   ids.pop_back();
   offer_for(ids, 15);
   refuses("not the one that the genesis draws");
@@ -231,10 +235,10 @@ TEST_F(DrawnOffer, ASampleNeedsTheQuantileOfItsColluders) {
 
 TEST_F(DrawnOffer, MoreAttemptsThanARingIsDrawnFor) {
   offer.header.round = RoundNumber::of(1, kMaxDrawnAttempts - 1);
-  offer.header.cohort_hash = hash_of(draw.genesis.members);
+  offer.header.cohort_hash = hash_of(draw.shared_randomness.members);
   EXPECT_TRUE(check(MemberId{3}).ok());
   offer.header.round = RoundNumber::of(1, kMaxDrawnAttempts);
-  offer.header.cohort_hash = hash_of(draw.genesis.members);
+  offer.header.cohort_hash = hash_of(draw.shared_randomness.members);
   refuses("attempts");
 }
 

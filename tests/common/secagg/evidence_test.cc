@@ -1,8 +1,9 @@
 // Evidence convicts who it names, offline and from the roster alone, and nobody when a bit of it is
 // changed (docs/secure-aggregation.md, "Evidence").
+#include "common/secagg/evidence/evidence.h"
+
 #include <gtest/gtest.h>
 
-#include "common/secagg/evidence/evidence.h"
 #include "common/secagg/server/server.h"
 #include "common/secagg/shared/preshared.h"
 #include "tests/coordinator/protocol/scripted_members.h"
@@ -31,8 +32,8 @@ struct EvidenceTest : ::testing::Test {
 
   /// It convicts, still does after a journey through its bytes, and convicts nobody else when any
   /// byte is changed.
-  void convicts(const std::vector<Evidence>& found, MemberId guilty,
-                const std::string& rule) const {
+  void proves_violation(const std::vector<Evidence>& found, MemberId offender,
+                        const std::string& rule) const {
     ASSERT_FALSE(found.empty());
     const Bytes bytes = encode_evidence(found.front());
     const auto parsed = parse_evidence(bytes);
@@ -40,7 +41,7 @@ struct EvidenceTest : ::testing::Test {
     EXPECT_EQ(*parsed, found.front());
     const auto finding = check_evidence(*parsed, roster());
     ASSERT_TRUE(finding.ok()) << finding.error().message;
-    EXPECT_EQ(finding->guilty, guilty);
+    EXPECT_EQ(finding->offender, offender);
     EXPECT_NE(finding->rule.find(rule), std::string::npos) << finding->rule;
     for (std::size_t at = 0; at < bytes.size(); ++at) {
       Bytes changed = bytes;
@@ -87,29 +88,29 @@ TEST_F(EvidenceTest, EquivocatingM1) {
   sign_advertise(members.members[2].signing, members.h, second);
   Server server = make_server();
   server.accept(members.members[2].m1);
-  EXPECT_EQ(server.accept(second).kind, Verdict::Kind::kRejected);
-  convicts(server.evidence_against(id(2), second), id(2), "Advertise");
+  EXPECT_EQ(server.accept(second).kind, MessageResult::Kind::kRejected);
+  proves_violation(server.evidence_against(id(2), second), id(2), "Advertise");
 }
 
-TEST_F(EvidenceTest, EveryMessageThatAMemberSaysOnceConvictsWhenItIsSaidTwice) {
+TEST_F(EvidenceTest, EveryMessageThatAMemberSaysOnceIsEvidenceAgainstWhenItIsSaidTwice) {
   auto m3 = members.shares(1, all);
   m3.entries[3].cb[0] ^= 1;
   sign_share_entry(members.members[1].signing, members.h, m3.id, m3.entries[3]);
-  convicts(of(members.shares(1, all), m3), id(1), "Shares");
-  convicts(of(members.check(1, all), members.check(1, all, {3})), id(1), "ShareCheck");
+  proves_violation(of(members.shares(1, all), m3), id(1), "Shares");
+  proves_violation(of(members.check(1, all), members.check(1, all, {3})), id(1), "ShareCheck");
   const wire::Complaints m4b{.checks = {members.check(2, all, {1}), members.check(3, all, {1})}};
-  convicts(of(members.opening(1, m4b), members.opening(1, {.checks = {m4b.checks[0]}})), id(1),
-           "Opening");
+  proves_violation(of(members.opening(1, m4b), members.opening(1, {.checks = {m4b.checks[0]}})),
+                   id(1), "Opening");
   const Bytes y = members.masked_input(1, all);
   Bytes other_y = y;
   other_y[0] ^= 1;
-  convicts(of(members.upload_header(1, all, y), members.upload_header(1, all, other_y)), id(1),
-           "UploadHeader");
-  convicts(of(members.unmask(1, all, all), members.unmask(1, all, {0, 1, 2, 3})), id(1),
-           "UnmaskResponse");
+  proves_violation(of(members.upload_header(1, all, y), members.upload_header(1, all, other_y)),
+                   id(1), "UploadHeader");
+  proves_violation(of(members.unmask(1, all, all), members.unmask(1, all, {0, 1, 2, 3})), id(1),
+                   "UnmaskResponse");
 }
 
-TEST_F(EvidenceTest, OpeningAnotherShareThanTheOneCommittedToConvictsTheDealer) {
+TEST_F(EvidenceTest, OpeningAnotherShareThanTheOneCommittedToIsEvidenceAgainstTheDealer) {
   const wire::Complaints m4b{.checks = {members.check(2, all, {1}), members.check(3, all, {1})}};
   const wire::Opening honest = members.opening(1, m4b);
   EXPECT_TRUE(of(members.shares(1, all), honest).empty()) << "an honest opening proves nothing";
@@ -117,7 +118,7 @@ TEST_F(EvidenceTest, OpeningAnotherShareThanTheOneCommittedToConvictsTheDealer) 
     wire::Opening wrong = honest;
     (of_b ? wrong.shares[1].b : wrong.shares[1].r)[3] ^= 1;
     sign_opening(members.members[1].signing, members.h, wrong);
-    convicts(of(members.shares(1, all), wrong), id(1), "Opening");
+    proves_violation(of(members.shares(1, all), wrong), id(1), "Opening");
   }
 }
 
@@ -131,16 +132,17 @@ wire::UnmaskRequest request(const ScriptedMembers& members, const IndexSet& sign
   return m8;
 }
 
-TEST_F(EvidenceTest, EndorsementsOfTwoSConvictWhoIsInBothCertificates) {
+TEST_F(EvidenceTest, EndorsementsOfTwoSAreEvidenceAgainstWhoIsInBothCertificates) {
   const auto found =
       of(request(members, {0, 1, 2, 3}, all), request(members, {3, 4}, {0, 1, 2, 3}));
   EXPECT_EQ(found.size(), 1U);
-  convicts(found, id(3), "two sets of survivors");
+  proves_violation(found, id(3), "two sets of survivors");
 }
 
-TEST_F(EvidenceTest, AnEndorsementAndABurnVoteConvict) {
-  convicts(of(request(members, {0, 1, 2, 3}, all), members.burn_vote(2)), id(2), "BurnVote");
-  EXPECT_TRUE(of(request(members, {0, 1, 2, 3}, all), members.burn_vote(4)).empty());
+TEST_F(EvidenceTest, AnEndorsementAndAnAbortVoteAreEvidence) {
+  proves_violation(of(request(members, {0, 1, 2, 3}, all), members.abort_vote(2)), id(2),
+                   "BurnVote");
+  EXPECT_TRUE(of(request(members, {0, 1, 2, 3}, all), members.abort_vote(4)).empty());
 }
 
 TEST_F(EvidenceTest, ShareBitflip) {
@@ -152,9 +154,11 @@ TEST_F(EvidenceTest, ShareBitflip) {
       m9.shares[4].share[0] ^= 1;
       sign_unmask_response(members.members[i].signing, members.h, m9);
     }
-    const Verdict verdict = server.accept(m9);
-    EXPECT_EQ(verdict.kind, i == 2 ? Verdict::Kind::kRejected : Verdict::Kind::kAccepted);
-    if (i == 2) convicts(server.evidence_against(id(2), m9), id(2), "not the share that member");
+    const MessageResult result = server.accept(m9);
+    EXPECT_EQ(result.kind,
+              i == 2 ? MessageResult::Kind::kRejected : MessageResult::Kind::kAccepted);
+    if (i == 2)
+      proves_violation(server.evidence_against(id(2), m9), id(2), "not the share that member");
   }
   EXPECT_TRUE(server.open().ok()) << "t good shares are enough";
   EXPECT_TRUE(server.evidence_against_dealers().empty());
@@ -165,11 +169,11 @@ TEST_F(EvidenceTest, DealerInconsistentPolynomial) {
   Server server = make_server();
   until_answers(server);
   for (std::uint32_t i : all)
-    EXPECT_EQ(server.accept(members.unmask(i, all, all)).kind, Verdict::Kind::kAccepted);
+    EXPECT_EQ(server.accept(members.unmask(i, all, all)).kind, MessageResult::Kind::kAccepted);
   EXPECT_FALSE(server.open().ok());
   const auto found = server.evidence_against_dealers();
   EXPECT_EQ(found.size(), 1U);
-  convicts(found, id(1), "do not give");
+  proves_violation(found, id(1), "do not give");
 }
 
 TEST_F(EvidenceTest, DealerWhoseMaskKeyIsAnother) {
@@ -185,7 +189,7 @@ TEST_F(EvidenceTest, DealerWhoseMaskKeyIsAnother) {
     e.messages.emplace_back(wire::Shares{id(1), {members.shares(1, all).entries[holder]}});
     e.messages.emplace_back(members.unmask(holder, all, s));
   }
-  convicts({e}, id(1), "do not give");
+  proves_violation({e}, id(1), "do not give");
 }
 
 // ---- what is in escrow, checked when a dealer is gone (2.5)
@@ -227,10 +231,10 @@ struct EscrowEvidence : EvidenceTest {
 };
 
 TEST_F(EscrowEvidence, DealerWhoseEscrowDoesNotOpen) {
-  convicts({evidence(entry_with_escrow(false), others)}, id(1), "in escrow for member");
+  proves_violation({evidence(entry_with_escrow(false), others)}, id(1), "in escrow for member");
 }
 
-TEST_F(EscrowEvidence, AnHonestDealerIsNotConvicted) {
+TEST_F(EscrowEvidence, AnHonestDealerIsNotOffending) {
   proves_nothing(evidence(entry_with_escrow(true), others), "the escrow opens");
   proves_nothing(evidence({id(1), {members.shares(1, all).entries[4]}}, others),
                  "an entry of it with an escrow");
@@ -266,11 +270,11 @@ TEST_F(EscrowEvidence, AChangedOneProvesNothing) {
 
 // ---- the coordinator
 
-TEST_F(EvidenceTest, TwoAnnouncementsOfOneSetConvictTheCoordinator) {
+TEST_F(EvidenceTest, TwoAnnouncementsOfOneSetAreEvidenceAgainstTheCoordinator) {
   const auto both = [&]<class M>(M one, M two, const auto& sign, const std::string& name) {
     sign(members.coordinator, members.h, one);
     sign(members.coordinator, members.h, two);
-    convicts(of(one, two), kCoordinatorId, name);
+    proves_violation(of(one, two), kCoordinatorId, name);
     EXPECT_TRUE(of(one, one).empty());
   };
   const auto a = members.bits(all), b = members.bits({0, 1, 2, 3});
@@ -283,7 +287,8 @@ TEST_F(EvidenceTest, TwoAnnouncementsOfOneSetConvictTheCoordinator) {
        sign_survivors, "Survivors");
 }
 
-TEST_F(EvidenceTest, TwoOffersOfOneRoundConvictTheCoordinatorUnlessOnlyTheDeadlinesDiffer) {
+TEST_F(EvidenceTest,
+       TwoOffersOfOneRoundAreEvidenceAgainstTheCoordinatorUnlessOnlyTheDeadlinesDiffer) {
   const auto offer = [&](std::uint8_t model, std::uint64_t deadline) {
     wire::Offer m0{.header = members.header,
                    .deadline_ms = {deadline, 1, 1, 1, 1, 1},
@@ -293,7 +298,7 @@ TEST_F(EvidenceTest, TwoOffersOfOneRoundConvictTheCoordinatorUnlessOnlyTheDeadli
     sign_offer(members.coordinator, m0);
     return m0;
   };
-  convicts(of(offer(0, 1), offer(1, 1)), kCoordinatorId, "Offer");
+  proves_violation(of(offer(0, 1), offer(1, 1)), kCoordinatorId, "Offer");
   EXPECT_TRUE(of(offer(0, 1), offer(0, 2)).empty());
 }
 
@@ -305,7 +310,7 @@ TEST_F(EvidenceTest, HonestOrForgedMessagesProveNothing) {
   EXPECT_TRUE(of(members.members[2].m1, forged).empty());
   EXPECT_TRUE(of(members.members[2].m1, members.members[3].m1).empty());
   EXPECT_TRUE(of(members.shares(1, all), members.unmask(2, all, all)).empty());
-  EXPECT_TRUE(of(members.burn_vote(1), members.burn_vote(1)).empty());
+  EXPECT_TRUE(of(members.abort_vote(1), members.abort_vote(1)).empty());
   const auto entries = members.shares(1, all).entries;
   EXPECT_TRUE(of(wire::Shares{id(1), {entries[0]}}, wire::Shares{id(1), {entries[3]}}).empty())
       << "a dealer has an entry for each holder";

@@ -186,7 +186,7 @@ class Replay {
   }
 
   void accept(MemberId from, const wire::Message& message) {
-    const auto verdict = [&]() -> Verdict {
+    const auto result = [&]() -> MessageResult {
       if (const auto* m = std::get_if<wire::Advertise>(&message)) return server_.accept(*m);
       if (const auto* m = std::get_if<wire::Shares>(&message)) return server_.accept(*m);
       if (const auto* m = std::get_if<wire::ShareCheck>(&message)) return server_.accept(*m);
@@ -195,7 +195,7 @@ class Replay {
       if (const auto* m = std::get_if<wire::Endorse>(&message)) return server_.accept(from, *m);
       return server_.accept(std::get<wire::UnmaskResponse>(message));
     }();
-    EXPECT_EQ(verdict.kind, Verdict::Kind::kAccepted) << verdict.reason;
+    EXPECT_EQ(result.kind, MessageResult::Kind::kAccepted) << result.reason;
   }
 
   Result<wire::Message> coordinator_says(const std::string& kind, MemberId to) {
@@ -239,7 +239,7 @@ class Replay {
   }
 
   Status take_uploads() {
-    sum_ = codec::RingUpdate::zeros(header_.lanes);
+    sum_ = encoding::RingUpdate::zeros(header_.lanes);
     for (const Json& id : round_["s"]) {
       const Bytes& packed = members_.at(id_of(id)).packed;
       if (Status good = server_.check_upload(id_of(id), packed); !good.ok()) return good;
@@ -253,7 +253,7 @@ class Replay {
     if (!server_.can_open()) return Error{"the sum cannot be opened"};
     auto job = server_.open();
     if (!job.ok()) return job.error();
-    const codec::RingUpdate plain = std::move(job).value().run(std::move(sum_), 1);
+    const encoding::RingUpdate plain = std::move(job).value().run(std::move(sum_), 1);
     for (std::size_t i = 0; i < plain.lanes.size(); ++i)
       EXPECT_EQ(words_of(plain.lanes[i]), round_["sum"][i]) << "lane " << i;
     aggregate_hash_ = hash_of_sum(server_.h(), plain);
@@ -269,7 +269,7 @@ class Replay {
   Server server_;
   std::map<MemberId, Participant> members_;
   std::string phase_;
-  codec::RingUpdate sum_;
+  encoding::RingUpdate sum_;
   Bytes32 aggregate_hash_{};
 };
 

@@ -1,14 +1,15 @@
+#include "common/secagg/shared/masking.h"
+
 #include <gtest/gtest.h>
 
 #include "common/crypto/hash.h"
 #include "common/crypto/hash_pieces.h"
-#include "common/secagg/shared/masking.h"
 
 namespace sotto::secagg {
 namespace {
 
-using codec::LaneKind;
-using codec::LaneSpec;
+using encoding::LaneKind;
+using encoding::LaneSpec;
 
 const Bytes32 kH{1, 2, 3};
 
@@ -26,8 +27,8 @@ std::vector<LaneSpec> lanes_of(std::uint8_t word_bits, std::uint8_t bits, std::u
            .chunk_words = 1024}};
 }
 
-std::vector<codec::RingVector> zeros(const std::vector<LaneSpec>& lanes) {
-  std::vector<codec::RingVector> out;
+std::vector<encoding::RingVector> zeros(const std::vector<LaneSpec>& lanes) {
+  std::vector<encoding::RingVector> out;
   for (const LaneSpec& lane : lanes)
     out.emplace_back(lane);
   return out;
@@ -54,7 +55,7 @@ std::vector<MaskSeed> some_seeds() {
   return seeds;
 }
 
-bool all_zero(const codec::RingVector& lane) {
+bool all_zero(const encoding::RingVector& lane) {
   for (std::uint64_t i = 0; i < lane.spec().length; ++i)
     if (lane.at(i) != 0) return false;
   return true;

@@ -1,7 +1,8 @@
 // Pre-shared keys of pairs (docs/secure-aggregation.md, 2.5).
+#include "common/secagg/shared/preshared.h"
+
 #include <algorithm>
 
-#include "common/secagg/shared/preshared.h"
 #include "tests/common/secagg/round_fixture.h"
 #include "tests/common/secagg/sparse_round.h"
 
@@ -155,7 +156,7 @@ TEST(PresharedKeys, ChangeTheMasksOfTheirPairAlone) {
     EXPECT_EQ(seeds[0][i].secret.equals(seeds[1][i].secret), i != 1) << i;
 }
 
-TEST(PresharedKeys, AnEscrowThatDoesNotOpenConvictsItsDealer) {
+TEST(PresharedKeys, AnEscrowThatDoesNotOpenIsEvidenceAgainstItsDealer) {
   SparseRound round{{.n = 16, .C = 1, .k = 8, .t = 3, .q = 4, .keyed = 1}};
   constexpr std::uint32_t kDealer = 3;
   ASSERT_TRUE(round.advertise(round.all()).ok());
@@ -181,7 +182,7 @@ TEST(PresharedKeys, AnEscrowThatDoesNotOpenConvictsItsDealer) {
   ASSERT_EQ(found.size(), 1U);
   const auto finding = check_evidence(found[0], round.evidence_roster());
   ASSERT_TRUE(finding.ok()) << finding.error().message;
-  EXPECT_EQ(finding->guilty, round.id(kDealer));
+  EXPECT_EQ(finding->offender, round.id(kDealer));
   EXPECT_NE(finding->rule.find("in escrow"), std::string::npos) << finding->rule;
 }
 

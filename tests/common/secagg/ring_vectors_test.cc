@@ -1,7 +1,7 @@
 // Rings of SECAGG1 as tests/vectors/secagg/circulant.json has them: genesis, draws, neighbours,
 // parameters, published sums.
 #include "common/secagg/randomness/draw.h"
-#include "common/secagg/randomness/genesis.h"
+#include "common/secagg/randomness/shared_randomness.h"
 #include "common/secagg/shared/graph.h"
 #include "common/secagg/shared/published_sum.h"
 #include "tests/common/secagg/vectors.h"
@@ -26,10 +26,10 @@ std::vector<MemberId> ids_of(const Json& numbers) {
   return out;
 }
 
-TEST_F(SecAggRingVectors, Genesis) {
+TEST_F(SecAggRingVectors, SharedRandomness) {
   const Json& v = known["genesis"];
-  GenesisContext context{.run = bytes32(v["run"]), .roster_hash = bytes32(v["roster_hash"])};
-  wire::GenesisProof proof{.run = context.run, .entries = {}, .reveals = {}};
+  RandomnessContext context{.run = bytes32(v["run"]), .roster_hash = bytes32(v["roster_hash"])};
+  wire::RandomnessProof proof{.run = context.run, .entries = {}, .reveals = {}};
   for (const Json& member : v["members"]) {
     const MemberId id{member["id"].get<std::uint32_t>()};
     context.roster.push_back({id, bytes32(member["verify_key"])});
@@ -42,23 +42,23 @@ TEST_F(SecAggRingVectors, Genesis) {
                              .r = bytes32(member["r"]),
                              .signature = array<64>(member["g3"])});
   }
-  const auto genesis = check_genesis(context, proof);
-  ASSERT_TRUE(genesis.ok()) << genesis.error().message;
-  EXPECT_EQ(to_hex(genesis->value), v["genesis"]);
+  const auto shared_randomness = check_randomness_proof(context, proof);
+  ASSERT_TRUE(shared_randomness.ok()) << shared_randomness.error().message;
+  EXPECT_EQ(to_hex(shared_randomness->value), v["genesis"]);
 }
 
 TEST_F(SecAggRingVectors, CohortsTheirOrderAndNeighbours) {
   for (const Json& v : known["draws"]) {
-    const CohortDraw draw{
-        .genesis = {.value = bytes32(known["genesis"]["genesis"]), .members = ids_of(v["members"])},
-        .cohort_size = v["cohort_size"]};
+    const CohortDraw draw{.shared_randomness = {.value = bytes32(known["genesis"]["genesis"]),
+                                                .members = ids_of(v["members"])},
+                          .cohort_size = v["cohort_size"]};
     const RoundNumber round{v["round"].get<std::uint64_t>()};
     const std::vector<MemberId> cohort = drawn_cohort(draw, round);
     EXPECT_EQ(cohort, ids_of(v["cohort"]));
     std::vector<CohortMember> members;
     for (MemberId id : cohort)
       members.push_back({id, {}});
-    const auto ring = ring_order(draw.genesis, round, members);
+    const auto ring = ring_order(draw.shared_randomness, round, members);
     wire::RoundHeader header;
     header.graph = wire::Graph::kCirculant;
     header.n = static_cast<std::uint32_t>(ring.size());

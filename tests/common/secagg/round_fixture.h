@@ -33,8 +33,8 @@ void expect_refused(const Result<T>& result, const std::string& why) {
   EXPECT_NE(result.error().message.find(why), std::string::npos) << result.error().message;
 }
 
-inline std::vector<codec::LaneSpec> test_lanes() {
-  using codec::LaneKind;
+inline std::vector<encoding::LaneSpec> test_lanes() {
+  using encoding::LaneKind;
   return {
       {.word_bits = 32, .bits = 21, .kind = LaneKind::kUpdate, .length = 37, .chunk_words = 16},
       {.word_bits = 64, .bits = 64, .kind = LaneKind::kCounters, .length = 6, .chunk_words = 16},
@@ -182,8 +182,8 @@ struct TestRound {
   }
 
   /// Lane words i + value, counters 1, ...: small enough that no sum wraps.
-  [[nodiscard]] codec::RingUpdate input(std::uint64_t value) const {
-    codec::RingUpdate update;
+  [[nodiscard]] encoding::RingUpdate input(std::uint64_t value) const {
+    encoding::RingUpdate update;
     for (const auto& lane : header.lanes) {
       update.lanes.emplace_back(lane);
       for (std::uint64_t i = 0; i < lane.length; ++i)
@@ -227,15 +227,15 @@ struct TestRound {
 
   // ---- opening
 
-  [[nodiscard]] std::vector<codec::RingVector> masked_sum(const IndexSet& s) const {
-    auto out = codec::RingUpdate::zeros(header.lanes);
+  [[nodiscard]] std::vector<encoding::RingVector> masked_sum(const IndexSet& s) const {
+    auto out = encoding::RingUpdate::zeros(header.lanes);
     for (std::uint32_t i : s)
       SOTTO_CHECK(out.add_packed(y[i]).ok(), "an upload has the round's lanes");
     return std::move(out.lanes);
   }
 
   /// Opens b of S and r of U2 \ S from these answers and takes the masks off.
-  [[nodiscard]] std::vector<codec::RingVector> open(
+  [[nodiscard]] std::vector<encoding::RingVector> open(
       const IndexSet& u2, const IndexSet& s, const std::vector<wire::UnmaskResponse>& m9) const {
     std::vector<std::uint32_t> points;
     for (const auto& response : m9)
@@ -269,12 +269,12 @@ struct TestRound {
     return lanes;
   }
 
-  [[nodiscard]] std::vector<codec::RingVector> plain_sum(const IndexSet& s) const {
-    std::vector<codec::RingVector> out;
+  [[nodiscard]] std::vector<encoding::RingVector> plain_sum(const IndexSet& s) const {
+    std::vector<encoding::RingVector> out;
     for (const auto& lane : header.lanes)
       out.emplace_back(lane);
     for (std::uint32_t i : s) {
-      const codec::RingUpdate one = input(100 + i);
+      const encoding::RingUpdate one = input(100 + i);
       for (std::size_t lane = 0; lane < out.size(); ++lane)
         out[lane].add(one.lanes[lane]);
     }

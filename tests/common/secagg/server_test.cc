@@ -1,14 +1,15 @@
 // Claims of the coordinator's half of SECAGG1 (docs/secure-aggregation.md, sections 2.2 to 2.7).
+#include "common/secagg/server/server.h"
+
 #include <gtest/gtest.h>
 
-#include "common/secagg/server/server.h"
 #include "tests/coordinator/protocol/scripted_members.h"
 
 namespace sotto::secagg {
 namespace {
 
 using testing::ScriptedMembers;
-using Kind = Verdict::Kind;
+using Kind = MessageResult::Kind;
 
 IndexSet without(IndexSet set, const IndexSet& gone) {
   std::erase_if(set, [&](std::uint32_t i) { return contains(gone, i); });
@@ -39,7 +40,7 @@ struct Round {
   }
 
   Status upload(const IndexSet& who) {
-    sum = codec::RingUpdate::zeros(members.header.lanes);
+    sum = encoding::RingUpdate::zeros(members.header.lanes);
     for (std::uint32_t i : who) {
       const Bytes packed = members.masked_input(i, server.u2());
       EXPECT_EQ(server.accept(members.upload_header(i, server.u2(), packed)).kind, Kind::kAccepted);
@@ -83,7 +84,7 @@ struct Round {
 
   ScriptedMembers members;
   Server server;
-  codec::RingUpdate sum;
+  encoding::RingUpdate sum;
 };
 
 TEST(SecAggServer, EverybodyPresentOpensTheExactSum) {
@@ -175,11 +176,11 @@ TEST(SecAggServer, RepetitionIsIgnoredAndAnotherMessageOfTheSameKindRejected) {
   EXPECT_EQ(round.server.advertised(), IndexSet{0});
 }
 
-TEST(SecAggServer, StrangersAreRejectedAndLateMessagesIgnored) {
+TEST(SecAggServer, NonMembersAreRejectedAndLateMessagesIgnored) {
   Round round(5, 1);
-  wire::Advertise stranger = round.members.members[0].m1;
-  stranger.id = MemberId{999};
-  EXPECT_EQ(round.server.accept(stranger).kind, Kind::kRejected);
+  wire::Advertise unauthenticated = round.members.members[0].m1;
+  unauthenticated.id = MemberId{999};
+  EXPECT_EQ(round.server.accept(unauthenticated).kind, Kind::kRejected);
   ASSERT_TRUE(round.advertise({0, 1, 2, 3}).ok());
   EXPECT_EQ(round.server.accept(round.members.members[4].m1).kind, Kind::kIgnored);
   EXPECT_EQ(round.server.u1(), (IndexSet{0, 1, 2, 3}));
@@ -241,9 +242,9 @@ struct AccusedRound : Round {
 
   /// Refused, and nothing of it counts.
   void refuses(wire::Opening m4c, const std::string& why) {
-    const Verdict verdict = server.accept(m4c);
-    EXPECT_EQ(verdict.kind, Kind::kRejected);
-    EXPECT_NE(verdict.reason.find(why), std::string::npos) << verdict.reason;
+    const MessageResult result = server.accept(m4c);
+    EXPECT_EQ(result.kind, Kind::kRejected);
+    EXPECT_NE(result.reason.find(why), std::string::npos) << result.reason;
     EXPECT_TRUE(server.answered().empty());
   }
 };
@@ -434,9 +435,9 @@ TEST(SecAggServer, AWrongShareIsLeftOutAndTheSumStaysExactWithTGoodOnes) {
   wire::UnmaskResponse bad = round.members.unmask(0, all, all);
   bad.shares[2].share[0] ^= 1;
   sign_unmask_response(round.members.members[0].signing, round.members.h, bad);
-  const Verdict verdict = round.server.accept(bad);
-  EXPECT_EQ(verdict.kind, Kind::kRejected);
-  EXPECT_NE(verdict.reason.find("16"), std::string::npos) << "names the dealer: " << verdict.reason;
+  const MessageResult result = round.server.accept(bad);
+  EXPECT_EQ(result.kind, Kind::kRejected);
+  EXPECT_NE(result.reason.find("16"), std::string::npos) << "names the dealer: " << result.reason;
   round.unmask({1, 2});
   EXPECT_FALSE(round.server.can_open()) << "dealer 2 has two good shares only";
   round.unmask({3});
@@ -450,7 +451,7 @@ std::vector<crypto::Secret32> shares_of_another_secret(ScriptedMembers& members)
                               members.random);
 }
 
-TEST(SecAggServer, SharesOfAnotherSelfMaskSeedConvictTheDealer) {
+TEST(SecAggServer, SharesOfAnotherSelfMaskSeedAreEvidenceAgainstTheDealer) {
   Round round(5, 1);
   round.members.members[2].b_shares = shares_of_another_secret(round.members);
   const IndexSet all = round.members.all();
@@ -462,7 +463,7 @@ TEST(SecAggServer, SharesOfAnotherSelfMaskSeedConvictTheDealer) {
   EXPECT_NE(opened.error().message.find("member 16"), std::string::npos) << opened.error().message;
 }
 
-TEST(SecAggServer, SharesOfAnotherMaskKeyConvictTheDealer) {
+TEST(SecAggServer, SharesOfAnotherMaskKeyAreEvidenceAgainstTheDealer) {
   Round round(5, 1);
   round.members.members[2].r_shares = shares_of_another_secret(round.members);
   const IndexSet s{0, 1, 3, 4};

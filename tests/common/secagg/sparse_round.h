@@ -57,7 +57,7 @@ struct SparseRound {
               .config_hash = Bytes32{4},
               .lanes = {{.word_bits = 32,
                          .bits = 25,
-                         .kind = codec::LaneKind::kUpdate,
+                         .kind = encoding::LaneKind::kUpdate,
                          .length = 5,
                          .chunk_words = 16}}};
     for (std::uint32_t i = 0; i < p.n; ++i)
@@ -98,8 +98,8 @@ struct SparseRound {
 
   template <class M>
   void accept(const M& message) {
-    const Verdict verdict = server->accept(message);
-    ASSERT_EQ(verdict.kind, Verdict::Kind::kAccepted) << verdict.reason;
+    const MessageResult result = server->accept(message);
+    ASSERT_EQ(result.kind, MessageResult::Kind::kAccepted) << result.reason;
   }
 
   Status advertise(const IndexSet& who) {
@@ -140,7 +140,7 @@ struct SparseRound {
     for (std::uint32_t i : who) {
       const auto m7 = clients[i].endorse(server->survivors());
       ASSERT_TRUE(m7.ok()) << m7.error().message;
-      ASSERT_EQ(server->accept(id(i), m7->message).kind, Verdict::Kind::kAccepted);
+      ASSERT_EQ(server->accept(id(i), m7->message).kind, MessageResult::Kind::kAccepted);
     }
   }
 
@@ -157,9 +157,9 @@ struct SparseRound {
     ASSERT_TRUE(server->can_open());
     auto job = server->open();
     ASSERT_TRUE(job.ok()) << job.error().message;
-    codec::RingUpdate masked;
+    encoding::RingUpdate masked;
     masked.lanes.push_back(sum());
-    const codec::RingUpdate opened = std::move(job).value().run(std::move(masked), 1);
+    const encoding::RingUpdate opened = std::move(job).value().run(std::move(masked), 1);
     for (std::uint64_t word = 0; word < header.lanes[0].length; ++word) {
       std::uint64_t expected = 0;
       for (std::uint32_t i : server->s())
@@ -168,8 +168,8 @@ struct SparseRound {
     }
   }
 
-  [[nodiscard]] codec::RingUpdate input(std::uint32_t i) const {
-    codec::RingUpdate update;
+  [[nodiscard]] encoding::RingUpdate input(std::uint32_t i) const {
+    encoding::RingUpdate update;
     update.lanes.emplace_back(header.lanes[0]);
     for (std::uint64_t word = 0; word < header.lanes[0].length; ++word)
       update.lanes[0].set(word, word + i);
@@ -181,7 +181,7 @@ struct SparseRound {
     ASSERT_TRUE(total->add_packed(packed).ok());
   }
 
-  [[nodiscard]] codec::RingVector sum() { return std::move(*total); }
+  [[nodiscard]] encoding::RingVector sum() { return std::move(*total); }
 
   crypto::StreamRandom random;
   crypto::SigningKey coordinator;
@@ -190,7 +190,7 @@ struct SparseRound {
   wire::RoundHeader header;
   std::vector<Client> clients;
   std::optional<Server> server;
-  std::optional<codec::RingVector> total;
+  std::optional<encoding::RingVector> total;
 };
 
 }  // namespace sotto::secagg

@@ -27,14 +27,14 @@ std::vector<MaskSeed> seeds_from(std::uint64_t number) {
 }
 
 /// A vector of the same word everywhere, masked.
-codec::RingVector masked(std::uint64_t word, std::uint8_t bits, std::uint64_t seed,
-                         const Bytes32& h = {1}) {
-  const codec::LaneSpec spec{.word_bits = 32,
-                             .bits = bits,
-                             .kind = codec::LaneKind::kUpdate,
-                             .length = kWords,
-                             .chunk_words = 65536};
-  std::vector<codec::RingVector> lanes;
+encoding::RingVector masked(std::uint64_t word, std::uint8_t bits, std::uint64_t seed,
+                            const Bytes32& h = {1}) {
+  const encoding::LaneSpec spec{.word_bits = 32,
+                                .bits = bits,
+                                .kind = encoding::LaneKind::kUpdate,
+                                .length = kWords,
+                                .chunk_words = 65536};
+  std::vector<encoding::RingVector> lanes;
   lanes.emplace_back(spec);
   for (auto& w : std::get<std::vector<std::uint32_t>>(lanes[0].words()))
     w = static_cast<std::uint32_t>(word);
@@ -42,7 +42,7 @@ codec::RingVector masked(std::uint64_t word, std::uint8_t bits, std::uint64_t se
   return std::move(lanes[0]);
 }
 
-const std::vector<std::uint32_t>& words_of(const codec::RingVector& lane) {
+const std::vector<std::uint32_t>& words_of(const encoding::RingVector& lane) {
   return std::get<std::vector<std::uint32_t>>(lane.words());
 }
 
@@ -113,10 +113,10 @@ TEST(SecAggStatistics, MasksOfOnePairNeverRepeatABlock) {
   halves.reserve(kWords);
   crypto::StreamRandom random(4);
   const auto secret = crypto::Secret32::random(random);
-  for (const auto kind : {codec::LaneKind::kUpdate, codec::LaneKind::kCheck})
+  for (const auto kind : {encoding::LaneKind::kUpdate, encoding::LaneKind::kCheck})
     for (std::uint8_t round = 0; round < 2; ++round) {
-      std::vector<codec::RingVector> lanes;
-      lanes.emplace_back(codec::LaneSpec{
+      std::vector<encoding::RingVector> lanes;
+      lanes.emplace_back(encoding::LaneSpec{
           .word_bits = 32, .bits = 32, .kind = kind, .length = kWords, .chunk_words = 65536});
       std::vector<MaskSeed> seeds;  // the round is in a pair's seed through h, in b's key directly
       seeds.push_back({MaskSeed::Kind::kSelf, secret.clone(), MemberId{7}, crypto::MaskSign::kAdd});

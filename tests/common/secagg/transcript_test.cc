@@ -1,9 +1,10 @@
+#include "common/secagg/shared/transcript.h"
+
 #include <functional>
 
 #include <gtest/gtest.h>
 
 #include "common/crypto/hash.h"
-#include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 
 namespace sotto::secagg {
@@ -207,23 +208,23 @@ TEST_F(Transcript, ShareCommitmentsDifferByKindDealerAndHolder) {
   EXPECT_NE(base, commit(wire::ShareKind::kSelfMask, 1, 3));
 }
 
-TEST_F(Transcript, GenesisMessagesCoverEveryField) {
+TEST_F(Transcript, SharedRandomnessMessagesCoverEveryField) {
   const RunId run{1};
-  wire::GenesisEntry entry{.id = MemberId{4}, .commitment = {3}, .signature = {}};
-  sign_genesis_entry(key, run, entry);
-  EXPECT_FALSE(verify_genesis_entry(public_key, RunId{2}, entry));
-  every_change_is_noticed<wire::GenesisEntry>(
-      entry, [&](const auto& x) { return verify_genesis_entry(public_key, run, x); },
+  wire::RandomnessEntry entry{.id = MemberId{4}, .commitment = {3}, .signature = {}};
+  sign_randomness_entry(key, run, entry);
+  EXPECT_FALSE(verify_randomness_entry(public_key, RunId{2}, entry));
+  every_change_is_noticed<wire::RandomnessEntry>(
+      entry, [&](const auto& x) { return verify_randomness_entry(public_key, run, x); },
       {[](auto& x) { x.id = MemberId{5}; }, [](auto& x) { x.commitment[0] ^= 1; }});
-  wire::GenesisList list{.run = run, .entries = {}, .signature = {}};
-  sign_genesis_list(key, Bytes32{7}, list);
-  EXPECT_TRUE(verify_genesis_list(public_key, Bytes32{7}, list));
-  EXPECT_FALSE(verify_genesis_list(public_key, Bytes32{8}, list));
-  wire::GenesisReveal reveal{
+  wire::RandomnessList list{.run = run, .entries = {}, .signature = {}};
+  sign_randomness_list(key, Bytes32{7}, list);
+  EXPECT_TRUE(verify_randomness_list(public_key, Bytes32{7}, list));
+  EXPECT_FALSE(verify_randomness_list(public_key, Bytes32{8}, list));
+  wire::RandomnessReveal reveal{
       .run = run, .id = MemberId{4}, .digest = {5}, .r = {6}, .signature = {}};
-  sign_genesis_reveal(key, reveal);
-  every_change_is_noticed<wire::GenesisReveal>(
-      reveal, [&](const auto& x) { return verify_genesis_reveal(public_key, x); },
+  sign_randomness_reveal(key, reveal);
+  every_change_is_noticed<wire::RandomnessReveal>(
+      reveal, [&](const auto& x) { return verify_randomness_reveal(public_key, x); },
       {[](auto& x) { x.run[0] ^= 1; }, [](auto& x) { x.id = MemberId{5}; },
        [](auto& x) { x.digest[0] ^= 1; }, [](auto& x) { x.r[0] ^= 1; }});
 }

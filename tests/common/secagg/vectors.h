@@ -47,24 +47,24 @@ inline crypto::Secret32 secret(const Json& hex) {
   return crypto::Secret32::copy_of(bytes32(hex));
 }
 
-inline codec::LaneSpec lane_spec(const Json& json) {
+inline encoding::LaneSpec lane_spec(const Json& json) {
   return {.word_bits = json["word_bits"],
           .bits = json["bits"],
-          .kind = static_cast<codec::LaneKind>(json.value("codec", 1)),
+          .kind = static_cast<encoding::LaneKind>(json.value("codec", 1)),
           .length = json["length"],
           .chunk_words = json["chunk_words"]};
 }
 
-inline std::vector<codec::LaneSpec> lane_specs(const Json& json) {
-  std::vector<codec::LaneSpec> out;
+inline std::vector<encoding::LaneSpec> lane_specs(const Json& json) {
+  std::vector<encoding::LaneSpec> out;
   for (const Json& lane : json)
     out.push_back(lane_spec(lane));
   return out;
 }
 
 /// Words stand as hexadecimal numbers. Set whole, so that bits above the lane's are there too.
-inline codec::RingVector ring_vector(const codec::LaneSpec& spec, const Json& words) {
-  codec::RingVector out(spec);
+inline encoding::RingVector ring_vector(const encoding::LaneSpec& spec, const Json& words) {
+  encoding::RingVector out(spec);
   SOTTO_CHECK(words.size() == spec.length, "a vector of another length");
   std::visit(
       [&](auto& into) {
@@ -76,15 +76,16 @@ inline codec::RingVector ring_vector(const codec::LaneSpec& spec, const Json& wo
   return out;
 }
 
-inline codec::RingUpdate ring_update(const std::vector<codec::LaneSpec>& specs, const Json& words) {
-  codec::RingUpdate out;
+inline encoding::RingUpdate ring_update(const std::vector<encoding::LaneSpec>& specs,
+                                        const Json& words) {
+  encoding::RingUpdate out;
   for (std::size_t i = 0; i < specs.size(); ++i)
     out.lanes.push_back(ring_vector(specs[i], words.at(i)));
   return out;
 }
 
 /// The lane's words as the vectors write them.
-inline Json words_of(const codec::RingVector& lane) {
+inline Json words_of(const encoding::RingVector& lane) {
   Json out = Json::array();
   for (std::uint64_t i = 0; i < lane.spec().length; ++i) {
     std::ostringstream text;

@@ -1,4 +1,6 @@
 // Single answers of SECAGG1, byte for byte as tests/vectors/secagg/secagg1.json has them.
+#include "tests/common/secagg/vectors.h"
+
 #include "common/config/federation.h"
 #include "common/crypto/aead.h"
 #include "common/crypto/hash.h"
@@ -8,7 +10,6 @@
 #include "common/secagg/shared/preshared.h"
 #include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
-#include "tests/common/secagg/vectors.h"
 
 namespace sotto::secagg {
 namespace {
@@ -154,11 +155,11 @@ TEST_F(SecAggVectors, LaneKeysOfPairAndSelf) {
   for (const Json& place : v["lane_keys"]) {
     const std::uint32_t lane = place["lane"];
     const std::uint64_t segment = place["segment"];
-    const codec::LaneSpec spec{.word_bits = 32,
-                               .bits = 32,
-                               .kind = static_cast<codec::LaneKind>(lane + 1),
-                               .length = 16 * segment + 11,
-                               .chunk_words = 16};
+    const encoding::LaneSpec spec{.word_bits = 32,
+                                  .bits = 32,
+                                  .kind = static_cast<encoding::LaneKind>(lane + 1),
+                                  .length = 16 * segment + 11,
+                                  .chunk_words = 16};
     for (const char* kind : {"pair", "self"}) {
       const bool self = kind == std::string("self");
       std::vector<MaskSeed> seeds;
@@ -166,7 +167,7 @@ TEST_F(SecAggVectors, LaneKeysOfPairAndSelf) {
                        .secret = secret(v[self ? "b" : "pair_seed"]),
                        .self_id = MemberId{v["low"].get<std::uint32_t>()},
                        .sign = MaskSign::kAdd});
-      std::vector<codec::RingVector> lanes;
+      std::vector<encoding::RingVector> lanes;
       lanes.emplace_back(spec);
       apply_masks(lanes, bytes32(v["h"]), seeds, 2, 64);
       Bytes stream(44);
@@ -256,7 +257,7 @@ TEST_F(SecAggVectors, HashOfAnUploadAndOfCountersAlone) {
     Bytes packed(one["bytes"].get<std::size_t>());
     for (std::size_t i = 0; i < packed.size(); ++i)
       packed[i] = static_cast<std::uint8_t>(151 * i + i / 256);
-    const codec::LaneSpec lane{
+    const encoding::LaneSpec lane{
         .word_bits = 16, .bits = 16, .length = packed.size() / 2, .chunk_words = 8};
     EXPECT_EQ(to_hex(hash_of_upload(h, id, std::span(&lane, 1), packed)), one["hash_y"]);
   }
@@ -266,9 +267,9 @@ TEST_F(SecAggVectors, CheckLane) {
   for (const Json& v : known["check"]) {
     const auto spec = lane_spec(v);
     auto check = spec;
-    check.kind = codec::LaneKind::kCheck;
+    check.kind = encoding::LaneKind::kCheck;
     check.length = spec.chunk_count();
-    EXPECT_EQ(words_of(codec::check_lane(ring_vector(spec, v["words"]), check, bytes32(v["h"]))),
+    EXPECT_EQ(words_of(encoding::check_lane(ring_vector(spec, v["words"]), check, bytes32(v["h"]))),
               v["check"]);
   }
 }

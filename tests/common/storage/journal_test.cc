@@ -11,7 +11,7 @@
 #include "common/storage/atomic_file.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::journal {
+namespace sotto::storage {
 namespace {
 
 constexpr std::uint64_t kLimit = 1U << 20;
@@ -249,4 +249,4 @@ TEST_F(AppendLogTest, RefusesAnotherFormat) {
 }
 
 }  // namespace
-}  // namespace sotto::journal
+}  // namespace sotto::storage

@@ -16,9 +16,9 @@ using Tags = std::vector<std::int64_t>;
 
 constexpr std::int64_t kO = 0, kBa = 1, kIa = 2, kBb = 3, kIb = 4;
 
-std::array<EntityCounts, 2> counted(const Tags& said, const Tags& right) {
+std::array<EntityCounts, 2> counted(const Tags& predicted, const Tags& right) {
   std::array<EntityCounts, 2> counts;
-  count_entities(said, right, counts);
+  count_entities(predicted, right, counts);
   return counts;
 }
 
@@ -96,17 +96,17 @@ TEST(Entities, AreTheChunksOfConllevalInEverySequenceOfFiveWords) {
 
 TEST(Entities, CountsAreThoseOfSetsOfChunksForEveryPairOfSentencesOfThreeWords) {
   const std::vector<Tags> all = all_sequences(3);
-  for (const Tags& said : all)
+  for (const Tags& predicted : all)
     for (const Tags& right : all) {
-      const auto chunks = conlleval_chunks(said), there = conlleval_chunks(right);
-      const auto counts = counted(said, right);
+      const auto chunks = conlleval_chunks(predicted), expected = conlleval_chunks(right);
+      const auto counts = counted(predicted, right);
       for (std::size_t label = 0; label < 2; ++label) {
         std::uint64_t found = 0, claimed = 0, support = 0;
         for (const auto& chunk : chunks) {
           claimed += std::get<2>(chunk) == label ? 1U : 0U;
-          found += std::get<2>(chunk) == label && there.contains(chunk) ? 1U : 0U;
+          found += std::get<2>(chunk) == label && expected.contains(chunk) ? 1U : 0U;
         }
-        for (const auto& chunk : there)
+        for (const auto& chunk : expected)
           support += std::get<2>(chunk) == label ? 1U : 0U;
         ASSERT_EQ(counts[label].found, found);
         ASSERT_EQ(counts[label].found + counts[label].wrong, claimed);

@@ -134,19 +134,19 @@ TEST(SequenceRegression, APredictionOutsideTheRangeAndOneThatIsNoNumberAreBounde
     const auto counts = t.in_steps(sums);
     EXPECT_EQ(counts[1], 1U << 14) << prediction;
     EXPECT_EQ(counts[2], 1U << 14) << prediction;
-    EXPECT_TRUE(run::check_counters(parsed(kRegression), counts, 1).ok());
+    EXPECT_TRUE(job::check_counters(parsed(kRegression), counts, 1).ok());
   }
 }
 
 TEST(SequenceRegression, CountersBeyondWhatTheDeclaredExamplesCanAddAreRefused) {
   const config::JobConfig job = parsed(kRegression);
   const std::vector<std::uint64_t> most = {3, 3 << 14, 3 << 14, 3 << 14, 3 << 14};
-  EXPECT_TRUE(run::check_counters(job, most, 3).ok());
-  EXPECT_FALSE(run::check_counters(job, most, 2).ok());
+  EXPECT_TRUE(job::check_counters(job, most, 3).ok());
+  EXPECT_FALSE(job::check_counters(job, most, 2).ok());
   for (std::size_t i = 1; i < most.size(); ++i) {
     std::vector<std::uint64_t> more = most;
     ++more[i];
-    EXPECT_FALSE(run::check_counters(job, more, 3).ok()) << i;
+    EXPECT_FALSE(job::check_counters(job, more, 3).ok()) << i;
   }
 }
 

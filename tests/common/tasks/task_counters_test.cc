@@ -44,7 +44,7 @@ Counts counted(const T& task, std::uint64_t examples,
   config::JobConfig job;
   job.task = task.settings();
   job.model.max_length = task.max_length();
-  EXPECT_TRUE(run::check_counters(job, counts, examples).ok());
+  EXPECT_TRUE(job::check_counters(job, counts, examples).ok());
   return counts;
 }
 
@@ -99,7 +99,7 @@ TEST(TaskCounters, OfASentenceTheFirstMaxLengthWordsAreCounted) {
 
 /// The squares of what one example changes, in units of its noise; 1 / multiplier^2 at most
 /// (common/job/counter_noise.h).
-double squared_change(const std::vector<codec::MetricNoise>& noise, const Counts& counts) {
+double squared_change(const std::vector<encoding::MetricNoise>& noise, const Counts& counts) {
   double squares = 0;
   for (std::size_t i = 0; i < noise.size(); ++i) {
     // Rounding to steps moves the difference of two sums by one more.
@@ -163,7 +163,7 @@ TEST(TaskCounters, NoExampleChangesThemByMoreThanTheirNoiseIsMadeFor) {
     config::JobConfig job = job_of(std::string(type));
     job.model.max_length = 6;
     job.evaluation.counter_noise_multiplier = kMultiplier;
-    const auto noise = run::metric_noise(job);
+    const auto noise = job::metric_noise(job);
     const RandomExample example = random_example(job);
     double largest = 0;
     for (int i = 0; i < 2000; ++i)
@@ -180,7 +180,7 @@ TEST(Tasks, EachDeclaresItsCountersAndFigures) {
     const std::vector<Counter> counters = task->counters();
     EXPECT_EQ(counters.front().most_steps(), 1U) << type << ": units are counted one by one";
     for (std::size_t i = 1; i < counters.size(); ++i) {
-      EXPECT_LE(counters[i].most_steps(), run::kMostSteps) << type << " " << counters[i].name;
+      EXPECT_LE(counters[i].most_steps(), job::kMostSteps) << type << " " << counters[i].name;
       EXPECT_NE(counters[i].excess, "") << type << " " << counters[i].name;
     }
     EXPECT_GE(task->units_per_example(), 1U) << type;

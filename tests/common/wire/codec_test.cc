@@ -1,3 +1,5 @@
+#include "common/wire/codec.h"
+
 #include <fstream>
 #include <random>
 #include <string>
@@ -5,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "common/wire/codec.h"
 #include "tests/common/wire/samples.h"
 
 namespace sotto::wire {
@@ -92,8 +93,8 @@ TEST(WireCodec, FramesAsLongAsTheSpecificationSays) {
   EXPECT_EQ(body(sample<UploadHeader>()), 132U);
   EXPECT_EQ(body(sample<Endorse>()), 69U);
   EXPECT_EQ(body(sample<RoundResult>()), 161U);
-  EXPECT_EQ(body(sample<BurnRequest>()), 276U + 3 * 20);
-  EXPECT_EQ(body(sample<BurnVote>()), 69U);
+  EXPECT_EQ(body(sample<AbortRequest>()), 276U + 3 * 20);
+  EXPECT_EQ(body(sample<AbortVote>()), 69U);
 }
 
 TEST(WireCodec, TruncationAtEveryLengthIsRefused) {
@@ -142,9 +143,9 @@ TEST(WireCodec, CountsAboveTheirLimitAreRefused) {
   EXPECT_TRUE(refused(sample<Shares>(), limits, "shares"));
   EXPECT_TRUE(refused(sample<UnmaskRequest>(), limits, "endorsements"));
   EXPECT_TRUE(refused(sample<UnmaskResponse>(), limits, "revealed shares"));
-  EXPECT_TRUE(refused(sample<BurnCertificate>(), limits, "burn votes"));
+  EXPECT_TRUE(refused(sample<AbortCertificate>(), limits, "burn votes"));
   EXPECT_TRUE(refused(sample<Offer>(), limits, "cohort size"));
-  EXPECT_TRUE(refused(sample<BurnRequest>(), limits, "cohort size"));
+  EXPECT_TRUE(refused(sample<AbortRequest>(), limits, "cohort size"));
   limits.cohort = 0;
   EXPECT_TRUE(refused(sample<Complaints>(), limits, "complaints"));
   EXPECT_TRUE(refused(sample<Opening>(), limits, "opened shares"));
@@ -199,7 +200,7 @@ TEST(WireCodec, CountsThatTheFrameCannotHoldAreRefused) {
 
   const std::vector<Case> cases = {{KeyList{}, 66},        {Shares{}, 4},
                                    {ShareForward{}, 66},   {UnmaskRequest{}, 1},
-                                   {UnmaskRequest{}, 69},  {BurnCertificate{}, 1},
+                                   {UnmaskRequest{}, 69},  {AbortCertificate{}, 1},
                                    {UnmaskResponse{}, 68}, {Complaints{}, 0},
                                    {Opening{}, 36},        {Fix{}, 66},
                                    {JobOffer{}, 32},       {JobReply{}, 89},
@@ -240,32 +241,32 @@ TEST(WireCodec, LanesThatCannotBePackedAreRefused) {
     change(offer.header.lanes[0]);
     return decode(frame_of(offer)).ok();
   };
-  EXPECT_TRUE(with([](codec::LaneSpec&) {}));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.word_bits = 24; }));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.bits = 0; }));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.bits = 33; }));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.length = 0; }));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.chunk_words = 0; }));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.chunk_words = 65537; }));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.chunk_words = 2; }));
-  EXPECT_FALSE(with([](codec::LaneSpec& lane) { lane.chunk_words = 1U << 25; }));
+  EXPECT_TRUE(with([](encoding::LaneSpec&) {}));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.word_bits = 24; }));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.bits = 0; }));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.bits = 33; }));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.length = 0; }));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.chunk_words = 0; }));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.chunk_words = 65537; }));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.chunk_words = 2; }));
+  EXPECT_FALSE(with([](encoding::LaneSpec& lane) { lane.chunk_words = 1U << 25; }));
 }
 
-TEST(WireCodec, SurvivorAndBurnMessagesAreToldApartByTheirKind) {
+TEST(WireCodec, SurvivorAndAbortMessagesAreToldApartByTheirKind) {
   const auto as_kind = [](const Message& message, std::uint8_t kind) {
     Bytes frame = frame_of(message);
     frame.at(kFrameHeaderBytes) = kind;
     return decode(frame);
   };
   // An endorsement and a vote have the same fields, so that the kind alone says which one it is.
-  EXPECT_TRUE(std::holds_alternative<BurnVote>(as_kind(sample<Endorse>(), 1)->message));
-  EXPECT_TRUE(std::holds_alternative<Endorse>(as_kind(sample<BurnVote>(), 0)->message));
+  EXPECT_TRUE(std::holds_alternative<AbortVote>(as_kind(sample<Endorse>(), 1)->message));
+  EXPECT_TRUE(std::holds_alternative<Endorse>(as_kind(sample<AbortVote>(), 0)->message));
   EXPECT_FALSE(as_kind(sample<Survivors>(), 1).ok());
   EXPECT_FALSE(as_kind(sample<UnmaskRequest>(), 1).ok());
-  EXPECT_FALSE(as_kind(sample<BurnRequest>(), 0).ok());
-  EXPECT_FALSE(as_kind(sample<BurnCertificate>(), 0).ok());
+  EXPECT_FALSE(as_kind(sample<AbortRequest>(), 0).ok());
+  EXPECT_FALSE(as_kind(sample<AbortCertificate>(), 0).ok());
   for (const Message& message : {Message(sample<Survivors>()), Message(sample<Endorse>()),
-                                 Message(sample<UnmaskRequest>()), Message(sample<BurnVote>())})
+                                 Message(sample<UnmaskRequest>()), Message(sample<AbortVote>())})
     EXPECT_NE(as_kind(message, 2).error().message.find("kind"), std::string::npos);
 }
 

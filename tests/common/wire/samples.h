@@ -28,7 +28,7 @@ inline crypto::Signature sig(unsigned first) {
 }
 
 inline RoundHeader header() {
-  using codec::LaneKind;
+  using encoding::LaneKind;
   RoundHeader h;
   h.run = h32(0x10);
   h.round = kRound;
@@ -69,11 +69,11 @@ inline ShareCheck share_check() {
   return {MemberId{2}, h32(0x2e), {0x08}, {0x10}, sig(0x2f)};
 }
 
-inline GenesisEntry genesis_entry() {
+inline RandomnessEntry randomness_entry() {
   return {MemberId{2}, h32(0x71), sig(0x72)};
 }
 
-inline GenesisReveal genesis_reveal() {
+inline RandomnessReveal randomness_reveal() {
   return {h32(0x70), MemberId{2}, h32(0x73), h32(0x74), sig(0x75)};
 }
 
@@ -101,9 +101,9 @@ inline std::vector<Message> all() {
                       {MemberId{3}, ShareKind::kMaskKey, h32(0x1e)}},
                      sig(0x1f)},
       RoundResult{RoundStatus::kLost, h32(0x2a), h32(0x2b), h32(0x2c), sig(0x2d)},
-      BurnRequest{header(), sig(0x61)},
-      BurnVote{MemberId{4}, sig(0x62)},
-      BurnCertificate{{{MemberId{1}, sig(0x63)}, {MemberId{4}, sig(0x64)}}},
+      AbortRequest{header(), sig(0x61)},
+      AbortVote{MemberId{4}, sig(0x62)},
+      AbortCertificate{{{MemberId{1}, sig(0x63)}, {MemberId{4}, sig(0x64)}}},
       Hello{kProtocol, h32(0x5a), 7, h32(0x5b)},
       JobOffer{h32(0x3b), R"({"rounds":3})", sig(0x3c)},
       JobReply{h32(0x3d), h32(0x3e), MemberId{2}, JobAnswer::kPostpone, 3500, 200, 4,
@@ -112,11 +112,11 @@ inline std::vector<Message> all() {
       BlobRequest{h32(0x4a), 262144, 65536},
       BlobData{h32(0x4b), 262149, 262144, {0x4c, 0x4d, 0x4e, 0x4f, 0x50}},
       RunFinished{h32(0x4d), true, h32(0x4e), "", sig(0x4f)},
-      GenesisCall{h32(0x70), h32(0x76)},
-      GenesisCommit{h32(0x70), h32(0x76), genesis_entry()},
-      GenesisList{h32(0x70), {genesis_entry()}, sig(0x77)},
-      genesis_reveal(),
-      GenesisProof{h32(0x70), {genesis_entry()}, {genesis_reveal()}},
+      RandomnessCall{h32(0x70), h32(0x76)},
+      RandomnessCommit{h32(0x70), h32(0x76), randomness_entry()},
+      RandomnessList{h32(0x70), {randomness_entry()}, sig(0x77)},
+      randomness_reveal(),
+      RandomnessProof{h32(0x70), {randomness_entry()}, {randomness_reveal()}},
   };
 }
 

@@ -30,7 +30,7 @@ class Client {
  private:
   explicit Client(int fd) : link_(fd) {}
 
-  journal::FileDescriptor link_;
+  storage::FileDescriptor link_;
   std::string held_;
   bool ended_ = false;
 };

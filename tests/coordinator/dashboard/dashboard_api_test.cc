@@ -35,7 +35,8 @@ class DashboardApi : public testing::Test {
   }
 
   static ApiRequest get(const std::string& target) {
-    return {.door = Door::kTcp, .method = "GET", .target = target, .host = "localhost:7300"};
+    return {
+        .listener = Listener::kTcp, .method = "GET", .target = target, .host = "localhost:7300"};
   }
 
   static ApiRequest post(const std::string& target) {
@@ -53,7 +54,7 @@ class DashboardApi : public testing::Test {
 };
 
 TEST_F(DashboardApi, TheSocketInTheFolderNeedsNoTokenAndDoesEveryCommand) {
-  ApiRequest request{.door = Door::kUnixSocket, .method = "POST", .target = "/api/pause"};
+  ApiRequest request{.listener = Listener::kUnixSocket, .method = "POST", .target = "/api/pause"};
   EXPECT_EQ(guarded_.answer(request).status, 200U);
   request.target = "/api/resume";
   EXPECT_EQ(guarded_.answer(request).status, 200U);
@@ -125,7 +126,7 @@ TEST_F(DashboardApi, APageOfAnotherSiteIsRefusedEvenWithTheToken) {
 
 TEST_F(DashboardApi, CommandsArePostsAndFiguresAreGets) {
   const ApiReply reply =
-      guarded_.answer({.door = Door::kUnixSocket, .method = "GET", .target = "/api/pause"});
+      guarded_.answer({.listener = Listener::kUnixSocket, .method = "GET", .target = "/api/pause"});
   EXPECT_EQ(reply.status, 405U);
   EXPECT_EQ(reply.allow, "POST");
   EXPECT_EQ(reader_.answer(post("/api/status")).status, 405U);
@@ -149,8 +150,8 @@ TEST_F(DashboardApi, ParametersAreWholeNumbersOrRefused) {
 
 TEST_F(DashboardApi, ACommandThatFailsSaysWhy) {
   disk_full_ = true;
-  const ApiReply reply =
-      guarded_.answer({.door = Door::kUnixSocket, .method = "POST", .target = "/api/pause"});
+  const ApiReply reply = guarded_.answer(
+      {.listener = Listener::kUnixSocket, .method = "POST", .target = "/api/pause"});
   EXPECT_EQ(reply.status, 500U);
   EXPECT_EQ(nlohmann::json::parse(reply.body)["error"], "no space");
 }

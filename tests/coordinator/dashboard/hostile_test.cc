@@ -113,7 +113,7 @@ TEST(DashboardServer, BentRequestsNeitherStopNorFillNorCommandIt) {
     }
     ASSERT_EQ(status_of(run.get("/api/status", kBearer)), "200") << "an honest client is served";
     // A place is given on while its connection closes, so there may be some more for a moment.
-    const std::size_t most = files + held.size() + ServerLimits{}.connections;
+    const std::size_t most = files + held.size() + DashboardLimits{}.connections;
     for (int wait = 0; wait < 100 && open_files() > most; ++wait)
       std::this_thread::sleep_for(milliseconds(20));
     ASSERT_LE(open_files(), most);

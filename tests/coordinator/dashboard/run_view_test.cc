@@ -174,7 +174,7 @@ TEST(RunView, AlertsHoldExactlyWhileTheirReasonDoes) {
   view.on_status(s, kStart);
   EXPECT_EQ(codes(view), (std::vector<std::string>{"members_disconnected", "members_refused"}));
   s.members[1].connected = true;
-  for (const MemberState state : {MemberState::kConvicted, MemberState::kSuspended}) {
+  for (const MemberState state : {MemberState::kOffender, MemberState::kSuspended}) {
     s.members[2].state = state;
     s.members[2].reason = "Advertise: two";
     view.on_status(s, kStart);

@@ -29,21 +29,22 @@ inline RunStatus some_status(std::uint64_t round) {
   return s;
 }
 
-inline AddressDoor loopback() {
+inline AddressListener loopback() {
   return {.ip = "127.0.0.1", .token_hash = hash_of_token(view_of(kToken)), .tls = {}};
 }
 
 class Running {
  public:
-  explicit Running(const std::filesystem::path& folder, ServerLimits limits = {},
-                   AddressDoor door = loopback()) {
+  explicit Running(const std::filesystem::path& folder, DashboardLimits limits = {},
+                   AddressListener listener = loopback()) {
     view.on_status(some_status(1), 1);
-    server.emplace(loop, view,
-                   RunCommands{.pause = [this] { return ++asked, Status(); },
-                               .resume = [this] { return ++asked, Status(); },
-                               .finish_and_stop = [this] { ++asked; },
-                               .stop_now = [this] { ++asked; }},
-                   ServerOptions{.folder = folder, .address = std::move(door), .limits = limits});
+    server.emplace(
+        loop, view,
+        RunCommands{.pause = [this] { return ++asked, Status(); },
+                    .resume = [this] { return ++asked, Status(); },
+                    .finish_and_stop = [this] { ++asked; },
+                    .stop_now = [this] { ++asked; }},
+        DashboardOptions{.folder = folder, .address = std::move(listener), .limits = limits});
     const std::string url = server->url();
     port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
     thread = std::thread([this] { loop.run(); });
@@ -78,7 +79,7 @@ class Running {
                 .version = "v",
                 .started_unix_s = 1}};
   int asked = 0;
-  std::optional<Server> server;
+  std::optional<DashboardServer> server;
   std::uint16_t port = 0;
   std::thread thread;
 };

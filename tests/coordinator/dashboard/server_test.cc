@@ -12,7 +12,7 @@
 namespace sotto::coordinator::dashboard {
 namespace {
 
-TEST(DashboardServer, ServesEveryPathAtBothDoors) {
+TEST(DashboardServer, ServesEveryPathAtBothListeners) {
   const TemporaryDirectory folder;
   Running run(folder.path());
   for (const char* path :
@@ -62,7 +62,7 @@ TEST(DashboardServer, ADeadProcessesSocketIsReplacedAndDeepFoldersWork) {
   }
 }
 
-TEST(DashboardServer, RefusesStrangersAtTheAddress) {
+TEST(DashboardServer, RefusesUnauthenticatedRequestsAtTheAddress) {
   const TemporaryDirectory folder;
   Running run(folder.path());
   EXPECT_EQ(status_of(run.get("/api/status")), "401");
@@ -256,10 +256,11 @@ TEST(DashboardServer, AnAddressThatIsTakenIsAnErrorAndLeavesNoSocketBehind) {
   boost::asio::io_context loop;
   const RunView view({.job = "{}"});
   try {
-    const Server server(
+    const DashboardServer server(
         loop, view, {},
         {.folder = second.path(),
-         .address = AddressDoor{.ip = "127.0.0.1", .port = run.port, .token_hash = {}, .tls = {}}});
+         .address =
+             AddressListener{.ip = "127.0.0.1", .port = run.port, .token_hash = {}, .tls = {}}});
     FAIL() << "two servers at one address";
   } catch (const StartupError& e) {
     EXPECT_NE(std::string(e.what()).find(std::to_string(run.port)), std::string::npos) << e.what();

@@ -12,15 +12,15 @@ namespace {
 
 class Flood : public CoordinatorTest {
  protected:
-  std::uint64_t misdeeds(MemberId member) {
+  std::uint64_t violations(MemberId member) {
     pass(Duration(2000));  // a report is due
     for (const MemberStatus& m : status.members)
-      if (m.id == member) return m.misdeeds;
+      if (m.id == member) return m.violations;
     return 0;
   }
 };
 
-TEST_F(Flood, AnswersThatChangeAgainAndAgainAreAMisdeed) {
+TEST_F(Flood, AnswersThatChangeAgainAndAgainAreAViolation) {
   const auto yes = answer(kMember, wire::JobAnswer::kAccept);
   const auto later = answer(kMember, wire::JobAnswer::kPostpone, "not now");
   log.clear();
@@ -33,7 +33,7 @@ TEST_F(Flood, AnswersThatChangeAgainAndAgainAreAMisdeed) {
   EXPECT_GE(lines_with("site-1: changes its answer to the job"), 1U);
   EXPECT_EQ(seen.all<MemberAnswered>().size(), Members::kMostAnswers)
       << "each is an entry of the signed audit log, which a member must not fill";
-  EXPECT_EQ(misdeeds(kMember), 1000 - Members::kMostAnswers / 2)
+  EXPECT_EQ(violations(kMember), 1000 - Members::kMostAnswers / 2)
       << "each acceptance that is ignored; the postponements repeat the answer that holds";
   // After an hour a change holds again.
   host.time += std::chrono::hours(1);
@@ -71,7 +71,7 @@ TEST_F(Flood, OfMoreFramesASecondThanWorkNeedsTheRestIsIgnored) {
   host.time += Duration(1000);
   app->on_frame(kMember, greeting);
   EXPECT_EQ(host.sent.size(), 2U) << "and so is this one, in the next second";
-  EXPECT_EQ(misdeeds(kMember), 1U);
+  EXPECT_EQ(violations(kMember), 1U);
 }
 
 TEST_F(Flood, NoMemberHidesWhatAnotherOneDoes) {
@@ -82,7 +82,7 @@ TEST_F(Flood, NoMemberHidesWhatAnotherOneDoes) {
     app->on_frame(kMember, frame);
   }
   EXPECT_EQ(log.size(), 13U) << "one kind, at 1, 2, 4 ... 4096";
-  EXPECT_EQ(misdeeds(kMember), 5000U);
+  EXPECT_EQ(violations(kMember), 5000U);
   log.clear();
   app->on_frame(MemberId{2}, Bytes(5));
   EXPECT_EQ(lines_with("site-2: a frame that does not decode"), 1U);
@@ -93,13 +93,13 @@ TEST_F(Flood, ConnectionsAreCountedWithTheirMembersName) {
     app->on_too_many_links(kMember);
   EXPECT_EQ(log.size(), 7U) << "at 1, 2, 4 ... 64";
   EXPECT_EQ(lines_with("site-1: opens connections again and again"), 7U);
-  EXPECT_EQ(misdeeds(kMember), 100U);
+  EXPECT_EQ(violations(kMember), 100U);
   log.clear();
   for (int i = 0; i < 10; ++i)
     app->on_link_ended(MemberId{2});
   EXPECT_EQ(log.size(), 4U);
   EXPECT_EQ(lines_with("site-2: its connection ended"), 4U);
-  EXPECT_EQ(misdeeds(MemberId{2}), 0U) << "it may be its network";
+  EXPECT_EQ(violations(MemberId{2}), 0U) << "it may be its network";
   EXPECT_EQ(status.members[1].links_ended, 10U);
 }
 
@@ -111,7 +111,7 @@ TEST_F(Flood, FramesAboutNoRoundAreNamed) {
   for (int i = 0; i < 100; ++i)
     hear(kMember, wire::BlobRequest{});
   EXPECT_EQ(lines_with("BlobRequest: names no round"), 7U) << "at 1, 2, 4 ... 64";
-  EXPECT_EQ(misdeeds(kMember), 100U);
+  EXPECT_EQ(violations(kMember), 100U);
 }
 
 }  // namespace

@@ -65,10 +65,10 @@ TEST_F(OtherProtocol, TheReasonOfOneMemberIsNotForwardedToOthers) {
     }
   }
   EXPECT_GE(ends, 4);
-  bool told = false;
+  bool public_reason = false;
   for (const std::string& line : log)
-    told |= line.find("a secret of site 1") != std::string::npos;
-  EXPECT_TRUE(told) << "the operator reads it";
+    public_reason |= line.find("a secret of site 1") != std::string::npos;
+  EXPECT_TRUE(public_reason) << "the operator reads it";
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ TEST_F(RosterOfARun, AMemberWithYesterdaysRosterIsNamedWithBothVersionsAndLearns
   EXPECT_EQ(status.members[0].state, MemberState::kAbsent);
   EXPECT_FALSE(status.members[0].connected);
   EXPECT_NE(status.members[0].reason.find("version 1"), std::string::npos);
-  EXPECT_EQ(status.members[0].misdeeds, 0U) << "it breaks no rule";
+  EXPECT_EQ(status.members[0].violations, 0U) << "it breaks no rule";
   for (int i = 0; i < 100; ++i)
     say(yesterday);
   EXPECT_LT(log.size(), 10U) << "a repetition is not logged each time";

@@ -12,8 +12,9 @@ class RunAuditEvents : public CoordinatorTest {
  protected:
   RunAuditEvents() { events.add(audit); }
 
-  [[nodiscard]] std::vector<run::AuditEntry> entries() const {
-    return run::audit_entries(journal::read_file(folder / run::kAuditFile, 1 << 20).value());
+  [[nodiscard]] std::vector<observability::AuditEntry> entries() const {
+    return observability::audit_entries(
+        storage::read_file(folder / observability::kAuditFile, 1 << 20).value());
   }
 
   [[nodiscard]] std::vector<std::string> kinds() const {

@@ -62,19 +62,19 @@ struct CoordinatorCounters : ::testing::Test {
   /// An attempt of three members, of which one counted `counts` and the others nothing.
   RoundRecord finish(RoundNumber round, const Counts& counts) {
     const bool closing = round == kClosing;
-    codec::EncodingSpec spec = run::encoding_of(job);
-    if (counts.empty()) spec = codec::without_metrics(std::move(spec));
-    const auto lanes = codec::lane_specs(spec, closing ? 0 : kValues, 3);
-    auto sum = codec::RingUpdate::zeros(lanes);
+    encoding::EncodingSpec spec = job::encoding_of(job);
+    if (counts.empty()) spec = encoding::without_metrics(std::move(spec));
+    const auto lanes = encoding::lane_specs(spec, closing ? 0 : kValues, 3);
+    auto sum = encoding::RingUpdate::zeros(lanes);
     for (std::uint32_t member = 0; member < 3; ++member) {
       std::optional<ClippedUpdate> update;
       if (!closing) update = clip(FlatUpdate(std::vector<float>(kValues, 0.25F)), 10).value();
       const Counts own = member == 0 ? counts : Counts(counts.size(), 0);
-      auto encoded = codec::encode(spec, lanes, {}, std::move(update), {.metrics = own}, random);
+      auto encoded = encoding::encode(spec, lanes, {}, std::move(update), {.metrics = own}, random);
       EXPECT_TRUE(sum.add_packed(encoded->pack()).ok());
     }
     RoundOutcome outcome{.status = RoundStatus::kDone,
-                         .sum = codec::decode_sum(spec, lanes, {}, std::move(sum), 3).value()};
+                         .sum = encoding::decode_sum(spec, lanes, {}, std::move(sum), 3).value()};
     RoundRecord record{.server_round = round.server_round(),
                        .closing_evaluation = closing,
                        .status = wire::RoundStatus::kDone,
@@ -121,7 +121,7 @@ TEST_F(CoordinatorCounters, AServerRoundIsCountedOnceFromItsCertificateOnAlsoAft
   begin_process();
   EXPECT_EQ(folder->counters_of(second), EvaluationCounters::kLeftOut);
   EXPECT_EQ(folder->counters_of(RoundNumber::of(2, 0)), EvaluationCounters::kSummed);
-  end_without_sum(first, RoundStatus::kBurnt);
+  end_without_sum(first, RoundStatus::kAborted);
   EXPECT_EQ(folder->counters_of(second), EvaluationCounters::kLeftOut)
       << "who missed the burn certificate can still take part";
 }
@@ -168,9 +168,9 @@ TEST_F(CoordinatorCounters, AClosingEvaluationThatIsLostAfterItsCertificateEndsT
   EXPECT_NE(training->early_end().find("no closing evaluation"), std::string::npos);
 }
 
-TEST_F(CoordinatorCounters, ABurntClosingEvaluationIsTriedAgain) {
+TEST_F(CoordinatorCounters, AnAbortedClosingEvaluationIsTriedAgain) {
   train_all();
-  lose(kClosing, RoundStatus::kBurnt);
+  lose(kClosing, RoundStatus::kAborted);
   EXPECT_FALSE(training->closing_evaluation_is_lost());
   begin_process();
   EXPECT_FALSE(training->closing_evaluation_is_lost());
@@ -219,7 +219,7 @@ TEST_F(CoordinatorEpsilon, IsThatOfTheLedgerAlsoWithLostAttemptsAndAfterARestart
   const double one_round = of_the_ledger();
   ask_for_uploads(lost);
   // A site that began again after it had been charged has no update that could be given back.
-  EXPECT_EQ(end_without_sum(lost, RoundStatus::kBurnt).epsilon, of_the_ledger());
+  EXPECT_EQ(end_without_sum(lost, RoundStatus::kAborted).epsilon, of_the_ledger());
   EXPECT_GT(of_the_ledger(), 1.1 * one_round);
   begin_process();
   EXPECT_EQ(training->epsilon(), of_the_ledger());

@@ -53,8 +53,8 @@ TEST(Backoff, RoundsInTimeTakeFaultsBackOneByOne) {
   for (int i = 0; i < 3; ++i)
     ASSERT_TRUE(backoff.round_over({waited(kTwo)}, {}).ok());
   ASSERT_EQ(backoff.records().at(kTwo).faults, 3U);
-  for (std::uint32_t round = 1; round <= 3 * Backoff::kRoundsToForgive; ++round) {
-    ASSERT_EQ(backoff.records().at(kTwo).faults, 3 - (round - 1) / Backoff::kRoundsToForgive);
+  for (std::uint32_t round = 1; round <= 3 * Backoff::kInTimeRoundsToRecover; ++round) {
+    ASSERT_EQ(backoff.records().at(kTwo).faults, 3 - (round - 1) / Backoff::kInTimeRoundsToRecover);
     ASSERT_TRUE(backoff.round_over({}, {kTwo}).ok());
   }
   EXPECT_TRUE(backoff.records().empty());

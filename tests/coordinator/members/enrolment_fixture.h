@@ -22,7 +22,7 @@ using config::Card;
 using config::FederationConfig;
 using config::Roster;
 using coordinator::Removal;
-using keystore::Keystore;
+using identity::Keystore;
 using participant::CardKind;
 using participant::PinChange;
 
@@ -66,7 +66,7 @@ class Enrolment : public ::testing::Test {
 
   config::Identity make_keys(const fs::path& folder, const std::string& name) {
     const Keystore keys = Keystore::make(name, random_);
-    keys.save_new(folder, keystore::Nothing{}, crypto::kLeastCost, random_);
+    keys.save_new(folder, identity::Nothing{}, crypto::kLeastCost, random_);
     return keys.identity(1);
   }
 
@@ -82,11 +82,11 @@ class Enrolment : public ::testing::Test {
   }
 
   [[nodiscard]] Keystore keys_of(const std::string& name) const {
-    return Keystore::open(site(name), keystore::Nothing{});
+    return Keystore::open(site(name), identity::Nothing{});
   }
 
   [[nodiscard]] config::Identity operators() const {
-    return Keystore::open(operator_folder(), keystore::Nothing{}).identity(1);
+    return Keystore::open(operator_folder(), identity::Nothing{}).identity(1);
   }
 
   FederationConfig enroll(const std::vector<Card>& cards) {
@@ -100,7 +100,7 @@ class Enrolment : public ::testing::Test {
 
   participant::Membership join(
       const std::string& name, PinChange change = PinChange::kRefuse,
-      const participant::DecideOnChange& decide = participant::refuse_doubts) {
+      const participant::DecideOnChange& decide = participant::refuse_key_changes) {
     return participant::join(site(name), keys_of(name), federation_file(), kNow, change, decide);
   }
 

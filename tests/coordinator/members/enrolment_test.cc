@@ -169,12 +169,12 @@ TEST_F(Enrolment, JoiningPinsCoordinatorRosterAndOwnPlace) {
 
 TEST_F(Enrolment, JoiningNeedsTheOwnNameWithTheOwnKeys) {
   const Card a = init("a");
-  const Card stranger = init("stranger");
+  const Card unauthenticated = init("stranger");
   enroll({a});
   expect_contains(refusal_of([&] { join("stranger"); }), "stranger is not in the roster");
   make_keys(folder_ / "impostor", "a");
   expect_contains(refusal_of([&] { join("impostor"); }), "a is enrolled with other keys");
-  Card renamed = stranger;
+  Card renamed = unauthenticated;
   renamed.name = "renamed";
   enroll({renamed});
   expect_contains(refusal_of([&] { join("stranger"); }), "enrolled under the name renamed");

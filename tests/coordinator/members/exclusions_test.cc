@@ -29,8 +29,8 @@ struct ExclusionsOfARun : ::testing::Test {
 
 TEST_F(ExclusionsOfARun, AreTheSameAfterEveryWrite) {
   Exclusions run = open();
-  ASSERT_TRUE(run.convict(MemberId{4}, "Shares: bad").ok());
-  EXPECT_EQ(open().convicted().at(MemberId{4}), "Shares: bad");
+  ASSERT_TRUE(run.exclude_offender(MemberId{4}, "Shares: bad").ok());
+  EXPECT_EQ(open().offenders().at(MemberId{4}), "Shares: bad");
   ASSERT_TRUE(run.lost(kFirst, ids({1, 2, 3, 5})).ok());
   EXPECT_EQ(open().suspicion().state(), run.suspicion().state());
   EXPECT_EQ(open().suspicion().state().suspects.size(), 4U);
@@ -51,22 +51,22 @@ TEST_F(ExclusionsOfARun, AnAttemptThatIsFoundLostAgainAfterACrashCountsOnce) {
   EXPECT_EQ(open().suspicion().state(), once);
 }
 
-TEST_F(ExclusionsOfARun, ALostSumWithAConvictedMemberMakesNobodySuspect) {
+TEST_F(ExclusionsOfARun, ALostSumWithAnOffendingMemberMakesNobodySuspect) {
   Exclusions run = open();
-  ASSERT_TRUE(run.convict(MemberId{2}, "Advertise: two").ok());
+  ASSERT_TRUE(run.exclude_offender(MemberId{2}, "Advertise: two").ok());
   ASSERT_TRUE(run.lost(kFirst, ids({1, 2, 3})).ok());
   EXPECT_EQ(run.suspicion().state(), Suspicion::State{});
 }
 
 TEST_F(ExclusionsOfARun, TheFirstRuleThatAMemberBrokeStays) {
   Exclusions run = open();
-  ASSERT_TRUE(run.convict(MemberId{2}, "one").ok());
-  ASSERT_TRUE(run.convict(MemberId{2}, "another").ok());
-  EXPECT_EQ(open().convicted().at(MemberId{2}), "one");
+  ASSERT_TRUE(run.exclude_offender(MemberId{2}, "one").ok());
+  ASSERT_TRUE(run.exclude_offender(MemberId{2}, "another").ok());
+  EXPECT_EQ(open().offenders().at(MemberId{2}), "one");
 }
 
 TEST_F(ExclusionsOfARun, ADamagedFileIsSaidAndNotTakenForAnEmptyOne) {
-  ASSERT_TRUE(open().convict(MemberId{2}, "one").ok());
+  ASSERT_TRUE(open().exclude_offender(MemberId{2}, "one").ok());
   for (const char* text : {"", "[]", "{\"convicted\": 3}"}) {
     std::ofstream(directory / "exclusions.json") << text;
     const auto opened = Exclusions::open(directory / "exclusions.json");

@@ -49,12 +49,12 @@ struct Rehearsal {
     return out;
   }
 
-  bool attempt(const Spoiling& spoiled) {
+  bool attempt(const Spoiling& lost_sum) {
     Set sum(ready.begin(), ready.end());
     for (MemberId id : suspicion.left_out(ready, shape.n - shape.least, random))
       sum.erase(id);
     EXPECT_GE(sum.size(), shape.least);
-    if (!spoiled(sum, random)) {
+    if (!lost_sum(sum, random)) {
       suspicion.good(sum);
       in_a_row = 0;
       return true;
@@ -66,9 +66,9 @@ struct Rehearsal {
   }
 
   /// False when more sums than members were lost one after the other, where a run ends.
-  bool rounds(std::uint32_t count, const Spoiling& spoiled) {
+  bool rounds(std::uint32_t count, const Spoiling& lost_sum) {
     for (std::uint32_t round = 0; round < count; ++round, ++rounds_done)
-      while (!attempt(spoiled))
+      while (!attempt(lost_sum))
         if (in_a_row > shape.n) return false;
     return true;
   }
@@ -147,8 +147,8 @@ TEST(Suspicion, OneLostSumSuspendsNobody) {
   for (const Shape shape : {Shape{4, 3}, Shape{10, 5}, Shape{40, 15}})
     for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
       Rehearsal run(shape, seed);
-      int spoiled = 0;
-      EXPECT_TRUE(run.rounds(10, [&](const Set&, auto&) { return spoiled++ == 0; }));
+      int lost_sum = 0;
+      EXPECT_TRUE(run.rounds(10, [&](const Set&, auto&) { return lost_sum++ == 0; }));
       EXPECT_EQ(run.lost, 1U);
       EXPECT_EQ(run.suspicion.state(), Suspicion::State{});
     }
@@ -183,7 +183,7 @@ TEST(Suspicion, ASumThatIsLostWithoutTheSuspendedMemberEndsItsSuspension) {
   EXPECT_EQ(suspicion.state(), Suspicion::State{});
 }
 
-TEST(Suspicion, WhoIsConvictedIsNoSuspect) {
+TEST(Suspicion, AnOffenderIsNoSuspect) {
   Suspicion suspicion({.suspects = members({1, 2}), .set_aside = members({3}), .searching = true});
   suspicion.forget(MemberId{2});
   suspicion.forget(MemberId{3});

@@ -51,7 +51,7 @@ TEST(Report, TheSummaryHoldsThePrivacyStatementOfItsJob) {
   (void)make_report({.run = folder.path()});
   const json summary = json::parse(text_of(folder / "summary.json"));
   EXPECT_EQ(summary["privacy_statement"].dump(),
-            run::to_json(run::privacy_statement(job, {.epsilon_spent = 3.5})));
+            job::to_json(job::privacy_statement(job, {.epsilon_spent = 3.5})));
   EXPECT_TRUE(summary["participant_privacy_statement"].is_null());
 }
 
@@ -60,7 +60,7 @@ TEST(Report, ThePageShowsTheStatementFromTheSummaryAndHasNoTextOfItsOwn) {
   const auto job = finished_run(folder.path(), {});
   (void)make_report({.run = folder.path()});
   const std::string page = text_of(folder / "report.html");
-  for (const auto& paragraph : run::privacy_statement(job, {.epsilon_spent = 3.5})) {
+  for (const auto& paragraph : job::privacy_statement(job, {.epsilon_spent = 3.5})) {
     const std::string text = json(paragraph.text).dump();
     EXPECT_NE(page.find(text), std::string::npos) << text;
   }
@@ -72,7 +72,7 @@ TEST(Report, WithNoiseInsideTheSumsTheParticipantsGuaranteeIsTheStatements) {
   const auto job = finished_run(folder.path(), {"distributed_privacy.enabled=true"});
   (void)make_report({.run = folder.path()});
   const json summary = json::parse(text_of(folder / "summary.json"));
-  EXPECT_EQ(summary["participant_privacy_statement"], run::participant_statement(job).text);
+  EXPECT_EQ(summary["participant_privacy_statement"], job::participant_statement(job).text);
 }
 
 /// Adds an evaluated round, and the result of a participant alone.

@@ -22,12 +22,12 @@ TEST(RunAudit, AnAcceptanceIsWrittenDownWithThePrivacyStatementOfTheJob) {
   audit.on_event(RunStarted{.job = job.name}, 1000);
   audit.on_event(MemberAnswered{MemberId{1}, "aurora", MemberAnswer::kAccepted, ""}, 1001);
 
-  const auto log = journal::read_file(folder / run::kAuditFile, 1 << 20).value();
-  const auto entries = run::audit_entries(log);
+  const auto log = storage::read_file(folder / observability::kAuditFile, 1 << 20).value();
+  const auto entries = observability::audit_entries(log);
   ASSERT_EQ(entries.size(), 2U);
   EXPECT_EQ(entries[1].event.kind, "job_accepted");
   EXPECT_EQ(entries[1].field("member"), "aurora");
-  const auto expected = run::statement_audit_fields(job);
+  const auto expected = job::statement_audit_fields(job);
   ASSERT_FALSE(expected.empty());
   for (const auto& [key, value] : expected)
     EXPECT_EQ(entries[1].field(key), value) << key;
@@ -36,7 +36,7 @@ TEST(RunAudit, AnAcceptanceIsWrittenDownWithThePrivacyStatementOfTheJob) {
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 /// The entries that the events leave in a new log.
-std::vector<run::AuditEntry> entries_of(const std::vector<RunEvent>& events) {
+std::vector<observability::AuditEntry> entries_of(const std::vector<RunEvent>& events) {
   const TemporaryDirectory folder;
   crypto::StreamRandom random(7);
   const auto signing = crypto::SigningKey::generate(random);
@@ -44,7 +44,8 @@ std::vector<run::AuditEntry> entries_of(const std::vector<RunEvent>& events) {
                  std::get<config::JobConfig>(config::parse_job(config::samples::kJob, "job.json")));
   for (const RunEvent& event : events)
     audit.on_event(event, 1000);
-  return run::audit_entries(journal::read_file(folder / run::kAuditFile, 1 << 20).value());
+  return observability::audit_entries(
+      storage::read_file(folder / observability::kAuditFile, 1 << 20).value());
 }
 
 TEST(RunAudit, EvidenceIsWrittenDownByItsEventAndNotByTheWordsOfALine) {

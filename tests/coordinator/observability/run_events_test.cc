@@ -91,7 +91,7 @@ TEST(RunStates, HaveTheWordsThatReadersOfTheFilesKnow) {
   const std::map<Phase, std::string> phases{
       {Phase::kAdvertise, "Advertise"}, {Phase::kShare, "Share"},   {Phase::kCheck, "Check"},
       {Phase::kSettle, "Settle"},       {Phase::kUpload, "Upload"}, {Phase::kEndorse, "Endorse"},
-      {Phase::kUnmask, "Unmask"},       {Phase::kBurn, "Burn"},     {Phase::kClosed, "Closed"}};
+      {Phase::kUnmask, "Unmask"},       {Phase::kAbort, "Burn"},    {Phase::kClosed, "Closed"}};
   for (const auto& [phase, word] : phases)
     EXPECT_EQ(json::parse(to_json(RunStatus{.phase = phase}))["phase"], word);
   EXPECT_EQ(json::parse(to_json(RunStatus{}))["phase"], "") << "between two rounds";
@@ -99,7 +99,7 @@ TEST(RunStates, HaveTheWordsThatReadersOfTheFilesKnow) {
 
 TEST(RunStates, ALineOfMetricsSaysDoneOrWhyNot) {
   EXPECT_EQ(json::parse(to_json(RoundRecord{}))["status"], "done");
-  EXPECT_EQ(json::parse(to_json(RoundRecord{.status = wire::RoundStatus::kBurnt,
+  EXPECT_EQ(json::parse(to_json(RoundRecord{.status = wire::RoundStatus::kAborted,
                                             .reason = "two members voted"}))["status"],
             "two members voted");
 }

@@ -17,7 +17,7 @@ config::Roster roster_of(const Play& play) {
 
 Result<secagg::Finding> finding(const Play& play) {
   if (play.evidence.size() != 1) return Error{"not one piece of evidence"};
-  secagg::EvidenceRoster known = run::evidence_roster(roster_of(play));
+  secagg::EvidenceRoster known = observability::evidence_roster(roster_of(play));
   known.roster_hash = play.members.header.roster_hash;
   return secagg::check_evidence(play.evidence[0], known);
 }
@@ -34,7 +34,7 @@ TEST(RoundEvidence, EquivocatingM1IsKeptOnceAndTheRoundGoesOn) {
   }
   const auto found = finding(play);
   ASSERT_TRUE(found.ok()) << found.error().message;
-  EXPECT_EQ(found->guilty, play.id(2));
+  EXPECT_EQ(found->offender, play.id(2));
   play.say(3, play.members.members[3].m1);
   EXPECT_TRUE(play.done_with({0, 1, 2, 3}));
 }
@@ -53,14 +53,14 @@ TEST(RoundEvidence, ShareBitflipBlamesTheHolderAndTheSumIsExact) {
   play.start();
   const auto found = finding(play);
   ASSERT_TRUE(found.ok()) << found.error().message;
-  EXPECT_EQ(found->guilty, flipper);
+  EXPECT_EQ(found->offender, flipper);
   EXPECT_FALSE(play.outcome);
   play.muted.clear();
   play.absorb(play.machine.member_connected(play.id(0), play.now));
   EXPECT_TRUE(play.done_with({0, 1, 2, 3, 4})) << "t = 3 good shares of everything";
 }
 
-TEST(RoundEvidence, DealerInconsistentPolynomialIsConvictedWhenTheRoundIsLost) {
+TEST(RoundEvidence, DealerInconsistentPolynomialIsAnOffenderWhenTheRoundIsLost) {
   Play play(5, 1);
   play.members.members[2].b_shares[0] = crypto::random_scalar(play.members.random);
   play.start();
@@ -68,24 +68,24 @@ TEST(RoundEvidence, DealerInconsistentPolynomialIsConvictedWhenTheRoundIsLost) {
   EXPECT_EQ(play.outcome->status, RoundStatus::kLost);
   const auto found = finding(play);
   ASSERT_TRUE(found.ok()) << found.error().message;
-  EXPECT_EQ(found->guilty, play.id(2));
+  EXPECT_EQ(found->offender, play.id(2));
 }
 
-TEST(RoundEvidence, AVoteOfAnEndorserConvictsIt) {
+TEST(RoundEvidence, AVoteOfAnEndorserIsEvidenceAgainstIt) {
   Play play(5, 1);
   play.mute(3, "Endorse");
   play.mute(4, "Endorse");
   play.start();
   play.wait(kPhase);
   play.wait(kPhase);
-  ASSERT_EQ(play.machine.progress().phase, Phase::kBurn);
-  play.say(1, play.members.burn_vote(1));
+  ASSERT_EQ(play.machine.progress().phase, Phase::kAbort);
+  play.say(1, play.members.abort_vote(1));
   const auto found = finding(play);
   ASSERT_TRUE(found.ok()) << found.error().message;
-  EXPECT_EQ(found->guilty, play.id(1));
+  EXPECT_EQ(found->offender, play.id(1));
 }
 
-TEST(RoundEvidence, AVoteThatNobodyAskedForAndAnEndorsementConvictInEitherOrder) {
+TEST(RoundEvidence, AVoteThatNobodyAskedForAndAnEndorsementAreEvidenceInEitherOrder) {
   for (const bool vote_first : {true, false}) {
     Play play(5, 1);
     play.mute(1, "Endorse");
@@ -93,21 +93,21 @@ TEST(RoundEvidence, AVoteThatNobodyAskedForAndAnEndorsementConvictInEitherOrder)
     play.mute(3, "UploadHeader");  // the upload phase waits for it
     play.start();
     ASSERT_EQ(play.machine.progress().phase, Phase::kUpload);
-    if (vote_first) play.say(1, play.members.burn_vote(1));
+    if (vote_first) play.say(1, play.members.abort_vote(1));
     EXPECT_TRUE(play.evidence.empty()) << "the coordinator might have asked for a vote";
     play.wait(kTraining);
     ASSERT_EQ(play.machine.progress().phase, Phase::kEndorse);
     play.say(1, play.members.endorse(1, play.members.all(), {0, 1, 2, 4}));
-    if (!vote_first) play.say(1, play.members.burn_vote(1));
+    if (!vote_first) play.say(1, play.members.abort_vote(1));
     const auto found = finding(play);
     ASSERT_TRUE(found.ok()) << found.error().message;
-    EXPECT_EQ(found->guilty, play.id(1));
-    play.say(1, play.members.burn_vote(1));
+    EXPECT_EQ(found->offender, play.id(1));
+    play.say(1, play.members.abort_vote(1));
     EXPECT_EQ(play.evidence.size(), 1U) << "once";
   }
 }
 
-TEST(RoundEvidence, AnEndorsementOfAVoterConvictsItAndDoesNotCount) {
+TEST(RoundEvidence, AnEndorsementOfAVoterIsEvidenceAgainstItAndDoesNotCount) {
   Play play(5, 1);
   play.mute(3, "Endorse");
   play.mute(4, "Endorse");
@@ -116,15 +116,15 @@ TEST(RoundEvidence, AnEndorsementOfAVoterConvictsItAndDoesNotCount) {
   play.start();
   play.wait(kPhase);
   play.wait(kPhase);
-  ASSERT_EQ(play.machine.progress().phase, Phase::kBurn);
-  play.say(3, play.members.burn_vote(3));
+  ASSERT_EQ(play.machine.progress().phase, Phase::kAbort);
+  play.say(3, play.members.abort_vote(3));
   play.say(3, play.members.endorse(3, play.members.all(), {0, 1, 2, 3}));
   EXPECT_TRUE(play.evidence.empty()) << "of another S than the announced one it proves nothing";
   play.say(3, play.members.endorse(3, play.members.all(), play.members.all()));
   const auto found = finding(play);
   ASSERT_TRUE(found.ok()) << found.error().message;
-  EXPECT_EQ(found->guilty, play.id(3));
-  EXPECT_EQ(play.machine.progress().phase, Phase::kBurn);
+  EXPECT_EQ(found->offender, play.id(3));
+  EXPECT_EQ(play.machine.progress().phase, Phase::kAbort);
 }
 
 TEST(RoundEvidence, AFileOfItIsCheckedFromTheRosterAlone) {
@@ -135,22 +135,23 @@ TEST(RoundEvidence, AFileOfItIsCheckedFromTheRosterAlone) {
   auto one = play.members.check(1, play.members.all());
   auto two = play.members.check(1, play.members.all(), {2});
   const auto found = secagg::contradictions(play.members.header, play.members.cohort(),
-                                            run::evidence_roster(roster), one, two);
+                                            observability::evidence_roster(roster), one, two);
   ASSERT_EQ(found.size(), 1U);
   const TemporaryDirectory directory;
   const auto folder = directory / "run/evidence";
   for (int again = 0; again < 2; ++again)
-    EXPECT_NE(run::keep_evidence(folder, found[0], roster).line.find("kept in"), std::string::npos);
+    EXPECT_NE(observability::keep_evidence(folder, found[0], roster).line.find("kept in"),
+              std::string::npos);
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     files.push_back(entry.path());
   ASSERT_EQ(files.size(), 1U);
-  const auto read = run::check_evidence_file(files[0], roster);
+  const auto read = observability::check_evidence_file(files[0], roster);
   ASSERT_TRUE(read.ok()) << read.error().message;
-  EXPECT_EQ(read->guilty, play.id(1));
+  EXPECT_EQ(read->offender, play.id(1));
   std::filesystem::resize_file(files[0], std::filesystem::file_size(files[0]) - 1);
-  EXPECT_FALSE(run::check_evidence_file(files[0], roster).ok());
-  EXPECT_FALSE(run::check_evidence_file(folder / "none", roster).ok());
+  EXPECT_FALSE(observability::check_evidence_file(files[0], roster).ok());
+  EXPECT_FALSE(observability::check_evidence_file(folder / "none", roster).ok());
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ class Play {
   std::map<std::uint32_t, IndexSet> with_key;    // to whom it deals with a key
   std::set<std::uint32_t> opens_wrongly;
   std::optional<RoundOutcome> outcome;
-  std::optional<codec::RingUpdate> sum;
+  std::optional<encoding::RingUpdate> sum;
   std::optional<TimePoint> wake_at;
   std::function<void(wire::Message&)> distort = [](wire::Message&) {};
 
@@ -133,7 +133,7 @@ class Play {
     }
     if (output.sum) {
       sum = std::move(output.sum->job).run(std::move(output.sum->masked_sum), 1);
-      codec::RingUpdate copy;
+      encoding::RingUpdate copy;
       for (const auto& lane : sum->lanes)
         copy.lanes.push_back(lane.clone());
       take(machine.summed(std::move(copy), now));
@@ -175,8 +175,8 @@ class Play {
       endorsed_.insert(i);
     } else if (std::holds_alternative<wire::UnmaskRequest>(message)) {
       answer(i, members.unmask(i, u2_, s_));
-    } else if (std::holds_alternative<wire::BurnRequest>(message)) {
-      if (!endorsed_.contains(i)) answer(i, members.burn_vote(i));
+    } else if (std::holds_alternative<wire::AbortRequest>(message)) {
+      if (!endorsed_.contains(i)) answer(i, members.abort_vote(i));
     }
   }
 

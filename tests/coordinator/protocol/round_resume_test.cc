@@ -99,7 +99,7 @@ TEST_F(RoundResume, WhatDoesNotComeOutAsItWasAnnouncedIsRefused) {
   more.emplace_back(EndedWithoutSum{});
   EXPECT_NE(resumed(more).find("it is over"), std::string::npos);
   more = play.facts;
-  std::get<Heard>(more[0]).envelope.round.value += 1;
+  std::get<ReceivedMessage>(more[0]).envelope.round.value += 1;
   EXPECT_NE(resumed(more).find("not of this round"), std::string::npos);
 }
 
@@ -148,9 +148,9 @@ TEST_F(RoundResume, ADamagedJournalSaysWhatToDo) {
   const TemporaryDirectory folder;
   write_journal(folder.path());
   const auto file = folder / "round.log";
-  const Bytes good = journal::read_file(file, 1 << 24).value();
+  const Bytes good = storage::read_file(file, 1 << 24).value();
   const auto put = [&](BytesView bytes) {
-    SOTTO_CHECK(journal::write_file_atomically(file, {bytes}, journal::FileAccess::kOwnerOnly).ok(),
+    SOTTO_CHECK(storage::write_file_atomically(file, {bytes}, storage::FileAccess::kOwnerOnly).ok(),
                 "");
   };
   for (std::size_t at : {std::size_t{3}, std::size_t{9}, std::size_t{60}, good.size() / 2}) {

@@ -134,7 +134,7 @@ TEST(Settle, AnOpenedShareIsHandedToItsHolderAndToNobodyElse) {
     }
 }
 
-TEST(Settle, ADealerThatOpensAnotherShareThanItCommittedToIsConvicted) {
+TEST(Settle, ADealerThatOpensAnotherShareThanItCommittedToIsAnOffender) {
   Play play(5, 1);
   play.complains[1] = {2};
   play.opens_wrongly = {2};
@@ -148,7 +148,7 @@ TEST(Settle, ADealerThatOpensAnotherShareThanItCommittedToIsConvicted) {
                                       .members = play.members.roster};
   const auto finding = secagg::check_evidence(play.evidence[0], roster);
   ASSERT_TRUE(finding.ok()) << finding.error().message;
-  EXPECT_EQ(finding->guilty, play.id(2));
+  EXPECT_EQ(finding->offender, play.id(2));
 }
 
 TEST(Settle, ADealerThatOpensNothingIsOutAtTheDeadlineAndItsHolderIsNot) {

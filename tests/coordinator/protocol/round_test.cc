@@ -12,7 +12,7 @@ TEST(Round, GoesOnAsSoonAsEverythingHasArrived) {
   EXPECT_EQ(play.now, begin) << "no deadline was needed";
   EXPECT_TRUE(play.done_with({0, 1, 2, 3}));
   ASSERT_TRUE(play.outcome->sum.has_value());
-  EXPECT_NEAR(codec::whole_mean(*play.outcome->sum)[5], 0.025, 1e-3);
+  EXPECT_NEAR(encoding::whole_mean(*play.outcome->sum)[5], 0.025, 1e-3);
   EXPECT_EQ(play.outcome->sum->metrics, std::vector<std::uint64_t>{6});
   EXPECT_FALSE(play.wake_at.has_value()) << "a round that is over waits for nothing";
 }
@@ -56,7 +56,7 @@ TEST(Round, TooFewMembersBeforeU2CancelTheRound) {
   }
 }
 
-TEST(Round, EndorsementsBelowQLoseTheRoundWhenTooManyEndorsedToBurnIt) {
+TEST(Round, EndorsementsBelowQLoseTheRoundWhenTooManyEndorsedToAbortIt) {
   Play play(5, 1);
   play.mute(1, "Endorse");
   play.mute(2, "Endorse");
@@ -65,7 +65,7 @@ TEST(Round, EndorsementsBelowQLoseTheRoundWhenTooManyEndorsedToBurnIt) {
   EXPECT_FALSE(play.outcome);
   EXPECT_EQ(play.count("Survivors", 1), 2U);
   play.wait(kPhase);
-  EXPECT_EQ(play.machine.progress().phase, Phase::kBurn);
+  EXPECT_EQ(play.machine.progress().phase, Phase::kAbort);
   EXPECT_FALSE(play.outcome) << "a late endorsement may still come";
   play.wait(kPhase);
   play.wait(kPhase);
@@ -179,11 +179,11 @@ TEST(Round, FramesAboutOtherRoundsAreCountedWhenTheyAreNobodysLateOnes) {
 
 TEST(Round, ABadUploadMakesItsSenderADropout) {
   Play play(5, 1);
-  bool spoiled = false;
+  bool lost_sum = false;
   play.distort = [&](wire::Message& message) {
-    if (auto* data = std::get_if<wire::BlobData>(&message); data && !spoiled) {
+    if (auto* data = std::get_if<wire::BlobData>(&message); data && !lost_sum) {
       data->data[0] ^= 1;
-      spoiled = true;
+      lost_sum = true;
     }
   };
   play.start();
@@ -261,7 +261,7 @@ TEST(Round, AnIncompleteUploadIsInNeitherSNorTheSum) {
   EXPECT_TRUE(play.done_with({1, 2, 3, 4}));
 }
 
-TEST(Round, MessagesOfStrangersOtherRoundsAndOtherNamesDoNotCount) {
+TEST(Round, MessagesOfNonMembersOtherRoundsAndOtherNamesDoNotCount) {
   Play play(4, 1);
   for (std::uint32_t i = 0; i < 4; ++i)
     play.mute(i, "Advertise");

@@ -50,7 +50,7 @@ class ScriptedMembers {
     header.s_min = thresholds.s_min;
     header.witnesses = thresholds.witnesses;
     header.model_hash.fill(7);
-    header.lanes = codec::lane_specs(encoding, values, n);
+    header.lanes = encoding::lane_specs(encoding, values, n);
     h = secagg::header_hash(header);
     for (std::uint32_t i = 0; i < n; ++i)
       members.push_back(make_member(i, std::move(keys[i])));
@@ -126,7 +126,7 @@ class ScriptedMembers {
   }
 
   /// Member i's plain input: every value is 0.01 (i + 1), weight 1, metric i.
-  [[nodiscard]] codec::RingUpdate input(std::uint32_t i) const {
+  [[nodiscard]] encoding::RingUpdate input(std::uint32_t i) const {
     crypto::StreamRandom rounding(1000 + i);
     std::optional<ClippedUpdate> update;
     if (header.lanes.size() > 1)
@@ -134,8 +134,8 @@ class ScriptedMembers {
                                                   0.01F * static_cast<float>(i + 1))),
                     100.0)
                    .value();
-    return codec::encode(encoding, header.lanes, h, std::move(update),
-                         {.weight = 1, .metrics = {i}}, rounding)
+    return encoding::encode(encoding, header.lanes, h, std::move(update),
+                            {.weight = 1, .metrics = {i}}, rounding)
         .value();
   }
 
@@ -154,7 +154,7 @@ class ScriptedMembers {
                        {},
                        i < j ? crypto::MaskSign::kAdd : crypto::MaskSign::kSubtract});
     }
-    codec::RingUpdate y = input(i);
+    encoding::RingUpdate y = input(i);
     secagg::apply_masks(y.lanes, h, seeds, 1);
     return y.pack();
   }
@@ -176,9 +176,9 @@ class ScriptedMembers {
     return m7;
   }
 
-  [[nodiscard]] wire::BurnVote burn_vote(std::uint32_t i) const {
-    wire::BurnVote vote{.id = members[i].id, .signature = {}};
-    secagg::sign_burn_vote(members[i].signing, h, vote);
+  [[nodiscard]] wire::AbortVote abort_vote(std::uint32_t i) const {
+    wire::AbortVote vote{.id = members[i].id, .signature = {}};
+    secagg::sign_abort_vote(members[i].signing, h, vote);
     return vote;
   }
 
@@ -202,12 +202,12 @@ class ScriptedMembers {
   }
 
   /// The sum over `s` of the plain inputs, reduced.
-  [[nodiscard]] codec::RingUpdate plain_sum(const secagg::IndexSet& s) const {
-    codec::RingUpdate sum;
+  [[nodiscard]] encoding::RingUpdate plain_sum(const secagg::IndexSet& s) const {
+    encoding::RingUpdate sum;
     for (const auto& lane : header.lanes)
       sum.lanes.emplace_back(lane);
     for (std::uint32_t i : s) {
-      const codec::RingUpdate one = input(i);
+      const encoding::RingUpdate one = input(i);
       for (std::size_t lane = 0; lane < sum.lanes.size(); ++lane)
         sum.lanes[lane].add(one.lanes[lane]);
     }
@@ -218,7 +218,7 @@ class ScriptedMembers {
 
   crypto::StreamRandom random{42};
   crypto::SigningKey coordinator;
-  codec::EncodingSpec encoding;
+  encoding::EncodingSpec encoding;
   std::vector<secagg::CohortMember> roster;
   wire::RoundHeader header;
   Bytes32 h{};
@@ -245,7 +245,7 @@ class ScriptedMembers {
   }
 };
 
-inline bool same_words(const codec::RingUpdate& a, const codec::RingUpdate& b) {
+inline bool same_words(const encoding::RingUpdate& a, const encoding::RingUpdate& b) {
   if (a.lanes.size() != b.lanes.size()) return false;
   for (std::size_t i = 0; i < a.lanes.size(); ++i)
     if (a.lanes[i].words() != b.lanes[i].words()) return false;

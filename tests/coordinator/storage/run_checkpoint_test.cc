@@ -43,7 +43,7 @@ Checkpoint sample() {
 }
 
 void put(const std::filesystem::path& file, BytesView bytes) {
-  SOTTO_CHECK(journal::write_file_atomically(file, {bytes}, journal::FileAccess::kOwnerOnly).ok(),
+  SOTTO_CHECK(storage::write_file_atomically(file, {bytes}, storage::FileAccess::kOwnerOnly).ok(),
               "written");
 }
 
@@ -73,7 +73,7 @@ TEST(RunCheckpoint, AnyChangedByteAndAnyCutIsRefusedWithWhatToDo) {
   auto store = CheckpointStore::open(folder.path()).value();
   ASSERT_TRUE(store.save(sample()).ok());
   const auto file = folder / "checkpoint.bin";
-  const Bytes good = journal::read_file(file, 1 << 20).value();
+  const Bytes good = storage::read_file(file, 1 << 20).value();
   for (std::size_t at = 0; at < good.size(); ++at) {
     Bytes bent = good;
     bent[at] ^= 0x40;

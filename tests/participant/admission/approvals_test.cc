@@ -115,7 +115,7 @@ TEST_F(ApprovalsTest, AFileThatSomebodyElseWroteApprovesNothing) {
 }
 
 TEST_F(ApprovalsTest, AnEntryOfAnotherLogIsNoApproval) {
-  auto log = run::AuditLog::open(file(), key_);
+  auto log = observability::AuditLog::open(file(), key_);
   ASSERT_TRUE(log.ok());
   ASSERT_TRUE(log->append({"approval_given", {{"digest", to_hex(kKind)}}}, kNow).ok());
   EXPECT_FALSE(Approvals::read(file(), key_.verify_key()).ok());

@@ -65,7 +65,7 @@ class SiteWorld {
         signing_(crypto::SigningKey::generate(random_)),
         coordinator_(crypto::SigningKey::generate(random_)),
         guard_(Guard::open(folder_ / "guard.log").value()),
-        geneses_(GenesisLog::open(folder_ / "genesis.log").value()),
+        randomness_log_(RandomnessLog::open(folder_ / "genesis.log").value()),
         ledger_(privacy::PrivacyLedger::open(folder_ / "ledger.sqlite").value()) {
     roster_.coordinator_signing_key = coordinator_.verify_key();
     roster_.expiry_unix_s = std::numeric_limits<std::uint64_t>::max();
@@ -77,10 +77,10 @@ class SiteWorld {
            .transport_key = {static_cast<std::uint8_t>(i)},
            .name = "site-" + std::to_string(i)});
     read_examples_ = [this](const config::JobConfig&,
-                            const config::SiteConfig&) -> Result<learning::SiteExamples> {
+                            const config::SiteConfig&) -> Result<data::SiteExamples> {
       ++readings;
       if (broken) return *broken;
-      return learning::SiteExamples{.training_examples = 2000, .evaluation_examples = 1};
+      return data::SiteExamples{.training_examples = 2000, .evaluation_examples = 1};
     };
   }
 
@@ -113,16 +113,16 @@ class SiteWorld {
                                .approvals_key = signing_.verify_key(),
                                .offered_jobs = folder_ / "offered"};
     ParticipantObserver observer{
-        .on_note = [this](const std::string& line) { notes.push_back(line); },
+        .on_log = [this](const std::string& line) { notes.push_back(line); },
         .on_warning = [this](const std::string& line) { warnings.push_back(line); },
         .on_audit =
-            [this](const run::AuditEvent& event) {
+            [this](const observability::AuditEvent& event) {
               audited.push_back(event.kind);
               for (const auto& [name, text] : event.fields)
                 if (name == "not_sent") not_sent.push_back(text);
             }};
     return std::make_unique<Participant>(std::move(options), host, signing_, random_, guard_,
-                                         geneses_, ledger_, std::move(observer));
+                                         randomness_log_, ledger_, std::move(observer));
   }
 
   void offer(Participant& app, const config::JobConfig& job) {
@@ -154,7 +154,7 @@ class SiteWorld {
   crypto::StreamRandom random_;
   crypto::SigningKey signing_, coordinator_;
   Guard guard_;
-  GenesisLog geneses_;
+  RandomnessLog randomness_log_;
   privacy::PrivacyLedger ledger_;
   config::Roster roster_;
   training::FakeModels models_;

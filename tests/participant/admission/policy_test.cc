@@ -37,8 +37,8 @@ Case accepted_case() {
 
 std::vector<std::string> reasons(const Case& c) {
   std::vector<std::string> out;
-  for (const Ruling& ruling : judge(c.policy, c.job, c.context))
-    if (ruling.verdict == Verdict::kBreaks) out.push_back(ruling.reason);
+  for (const PolicyResult& policy_result : evaluate_policy(c.policy, c.job, c.context))
+    if (policy_result.outcome == RuleOutcome::kViolated) out.push_back(policy_result.reason);
   return out;
 }
 
@@ -159,8 +159,8 @@ TEST(Policy, ShowsTheLeastSumThatARoundHasForThisSite) {
   Case c = accepted_case();
   c.job.rounds.min_available_participants = c.context.federation->participants = 10;
   const auto shown = [&] {
-    for (const Ruling& ruling : judge(c.policy, c.job, c.context))
-      if (ruling.rule == "min_cohort") return ruling.asked;
+    for (const PolicyResult& policy_result : evaluate_policy(c.policy, c.job, c.context))
+      if (policy_result.rule == "min_cohort") return policy_result.asked;
     return std::string();
   };
   EXPECT_EQ(shown(), "sums of 6 or more in rounds of 10 or more");
@@ -173,9 +173,9 @@ TEST(Policy, LeavesRulesOpenThatFollowFromTheFederation) {
   Case c = accepted_case();
   c.policy.min_cohort = c.policy.max_colluders = 0;
   std::size_t open = 0;
-  for (const Ruling& ruling : judge(c.policy, c.job, c.context))
-    open +=
-        ruling.verdict == Verdict::kOpen && ruling.allowed == "what follows from the federation";
+  for (const PolicyResult& policy_result : evaluate_policy(c.policy, c.job, c.context))
+    open += policy_result.outcome == RuleOutcome::kUndecided &&
+            policy_result.allowed == "what follows from the federation";
   EXPECT_EQ(open, 2U);
 }
 

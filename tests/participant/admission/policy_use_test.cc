@@ -20,9 +20,11 @@ struct Case {
   config::JobConfig job;
   JobContext context;
 
-  [[nodiscard]] Answer answer() const { return answer_of(judge(policy, job, context)); }
+  [[nodiscard]] Answer answer() const { return answer_of(evaluate_policy(policy, job, context)); }
 
-  [[nodiscard]] std::string reasons() const { return reasons_of(judge(policy, job, context)); }
+  [[nodiscard]] std::string reasons() const {
+    return reasons_of(evaluate_policy(policy, job, context));
+  }
 };
 
 Case accepted_case() {
@@ -74,7 +76,7 @@ TEST(PolicyUse, AModelIsAllowedByItsFamilyOrItsDigest) {
   expect_refused(c, "allowed_models", "this site allows only " + digest);
 }
 
-TEST(PolicyUse, ADigestIsJudgedBeforeAnyFileIsRead) {
+TEST(PolicyUse, ADigestIsEvaluatedBeforeAnyFileIsRead) {
   Case c = accepted_case();
   c.context.model.reset();
   c.context.cost.reset();
@@ -218,18 +220,18 @@ TEST(PolicyUse, AKindIsWhatIsLearntWithWhatForWhom) {
   EXPECT_EQ(kind_of(ordered, coordinator), kind_of(turned, coordinator));
 }
 
-TEST(PolicyUse, EveryKeyOfThePolicyIsJudged) {
+TEST(PolicyUse, EveryKeyOfThePolicyIsEvaluated) {
   config::SiteConfig site;
   const Case c = accepted_case();
   for (const JobContext& context : {JobContext{}, c.context}) {
-    std::set<std::string> judged;
-    for (const Ruling& ruling : judge(c.policy, c.job, context))
-      judged.insert("policy." + std::string(ruling.rule));
+    std::set<std::string> evaluated;
+    for (const PolicyResult& policy_result : evaluate_policy(c.policy, c.job, context))
+      evaluated.insert("policy." + std::string(policy_result.rule));
     for (const config::Field& field : config::fields_of(site))
       if (field.path.starts_with("policy.")) {
-        EXPECT_EQ(judged.erase(std::string(field.path)), 1u) << field.path;
+        EXPECT_EQ(evaluated.erase(std::string(field.path)), 1u) << field.path;
       }
-    EXPECT_TRUE(judged.empty()) << *judged.begin() << " is no key of site.json";
+    EXPECT_TRUE(evaluated.empty()) << *evaluated.begin() << " is no key of site.json";
   }
 }
 

@@ -8,19 +8,19 @@
 #include "common/storage/atomic_file.h"
 #include "tests/participant/data/record_store_fixture.h"
 
-namespace sotto::records {
+namespace sotto::data {
 namespace {
 
 const std::vector<std::string> kRecords{"the first", "", "a third one, the longest of all", "last"};
 
 struct RecordFileTest : RecordStoreTest {
   Bytes bytes_of(const std::string& name) {
-    return journal::read_file(folder / name, 1 << 20).value();
+    return storage::read_file(folder / name, 1 << 20).value();
   }
 
   void put(const std::string& name, const Bytes& bytes) {
     ASSERT_TRUE(
-        journal::write_file_atomically(folder / name, {bytes}, journal::FileAccess::kOwnerOnly)
+        storage::write_file_atomically(folder / name, {bytes}, storage::FileAccess::kOwnerOnly)
             .ok());
   }
 
@@ -163,4 +163,4 @@ TEST(SealedRecord, IsASecretstreamThatLibsodiumOpensAndTheOtherWayRound) {
 }
 
 }  // namespace
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -11,7 +11,7 @@
 #include "participant/data/secure_record_store.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::records {
+namespace sotto::data {
 
 inline std::string text_of(BytesView bytes) {
   return {bytes.begin(), bytes.end()};
@@ -48,4 +48,4 @@ struct RecordStoreTest : testing::Test {
   crypto::Secret32 key = crypto::Secret32::random(random);
 };
 
-}  // namespace sotto::records
+}  // namespace sotto::data

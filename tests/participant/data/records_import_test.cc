@@ -6,7 +6,7 @@
 #include "participant/data/import.h"
 #include "tests/temporary_directory.h"
 
-namespace sotto::records {
+namespace sotto::data {
 namespace {
 
 struct Import : testing::Test {
@@ -133,4 +133,4 @@ TEST_F(Import, TheKindFollowsFromThePlan) {
 }
 
 }  // namespace
-}  // namespace sotto::records
+}  // namespace sotto::data

@@ -16,7 +16,7 @@
 
 #include "tests/participant/data/record_store_fixture.h"
 
-namespace sotto::records {
+namespace sotto::data {
 namespace {
 
 // Nobody makes a capability or an opened record but a store, and nobody makes two of one.
@@ -271,4 +271,4 @@ TEST_F(SecureRecordStoreTest, ManyReadersAndWritersAtOnceSeeWholeRecords) {
 }
 
 }  // namespace
-}  // namespace sotto::records
+}  // namespace sotto::data

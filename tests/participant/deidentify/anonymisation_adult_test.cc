@@ -13,12 +13,12 @@ namespace {
 
 const std::filesystem::path kExample = std::filesystem::path(SOTTO_SOURCE_DIR) / "configs/adult";
 
-const table::Table& adult() {
-  static const table::Table kTable = table::Table::read(kExample / "data/train.csv").value();
+const tables::Table& adult() {
+  static const tables::Table kTable = tables::Table::read(kExample / "data/train.csv").value();
   return kTable;
 }
 
-Plan plan_of(const std::vector<std::string>& overrides) {
+AnonymisationPlan plan_of(const std::vector<std::string>& overrides) {
   return load_plan(kExample / "anonymise.json", overrides);
 }
 
@@ -38,7 +38,7 @@ struct Outcome {
 };
 
 Outcome run(const std::vector<std::string>& overrides) {
-  const Plan plan = plan_of(overrides);
+  const AnonymisationPlan plan = plan_of(overrides);
   const Microdata data = microdata_of(adult(), plan).value();
   Release release;
   if (plan.method == Method::kMondrian) {
@@ -53,7 +53,7 @@ Outcome run(const std::vector<std::string>& overrides) {
     release = algorithm.take().value();
   }
   const auto written =
-      table::Table::parse(released_text(release, adult(), plan), "out.csv", table::Format::kCsv);
+      tables::Table::parse(released_text(release, adult(), plan), "out.csv", tables::Format::kCsv);
   return {check(written.value(), plan).value(), utility_of(release, data),
           release.suppressed.size()};
 }

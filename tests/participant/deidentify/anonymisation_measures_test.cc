@@ -12,15 +12,15 @@
 namespace sotto::anonymisation {
 namespace {
 
-table::Table table_of(std::string text) {
-  auto table = table::Table::parse(std::move(text), "t.csv", table::Format::kCsv);
+tables::Table table_of(std::string text) {
+  auto table = tables::Table::parse(std::move(text), "t.csv", tables::Format::kCsv);
   SOTTO_CHECK(table.ok(), table.error().message);
   return std::move(table).value();
 }
 
-Plan plan_of(const std::vector<std::string>& quasi, const std::string& sensitive,
-             Distance distance) {
-  Plan plan;
+AnonymisationPlan plan_of(const std::vector<std::string>& quasi, const std::string& sensitive,
+                          Distance distance) {
+  AnonymisationPlan plan;
   for (const std::string& name : quasi)
     plan.columns[name].role = Role::kQuasiIdentifier;
   if (!sensitive.empty())
@@ -31,7 +31,7 @@ Plan plan_of(const std::vector<std::string>& quasi, const std::string& sensitive
   return plan;
 }
 
-Findings found_in(const std::string& text, const Plan& plan) {
+Findings found_in(const std::string& text, const AnonymisationPlan& plan) {
   auto found = check(table_of(text), plan);
   SOTTO_CHECK(found.ok(), found.error().message);
   return std::move(found).value();
@@ -96,7 +96,8 @@ constexpr const char* kThreeDiverse = R"(zip,age,nationality,condition
 )";
 
 TEST(DataCheck, TheInpatientTablesHaveTheirPublishedDiversity) {
-  const Plan plan = plan_of({"zip", "age", "nationality"}, "condition", Distance::kEqual);
+  const AnonymisationPlan plan =
+      plan_of({"zip", "age", "nationality"}, "condition", Distance::kEqual);
   const Findings four = found_in(kFourAnonymous, plan), three = found_in(kThreeDiverse, plan);
   EXPECT_EQ(four.k, 4U);
   EXPECT_EQ(four.sensitive[0].worst.distinct, 1U);

@@ -18,13 +18,13 @@ constexpr const char* kPlan = R"({"k": 3, "columns": {
   "ill": {"role": "sensitive", "t": 0.5},
   "name": {"role": "removed"}}})";
 
-Plan plan_of(std::string_view text, const std::vector<std::string>& overrides = {}) {
+AnonymisationPlan plan_of(std::string_view text, const std::vector<std::string>& overrides = {}) {
   auto parsed = parse_plan(text, "anonymise.json", overrides);
   if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed)) {
     ADD_FAILURE() << errors->joined();
     return {};
   }
-  return std::get<Plan>(std::move(parsed));
+  return std::get<AnonymisationPlan>(std::move(parsed));
 }
 
 std::string errors_of(std::string_view text, const std::vector<std::string>& overrides = {}) {
@@ -33,8 +33,8 @@ std::string errors_of(std::string_view text, const std::vector<std::string>& ove
   return errors == nullptr ? "" : errors->joined();
 }
 
-table::Table table_of(std::string text) {
-  auto table = table::Table::parse(std::move(text), "t.csv", table::Format::kCsv);
+tables::Table table_of(std::string text) {
+  auto table = tables::Table::parse(std::move(text), "t.csv", tables::Format::kCsv);
   SOTTO_CHECK(table.ok(), table.error().message);
   return std::move(table).value();
 }
@@ -44,7 +44,8 @@ std::string with(std::string text, const std::string& part, const std::string& i
 }
 
 TEST(AnonymisePlan, KeepsWhatItSaysAndWhatSetSays) {
-  const Plan plan = plan_of(kPlan, {"k=7", "columns.a.b.role=kept", "columns.ill.distinct_l=2"});
+  const AnonymisationPlan plan =
+      plan_of(kPlan, {"k=7", "columns.a.b.role=kept", "columns.ill.distinct_l=2"});
   EXPECT_EQ(plan.k, 7U);
   EXPECT_EQ(plan.method, Method::kMondrian);
   EXPECT_EQ(plan.columns.at("age").widths, (std::vector<std::uint32_t>{5, 10}));
@@ -75,13 +76,13 @@ TEST(AnonymisePlan, EachMistakeIsNamedWithItsPath) {
             std::string::npos);
 }
 
-std::string table_error(const std::string& text, const Plan& plan) {
+std::string table_error(const std::string& text, const AnonymisationPlan& plan) {
   const auto data = microdata_of(table_of(text), plan);
   return data.ok() ? "no error" : data.error().message;
 }
 
 TEST(AnonymisePlan, ATableThatDoesNotFitIsRefusedWithLineAndColumnAndNoValue) {
-  const Plan plan = plan_of(kPlan);
+  const AnonymisationPlan plan = plan_of(kPlan);
   EXPECT_EQ(table_error("age,a.b,ill,name\n31,x,no,N\n", plan), "no error");
   EXPECT_EQ(table_error("age,a.b,ill,name\n31,x,no,N\nold,x,no,N\n", plan),
             "t.csv:3:1: column age: the plan calls this column a number, and this cell is none");
@@ -90,7 +91,7 @@ TEST(AnonymisePlan, ATableThatDoesNotFitIsRefusedWithLineAndColumnAndNoValue) {
   EXPECT_EQ(table_error("age,a.b,ill,name,iban\n31,x,no,N,1\n", plan),
             "t.csv:1:1: the plan gives no role to column iban; one of quasi_identifier, sensitive, "
             "kept, removed is needed for every column");
-  Plan ordered = plan;
+  AnonymisationPlan ordered = plan;
   ordered.columns["ill"] = {
       .role = Role::kSensitive, .distance = Distance::kOrdered, .order = {"no", "yes"}};
   EXPECT_EQ(table_error("age,a.b,ill,name\n31,x,no,N\n3,x,maybe,N\n", ordered)
@@ -106,9 +107,9 @@ TEST(AnonymisePlan, AnUnknownClassIsRefusedWhereItStands) {
   const auto file = folder / "tree.csv";
   const auto use_tree = [&](std::string_view tree) {
     SOTTO_CHECK(
-        journal::write_file_atomically(file, {view_of(tree)}, journal::FileAccess::kOwnerOnly).ok(),
+        storage::write_file_atomically(file, {view_of(tree)}, storage::FileAccess::kOwnerOnly).ok(),
         "the tree");
-    Plan plan = plan_of(kPlan);
+    AnonymisationPlan plan = plan_of(kPlan);
     plan.columns["a.b"].hierarchy = file;
     return table_error("age,a.b,ill,name\n31,x,no,N\n31,z,no,N\n", plan);
   };

@@ -38,12 +38,12 @@ std::vector<Row> random_rows(std::mt19937& random, std::size_t count, int values
   return rows;
 }
 
-table::Table table_of(const std::vector<Row>& rows) {
+tables::Table table_of(const std::vector<Row>& rows) {
   std::string text = "x,place,wage,id\n";
   for (std::size_t i = 0; i < rows.size(); ++i)
     text += std::to_string(rows[i].x) + "," + rows[i].place + "," + std::to_string(rows[i].wage) +
             "," + std::to_string(i) + "\n";
-  auto table = table::Table::parse(std::move(text), "t.csv", table::Format::kCsv);
+  auto table = tables::Table::parse(std::move(text), "t.csv", tables::Format::kCsv);
   SOTTO_CHECK(table.ok(), table.error().message);
   return std::move(table).value();
 }
@@ -53,7 +53,7 @@ class Anonymise : public testing::Test {
   Anonymise() {
     const auto file = folder_ / "tree.csv";
     SOTTO_CHECK(
-        journal::write_file_atomically(file, {view_of(kTree)}, journal::FileAccess::kOwnerOnly)
+        storage::write_file_atomically(file, {view_of(kTree)}, storage::FileAccess::kOwnerOnly)
             .ok(),
         "the tree");
     plan_.columns["x"] = {
@@ -65,7 +65,7 @@ class Anonymise : public testing::Test {
 
   ColumnPlan& wage() { return plan_.columns["wage"]; }
 
-  static Microdata data_of(const table::Table& table, const Plan& plan) {
+  static Microdata data_of(const tables::Table& table, const AnonymisationPlan& plan) {
     auto data = microdata_of(table, plan);
     SOTTO_CHECK(data.ok(), data.error().message);
     return std::move(data).value();
@@ -90,12 +90,12 @@ class Anonymise : public testing::Test {
   }
 
   TemporaryDirectory folder_;
-  Plan plan_{.k = 2};
+  AnonymisationPlan plan_{.k = 2};
 };
 
 /// The requirement spelled out again, on rows: k, distinct l, entropy l and ordered t.
 bool fits_by_hand(const std::vector<Row>& rows, const std::vector<std::size_t>& members,
-                  const std::vector<std::size_t>& published, const Plan& plan) {
+                  const std::vector<std::size_t>& published, const AnonymisationPlan& plan) {
   const ColumnPlan& rule = plan.columns.at("wage");
   if (members.size() < plan.k) return false;
   std::map<int, double> here, all;
@@ -124,7 +124,7 @@ std::string place_at(const std::string& place, int level) {
 }
 
 /// The least loss over all combinations of levels, from the definitions; infinity for none.
-double best_by_hand(const std::vector<Row>& rows, const Plan& plan) {
+double best_by_hand(const std::vector<Row>& rows, const AnonymisationPlan& plan) {
   const auto [least, most] = std::ranges::minmax(rows, {}, &Row::x);
   const double extent = most.x - least.x;
   const double x_loss[] = {0, extent > 0 ? std::min(1.0, 2 / extent) : 0,
@@ -204,8 +204,8 @@ TEST_F(Anonymise, WhatIsReleasedMeetsThePlanAndHoldsEveryRowOnce) {
     for (const auto& release : {mondrian(data), full_domain(data, plan_.max_suppressed)}) {
       if (!release) continue;
       ++released;
-      const auto written = table::Table::parse(released_text(*release, table, plan_), "out.csv",
-                                               table::Format::kCsv);
+      const auto written = tables::Table::parse(released_text(*release, table, plan_), "out.csv",
+                                                tables::Format::kCsv);
       ASSERT_TRUE(written.ok()) << written.error().message;
       const auto found = check(*written, plan_);
       ASSERT_TRUE(found.ok()) << found.error().message;

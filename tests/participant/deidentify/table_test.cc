@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sotto::table {
+namespace sotto::tables {
 namespace {
 
 Result<Table> csv(std::string text) {
@@ -109,4 +109,4 @@ TEST(Table, WhatIsWrittenReadsBackTheSame) {
 }
 
 }  // namespace
-}  // namespace sotto::table
+}  // namespace sotto::tables

@@ -25,7 +25,7 @@ std::vector<float> fake_update(const FakeSettings& settings, std::uint64_t serve
 class FakeModels::FakeTrainer final : public Trainer {
  public:
   FakeTrainer(FakeModels& models, const config::JobConfig& job, privacy::DpSgdSteps steps,
-              const learning::SiteExamples& examples)
+              const data::SiteExamples& examples)
       : models_(models),
         counters_(job.make_task()->counters().size(), 0),
         steps_(steps),
@@ -36,7 +36,7 @@ class FakeModels::FakeTrainer final : public Trainer {
       counters_[i] = evaluation_examples_;
   }
 
-  static std::uint64_t declared(std::uint64_t size, const learning::Examples& examples) {
+  static std::uint64_t declared(std::uint64_t size, const data::Examples& examples) {
     return size > 0 ? size : std::uint64_t{examples.size()};
   }
 
@@ -79,7 +79,7 @@ Result<FlatParameters> FakeModels::initial_model(const config::JobConfig& job) {
 
 Result<std::unique_ptr<Trainer>> FakeModels::make_trainer(const config::JobConfig& job,
                                                           const config::SiteResources&,
-                                                          learning::SiteExamples examples) {
+                                                          data::SiteExamples examples) {
   const auto steps =
       dp_steps_per_round(job, FakeTrainer::declared(examples.training_examples, examples.train));
   if (!steps.ok()) return steps.error();

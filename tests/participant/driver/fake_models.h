@@ -33,7 +33,7 @@ class FakeModels final : public ModelProvider {
   Result<FlatParameters> initial_model(const config::JobConfig& job) override;
   Result<std::unique_ptr<Trainer>> make_trainer(const config::JobConfig& job,
                                                 const config::SiteResources& resources,
-                                                learning::SiteExamples examples) override;
+                                                data::SiteExamples examples) override;
   Result<std::unique_ptr<TextGenerator>> open_text_generator(
       const std::filesystem::path& folder) override;
   Result<std::unique_ptr<EntityFinder>> open_entity_finder(

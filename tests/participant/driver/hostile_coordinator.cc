@@ -98,7 +98,7 @@ bool HostileCoordinator::upload() {
   others_.m5[0] = newest<wire::UploadHeader>();
   if (!others_.m5[0]) return false;
   std::uint64_t total = 0;
-  for (const codec::LaneSpec& lane : others_.header.lanes)
+  for (const encoding::LaneSpec& lane : others_.header.lanes)
     total += lane.packed_bytes();
   constexpr std::uint32_t kPart = 100;
   for (std::uint64_t at = 0; at < total; at += kPart)

@@ -21,9 +21,9 @@ wire::Message comparable(const Sent& sent, Hidden hidden) {
   if (auto* data = std::get_if<wire::BlobData>(&message)) {
     data->blob = {};
     std::uint64_t begin = 0;
-    for (const codec::LaneSpec& lane : sent.lanes) {
+    for (const encoding::LaneSpec& lane : sent.lanes) {
       const std::uint64_t end = begin + lane.packed_bytes();
-      if (lane.kind != codec::LaneKind::kCounters || hidden == Hidden::kUpdateAndCounters)
+      if (lane.kind != encoding::LaneKind::kCounters || hidden == Hidden::kUpdateAndCounters)
         blank(data->data, data->offset, begin, end);
       begin = end;
     }

@@ -15,7 +15,7 @@ struct Sent {
   TimePoint at;  // virtual
   std::size_t bytes = 0;
   wire::Envelope envelope;
-  std::vector<codec::LaneSpec> lanes;  // of the round that the coordinator offered last
+  std::vector<encoding::LaneSpec> lanes;  // of the round that the coordinator offered last
 };
 
 struct Outside {

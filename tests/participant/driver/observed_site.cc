@@ -52,7 +52,7 @@ ObservedSite::ObservedSite(const fs::path& folder, const SiteFiles& files,
                            training::ModelProvider& models, config::Roster roster, MemberId self,
                            const crypto::SigningKey& signing)
     : guard_(participant::Guard::open(folder / "guard.log").value()),
-      geneses_(participant::GenesisLog::open(folder / "genesis.log").value()),
+      randomness_log_(participant::RandomnessLog::open(folder / "genesis.log").value()),
       ledger_(privacy::PrivacyLedger::open(folder / "ledger.sqlite").value()),
       records_(folder, std::nullopt) {
   participant::ParticipantOptions options{
@@ -66,8 +66,8 @@ ObservedSite::ObservedSite(const fs::path& folder, const SiteFiles& files,
       }};
   const auto log = [this](const std::string& line) { log_.push_back(line); };
   participant_ = std::make_unique<participant::Participant>(
-      std::move(options), *this, signing, random_, guard_, geneses_, ledger_,
-      participant::ParticipantObserver{.on_note = log, .on_warning = log});
+      std::move(options), *this, signing, random_, guard_, randomness_log_, ledger_,
+      participant::ParticipantObserver{.on_log = log, .on_warning = log});
   participant_->start();
 }
 

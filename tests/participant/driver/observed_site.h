@@ -45,7 +45,7 @@ class ObservedSite final : public Host {
   void advance(Duration time);
 
   /// Lanes that later frames are recorded with.
-  void expect_lanes(std::vector<codec::LaneSpec> lanes) { lanes_ = std::move(lanes); }
+  void expect_lanes(std::vector<encoding::LaneSpec> lanes) { lanes_ = std::move(lanes); }
 
   [[nodiscard]] const std::vector<Sent>& sent() const { return sent_; }
 
@@ -79,13 +79,13 @@ class ObservedSite final : public Host {
   TimePoint now_{kStart};
   std::optional<TimePoint> alarm_;
   std::deque<Result> results_;
-  std::vector<codec::LaneSpec> lanes_;
+  std::vector<encoding::LaneSpec> lanes_;
   std::vector<Sent> sent_;
   std::vector<std::string> log_;
 
   crypto::StreamRandom random_{std::uint64_t{20}};
   participant::Guard guard_;
-  participant::GenesisLog geneses_;
+  participant::RandomnessLog randomness_log_;
   privacy::PrivacyLedger ledger_;
   participant::SiteRecords records_;
   std::unique_ptr<participant::Participant> participant_;

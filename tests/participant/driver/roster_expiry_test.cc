@@ -129,32 +129,32 @@ TEST(SiteRoster, ARunThatWasAcceptedIsPostponedWithoutBeingAsked) {
 
 TEST(SiteRoster, ItsEndIsAnnouncedThirtyDaysBeforeOnceADay) {
   Federation f(30 * kDay + kHour);
-  const auto said = [&f] { return f.lines_with("the roster (version 1) expires on "); };
+  const auto last_reply = [&f] { return f.lines_with("the roster (version 1) expires on "); };
   f.coordinator.wait(hours(1) - kHelloEvery);
-  EXPECT_TRUE(said().empty()) << said()[0];
+  EXPECT_TRUE(last_reply().empty()) << last_reply()[0];
   f.coordinator.wait(kHelloEvery);
-  ASSERT_EQ(said().size(), 1U);
-  EXPECT_TRUE(contains(said()[0], ", in 30 days, ")) << said()[0];
-  EXPECT_TRUE(contains(said()[0], "run `sotto-participant join` with it")) << said()[0];
+  ASSERT_EQ(last_reply().size(), 1U);
+  EXPECT_TRUE(contains(last_reply()[0], ", in 30 days, ")) << last_reply()[0];
+  EXPECT_TRUE(contains(last_reply()[0], "run `sotto-participant join` with it")) << last_reply()[0];
   f.coordinator.wait(hours(24) - kHelloEvery);
-  EXPECT_EQ(said().size(), 1U);
+  EXPECT_EQ(last_reply().size(), 1U);
   f.coordinator.wait(kHelloEvery);
-  ASSERT_EQ(said().size(), 2U);
-  EXPECT_TRUE(contains(said()[1], ", in 29 days, ")) << said()[1];
+  ASSERT_EQ(last_reply().size(), 2U);
+  EXPECT_TRUE(contains(last_reply()[1], ", in 29 days, ")) << last_reply()[1];
 }
 
 TEST(SiteRoster, ItsEndIsAnnouncedAtOnceAndThenOnceADay) {
   Federation f(kHour);
   EXPECT_EQ(f.lines_with(", in 1 day, ").size(), 1U) << "at the start";
-  const auto said = [&f] { return f.lines_with("so no round begins under it").size(); };
+  const auto last_reply = [&f] { return f.lines_with("so no round begins under it").size(); };
   f.coordinator.wait(hours(1) - kHelloEvery);
-  EXPECT_EQ(said(), 0U);
+  EXPECT_EQ(last_reply(), 0U);
   f.coordinator.wait(kHelloEvery);
-  EXPECT_EQ(said(), 1U);
+  EXPECT_EQ(last_reply(), 1U);
   f.coordinator.wait(hours(24) - kHelloEvery);
-  EXPECT_EQ(said(), 1U);
+  EXPECT_EQ(last_reply(), 1U);
   f.coordinator.wait(kHelloEvery);
-  EXPECT_EQ(said(), 2U);
+  EXPECT_EQ(last_reply(), 2U);
   EXPECT_EQ(f.lines_with(", in 1 day, ").size(), 1U);
 }
 

@@ -55,10 +55,10 @@ TEST(Silence, AFailedComputationSendsNothingAndIsChargedForEachAttempt) {
     EXPECT_EQ(count<wire::LeaveRound>(outside), 0U);
     EXPECT_EQ(count<wire::UploadHeader>(outside), 0U);
     EXPECT_EQ(outside.charges.size(), 2U);
-    bool said = false;
+    bool last_reply = false;
     for (const std::string& line : log)
-      said |= line.find("gets nothing from this site") != std::string::npos;
-    EXPECT_TRUE(said) << "the site's people read it";
+      last_reply |= line.find("gets nothing from this site") != std::string::npos;
+    EXPECT_TRUE(last_reply) << "the site's people read it";
   }
 }
 

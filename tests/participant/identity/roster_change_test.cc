@@ -26,7 +26,7 @@ class RosterChangeTest : public Enrolment {
     refused_ = refusal_of([&] {
       join("a", pin, [&](const participant::Membership& membership, const RosterChange& found) {
         seen = found;
-        participant::refuse_doubts(membership, found);
+        participant::refuse_key_changes(membership, found);
       });
     });
     return seen;
@@ -37,7 +37,7 @@ class RosterChangeTest : public Enrolment {
     return config::card_of(Keystore::make(name, random_).identity(1));
   }
 
-  Card rotate(const std::string& name, keystore::Rotation which = keystore::Rotation::kBoth) {
+  Card rotate(const std::string& name, identity::Rotation which = identity::Rotation::kBoth) {
     Keystore keys = keys_of(name);
     keys.rotate(which, random_);
     keys.save(site(name));
@@ -88,7 +88,7 @@ TEST_F(RosterChangeTest, OtherKeysUnderAKnownNameAreRefusedUntilSomebodyAccepts)
   remove({"b", "c"});
   const Card b = fresh_card("b"), c = fresh_card("c");
   enroll({b, c});
-  EXPECT_EQ(change().doubts.size(), 2U);
+  EXPECT_EQ(change().key_changes.size(), 2U);
   expect_contains(refused_, "b has other keys than this site has pinned");
   expect_contains(refused_, old);
   expect_contains(refused_, config::fingerprint(b.signing_key));
@@ -106,7 +106,7 @@ TEST_F(RosterChangeTest, ANameThatWasRemovedIsRememberedWithItsKeys) {
   remove({"b"});
   join("a");
   enroll({fresh_card("b")});
-  EXPECT_EQ(change().doubts.size(), 1U);
+  EXPECT_EQ(change().key_changes.size(), 1U);
   expect_contains(refused_, "b has other keys");
   remove({"b"});
   enroll({b});
@@ -121,7 +121,7 @@ TEST_F(RosterChangeTest, AKnownKeyUnderANewNameIsADoubt) {
   renamed.name = "bb";
   renamed.signature = b.signing.sign(renamed.signed_bytes());
   enroll({renamed});
-  EXPECT_EQ(change().doubts.size(), 1U);
+  EXPECT_EQ(change().key_changes.size(), 1U);
   expect_contains(refused_, "bb has a key that this site has pinned as b's");
   EXPECT_EQ(pinned_version(), 1U);
 }
@@ -129,11 +129,11 @@ TEST_F(RosterChangeTest, AKnownKeyUnderANewNameIsADoubt) {
 TEST_F(RosterChangeTest, KeysThatTheOldOnesSignedForAreTakenOverAnyNumberOfRotations) {
   join("b");
   enroll({rotate("b")});
-  enroll({rotate("b", keystore::Rotation::kTransport)});
+  enroll({rotate("b", identity::Rotation::kTransport)});
   enroll({rotate("b")});
   const RosterChange found = change();
   EXPECT_TRUE(has(found, "new keys: b, signed by its old ones"));
-  EXPECT_TRUE(found.doubts.empty());
+  EXPECT_TRUE(found.key_changes.empty());
   EXPECT_EQ(refused_, "");
   EXPECT_EQ(pinned_version(), 4U);
 }
@@ -143,7 +143,7 @@ TEST_F(RosterChangeTest, AFileThatLacksALinkOfTheChainIsADoubt) {
   enroll({rotate("b")});
   enroll({rotate("b")});
   edit_file([](FederationConfig& file) { file.successions.erase(file.successions.begin()); });
-  EXPECT_EQ(change().doubts.size(), 1U);
+  EXPECT_EQ(change().key_changes.size(), 1U);
 }
 
 TEST_F(RosterChangeTest, ASuccessionIsBelievedForItsOwnNameAndKeysAlone) {
@@ -174,7 +174,7 @@ TEST_F(RosterChangeTest, ARevokedKeySignsForNobodyOnceTheRevocationIsPinned) {
   edit_file([&](FederationConfig& file) {
     file.successions.push_back(config::successor_card(thief, stolen));
   });
-  EXPECT_EQ(change().doubts.size(), 1U);
+  EXPECT_EQ(change().key_changes.size(), 1U);
 }
 
 TEST_F(RosterChangeTest, AFileThatForgetsARevocationIsRefused) {
@@ -208,7 +208,7 @@ TEST_F(RosterChangeTest, APinOfAnEarlierVersionTakesItsMembersFromTheCopyThatIts
   EXPECT_EQ(pinned_version(), 1U);
   remove({"b"});
   enroll({fresh_card("b")});
-  EXPECT_EQ(change().doubts.size(), 1U);
+  EXPECT_EQ(change().key_changes.size(), 1U);
   fs::copy_file(federation_file(), site("a") / "federation.json",
                 fs::copy_options::overwrite_existing);
   change();

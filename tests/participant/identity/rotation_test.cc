@@ -7,7 +7,7 @@
 namespace sotto::enrolment_test {
 namespace {
 
-using keystore::Rotation;
+using identity::Rotation;
 
 /// A coordinator, and members a and b under roster version 1, both joined.
 class RotationTest : public Enrolment {
@@ -81,10 +81,10 @@ TEST_F(RotationTest, TheAuditLogIsHandedOverAndBothHalvesVerifyByTheirKeys) {
   const std::string first = to_hex(keys.description().held[0].signing_key).substr(0, 16);
   const fs::path ended = site("a") / ("audit-" + first + ".jsonl"), log = site("a") / "audit.jsonl";
   const auto verified = [&](const fs::path& file) {
-    return run::check_audit_file(file,
-                                 run::audit_key({.log = file, .federation = {}, .member = {}}), {});
+    return observability::check_audit_file(
+        file, observability::audit_key({.log = file, .federation = {}, .member = {}}), {});
   };
-  const run::AuditReport old = verified(ended), fresh = verified(log);
+  const observability::AuditReport old = verified(ended), fresh = verified(log);
   EXPECT_TRUE(old.whole());
   EXPECT_EQ(old.lines, 2u) << "pinned, keys_replaced";
   EXPECT_TRUE(fresh.whole());
@@ -92,7 +92,7 @@ TEST_F(RotationTest, TheAuditLogIsHandedOverAndBothHalvesVerifyByTheirKeys) {
   std::ifstream in(log);
   std::string line;
   std::getline(in, line);
-  expect_contains(line, run::to_text(old.head));
+  expect_contains(line, observability::to_text(old.head));
   expect_contains(line, to_hex(keys.description().held[0].signing_key));
   join("a");
   EXPECT_EQ(verified(log).lines, 3u) << "handed over once";
@@ -102,7 +102,8 @@ TEST_F(RotationTest, OnlyTheTransportKeyCanBeReplacedAndTheAuditLogGoesOn) {
   const Card card = rotate("a", Rotation::kTransport);
   enroll({card});
   EXPECT_EQ(join("a").generation, 2u);
-  EXPECT_TRUE(run::check_audit_file(site("a") / "audit.jsonl", card.signing_key, {}).whole());
+  EXPECT_TRUE(
+      observability::check_audit_file(site("a") / "audit.jsonl", card.signing_key, {}).whole());
   EXPECT_FALSE(
       fs::exists(site("a") / ("audit-" + to_hex(card.signing_key).substr(0, 16) + ".jsonl")));
 }
@@ -128,9 +129,9 @@ TEST_F(RotationTest, ASuccessorNeedsTheWordOfTheVeryKeysThatAreEnrolled) {
   expect_contains(
       refusal_of([&] { enroll({config::successor_card(thief.identity(1), other.identity(1))}); }),
       "it replaces other keys than those that are enrolled");
-  const Card stranger =
+  const Card unauthenticated =
       config::successor_card(Keystore::make("c", random_).identity(1), other.identity(1));
-  expect_contains(refusal_of([&] { enroll({stranger}); }), "a card that is not enrolled");
+  expect_contains(refusal_of([&] { enroll({unauthenticated}); }), "a card that is not enrolled");
   // Another member's successor cannot take this one's place.
   Keystore b = keys_of("b");
   config::Identity as_a = b.identity(1);
@@ -204,12 +205,12 @@ TEST_F(RotationTest, TheOperatorCanRevokeByNameAndRemovingAloneIsNotForEver) {
 }
 
 TEST_F(RotationTest, RestoredKeysTakePartInNothingUntilTheRosterNamesTheirSuccessor) {
-  const keystore::Opener seal = keystore::KeyFile{crypto::Secret32::random(random_)};
+  const identity::Opener seal = identity::KeyFile{crypto::Secret32::random(random_)};
   keys_of("a").save_backup(folder_ / "backup", seal, crypto::kLeastCost, random_);
   fs::remove(site("a") / "keystore.json");
   Keystore restored = Keystore::open_backup(folder_ / "backup", seal);
   restored.restrict_to_successor();
-  restored.save_new(site("a"), keystore::Nothing{}, crypto::kLeastCost, random_);
+  restored.save_new(site("a"), identity::Nothing{}, crypto::kLeastCost, random_);
   expect_contains(refusal_of([&] { start("a"); }), "restored from a backup");
   const Card card = rotate("a", Rotation::kBoth);
   EXPECT_TRUE(card.is_successor());
@@ -220,13 +221,13 @@ TEST_F(RotationTest, RestoredKeysTakePartInNothingUntilTheRosterNamesTheirSucces
 }
 
 TEST_F(RotationTest, ABackupOlderThanARotationIsToldByTheRoster) {
-  const keystore::Opener seal = keystore::KeyFile{crypto::Secret32::random(random_)};
+  const identity::Opener seal = identity::KeyFile{crypto::Secret32::random(random_)};
   keys_of("a").save_backup(folder_ / "backup", seal, crypto::kLeastCost, random_);
   enroll({rotate("a", Rotation::kBoth)});
   join("a");
   fs::remove(site("a") / "keystore.json");
   const Keystore old = Keystore::open_backup(folder_ / "backup", seal);
-  old.save_new(site("a"), keystore::Nothing{}, crypto::kLeastCost, random_);
+  old.save_new(site("a"), identity::Nothing{}, crypto::kLeastCost, random_);
   const std::string why = refusal_of([&] { start("a"); });
   expect_contains(why, "a is enrolled with other keys (");
   expect_contains(why, "restored from a backup of before a rotation, the newer keys are lost");

@@ -104,7 +104,7 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
 
   /// The sum of clipped gradients over twenty ordinary lines and those of `more`.
   [[nodiscard]] std::vector<double> sum_with(const std::vector<std::string>& more) {
-    std::vector<Example> train;
+    std::vector<data::Example> train;
     std::ifstream lines(kExample / "data/shards/menenius/train.tsv");
     for (std::string line; train.size() < 20 && std::getline(lines, line);)
       if (!line.empty()) train.push_back({line, 0});

@@ -27,30 +27,30 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Examples of a record store, whose every opening while training goes through `on_use`.
-class WatchedSource final : public ExampleSource {
+class WatchedSource final : public data::ExampleSource {
  public:
   using OnUse = std::function<Status()>;
 
-  WatchedSource(std::vector<Example> examples, OnUse on_use)
+  WatchedSource(std::vector<data::Example> examples, OnUse on_use)
       : examples_(std::move(examples)), on_use_(std::move(on_use)) {}
 
   [[nodiscard]] std::size_t size() const override { return examples_.size(); }
 
-  [[nodiscard]] std::unique_ptr<ExampleReader> reader(records::Purpose /*all*/) const override {
+  [[nodiscard]] std::unique_ptr<data::ExampleReader> reader(data::Purpose /*all*/) const override {
     return std::make_unique<Reader>(*this);
   }
 
   [[nodiscard]] bool is_plain() const override { return false; }
 
-  [[nodiscard]] const LeftOut& left_out() const override { return left_out_; }
+  [[nodiscard]] const data::LeftOut& left_out() const override { return left_out_; }
 
  private:
-  struct Reader final : ExampleReader {
+  struct Reader final : data::ExampleReader {
     explicit Reader(const WatchedSource& from) : source(from) {}
 
-    Result<ExampleView> read(std::size_t index) override {
-      const Example& e = source.examples_[index];
-      return ExampleView{e.text, e.label};
+    Result<data::ExampleView> read(std::size_t index) override {
+      const data::Example& e = source.examples_[index];
+      return data::ExampleView{e.text, e.label};
     }
 
     Status use() override { return source.on_use_(); }
@@ -58,9 +58,9 @@ class WatchedSource final : public ExampleSource {
     const WatchedSource& source;
   };
 
-  std::vector<Example> examples_;
+  std::vector<data::Example> examples_;
   OnUse on_use_;
-  LeftOut left_out_;
+  data::LeftOut left_out_;
 };
 
 double norm_of(const std::vector<double>& v) {
@@ -99,14 +99,14 @@ class FailingExamples : public ::testing::Test {
     resources_.threads = 1;
     model_ = initial_model(job_).value();
     const auto tokenizer = text::load_tokenizer(folder_).value();
-    for (const Example& e : lines())
+    for (const data::Example& e : lines())
       ASSERT_EQ(tokenizer.encode_framed(e.text, 40).size(),
                 tokenizer.encode_framed(lines()[0].text, 40).size());
   }
 
   /// Eight lines of the same number of tokens, so that a batch has them in their order.
-  static std::vector<Example> lines() {
-    std::vector<Example> out;
+  static std::vector<data::Example> lines() {
+    std::vector<data::Example> out;
     for (const char* text : {"a b c d e f", "b c d e f a", "c d e f a b", "d e f a b c",
                              "e f a b c d", "f a b c d e", "a c e b d f", "f e d c b a"})
       out.push_back({text, 0});
@@ -118,7 +118,7 @@ class FailingExamples : public ::testing::Test {
     std::vector<std::string> warnings;
   };
 
-  [[nodiscard]] std::unique_ptr<training::Trainer> trainer_of(Examples train) const {
+  [[nodiscard]] std::unique_ptr<training::Trainer> trainer_of(data::Examples train) const {
     return make_trainer(job_, resources_, {std::move(train), {}}).value();
   }
 
@@ -135,7 +135,7 @@ class FailingExamples : public ::testing::Test {
     return step;
   }
 
-  [[nodiscard]] Step step_of(Examples train) const {
+  [[nodiscard]] Step step_of(data::Examples train) const {
     return try_step(*trainer_of(std::move(train))).value();
   }
 
@@ -188,7 +188,7 @@ class FailingExamples : public ::testing::Test {
 
 TEST_F(FailingExamples, AnExampleThatOverflowsContributesNothingAndTheOthersStay) {
   poison("q");
-  std::vector<Example> more = lines();
+  std::vector<data::Example> more = lines();
   more.push_back({"a b c d e q", 0});
   for (const config::Clipping rule : {config::Clipping::kFlat, config::Clipping::kAutomatic,
                                       config::Clipping::kPerLayer, config::Clipping::kAdaptive})
@@ -216,7 +216,7 @@ TEST_F(FailingExamples, WhereALossIsNotFiniteTheExampleIsLeftOutWithAndWithoutPr
   const std::size_t poisoned = spoil("q");
   ASSERT_TRUE(model.load(model_).ok());
   std::vector<Sequence> texts;
-  for (const Example& e : lines())
+  for (const data::Example& e : lines())
     texts.push_back({tokenizer.encode_framed(e.text, 40), 0, {}});
   texts.insert(texts.begin() + 2, texts[0]);
   texts[2].ids.back() = static_cast<std::int32_t>(poisoned);
@@ -262,7 +262,7 @@ TEST_F(FailingExamples, ABatchThatFailsOnceIsComputedAgainAndLosesNobody) {
     for (const auto& failure : failures)
       for (const int failing : {1, 3, 7}) {
         int calls = 0;
-        const Step found = step_of(Examples(std::make_shared<WatchedSource>(
+        const Step found = step_of(data::Examples(std::make_shared<WatchedSource>(
             lines(), [&]() -> Status { return ++calls == failing ? failure() : Status{}; })));
         EXPECT_LT(distance(found.sum, whole.sum), 1e-5 * norm_of(whole.sum));
         EXPECT_EQ(found.warnings, std::vector<std::string>{});
@@ -274,17 +274,18 @@ TEST_F(FailingExamples, ABatchThatFailsOnceIsComputedAgainAndLosesNobody) {
 TEST_F(FailingExamples, AnExampleThatFailsAgainContributesNothingAndTheOthersStay) {
   // The first batch fails at its second example and is read again one by one, where the second one
   // fails again.
-  std::vector<Example> others = lines();
+  std::vector<data::Example> others = lines();
   others.erase(others.begin() + 1);
   for (const bool is_private : {true, false}) {
     job_.differential_privacy.enabled = is_private;
     const Step expected = step_of(others);
     int calls = 0;
-    const Step found = step_of(Examples(std::make_shared<WatchedSource>(lines(), [&]() -> Status {
-      ++calls;
-      if (calls == 2 || calls == 4) return Error{"record 1: no"};
-      return {};
-    })));
+    const Step found =
+        step_of(data::Examples(std::make_shared<WatchedSource>(lines(), [&]() -> Status {
+          ++calls;
+          if (calls == 2 || calls == 4) return Error{"record 1: no"};
+          return {};
+        })));
     EXPECT_LT(distance(found.sum, expected.sum), 5e-3 * norm_of(expected.sum));
     EXPECT_EQ(found.warnings,
               std::vector<std::string>{"1 drawn example contributed nothing: opening or "
@@ -293,7 +294,7 @@ TEST_F(FailingExamples, AnExampleThatFailsAgainContributesNothingAndTheOthersSta
 }
 
 TEST_F(FailingExamples, WhereEveryOneFailsTheStepIsNoiseAlone) {
-  const Step found = step_of(Examples(std::make_shared<WatchedSource>(
+  const Step found = step_of(data::Examples(std::make_shared<WatchedSource>(
       lines(), []() -> Status { return Error{"the store is closed"}; })));
   EXPECT_LT(norm_of(found.sum), 5e-3);
   EXPECT_GT(norm_of(found.sum), 0);
@@ -332,7 +333,7 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
   Transformer model(spec, modules_of(spec).value(), at::kCPU);
   spoil("q");
   ASSERT_TRUE(model.load(model_).ok());
-  const auto counts_of = [&](std::vector<Example> texts) {
+  const auto counts_of = [&](std::vector<data::Example> texts) {
     const auto examples = TokenizedExamples::create(tokenizer, std::move(texts), job_).value();
     const auto task = make_task_learning(job_);
     return task->task().in_steps(
@@ -342,7 +343,7 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
                            .physical_batch_size = job_.local_training.physical_batch_size}));
   };
   const std::vector<std::uint64_t> without = counts_of(lines());
-  std::vector<Example> more = lines();
+  std::vector<data::Example> more = lines();
   more.insert(more.begin() + 2, {"a b c d e q", 0});
   const std::vector<std::uint64_t> with = counts_of(more);
   const std::uint64_t tokens = tokenizer->encode_framed("a b c d e q", 40).size() - 1;
@@ -354,7 +355,7 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
 }
 
 TEST_F(FailingExamples, AnEvaluationReadsABatchThatFailsAgainOneByOne) {
-  const auto counts_of = [&](Examples evaluation) {
+  const auto counts_of = [&](data::Examples evaluation) {
     return make_trainer(job_, resources_, {lines(), std::move(evaluation)})
         .value()
         ->evaluate(model_)
@@ -364,7 +365,7 @@ TEST_F(FailingExamples, AnEvaluationReadsABatchThatFailsAgainOneByOne) {
   int calls = 0;
   const auto failing_at = [&](std::set<int> at) {
     calls = 0;
-    return Examples(std::make_shared<WatchedSource>(lines(), [&calls, at]() -> Status {
+    return data::Examples(std::make_shared<WatchedSource>(lines(), [&calls, at]() -> Status {
       return at.contains(++calls) ? Status(Error{"record 1: no"}) : Status{};
     }));
   };
@@ -404,7 +405,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& c) { return std::string(c.index == 0 ? "gpt2" : "qwen2"); });
 
 TEST_P(OneTokenLines, AreTrainedOnAndEvaluatedWithoutALoss) {
-  const std::vector<Example> texts{{"a", 0}, {"b", 0}, {"c", 0}, {"a b c", 0}};
+  const std::vector<data::Example> texts{{"a", 0}, {"b", 0}, {"c", 0}, {"a b c", 0}};
   for (const bool is_private : {true, false}) {
     job_.differential_privacy.enabled = is_private;
     const auto trainer = make_trainer(job_, {.threads = 1}, {texts, texts}).value();

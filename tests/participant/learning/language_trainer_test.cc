@@ -16,9 +16,9 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Sentences whose every word follows from the one before.
-std::vector<Example> toy_texts(std::size_t count) {
+std::vector<data::Example> toy_texts(std::size_t count) {
   const std::vector<std::string> words{"one", "two", "three", "four", "five"};
-  std::vector<Example> out;
+  std::vector<data::Example> out;
   for (std::size_t i = 0; i < count; ++i) {
     std::string text = words[i % 5];
     for (std::size_t k = 1; k < 3 + i % 4; ++k)
@@ -91,7 +91,7 @@ TEST_F(LanguageTrainer, CountsPredictedTokensAndTheirLoss) {
   EXPECT_EQ(job_.make_task()->counter_names(),
             (std::vector<std::string>{"tokens", "correct", "loss_milli"}));
   std::uint64_t tokens = 0;
-  for (const Example& e : toy_texts(20))  // [CLS] is given, [SEP] is predicted
+  for (const data::Example& e : toy_texts(20))  // [CLS] is given, [SEP] is predicted
     tokens += 2 + static_cast<std::uint64_t>(std::count(e.text.begin(), e.text.end(), ' '));
   ASSERT_EQ(counts.size(), 3U);
   EXPECT_EQ(counts[0], tokens);
@@ -103,7 +103,7 @@ TEST_F(LanguageTrainer, CountsPredictedTokensAndTheirLoss) {
 
 TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
   job_.differential_privacy.enabled = false;
-  ASSERT_TRUE(run::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
+  ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
   job_.lora = {.r = 4, .alpha = 8, .dropout = 0.1, .target_modules = {"all-linear"}};
   const Bytes32 base = config::hash_model_weights(folder_ / "base").value();
@@ -115,15 +115,15 @@ TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
 
   // Merged, it is a model of its own that is as good.
   const double adapted = evaluated(adapters).value("perplexity");
-  const FlatParameters merged = run::merged_model(job_, adapters).value();
-  ASSERT_TRUE(run::save_merged(folder_ / "merged", job_, merged).ok());
+  const FlatParameters merged = job::merged_model(job_, adapters).value();
+  ASSERT_TRUE(job::save_merged(folder_ / "merged", job_, merged).ok());
   job_.model.path = (folder_ / "merged").string();
   job_.lora = {};
   EXPECT_NEAR(evaluated(initial_model(job_).value()).value("perplexity"), adapted, 1e-3 * adapted);
 }
 
 TEST_F(LanguageTrainer, PrivateAdaptersMoveAndNothingElseIsSent) {
-  ASSERT_TRUE(run::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
+  ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
   job_.lora = {.r = 1, .alpha = 1, .target_modules = {"c_attn"}};
   const FlatParameters start = initial_model(job_).value();
@@ -138,7 +138,7 @@ TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
   config::JobConfig job = config::load_job(example / "job.json");
   job.local_training.sampling_rate = 0.2;
   const auto read = [&](const char* file) {
-    return read_examples(example / "data/shards/menenius" / file, job).value();
+    return data::read_examples(example / "data/shards/menenius" / file, job).value();
   };
   const auto trainer = make_trainer(job, {.device = config::Device::kCpu, .threads = 1},
                                     {read("train.tsv"), read("eval.tsv")})

@@ -21,9 +21,9 @@ namespace {
 
 const std::vector<std::string> kLabels{"colour", "number"};
 
-std::vector<Example> toy_examples(std::size_t count) {
+std::vector<data::Example> toy_examples(std::size_t count) {
   const std::vector<std::string> colours{"red", "green", "blue"}, numbers{"one", "two", "three"};
-  std::vector<Example> out;
+  std::vector<data::Example> out;
   for (std::size_t i = 0; i < count; ++i) {
     const auto& words = i % 2 == 0 ? colours : numbers;
     std::string text = "say " + words[i % 3];
@@ -39,7 +39,7 @@ class LocalTrainerTest : public ::testing::Test {
   void SetUp() override {
     folder_ = own_folder();
     std::set<std::string> words;
-    for (const Example& e : toy_examples(60))
+    for (const data::Example& e : toy_examples(60))
       for (std::string& word : text::bert_words(e.text))
         words.insert(std::move(word));
     std::ofstream vocab(folder_ / "vocab.txt");
@@ -363,7 +363,7 @@ TEST_F(LocalTrainerTest, SavedModelLoadsAgainAsAnInitialModel) {
   for (std::size_t i = 0; i < model.values.size(); ++i)
     model.values[i] = static_cast<float>(i) * 1e-3F;
   const auto saved = folder_ / "saved";
-  ASSERT_TRUE(run::save_model(saved, job_, model).ok());
+  ASSERT_TRUE(job::save_model(saved, job_, model).ok());
   job_.model.path = saved.string();
   const FlatParameters loaded = initial_model(job_).value();
   EXPECT_EQ(loaded.layout, model.layout);
@@ -429,8 +429,8 @@ const config::JobConfig kJob = [] {
   return job;
 }();
 
-TEST(Examples, ReadsLabelTabText) {
-  const auto read = parse_examples("number\tone two\r\ncolour\tred\tor blue\n\n", "f", kJob);
+TEST(data::Examples, ReadsLabelTabText) {
+  const auto read = data::parse_examples("number\tone two\r\ncolour\tred\tor blue\n\n", "f", kJob);
   ASSERT_TRUE(read.ok());
   ASSERT_EQ(read->size(), 2U);
   EXPECT_EQ((*read)[0].label, 1);
@@ -438,7 +438,7 @@ TEST(Examples, ReadsLabelTabText) {
   EXPECT_EQ((*read)[1].text, "red\tor blue");
 }
 
-TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
+TEST(data::Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
   struct Case {
     const char *bytes, *place, *reason;
   };
@@ -447,19 +447,19 @@ TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
                         Case{"colour\tred\n\nanimal\tsecret\n", "f:3:", "label"},
                         Case{"colour\tsecret \xE9t\xE9\n", "f:1:", "UTF-8"},
                         Case{"colour\t  \n", "f:1:", "no text"}, Case{"\n", "f:", "no example"}}) {
-    const auto read = parse_examples(c.bytes, "f", kJob);
+    const auto read = data::parse_examples(c.bytes, "f", kJob);
     ASSERT_FALSE(read.ok()) << c.bytes;
     EXPECT_EQ(read.error().message.find(c.place), 0U) << read.error().message;
     EXPECT_NE(read.error().message.find(c.reason), std::string::npos) << read.error().message;
     EXPECT_EQ(read.error().message.find("secret"), std::string::npos) << read.error().message;
   }
-  EXPECT_FALSE(read_examples("/nonexistent/file.tsv", kJob).ok());
+  EXPECT_FALSE(data::read_examples("/nonexistent/file.tsv", kJob).ok());
 }
 
-TEST(Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
+TEST(data::Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
   const std::string bytes =
       "colour\tred\nno tab secret\nanimal\tsecret\nnumber\tone\ncolour\tsecret \xE9\n";
-  const FittingExamples found = fitting_examples(bytes, "f", kJob, {});
+  const data::FittingExamples found = data::fitting_examples(bytes, "f", kJob, {});
   ASSERT_EQ(found.examples.size(), 2U);
   EXPECT_EQ(found.examples[1].text, "one");
   EXPECT_EQ(found.left_out.count, 3U);
@@ -467,26 +467,26 @@ TEST(Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
   for (const char* place : {"f:2:", "f:3:", "f:5:"})
     EXPECT_NE(said.find(place), std::string::npos) << said;
   EXPECT_EQ(said.find("secret"), std::string::npos) << said;
-  EXPECT_TRUE(fitting_examples("", "f", kJob, {}).examples.empty());
-  EXPECT_FALSE(read_fitting_examples("/nonexistent/file.tsv", kJob, {}).ok());
+  EXPECT_TRUE(data::fitting_examples("", "f", kJob, {}).examples.empty());
+  EXPECT_FALSE(data::read_fitting_examples("/nonexistent/file.tsv", kJob, {}).ok());
 }
 
-TEST(Examples, ALabelThatTheSiteDoesNotDeclareIsLeftOut) {
-  const FittingExamples found =
-      fitting_examples("colour\tred\nnumber\tone\n", "f", kJob, {"colour"});
+TEST(data::Examples, ALabelThatTheSiteDoesNotDeclareIsLeftOut) {
+  const data::FittingExamples found =
+      data::fitting_examples("colour\tred\nnumber\tone\n", "f", kJob, {"colour"});
   ASSERT_EQ(found.examples.size(), 1U);
   EXPECT_EQ(found.examples[0].text, "red");
   EXPECT_EQ(found.left_out.count, 1U);
 }
 
-TEST(Examples, OfTaggedWordsTheWholeSentenceIsLeftOut) {
+TEST(data::Examples, OfTaggedWordsTheWholeSentenceIsLeftOut) {
   config::JobConfig job;
   job.task = {.type = "token_classification", .labels = {"PER", "LOC"}};
   const std::string bytes = "Ann B-PER\nleft O\n\nParis B-LOC\n\nx B-ORG\ny O\n\nBob B-PER\n";
-  const FittingExamples all = fitting_examples(bytes, "f", job, {});
+  const data::FittingExamples all = data::fitting_examples(bytes, "f", job, {});
   ASSERT_EQ(all.examples.size(), 3U);
   EXPECT_EQ(all.left_out.count, 1U);
-  const FittingExamples people = fitting_examples(bytes, "f", job, {"PER"});
+  const data::FittingExamples people = data::fitting_examples(bytes, "f", job, {"PER"});
   ASSERT_EQ(people.examples.size(), 2U);
   EXPECT_EQ(people.examples[1].words.front(), "Bob");
   EXPECT_EQ(people.left_out.count, 2U);

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/job/saved_model.h"
-#include "common/model/checkpoint.h"
+#include "common/model/weight_files.h"
 #include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "tests/participant/learning/own_folder.h"
@@ -106,15 +106,15 @@ TEST_P(Lora, OnlyAdaptersAndTheHeadOfClassesAreTrainedAndSent) {
 
 TEST_P(Lora, MergedModelEqualsTheAdaptedOne) {
   const FlatParameters trained = far_from_the_start();
-  const FlatParameters merged = run::merged_model(job_, trained).value();
-  ASSERT_TRUE(run::save_merged(folder_ / "merged", job_, merged).ok());
+  const FlatParameters merged = job::merged_model(job_, trained).value();
+  ASSERT_TRUE(job::save_merged(folder_ / "merged", job_, merged).ok());
   const Tensor expected = adapted(trained)->logits(batch_of(texts_), {});
   EXPECT_LT((plain_logits(folder_ / "merged") - expected).abs().max().item<double>(), 1e-5);
 }
 
 TEST_P(Lora, AdapterIsSavedAsPeftNamesItAndLoadsAgain) {
   const FlatParameters trained = far_from_the_start();
-  ASSERT_TRUE(run::save_model(folder_ / "saved", job_, trained).ok());
+  ASSERT_TRUE(job::save_model(folder_ / "saved", job_, trained).ok());
   const FlatParameters file = read_safetensors(folder_ / "saved/adapter_model.safetensors").value();
   for (const ParameterShape& p : file.layout)
     EXPECT_TRUE(p.name.starts_with("base_model.model.")) << p.name;
@@ -131,7 +131,7 @@ TEST_P(Lora, AdapterIsSavedAsPeftNamesItAndLoadsAgain) {
       return p.name == "base_model.model." + module.get<std::string>() + ".lora_B.weight";
     })) << module;
   const FlatParameters again =
-      run::load_parameters(folder_ / "saved/adapter_model.safetensors").value();
+      job::load_parameters(folder_ / "saved/adapter_model.safetensors").value();
   EXPECT_EQ(again.layout, trained.layout);
   EXPECT_EQ(again.values, trained.values);
 }

@@ -82,7 +82,7 @@ class PrivacyAudit : public ::testing::Test {
 
   std::unique_ptr<training::Trainer> trainer(double noise, bool with_canary) {
     job_.differential_privacy.noise_multiplier = noise;
-    std::vector<Example> train{{"plain", 0}};
+    std::vector<data::Example> train{{"plain", 0}};
     if (with_canary) train.push_back({"canary", 1});
     return make_trainer(job_, {}, {std::move(train), {}}).value();
   }

@@ -32,12 +32,12 @@ config::JobConfig regression_job() {
 
 TEST(RegressionExamples, AreNumbersAndTextsAndNoMessageShowsThem) {
   const config::JobConfig job = regression_job();
-  const auto read = parse_examples("0.5\tgood\n-7\tbad text\n", "f", job);
+  const auto read = data::parse_examples("0.5\tgood\n-7\tbad text\n", "f", job);
   ASSERT_TRUE(read.ok()) << read.error().message;
   EXPECT_EQ(read->at(0).label, 3 << 21) << "0.5 is 3/8 of the way from -1 to 3";
   EXPECT_EQ(read->at(1).label, 0) << "clipped";
-  EXPECT_EQ(format_examples(*read, job), "0.5\tgood\n-1\tbad text\n");
-  const auto wrong = parse_examples("secret\ttext\n", "f", job);
+  EXPECT_EQ(data::format_examples(*read, job), "0.5\tgood\n-1\tbad text\n");
+  const auto wrong = data::parse_examples("secret\ttext\n", "f", job);
   ASSERT_FALSE(wrong.ok());
   EXPECT_EQ(wrong.error().message, "f:1: the line has a label that is no number");
 }
@@ -107,9 +107,9 @@ TEST_P(RegressionGradient, OfEveryExampleIsThatOfALoop) {
 }
 
 /// The target is 1 for every "good" and -1 for every "bad", plus one word without a meaning.
-std::vector<Example> toy_texts(std::size_t count, const config::JobConfig& job) {
+std::vector<data::Example> toy_texts(std::size_t count, const config::JobConfig& job) {
   const auto task = job.make_task();
-  std::vector<Example> out;
+  std::vector<data::Example> out;
   for (std::size_t i = 0; i < count; ++i) {
     const bool good = i % 2 == 0, twice = i % 3 == 0;
     const std::string word = good ? "good" : "bad";
@@ -148,7 +148,7 @@ class RegressionTrainer : public ::testing::Test {
 
   [[nodiscard]] tasks::Evaluation evaluated(const FlatParameters& model) const {
     const auto counts = trainer()->evaluate(model).value();
-    EXPECT_TRUE(run::check_counters(job_, counts, 24).ok());
+    EXPECT_TRUE(job::check_counters(job_, counts, 24).ok());
     return job_.make_task()->summarise(counts, tasks::exact);
   }
 
@@ -187,14 +187,14 @@ TEST_F(RegressionTrainer, AModelOfTheLargestWeightsCountsAsFarAsTheRangeGoes) {
   FlatParameters model = initial_model(job_).value();
   std::ranges::fill(model.values, kMaxParameterMagnitude);
   const auto counts = trainer()->evaluate(model).value();
-  EXPECT_TRUE(run::check_counters(job_, counts, 24).ok());
+  EXPECT_TRUE(job::check_counters(job_, counts, 24).ok());
   EXPECT_GT(job_.make_task()->summarise(counts, tasks::exact).value("mean_absolute_error"), 1);
 }
 
 TEST_F(RegressionTrainer, TheSavedModelIsOneThatTransformersReadsAsARegression) {
   const fs::path saved = folder_ / "saved";
   const FlatParameters model = initial_model(job_).value();
-  ASSERT_TRUE(run::save_model(saved, job_, model).ok());
+  ASSERT_TRUE(job::save_model(saved, job_, model).ok());
   std::ifstream in(saved / "config.json");
   const nlohmann::json config = nlohmann::json::parse(in);
   EXPECT_EQ(config["problem_type"], "regression");

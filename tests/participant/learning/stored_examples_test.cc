@@ -13,9 +13,9 @@
 namespace sotto::learning {
 namespace {
 
-using records::Format;
-using records::Purpose;
-using records::SecureRecordStore;
+using data::Format;
+using data::Purpose;
+using data::SecureRecordStore;
 
 TimePoint standing_clock() {
   return {};
@@ -31,9 +31,9 @@ struct StoredExamples : testing::Test {
   }
 
   std::shared_ptr<SecureRecordStore> store_of(const std::filesystem::path& file, Format format) {
-    const records::ImportPlan plan{.format = format};
-    records::RecordWriter writer(kind_of(plan), key, random);
-    const auto source = records::open_source(file, plan).value();
+    const data::ImportPlan plan{.format = format};
+    data::RecordWriter writer(kind_of(plan), key, random);
+    const auto source = data::open_source(file, plan).value();
     while (const auto record = source->next().value())
       writer.add(*record);
     SOTTO_CHECK(writer.write(folder / "store").ok(), "written");
@@ -55,15 +55,15 @@ TEST_F(StoredExamples, AreThoseOfTheFileForEveryTask) {
 
   for (const auto& c : cases) {
     const config::JobConfig job = job_of(c.example);
-    const auto plain = read_examples(shard(c.example, c.file), job).value();
+    const auto plain = data::read_examples(shard(c.example, c.file), job).value();
     const auto store = store_of(shard(c.example, c.file), c.format);
     {
-      const Examples stored = stored_examples(store, job).value();
+      const data::Examples stored = data::stored_examples(store, job).value();
       ASSERT_EQ(stored.size(), plain.size());
       EXPECT_FALSE(stored.source().is_plain());
       const auto reader = stored.source().reader(Purpose::kTrain);
       for (std::size_t i = 0; i < plain.size(); ++i) {
-        const ExampleView e = reader->read(i).value();
+        const data::ExampleView e = reader->read(i).value();
         ASSERT_EQ(e.text, plain[i].text) << c.example << " " << i;
         ASSERT_EQ(e.label, plain[i].label) << c.example << " " << i;
         ASSERT_TRUE(std::ranges::equal(e.words, plain[i].words)) << c.example << " " << i;
@@ -71,7 +71,7 @@ TEST_F(StoredExamples, AreThoseOfTheFileForEveryTask) {
         ASSERT_EQ(store->in_memory(), 1U) << "one record at a time";
       }
     }
-    EXPECT_EQ(store->counts(), (records::OpenCounts{plain.size(), 0, 0}));
+    EXPECT_EQ(store->counts(), (data::OpenCounts{plain.size(), 0, 0}));
     EXPECT_EQ(store->in_memory(), 0U);
   }
 }
@@ -79,9 +79,9 @@ TEST_F(StoredExamples, AreThoseOfTheFileForEveryTask) {
 TEST_F(StoredExamples, TrainToTheSameBitsAsTheFileAndAreCounted) {
   config::JobConfig job = job_of("quickstart");
   const auto file = shard("quickstart", "aurora/eval.tsv");
-  const auto plain = read_examples(file, job).value();
+  const auto plain = data::read_examples(file, job).value();
   const FlatParameters model = initial_model(job).value();
-  const auto update_of = [&](const SiteExamples& examples) {
+  const auto update_of = [&](const data::SiteExamples& examples) {
     const auto trainer =
         make_trainer(job, {.device = config::Device::kCpu, .threads = 1}, examples).value();
     crypto::StreamRandom seeded(7);
@@ -89,9 +89,9 @@ TEST_F(StoredExamples, TrainToTheSameBitsAsTheFileAndAreCounted) {
     return std::pair(std::move(update), trainer->evaluate(model).value());
   };
   const auto store = store_of(file, Format::kLabelled);
-  const Examples stored = stored_examples(store, job).value();
+  const data::Examples stored = data::stored_examples(store, job).value();
   EXPECT_EQ(update_of({stored, stored}), update_of({plain, plain}));
-  const records::OpenCounts counts = store->counts();
+  const data::OpenCounts counts = store->counts();
   EXPECT_GT(counts[0], plain.size() / 2) << "two steps of a half";
   EXPECT_EQ(counts[1], plain.size());
   EXPECT_EQ(counts[2], 2 * plain.size()) << "each split is looked at when training begins";
@@ -101,11 +101,11 @@ TEST_F(StoredExamples, TrainToTheSameBitsAsTheFileAndAreCounted) {
 TEST_F(StoredExamples, OfAnotherKindAreRefusedAndOfOtherClassesLeftOutWithoutShowingThem) {
   const auto file = shard("quickstart", "aurora/eval.tsv");
   const auto store = store_of(file, Format::kLabelled);
-  EXPECT_EQ(stored_examples(store, job_of("ner")).error().message,
+  EXPECT_EQ(data::stored_examples(store, job_of("ner")).error().message,
             (folder / "store").string() + ": holds labelled texts; the job needs tagged words");
   config::JobConfig job = job_of("quickstart");
   job.task.labels.erase(job.task.labels.begin());
-  const Examples stored = stored_examples(store, job).value();
+  const data::Examples stored = data::stored_examples(store, job).value();
   const auto trainer =
       make_trainer(job, {.device = config::Device::kCpu, .threads = 1}, {stored, stored});
   ASSERT_TRUE(trainer.ok()) << "a refusal would tell that the class is there";

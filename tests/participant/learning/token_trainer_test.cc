@@ -26,7 +26,7 @@ config::JobConfig token_job() {
 }
 
 TEST(TaggedSentences, AreReadFromConllFilesOfTabsAndOfBlanks) {
-  const auto read = parse_examples(
+  const auto read = data::parse_examples(
       "-DOCSTART- -X- O\n\nAda\tB-PER\nKing\tI-PER\r\nleft\tO\n\n\nParis NNP B-LOC\nB-LOC NN O\n "
       "\n",
       "f", token_job());
@@ -38,10 +38,11 @@ TEST(TaggedSentences, AreReadFromConllFilesOfTabsAndOfBlanks) {
   EXPECT_EQ((*read)[1].words, (std::vector<std::string>{"Paris", "B-LOC"}));
   EXPECT_EQ((*read)[1].tags, (std::vector<std::int64_t>{kBloc, kO}));
   EXPECT_EQ((*read)[1].label, 2);
-  const std::string written = format_examples(*read, token_job());
+  const std::string written = data::format_examples(*read, token_job());
   EXPECT_EQ(written, "Ada\tB-PER\nKing\tI-PER\nleft\tO\n\nParis\tB-LOC\nB-LOC\tO\n\n");
-  EXPECT_EQ(format_examples(parse_examples(written, "f", token_job()).value(), token_job()),
-            written);
+  EXPECT_EQ(
+      data::format_examples(data::parse_examples(written, "f", token_job()).value(), token_job()),
+      written);
 }
 
 TEST(TaggedSentences, EveryMistakeNamesItsLineAndNeverTheRecord) {
@@ -55,7 +56,7 @@ TEST(TaggedSentences, EveryMistakeNamesItsLineAndNeverTheRecord) {
         Case{"a\tB-LOC\nsecret\tI-PER\n", "f:2:", "not begun"},
         Case{"a\tB-PER\n\nsecret\tI-PER\n", "f:3:", "not begun"},
         Case{"secret\xE9\tO\n", "f:1:", "UTF-8"}, Case{"\n\n", "f:", "no example"}}) {
-    const auto read = parse_examples(c.bytes, "f", token_job());
+    const auto read = data::parse_examples(c.bytes, "f", token_job());
     ASSERT_FALSE(read.ok()) << c.bytes;
     EXPECT_EQ(read.error().message.find(c.place), 0U) << read.error().message;
     EXPECT_NE(read.error().message.find(c.reason), std::string::npos) << read.error().message;
@@ -64,11 +65,11 @@ TEST(TaggedSentences, EveryMistakeNamesItsLineAndNeverTheRecord) {
 }
 
 /// People are one or two words behind "say", places follow "in".
-std::vector<Example> toy_sentences(std::size_t count) {
+std::vector<data::Example> toy_sentences(std::size_t count) {
   const std::vector<std::string> names{"ada", "bob", "cyd"}, places{"oslo", "rome"};
-  std::vector<Example> out;
+  std::vector<data::Example> out;
   for (std::size_t i = 0; i < count; ++i) {
-    Example e{.text = {}, .label = 1, .words = {"say", names[i % 3]}, .tags = {kO, kBper}};
+    data::Example e{.text = {}, .label = 1, .words = {"say", names[i % 3]}, .tags = {kO, kBper}};
     if (i % 2 == 0) {
       e.words.push_back(names[(i + 1) % 3]);
       e.tags.push_back(kIper);
@@ -101,7 +102,7 @@ class TokenTrainer : public ::testing::Test {
   }
 
   [[nodiscard]] Result<std::unique_ptr<training::Trainer>> trainer(
-      std::vector<Example> evaluation) const {
+      std::vector<data::Example> evaluation) const {
     return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
                         {toy_sentences(60), std::move(evaluation)});
   }
@@ -143,7 +144,7 @@ TEST_F(TokenTrainer, AdaptersAndTheirHeadLearnToo) {
   // The frozen base is random. On this one all of six sampling seeds reach 0.9; on others adapters
   // of this rank often stop at 0.89.
   job_.seed = 2;
-  ASSERT_TRUE(run::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
+  ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
   job_.lora = {.r = 4, .alpha = 8, .target_modules = {"all-linear"}};
   const FlatParameters start = initial_model(job_).value();
@@ -153,9 +154,9 @@ TEST_F(TokenTrainer, AdaptersAndTheirHeadLearnToo) {
 }
 
 TEST_F(TokenTrainer, CountsEveryWordOnceWhateverItsPieces) {
-  const std::vector<Example> sentences = toy_sentences(6);
+  const std::vector<data::Example> sentences = toy_sentences(6);
   std::uint64_t words = 0, outside = 0, entities = 0;
-  for (const Example& e : sentences)
+  for (const data::Example& e : sentences)
     for (const std::int64_t tag : e.tags) {
       ++words;
       outside += tag == kO ? 1U : 0U;
@@ -173,10 +174,10 @@ TEST_F(TokenTrainer, CountsEveryWordOnceWhateverItsPieces) {
 /// What the model cannot see is missed, not left out of the report.
 TEST_F(TokenTrainer, AWordThatIsCutOffIsAnEntityMissed) {
   const FlatParameters model = trained(initial_model(job_).value());
-  const Example two{.text = {},
-                    .label = 1,
-                    .words = {"say", "bob", "in", "rome"},
-                    .tags = {kO, kBper, kO, kBloc}};
+  const data::Example two{.text = {},
+                          .label = 1,
+                          .words = {"say", "bob", "in", "rome"},
+                          .tags = {kO, kBper, kO, kBloc}};
   auto counts = trainer({two}).value()->evaluate(model).value();
   EXPECT_EQ(std::vector(counts.begin() + 3, counts.end()),
             (std::vector<std::uint64_t>{1, 0, 0, 1, 0, 0}));
@@ -188,7 +189,7 @@ TEST_F(TokenTrainer, AWordThatIsCutOffIsAnEntityMissed) {
 }
 
 TEST_F(TokenTrainer, RefusesTagsThatTheJobDoesNotHave) {
-  Example odd{.text = {}, .label = 1, .words = {"say"}, .tags = {5}};
+  data::Example odd{.text = {}, .label = 1, .words = {"say"}, .tags = {5}};
   EXPECT_NE(trainer({odd}).error().message.find("label number 5 of 5"), std::string::npos);
   odd.tags = {};
   EXPECT_NE(trainer({odd}).error().message.find("1 words and 0 tags"), std::string::npos);
@@ -197,14 +198,14 @@ TEST_F(TokenTrainer, RefusesTagsThatTheJobDoesNotHave) {
 /// The privacy unit is the sentence: a long one weighs as much as a short one.
 TEST_F(TokenTrainer, TheLossOfASentenceIsTheMeanOverItsWords) {
   job_.differential_privacy.enabled = false;
-  const Example once{.text = {}, .label = 1, .words = {"bob"}, .tags = {kBper}};
-  Example often = once;
+  const data::Example once{.text = {}, .label = 1, .words = {"bob"}, .tags = {kBper}};
+  data::Example often = once;
   for (int i = 0; i < 3; ++i) {
     often.words.insert(often.words.end(), {"bob"});
     often.tags.push_back(kBper);
   }
   // With one layer and no positions yet (they start at zero) repeated words give repeated logits.
-  const auto gradient_step = [&](const Example& e) {
+  const auto gradient_step = [&](const data::Example& e) {
     job_.local_training = {.local_steps = 1,
                            .sampling_rate = 1,
                            .physical_batch_size = 4,
@@ -229,9 +230,9 @@ TEST(TweetEntities, TheExampleLoadsAndItsFirstRoundLowersTheLoss) {
   config::JobConfig job = config::load_job(example / "job.json");
   for (const char* site : {"kingdom", "voices", "abroad"})
     for (const char* file : {"train.tsv", "eval.tsv"})
-      EXPECT_TRUE(read_examples(example / "data/shards" / site / file, job).ok()) << site;
+      EXPECT_TRUE(data::read_examples(example / "data/shards" / site / file, job).ok()) << site;
   const auto read = [&](const char* file) {
-    return read_examples(example / "data/shards/news" / file, job).value();
+    return data::read_examples(example / "data/shards/news" / file, job).value();
   };
   const auto trainer = make_trainer(job, {.device = config::Device::kCpu, .threads = 1},
                                     {read("train.tsv"), read("eval.tsv")})

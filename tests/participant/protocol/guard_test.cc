@@ -95,13 +95,13 @@ TEST(GuardState, NoStepWithoutTheOneBefore) {
   EXPECT_FALSE(after({joined(1), uploaded(1)}).allows(uploaded(2)).ok());
 }
 
-TEST(GuardState, BurningAndEndorsingExcludeEachOther) {
+TEST(GuardState, VotingToAbortAndEndorsingExcludeEachOther) {
   EXPECT_FALSE(
-      after({joined(1), uploaded(1), endorsed(1)}).allows(step(GuardStep::kBurned, 1)).ok());
-  const GuardState burned = after({joined(1), uploaded(1), step(GuardStep::kBurned, 1)});
-  EXPECT_FALSE(burned.allows(endorsed(1)).ok());
-  EXPECT_TRUE(after({joined(1)}).allows(step(GuardStep::kBurned, 1)).ok());
-  EXPECT_FALSE(after({joined(1), step(GuardStep::kBurned, 1)}).allows(uploaded(1)).ok());
+      after({joined(1), uploaded(1), endorsed(1)}).allows(step(GuardStep::kVotedAbort, 1)).ok());
+  const GuardState voted_abort = after({joined(1), uploaded(1), step(GuardStep::kVotedAbort, 1)});
+  EXPECT_FALSE(voted_abort.allows(endorsed(1)).ok());
+  EXPECT_TRUE(after({joined(1)}).allows(step(GuardStep::kVotedAbort, 1)).ok());
+  EXPECT_FALSE(after({joined(1), step(GuardStep::kVotedAbort, 1)}).allows(uploaded(1)).ok());
 }
 
 TEST(GuardState, NothingMoreIsSaidInARoundAfterALaterOneWasJoined) {
@@ -155,7 +155,7 @@ TEST(GuardState, AnEndorsedSumMayBeOpenWhateverWasJoinedSince) {
   EXPECT_FALSE(state.may_be_open(kRun, 1)) << "a round that cannot be joined is forgotten";
 }
 
-TEST(GuardState, ABurnCertificateSaysThatAnEndorsedSumWasNeverOpened) {
+TEST(GuardState, AnAbortCertificateSaysThatAnEndorsedSumWasNeverOpened) {
   using enum GuardStep;
   GuardState state = after_first_attempt({kJoined, kUploaded, kEndorsed});
   state.apply(of_attempt(kJoined, kSecond, 2));
@@ -195,9 +195,9 @@ TEST(GuardState, ResubmitAfterUpload) {
   const GuardState state = after({joined(1), uploaded_input(1, 40), joined(2)});
   EXPECT_FALSE(state.allows(uploaded_input(2, 40)).ok());
   EXPECT_TRUE(state.allows(uploaded_input(2, 41)).ok());
-  const GuardState burnt =
+  const GuardState abort_certificate =
       after({joined(1), uploaded_input(1, 40), joined(2), freed(1, 40)});  // late, still in time
-  EXPECT_TRUE(burnt.allows(uploaded_input(2, 40)).ok());
+  EXPECT_TRUE(abort_certificate.allows(uploaded_input(2, 40)).ok());
   GuardRecord other_run = uploaded_input(7, 40);
   other_run.run = kOtherRun;
   EXPECT_FALSE(
@@ -211,13 +211,13 @@ TEST(GuardState, AnInputIsFreedOnceAndUnderItsOwnHeader) {
   other.h = {6};
   EXPECT_FALSE(state.allows(other).ok());
   EXPECT_FALSE(state.allows(freed(1, 41)).ok());
-  GuardState burnt = state;
-  burnt.apply(freed(1, 40));
-  EXPECT_FALSE(burnt.is_locked({40}));
-  EXPECT_FALSE(burnt.allows(freed(1, 40)).ok());
-  burnt.apply(joined(2));
-  burnt.apply(uploaded_input(2, 40));
-  EXPECT_TRUE(burnt.is_locked({40})) << "it left again";
+  GuardState abort_certificate = state;
+  abort_certificate.apply(freed(1, 40));
+  EXPECT_FALSE(abort_certificate.is_locked({40}));
+  EXPECT_FALSE(abort_certificate.allows(freed(1, 40)).ok());
+  abort_certificate.apply(joined(2));
+  abort_certificate.apply(uploaded_input(2, 40));
+  EXPECT_TRUE(abort_certificate.is_locked({40})) << "it left again";
 }
 
 // ---- the file
@@ -323,7 +323,7 @@ Bytes first_version(const GuardRecord& record) {
 
 TEST_F(GuardFile, AFileOfBeforeInputsHadIdsIsStillReadAndGoesOn) {
   {
-    auto opened = journal::AppendLog::open(file);
+    auto opened = storage::AppendLog::open(file);
     ASSERT_TRUE(opened.ok());
     for (const auto& record : {joined(1), uploaded(1), endorsed(1)})
       ASSERT_TRUE(opened->log.append(first_version(record)).ok());

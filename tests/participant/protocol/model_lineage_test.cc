@@ -39,7 +39,7 @@ struct Lineage : ::testing::TestWithParam<std::tuple<bool, std::string>> {
     rules.encoding.metrics = {"examples"};
     if (has_noise())
       rules.noise =
-          codec::NoiseTerms{.values = kValues, .clipping_norm = 1, .noise_multiplier = 0.5};
+          encoding::NoiseTerms{.values = kValues, .clipping_norm = 1, .noise_multiplier = 0.5};
     lineage.emplace(LineageTerms{.optimizer = spec_of_job,
                                  .first = std::make_shared<const FlatParameters>(model)},
                     rules);
@@ -54,22 +54,22 @@ struct Lineage : ::testing::TestWithParam<std::tuple<bool, std::string>> {
                              .packed = {}};
     out.h.fill(static_cast<std::uint8_t>(server_round));
     auto spec = secagg::round_encoding(rules.encoding, rules.noise, rules.graph, out.size)->spec;
-    if (!with_counters) spec = codec::without_metrics(std::move(spec));
-    const auto lanes = codec::lane_specs(spec, kValues, kMembers);
-    auto sum = codec::RingUpdate::zeros(lanes);
+    if (!with_counters) spec = encoding::without_metrics(std::move(spec));
+    const auto lanes = encoding::lane_specs(spec, kValues, kMembers);
+    auto sum = encoding::RingUpdate::zeros(lanes);
     for (std::uint32_t i = 0; i < kMembers; ++i) {
       std::vector<float> update(kValues);
       for (float& value : update)
         value = static_cast<float>(0.1 * (random.unit() - 0.5));
-      auto encoded = codec::encode(
+      auto encoded = encoding::encode(
           spec, lanes, out.h, clip(FlatUpdate(std::move(update)), 1.0).value(),
           {.weight = 1, .metrics = std::vector<std::uint64_t>(spec.metrics.size(), 3)}, random);
       EXPECT_TRUE(sum.add_packed(encoded->pack()).ok());
     }
     out.packed = sum.pack();
-    model.values = codec::step_by_mean(
+    model.values = encoding::step_by_mean(
         optimizer, std::move(model.values),
-        codec::decode_sum(spec, lanes, out.h, std::move(sum), out.survivors).value());
+        encoding::decode_sum(spec, lanes, out.h, std::move(sum), out.survivors).value());
     return out;
   }
 
@@ -176,7 +176,7 @@ TEST_P(Lineage, TheSumThatWasSignedIsTheOneThatCounts) {
   secagg::PublishedSum other = sum_of(1);
   const auto spec =
       secagg::round_encoding(rules.encoding, rules.noise, rules.graph, one.size)->spec;
-  auto sum = codec::RingUpdate::zeros(codec::lane_specs(spec, kValues, kMembers));
+  auto sum = encoding::RingUpdate::zeros(encoding::lane_specs(spec, kValues, kMembers));
   ASSERT_TRUE(sum.add_packed(one.packed).ok());
   lineage->signed_sum(1, secagg::hash_of_sum(one.h, sum));
   expect_refused(other, "not the sum that the coordinator signed");

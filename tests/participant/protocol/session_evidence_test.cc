@@ -15,10 +15,10 @@ struct SessionEvidence : SessionTest {
                                                     .members = others.roster});
   }
 
-  void convicts_coordinator(const SessionOutput& out, const std::string& rule) const {
+  void proves_violation_coordinator(const SessionOutput& out, const std::string& rule) const {
     const auto found = finding(out);
     ASSERT_TRUE(found.ok()) << found.error().message;
-    EXPECT_EQ(found->guilty, kCoordinatorId);
+    EXPECT_EQ(found->offender, kCoordinatorId);
     EXPECT_NE(found->rule.find(rule), std::string::npos) << found->rule;
     EXPECT_TRUE(out.send.empty());
   }
@@ -27,23 +27,23 @@ struct SessionEvidence : SessionTest {
 TEST_F(SessionEvidence, SecondSSameRound) {
   until_uploaded();
   endorse();
-  convicts_coordinator(deliver(others.survivors(all_of(5), {0, 1, 2, 3})), "Survivors");
+  proves_violation_coordinator(deliver(others.survivors(all_of(5), {0, 1, 2, 3})), "Survivors");
   EXPECT_TRUE(deliver(others.survivors(all_of(5), {0, 1, 2, 4})).evidence.empty()) << "one a round";
 }
 
 TEST_F(SessionEvidence, SecondU2SameRound) {
   until_uploaded();
-  convicts_coordinator(deliver(others.fix({0, 1, 2, 3})), "Fix");
+  proves_violation_coordinator(deliver(others.fix({0, 1, 2, 3})), "Fix");
 }
 
 TEST_F(SessionEvidence, ASecondKeyListOrASecondOffer) {
   offer();
   deal();
-  convicts_coordinator(deliver(others.key_list(0, {0, 1, 2, 3})), "KeyList");
+  proves_violation_coordinator(deliver(others.key_list(0, {0, 1, 2, 3})), "KeyList");
   next_round(RoundNumber::of(2, 0));
   offer();
   others.header.config_hash[0] ^= 1;
-  convicts_coordinator(deliver(others.offer()), "Offer");
+  proves_violation_coordinator(deliver(others.offer()), "Offer");
 }
 
 TEST_F(SessionEvidence, BothSeedsTwoRequests) {
@@ -58,7 +58,7 @@ TEST_F(SessionEvidence, BothSeedsTwoRequests) {
   EXPECT_TRUE(sent<wire::UnmaskResponse>(out).empty());
   const auto found = finding(out);
   ASSERT_TRUE(found.ok()) << found.error().message;
-  EXPECT_EQ(found->guilty, others.id(2));
+  EXPECT_EQ(found->offender, others.id(2));
 }
 
 TEST_F(SessionEvidence, WhatNobodySignedIsNotKept) {

@@ -58,7 +58,7 @@ struct SessionTest : ::testing::Test {
     agreement.encoding.metrics = {"examples"};
     agreement.max_round = Duration{60000};
     others.header.model_hash = model.hash();
-    others.header.lanes = codec::lane_specs(agreement.encoding, agreement.parameters, kMembers);
+    others.header.lanes = encoding::lane_specs(agreement.encoding, agreement.parameters, kMembers);
     others.join();
     start(GuardState());
   }
@@ -178,17 +178,17 @@ struct SessionTest : ::testing::Test {
     return m10;
   }
 
-  [[nodiscard]] wire::BurnRequest burn_request() const {
-    wire::BurnRequest m6{.header = others.header, .signature = {}};
-    secagg::sign_burn_request(others.coordinator, m6);
+  [[nodiscard]] wire::AbortRequest abort_request() const {
+    wire::AbortRequest m6{.header = others.header, .signature = {}};
+    secagg::sign_abort_request(others.coordinator, m6);
     return m6;
   }
 
-  [[nodiscard]] wire::BurnCertificate burn_certificate(const secagg::IndexSet& voters) const {
-    wire::BurnCertificate m8;
+  [[nodiscard]] wire::AbortCertificate abort_certificate(const secagg::IndexSet& voters) const {
+    wire::AbortCertificate m8;
     for (std::uint32_t i : voters) {
       m8.votes.push_back({.id = others.id(i), .signature = {}});
-      secagg::sign_burn_vote(others.keys[i], others.h, m8.votes.back());
+      secagg::sign_abort_vote(others.keys[i], others.h, m8.votes.back());
     }
     return m8;
   }

@@ -21,22 +21,22 @@ struct SessionLineage : SessionTest {
                              .size = {.n = kMembers, .C = 1},
                              .survivors = kMembers,
                              .packed = {}};
-    auto sum = codec::RingUpdate::zeros(others.header.lanes);
+    auto sum = encoding::RingUpdate::zeros(others.header.lanes);
     for (std::uint32_t i = 0; i < kMembers; ++i) {
       auto update = clip(FlatUpdate(std::vector<float>(model.values.size(), 0.5F)), 100).value();
-      EXPECT_TRUE(sum.add_packed(codec::encode(agreement.encoding, others.header.lanes, out.h,
-                                               std::move(update), {.weight = 1, .metrics = {1}},
-                                               others.random)
+      EXPECT_TRUE(sum.add_packed(encoding::encode(agreement.encoding, others.header.lanes, out.h,
+                                                  std::move(update), {.weight = 1, .metrics = {1}},
+                                                  others.random)
                                      ->pack())
                       .ok());
     }
     out.packed = sum.pack();
     ServerOptimizer optimizer({}, model.values.size());
     next_model.values =
-        codec::step_by_mean(optimizer, model.values,
-                            codec::decode_sum(agreement.encoding, others.header.lanes, out.h,
-                                              std::move(sum), out.survivors)
-                                .value());
+        encoding::step_by_mean(optimizer, model.values,
+                               encoding::decode_sum(agreement.encoding, others.header.lanes, out.h,
+                                                    std::move(sum), out.survivors)
+                                   .value());
     return out;
   }
 

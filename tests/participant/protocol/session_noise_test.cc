@@ -9,8 +9,8 @@ namespace {
 struct SessionNoise : SessionTest {
   void SetUp() override {
     SessionTest::SetUp();
-    agreement.noise =
-        codec::NoiseTerms{.values = model.values.size(), .clipping_norm = 1, .noise_multiplier = 2};
+    agreement.noise = encoding::NoiseTerms{
+        .values = model.values.size(), .clipping_norm = 1, .noise_multiplier = 2};
     agreement.graph.dropout_percent = 20;  // 4 of 5 make a sum
     propose(round_for(agreement));
     start(GuardState());
@@ -25,7 +25,7 @@ struct SessionNoise : SessionTest {
   /// The coordinator's header says so.
   void propose(const secagg::RoundEncoding& round) {
     others.header.s_min = round.s_min;
-    others.header.lanes = codec::lane_specs(round.spec, agreement.parameters, kMembers);
+    others.header.lanes = encoding::lane_specs(round.spec, agreement.parameters, kMembers);
     others.join();
   }
 
@@ -76,7 +76,7 @@ TEST_F(SessionNoise, AnUpdateThatIsBeingChargedIsNotUsedUnderAnotherNoise) {
 }
 
 TEST_F(SessionNoise, AClosingEvaluationHasNone) {
-  others.header.lanes = codec::lane_specs(agreement.encoding, 0, kMembers);
+  others.header.lanes = encoding::lane_specs(agreement.encoding, 0, kMembers);
   next_round(RoundNumber::of(4, 0));
   EXPECT_FALSE(serve_model(offer()).train->noise.has_value());
 }
@@ -97,7 +97,7 @@ TEST_F(SessionNoise, RefusesLanesOfLessNoise) {
 }
 
 TEST_F(SessionNoise, RefusesLanesWithoutNoise) {
-  others.header.lanes = codec::lane_specs(agreement.encoding, agreement.parameters, kMembers);
+  others.header.lanes = encoding::lane_specs(agreement.encoding, agreement.parameters, kMembers);
   others.join();
   EXPECT_TRUE(has_event(deliver(others.offer()), Kind::kRejected, "do not follow from the job"));
 }
@@ -117,8 +117,8 @@ TEST_F(SessionNoise, AnUpdateThatWasChargedIsUsedAgainUnderTheSameNoiseAlone) {
     SessionOutput fixed = until_masking();
     ASSERT_TRUE(fixed.mask);
     ASSERT_EQ(masked(fixed).persist.size(), 1U);
-    deliver(burn_request());
-    deliver(burn_certificate({0, 1, 2, 3}));
+    deliver(abort_request());
+    deliver(abort_certificate({0, 1, 2, 3}));
     next_round(same ? RoundNumber::of(1, 1) : RoundNumber::of(2, 1));
     if (!same) {
       // One more colluder: the same cohort, less unknown noise.

@@ -37,16 +37,16 @@ struct SessionResubmit : SessionTest {
   /// The next attempt needs another training. It carries no counters, so that it is joined also
   /// after an endorsement.
   [[nodiscard]] bool trains_again() {
-    others.header.lanes = codec::lane_specs(codec::without_metrics(agreement.encoding),
-                                            agreement.parameters, kMembers);
+    others.header.lanes = encoding::lane_specs(encoding::without_metrics(agreement.encoding),
+                                               agreement.parameters, kMembers);
     next_round(kNextAttempt);
     const SessionOutput joined = offer();
     return !sent<wire::BlobRequest>(joined).empty() && serve_model(joined).train.has_value();
   }
 
-  wire::RoundResult burnt() {
+  wire::RoundResult abort_certificate() {
     wire::RoundResult m10;
-    m10.status = wire::RoundStatus::kBurnt;
+    m10.status = wire::RoundStatus::kAborted;
     secagg::sign_result(others.coordinator, others.h, m10);
     return m10;
   }
@@ -56,7 +56,7 @@ struct SessionResubmit : SessionTest {
 
 TEST_F(SessionResubmit, ResubmitAfterUploadIsRefusedWithoutACertificate) {
   upload();
-  deliver(burn_request());
+  deliver(abort_request());
   EXPECT_TRUE(trains_again());
   deal();
   check();
@@ -64,28 +64,28 @@ TEST_F(SessionResubmit, ResubmitAfterUploadIsRefusedWithoutACertificate) {
   EXPECT_NE(fix().mask->input, first) << "another training is another input";
 }
 
-TEST_F(SessionResubmit, StatusBurntAloneFreesNothing) {
+TEST_F(SessionResubmit, StatusAbortedAloneFreesNothing) {
   upload();
-  deliver(burn_request());
-  deliver(burnt());
+  deliver(abort_request());
+  deliver(abort_certificate());
   EXPECT_TRUE(trains_again());
 }
 
 TEST_F(SessionResubmit, AShortCertificateOrOneOverAnotherHeaderFreesNothing) {
   upload();
-  deliver(burn_request());
-  deliver(burn_certificate({1, 2, 3}));
+  deliver(abort_request());
+  deliver(abort_certificate({1, 2, 3}));
   const Bytes32 h = others.h;
   others.h[1] ^= 1;
-  deliver(burn_certificate({1, 2, 3, 4}));
+  deliver(abort_certificate({1, 2, 3, 4}));
   others.h = h;
   EXPECT_TRUE(trains_again());
 }
 
 TEST_F(SessionResubmit, ResubmitAfterUploadIsAllowedWithACertificateAndChargedOnce) {
   upload();
-  deliver(burn_request());
-  const SessionOutput freed = deliver(burn_certificate({0, 1, 2, 4}));
+  deliver(abort_request());
+  const SessionOutput freed = deliver(abort_certificate({0, 1, 2, 4}));
   ASSERT_EQ(freed.persist.size(), 1U);
   EXPECT_EQ(freed.persist[0].step, GuardStep::kFreed);
   EXPECT_EQ(freed.persist[0].input, first);
@@ -96,8 +96,8 @@ TEST_F(SessionResubmit, ResubmitAfterUploadIsAllowedWithACertificateAndChargedOn
   EXPECT_EQ(out.persist.at(0).input, first);
   EXPECT_EQ(ledger->entries("d", 1e-5)->size(), 2U) << "one a release, the second without a cost";
   // It has left again: another certificate is needed, for this attempt.
-  deliver(burn_request());
-  EXPECT_TRUE(has_event(deliver_about(RoundNumber::of(1, 0), burn_certificate({0, 1, 2, 4})),
+  deliver(abort_request());
+  EXPECT_TRUE(has_event(deliver_about(RoundNumber::of(1, 0), abort_certificate({0, 1, 2, 4})),
                         Kind::kIgnored));
 }
 

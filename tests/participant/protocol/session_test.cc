@@ -95,7 +95,7 @@ TEST_F(Session, UploadsOnlyWhenBothU2AndTheComputationAreThere) {
 }
 
 TEST_F(Session, TheClosingRoundOnlyEvaluates) {
-  others.header.lanes = codec::lane_specs(agreement.encoding, 0, kMembers);
+  others.header.lanes = encoding::lane_specs(agreement.encoding, 0, kMembers);
   next_round(RoundNumber::of(4, 0));
   EXPECT_TRUE(serve_model(offer()).train->evaluate_only);
 }
@@ -211,8 +211,8 @@ TEST_F(Session, AnEndorsedAttemptIsFollowedByOnesWithoutCountersAlone) {
   endorse();
   next_round(RoundNumber::of(1, 1));
   EXPECT_TRUE(has_event(deliver(others.offer()), Kind::kRejected, "counters of this server round"));
-  others.header.lanes =
-      codec::lane_specs(codec::without_metrics(agreement.encoding), agreement.parameters, kMembers);
+  others.header.lanes = encoding::lane_specs(encoding::without_metrics(agreement.encoding),
+                                             agreement.parameters, kMembers);
   next_round(RoundNumber::of(1, 2));
   serve_model(offer());
   deal();
@@ -234,9 +234,9 @@ TEST_F(Session, TheClosingEvaluationIsEndorsedOnce) {
   for (GuardStep step : {GuardStep::kJoined, GuardStep::kUploaded, GuardStep::kEndorsed})
     guard.apply({.run = agreement.run, .round = RoundNumber::of(4, 0), .step = step, .h = {1}});
   start(guard);
-  for (const codec::EncodingSpec& form :
-       {agreement.encoding, codec::without_metrics(agreement.encoding)}) {
-    others.header.lanes = codec::lane_specs(form, 0, kMembers);
+  for (const encoding::EncodingSpec& form :
+       {agreement.encoding, encoding::without_metrics(agreement.encoding)}) {
+    others.header.lanes = encoding::lane_specs(form, 0, kMembers);
     next_round(RoundNumber::of(4, 1));
     EXPECT_TRUE(silent(deliver(others.offer())));
   }

@@ -46,7 +46,7 @@ class LedgerFile : public testing::Test {
 
   [[nodiscard]] PrivacyLedger read() const { return PrivacyLedger::read(file_).value(); }
 
-  [[nodiscard]] Bytes bytes() const { return journal::read_file(file_, 1U << 20).value(); }
+  [[nodiscard]] Bytes bytes() const { return storage::read_file(file_, 1U << 20).value(); }
 
   const TemporaryDirectory directory_;
   const std::filesystem::path file_ = directory_ / "ledger.sqlite";

@@ -90,10 +90,10 @@ class LedgerTest : public testing::Test {
   }
 
   void patch_header(std::ptrdiff_t offset, std::uint8_t value) const {
-    Bytes bytes = journal::read_file(file_, 1U << 20).value();
+    Bytes bytes = storage::read_file(file_, 1U << 20).value();
     bytes[static_cast<std::size_t>(offset)] = value;
     SOTTO_CHECK(
-        journal::write_file_atomically(file_, {bytes}, journal::FileAccess::kOwnerOnly).ok(),
+        storage::write_file_atomically(file_, {bytes}, storage::FileAccess::kOwnerOnly).ok(),
         "patch");
   }
 

@@ -1,0 +1,217 @@
+// Session is one connection of a client: it reads requests and writes the answers of the Api, or a
+// stream of events. Used only by server.cc.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include "coordinator/dashboard/api.h"
+#include "coordinator/dashboard/server.h"
+
+namespace sotto::coordinator::dashboard {
+
+using PlainStream = boost::beast::basic_stream<boost::asio::generic::stream_protocol>;
+using TlsStream = boost::asio::ssl::stream<PlainStream>;
+
+class HttpSessionBase;
+
+/// The state that all connections share. It outlives them, because each holds a pointer to it.
+struct HttpSessionContext {
+  Api api;
+  const RunView& view;
+  DashboardLimits limits;
+  std::size_t streams = 0;
+  bool closed = false;  // the server is destroyed: nothing above may be used
+};
+
+class HttpSessionBase : public std::enable_shared_from_this<HttpSessionBase> {
+ public:
+  HttpSessionBase(std::shared_ptr<HttpSessionContext> context, Listener listener)
+      : context_(std::move(context)), listener_(listener) {}
+
+  HttpSessionBase(const HttpSessionBase&) = delete;
+  HttpSessionBase& operator=(const HttpSessionBase&) = delete;
+
+  virtual ~HttpSessionBase() {
+    if (streaming_) --context_->streams;
+  }
+
+  virtual void start() = 0;
+  /// Closes the connection; what is under way ends with an error.
+  virtual void drop() = 0;
+  /// publish() sends what the stream has not sent of the view. heartbeat() sends an empty comment.
+  virtual void publish() = 0;
+  virtual void heartbeat() = 0;
+
+  /// Returns true when no whole request has arrived; such connections are closed first when there
+  /// are too many.
+  [[nodiscard]] bool waits() const { return waits_; }
+
+ protected:
+  [[nodiscard]] std::string begin_stream(Cursor after);
+  /// The next part of a stream; empty when there is nothing new.
+  [[nodiscard]] std::string next_part();
+
+  std::shared_ptr<HttpSessionContext> context_;
+  Listener listener_;
+  bool waits_ = true;
+  bool streaming_ = false;
+  Cursor cursor_;
+};
+
+/// Sets the header fields of every answer.
+void add_fields(boost::beast::http::fields& fields, std::string_view content_type);
+
+template <class Stream>
+class HttpSession final : public HttpSessionBase {
+  using Request = boost::beast::http::request<boost::beast::http::string_body>;
+  using Response = boost::beast::http::response<boost::beast::http::string_body>;
+
+ public:
+  template <class... Rest>
+  HttpSession(std::shared_ptr<HttpSessionContext> context, Listener listener,
+              boost::asio::generic::stream_protocol::socket socket, Rest&... rest)
+      : HttpSessionBase(std::move(context), listener),
+        stream_(PlainStream(std::move(socket)), rest...),
+        buffer_(context_->limits.header_bytes + context_->limits.body_bytes) {}
+
+  void start() override {
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      socket().expires_after(context_->limits.request);
+      stream_.async_handshake(TlsStream::server,
+                              [self = self()](const boost::system::error_code& failed) {
+                                if (!failed) self->read();
+                              });
+    } else {
+      read();
+    }
+  }
+
+  void drop() override { socket().close(); }
+
+  void publish() override {
+    if (!streaming_ || writing_) return;
+    std::string part = next_part();
+    if (!part.empty()) write_part(std::move(part));
+  }
+
+  void heartbeat() override {
+    if (streaming_ && !writing_) write_part(": \n\n");
+  }
+
+ private:
+  std::shared_ptr<HttpSession> self() {
+    return std::static_pointer_cast<HttpSession>(shared_from_this());
+  }
+
+  PlainStream& socket() {
+    if constexpr (std::is_same_v<Stream, TlsStream>)
+      return stream_.next_layer();
+    else
+      return stream_;
+  }
+
+  void read() {
+    waits_ = true;
+    parser_.emplace();
+    parser_->header_limit(context_->limits.header_bytes);
+    parser_->body_limit(context_->limits.body_bytes);
+    socket().expires_after(context_->limits.request);
+    boost::beast::http::async_read(stream_, buffer_, *parser_,
+                                   [self = self()](const boost::system::error_code& failed,
+                                                   std::size_t) { self->on_request(failed); });
+  }
+
+  void on_request(const boost::system::error_code& failed) {
+    namespace http = boost::beast::http;
+    if (context_->closed) return;
+    waits_ = false;
+    if (failed == http::error::header_limit || failed == http::error::buffer_overflow)
+      return refuse(431, "the header is too long");
+    if (failed == http::error::body_limit) return refuse(413, "the body is too long");
+    if (failed && failed != http::error::end_of_stream &&
+        failed.category() == make_error_code(http::error::bad_method).category() &&
+        failed != http::error::partial_message)
+      return refuse(400, "this is not a request that HTTP knows");
+    if (failed) return drop();
+    const Request& request = parser_->get();
+    if (request.count(http::field::host) > 1) return refuse(400, "more than one Host");
+    const auto field = [&](http::field name) { return std::string(request[name]); };
+    answer(context_->api.answer({.listener = listener_,
+                                 .method = std::string(request.method_string()),
+                                 .target = std::string(request.target()),
+                                 .host = field(http::field::host),
+                                 .origin = field(http::field::origin),
+                                 .authorization = field(http::field::authorization),
+                                 .last_event_id = std::string(request["Last-Event-ID"])}),
+           request.keep_alive());
+  }
+
+  void refuse(unsigned status, std::string_view why) {
+    answer({.status = status, .body = R"({"error":")" + std::string(why) + "\"}\n"}, false);
+  }
+
+  void answer(ApiReply reply, bool keep_alive) {
+    namespace http = boost::beast::http;
+    if (reply.events && context_->streams >= context_->limits.streams)
+      return refuse(503, "too many streams of events are open");
+    if (reply.events) {
+      drop_at_end();
+      return write_part(begin_stream(*reply.events));
+    }
+    response_ = Response(static_cast<http::status>(reply.status), 11);
+    add_fields(response_, reply.content_type);
+    if (reply.status == 401) response_.set(http::field::www_authenticate, "Bearer");
+    if (!reply.allow.empty()) response_.set(http::field::allow, reply.allow);
+    response_.body() = reply.asset.empty() ? std::move(reply.body) : std::string(reply.asset);
+    response_.keep_alive(keep_alive);
+    response_.prepare_payload();
+    socket().expires_after(context_->limits.write);
+    http::async_write(stream_, response_,
+                      [self = self()](const boost::system::error_code& failed, std::size_t) {
+                        if (failed || self->response_.need_eof()) return self->drop();
+                        self->read();
+                      });
+  }
+
+  /// A reader of a stream sends nothing more: any byte, or the end of the connection, ends the
+  /// session. Keeps the session alive while it has nothing to write.
+  void drop_at_end() {
+    socket().expires_never();
+    stream_.async_read_some(
+        boost::asio::buffer(&last_byte_, 1),
+        [self = self()](const boost::system::error_code&, std::size_t) { self->drop(); });
+  }
+
+  void write_part(std::string part) {
+    writing_ = true;
+    part_ = std::move(part);
+    socket().expires_after(context_->limits.write);
+    boost::asio::async_write(stream_, boost::asio::buffer(part_),
+                             [self = self()](const boost::system::error_code& failed, std::size_t) {
+                               self->writing_ = false;
+                               if (failed) return self->drop();
+                               if (!self->context_->closed) self->publish();
+                             });
+  }
+
+  Stream stream_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  Response response_;
+  std::string part_;
+  char last_byte_ = 0;
+  bool writing_ = false;
+};
+
+}  // namespace sotto::coordinator::dashboard
