@@ -100,8 +100,8 @@ class [[nodiscard]] Result<void> {
 
 using Status = Result<void>;
 
-/// SOTTO_TRY(expression) returns the error of a Result from the enclosing function and drops its
-/// value:
+/// SOTTO_TRY(expression) returns the error of a Status from the enclosing function. An expression
+/// with a value does not compile, because the value (a lock, for example) would be dropped:
 ///   SOTTO_TRY(file.sync());
 #define SOTTO_TRY(...) SOTTO_TRY_NAMED(SOTTO_CONCATENATED(sotto_try_, __COUNTER__), __VA_ARGS__)
 
@@ -114,9 +114,9 @@ using Status = Result<void>;
 
 #define SOTTO_CONCATENATED(a, b) SOTTO_CONCATENATED_NOW(a, b)
 #define SOTTO_CONCATENATED_NOW(a, b) a##b
-#define SOTTO_TRY_NAMED(name, ...)                                  \
-  do {                                                              \
-    if (auto name = (__VA_ARGS__); !name.ok()) return name.error(); \
+#define SOTTO_TRY_NAMED(name, ...)                                                      \
+  do {                                                                                  \
+    if (const ::sotto::Status& name = (__VA_ARGS__); !name.ok()) return (name).error(); \
   } while (false)
 #define SOTTO_ASSIGN_NAMED(name, declaration, ...) \
   auto name = (__VA_ARGS__);                       \

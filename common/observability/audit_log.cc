@@ -89,7 +89,7 @@ Result<AuditLog> AuditLog::open(const std::filesystem::path& file,
   if (!std::filesystem::exists(file)) {
     SOTTO_TRY(storage::write_file_atomically(file, {}, storage::FileAccess::kOwnerOnly));
   }
-  SOTTO_TRY(log.catch_up());
+  if (const auto read = log.catch_up(); !read.ok()) return read.error();
   return log;
 }
 

@@ -186,7 +186,8 @@ Result<Progress> PrivacyLedger::Impl::progress(const Charge& charge) const {
           "65536) FROM charges WHERE dataset_id = ? AND job_hash = ? AND (sampling_rate IS NOT "
           "NULL OR "
           "without_privacy)"));
-  SOTTO_TRY(row.bind(charge.run).bind(charge.dataset_id).bind(charge.job_hash).step());
+  row.bind(charge.run).bind(charge.dataset_id).bind(charge.job_hash);
+  if (const auto found = row.step(); !found.ok()) return found.error();
   return Progress{.of_run = static_cast<std::uint64_t>(row.integer(0)),
                   .of_job = static_cast<std::uint64_t>(row.integer(1))};
 }

@@ -165,7 +165,7 @@ Result<Finding> two_messages(const Book& book, const Evidence& e) {
 
 Result<Finding> two_endorsements(const Book& book, const Evidence& e) {
   if (e.messages.size() != 2) return flawed("it needs two endorsements");
-  SOTTO_TRY(of_two<wire::UnmaskRequest>(book, e, ""));
+  if (const auto two = of_two<wire::UnmaskRequest>(book, e, ""); !two.ok()) return two.error();
   const MemberId one = std::get<wire::UnmaskRequest>(e.messages[0]).certificate[0].id;
   if (std::get<wire::UnmaskRequest>(e.messages[1]).certificate[0].id != one)
     return flawed("its messages have two authors");
