@@ -22,5 +22,5 @@ const char* build_id() { return \"@PROJECT_VERSION@ (@SOTTO_COMMIT@)\"; }
 }  // namespace sotto
 ")
 add_library(sotto_version STATIC ${PROJECT_BINARY_DIR}/version.cc)
-target_include_directories(sotto_version PUBLIC ${PROJECT_SOURCE_DIR})
-target_link_libraries(sotto_version PRIVATE sotto_flags)
+target_include_directories(sotto_version PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+target_link_libraries(sotto_version PRIVATE $<BUILD_INTERFACE:sotto_flags>)

@@ -15,8 +15,8 @@ namespace {
 void step(const ServerOptimizerParameters& p, std::span<float> model,
           std::span<const float> mean_update, const MomentParts& moments) {
   for (std::size_t i = 0; i < model.size(); ++i) {
-    const double m = p.beta1 * static_cast<double>(moments[0][i]) +
-                     static_cast<double>(mean_update[i]);
+    const double m =
+        p.beta1 * static_cast<double>(moments[0][i]) + static_cast<double>(mean_update[i]);
     moments[0][i] = static_cast<float>(m);
     model[i] = static_cast<float>(static_cast<double>(model[i]) + p.learning_rate * m);
   }
