@@ -11,6 +11,7 @@ Python is in the sum of the trick's round or is not; and the culprit is named in
 """
 
 import argparse
+import concurrent.futures
 import pathlib
 import re
 import shutil
@@ -44,6 +45,8 @@ GROUPS.update({name: [name] for name in BY_NAME if name not in LOUD})
 LASTING = {"wrong_mask", "sentinel", "count_two", "heavy_weight", "check_word_forged", "last_moment", "silent_job", "false_complaint", "false_key_complaint"}
 
 
+# So many federations play beside each other: nearly all of a run's time is waiting for deadlines.
+FEDERATIONS = 3
 MOST_LINES = 200  # about one member; each kind is named at the 1st, 2nd, 4th, 8th ... time
 
 
@@ -106,15 +109,26 @@ def main():
             print(group if group == names[0] else f"{group}: {' '.join(names)}")
         return 0
     folder = pathlib.Path(arguments.keep or tempfile.mkdtemp(prefix="sotto-misbehaviours-"))
-    sites = federation.Federation(federation.Programs(arguments.build), folder)
-    sites.start_sites()
+    shares = [arguments.names[i::FEDERATIONS] for i in range(min(FEDERATIONS, len(arguments.names)))]
+    folders = [folder / f"federation-{i + 1}" for i in range(len(shares))]
     try:
-        failed = sum(not passes(sites, name) for name in arguments.names)
+        with concurrent.futures.ProcessPoolExecutor(len(shares)) as pool:
+            failed = sum(pool.map(play_all, shares, [arguments.build] * len(shares), folders))
     finally:
-        sites.stop()
         if not arguments.keep:
             shutil.rmtree(folder)
     return 1 if failed else 0
+
+
+def play_all(names, build, folder):
+    """Plays the names one after the other with a federation of its own. Returns how many failed."""
+    folder.mkdir(parents=True)
+    sites = federation.Federation(federation.Programs(build), folder)
+    try:
+        sites.start_sites()
+        return sum(not passes(sites, name) for name in names)
+    finally:
+        sites.stop()
 
 
 def passes(sites, name):
@@ -127,7 +141,8 @@ def passes(sites, name):
     except Failure as problem:
         failure = problem
     result = "passed" if failure is None else f"FAILED: {failure}"
-    print(f"{name:26} {outcome.seconds:5.1f} s  {result}", *outcome.about(federation.PYTHON)[:5], sep="\n    ", flush=True)
+    lines = [f"{name:26} {outcome.seconds:5.1f} s  {result}", *outcome.about(federation.PYTHON)[:5]]
+    print("\n    ".join(lines) + "\n", end="", flush=True)
     return failure is None
 
 
