@@ -72,11 +72,11 @@ void print_findings(const anon::Findings& found) {
 }
 
 /// Returns what the options request as a plan, of which only the measurement is used.
-anon::Plan plan_of(const Arguments& args) {
+anon::AnonymisationPlan plan_of(const Arguments& args) {
   if (!args.plan.empty()) return anon::load_plan(args.plan, args.overrides);
   if (args.quasi_identifiers.empty())
     throw StartupError("give --plan anonymise.json, or --quasi-identifiers with column names");
-  anon::Plan plan{.k = 1};
+  anon::AnonymisationPlan plan{.k = 1};
   for (const std::string& name : args.quasi_identifiers)
     plan.columns[name].role = anon::Role::kQuasiIdentifier;
   for (const std::string& name : args.sensitive)
@@ -89,7 +89,7 @@ anon::Plan plan_of(const Arguments& args) {
 }
 
 void check(const Arguments& args) {
-  const anon::Plan plan = plan_of(args);
+  const anon::AnonymisationPlan plan = plan_of(args);
   const Table table = or_stop(Table::read(args.file));
   const anon::Findings found = or_stop(anon::check(table, plan));
   if (args.json) {
@@ -105,7 +105,7 @@ void check(const Arguments& args) {
                 args.plan.c_str());
 }
 
-anon::Release release_of(const anon::Microdata& data, const anon::Plan& plan) {
+anon::Release release_of(const anon::Microdata& data, const anon::AnonymisationPlan& plan) {
   ProgressBar bar("anonymising");
   if (plan.method == anon::Method::kFullDomain) {
     auto search = or_stop(anon::FullDomain::start(data, plan.max_suppressed));
@@ -146,7 +146,7 @@ void print_result(const Arguments& args, const anon::Findings& found, const anon
 }
 
 void anonymise(const Arguments& args) {
-  const anon::Plan plan = anon::load_plan(args.plan, args.overrides);
+  const anon::AnonymisationPlan plan = anon::load_plan(args.plan, args.overrides);
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
     throw StartupError("--out is the file that is read; the original is never overwritten");

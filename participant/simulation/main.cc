@@ -39,7 +39,7 @@ using sotto::cli::or_stop;
 namespace config = sotto::config;
 namespace coordinator = sotto::coordinator;
 namespace crypto = sotto::crypto;
-namespace learning = sotto::learning;
+namespace data = sotto::data;
 namespace participant = sotto::participant;
 using sotto::MemberId;
 using sotto::StartupError;
@@ -154,10 +154,10 @@ class Federation {
       return sites;
     }
     const std::filesystem::path data = std::filesystem::path(args_.job).parent_path() / "data";
-    auto train = sotto::data::dirichlet_partition(
+    auto train = data::dirichlet_partition(
         read(args_.train.empty() ? data / "train.tsv" : std::filesystem::path(args_.train)),
         job_.make_task()->strata(), args_.participants, args_.dirichlet, derived(args_.seed, 1));
-    auto evaluation = sotto::data::even_partition(
+    auto evaluation = data::even_partition(
         read(args_.evaluation.empty() ? data / "test.tsv"
                                       : std::filesystem::path(args_.evaluation)),
         args_.participants, derived(args_.seed, 2));

@@ -62,7 +62,7 @@ struct Announced {
   std::optional<Bytes32> d_s;
   std::optional<wire::RoundResult> m10;
   bool unmasking = false;
-  std::optional<wire::AbortCertificate> abort_certificate;
+  std::optional<wire::AbortCertificate> aborted;
 
   template <class T>
   static void once(std::optional<T>& held, const T& value) {
@@ -90,7 +90,7 @@ struct Announced {
     if (const auto* m = std::get_if<wire::UnmaskRequest>(&message)) certificate(*m);
     if (const auto* m = std::get_if<wire::AbortCertificate>(&message)) abort_certificate(*m);
     if (const auto* m = std::get_if<wire::RoundResult>(&message)) once(m10, *m);
-    require(!unmasking || !abort_certificate, "a round is opened or burnt, never both");
+    require(!unmasking || !aborted, "a round is opened or burnt, never both");
   }
 
   void complaints(const wire::Complaints& m4b) const {
@@ -106,7 +106,7 @@ struct Announced {
   }
 
   void abort_certificate(const wire::AbortCertificate& m8) {
-    once(abort_certificate, m8);
+    once(aborted, m8);
     std::set<MemberId> voters;
     for (const wire::AbortVote& vote : m8.votes) {
       const auto index = members().cohort().index_of(vote.id);
@@ -180,9 +180,8 @@ class RoundFuzz {
       require(outcome.sum && outcome.sum->count == announced_.s->size(), "the count is |S|");
       require(outcome.survivors.size() == announced_.s->size(), "the survivors are S");
     }
-    require(
-        (outcome.status == wire::RoundStatus::kAborted) == announced_.abort_certificate.has_value(),
-        "a round is burnt by a certificate");
+    require((outcome.status == wire::RoundStatus::kAborted) == announced_.aborted.has_value(),
+            "a round is burnt by a certificate");
     if (outcome.status == wire::RoundStatus::kCancelled)
       require(!announced_.u2, "a round is cancelled before anybody was asked to upload");
   }

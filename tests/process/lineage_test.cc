@@ -7,10 +7,14 @@
 namespace sotto::process_test {
 namespace {
 
-TEST(LineageProcess, AMemberThatWasKilledAndACoordinatorThatWasKilledGoOn) {
-  const std::vector<std::string> overrides = {"secure_aggregation.model_lineage=true",
-                                              "server_optimizer.type=\"fedadam\"",
-                                              "server_optimizer.learning_rate=0.01"};
+/// The name of a server optimizer that keeps state between rounds.
+class LineageProcess : public testing::TestWithParam<const char*> {};
+
+TEST_P(LineageProcess, AMemberThatWasKilledAndACoordinatorThatWasKilledGoOn) {
+  const std::vector<std::string> overrides = {
+      "secure_aggregation.model_lineage=true",
+      "server_optimizer.type=\"" + std::string(GetParam()) + "\"",
+      "server_optimizer.learning_rate=0.01"};
   Federation f(4);
   std::vector<Child> members;
   for (int m = 1; m <= 3; ++m)
@@ -32,6 +36,9 @@ TEST(LineageProcess, AMemberThatWasKilledAndACoordinatorThatWasKilledGoOn) {
   for (int m = 1; m <= 4; ++m)
     EXPECT_EQ(f.member_log(m).find("does not follow"), std::string::npos) << f.member_log(m);
 }
+
+INSTANTIATE_TEST_SUITE_P(Optimizers, LineageProcess, testing::Values("fedadam", "fedyogi"),
+                         [](const auto& optimizer) { return std::string(optimizer.param); });
 
 }  // namespace
 }  // namespace sotto::process_test

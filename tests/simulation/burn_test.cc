@@ -113,7 +113,7 @@ TEST(AbortRounds, ALostUpdateIsNotSentAgain) {
 /// certificates: whatever comes out, never both certificates, and never a freed upload without Q
 /// votes.
 TEST(AbortRounds, OverALossyNetworkNoRoundIsBothAbortedAndOpened) {
-  std::uint64_t abort_certificate = 0, opened = 0;
+  std::uint64_t aborted = 0, opened = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     crypto::StreamRandom random(seed);
     WorldConfig config{.participants = static_cast<std::uint32_t>(4 + random.below(4)),
@@ -134,7 +134,7 @@ TEST(AbortRounds, OverALossyNetworkNoRoundIsBothAbortedAndOpened) {
     world.run();
     EXPECT_TRUE(world.failures().empty()) << world.report();
     for (const auto& record : world.rounds()) {
-      abort_certificate += record.status == RoundStatus::kAborted;
+      aborted += record.status == RoundStatus::kAborted;
       opened += record.status == RoundStatus::kDone;
       std::uint32_t votes = 0, endorsements = 0;
       for (std::uint32_t i = 0; i < config.participants; ++i) {
@@ -146,7 +146,7 @@ TEST(AbortRounds, OverALossyNetworkNoRoundIsBothAbortedAndOpened) {
       EXPECT_TRUE(record.status != RoundStatus::kAborted || votes >= Q) << world.report();
     }
   }
-  EXPECT_GT(abort_certificate, 10U);
+  EXPECT_GT(aborted, 10U);
   EXPECT_GT(opened, 10U);
 }
 

@@ -429,7 +429,7 @@ const config::JobConfig kJob = [] {
   return job;
 }();
 
-TEST(data::Examples, ReadsLabelTabText) {
+TEST(Examples, ReadsLabelTabText) {
   const auto read = data::parse_examples("number\tone two\r\ncolour\tred\tor blue\n\n", "f", kJob);
   ASSERT_TRUE(read.ok());
   ASSERT_EQ(read->size(), 2U);
@@ -438,7 +438,7 @@ TEST(data::Examples, ReadsLabelTabText) {
   EXPECT_EQ((*read)[1].text, "red\tor blue");
 }
 
-TEST(data::Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
+TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
   struct Case {
     const char *bytes, *place, *reason;
   };
@@ -456,7 +456,7 @@ TEST(data::Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
   EXPECT_FALSE(data::read_examples("/nonexistent/file.tsv", kJob).ok());
 }
 
-TEST(data::Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
+TEST(Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
   const std::string bytes =
       "colour\tred\nno tab secret\nanimal\tsecret\nnumber\tone\ncolour\tsecret \xE9\n";
   const data::FittingExamples found = data::fitting_examples(bytes, "f", kJob, {});
@@ -471,7 +471,7 @@ TEST(data::Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
   EXPECT_FALSE(data::read_fitting_examples("/nonexistent/file.tsv", kJob, {}).ok());
 }
 
-TEST(data::Examples, ALabelThatTheSiteDoesNotDeclareIsLeftOut) {
+TEST(Examples, ALabelThatTheSiteDoesNotDeclareIsLeftOut) {
   const data::FittingExamples found =
       data::fitting_examples("colour\tred\nnumber\tone\n", "f", kJob, {"colour"});
   ASSERT_EQ(found.examples.size(), 1U);
@@ -479,7 +479,7 @@ TEST(data::Examples, ALabelThatTheSiteDoesNotDeclareIsLeftOut) {
   EXPECT_EQ(found.left_out.count, 1U);
 }
 
-TEST(data::Examples, OfTaggedWordsTheWholeSentenceIsLeftOut) {
+TEST(Examples, OfTaggedWordsTheWholeSentenceIsLeftOut) {
   config::JobConfig job;
   job.task = {.type = "token_classification", .labels = {"PER", "LOC"}};
   const std::string bytes = "Ann B-PER\nleft O\n\nParis B-LOC\n\nx B-ORG\ny O\n\nBob B-PER\n";

@@ -195,9 +195,9 @@ TEST(GuardState, ResubmitAfterUpload) {
   const GuardState state = after({joined(1), uploaded_input(1, 40), joined(2)});
   EXPECT_FALSE(state.allows(uploaded_input(2, 40)).ok());
   EXPECT_TRUE(state.allows(uploaded_input(2, 41)).ok());
-  const GuardState abort_certificate =
+  const GuardState aborted =
       after({joined(1), uploaded_input(1, 40), joined(2), freed(1, 40)});  // late, still in time
-  EXPECT_TRUE(abort_certificate.allows(uploaded_input(2, 40)).ok());
+  EXPECT_TRUE(aborted.allows(uploaded_input(2, 40)).ok());
   GuardRecord other_run = uploaded_input(7, 40);
   other_run.run = kOtherRun;
   EXPECT_FALSE(
@@ -211,13 +211,13 @@ TEST(GuardState, AnInputIsFreedOnceAndUnderItsOwnHeader) {
   other.h = {6};
   EXPECT_FALSE(state.allows(other).ok());
   EXPECT_FALSE(state.allows(freed(1, 41)).ok());
-  GuardState abort_certificate = state;
-  abort_certificate.apply(freed(1, 40));
-  EXPECT_FALSE(abort_certificate.is_locked({40}));
-  EXPECT_FALSE(abort_certificate.allows(freed(1, 40)).ok());
-  abort_certificate.apply(joined(2));
-  abort_certificate.apply(uploaded_input(2, 40));
-  EXPECT_TRUE(abort_certificate.is_locked({40})) << "it left again";
+  GuardState aborted = state;
+  aborted.apply(freed(1, 40));
+  EXPECT_FALSE(aborted.is_locked({40}));
+  EXPECT_FALSE(aborted.allows(freed(1, 40)).ok());
+  aborted.apply(joined(2));
+  aborted.apply(uploaded_input(2, 40));
+  EXPECT_TRUE(aborted.is_locked({40})) << "it left again";
 }
 
 // ---- the file

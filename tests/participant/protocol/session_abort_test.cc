@@ -42,8 +42,8 @@ INSTANTIATE_TEST_SUITE_P(EveryStateBeforeTheUpload, SessionAbortAfter, ::testing
 
 TEST_F(SessionAbort, AbortThenEndorse) {
   until_uploaded();
-  const SessionOutput abort_certificate = deliver(abort_request());
-  votes(abort_certificate);
+  const SessionOutput aborted = deliver(abort_request());
+  votes(aborted);
   EXPECT_TRUE(sent<wire::Endorse>(deliver(others.survivors(all_of(5), all_of(5)))).empty());
   const auto served = sent<wire::BlobData>(deliver(wire::BlobRequest{others.m5[0]->hash_y, 0, 8}));
   EXPECT_EQ(served.at(0).total, 0U) << "y is wiped too";

@@ -44,7 +44,7 @@ struct SessionResubmit : SessionTest {
     return !sent<wire::BlobRequest>(joined).empty() && serve_model(joined).train.has_value();
   }
 
-  wire::RoundResult abort_certificate() {
+  wire::RoundResult aborted() {
     wire::RoundResult m10;
     m10.status = wire::RoundStatus::kAborted;
     secagg::sign_result(others.coordinator, others.h, m10);
@@ -67,7 +67,7 @@ TEST_F(SessionResubmit, ResubmitAfterUploadIsRefusedWithoutACertificate) {
 TEST_F(SessionResubmit, StatusAbortedAloneFreesNothing) {
   upload();
   deliver(abort_request());
-  deliver(abort_certificate());
+  deliver(aborted());
   EXPECT_TRUE(trains_again());
 }
 
