@@ -7,8 +7,8 @@ namespace {
 
 constexpr Presence kRequired = Presence::kRequired;
 constexpr Limits kName{.text = TextRule::kName};
-constexpr std::string_view kSigning = "Ed25519 key that signs its messages.";
-constexpr std::string_view kTransport = "CURVE key of its socket.";
+constexpr std::string_view kSigning = "Ed25519 key with which the participant signs its messages.";
+constexpr std::string_view kTransport = "CURVE key of the participant's socket.";
 
 }  // namespace
 
@@ -22,22 +22,22 @@ std::vector<Field> fields_of(Card& card) {
        &card.signature,
        kRequired,
        {},
-       "The participant's own: it holds the key that it shows."},
+       "Signature of this card by signing_key. It proves that the participant holds that key."},
       {"replaces.signing_key",
        &card.replaces.signing_key,
        kOptional,
        {},
-       "Of a card made by `keys rotate`: the signing key that it takes the place of."},
+       "In a card made by `keys rotate`: the signing key that signing_key replaces."},
       {"replaces.transport_key",
        &card.replaces.transport_key,
        kOptional,
        {},
-       "The CURVE key that it takes the place of."},
+       "The CURVE key that transport_key replaces."},
       {"replaces.signature",
        &card.replaces.signature,
        kOptional,
        {},
-       "By replaces.signing_key, over this card."},
+       "Signature of this card by replaces.signing_key."},
   };
 }
 
@@ -50,7 +50,7 @@ std::vector<Field> fields_of(Revocation& revocation) {
        &revocation.signature,
        kRequired,
        {},
-       "By signing_key: these keys are not to be believed any more."},
+       "Signature by signing_key. It states that these keys are not to be trusted any more."},
   };
 }
 

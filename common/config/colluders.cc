@@ -11,7 +11,7 @@ namespace sotto::config {
 namespace {
 
 std::string not_set(const char* key, std::uint32_t colluders, std::uint32_t participants) {
-  return std::string(key) + " is not set, so it is " + std::to_string(colluders) +
+  return std::string(key) + " is not set, so its value is " + std::to_string(colluders) +
          " in a federation of " + std::to_string(participants) + " participants";
 }
 

@@ -18,7 +18,7 @@ void put_text(ByteWriter& out, std::string_view text) {
 /// Writes the 16 bytes at the start of everything that is signed.
 void put_label(ByteWriter& out, std::string_view label) {
   constexpr std::size_t kLabelBytes = 16;
-  SOTTO_CHECK(label.size() <= kLabelBytes, "a label is at most 16 bytes");
+  SOTTO_CHECK(label.size() <= kLabelBytes, "a label has at most 16 bytes");
   out.bytes(view_of(label));
   for (std::size_t i = label.size(); i < kLabelBytes; ++i)
     out.u8(0);

@@ -96,7 +96,7 @@ class Assign {
       if (text == nullptr || text->empty() || !text_fits(*text, field_.limits)) {
         mistakes_.add(path_, "found " + found_text(item) + " as item " +
                                  std::to_string(texts.size()) + "; allowed: " + describe(field_) +
-                                 ", none empty");
+                                 ", and no item may be empty");
         return;
       }
       texts.push_back(*text);
@@ -192,10 +192,10 @@ void refuse_unauthenticated(const Json& json, std::string_view section,
     if (is_field(path, fields)) continue;
     if (path == "$schema" && prefix.empty()) continue;  // for editors
     if (!is_section(path, fields))
-      mistakes.add(std::string(prefix) + path, "unknown key" + nearest_key(path, fields));
+      mistakes.add(std::string(prefix) + path, "the key is unknown" + nearest_key(path, fields));
     else if (member.value.object() == nullptr)
       mistakes.add(std::string(prefix) + path, "found " + found_text(member.value) +
-                                                   "; this is a section, an object is needed");
+                                                   "; this key is a section and needs an object");
     else
       refuse_unauthenticated(member.value, path, fields, prefix, mistakes);
   }
@@ -256,7 +256,7 @@ void read_fields(const Json& root, const std::vector<Field>& fields, std::string
                  Mistakes& mistakes) {
   if (root.object() == nullptr) {
     const std::string_view whole = prefix.empty() ? prefix : prefix.substr(0, prefix.size() - 1);
-    mistakes.add(whole, "found " + found_text(root) + "; an object is needed");
+    mistakes.add(whole, "found " + found_text(root) + "; the file must hold one object");
     return;
   }
   refuse_unauthenticated(root, {}, fields, prefix, mistakes);
@@ -265,7 +265,7 @@ void read_fields(const Json& root, const std::vector<Field>& fields, std::string
     if (const Json* json = find_path(root, field.path))
       std::visit(Assign(*json, field, path, mistakes), field.slot);
     else if (field.presence == Presence::kRequired)
-      mistakes.add(path, "missing; needed: " + describe(field));
+      mistakes.add(path, "the key is missing; needed: " + describe(field));
   }
 }
 
@@ -279,8 +279,8 @@ void apply_overrides(Json& root, std::span<const std::string> overrides,
         std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.path == path; });
     if (equals == std::string::npos || field == fields.end()) {
       mistakes.add(path, equals == std::string::npos
-                             ? "--set needs path=value"
-                             : "--set of an unknown key" + nearest_key(path, fields));
+                             ? "--set needs an argument of the form path=value"
+                             : "--set names an unknown key" + nearest_key(path, fields));
       continue;
     }
     const std::string text = override_text.substr(equals + 1);
@@ -323,7 +323,7 @@ std::string nearest_key(std::string_view path, const std::vector<Field>& fields)
       siblings += (siblings.empty() ? "" : ", ") + std::string(leaf_of(field.path));
   }
   if (best != nullptr) return ", did you mean " + std::string(best->path) + "?";
-  return siblings.empty() ? "" : "; known here: " + siblings;
+  return siblings.empty() ? "" : "; the keys of this section are " + siblings;
 }
 
 }  // namespace sotto::config

@@ -70,7 +70,7 @@ std::string to_text(const LocalTime& time) {
 
 Status Hours::add(std::string_view window) {
   const Error no_window{"\"" + std::string(window) +
-                        "\" is no window; allowed: days and two times, as in \"Mon-Fri "
+                        "\" is not a time window; allowed: days and two times, as in \"Mon-Fri "
                         "20:00-06:00\", \"Sat,Sun 00:00-24:00\", \"daily 01:00-05:00\""};
   const std::size_t blank = window.find(' ');
   if (blank == std::string_view::npos) return no_window;
@@ -81,7 +81,7 @@ Status Hours::add(std::string_view window) {
   if (on.empty() || !begin || !end || *begin == kDay) return no_window;
   if (*begin == *end)
     return Error{"\"" + std::string(window) +
-                 "\" begins when it ends; a whole day is written 00:00-24:00"};
+                 "\" ends when it begins; write a whole day as 00:00-24:00"};
   const std::uint32_t length = *end > *begin ? *end - *begin : *end + kDay - *begin;
   for (const std::uint32_t d : on)
     for (std::uint32_t i = 0; i < length; ++i)

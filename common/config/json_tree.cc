@@ -68,7 +68,7 @@ class TreeBuilder final : public nlohmann::json_sax<Library> {
     Frame& frame = open_.back();
     frame.key = name;
     frame.repeated = frame.value.find(name) != nullptr;
-    if (frame.repeated) document_.errors.push_back({path(), "this key stands here twice"});
+    if (frame.repeated) document_.errors.push_back({path(), "this key occurs twice"});
     return true;
   }
 
@@ -99,7 +99,7 @@ class TreeBuilder final : public nlohmann::json_sax<Library> {
   bool open(Json container) {
     if (open_.size() == kMaxJsonDepth) {
       document_.errors.push_back(
-          {path(), "nested deeper than " + std::to_string(kMaxJsonDepth) + " levels"});
+          {path(), "the nesting is deeper than " + std::to_string(kMaxJsonDepth) + " levels"});
       return false;
     }
     open_.push_back({std::move(container), {}, false});
@@ -159,7 +159,7 @@ class Writer {
   void put_value(Number v) {
     std::array<char, 32> digits{};
     const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), v);
-    SOTTO_CHECK(error == std::errc(), "a number needs at most 24 characters");
+    SOTTO_CHECK(error == std::errc(), "a number may have at most 24 characters");
     out_.append(digits.data(), end);
   }
 
@@ -226,7 +226,7 @@ const Json* Json::find(std::string_view key) const {
 Json& Json::operator[](std::string_view key) {
   if (std::holds_alternative<std::nullptr_t>(value)) value = Object{};
   auto* members = std::get_if<Object>(&value);
-  SOTTO_CHECK(members != nullptr, "a key of something that is no object");
+  SOTTO_CHECK(members != nullptr, "a key was requested of a value that is not an object");
   for (JsonMember& member : *members)
     if (member.key == key) return member.value;
   members->push_back({std::string(key), {}});
@@ -238,7 +238,8 @@ JsonDocument read_json(std::string_view text) {
   TreeBuilder builder(text, document);
   const bool whole = Library::sax_parse(text.begin(), text.end(), &builder,
                                         nlohmann::detail::input_format_t::json, true, true);
-  if (!whole && document.errors.empty()) document.errors.push_back({"$", "cannot be read"});
+  if (!whole && document.errors.empty())
+    document.errors.push_back({"$", "the file cannot be read"});
   return document;
 }
 

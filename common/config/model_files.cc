@@ -85,7 +85,7 @@ Result<std::string> model_family(const std::filesystem::path& folder) {
   const Json* type = document.root.find("model_type");
   if (type == nullptr) return std::string("bert");
   if (const auto* text = std::get_if<std::string>(&type->value)) return *text;
-  return Error{(folder / "config.json").string() + ": model_type is no text"};
+  return Error{(folder / "config.json").string() + ": model_type is not a text"};
 }
 
 Bytes32 model_digest(const ModelSection& model) {
@@ -105,20 +105,23 @@ std::optional<Bytes32> digest_in(std::string_view text) {
 Status check_model_files(const JobConfig& job, const std::filesystem::path& folder) {
   const Result<ModelHashes> own = hash_model_files(folder);
   // The message may be sent to the coordinator, so it contains no paths of this machine.
-  if (!own) return Error{"this site's model folder lacks config.json or its tokenizer"};
+  if (!own) return Error{"the model folder of this site lacks config.json or the tokenizer"};
   if (own->config != job.model.config_hash)
-    return Error{"the job's model configuration (config.json) is not the one that this site holds"};
+    return Error{
+        "the model configuration (config.json) of the job differs from the one that this site "
+        "holds"};
   if (own->vocab != job.model.vocab_hash)
     return Error{
-        "the job's tokenizer (tokenizer.json, or vocab.json and merges.txt, or vocab.txt) is not "
-        "the one that this site holds"};
+        "the tokenizer of the job (tokenizer.json, or vocab.json and merges.txt, or vocab.txt) "
+        "differs from the one that this site holds"};
   if (job.lora.r == 0) return {};
   const Result<Bytes32> weights = hash_model_weights(folder);
   if (!weights)
-    return Error{"this site's model folder lacks the weights (model.safetensors) that LoRA adapts"};
+    return Error{
+        "the model folder of this site lacks the weights (model.safetensors) that LoRA adapts"};
   if (*weights != job.model.weights_hash)
     return Error{
-        "the weights that the job adapts (model.safetensors) are not those that this site "
+        "the weights that the job adapts (model.safetensors) differ from those that this site "
         "holds"};
   return {};
 }

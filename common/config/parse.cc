@@ -96,7 +96,7 @@ Parsed<JobConfig> parse_job(std::string_view json, std::string_view file_name,
   if (job->canonical.size() > kMaxBytes)
     return ConfigErrors{{std::string(file_name) + ": the job has " +
                          std::to_string(job->canonical.size()) + " bytes; at most " +
-                         std::to_string(kMaxBytes) + " can be offered to participants"}};
+                         std::to_string(kMaxBytes) + " bytes can be offered to participants"}};
   return parsed;
 }
 
@@ -105,12 +105,12 @@ Parsed<JobConfig> parse_received_job(std::string_view canonical) {
   const auto* job = std::get_if<JobConfig>(&parsed);
   if (job != nullptr && job->canonical != canonical)
     return ConfigErrors{
-        {"the received job: not in canonical form: its hash would not be the one "
-         "that everybody signs"}};
+        {"the received job is not in canonical form, so that its hash would differ from the one "
+         "that all parties sign"}};
   if (job != nullptr && job->secure_aggregation.max_colluders == 0)
     return ConfigErrors{
         {"the received job: $.secure_aggregation.max_colluders: found 0; needed: the number that "
-         "the coordinator takes from its roster"}};
+         "the coordinator computes from its roster"}};
   return parsed;
 }
 

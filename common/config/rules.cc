@@ -20,10 +20,11 @@ void check_labels(const JobConfig& job, Mistakes& mistakes) {
   for (const std::string& label : job.task.labels) {
     if (!seen.insert(label).second)
       mistakes.add_unless_bad({"task.labels"}, "task.labels",
-                              "\"" + label + "\" stands here twice; labels are all different");
+                              "\"" + label + "\" occurs twice; all labels must be different");
     if (label.find_first_of("\t\n\r") != std::string::npos)
-      mistakes.add_unless_bad({"task.labels"}, "task.labels",
-                              "a label holds a tab or a line break; data files could not name it");
+      mistakes.add_unless_bad(
+          {"task.labels"}, "task.labels",
+          "a label contains a tab or a line break, so that data files could not name it");
   }
 }
 
@@ -38,7 +39,7 @@ void check_settings_of_other_tasks(const JobConfig& job, Mistakes& mistakes) {
     if (std::ranges::none_of(used, is_this) &&
         canonical_text(value_of(all[i])) != canonical_text(value_of(unset[i])))
       mistakes.add_unless_bad({"task.type", all[i].path}, all[i].path,
-                              "the task \"" + job.task.type + "\" has no such setting");
+                              "the task \"" + job.task.type + "\" does not have this setting");
   }
 }
 
@@ -52,13 +53,13 @@ void check_task(const JobConfig& job, Mistakes& mistakes) {
 void check_lora(const JobConfig& job, Mistakes& mistakes) {
   const LoraSection& s = job.lora;
   if (s.r > 0 && s.target_modules.empty())
-    mistakes.add_unless_bad({"lora.r", "lora.target_modules"}, "lora.target_modules",
-                            "lora.r asks for adapters; needed: the modules that get them, or "
-                            "\"all-linear\"");
+    mistakes.add_unless_bad(
+        {"lora.r", "lora.target_modules"}, "lora.target_modules",
+        "lora.r requests adapters; needed: the modules that get them, or \"all-linear\"");
   if (s.r == 0 && !(s.target_modules.empty() && s.layers_to_transform.empty()))
-    mistakes.add_unless_bad({"lora.r", "lora.target_modules", "lora.layers_to_transform"}, "lora.r",
-                            "found 0, which trains the whole model; needed for adapters: a rank "
-                            "from 1");
+    mistakes.add_unless_bad(
+        {"lora.r", "lora.target_modules", "lora.layers_to_transform"}, "lora.r",
+        "found 0, which trains the whole model; adapters need a rank of at least 1");
 }
 
 void check_model(const JobConfig& job, Mistakes& mistakes) {
@@ -67,7 +68,7 @@ void check_model(const JobConfig& job, Mistakes& mistakes) {
   if (job.model.path.empty() && !hashes)
     mistakes.add_unless_bad(
         {"model.path", "model.config_hash", "model.vocab_hash", "model.weights_hash", "lora.r"},
-        "model.path", "missing; needed: a folder with config.json and vocab.txt");
+        "model.path", "the key is missing; needed: a folder with config.json and vocab.txt");
 }
 
 /// Returns the number, or its minimum when it is 0 and follows from the federation (colluders.h).
@@ -100,7 +101,7 @@ void check_drawn_cohorts(const JobConfig& job, Mistakes& mistakes) {
   if (job.rounds.fraction_train < 1)
     mistakes.add_unless_bad({"rounds.fraction_train", "secure_aggregation.cohort_size"},
                             "rounds.fraction_train",
-                            "the coordinator's own choice of participants and "
+                            "the coordinator's choice of participants and "
                             "secure_aggregation.cohort_size exclude each other; allowed: 1");
 }
 
@@ -108,16 +109,16 @@ void check_counter_noise(const JobConfig& job, Mistakes& mistakes) {
   if (job.evaluation.counter_noise_multiplier > 0 && !job.secure_aggregation.enabled)
     mistakes.add_unless_bad({"evaluation.counter_noise_multiplier", "secure_aggregation.enabled"},
                             "evaluation.counter_noise_multiplier",
-                            "needs secure_aggregation.enabled: a single participant's part of the "
-                            "noise protects nothing outside a masked sum");
+                            "this needs secure_aggregation.enabled, because one participant's "
+                            "share of the noise protects nothing outside a masked sum");
 }
 
 void check_distributed_privacy(const JobConfig& job, Mistakes& mistakes) {
   if (job.distributed_privacy.enabled && !job.secure_aggregation.enabled)
     mistakes.add_unless_bad({"distributed_privacy.enabled", "secure_aggregation.enabled"},
                             "distributed_privacy.enabled",
-                            "needs secure_aggregation.enabled: a single participant's part of the "
-                            "noise protects nothing outside a masked sum");
+                            "this needs secure_aggregation.enabled, because one participant's "
+                            "share of the noise protects nothing outside a masked sum");
 }
 
 void check_training(const JobConfig& job, Mistakes& mistakes) {
@@ -130,7 +131,7 @@ void check_training(const JobConfig& job, Mistakes& mistakes) {
   if (s.momentum > 0 && s.optimizer != LocalOptimizer::kSgd)
     mistakes.add_unless_bad({"local_training.momentum", "local_training.optimizer"},
                             "local_training.momentum",
-                            "only \"sgd\" has a momentum; allowed: 0 with this optimizer");
+                            "only \"sgd\" has a momentum; allowed with this optimizer: 0");
 }
 
 void check_stopping(const JobConfig& job, Mistakes& mistakes) {
@@ -139,7 +140,7 @@ void check_stopping(const JobConfig& job, Mistakes& mistakes) {
   for (const tasks::FigureKind& kind : job.make_task()->figures())
     if (kind.name == metric) return;
   mistakes.add_unless_bad({"stopping.metric", "task.type"}, "stopping.metric",
-                          "found \"" + metric + "\", which this task does not have");
+                          "found \"" + metric + "\", which is not a metric of this task");
 }
 
 void check_lists(const SitePolicy& policy, Mistakes& mistakes) {
@@ -159,28 +160,30 @@ void check_lists(const SitePolicy& policy, Mistakes& mistakes) {
 
 /// Reports a key of low order: it agrees on the same point, zero, with every other key.
 void check_transport_key(const Bytes32& key, const std::string& path, Mistakes& mistakes) {
-  if (crypto::is_low_order(key)) mistakes.add(path, "no usable X25519 key: a point of low order");
+  if (crypto::is_low_order(key))
+    mistakes.add(path, "this is not a usable X25519 key, because it is a point of low order");
 }
 
 void check_members(const Roster& roster, Mistakes& mistakes) {
   std::set<std::string_view> names;
   std::set<Bytes32> keys = {roster.coordinator_signing_key, roster.coordinator_transport_key};
   if (keys.size() != 2)
-    mistakes.add("roster.coordinator_transport_key", "the same as coordinator_signing_key");
+    mistakes.add("roster.coordinator_transport_key",
+                 "this key is the same as coordinator_signing_key");
   check_transport_key(roster.coordinator_transport_key, "roster.coordinator_transport_key",
                       mistakes);
   for (std::size_t i = 0; i < roster.members.size(); ++i) {
     const RosterMember& member = roster.members[i];
     const std::string path = "roster.members[" + std::to_string(i) + "]";
     if (i > 0 && roster.members[i - 1].id >= member.id)
-      mistakes.add(path + ".id", "ids must ascend; the one before is " +
+      mistakes.add(path + ".id", "the ids must ascend; the id before this one is " +
                                      std::to_string(raw(roster.members[i - 1].id)));
     if (!names.insert(member.name).second)
-      mistakes.add(path + ".name", "\"" + member.name + "\" is another member's name too");
+      mistakes.add(path + ".name", "\"" + member.name + "\" is also the name of another member");
     if (!keys.insert(member.signing_key).second)
-      mistakes.add(path + ".signing_key", "this key stands in the roster twice");
+      mistakes.add(path + ".signing_key", "this key occurs twice in the roster");
     if (!keys.insert(member.transport_key).second)
-      mistakes.add(path + ".transport_key", "this key stands in the roster twice");
+      mistakes.add(path + ".transport_key", "this key occurs twice in the roster");
     check_transport_key(member.transport_key, path + ".transport_key", mistakes);
   }
 }
@@ -191,8 +194,8 @@ void check_revoked(const FederationConfig& federation, Mistakes& mistakes) {
   for (const RosterMember& member : federation.roster.members)
     for (const Bytes32& key : {member.signing_key, member.transport_key})
       if (revoked.contains(to_hex(key)))
-        mistakes.add("revoked_keys", "the key " + to_hex(key) + " is revoked, and " + member.name +
-                                         " is a member with it");
+        mistakes.add("revoked_keys", "the key " + to_hex(key) + " is revoked, but the member " +
+                                         member.name + " has it");
 }
 
 bool has_predecessors_word(const Card& card) {
@@ -202,9 +205,11 @@ bool has_predecessors_word(const Card& card) {
 
 void check_succession(const Card& card, const std::string& path, Mistakes& mistakes) {
   if (!crypto::verify(card.signing_key, card.signed_bytes(), card.signature))
-    mistakes.add(path + ".signature", "not made by the key on this card: the card was changed");
+    mistakes.add(path + ".signature",
+                 "the signature was not made by the key on this card; the card was changed");
   if (!card.is_successor() || !has_predecessors_word(card))
-    mistakes.add(path + ".replaces.signature", "not made by the key that this card replaces");
+    mistakes.add(path + ".replaces.signature",
+                 "the signature was not made by the key that this card replaces");
 }
 
 }  // namespace
@@ -226,9 +231,9 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
   const SitePolicy& policy = site.policy;
   check_lists(policy, mistakes);
   if (policy.max_epsilon_per_job > policy.max_epsilon)
-    mistakes.add_unless_bad({"policy.max_epsilon", "policy.max_epsilon_per_job"},
-                            "policy.max_epsilon_per_job",
-                            "more than policy.max_epsilon, the budget of all jobs together");
+    mistakes.add_unless_bad(
+        {"policy.max_epsilon", "policy.max_epsilon_per_job"}, "policy.max_epsilon_per_job",
+        "this is more than policy.max_epsilon, the budget of all jobs together");
   if (policy.require_secure_aggregation && policy.min_cohort != 0 &&
       policy.min_cohort < at_least(policy.max_colluders) + 2)
     mistakes.add_unless_bad(
@@ -238,10 +243,10 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
             "; allowed: at least policy.max_colluders + 2 (here " +
             std::to_string(at_least(policy.max_colluders)) + " + 2)");
   if (policy.min_noise_multiplier > 0 && !policy.require_differential_privacy)
-    mistakes.add_unless_bad(
-        {"policy.min_noise_multiplier", "policy.require_differential_privacy"},
-        "policy.min_noise_multiplier",
-        "a noise floor without require_differential_privacy protects nothing; set it to true");
+    mistakes.add_unless_bad({"policy.min_noise_multiplier", "policy.require_differential_privacy"},
+                            "policy.min_noise_multiplier",
+                            "a smallest noise multiplier protects nothing without "
+                            "require_differential_privacy; set that key to true");
   const bool about_sums =
       policy.max_participant_epsilon > 0 || policy.min_participant_noise_multiplier > 0;
   if (about_sums && !policy.require_secure_aggregation)
@@ -249,22 +254,24 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
         {"policy.max_participant_epsilon", "policy.min_participant_noise_multiplier",
          "policy.require_secure_aggregation"},
         "policy.require_secure_aggregation",
-        "the noise that this policy asks for protects inside a masked sum only; set it to true");
+        "the noise that this policy requires protects only inside a masked sum; set this key to "
+        "true");
   const config::SiteData& data = site.data;
   for (std::size_t i = 0; i < data.labels.size(); ++i)
     if (std::count(data.labels.begin(), data.labels.end(), data.labels[i]) > 1)
-      mistakes.add("data.labels[" + std::to_string(i) + "]", "is there twice");
+      mistakes.add("data.labels[" + std::to_string(i) + "]", "this label occurs twice");
   if (site.data.train == site.data.evaluation)
     mistakes.add_unless_bad({"data.train", "data.evaluation"}, "data.evaluation",
-                            "the same file as data.train; evaluation is outside the privacy "
-                            "statement and needs examples of its own");
+                            "this is the same file as data.train; the guarantee does not cover the "
+                            "evaluation split, which needs examples of its own");
 }
 
 void check_rules(const FederationConfig& federation, Mistakes& mistakes) {
   for (std::size_t i = 0; i < federation.revoked_keys.size(); ++i) {
     const auto key = from_hex(federation.revoked_keys[i]);
     if (!key.ok() || key->size() != sizeof(Bytes32) || to_hex(*key) != federation.revoked_keys[i])
-      mistakes.add("revoked_keys[" + std::to_string(i) + "]", "no key; needed: 64 digits 0-9a-f");
+      mistakes.add("revoked_keys[" + std::to_string(i) + "]",
+                   "this is not a key; needed: 64 digits 0-9a-f");
   }
   check_members(federation.roster, mistakes);
   check_revoked(federation, mistakes);
@@ -274,25 +281,27 @@ void check_rules(const FederationConfig& federation, Mistakes& mistakes) {
   if (!crypto::verify(federation.roster.coordinator_signing_key, federation.signed_bytes(),
                       federation.signature))
     mistakes.add("signature",
-                 "not the coordinator's signature of this content: the file was changed after it "
-                 "was signed, or signed by somebody else");
+                 "this is not the coordinator's signature of this content; the file was changed "
+                 "after it was signed, or another party signed it");
 }
 
 void check_rules(const Card& card, Mistakes& mistakes) {
   if (!mistakes.lines().empty()) return;
   if (card.signing_key == card.transport_key)
-    mistakes.add("transport_key", "the same as signing_key");
+    mistakes.add("transport_key", "this key is the same as signing_key");
   check_transport_key(card.transport_key, "transport_key", mistakes);
   if (!crypto::verify(card.signing_key, card.signed_bytes(), card.signature))
-    mistakes.add("signature", "not made by the key on this card: the card was changed");
+    mistakes.add("signature",
+                 "the signature was not made by the key on this card; the card was changed");
   if (card.is_successor() && !has_predecessors_word(card))
-    mistakes.add("replaces.signature", "not made by the key that this card replaces");
+    mistakes.add("replaces.signature",
+                 "the signature was not made by the key that this card replaces");
 }
 
 void check_rules(const Revocation& revocation, Mistakes& mistakes) {
   if (!mistakes.lines().empty()) return;
   if (!crypto::verify(revocation.signing_key, revocation.signed_bytes(), revocation.signature))
-    mistakes.add("signature", "not made by the key that it revokes");
+    mistakes.add("signature", "the signature was not made by the key that it revokes");
 }
 
 }  // namespace sotto::config

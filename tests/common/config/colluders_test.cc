@@ -44,7 +44,7 @@ TEST(Colluders, AJobThatDoesNotAdmitTheDefaultIsRefusedByItsKey) {
   config::JobConfig job = job_of({});
   const Status refused = config::complete(job, 10);
   ASSERT_FALSE(refused.ok());
-  for (const char* part : {"$.secure_aggregation.max_colluders is not set, so it is 3",
+  for (const char* part : {"$.secure_aggregation.max_colluders is not set, so its value is 3",
                            "federation of 10 participants", "here 4 - 2"})
     EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
   EXPECT_EQ(job.secure_aggregation.max_colluders, 0U);

@@ -59,22 +59,22 @@ TEST(JobFile, SyntaxErrorsNameLineAndColumn) {
   expect_contains(error_of("{\n  \"name\": \"x\",\n  \"seed\" 3\n}"),
                   "job.json: line 3, column 10: ");
   expect_contains(error_of(""), "line 1, column 1: ");
-  expect_contains(error_of("[1]"), "an object is needed");
+  expect_contains(error_of("[1]"), "the file must hold one object");
 }
 
 TEST(JobFile, ARepeatedKeyIsAnErrorWithItsPath) {
   expect_contains(
       error_of(with(kJob, "\"max_length\": 32", "\"max_length\": 32, \"max_length\": 64")),
-      "job.json: $.model.max_length: this key stands here twice");
+      "job.json: $.model.max_length: this key occurs twice");
   expect_contains(
       error_of(with(kJob, "\"name\": \"intents\"", "\"name\": \"intents\", \"name\": \"b\"")),
-      "$.name: this key stands here twice");
+      "$.name: this key occurs twice");
 }
 
 TEST(JobFile, ARepeatedSectionIsAnError) {
   expect_contains(error_of(with(kJob, "\"local_training\"",
                                 "\"rounds\": {\"num_server_rounds\": 1}, \"local_training\"")),
-                  "$.rounds: this key stands here twice");
+                  "$.rounds: this key occurs twice");
 }
 
 TEST(JobFile, AnUnknownKeyNamesTheNearestOne) {
@@ -153,7 +153,7 @@ TEST(JobFile, LanguageModelingHasNoLabelsAndClassificationTwo) {
 TEST(JobFile, TheMetricThatEndsARunIsOneThatTheTaskHas) {
   expect_contains(
       error_of(with(kJob, "\"name\"", "\"stopping\": {\"metric\": \"perplexity\"}, \"name\"")),
-      "$.stopping.metric: found \"perplexity\", which this task does not have");
+      "$.stopping.metric: found \"perplexity\", which is not a metric of this task");
   EXPECT_EQ(job_of(kJob, {"stopping.metric=macro_f1"}).stopping.metric, "macro_f1");
 }
 
@@ -223,7 +223,7 @@ TEST(JobFile, OverridesReplaceValuesAndAreCheckedLikeThem) {
   EXPECT_EQ(job_of(kJob, {R"(task.labels=["a","b","c"])"}).task.labels.size(), 3u);
   expect_contains(error_of(kJob, {"rounds.num_server_round=7"}),
                   "did you mean rounds.num_server_rounds?");
-  expect_contains(error_of(kJob, {"rounds.num_server_rounds"}), "--set needs path=value");
+  expect_contains(error_of(kJob, {"rounds.num_server_rounds"}), "--set needs an argument of the form path=value");
   expect_contains(error_of(kJob, {"rounds.num_server_rounds=many"}), "found \"many\"");
 }
 
@@ -233,7 +233,7 @@ TEST(JobFile, TextThatIsNotUtf8IsRefusedFromFileAndOverride) {
 }
 
 TEST(JobFile, DeepNestingIsRefused) {
-  expect_contains(error_of(std::string(100000, '[')), "nested deeper than 16 levels");
+  expect_contains(error_of(std::string(100000, '[')), "the nesting is deeper than 16 levels");
 }
 
 TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {

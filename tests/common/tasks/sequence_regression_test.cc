@@ -59,7 +59,7 @@ TEST(SequenceRegression, TheJobNeedsARangeAndHasNoLabels) {
             std::string::npos);
   EXPECT_NE(
       error_of(with(kRegression, "\"name\"", "\"stopping\": {\"metric\": \"accuracy\"}, \"name\""))
-          .find("which this task does not have"),
+          .find("which is not a metric of this task"),
       std::string::npos);
   EXPECT_EQ(error_of(with(kRegression, "\"name\"",
                           "\"stopping\": {\"metric\": \"r_squared\"}, \"name\"")),

@@ -67,7 +67,7 @@ TEST(AnonymisePlan, EachMistakeIsNamedWithItsPath) {
       {"{\"k\": 3}", "$.columns: missing"},
       {"{\"k\": 3, \"columns\": {\"a\": {\"role\": \"kept\"}}}", "no quasi_identifier"},
       {"[", "anonymise.json: line 1, column 2"},
-      {with(kPlan, "\"name\"", "\"age\""), "$.columns.age: this key stands here twice"},
+      {with(kPlan, "\"name\"", "\"age\""), "$.columns.age: this key occurs twice"},
   };
   for (const auto& [text, expected] : cases)
     EXPECT_NE(errors_of(text).find(expected), std::string::npos) << errors_of(text) << "\nlacks\n"

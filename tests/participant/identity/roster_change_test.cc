@@ -193,7 +193,7 @@ TEST_F(RosterChangeTest, AFileThatForgetsARevocationIsRefused) {
   EXPECT_EQ(pinned_version(), 2U);
   edit_file([&](FederationConfig& file) { file.revoked_keys = {to_hex(b.signing_key)}; });
   change();
-  expect_contains(refused_, "is revoked, and b is a member with it");
+  expect_contains(refused_, "is revoked, but the member b has it");
 }
 
 TEST_F(RosterChangeTest, APinOfAnEarlierVersionTakesItsMembersFromTheCopyThatItsHashCovers) {
