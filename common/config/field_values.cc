@@ -192,7 +192,7 @@ void refuse_unauthenticated(const Json& json, std::string_view section,
     if (is_field(path, fields)) continue;
     if (path == "$schema" && prefix.empty()) continue;  // for editors
     if (!is_section(path, fields))
-      mistakes.add(std::string(prefix) + path, "the key is unknown" + nearest_key(path, fields));
+      mistakes.add(std::string(prefix) + path, "unknown key" + nearest_key(path, fields));
     else if (member.value.object() == nullptr)
       mistakes.add(std::string(prefix) + path, "found " + found_text(member.value) +
                                                    "; this key is a section and needs an object");

@@ -223,7 +223,8 @@ TEST(JobFile, OverridesReplaceValuesAndAreCheckedLikeThem) {
   EXPECT_EQ(job_of(kJob, {R"(task.labels=["a","b","c"])"}).task.labels.size(), 3u);
   expect_contains(error_of(kJob, {"rounds.num_server_round=7"}),
                   "did you mean rounds.num_server_rounds?");
-  expect_contains(error_of(kJob, {"rounds.num_server_rounds"}), "--set needs an argument of the form path=value");
+  expect_contains(error_of(kJob, {"rounds.num_server_rounds"}),
+                  "--set needs an argument of the form path=value");
   expect_contains(error_of(kJob, {"rounds.num_server_rounds=many"}), "found \"many\"");
 }
 

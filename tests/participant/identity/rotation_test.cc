@@ -118,8 +118,9 @@ TEST_F(RotationTest, ASuccessorNeedsTheWordOfTheVeryKeysThatAreEnrolled) {
   forged.replaces = honest.replaces;
   const auto parsed = config::parse_card(config::to_json(forged), "card");
   ASSERT_TRUE(std::holds_alternative<config::ConfigErrors>(parsed));
-  expect_contains(std::get<config::ConfigErrors>(parsed).joined(),
-                  "$.replaces.signature: not made by the key that this card replaces");
+  expect_contains(
+      std::get<config::ConfigErrors>(parsed).joined(),
+      "$.replaces.signature: the signature was not made by the key that this card replaces");
   // The transport key is public: to name it beside a signing key of one's own proves nothing.
   config::Identity half = Keystore::make("a", random_).identity(1);
   half.transport_public = honest.replaces.transport_key;
