@@ -39,8 +39,9 @@ std::string collusion_sentence(const config::JobConfig& job, std::uint32_t parti
   const auto fewest = fewest_that_open(job, participants, min_cohort);
   const std::string who = (fewest ? std::to_string(*fewest) : "more than " + std::to_string(C)) +
                           " of the " + std::to_string(participants - 1) + " other members";
-  return "If the coordinator and " + who + " worked together, they could see this site's update; " +
-         promise + " " + std::to_string(C) + ".";
+  return "If the coordinator and " + who + " colluded, they could see this site's update; " +
+         promise + " " + std::to_string(C) +
+         (C == 1 ? " colluding member." : " colluding members.");
 }
 
 }  // namespace sotto::job

@@ -34,9 +34,9 @@ Status check_counters(const config::JobConfig& job, std::span<const std::uint64_
                       std::uint64_t declared) {
   const auto task = job.make_task();
   const std::vector<tasks::Counter> counters = task->counters();
-  SOTTO_CHECK(counts.size() == counters.size(), "metrics do not fit the job");
+  SOTTO_CHECK(counts.size() == counters.size(), "the metrics do not match the job");
   if (counts[0] > most_units(*task, declared))
-    return Error{"more is counted than the declared sizes allow"};
+    return Error{"the counters are larger than the declared sizes allow"};
   for (std::size_t i = 1; i < counters.size(); ++i)
     if (counts[i] > counts[0] * counters[i].most_steps())
       return Error{std::string(counters[i].excess)};

@@ -56,32 +56,32 @@ Guarantee guarantee_of(const config::JobConfig& job, const StatementFacts& facts
 }
 
 StatementParagraph protection(const config::JobConfig& job) {
-  const std::string title = "Who is protected, and against whom";
+  const std::string title = "Scope of the protection";
   if (job.differential_privacy.enabled) return {title, std::string(general_privacy_statement())};
-  return {
-      title,
-      "This job trains without differential privacy. No epsilon bounds what the updates and the "
-      "models tell about a training example, about a person or about a site, and the ledger of "
-      "the data set records a loss without bound."};
+  return {title,
+          "This job trains without differential privacy. No epsilon bounds the information that "
+          "the updates and the models reveal about a training example, about a person or about a "
+          "site, and the ledger of the data set records a privacy loss without bound."};
 }
 
 StatementParagraph unit(const config::JobConfig& job) {
   const auto task = job.make_task();
-  return {"What one training example is",
+  return {"Definition of a training example",
           "In this job (" + std::string(task->title()) + ") one training example is " +
-              std::string(task->example_description()) + ". It is cut at " +
-              counted(job.model.max_length, "token") +
-              ". Several examples from one person or one document are several examples: records "
-              "are not grouped by person."};
+              std::string(task->example_description()) +
+              ". Each training example is truncated to " + counted(job.model.max_length, "token") +
+              ". Several examples from one person or one document count as several examples, "
+              "because records are not grouped by person."};
 }
 
 StatementParagraph adjacency(const StatementFacts& facts) {
   return {"Neighbouring data sets",
           "The guarantee compares two data sets that differ by one training example, which is "
-          "added or removed while the declared size stays the same. Replacing the example by an "
-          "empty one (zero-out) is equivalent. The declared size is a line of site.json, it is "
-          "public and it may be rounded; sampling rate, calibration of the noise, divisor and "
-          "answers use it and not the number of records." +
+          "added or removed while the declared size stays the same. The comparison with a data set "
+          "in which the example is replaced by an empty one (zero-out) is equivalent. The declared "
+          "size is the number of training examples that site.json states. It is public and it may "
+          "be rounded. The sampling rate, the calibration of the noise, the divisor and the "
+          "answers use the declared size and not the number of records." +
               (facts.declared_examples ? " The declared size of this data set is " +
                                              std::to_string(*facts.declared_examples) + "."
                                        : std::string())};
@@ -96,21 +96,21 @@ std::string job_figures(const config::JobConfig& job, const Guarantee& g) {
     return "The job fixes the noise multiplier " +
            shown(job.differential_privacy.noise_multiplier) + " and delta " + shown(g.delta) +
            ". Epsilon of " + all +
-           " follows from the sampling rate, hence from the declared size of the data set.";
-  std::string out = "For one training example " + all + " together are " +
-                    figures(*g.epsilon, g.delta) + "-differentially private";
+           " follows from the sampling rate, and therefore from the declared size of the data set.";
+  std::string out = "For one training example, " + all + " together are " +
+                    figures(*g.epsilon, g.delta) + "-differentially private.";
   if (job.differential_privacy.noise_multiplier <= 0)
-    out += "; each site calibrates its noise for that";
+    out += " Each site calibrates its noise to these values.";
   if (g.steps)
-    out += ", with sampling rate " + shown(g.steps->sampling_rate) + " and noise multiplier " +
-           shown(g.steps->noise_multiplier);
-  return out + ".";
+    out += " The sampling rate is " + shown(g.steps->sampling_rate) +
+           " and the noise multiplier is " + shown(g.steps->noise_multiplier) + ".";
+  return out;
 }
 
 std::string lost_rounds(std::uint64_t spare) {
   if (spare == 0) return "The ledger of a site may therefore exceed this figure. ";
   return "The figure covers " + counted(spare, "such round") +
-         ", and with more of them the ledger of a site may exceed it. ";
+         ". With more of them the ledger of a site may exceed it. ";
 }
 
 StatementParagraph guarantee(const config::JobConfig& job, const StatementFacts& facts,
@@ -118,13 +118,13 @@ StatementParagraph guarantee(const config::JobConfig& job, const StatementFacts&
   return {"Epsilon and delta of this job",
           job_figures(job, g) +
               (facts.epsilon_spent
-                   ? " So far the run has come to epsilon " + shown(*facts.epsilon_spent) + "."
+                   ? " The run has reached epsilon " + shown(*facts.epsilon_spent) + " so far."
                    : std::string()) +
-              " An update that was charged in a round that failed is charged again when the site "
-              "trains again. " +
+              " If a round fails after the site was charged for its update, the site is charged "
+              "again when it trains again. " +
               lost_rounds(job.differential_privacy.spare_rounds) +
-              "The ledger composes all jobs on a data set, and it refuses what exceeds the budget "
-              "in site.json."};
+              "The ledger composes the charges of all jobs on a data set, and it refuses a charge "
+              "that would exceed the budget in site.json."};
 }
 
 /// Returns epsilon and delta for so many examples of one person; nothing when epsilon is above
@@ -156,17 +156,17 @@ std::string person_figures(const Guarantee& g) {
 }
 
 StatementParagraph person(const Guarantee& g) {
-  const std::string title = "A person with more than one training example";
+  const std::string title = "Persons with more than one training example";
   std::string text =
-      "Epsilon and delta are for one example. For all examples of one person in the data set of "
-      "one site together they are larger. ";
+      "Epsilon and delta are stated for one training example. For all examples of one person in "
+      "the data set of one site together, they are larger. ";
   if (!g.steps && !g.epsilon)
-    return {title, text + "The figures follow from the declared size of the data set."};
-  text += g.steps ? "For the steps of this job: " + person_figures(g) + "."
-                  : "By the general bound: " + person_figures(g) +
-                        ". With the declared size of a data set smaller figures can be computed.";
-  return {title, text + " An epsilon above " + shown(privacy::kMeaninglessEpsilon) +
-                     " excludes next to nothing: the bound permits an observer to tell almost with "
+    return {title, text + "Their values follow from the declared size of the data set."};
+  text += g.steps ? "The bounds for the steps of this job are: " + person_figures(g) + "."
+                  : "The general bounds of group privacy are: " + person_figures(g) +
+                        ". Smaller bounds can be computed with the declared size of a data set.";
+  return {title, text + " A bound above epsilon " + shown(privacy::kMeaninglessEpsilon) +
+                     " excludes almost nothing: it permits an observer to determine almost with "
                      "certainty whether the records of this person were used."};
 }
 
@@ -174,17 +174,20 @@ StatementParagraph person(const Guarantee& g) {
 std::string colluders(const config::JobConfig& job) {
   const std::uint32_t most = job.secure_aggregation.max_colluders;
   return most > 0 ? "at most " + counted(most, "other participant")
-                  : "as many other participants as follow from the size of the federation";
+                  : "the number of other participants that follows from the size of the federation";
 }
 
 std::string evaluation_split(const config::JobConfig& job) {
   const std::string sums =
-      "The declared evaluation split: counts over it are summed over the participants of a round, "
-      "the coordinator sees the sums, and figures made of them are published";
+      "The guarantee does not cover the declared evaluation split: counts over it are summed over "
+      "the participants of a round, the coordinator sees the sums, and figures computed from the "
+      "sums are published";
   const double multiplier = job.evaluation.counter_noise_multiplier;
-  if (!(multiplier > 0)) return sums + ", so it must hold no record that needs protection. ";
+  if (!(multiplier > 0))
+    return sums + ". The split must therefore contain no record that needs protection. ";
   const double delta = job.differential_privacy.target_delta;
-  return sums + ". Noise of the participants inside the sums makes those of all rounds together " +
+  return sums +
+         ". The participants add noise inside the sums. It makes the sums of all rounds together " +
          figures(counter_epsilon(multiplier, job.rounds.num_server_rounds + 1, delta), delta) +
          "-differentially private for one example of the split, against the coordinator together "
          "with " +
@@ -192,26 +195,25 @@ std::string evaluation_split(const config::JobConfig& job) {
 }
 
 StatementParagraph exceptions(const config::JobConfig& job) {
-  return {
-      "What is not covered",
-      evaluation_split(job) +
-          "Participation: others learn that the site takes part and when it answers. Declarations: "
-          "the declared sizes and labels in site.json are public. Decisions: the answers to offers "
-          "follow from the job, site.json and the ledger, and tell about these."};
+  return {"Exclusions",
+          evaluation_split(job) +
+              "The guarantee does not cover participation: other parties learn that the site takes "
+              "part and when it answers. It does not cover declarations: the declared sizes and "
+              "labels in site.json are public. It does not cover decisions: the answers to offers "
+              "follow from the job, site.json and the ledger, and reveal information about these."};
 }
 
 StatementParagraph timing(const config::JobConfig& job, const StatementFacts& facts) {
-  const std::string title = "The time of answers";
+  const std::string title = "The timing of answers";
   if (const auto every = std::max(job.rounds.answer_every_s, facts.answer_every_s); every > 0)
-    return {title,
-            "Answers leave at multiples of " + counted(every, "second") +
-                " after they were asked for. The time that training takes shows only as the number "
-                "of these intervals that it needs."};
+    return {title, "Answers leave the site at multiples of " + counted(every, "second") +
+                       " after they were requested. The duration of training is visible only as "
+                       "the number of these intervals that it needs."};
   return {title,
-          "How long training takes depends on the examples that were drawn, and the coordinator "
-          "can measure it. The guarantee does not cover this channel. It is closed by answers at "
-          "fixed times: rounds.answer_every_s in the job or policy.answer_every_s in site.json, "
-          "with an interval that is longer than training takes."};
+          "The duration of training depends on the examples that were drawn, and the coordinator "
+          "can measure it. The guarantee does not cover this timing channel. Answers at fixed "
+          "times close the channel: rounds.answer_every_s in the job or policy.answer_every_s in "
+          "site.json sets an interval, which must be longer than training takes."};
 }
 
 StatementParagraph masks(const config::JobConfig& job) {
@@ -225,43 +227,43 @@ StatementParagraph masks(const config::JobConfig& job) {
         "both become visible.";
   else
     text =
-        "Secure aggregation is off: the coordinator sees the update and the evaluation counts "
-        "of every single site.";
+        "This job does not use secure aggregation: the coordinator sees the update and the "
+        "evaluation counts of every single site.";
   text += job.differential_privacy.enabled
-              ? " The guarantee for one training example holds all the same, because each site "
-                "adds its whole noise before an update leaves it."
-              : " Nothing bounds what an update tells about the training data of its site.";
+              ? " The guarantee for one training example still holds, because each site adds its "
+                "full noise before an update leaves the site."
+              : " No bound limits what an update reveals about the training data of its site.";
   if (job.distributed_privacy.enabled)
-    text += " The guarantee for a whole participant holds only as long as the masks do.";
+    text += " The guarantee for a whole participant holds only while the masks are not broken.";
   return {"If the masks are broken", text};
 }
 
 }  // namespace
 
 std::string_view general_privacy_statement() {
-  return "For every participant and every single training example of it, everything that leaves "
-         "the participant's site because of a job, over all its rounds and attempts, is (epsilon, "
-         "delta)-differentially private, apart from what the last sentence names. Two data sets "
-         "are "
-         "neighbours if they differ by one training example, which is added or removed while the "
-         "declared size of the data set stays the same (adjacency: add or remove one; zero-out is "
-         "equivalent). The guarantee protects the people whose records are in the training data. "
-         "It holds against everybody outside the site together: the coordinator, which chooses the "
-         "jobs and the weights of every model, all other participants, and everybody who sees a "
-         "model. It does not depend on secure aggregation. It does not cover the declared "
-         "evaluation split, the fact that the site takes part, the declared sizes and labels, what "
-         "the policy and the ledger of the site decide, and the time that training takes unless "
-         "answers leave at fixed times.";
+  return "This statement covers everything that leaves the site of a participant because of a job, "
+         "over all rounds and attempts of the job, apart from the exclusions that the last "
+         "sentence names. For every participant and every single training example of it, all of "
+         "this together is (epsilon, delta)-differentially private. Two data sets are neighbouring "
+         "if they differ by one training example, which is added or removed while the declared "
+         "size of the data set stays the same (adjacency: add or remove one; zero-out is "
+         "equivalent). The guarantee protects the persons whose records are in the training data. "
+         "It holds against all parties outside the site acting together: the coordinator, which "
+         "chooses the jobs and the weights of every model, all other participants, and every party "
+         "that sees a model. It does not depend on secure aggregation. It does not cover the "
+         "declared evaluation split, the fact that the site takes part, the declared sizes and "
+         "labels, the decisions of the site's policy and ledger, and the time that training takes "
+         "unless answers leave at fixed times.";
 }
 
 StatementParagraph participant_statement(const config::JobConfig& job) {
-  const std::string title = "A participant as a whole";
+  const std::string title = "The guarantee for a whole participant";
   const config::DistributedPrivacySection& sums = job.distributed_privacy;
   if (!sums.enabled)
     return {title,
-            "The job adds no noise inside the masked sums (distributed_privacy is off), so there "
-            "is no guarantee for everything that one participant sends. With few participants a "
-            "sum tells much about each of them."};
+            "The job adds no noise inside the masked sums (distributed_privacy is off). There is "
+            "therefore no guarantee for everything that one participant sends. With few "
+            "participants, a sum reveals much about each of them."};
   const std::string bound =
       sums.noise_multiplier > 0
           ? "(epsilon, delta)-differentially private, with noise multiplier " +
@@ -269,14 +271,15 @@ StatementParagraph participant_statement(const config::JobConfig& job) {
                 shown(sums.target_delta)
           : figures(sums.target_epsilon, sums.target_delta) + "-differentially private";
   return {title,
-          "Everything that one participant sends in this job, compared with its having sent zero, "
-          "is " +
-              bound + ". This holds against the coordinator together with " + colluders(job) +
-              " and everybody who sees a model, without trust in the coordinator. The noise is "
-              "that of the other participants inside the masked sums. That the participant took "
-              "part is visible, and the sums over the declared evaluation splits are not covered. "
-              "This guarantee is reported apart from the one for a training example, and the two "
-              "are never added."};
+          "Compared with the same participant sending zeros, everything that one participant sends "
+          "in this job is " +
+              bound + ". This guarantee holds against the coordinator together with " +
+              colluders(job) +
+              " and every party that sees a model, and it requires no trust in the coordinator. "
+              "Its noise is the noise of the other participants inside the masked sums. It does "
+              "not hide that the participant took part, and it does not cover the sums over the "
+              "declared evaluation splits. It is stated separately from the guarantee for a "
+              "training example, and the two are never added."};
 }
 
 std::vector<StatementParagraph> privacy_statement(const config::JobConfig& job,
@@ -329,15 +332,15 @@ std::vector<std::pair<std::string, std::string>> statement_audit_fields(
   if (job.differential_privacy.enabled) {
     const Guarantee g = guarantee_of(job, {});
     sentence = "for one training example (" + std::string(job.make_task()->example_noun()) +
-               ") of a site, added or removed beside "
-               "the declared size, over all rounds of the job: " +
+               ") of a site, added or removed while the declared size stays the same, over all "
+               "rounds of the job: " +
                (g.epsilon ? "epsilon " + shown(*g.epsilon)
-                          : "epsilon by the declared size, noise multiplier " +
+                          : "epsilon that follows from the declared size, noise multiplier " +
                                 shown(job.differential_privacy.noise_multiplier)) +
                ", delta " + shown(g.delta);
   }
   if (job.distributed_privacy.enabled)
-    sentence += "; a second guarantee, for everything that one participant sends";
+    sentence += "; a second guarantee covers everything that one participant sends";
   return {{"privacy", std::move(sentence)},
           {"privacy_statement_hash", to_hex(statement_hash(privacy_statement(job)))}};
 }

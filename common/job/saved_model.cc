@@ -29,7 +29,7 @@ Status write_config(const config::JobConfig& job, const fs::path& folder) {
   const fs::path source = fs::path(job.model.path) / "config.json";
   SOTTO_ASSIGN_OR_RETURN(const Bytes text, storage::read_file(source, 1 << 20));
   auto config = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) return Error{source.string() + ": is not a JSON object"};
+  if (!config.is_object()) return Error{source.string() + " is not a JSON object"};
   config.merge_patch(nlohmann::ordered_json::parse(job.make_task()->saved_config()));
   return storage::write_file_atomically(folder / "config.json",
                                         {view_of(config.dump(2)), view_of("\n")},
@@ -133,7 +133,7 @@ Status add_into(Tensor& weight, const Adapter& adapter) {
   std::vector<std::int64_t> expected{adapter.b.shape[0], adapter.a.shape[1]};
   if (adapter.in_out) std::swap(expected[0], expected[1]);
   if (weight.shape != expected || adapter.b.shape.at(1) != adapter.a.shape[0])
-    return Error{"the weight has the shape " + text_of(weight.shape) + ", the adapter makes " +
+    return Error{"the weight has the shape " + text_of(weight.shape) + ", but the adapter needs " +
                  text_of(expected)};
   for (std::size_t o = 0; o < out; ++o)
     for (std::size_t i = 0; i < in; ++i) {
@@ -215,7 +215,7 @@ Result<FlatParameters> merged_model(const config::JobConfig& job,
     const auto b = trained.find(module + std::string(kLoraB));
     Tensor* weight = find(tensors, module + ".weight");
     if (b == trained.end() || weight == nullptr)
-      return Error{job.model.path + ": no weight for the adapter of " + module};
+      return Error{job.model.path + ": there is no weight for the adapter of " + module};
     if (Status added = add_into(
             *weight,
             {.a = tensor, .b = b->second, .scale = job.lora.alpha / job.lora.r, .in_out = in_out});

@@ -25,7 +25,7 @@ void CausalLanguageModeling::count(CounterSums& sums, const Text& text) {
 
 std::vector<SettingMistake> CausalLanguageModeling::mistakes() const {
   if (settings().labels.empty()) return {};
-  return {{"task.labels", "language modeling has no labels; allowed: none"}};
+  return {{"task.labels", "language modelling has no labels; allowed: none"}};
 }
 
 std::vector<Counter> CausalLanguageModeling::counters() const {

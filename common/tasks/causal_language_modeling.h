@@ -20,7 +20,7 @@ class CausalLanguageModeling final : public Task {
   static void count(CounterSums& sums, const Text& text);
 
   [[nodiscard]] std::string purpose() const override {
-    return "To go on with texts, word by word.";
+    return "The model learns causal language modelling: to predict the next token of a text.";
   }
 
   [[nodiscard]] std::string_view title() const override { return "causal language modelling"; }

@@ -27,7 +27,8 @@ std::vector<Entity> entities_of(std::span<const std::int64_t> tags) {
 
 void count_entities(std::span<const std::int64_t> predicted, std::span<const std::int64_t> right,
                     std::span<EntityCounts> counts) {
-  SOTTO_CHECK(predicted.size() == right.size(), "two readings of a sentence have the same words");
+  SOTTO_CHECK(predicted.size() == right.size(),
+              "the two label sequences of a sentence have the same length");
   const std::vector<Entity> found = entities_of(predicted), expected = entities_of(right);
   for (const Entity& e : found) {
     if (std::ranges::find(expected, e) != expected.end())

@@ -7,12 +7,13 @@ namespace sotto::tasks {
 
 std::vector<Counter> labelled_counters(std::string_view units,
                                        const std::vector<std::string>& labels) {
-  std::vector<Counter> out = {{.name = std::string(units)},
-                              {.name = "correct", .excess = "more is right than is counted"},
-                              {.name = "loss_milli",
-                               .most = kMostLoss,
-                               .scale = 1000,
-                               .excess = "the loss is larger than one of that many can be"}};
+  std::vector<Counter> out = {
+      {.name = std::string(units)},
+      {.name = "correct", .excess = "more examples are correct than are counted"},
+      {.name = "loss_milli",
+       .most = kMostLoss,
+       .scale = 1000,
+       .excess = "the loss is larger than the loss of that many examples can be"}};
   for (const std::string& label : labels)
     for (const char* kind : {"tp:", "fp:", "fn:"})
       out.push_back({.name = kind + label,

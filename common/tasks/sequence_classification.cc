@@ -27,14 +27,14 @@ void SequenceClassification::count(CounterSums& sums, std::int64_t label, std::i
 }
 
 std::string SequenceClassification::purpose() const {
-  return "To tell " + std::to_string(settings().labels.size()) +
-         " classes of texts apart: " + list_of(settings().labels, 10) + ".";
+  return "The model learns to classify texts into " + std::to_string(settings().labels.size()) +
+         " classes: " + list_of(settings().labels, 10) + ".";
 }
 
 std::vector<SettingMistake> SequenceClassification::mistakes() const {
   if (settings().labels.size() >= 2) return {};
   return {{"task.labels", "found " + std::to_string(settings().labels.size()) +
-                              "; needed: the names of 2 classes or more"}};
+                              "; needed: the names of at least 2 classes"}};
 }
 
 std::vector<Counter> SequenceClassification::counters() const {

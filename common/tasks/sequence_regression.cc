@@ -63,8 +63,8 @@ void SequenceRegression::count(CounterSums& sums, std::int64_t label, double pre
 }
 
 std::string SequenceRegression::purpose() const {
-  return "To predict a number for a text, from " + in_words(settings().target_min) + " to " +
-         in_words(settings().target_max) + ".";
+  return "The model learns to predict a number from " + in_words(settings().target_min) + " to " +
+         in_words(settings().target_max) + " for a text.";
 }
 
 std::vector<SettingMistake> SequenceRegression::mistakes() const {
@@ -73,8 +73,8 @@ std::vector<SettingMistake> SequenceRegression::mistakes() const {
     out.push_back({"task.labels", "sequence regression has no labels; allowed: none"});
   if (!(settings().target_min < settings().target_max))
     out.push_back({"task.target_max", "found " + in_words(settings().target_max) +
-                                          "; needed: more than task.target_min, so that "
-                                          "the two are the range of the targets"});
+                                          "; needed: a number above task.target_min, so that the "
+                                          "two keys are the range of the targets"});
   return out;
 }
 
@@ -92,21 +92,23 @@ std::string SequenceRegression::label_text(std::int64_t number) const {
 }
 
 std::string SequenceRegression::unknown_label(const std::string& /*admitted*/) const {
-  return "has a label that is no number";
+  return "has a label that is not a number";
 }
 
 std::vector<Counter> SequenceRegression::counters() const {
-  return {{.name = "examples"},
-          {.name = "squared_error",
-           .scale = kScale,
-           .excess = "the squared error is larger than one of that many can be"},
-          {.name = "absolute_error",
-           .scale = kScale,
-           .excess = "the absolute error is larger than one of that many can be"},
-          {.name = "target", .scale = kScale, .excess = "the targets are above their range"},
-          {.name = "squared_target",
-           .scale = kScale,
-           .excess = "the squared targets are above their range"}};
+  return {
+      {.name = "examples"},
+      {.name = "squared_error",
+       .scale = kScale,
+       .excess = "the squared error is larger than the squared error of that many examples can be"},
+      {.name = "absolute_error",
+       .scale = kScale,
+       .excess =
+           "the absolute error is larger than the absolute error of that many examples can be"},
+      {.name = "target", .scale = kScale, .excess = "the targets are above their range"},
+      {.name = "squared_target",
+       .scale = kScale,
+       .excess = "the squared targets are above their range"}};
 }
 
 /// Each counter changes by at most its bound; a target and an error of 1 reach all five bounds.

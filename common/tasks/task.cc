@@ -56,7 +56,7 @@ Status Task::check_relations(std::span<const std::uint64_t> /*counts*/) const {
 }
 
 Evaluation Task::summarise(std::span<const std::uint64_t> sums, Rounding rounding) const {
-  SOTTO_CHECK(sums.size() == counters().size(), "metrics do not fit the job");
+  SOTTO_CHECK(sums.size() == counters().size(), "the metrics do not match the job");
   Evaluation out{.units = sums[0], .headline = headline()};
   if (out.units > 0)
     fill(out, sums, rounding);
@@ -80,7 +80,7 @@ std::vector<std::string> Task::counter_names() const {
 
 std::vector<std::uint64_t> Task::in_steps(const CounterSums& sums) const {
   const std::vector<Counter> all = counters();
-  SOTTO_CHECK(sums.size() == all.size(), "metrics do not fit the job");
+  SOTTO_CHECK(sums.size() == all.size(), "the metrics do not match the job");
   std::vector<std::uint64_t> out;
   for (std::size_t i = 0; i < all.size(); ++i)
     out.push_back(

@@ -89,7 +89,8 @@ void TokenClassification::count(CounterSums& sums, std::span<const std::int64_t>
 }
 
 std::string TokenClassification::purpose() const {
-  return "To find entities in texts: " + list_of(settings().labels, 10) + ".";
+  return "The model learns to find entities of these kinds in texts: " +
+         list_of(settings().labels, 10) + ".";
 }
 
 /// Reports labels that are tags and not kinds of entities: they would make tags such as B-B-PER.
@@ -105,8 +106,8 @@ std::vector<SettingMistake> TokenClassification::mistakes() const {
                                         "\" is a tag; needed: the kinds of entities, as in "
                                         "\"PER\", from which the tags O, B-PER, I-PER follow"});
     if (label.find(' ') != std::string::npos)
-      out.push_back(
-          {"task.labels", "\"" + label + "\" holds a blank; data files could not name it"});
+      out.push_back({"task.labels",
+                     "\"" + label + "\" contains a blank, so that data files could not name it"});
   }
   return out;
 }

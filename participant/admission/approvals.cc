@@ -37,7 +37,7 @@ Result<ApprovalEntry> entry_of(const observability::AuditEntry& line) {
   // An unknown kind of entry may withdraw an approval, so it is an error.
   const bool known = entry.withdrawal || line.event.kind == kApproved;
   if (!digest || !known || (!expires.empty() && !entry.approval.expires_unix_s))
-    return Error{"is no approval that this program can read"};
+    return Error{"is not an approval that this program can read"};
   return entry;
 }
 
@@ -70,8 +70,8 @@ Result<Approvals> Approvals::read(const std::filesystem::path& file, const crypt
   for (const observability::AuditFinding& finding : report.findings)
     if (finding.kind != observability::AuditFinding::Kind::kIncomplete)
       return Error{file.string() + ", line " + std::to_string(finding.line) + ": " + finding.what +
-                   ". Nothing counts as approved while this file is not whole: keep it, move it "
-                   "away, and approve anew"};
+                   ". No approval counts while this file is not whole. Keep the file, move it "
+                   "away, and approve the jobs again"};
   for (const observability::AuditEntry& line : observability::audit_entries(bytes)) {
     if (line.event.kind == "incomplete_line_dropped") continue;
     auto entry = entry_of(line);

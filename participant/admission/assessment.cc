@@ -102,7 +102,7 @@ class AssessmentBuilder {
 
   bool masked() {
     if (job_.secure_aggregation.enabled) return true;
-    out_.obstacle = "this participant sends updates through secure aggregation only";
+    out_.obstacle = "this participant sends updates only through secure aggregation";
     return answer(Answer::kDecline, *out_.obstacle);
   }
 

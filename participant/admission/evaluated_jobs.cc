@@ -25,7 +25,7 @@ Status EvaluatedJobs::read() {
     while (lines >> when >> hash) {
       const auto raw = from_hex(hash);
       if (!raw.ok() || raw->size() != sizeof(Bytes32))
-        return Error{file_.string() + ": is damaged; remove it"};
+        return Error{file_.string() + " is damaged; remove it"};
       Bytes32 key{};
       std::copy(raw->begin(), raw->end(), key.begin());
       evaluated_[key] = when;

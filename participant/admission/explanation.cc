@@ -43,63 +43,68 @@ Result<std::optional<double>> epsilon_of_round(const ExplainedJob& e) {
 
 std::string learning(const ExplainedJob& e) {
   const config::JobConfig& job = e.job;
-  std::string out = "What it would learn\n";
+  std::string out = "What the job trains\n";
   out += "  " + job.make_task()->purpose() + "\n";
-  out += "  The model's digest is " + to_hex(config::model_digest(job.model)) + ".\n";
+  out +=
+      "  The server optimizer that applies the mean update is " + job.server_optimizer.type + ".\n";
+  out += "  The digest of the model is " + to_hex(config::model_digest(job.model)) + ".\n";
   const auto& model = e.assessment.context.model;
   if (!model) return out;
-  out +=
-      "  It is of the family " + model->family + "; " +
-      (job.lora.r > 0 ? "adapters of rank " + std::to_string(job.lora.r) + " are trained and sent"
-                      : std::string("all of it is trained and sent")) +
-      ", " + std::to_string(e.assessment.initial->values.size()) + " parameters of " +
-      std::to_string(model->modules.size()) + " modules.\n";
-  if (job.lora.r > 0) out += "  Trained: " + list_of(model->modules, 6) + ".\n";
-  return out + "  A round fetches " + shown(model->model_mb) + " MB and sends " +
-         shown(model->update_mb) + " MB of masked numbers; all " +
-         std::to_string(job.rounds.num_server_rounds) + " rounds send " +
+  out += "  The model belongs to the family " + model->family + ". The job trains and sends " +
+         (job.lora.r > 0 ? "adapters of rank " + std::to_string(job.lora.r)
+                         : std::string("the whole model")) +
+         ": " + std::to_string(e.assessment.initial->values.size()) + " parameters of " +
+         std::to_string(model->modules.size()) + " modules.\n";
+  if (job.lora.r > 0) out += "  The trained modules are " + list_of(model->modules, 6) + ".\n";
+  return out + "  In each round the site fetches " + shown(model->model_mb) + " MB and sends " +
+         shown(model->update_mb) + " MB of masked numbers. In all " +
+         std::to_string(job.rounds.num_server_rounds) + " rounds together it sends " +
          shown(model->update_mb * job.rounds.num_server_rounds) + " MB.\n";
 }
 
 Result<std::string> cost(const ExplainedJob& e) {
   const auto& cost = e.assessment.context.cost;
   const config::DifferentialPrivacySection& dp = e.job.differential_privacy;
-  std::string out = "What it would cost\n";
+  std::string out = "Privacy cost\n";
   if (!dp.enabled)
     out +=
-        "  No differential privacy: after the first round of this job no epsilon bounds what this "
-        "data set has lost, for ever,\n  and no job with differential privacy is accepted on it "
-        "any more. No larger budget undoes this.\n";
-  if (!cost) return out + "  Not known: the look ended before this site's data.\n";
+        "  The job has no differential privacy. After its first round no epsilon bounds what this "
+        "data set has lost, permanently,\n  and no job with differential privacy is accepted on "
+        "this data set any more. A larger budget does not undo this.\n";
+  if (!cost)
+    return out +
+           "  The cost is not known, because the evaluation of the job ended before it reached "
+           "this site's data.\n";
   SOTTO_ASSIGN_OR_RETURN(const auto round, epsilon_of_round(e));
   if (round)
-    out += "  A round alone: epsilon " + shown(*round) + "; the whole job: epsilon " +
-           shown(cost->job_epsilon) + ", at delta " + shown(dp.target_delta) +
-           ", for adding or removing one training example,\n  by privacy loss distributions or the "
-           "Rényi bound, whichever is smaller; noise multiplier " +
-           shown(cost->noise_multiplier) + ".\n";
-  out += "  The data set '" + e.site.data.dataset_id + "': epsilon " + shown(cost->epsilon_spent) +
-         " spent so far, " + shown(cost->epsilon_after_job) + " after the job, of " +
-         shown(e.site.policy.max_epsilon) + " for ever, at delta " + shown(e.site.policy.delta) +
-         ".\n";
+    out +=
+        "  One round alone costs epsilon " + shown(*round) + " and the whole job costs epsilon " +
+        shown(cost->job_epsilon) + ", at delta " + shown(dp.target_delta) +
+        ", for adding or removing one training example.\n  Each figure is the smaller of the "
+        "bounds by privacy loss distributions and by Rényi divergence. The noise multiplier is " +
+        shown(cost->noise_multiplier) + ".\n";
+  out += "  The data set '" + e.site.data.dataset_id + "' has spent epsilon " +
+         shown(cost->epsilon_spent) + " so far and will have spent epsilon " +
+         shown(cost->epsilon_after_job) + " after the job. Its lifetime budget is epsilon " +
+         shown(e.site.policy.max_epsilon) + " at delta " + shown(e.site.policy.delta) + ".\n";
   if (cost->takes_whole_budget)
     out +=
-        "  The job needs this budget for itself: after its first round no other job is charged on "
-        "this data set, unless policy.max_epsilon is raised.\n";
+        "  The job needs the whole budget: after its first round no other job is charged on this "
+        "data set, unless policy.max_epsilon is raised.\n";
   if (e.job.distributed_privacy.enabled)
-    out += "  Everything that this site sends: epsilon " + shown(cost->participant_epsilon_spent) +
-           " spent so far, " + shown(cost->participant_epsilon_after_job) + " after the job.\n";
+    out += "  For everything that this site sends, it has spent epsilon " +
+           shown(cost->participant_epsilon_spent) + " so far and will have spent epsilon " +
+           shown(cost->participant_epsilon_after_job) + " after the job.\n";
   return out;
 }
 
 std::string published(const ExplainedJob& e) {
-  return "What others would see\n"
-         "  Everybody in the federation: the model after each round, and sums over all sites of a "
-         "round of " +
+  return "What other parties see\n  All parties in the federation see the model after each round, "
+         "and sums over all sites of a round of " +
          list_of(e.job.make_task()->counter_names(), 3) +
-         ",\n  counted on this site's evaluation split, once a round" +
-         (e.job.evaluation.counter_noise_multiplier > 0 ? " and with noise of every site" : "") +
-         "; that this site takes part, and when.\n";
+         ",\n  which are counted on this site's evaluation split once in each round" +
+         (e.job.evaluation.counter_noise_multiplier > 0 ? " and contain noise of every site" : "") +
+         ".\n  They also see that this site takes part, and when.\n";
 }
 
 std::vector<job::StatementParagraph> statement(const ExplainedJob& e) {
@@ -111,15 +116,17 @@ std::vector<job::StatementParagraph> statement(const ExplainedJob& e) {
 std::string protections(const ExplainedJob& e) {
   const config::SecureAggregationSection& s = e.job.secure_aggregation;
   if (!s.enabled)
-    return "What protects it\n  The coordinator sees each site's update: no secure aggregation.\n";
+    return "Protection of the updates\n  The job has no secure aggregation: the coordinator sees "
+           "the update of each site.\n";
   const std::uint32_t least = e.site.policy.min_cohort;
   std::string out =
-      "What protects it\n  Updates are masked: the coordinator sees sums of at least " +
+      "Protection of the updates\n  Updates are masked: the coordinator sees only sums over at "
+      "least " +
       std::to_string(std::max(job::smallest_sum(e.job), least)) + " sites.\n";
   const auto& federation = e.assessment.context.federation;
   if (!federation || s.max_colluders == 0)
     return out +
-           "  How many colluding members would see this site's update follows from the "
+           "  The number of colluding members that could see this site's update follows from the "
            "federation, which this folder has not joined.\n";
   return out + "  " +
          job::collusion_sentence(e.job, federation->participants, least,
@@ -129,18 +136,19 @@ std::string protections(const ExplainedJob& e) {
 
 std::string duration(const ExplainedJob& e) {
   const config::JobConfig& job = e.job;
-  return "What it would take\n  " + std::to_string(job.rounds.num_server_rounds) + " rounds of " +
+  return "Duration\n  The job has " + std::to_string(job.rounds.num_server_rounds) + " rounds of " +
          std::to_string(job.local_training.local_steps) +
-         " training steps and a closing evaluation, on " +
+         " training steps and a closing evaluation, which this site runs on " +
          std::to_string(e.site.resources.threads) + " threads of " +
          std::string(config::word_of(e.site.resources.device)) + ".\n  A round may last " +
-         std::to_string(longest_round_s(job)) + " s, the job " + shown(longest_run_s(job) / 3600) +
-         " hours, when each takes all that the job allows. How long this machine takes is not "
+         std::to_string(longest_round_s(job)) + " s and the job " +
+         shown(longest_run_s(job) / 3600) +
+         " hours, if each takes all the time that the job allows. The speed of this machine is not "
          "measured.\n";
 }
 
 std::string rules(const Assessment& a) {
-  std::string out = "The rules of site.json\n";
+  std::string out = "Rules of site.json\n";
   for (const PolicyResult& r : a.policy_results) {
     char line[64];
     std::snprintf(line, sizeof line, "  %-7s %-32s ", std::string(name(r.outcome)).c_str(),
@@ -155,21 +163,21 @@ std::string outcome(const ExplainedJob& e) {
   std::string out;
   for (const std::string& warning : a.warnings)
     out += "Warning: " + warning + "\n";
-  if (a.obstacle) out += "In the way: " + *a.obstacle + "\n";
+  if (a.obstacle) out += "Obstacle: " + *a.obstacle + "\n";
   switch (a.answer) {
     case Answer::kAccept:
       out += "This site would accept the job";
       break;
     case Answer::kPostpone:
-      out += "This site would not take part now: " + a.reason;
+      out += "This site would postpone the job: " + a.reason;
       break;
     case Answer::kDecline:
-      out += "This site would refuse the job: " + a.reason;
+      out += "This site would decline the job: " + a.reason;
       break;
   }
   for (const PolicyResult& r : a.policy_results)
     if (r.outcome == RuleOutcome::kUndecided)
-      return out + ". What is marked open is judged when the job is offered";
+      return out + ". The rules that are marked open are evaluated when the job is offered";
   return out;
 }
 
@@ -220,11 +228,11 @@ std::string_view name(RuleOutcome outcome) {
 
 Result<std::string> describe(const ExplainedJob& e) {
   SOTTO_ASSIGN_OR_RETURN(const auto spent, cost(e));
-  return "The job '" + e.job.name + "', hash " + to_hex(e.job.hash) +
-         (e.kind ? "\nIts kind for approvals: " + to_hex(*e.kind) : "") + "\n\n" + learning(e) +
-         "\n" + spent + "\n" + published(e) + "\n" + protections(e) +
-         "\nThe privacy statement\n\n" + job::to_text(statement(e)) + "\n" + duration(e) +
-         "\n" + rules(e.assessment) + "\n" + outcome(e);
+  return "Job '" + e.job.name + "' with the hash " + to_hex(e.job.hash) +
+         (e.kind ? "\nKind of the job for approvals: " + to_hex(*e.kind) : "") + "\n\n" +
+         learning(e) + "\n" + spent + "\n" + published(e) + "\n" + protections(e) +
+         "\nPrivacy statement\n\n" + job::to_text(statement(e)) + "\n" + duration(e) + "\n" +
+         rules(e.assessment) + "\n" + outcome(e);
 }
 
 Result<std::string> to_json(const ExplainedJob& e) {

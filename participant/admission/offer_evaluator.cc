@@ -24,7 +24,7 @@ Assessment OfferEvaluator::assess(const config::JobConfig& job, const RunId& run
   if (!admitted.ok() || !*admitted) {
     Assessment later;
     later.answer = Answer::kPostpone;
-    later.reason = "this site has judged as many jobs as it does in a day";
+    later.reason = "this site has evaluated as many jobs today as its policy permits in a day";
     return later;
   }
   const auto participants = static_cast<std::uint32_t>(job::signers(options_.roster).size());
@@ -72,15 +72,16 @@ void OfferEvaluator::ask(const config::JobConfig& job,
   const auto file = keep_offered_job(options_.offered_jobs, job);
   if (!file.ok()) {
     if (observer_.on_warning)
-      observer_.on_warning("the offered job is not kept: " + file.error().message);
+      observer_.on_warning("the offered job could not be stored: " + file.error().message);
     return;
   }
   const std::string at =
       " " + file->string() + " --dir " + options_.offered_jobs.parent_path().string();
   if (observer_.on_log)
-    observer_.on_log("waiting for approval of '" + job.name + "'; what it would learn and cost:\n" +
-                     "  sotto-participant policy explain" + at +
-                     "\nto agree:\n  sotto-participant policy approve" + at +
+    observer_.on_log("The job '" + job.name +
+                     "' waits for approval. This command explains what it would learn and cost:\n  "
+                     "sotto-participant policy explain" +
+                     at + "\nThis command approves it:\n  sotto-participant policy approve" + at +
                      " --by NAME --reason TEXT");
 }
 

@@ -68,7 +68,7 @@ bool module_allowed(const std::vector<std::string>& allowed, std::string_view mo
 }
 
 constexpr const char* kAny = "any";
-constexpr const char* kNotDone = "the job does without";
+constexpr const char* kNotDone = "not used by the job";
 
 class PolicyEvaluator {
  public:
@@ -127,8 +127,8 @@ class PolicyEvaluator {
     const std::string lifetime = "at most " + text_of(policy_.max_epsilon);
     const std::string per_job = "at most " + text_of(policy_.max_epsilon_per_job);
     if (!dp.enabled) {
-      meets({"max_epsilon", "not bounded, without differential privacy", lifetime});
-      meets({"max_epsilon_per_job", "not bounded, without differential privacy", per_job});
+      meets({"max_epsilon", "no bound, without differential privacy", lifetime});
+      meets({"max_epsilon_per_job", "no bound, without differential privacy", per_job});
       return lost_attempts();
     }
     const std::optional<PrivacyCost>& cost = context_.cost;
@@ -139,7 +139,7 @@ class PolicyEvaluator {
                   short_text(cost->epsilon_spent) + " before",
               lifetime},
              cost->lifetime_reason.empty()
-                 ? "the job would take this site's data past its lifetime budget of epsilon " +
+                 ? "the job would exceed the lifetime budget of this site's data, epsilon " +
                        text_of(policy_.max_epsilon)
                  : cost->lifetime_reason);
     else
@@ -147,15 +147,16 @@ class PolicyEvaluator {
     if (!within(dp.target_epsilon, policy_.max_epsilon_per_job))
       decide(false, {"max_epsilon_per_job", "target " + text_of(dp.target_epsilon), per_job},
              "the job asks for epsilon " + text_of(dp.target_epsilon) +
-                 "; this site allows at most " + text_of(policy_.max_epsilon_per_job) + " a job");
+                 "; this site allows at most " + text_of(policy_.max_epsilon_per_job) +
+                 " for a job");
     else if (cost) {
       const bool fits = within(cost->job_epsilon, policy_.max_epsilon_per_job);
       decide(fits && !cost->beyond_job,
-             {"max_epsilon_per_job", short_text(cost->job_epsilon) + " here", per_job},
-             (fits ? "with what this very job was charged before,"
-                   : "with the job's noise multiplier " + text_of(dp.noise_multiplier)) +
-                 " this site's data would be charged more than the epsilon " +
-                 text_of(policy_.max_epsilon_per_job) + " that it allows a job");
+             {"max_epsilon_per_job", short_text(cost->job_epsilon) + " at this site", per_job},
+             (fits ? "with the earlier charges of this job,"
+                   : "with the job's noise multiplier " + text_of(dp.noise_multiplier) + ",") +
+                 " this site's data would be charged more than epsilon " +
+                 text_of(policy_.max_epsilon_per_job) + ", which is what this site allows a job");
     } else
       open("max_epsilon_per_job", per_job);
     lost_attempts();
@@ -166,7 +167,7 @@ class PolicyEvaluator {
     if (most > 0 && !context_.cost)
       return open("max_lost_epsilon_per_job", "at most " + text_of(most));
     limited("max_lost_epsilon_per_job", most > 0 ? context_.cost->lost_epsilon_after_job : 0, most,
-            "rounds of this very job were charged before, and it would be charged for them again");
+            "rounds of this job were charged before and would be charged again");
   }
 
   void delta() {
@@ -179,7 +180,8 @@ class PolicyEvaluator {
   }
 
   void cohort() {
-    if (policy_.min_cohort == 0) return open("min_cohort", "what follows from the federation");
+    if (policy_.min_cohort == 0)
+      return open("min_cohort", "a value that follows from the federation");
     const std::string least = text_of(std::uint64_t{policy_.min_cohort});
     // If a round has at least min_cohort members, its header requires sums of at least that many,
     // or the site rejects the offer.
@@ -191,12 +193,13 @@ class PolicyEvaluator {
                 " or more in rounds of " + text_of(std::uint64_t{smallest}) + " or more",
             "at least " + least},
            "a round of the job may have only " + text_of(std::uint64_t{smallest}) +
-               " participants; this site takes part in sums from " + least);
+               " participants; this site takes part only in sums of at least " + least);
     if (!context_.federation) return open("min_cohort", "at least " + least + " in the federation");
     const std::string all = text_of(std::uint64_t{context_.federation->participants});
     decide(context_.federation->participants >= policy_.min_cohort,
            {"min_cohort", all + " in the federation", "at least " + least},
-           "the federation has " + all + " participants; this site takes part from " + least);
+           "the federation has " + all +
+               " participants; this site takes part only in sums of at least " + least);
   }
 
   void colluders() {
@@ -204,7 +207,7 @@ class PolicyEvaluator {
     const std::string least = text_of(std::uint64_t{policy_.max_colluders});
     if (!asked.enabled) return meets({"max_colluders", kNotDone, "at least " + least});
     if (policy_.max_colluders == 0 || asked.max_colluders == 0)
-      return open("max_colluders", "what follows from the federation");
+      return open("max_colluders", "a value that follows from the federation");
     const std::string against = text_of(std::uint64_t{asked.max_colluders});
     decide(asked.max_colluders >= policy_.max_colluders,
            {"max_colluders", "protects against " + against, "at least " + least},
@@ -213,11 +216,12 @@ class PolicyEvaluator {
     // Above full_graph_max a run has shared randomness, and the coordinator does not choose
     // cohorts.
     if (job_.rounds.fraction_train >= 1) return;
-    if (!context_.federation) return open("max_colluders", "cohorts that nobody chooses");
+    if (!context_.federation) return open("max_colluders", "cohorts that no party chooses");
     decide(context_.federation->participants <= asked.full_graph_max,
-           {"max_colluders", "the coordinator chooses cohorts", "not where graphs are drawn"},
-           "the coordinator of the job chooses who is in a round, although its graphs are drawn by "
-           "lot; secure_aggregation.cohort_size does this without a choice");
+           {"max_colluders", "the coordinator chooses cohorts", "not with drawn graphs"},
+           "the coordinator of the job chooses the participants of a round although the "
+           "communication graphs are drawn at random; secure_aggregation.cohort_size selects them "
+           "without such a choice");
   }
 
   void required() {
@@ -244,7 +248,7 @@ class PolicyEvaluator {
     decide(!is_one_over(job_.differential_privacy.target_delta, context_.cost->training_examples),
            {"require_small_delta", delta, "below 1/" + text_of(context_.cost->training_examples)},
            "the job's delta is one over the number of this site's training examples or more; this "
-           "site requires a smaller one");
+           "site requires a smaller delta");
   }
 
   void noise() {
@@ -253,7 +257,7 @@ class PolicyEvaluator {
     if (!context_.cost) return open("min_noise_multiplier", least);
     decide(within(policy_.min_noise_multiplier, context_.cost->noise_multiplier),
            {"min_noise_multiplier", short_text(context_.cost->noise_multiplier), least},
-           "the job would run here with less noise than the multiplier " +
+           "the job would run at this site with less noise than the noise multiplier " +
                text_of(policy_.min_noise_multiplier) + " that this site requires");
   }
 
@@ -280,12 +284,12 @@ class PolicyEvaluator {
             short_text(cost.participant_epsilon_after_job) + " after the job, " +
                 short_text(cost.participant_epsilon_spent) + " before",
             most},
-           "the job would take what this site sends past its participant-level budget of epsilon " +
+           "the job would exceed the participant-level budget of this site, epsilon " +
                text_of(policy_.max_participant_epsilon));
     decide(
         within(policy_.min_participant_noise_multiplier, cost.participant_noise_multiplier),
         {"min_participant_noise_multiplier", short_text(cost.participant_noise_multiplier), least},
-        "the noise inside the job's sums has the multiplier " +
+        "the noise inside the job's sums has the noise multiplier " +
             text_of(cost.participant_noise_multiplier) + "; this site requires at least " +
             text_of(policy_.min_participant_noise_multiplier));
   }
@@ -294,7 +298,7 @@ class PolicyEvaluator {
     const std::string names = list_of(policy_.allowed_tasks);
     decide(contains(policy_.allowed_tasks, job_.task.type),
            {"allowed_tasks", job_.task.type, names.empty() ? "none" : names},
-           "the job's task is " + job_.task.type + "; this site allows " +
+           "the job has the task " + job_.task.type + "; this site allows " +
                (names.empty() ? "none" : "only " + names));
   }
 
@@ -310,7 +314,7 @@ class PolicyEvaluator {
     if (by_family && !context_.model) return open("allowed_models", list_of(allowed));
     decide(by_family && contains(allowed, context_.model->family),
            {"allowed_models", asked, list_of(allowed)},
-           "the job's model is " + asked + "; this site allows only " + list_of(allowed));
+           "the job has the model " + asked + "; this site allows only " + list_of(allowed));
   }
 
   void modules() {
@@ -348,7 +352,7 @@ class PolicyEvaluator {
     const std::string key = to_hex(context_.federation->coordinator);
     decide(allowed.empty() || holds_digest(allowed, context_.federation->coordinator),
            {"allowed_coordinators", key, keys},
-           "the coordinator has the signing key " + key + "; this site works only for " + keys);
+           "the coordinator has the signing key " + key + "; this site allows only " + keys);
   }
 
   void hours() {
@@ -362,7 +366,8 @@ class PolicyEvaluator {
     // The reason does not contain the present time, so that it stays the same until the next
     // window.
     not_now({"hours", now, list_of(policy_.hours)},
-            "this site trains only " + list_of(policy_.hours) + " of its local time, next from " +
+            "this site trains only at " + list_of(policy_.hours) +
+                " of its local time; the next window begins at " +
                 to_text(windows->next(*context_.now)));
   }
 
@@ -421,7 +426,7 @@ class PolicyEvaluator {
     not_now({"require_approval", "not approved", required},
             std::string("a person at this site has to approve ") +
                 (every ? "every job" : "the first job of a kind") +
-                " and has not approved this one yet");
+                " and has not approved this job yet");
   }
 
   const config::SitePolicy& policy_;
@@ -457,12 +462,12 @@ std::string reasons_of(const std::vector<PolicyResult>& policy_results) {
 std::optional<Undeclared> undeclared(const config::SiteData& data, const config::JobConfig& job) {
   if (job.differential_privacy.enabled && data.training_examples == 0)
     return Undeclared{
-        "this site declares no number of training examples, which jobs with differential privacy "
-        "need",
-        "site.json declares no number of training examples; add the line \"training_examples\": N "
+        "this site declares no number of training examples, but jobs with differential privacy "
+        "need it",
+        "site.json declares no number of training examples. Add the line \"training_examples\": N "
         "under \"data\", where N is about the number that `sotto-participant data count` prints. "
-        "It "
-        "may be rounded, it becomes public, and it stays as it is when records come and go"};
+        "The number may be rounded, it becomes public, and it must not change when records are "
+        "added or removed"};
   for (const std::string& label : data.labels)
     if (!job.task.labels.empty() && !contains(job.task.labels, label))
       return Undeclared{
@@ -482,8 +487,8 @@ std::vector<std::string> delta_warnings(const config::SitePolicy& policy,
     if (is_one_over(delta, training_examples))
       out.push_back(std::string(name) + " " + text_of(delta) +
                     " is 1/N or more for the N = " + text_of(training_examples) +
-                    " training examples here: so much would hold for handing out a whole one; "
-                    "choose a delta well below 1/N");
+                    " training examples of this site, so that even the publication of a whole "
+                    "example would meet this guarantee; choose a delta well below 1/N");
   return out;
 }
 

@@ -98,7 +98,7 @@ struct PolicyResult {
   std::string asked;    // the job's value, for the site only
   std::string allowed;  // what the policy permits
   std::string reason;   // of kPostponed and kViolated: a sentence with both that may be sent;
-                       // follows from the job, the policy, the declared sizes and the ledger
+                        // follows from the job, the policy, the declared sizes and the ledger
 };
 
 /// Applies the policy to a job. Returns every key of the policy at least once, in the order of

@@ -17,15 +17,16 @@ std::string said_of(privacy::Limit limit) {
       return "the privacy budget of this site is spent";
     case privacy::Limit::kEnded:
       return "a job without differential privacy has ended the privacy budget of this site's data "
-             "for ever";
+             "permanently";
     case privacy::Limit::kOtherJob:
-      return "the privacy budget of this site's data is another job's alone; only a larger "
-             "max_epsilon of the site could allow this one";
+      return "another job has the privacy budget of this site's data for itself; only a larger "
+             "max_epsilon of the site could allow this job";
     case privacy::Limit::kJob:
-      return "this job has used what this site allows a job, all its runs and attempts together";
+      return "all runs and attempts of this job together have used the epsilon that this site "
+             "allows a job";
     case privacy::Limit::kLostAttempts:
-      return "attempts at rounds of this job have used what this site allows a job for attempts "
-             "that were lost";
+      return "lost attempts at rounds of this job have used the epsilon that this site allows a "
+             "job for lost attempts";
     case privacy::Limit::kParticipant:
       return "the participant-level privacy budget of this site is spent";
   }

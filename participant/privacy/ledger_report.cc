@@ -48,37 +48,38 @@ std::string named(const LedgerReport& report, const Bytes32& job) {
 std::string kept(const LedgerReport& report) {
   if (!report.rule) return {};
   if (report.rule->one_job)
-    return "  The budget is that of the " + named(report, *report.rule->one_job) +
-           " alone, which needs all of it; another job needs a larger policy.max_epsilon.\n";
+    return "  The whole budget belongs to the " + named(report, *report.rule->one_job) +
+           ", which needs all of it. Another job needs a larger policy.max_epsilon.\n";
   return "  Any job may be charged while the Rényi filter of order " +
          delta_text(report.rule->order) +
-         ", fixed with the first charge, stays within the budget.\n";
+         ", which was fixed with the first charge, stays within the budget.\n";
 }
 
 std::string example_level(const LedgerReport& report) {
   const std::string data = printable(report.data.dataset_id);
   if (std::isfinite(report.spent.epsilon))
     return data + ": epsilon " + shown(report.spent.epsilon) + " of " +
-           shown(report.policy.max_epsilon) + " spent at delta " + delta_text(report.policy.delta) +
-           " (add or remove one example), " + std::to_string(report.entries.size()) + " entries\n";
+           shown(report.policy.max_epsilon) + " is spent at delta " +
+           delta_text(report.policy.delta) + " (add or remove one example), " +
+           std::to_string(report.entries.size()) + " entries\n";
   for (const privacy::LedgerEntry& entry : report.entries)
     if (entry.charge.without_privacy)
-      return data + ": no epsilon bounds what this data set has lost, for ever: the " +
+      return data + ": no epsilon bounds what this data set has lost, permanently: the " +
              named(report, entry.charge.job_hash) + " ran without differential privacy on " +
              entry.when_utc + ". No job with differential privacy is accepted on it any more; " +
              std::to_string(report.entries.size()) + " entries\n";
   return data + ": no epsilon at delta " + delta_text(report.policy.delta) +
-         " bounds what this data set has lost: the noise of its charges was too small; " +
+         " bounds what this data set has lost, because the noise of its charges was too small; " +
          std::to_string(report.entries.size()) + " entries\n";
 }
 
 std::string participant_level(const LedgerReport& report) {
   if (std::isfinite(report.spent.participant_epsilon))
-    return "  All that was sent, against nothing: epsilon " +
+    return "  Everything that was sent, compared with zeros: epsilon " +
            shown(report.spent.participant_epsilon) + "\n";
-  return "  All that was sent, against nothing: no statement: an update went into a sum without "
-         "noise inside the sum (distributed_privacy). The statement about one example does not "
-         "depend on it.\n";
+  return "  Everything that was sent, compared with zeros: there is no guarantee, because an "
+         "update went into a sum without noise inside the sum (distributed_privacy). The guarantee "
+         "for one example does not depend on it.\n";
 }
 
 std::string line_of(const privacy::LedgerEntry& e, bool participant_level) {
@@ -88,7 +89,7 @@ std::string line_of(const privacy::LedgerEntry& e, bool participant_level) {
   out += std::isfinite(e.epsilon_after) ? "epsilon after it " + shown(e.epsilon_after)
                                         : std::string("no bound after it");
   if (participant_level && std::isfinite(e.participant_epsilon_after))
-    out += ", of all that was sent " + shown(e.participant_epsilon_after);
+    out += ", of everything that was sent " + shown(e.participant_epsilon_after);
   return out + "\n";
 }
 

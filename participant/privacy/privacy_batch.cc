@@ -91,7 +91,8 @@ class Fields {
   /// more informative.
   Status finish() {
     for (const auto& [key, value] : object_.items())
-      if (!read_.contains(key)) mistake("unknown key " + quoted(key) + " in such a question");
+      if (!read_.contains(key))
+        mistake("unknown key " + quoted(key) + " in a question of this kind");
     if (missing_) mistake(*missing_);
     return error_ ? Status(*error_) : Status{};
   }
@@ -142,14 +143,14 @@ std::optional<privacy::DpSgdSteps> dp_sgd(const Part& part) {
 privacy::Mechanism gaussian_of(Fields& fields, bool noise_is_asked_for) {
   const double rate = fields.rate();
   if (noise_is_asked_for && fields.has("noise_multiplier"))
-    fields.mistake("\"target_epsilon\" asks for the \"noise_multiplier\": give one of them");
+    fields.mistake("\"target_epsilon\" asks for the \"noise_multiplier\"; give only one of them");
   const double noise = noise_is_asked_for ? 1 : fields.positive("noise_multiplier");
   const auto examples = static_cast<std::uint32_t>(fields.number(
       "examples", [](double v) { return v >= 1 && v <= 64 && v == std::floor(v); },
       "a whole number from 1 to 64", 1));
   if (fields.word("adjacency", {"add_or_remove_one", "replace_one"}) == "add_or_remove_one")
     return privacy::SampledGaussian{.rate = rate, .noise_multiplier = noise, .examples = examples};
-  if (examples > 1) fields.mistake("with \"replace_one\" there is no \"examples\" above 1");
+  if (examples > 1) fields.mistake("with \"replace_one\", \"examples\" must not be above 1");
   return privacy::ReplacedExample{.rate = rate, .noise_multiplier = noise};
 }
 
@@ -214,7 +215,7 @@ std::vector<double> orders_of(Fields& fields) {
   for (std::size_t i = 0; list && i < list->size(); ++i) {
     const json& order = (*list)[i];
     if (!order.is_number() || !(order.get<double>() > 1 && order.get<double>() <= 1e4)) {
-      fields.mistake("\"orders\" must hold numbers above 1 and at most 1e4");
+      fields.mistake("\"orders\" must contain numbers above 1 and at most 1e4");
       break;
     }
     out.push_back(order.get<double>());
@@ -230,7 +231,9 @@ Result<Composition> composition_of(const std::vector<Part>& parts, const Account
   const bool noise = parts.front().is_noise();
   for (const Part& part : parts)
     if (part.is_noise() != noise)
-      return Error{"\"parts\": what a participant sent and what one example did are never added"};
+      return Error{
+          "\"parts\" mixes a guarantee for a participant with one for an example; the two are "
+          "never added"};
   Composition out = noise ? privacy::accountants::rdp.make() : kind.make();
   for (const Part& part : parts)
     if (Status added = out->add(part.releases()); !added.ok())
@@ -265,9 +268,8 @@ Result<std::vector<double>> rdp_of(const std::vector<Part>& parts,
       one = privacy::subsampled_gaussian_rdp(steps->sampling_rate, steps->noise_multiplier, orders);
     } else {
       return Error{
-          "\"orders\": a curve is known of \"gaussian\" noise, one example added or removed, and "
-          "of "
-          "distributed noise"};
+          "\"orders\" needs \"gaussian\" noise with one example added or removed, or distributed "
+          "noise"};
     }
     for (std::size_t i = 0; i < out.size(); ++i)
       out[i] += static_cast<double>(part.steps) * one[i];
@@ -301,7 +303,7 @@ Result<json> noise_for(Fields& fields, const AccountantKind& kind) {
                                 .delta = delta_of(fields)};
   const Part part = part_of(fields, true);
   const auto steps = dp_sgd(part);
-  if (!steps) fields.mistake("\"target_epsilon\" is for one example that is added or removed");
+  if (!steps) fields.mistake("\"target_epsilon\" needs one example that is added or removed");
   SOTTO_TRY(fields.finish());
   target.sampling_rate = steps->sampling_rate;
   target.steps = steps->steps;
@@ -313,7 +315,7 @@ Result<json> noise_for(Fields& fields, const AccountantKind& kind) {
 Result<json> cost_of(Fields& fields, const AccountantKind& kind) {
   const bool delta_is_asked_for = fields.has("epsilon");
   if (delta_is_asked_for && fields.has("delta"))
-    fields.mistake("\"epsilon\" asks for the \"delta\": give one of them");
+    fields.mistake("\"epsilon\" asks for the \"delta\"; give only one of them");
   const double given =
       delta_is_asked_for ? fields.number(
                                "epsilon", [](double v) { return v >= 0; }, "a number of at least 0")
@@ -328,8 +330,8 @@ Result<json> cost_of(Fields& fields, const AccountantKind& kind) {
 
 Result<json> answer_to(std::string_view line) {
   const json object = json::parse(line, nullptr, false);
-  if (object.is_discarded()) return Error{"not a JSON object on one line"};
-  if (!object.is_object()) return Error{"a question is a JSON object"};
+  if (object.is_discarded()) return Error{"the line is not a JSON object"};
+  if (!object.is_object()) return Error{"a question must be a JSON object"};
   Fields fields(object, "");
   if (fields.has("orders")) return curve_of(fields);
   std::vector<std::string> names;

@@ -130,7 +130,7 @@ TEST(DistributedPrivacy, ASiteThatRequiresMoreNoiseRefusesAndSaysWhy) {
   Child coordinator = f.start_coordinator(noisy());
   EXPECT_EQ(coordinator.wait(seconds(60)), 3);
   const std::string why =
-      "the noise inside the job's sums has the multiplier 2; this site requires at least 3";
+      "the noise inside the job's sums has the noise multiplier 2; this site requires at least 3";
   EXPECT_NE(f.coordinator_log().find("site-2 declines the job: " + why), std::string::npos)
       << f.coordinator_log();
   EXPECT_NE(f.member_log(2).find(why), std::string::npos) << f.member_log(2);

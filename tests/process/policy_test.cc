@@ -68,13 +68,15 @@ int newest_round(const Federation& f) {
 /// By `policy explain`, and by `join` when the federation was made.
 void expect_colluders_named(const Federation& f, const Said& explained) {
   const std::string colluders =
-      "If the coordinator and 2 of the 3 other members worked together, they could see this site's "
+      "If the coordinator and 2 of the 3 other members colluded, they could see this site's "
       "update; ";
-  EXPECT_NE(explained.text.find(colluders + "the job protects against 1."), std::string::npos)
+  EXPECT_NE(explained.text.find(colluders + "the job protects against 1 colluding member."),
+            std::string::npos)
       << explained.text;
   const std::string joined = text_of(f.folder() / "setup.log");
-  EXPECT_NE(joined.find(colluders + "this site's policy asks for protection against 1."),
-            std::string::npos)
+  EXPECT_NE(
+      joined.find(colluders + "this site's policy asks for protection against 1 colluding member."),
+      std::string::npos)
       << joined;
 }
 
@@ -198,19 +200,21 @@ TEST(PolicyCommand, AJobIsExplainedWithItsCostAndEveryRule) {
   const Said sentences = explain({});
   EXPECT_EQ(sentences.status, 0) << sentences.text;
   for (const char* part :
-       {"To tell 7 classes of texts apart: AddToPlaylist", "family bert; all of it is trained",
-        "The data set 'aurora': epsilon 0 spent so far", "of 8 for ever, at delta 1e-05",
-        "Who is protected, and against whom", "A participant as a whole",
-        "the coordinator sees sums of at least 3 sites", "meets   allowed_coordinators",
+       {"classify texts into 7 classes: AddToPlaylist",
+        "family bert. The job trains and sends the whole model",
+        "The data set 'aurora' has spent epsilon 0 so far",
+        "lifetime budget is epsilon 8 at delta 1e-05", "Scope of the protection",
+        "The guarantee for a whole participant",
+        "the coordinator sees only sums over at least 3 sites", "meets   allowed_coordinators",
         "meets   max_epsilon ", "open    min_cohort",
-        "This site would accept the job. What is marked open"})
+        "This site would accept the job. The rules that are marked open"})
     EXPECT_NE(sentences.text.find(part), std::string::npos) << part << "\n" << sentences.text;
   const Said refused = explain({"--set", "differential_privacy.target_epsilon=9", "--json"});
   EXPECT_EQ(refused.status, 3);
   const json answer = json::parse(refused.text);
   EXPECT_EQ(answer["answer"], "decline");
   EXPECT_EQ(answer["reason"],
-            "the job asks for epsilon 9; this site allows at most 8 a job "
+            "the job asks for epsilon 9; this site allows at most 8 for a job "
             "(policy.max_epsilon_per_job)");
   EXPECT_GT(answer["cost"]["epsilon_after_job"], 8.5) << "the rest is explained all the same";
   for (const auto& entry : fs::directory_iterator(folder))

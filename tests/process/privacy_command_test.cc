@@ -74,7 +74,7 @@ TEST_F(PrivacyCommand, ABatchIsAnsweredInOrderAndABadLineStopsNothing) {
     answers.push_back(json::parse(line));
   ASSERT_EQ(answers.size(), 4U);
   EXPECT_NEAR(double{answers[0].at("epsilon")}, 1.828, 2e-3);
-  EXPECT_EQ(answers[1].at("error"), "line 3: not a JSON object on one line");
+  EXPECT_EQ(answers[1].at("error"), "line 3: the line is not a JSON object");
   EXPECT_NEAR(double{answers[2].at("noise_multiplier")}, 0.959, 2e-3);
   EXPECT_NEAR(double{answers[3].at("epsilon")}, 2.1014, 1e-3);
 }

@@ -101,13 +101,13 @@ TEST(Colluders, TheSentenceNamesWhoCouldSeeTheUpdate) {
   EXPECT_EQ(job::collusion_sentence(job_of({"rounds.min_available_participants=10",
                                             "secure_aggregation.max_colluders=1"}),
                                     10, 10, "the job protects against"),
-            "If the coordinator and 5 of the 9 other members worked together, they could see this "
-            "site's update; the job protects against 1.")
+            "If the coordinator and 5 of the 9 other members colluded, they could see this "
+            "site's update; the job protects against 1 colluding member.")
       << "nobody can be left out of sums of all ten";
   EXPECT_EQ(job::collusion_sentence(job_of({"secure_aggregation.max_colluders=1"}), 10, 3,
                                     "the job protects against"),
-            "If the coordinator and 2 of the 9 other members worked together, they could see this "
-            "site's update; the job protects against 1.");
+            "If the coordinator and 2 of the 9 other members colluded, they could see this "
+            "site's update; the job protects against 1 colluding member.");
   EXPECT_NE(job::collusion_sentence(
                 job_of({"secure_aggregation.max_colluders=1", "secure_aggregation.cohort_size=4"}),
                 10, 3, "the job protects against")

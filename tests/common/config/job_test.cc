@@ -142,12 +142,12 @@ TEST(JobFile, LabelsAreDistinct) {
 TEST(JobFile, LanguageModelingHasNoLabelsAndClassificationTwo) {
   const std::string language =
       with(kJob, "\"type\": \"sequence_classification\"", "\"type\": \"causal_language_modeling\"");
-  expect_contains(error_of(language), "$.task.labels: language modeling has no labels");
+  expect_contains(error_of(language), "$.task.labels: language modelling has no labels");
   const JobConfig job = job_of(with(language, ", \"labels\": [\"yes\", \"no\"]", ""));
   EXPECT_EQ(job.make_task()->title(), "causal language modelling");
   EXPECT_EQ(job_of(kJob).make_task()->title(), "sequence classification");
   expect_contains(error_of(with(kJob, ", \"labels\": [\"yes\", \"no\"]", "")),
-                  "$.task.labels: found 0; needed: the names of 2 classes or more");
+                  "$.task.labels: found 0; needed: the names of at least 2 classes");
 }
 
 TEST(JobFile, TheMetricThatEndsARunIsOneThatTheTaskHas) {
@@ -168,7 +168,7 @@ TEST(JobFile, TokenClassificationNamesKindsOfEntitiesAndNoTags) {
   for (const char* tag : {"O", "B-PER", "I-PER"})
     expect_contains(error_of(tokens, {"task.labels=[\"LOC\",\"" + std::string(tag) + "\"]"}),
                     "$.task.labels: \"" + std::string(tag) + "\" is a tag");
-  expect_contains(error_of(tokens, {R"(task.labels=["a b"])"}), "holds a blank");
+  expect_contains(error_of(tokens, {R"(task.labels=["a b"])"}), "contains a blank");
 }
 
 TEST(JobFile, LoraNamesItsModulesAndItsRank) {

@@ -163,7 +163,7 @@ TEST_F(FiveSites, OneMemberThatClaimsMoreThanItDeclaredVoidsTheRoundsFigures) {
   const std::uint64_t big = std::uint64_t{1} << 47;
   add({big, big, 0, big / 2, 0, 0, big / 2, 0, 0});
   ASSERT_FALSE(read().ok());
-  EXPECT_EQ(read().error().message, "void: more is counted than the declared sizes allow");
+  EXPECT_EQ(read().error().message, "void: the counters are larger than the declared sizes allow");
 }
 
 TEST_F(FiveSites, CountersOutOfEveryRangeAreVoidAndNoReasonToLoseTheUpdate) {

@@ -69,15 +69,15 @@ bool holds(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-constexpr std::string_view kUnit = "What one training example is";
+constexpr std::string_view kUnit = "Definition of a training example";
 constexpr std::string_view kFigures = "Epsilon and delta of this job";
-constexpr std::string_view kPerson = "A person with more than one training example";
+constexpr std::string_view kPerson = "Persons with more than one training example";
 constexpr std::string_view kNeighbours = "Neighbouring data sets";
 
 TEST(PrivacyStatement, EveryTaskSaysWhatOneTrainingExampleIs) {
   config::JobConfig job = public_job();
   EXPECT_TRUE(holds(text_of(job, kUnit), "one labelled text"));
-  EXPECT_TRUE(holds(text_of(job, kUnit), "cut at 32 tokens"));
+  EXPECT_TRUE(holds(text_of(job, kUnit), "truncated to 32 tokens"));
   job.task.type = "causal_language_modeling";
   EXPECT_TRUE(holds(text_of(job, kUnit), "one line of text"));
   job.task.type = "token_classification";
@@ -100,7 +100,7 @@ TEST(PrivacyStatement, NamesEpsilonAndDeltaOfAllSteps) {
   EXPECT_TRUE(holds(text, "all 100 steps of the 20 rounds")) << text;
   EXPECT_TRUE(holds(text, "(epsilon " + shown(epsilon) + ", delta 1e-05)")) << text;
   EXPECT_TRUE(holds(text_of(calibrated_job(), kFigures), "(epsilon 8, delta 1e-05)"));
-  EXPECT_TRUE(holds(text_of(job, kFigures, {.epsilon_spent = 0.125}), "come to epsilon 0.125"));
+  EXPECT_TRUE(holds(text_of(job, kFigures, {.epsilon_spent = 0.125}), "reached epsilon 0.125"));
 }
 
 TEST(PrivacyStatement, SpareRoundsAreWithinTheFigure) {
@@ -158,12 +158,12 @@ TEST(PrivacyStatement, AJobWithoutDifferentialPrivacyHasNoGuarantee) {
   EXPECT_TRUE(holds(statement.front().text, "without differential privacy"));
   EXPECT_EQ(text_of(statement, kFigures), "");
   EXPECT_EQ(text_of(statement, kPerson), "");
-  EXPECT_TRUE(holds(text_of(statement, "If the masks are broken"), "Nothing bounds"));
-  EXPECT_FALSE(holds(to_text(statement), "holds all the same"));
+  EXPECT_TRUE(holds(text_of(statement, "If the masks are broken"), "No bound limits"));
+  EXPECT_FALSE(holds(to_text(statement), "still holds"));
 }
 
 TEST(PrivacyStatement, AParticipantAsAWholeHasItsOwnGuaranteeOnlyWithNoiseInsideTheSums) {
-  constexpr std::string_view kWhole = "A participant as a whole";
+  constexpr std::string_view kWhole = "The guarantee for a whole participant";
   config::JobConfig job = public_job();
   EXPECT_TRUE(holds(text_of(job, kWhole), "no guarantee"));
   job.distributed_privacy.enabled = true;
@@ -171,28 +171,29 @@ TEST(PrivacyStatement, AParticipantAsAWholeHasItsOwnGuaranteeOnlyWithNoiseInside
   job.secure_aggregation.max_colluders = 2;
   EXPECT_TRUE(holds(text_of(job, kWhole), "(epsilon 6, delta 1e-05)"));
   EXPECT_TRUE(holds(text_of(job, kWhole), "at most 2 other participants"));
-  EXPECT_TRUE(holds(text_of(job, "If the masks are broken"), "only as long as the masks do"));
+  EXPECT_TRUE(
+      holds(text_of(job, "If the masks are broken"), "only while the masks are not broken"));
   job.distributed_privacy.noise_multiplier = 1.5;
   EXPECT_TRUE(holds(text_of(job, kWhole), "noise multiplier 1.5"));
 }
 
 TEST(PrivacyStatement, SaysWhatIsNotCovered) {
-  const std::string text = text_of(public_job(), "What is not covered");
+  const std::string text = text_of(public_job(), "Exclusions");
   for (const char* part : {"evaluation split", "takes part", "declared sizes and labels", "ledger"})
     EXPECT_TRUE(holds(text, part)) << part;
-  EXPECT_TRUE(holds(text, "must hold no record that needs protection"));
+  EXPECT_TRUE(holds(text, "must therefore contain no record that needs protection"));
   config::JobConfig noisy = public_job();
   noisy.evaluation.counter_noise_multiplier = 30;
-  EXPECT_TRUE(holds(text_of(noisy, "What is not covered"),
-                    "-differentially private for one example of the split"));
+  EXPECT_TRUE(
+      holds(text_of(noisy, "Exclusions"), "-differentially private for one example of the split"));
   config::JobConfig open = public_job();
   open.secure_aggregation.enabled = false;
   EXPECT_TRUE(holds(text_of(open, "If the masks are broken"), "every single site"));
 }
 
 TEST(PrivacyStatement, TheTimeOfAnswersIsAChannelUnlessTheyLeaveAtFixedTimes) {
-  constexpr std::string_view kTime = "The time of answers";
-  EXPECT_TRUE(holds(text_of(public_job(), kTime), "does not cover this channel"));
+  constexpr std::string_view kTime = "The timing of answers";
+  EXPECT_TRUE(holds(text_of(public_job(), kTime), "does not cover this timing channel"));
   EXPECT_TRUE(holds(text_of(public_job(), kTime), "policy.answer_every_s"));
   config::JobConfig job = public_job();
   job.rounds.answer_every_s = 60;

@@ -48,7 +48,7 @@ TEST(SequenceRegression, TheRangeIsPartOfTheCanonicalJobOfThisTaskAlone) {
 
 TEST(SequenceRegression, TheJobNeedsARangeAndHasNoLabels) {
   EXPECT_NE(error_of(with(kRegression, "\"target_max\": 6", "\"target_max\": -2"))
-                .find("$.task.target_max: found -2; needed: more than task.target_min"),
+                .find("$.task.target_max: found -2; needed: a number above task.target_min"),
             std::string::npos);
   EXPECT_NE(
       error_of(with(kRegression, "\"target_max\": 6", "\"target_max\": 6, \"labels\": [\"a\"]"))

@@ -278,7 +278,8 @@ TEST(Assessment, AnAcceptedJobStandsOnlyWithinTheHoursAndWhileItIsApproved) {
   world.now += 1;
   app->on_connected();
   EXPECT_NE(newest().answer, Answer::kAccept);
-  EXPECT_TRUE(newest().reason.ends_with("next from Mon 22:00 (policy.hours)")) << newest().reason;
+  EXPECT_TRUE(newest().reason.ends_with("the next window begins at Mon 22:00 (policy.hours)"))
+      << newest().reason;
   world.now -= 60;
   app->on_connected();
   EXPECT_TRUE(newest().answer == Answer::kAccept) << "by itself";

@@ -56,7 +56,7 @@ TEST(Policy, AcceptsAJobWithinAllLimits) {
 TEST(Policy, RefusesMoreEpsilonThanAJobMayUse) {
   Case c = accepted_case();
   c.job.differential_privacy.target_epsilon = 8.5;
-  expect_refused(c, "asks for epsilon 8.5; this site allows at most 8 a job");
+  expect_refused(c, "asks for epsilon 8.5; this site allows at most 8 for a job");
 }
 
 TEST(Policy, ADeltaOfOneOverTheNumberOfExamplesIsAWarningForTheSiteAlone) {
@@ -98,23 +98,23 @@ TEST(Policy, RefusesAJobThatOverdrawsTheLifetimeBudget) {
   Case c = accepted_case();
   c.context.cost->epsilon_spent = 5;
   c.context.cost->epsilon_after_job = 10.5;
-  expect_refused(c, "lifetime budget of epsilon 10");
+  expect_refused(c, "lifetime budget of this site's data, epsilon 10");
 }
 
 TEST(Policy, RefusesWhatTheLedgerWouldRefuseThoughTheFiguresFit) {
   Case c = accepted_case();
   c.context.cost->beyond_lifetime = true;
-  expect_refused(c, "lifetime budget of epsilon 10");
+  expect_refused(c, "lifetime budget of this site's data, epsilon 10");
   c.context.cost->lifetime_reason = "the budget is another job's";
   expect_refused(c, "the budget is another job's");
   c = accepted_case();
   c.context.cost->beyond_job = true;
-  expect_refused(c, "with what this very job was charged before");
+  expect_refused(c, "with the earlier charges of this job");
   c = accepted_case();
   c.policy.max_lost_epsilon_per_job = 2;
   EXPECT_TRUE(reasons(c).empty());
   c.context.cost->lost_epsilon_after_job = 2.5;
-  expect_refused(c, "it would be charged for them again; this site allows at most 2");
+  expect_refused(c, "would be charged again; this site allows at most 2");
 }
 
 TEST(Policy, RefusesALargerDeltaThanItsOwn) {
@@ -132,14 +132,15 @@ TEST(Policy, RefusesAnEpsilonThatIsNotANumber) {
 TEST(Policy, RefusesLessNoiseThanItsFloor) {
   Case c = accepted_case();
   c.policy.min_noise_multiplier = 2;
-  expect_refused(c, "less noise than the multiplier 2");
+  expect_refused(c, "less noise than the noise multiplier 2");
 }
 
 TEST(Policy, RefusesASmallerCohort) {
   Case c = accepted_case();
   c.policy.min_cohort = 5;
   c.context.federation->participants = 9;
-  expect_refused(c, "may have only 4 participants; this site takes part in sums from 5");
+  expect_refused(c,
+                 "may have only 4 participants; this site takes part only in sums of at least 5");
 }
 
 /// fraction_train takes no fewer than min_available_participants.
@@ -175,7 +176,7 @@ TEST(Policy, LeavesRulesOpenThatFollowFromTheFederation) {
   std::size_t open = 0;
   for (const PolicyResult& policy_result : evaluate_policy(c.policy, c.job, c.context))
     open += policy_result.outcome == RuleOutcome::kUndecided &&
-            policy_result.allowed == "what follows from the federation";
+            policy_result.allowed == "a value that follows from the federation";
   EXPECT_EQ(open, 2U);
 }
 
@@ -183,7 +184,8 @@ TEST(Policy, RefusesADrawnCohortThatIsTooSmall) {
   Case c = accepted_case();
   c.policy.min_cohort = 4;
   c.job.secure_aggregation.cohort_size = 3;
-  expect_refused(c, "may have only 3 participants; this site takes part in sums from 4");
+  expect_refused(c,
+                 "may have only 3 participants; this site takes part only in sums of at least 4");
   c.job.secure_aggregation.cohort_size = 4;
   EXPECT_TRUE(reasons(c).empty());
 }
@@ -193,7 +195,7 @@ TEST(Policy, RefusesCohortsOfTheCoordinatorsChoiceOnADrawnRing) {
   c.job.rounds.min_available_participants = 6;
   c.job.rounds.fraction_train = 0.5;
   c.job.secure_aggregation.full_graph_max = 3;
-  expect_refused(c, "chooses who is in a round");
+  expect_refused(c, "chooses the participants of a round");
   c.job.rounds.fraction_train = 1;
   EXPECT_TRUE(reasons(c).empty());
 }
@@ -255,13 +257,13 @@ TEST(Policy, AcceptsNoiseInsideTheSumWithinItsLimits) {
 TEST(Policy, RefusesLessNoiseInsideTheSumThanItsFloor) {
   Case c = noisy_case();
   c.context.cost->participant_noise_multiplier = 1.25;
-  expect_refused(c, "has the multiplier 1.25; this site requires at least 1.5");
+  expect_refused(c, "has the noise multiplier 1.25; this site requires at least 1.5");
 }
 
 TEST(Policy, RefusesAJobThatOverdrawsTheParticipantLevelBudget) {
   Case c = noisy_case();
   c.context.cost->participant_epsilon_after_job = 6.5;
-  expect_refused(c, "past its participant-level budget of epsilon 6");
+  expect_refused(c, "exceed the participant-level budget of this site, epsilon 6");
   c.context.cost->participant_epsilon_after_job = std::numeric_limits<double>::infinity();
   expect_refused(c, "participant-level budget");
   c.policy.max_participant_epsilon = 0;
@@ -284,7 +286,8 @@ TEST(Policy, RefusesAJobWithoutNoiseInsideTheSumWhereItRequiresSome) {
 TEST(Policy, RefusesAnUnknownTask) {
   Case c = accepted_case();
   c.job.task.type = "language_modelling";
-  expect_refused(c, "task is language_modelling; this site allows only sequence_classification");
+  expect_refused(
+      c, "the job has the task language_modelling; this site allows only sequence_classification");
   c.policy.allowed_tasks.clear();
   expect_refused(c, "allows none");
 }

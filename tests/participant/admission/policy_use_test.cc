@@ -125,7 +125,8 @@ TEST(PolicyUse, OutsideItsHoursASiteTakesNoPartForNow) {
   c.policy.hours = {"Mon-Fri 09:00-10:00"};
   EXPECT_EQ(c.answer(), Answer::kPostpone);
   EXPECT_EQ(c.reasons(),
-            "this site trains only Mon-Fri 09:00-10:00 of its local time, next from Wed 09:00 "
+            "this site trains only at Mon-Fri 09:00-10:00 of its local time; the next window "
+            "begins at Wed 09:00 "
             "(policy.hours)");
   c.policy.max_server_rounds = 1;
   EXPECT_EQ(c.answer(), Answer::kDecline) << "what is refused for good says so";

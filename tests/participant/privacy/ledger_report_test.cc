@@ -76,11 +76,11 @@ TEST_F(LedgerReportTest, NamesJobsAndExplainsInsteadOfSayingInfinity) {
   ASSERT_TRUE(charge(site, job_named("snips", 1), RoundNumber::of(1, 0)).ok());
   ASSERT_TRUE(charge(site, job_named("snips", 1), RoundNumber::of(1, 1)).ok());
   const std::string said = text(site);
-  EXPECT_TRUE(has(said, "of 8.0000 spent at delta 1e-05")) << said;
+  EXPECT_TRUE(has(said, "of 8.0000 is spent at delta 1e-05")) << said;
   EXPECT_TRUE(has(said, "job 'snips' 0100000000000000, run 0900000000000000")) << said;
   EXPECT_TRUE(has(said, "round 1, attempt 1")) << said;
-  EXPECT_TRUE(has(said, "no statement: an update went into a sum without noise inside the sum"));
-  EXPECT_TRUE(has(said, "The budget is that of the job 'snips' 0100000000000000 alone")) << said;
+  EXPECT_TRUE(has(said, "there is no guarantee, because an update went into a sum without noise"));
+  EXPECT_TRUE(has(said, "The whole budget belongs to the job 'snips' 0100000000000000,")) << said;
   EXPECT_FALSE(has(said, "inf")) << said;
   const json out = json::parse(to_json(report_of(ledger_, site).value()));
   EXPECT_EQ(out["entries"], 2);
@@ -96,7 +96,7 @@ TEST_F(LedgerReportTest, SaysWhichJobEndedTheBudgetForEver) {
   config::JobConfig job = job_named("careless", 3);
   job.differential_privacy.enabled = false;
   ASSERT_TRUE(charge(site, job, RoundNumber::of(1, 0)).ok());
-  EXPECT_TRUE(has(text(site), "for ever: the job 'careless' 0300000000000000 ran without"))
+  EXPECT_TRUE(has(text(site), "permanently: the job 'careless' 0300000000000000 ran without"))
       << text(site);
   EXPECT_FALSE(has(text(site), "inf")) << text(site);
   const Status next = charge(site, job_named("careful", 4), RoundNumber::of(1, 0));
@@ -113,7 +113,8 @@ TEST_F(LedgerReportTest, TheReasonForTheOtherSideNamesTheLimitAndNoFigure) {
   const Status third = charge(site, job, RoundNumber::of(1, 2));
   ASSERT_FALSE(third.ok());
   EXPECT_EQ(third.error().message,
-            "this job has used what this site allows a job, all its runs and attempts together");
+            "all runs and attempts of this job together have used the epsilon that this site "
+            "allows a job");
   privacy::DpSgdSteps both = steps();
   both.steps *= 2;
   const SiteAccount again = account_of(site, job, RunId{10}, steps());
@@ -126,7 +127,7 @@ TEST_F(LedgerReportTest, TheReasonForTheOtherSideNamesTheLimitAndNoFigure) {
   site.policy.max_lost_epsilon_per_job = 0.1;
   const Status lost = charge(site, job, RoundNumber::of(1, 3));
   ASSERT_FALSE(lost.ok());
-  EXPECT_TRUE(has(lost.error().message, "attempts that were lost")) << lost.error().message;
+  EXPECT_TRUE(has(lost.error().message, "for lost attempts")) << lost.error().message;
 }
 
 TEST_F(LedgerReportTest, ABudgetThatIsAnotherJobsIsSaidBeforeTheJobIsAccepted) {
@@ -143,7 +144,8 @@ TEST_F(LedgerReportTest, ABudgetThatIsAnotherJobsIsSaidBeforeTheJobIsAccepted) {
   const PrivacyCost other =
       cost_of(ledger_, account_of(site, second, RunId{10}, steps()), second, std::nullopt).value();
   EXPECT_TRUE(other.beyond_lifetime);
-  EXPECT_TRUE(has(other.lifetime_reason, "another job's alone")) << other.lifetime_reason;
+  EXPECT_TRUE(has(other.lifetime_reason, "another job has the privacy budget"))
+      << other.lifetime_reason;
 }
 
 }  // namespace
