@@ -67,9 +67,9 @@ Seen read_status(const std::string& folder) {
   const auto bytes = storage::read_file(file, kMaxTextFile);
   if (!bytes.ok())
     throw StartupError("no coordinator is running in " + folder +
-                       ", and it holds no run: " + bytes.error().message);
+                       ", and the folder contains no run: " + bytes.error().message);
   Seen seen{.status = json::parse(bytes->begin(), bytes->end(), nullptr, false)};
-  if (!seen.status.is_object()) throw StartupError(file.string() + " is not readable");
+  if (!seen.status.is_object()) throw StartupError(file.string() + " cannot be read");
   seen.status["live"] = false;
   return seen;
 }
@@ -83,7 +83,7 @@ std::string describe(const Seen& seen) {
 
 void print_source(const Arguments& args, const Seen& seen) {
   if (seen.live) return;
-  std::fprintf(stderr, "no coordinator is running in %s; this is what the last one left behind\n",
+  std::fprintf(stderr, "no coordinator is running in %s; this is the last status that one wrote\n",
                args.folder.c_str());
 }
 
@@ -113,7 +113,7 @@ void order(const Arguments& args, const std::string& target) {
   const auto answer = ask(args.folder, "POST", target);
   if (!answer)
     throw StartupError("no coordinator is running in " + args.folder +
-                       "; `sotto-coordinator run` starts one");
+                       "; start one with `sotto-coordinator run`");
   const json status = json::parse(*answer);
   if (args.json) return print(status.dump());
   print(describe_status(status.dump()));
@@ -143,9 +143,10 @@ void show_log(const Arguments& args) {
     const auto answer = ask(args.folder, "GET", "/api/log?after=" + std::to_string(after));
     if (!answer && !first) return;
     if (!answer)
-      throw StartupError("no coordinator is running in " + args.folder +
-                         "; what a process said is in its standard error, and its rounds are in " +
-                         args.folder + "/metrics.jsonl");
+      throw StartupError(
+          "no coordinator is running in " + args.folder +
+          ". The messages of an earlier process are in its standard error, and its rounds are in " +
+          args.folder + "/metrics.jsonl");
     const json log = json::parse(*answer);
     for (const json& event : log.at("events"))
       print(args.json ? event.dump() : line_of(event));
@@ -166,30 +167,34 @@ CLI::App* add(CLI::App& app, const std::string& name, const std::string& what,
 
 void add_commands(CLI::App& app) {
   const auto args = std::make_shared<Arguments>();
-  CLI::App* status = add(app, "status", "What a run is doing", args);
-  status->add_flag("--json", args->json, "The whole status as one JSON object");
-  status->add_flag("--watch", args->watch, "Again each second, until the coordinator ends");
+  CLI::App* status = add(app, "status", "Show the status of a run", args);
+  status->add_flag("--json", args->json, "Print the whole status as one JSON object");
+  status->add_flag("--watch", args->watch, "Repeat each second until the coordinator ends");
   status->callback([args] { show_status(*args); });
 
-  constexpr const char* kJson = "The status afterwards as one JSON object";
-  CLI::App* pause = add(
-      app, "pause", "Begin no new round; the one under way is finished. Outlives a restart", args);
+  constexpr const char* kJson = "Print the status afterwards as one JSON object";
+  CLI::App* pause = add(app, "pause",
+                        "Begin no new round; the current round is finished. The pause outlives a "
+                        "restart of the coordinator",
+                        args);
   pause->add_flag("--json", args->json, kJson);
   pause->callback([args] { order(*args, "/api/pause"); });
 
-  CLI::App* resume = add(app, "resume", "Begin rounds again", args);
+  CLI::App* resume = add(app, "resume", "End a pause", args);
   resume->add_flag("--json", args->json, kJson);
   resume->callback([args] { order(*args, "/api/resume"); });
 
   CLI::App* stop =
-      add(app, "stop", "Finish the round under way, then end; `run` goes on from there", args);
-  stop->add_flag("--now", args->now, "Do not wait for the round: it is tried again later");
+      add(app, "stop", "Finish the current round, then end the coordinator; `run` resumes the run",
+          args);
+  stop->add_flag("--now", args->now,
+                 "Do not wait for the current round, which is tried again later");
   stop->add_flag("--json", args->json, kJson);
   stop->callback([args] { order(*args, args->now ? "/api/stop-now" : "/api/stop"); });
 
-  CLI::App* logs = add(app, "logs", "What a running coordinator has said lately", args);
-  logs->add_flag("--json", args->json, "One JSON object an event");
-  logs->add_flag("--watch", args->watch, "Go on until the coordinator ends");
+  CLI::App* logs = add(app, "logs", "Show the latest events of a running coordinator", args);
+  logs->add_flag("--json", args->json, "Print each event as one JSON object");
+  logs->add_flag("--watch", args->watch, "Continue until the coordinator ends");
   logs->callback([args] { show_log(*args); });
 }
 

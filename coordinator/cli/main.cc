@@ -90,8 +90,8 @@ sotto::FlatParameters initial_model(const RunArguments& args, const config::JobC
   auto model = sotto::job::load_parameters(args.initial_model.empty() ? job.model.path + "/" + usual
                                                                       : args.initial_model);
   if (!model.ok()) {
-    throw StartupError("the initial model: " + model.error().message +
-                       " (make one with: sotto-participant model init --job " + args.job +
+    throw StartupError("cannot read the initial model: " + model.error().message +
+                       " (create one with: sotto-participant model init --job " + args.job +
                        " --out FOLDER)");
   }
   return std::move(model).value();
@@ -103,8 +103,9 @@ int run(const RunArguments& args) {
   const auto keys = sotto::cli::open_keystore(args.dir, args.unlock);
   const config::Identity identity = keys.identity(keys.newest().generation);
   if (identity.signing.verify_key() != federation.roster.coordinator_signing_key) {
-    throw StartupError(args.dir +
-                       "/federation.json was signed by another coordinator than the keystore's");
+    throw StartupError(
+        args.dir +
+        "/federation.json was signed by another coordinator than the one of the keystore");
   }
   coordinator::CoordinatorOptions options{
       .roster = federation.roster,
@@ -157,15 +158,16 @@ int run(const RunArguments& args) {
 }
 
 void add_dashboard_options(CLI::App& sub, coordinator::dashboard::AddressOptions& options) {
-  sub.add_option(
-      "--dashboard", options.address,
-      "Show the run in a browser at ADDRESS:PORT, as in 127.0.0.1:7300; off unless given");
+  sub.add_option("--dashboard", options.address,
+                 "Address of a dashboard in the browser, as in 127.0.0.1:7300; off unless given");
   sub.add_option("--dashboard-token", options.token_file,
-                 "File (mode 0600) with the token that the dashboard then asks for; pause, resume "
-                 "and stop in a browser need one");
+                 "File (mode 0600) with the token that the dashboard asks for; pause, resume and "
+                 "stop in a browser need a token");
   sub.add_option("--dashboard-certificate", options.certificate_file,
-                 "PEM file; an address that other machines reach needs it, its key and a token");
-  sub.add_option("--dashboard-key", options.key_file, "PEM file (mode 0600) of the certificate");
+                 "PEM file with a certificate. An address that other machines reach needs a "
+                 "certificate, its key and a token");
+  sub.add_option("--dashboard-key", options.key_file,
+                 "PEM file (mode 0600) with the private key of the certificate");
 }
 
 void add_run(CLI::App& app, int& exit_code) {
@@ -177,21 +179,23 @@ void add_run(CLI::App& app, int& exit_code) {
   sotto::cli::add_unlock_options(*sub, args->unlock);
   sub->add_option("--job", args->job, "job.json")->required();
   sub->add_option("--out", args->out,
-                  "Folder of the run: checkpoints, metrics.jsonl, status.json, the model")
+                  "Folder of the run, for checkpoints, metrics.jsonl, status.json and the model")
       ->required();
   sub->add_option("--initial-model", args->initial_model,
-                  "model.safetensors (LoRA: adapter_model.safetensors) to begin with; else the one "
-                  "beside the job's config.json");
+                  "File model.safetensors (with LoRA: adapter_model.safetensors) of the initial "
+                  "model; otherwise the file beside the job's config.json is used");
   sub->add_option("--set", args->overrides,
                   "Override a key of the job, as in rounds.num_server_rounds=5")
       ->allow_extra_args(false);
   sub->add_option("--gather", args->gather_s,
-                  "Seconds to wait for the rest once enough members have accepted")
+                  "Seconds to wait for the remaining members after enough members have accepted")
       ->capture_default_str();
-  sub->add_option("--threads", args->threads, "Threads for opening sums")->capture_default_str();
-  sub->add_flag("--json", args->json, "One JSON object a round on standard output");
+  sub->add_option("--threads", args->threads, "Number of threads for opening sums")
+      ->capture_default_str();
+  sub->add_flag("--json", args->json, "Print each round as one JSON object on standard output");
   sub->add_option("--keep", args->keep,
-                  "Keep the models of so many last rounds, and the best one, in checkpoints/")
+                  "Number of the latest rounds whose models are kept in checkpoints/, in addition "
+                  "to the best model")
       ->capture_default_str();
   add_dashboard_options(*sub, args->dashboard);
   sub->callback([args, &exit_code] { exit_code = run(*args); });
@@ -207,14 +211,15 @@ void add_report(CLI::App& app) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand(
-      "report", "Write summary.json and report.html of a run, and print its table");
+      "report", "Write summary.json and report.html of a run, and print its table of figures");
   sub->add_option("run", args->folder, "Folder of the run")->required();
-  sub->add_option("--alone", args->alone,
-                  "Results of `sotto-participant train-alone --json`, one file a participant");
+  sub->add_option(
+      "--alone", args->alone,
+      "Results of `sotto-participant train-alone --json`, one file for each participant");
   sub->add_option("--non-private", args->non_private,
                   "Folder of the same run without differential privacy");
   sub->add_option("--ledger", args->ledgers,
-                  "Answers of `sotto-participant ledger --json`, one file a participant");
+                  "Output of `sotto-participant ledger --json`, one file for each participant");
   sub->add_flag("--json", args->json, "Print summary.json instead of the table");
   sub->callback([args] {
     args->inputs.run = args->folder;
@@ -237,12 +242,13 @@ void add_evidence(CLI::App& app, int& exit_code) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand(
-      "evidence", "Check files of evidence offline: whom they convict, of breaking which rule");
-  sub->add_option("files", args->files, "Files of a run's or a site's folder evidence/")
+      "evidence",
+      "Check evidence files offline and print the offender and the violated rule of each");
+  sub->add_option("files", args->files, "Evidence files in the folder evidence/ of a run or a site")
       ->required();
-  sub->add_option("--federation", args->federation, "The roster whose keys are believed")
+  sub->add_option("--federation", args->federation, "Roster whose keys are trusted")
       ->capture_default_str();
-  sub->add_flag("--json", args->json, "One JSON object a file");
+  sub->add_flag("--json", args->json, "Print one JSON object for each file");
   sub->callback([args, &exit_code] {
     const config::Roster roster = config::load_federation(args->federation).roster;
     for (const std::string& file : args->files) {
@@ -255,15 +261,16 @@ void add_evidence(CLI::App& app, int& exit_code) {
 }
 
 void add_config(CLI::App& app) {
-  CLI::App* sub =
-      app.add_subcommand("config", "Check configuration files, print their schema or reference");
+  CLI::App* sub = app.add_subcommand(
+      "config", "Check configuration files, print their schemas or their reference");
   sub->require_subcommand(1);
   auto file = std::make_shared<std::string>();
-  CLI::App* check = sub->add_subcommand(
-      "check", "Say all errors of a job.json, site.json or federation.json at once");
+  CLI::App* check =
+      sub->add_subcommand("check", "Report all errors of a job.json, site.json or federation.json");
   check
-      ->add_option("file", *file,
-                   "The file; its kind is told by its name (job*, site*, federation*)")
+      ->add_option(
+          "file", *file,
+          "File to check; the name of the file determines its kind (job*, site*, federation*)")
       ->required();
   check->callback([file] {
     const std::string name = std::filesystem::path(*file).filename();
@@ -274,11 +281,11 @@ void add_config(CLI::App& app) {
     } else {
       (void)config::load_job(*file);
     }
-    print(*file + ": no errors");
+    print(*file + " has no errors");
   });
   auto kind = std::make_shared<std::string>();
-  CLI::App* schema = sub->add_subcommand("schema", "JSON Schema for editors");
-  schema->add_option("kind", *kind, "job, site or federation")
+  CLI::App* schema = sub->add_subcommand("schema", "Print a JSON Schema for editors");
+  schema->add_option("kind", *kind, "Kind of the schema: job, site or federation")
       ->required()
       ->check(CLI::IsMember({"job", "site", "federation"}));
   schema->callback([kind] { print(config::json_schema(*kind)); });
@@ -289,16 +296,17 @@ void add_config(CLI::App& app) {
   };
 
   auto shown = std::make_shared<Show>();
-  CLI::App* show = sub->add_subcommand("show", "Print values of a resolved job, one a line");
+  CLI::App* show = sub->add_subcommand("show", "Print values of a resolved job, one on each line");
   show->add_option("job", shown->job, "job.json")->required();
-  show->add_option("paths", shown->paths, "Keys, as in rounds.num_server_rounds")->required();
+  show->add_option("paths", shown->paths, "Keys of the values, as in rounds.num_server_rounds")
+      ->required();
   show->add_option("--set", shown->overrides, "Override a key of the job")->allow_extra_args(false);
   show->callback([shown] {
     const config::JobConfig job = config::load_job(shown->job, shown->overrides);
     for (const std::string& path : shown->paths)
       print(coordinator::value_at(job.canonical, path));
   });
-  sub->add_subcommand("reference", "The configuration reference in Markdown")->callback([] {
+  sub->add_subcommand("reference", "Print the configuration reference in Markdown")->callback([] {
     print(config::reference_markdown());
   });
 }
@@ -307,7 +315,8 @@ void add_config(CLI::App& app) {
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "Sotto coordinator: federated fine-tuning in which the coordinator only ever learns sums"};
+      "Sotto coordinator: federated fine-tuning in which the coordinator learns only sums of "
+      "updates"};
   app.set_version_flag("--version", std::string("sotto-coordinator ") + sotto::build_id());
   app.require_subcommand(1);
   int exit_code = 0;
@@ -327,7 +336,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "sotto-coordinator: %s\n", e.what());
     return 2;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "sotto-coordinator: unexpected: %s\n", e.what());
+    std::fprintf(stderr, "sotto-coordinator: unexpected error: %s\n", e.what());
     return 1;
   }
   return exit_code;

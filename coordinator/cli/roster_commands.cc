@@ -51,10 +51,10 @@ void add_init(CLI::App& app) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* sub =
-      app.add_subcommand("init", "Make a coordinator's keys, which never leave the folder");
+      app.add_subcommand("init", "Create a coordinator's keys, which never leave the folder");
   sub->add_option("--dir", args->dir, "Folder of the keystore and of federation.json")
       ->capture_default_str();
-  sub->add_option("--name", args->address.name, "Name of the federation, shown to people")
+  sub->add_option("--name", args->address.name, "Name of the federation, which is shown to people")
       ->required();
   sub->add_option("--endpoint", args->address.endpoint,
                   "Address that participants connect to: tcp://HOST:PORT")
@@ -72,7 +72,7 @@ void add_init(CLI::App& app) {
     const config::Identity identity = keys.identity(keys.newest().generation);
     init(args->dir, identity, args->address);
     write_audit(args->dir, identity, {"identity_made", {{"name", args->address.name}}}, unix_now());
-    print("keys made in " + args->dir + "; enrol members with: sotto-coordinator enroll --dir " +
+    print("created keys in " + args->dir + "; enrol members with: sotto-coordinator enroll --dir " +
           args->dir + " CARD...");
   });
 }
@@ -95,21 +95,21 @@ void announce(const config::FederationConfig& made, const RosterArguments& args,
   audit_roster(args.dir, identity, made.roster, unix_now());
   for (const config::RosterMember& m : made.roster.members)
     print(std::to_string(raw(m.id)) + "  " + m.name + "  " + config::fingerprint(m.signing_key));
-  print("roster version " + std::to_string(made.roster.version) + ", hash " +
-        config::fingerprint(made.roster.hash()) + ", good until " +
-        config::utc_date(made.roster.expiry_unix_s) + "\nhand " + args.dir +
-        "/federation.json to every member; each compares the fingerprints, runs "
-        "`sotto-participant join` with it and starts again. Then start `sotto-coordinator run` "
-        "again");
+  print("The roster has version " + std::to_string(made.roster.version) + ", hash " +
+        config::fingerprint(made.roster.hash()) + " and is valid until " +
+        config::utc_date(made.roster.expiry_unix_s) + ".\nHand " + args.dir +
+        "/federation.json to every member. Each member compares the fingerprints, runs "
+        "`sotto-participant join` with the file and starts again. Then start `sotto-coordinator "
+        "run` again.");
 }
 
 void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
   CLI::App* sub = app.add_subcommand(
       "enroll",
-      "Add members' cards to the signed roster, or put a member's new keys in the place of the "
-      "old ones that signed its card (a new roster version)");
+      "Add the cards of members to the signed roster, or replace the keys of a member by new keys "
+      "whose card the old keys signed (creates a new roster version)");
   sub->add_option("cards", args->cards,
-                  "Public cards made by `sotto-participant init` or `keys rotate`")
+                  "Public cards that `sotto-participant init` or `keys rotate` created")
       ->required();
   sub->callback([args] {
     std::vector<config::Card> cards;
@@ -123,9 +123,9 @@ void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
 void add_renew(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
   CLI::App* sub = app.add_subcommand(
       "renew",
-      "Sign the roster with the same members for longer (a new roster version).\n"
-      "Example: sotto-coordinator renew --dir coordinator --days 365");
-  sub->add_option("--days", args->days, "How long it is good from now on")
+      "Sign the roster with the same members for a longer time (creates a new roster "
+      "version).\nExample: sotto-coordinator renew --dir coordinator --days 365");
+  sub->add_option("--days", args->days, "Number of days from now for which the roster is valid")
       ->check(CLI::Range(std::uint32_t{1}, kMostDays))
       ->capture_default_str();
   sub->callback([args] {
@@ -135,9 +135,9 @@ void add_renew(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
 }
 
 void add_remove(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
-  CLI::App* sub = app.add_subcommand(
-      "remove",
-      "Take members out of the signed roster (a new roster version); their cards may come again");
+  CLI::App* sub = app.add_subcommand("remove",
+                                     "Remove members from the signed roster (creates a new roster "
+                                     "version); their cards may be enrolled again");
   sub->add_option("names", args->names, "Names of members")->required();
   sub->callback([args] {
     const config::Identity identity = args->identity();
@@ -146,18 +146,19 @@ void add_remove(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
 }
 
 void add_revoke(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
-  CLI::App* sub = app.add_subcommand(
-      "revoke",
-      "Take members out of the signed roster and keep their keys out for ever (a new roster "
-      "version)");
-  sub->add_option("statements", args->statements,
-                  "Statements signed by the keys themselves: `sotto-participant keys revoke`");
+  CLI::App* sub = app.add_subcommand("revoke",
+                                     "Remove members from the signed roster and permanently "
+                                     "exclude their keys (creates a new roster version)");
+  sub->add_option(
+      "statements", args->statements,
+      "Statements that the keys themselves signed, made by `sotto-participant keys revoke`");
   sub->add_option("--name", args->names,
-                  "A member whose keys cannot sign any more, on the operator's own word")
+                  "Name of a member whose keys cannot sign any more; the operator vouches for the "
+                  "revocation")
       ->allow_extra_args(false);
   sub->callback([args] {
     if (args->statements.empty() == args->names.empty())
-      throw StartupError("give either statements or --name");
+      throw StartupError("give either statements or --name, not both or none");
     std::vector<config::Revocation> statements;
     for (const std::string& file : args->statements)
       statements.push_back(config::load_revocation(file));

@@ -29,8 +29,9 @@ struct Address {
 
 Address parse(const std::string& text) {
   const auto bad = [&] {
-    return StartupError("--dashboard " + text +
-                        ": give it as 127.0.0.1:7300, localhost:7300 or [::1]:7300");
+    return StartupError(
+        "--dashboard " + text +
+        " is not an address; give it as 127.0.0.1:7300, localhost:7300 or [::1]:7300");
   };
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos) throw bad();
@@ -48,15 +49,15 @@ Address parse(const std::string& text) {
 
 Bytes32 read_token(const std::string& file) {
   const crypto::SecretCell text =
-      config::read_secret_file(file, "make one with: (umask 077; openssl rand -hex 32 > TOKEN)");
+      config::read_secret_file(file, "create one with: (umask 077; openssl rand -hex 32 > TOKEN)");
   BytesView token(text.data(), text.size());
   while (!token.empty() && (token.back() == '\n' || token.back() == '\r'))
     token = token.first(token.size() - 1);
   if (token.size() < kMinTokenLength)
-    throw StartupError(file + ": a token has at least " + std::to_string(kMinTokenLength) +
-                       " characters; make one with: openssl rand -hex 32");
+    throw StartupError(file + ": a token needs at least " + std::to_string(kMinTokenLength) +
+                       " characters; create one with: openssl rand -hex 32");
   if (!std::ranges::all_of(token, [](std::uint8_t c) { return c > 0x20 && c < 0x7f; }))
-    throw StartupError(file + ": a token is one line of printable characters without spaces");
+    throw StartupError(file + ": a token must be one line of printable characters without spaces");
   return hash_of_token(token);
 }
 
@@ -66,7 +67,8 @@ void check_private(const std::string& file) {
   if (::stat(file.c_str(), &status) != 0)
     throw StartupError(storage::system_error("cannot read " + file).message);
   if ((status.st_mode & 077) != 0)
-    throw StartupError(file + " is a private key and open to others; run: chmod 600 " + file);
+    throw StartupError(file + " is a private key that other users can read; run: chmod 600 " +
+                       file);
 }
 
 std::shared_ptr<asio::ssl::context> load_tls(const AddressOptions& options) {
@@ -100,17 +102,18 @@ std::optional<AddressListener> open_address(const AddressOptions& options) {
   const bool tls = !options.certificate_file.empty() || !options.key_file.empty();
   if (options.address.empty()) {
     if (tls || !options.token_file.empty())
-      throw StartupError("a token, certificate or key for the dashboard needs --dashboard");
+      throw StartupError(
+          "a token, certificate or key for the dashboard needs the option --dashboard");
     return std::nullopt;
   }
   const Address address = parse(options.address);
   if (tls && (options.certificate_file.empty() || options.key_file.empty()))
-    throw StartupError("--dashboard-certificate and --dashboard-key go together");
+    throw StartupError("--dashboard-certificate and --dashboard-key must be given together");
   if (!address.ip.is_loopback() && (!tls || options.token_file.empty()))
     throw StartupError(
         "--dashboard " + options.address +
-        " can be reached from other machines: that needs --dashboard-certificate, "
-        "--dashboard-key and --dashboard-token; or use 127.0.0.1 and reach it through ssh -L");
+        " can be reached from other machines, which needs --dashboard-certificate, --dashboard-key "
+        "and --dashboard-token; or use 127.0.0.1 and reach it through ssh -L");
   AddressListener listener{
       .ip = address.ip.to_string(), .port = address.port, .token_hash = {}, .tls = {}};
   if (!options.token_file.empty()) listener.token_hash = read_token(options.token_file);

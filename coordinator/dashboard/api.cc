@@ -64,15 +64,16 @@ Api::Api(const RunView& view, RunCommands commands, AddressRules rules)
 std::optional<ApiReply> Api::refusal(const ApiRequest& request, std::string_view path) const {
   if (request.listener == Listener::kUnixSocket) return std::nullopt;
   if (!rules_.is_our_name(name_in(request.host)))
-    return error(421, "this server does not go by that name");
+    return error(421, "this server does not have the requested host name");
   if (!request.origin.empty() && request.origin != rules_.scheme + "://" + request.host)
-    return error(403, "asked by a page of another site");
+    return error(403, "the request comes from a page of another site");
   if (!needs_token(path)) return std::nullopt;
   if (!rules_.token_hash) {
     if (!is_command(path)) return std::nullopt;
-    return error(403,
-                 "no token was set with --dashboard-token, so this address only shows; use "
-                 "`sotto-coordinator pause`, `resume` or `stop` on the coordinator's machine");
+    return error(
+        403,
+        "no token was set with --dashboard-token, so that this address only shows the run; use "
+        "`sotto-coordinator pause`, `resume` or `stop` on the coordinator's machine");
   }
   constexpr std::string_view kScheme = "Bearer ";
   const std::string_view given = request.authorization;
@@ -80,7 +81,7 @@ std::optional<ApiReply> Api::refusal(const ApiRequest& request, std::string_view
       crypto::constant_time_equal(hash_of_token(view_of(given.substr(kScheme.size()))),
                                   *rules_.token_hash))
     return std::nullopt;
-  return error(401, given.empty() ? "a bearer token is needed" : "not the token");
+  return error(401, given.empty() ? "the request needs a bearer token" : "the token is wrong");
 }
 
 std::optional<ApiReply> Api::read(const ApiRequest& request, std::string_view path) const {
@@ -95,13 +96,13 @@ std::optional<ApiReply> Api::read(const ApiRequest& request, std::string_view pa
                     .body = view_.prometheus()};
   if (path == "/api/rounds") {
     const auto from = parameter(query, "from");
-    return from ? json_reply(view_.rounds_json(*from)) : error(400, "?from= takes a number");
+    return from ? json_reply(view_.rounds_json(*from)) : error(400, "?from= needs a number");
   }
   if (path == "/api/log" || path == "/api/events") {
     auto after = parameter(query, "after");
     if (path == "/api/events" && !request.last_event_id.empty())
       after = number_of(request.last_event_id);
-    if (!after) return error(400, "?after= and Last-Event-ID take the number of an event");
+    if (!after) return error(400, "?after= and Last-Event-ID need the number of an event");
     if (path == "/api/log") return json_reply(view_.events_json(*after));
     return ApiReply{.content_type = "text/event-stream", .events = Cursor{.event = *after}};
   }
@@ -128,9 +129,9 @@ ApiReply Api::answer(const ApiRequest& request) {
   if (commands && request.method == "POST") return *command(path);
   if (!commands && request.method == "GET") {
     if (auto found = read(request, path)) return *std::move(found);
-    return error(404, "there is nothing here; the paths are in docs/operations.md");
+    return error(404, "there is nothing at this path; docs/operations.md lists the paths");
   }
-  ApiReply reply = error(405, "not with this method");
+  ApiReply reply = error(405, "this path does not support the method");
   reply.allow = commands ? "POST" : "GET";
   return reply;
 }

@@ -34,7 +34,7 @@ Result<std::string> read_all(const storage::FileDescriptor& from) {
   for (;;) {
     const ssize_t got = ::recv(from.get(), piece, sizeof(piece), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return storage::system_error("the coordinator does not answer");
+    if (got < 0) return storage::system_error("the coordinator does not answer; look at its log");
     if (got == 0) return out;
     out.append(piece, static_cast<std::size_t>(got));
     if (out.size() > kMaxAnswer) return Error{"the coordinator's answer is too long"};
@@ -48,7 +48,7 @@ Result<std::string> body_of(const std::string& answer) {
   std::string body = answer.substr(end + 4);
   if (answer.substr(9, 3) == "200") return body;
   const auto reply = nlohmann::json::parse(body, nullptr, false);
-  return Error{"the coordinator refuses: " +
+  return Error{"the coordinator rejected the request: " +
                (reply.is_object() ? reply.value("error", "") : answer.substr(9, 3))};
 }
 
@@ -72,7 +72,8 @@ Result<std::optional<std::string>> ask_coordinator(const std::filesystem::path& 
   }
   const std::string request =
       std::string(method) + " " + std::string(target) + " HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
-  if (!send_all(link, request)) return storage::system_error("the coordinator does not listen");
+  if (!send_all(link, request))
+    return storage::system_error("the coordinator does not accept requests");
   SOTTO_ASSIGN_OR_RETURN(auto answer, read_all(link));
   SOTTO_ASSIGN_OR_RETURN(auto body, body_of(answer));
   return std::optional<std::string>{std::move(body)};

@@ -38,7 +38,7 @@ async function ask(path, method = "GET") {
   const answer = await fetch(path, {method, headers: headers(), cache: "no-store"});
   if (answer.status === 401) throw new Refused();
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.error || "the coordinator answers " + answer.status);
+  if (!answer.ok) throw new Error(body.error || "the coordinator answered with status " + answer.status);
   return body;
 }
 
@@ -59,7 +59,7 @@ function fetchRounds() {
 async function follow() {
   const answer = await fetch("api/events?after=" + lastEvent, {headers: headers(), cache: "no-store"});
   if (answer.status === 401) throw new Refused();
-  if (!answer.ok) throw new Error("no events: " + answer.status);
+  if (!answer.ok) throw new Error("the events cannot be fetched, status " + answer.status);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let held = "";
   for (;;) {
@@ -101,10 +101,10 @@ async function live() {
       wait = 500;
       await follow();
     } catch (problem) {
-      if (problem instanceof Refused) return signIn(true, token ? "That is not the token." : "");
+      if (problem instanceof Refused) return signIn(true, token ? "The token is wrong." : "");
     }
     if (!status || ["gathering", "running", "paused"].includes(status.state)) showState("lost", "connection lost, trying again");
-    else setText("hint", "The coordinator has ended; this is what it said last.");
+    else setText("hint", "The coordinator has ended. This page shows its last status.");
     el("controls").hidden = true;
     await pause(wait);
   }
@@ -140,13 +140,13 @@ function showStatus(s) {
   setText("pause", held ? "Resume" : "Pause");
   el("pause").dataset.command = held ? "resume" : "pause";
   el("stop").disabled = s.asked === "stop";
-  setText("hint", token ? "" : `To pause or stop: sotto-coordinator pause ${s.folder} on the coordinator's machine.`);
+  setText("hint", token ? "" : `To pause or stop the run, use sotto-coordinator pause ${s.folder} on the coordinator's machine.`);
 }
 
 function showPhases(s) {
   const phases = [...PHASES];
   if (s.phase === "Settle") phases.splice(3, 0, ["Settle", "Complaints"]);
-  if (s.phase === "Burn") phases.push(["Burn", "Burn"]);
+  if (s.phase === "Burn") phases.push(["Burn", "Abort"]);
   const here = phases.findIndex(p => p[0] === s.phase);
   el("phases").replaceChildren(...phases.map(([name, label], i) => {
     const li = node("li", label, {class: i < here ? "past" : i === here ? "here" : ""});
@@ -154,15 +154,15 @@ function showPhases(s) {
     li.append(node("small", s.phase_s[name] !== undefined ? s.phase_s[name].toFixed(1) + " s" : "–"));
     return li;
   }));
-  setText("phase-line", here >= 0 ? `${s.done} of ${s.cohort} members have done their part of this phase` + (s.upload_bytes ? `, ${megabytes(s.upload_bytes)} received` : "") : s.detail);
+  setText("phase-line", here >= 0 ? `${s.done} of ${s.cohort} members have completed this phase` + (s.upload_bytes ? `, ${megabytes(s.upload_bytes)} received` : "") : s.detail);
 }
 
 function showTiles(s) {
   const e = s.evaluation;
   const tiles = [["Held-out " + s.headline.title, quality(e), e ? `loss ${e.loss.toFixed(3)}` : "no evaluation yet"]];
-  if (s.epsilon !== undefined) tiles.push(["Epsilon of an example", epsilon(s.epsilon), `at delta ${s.delta.toExponential(0)}`]);
-  if (s.participant_epsilon !== undefined) tiles.push(["Epsilon of a participant", epsilon(s.participant_epsilon), `at delta ${s.participant_delta.toExponential(0)}`]);
-  tiles.push(["Uploaded", megabytes(s.uploaded_bytes), s.attempts_done > 0 ? megabytes(s.uploaded_bytes / (s.attempts_done + s.attempts_lost)) + " a round" : "so far"]);
+  if (s.epsilon !== undefined) tiles.push(["Epsilon for one example", epsilon(s.epsilon), `at delta ${s.delta.toExponential(0)}`]);
+  if (s.participant_epsilon !== undefined) tiles.push(["Epsilon for a participant", epsilon(s.participant_epsilon), `at delta ${s.participant_delta.toExponential(0)}`]);
+  tiles.push(["Uploaded", megabytes(s.uploaded_bytes), s.attempts_done > 0 ? megabytes(s.uploaded_bytes / (s.attempts_done + s.attempts_lost)) + " for each round" : "so far"]);
   tiles.push(["Attempts", String(s.attempts_done), s.attempts_lost ? `done, and ${s.attempts_lost} lost` : "done, none lost"]);
   tiles.push(["Time spent", duration(s.wall_s), "over all processes"]);
   el("tiles").replaceChildren(...tiles.map(([label, value, small]) => {
@@ -173,14 +173,14 @@ function showTiles(s) {
   }));
 }
 
-const PARTS = {none: "not in it", preparing: "preparing", training: "training", uploading: "uploading", uploaded: "uploaded", late: "late", gone: "gone"};
+const PARTS = {none: "not in the round", preparing: "preparing", training: "training", uploading: "uploading", uploaded: "uploaded", late: "late", gone: "gone"};
 function showMembers(members) {
   el("members").tBodies[0].replaceChildren(...members.map(m => {
     const tr = node("tr"), part = node("td", PARTS[m.part], {"data-part": m.part}), job = node("td", m.state);
     if (m.part === "late" || m.part === "gone") { part.className = "warn"; part.append(node("small", m.part_reason)); }
     if (m.left_out) { part.className = "warn"; part.append(node("small", m.left_out)); }
     if (["refused", "convicted", "suspended"].includes(m.state)) { job.className = "warn"; job.append(node("small", m.reason)); }
-    tr.append(node("td", m.name), node("td", m.connected ? "connected" : "away", m.connected ? {} : {class: "warn"}), job, part);
+    tr.append(node("td", m.name), node("td", m.connected ? "connected" : "disconnected", m.connected ? {} : {class: "warn"}), job, part);
     return tr;
   }));
 }
@@ -238,7 +238,7 @@ function drawCharts() {
   const spent = key => done.filter(r => r[key] != null && !r.closing_evaluation).map(r => ({x: r.server_round, y: r[key]}));
   const example = spent("epsilon"), participant = spent("participant_epsilon");
   el("epsilon-card").hidden = example.length + participant.length === 0;
-  draw("chart-epsilon", "line", {datasets: [...(example.length ? [line("of an example", example)] : []), ...(participant.length ? [line("of a participant", participant, [5, 4])] : [])]}, v => String(+v.toFixed(2)), false);
+  draw("chart-epsilon", "line", {datasets: [...(example.length ? [line("for one example", example)] : []), ...(participant.length ? [line("for a participant", participant, [5, 4])] : [])]}, v => String(+v.toFixed(2)), false);
   // Shades of the one colour, from the first phase to the last.
   const latest = rounds.slice(-60), first = rounds.length - latest.length;
   draw("chart-time", "bar", {first: first + 1, datasets: PHASES.map(([name, label], i) => ({label, data: latest.map((r, k) => ({x: first + k + 1, y: r.phase_s[name] || 0})),

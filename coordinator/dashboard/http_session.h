@@ -137,15 +137,17 @@ class HttpSession final : public HttpSessionBase {
     if (context_->closed) return;
     waits_ = false;
     if (failed == http::error::header_limit || failed == http::error::buffer_overflow)
-      return refuse(431, "the header is too long");
-    if (failed == http::error::body_limit) return refuse(413, "the body is too long");
+      return refuse(431, "the header of the request is too long");
+    if (failed == http::error::body_limit)
+      return refuse(413, "the body of the request is too long");
     if (failed && failed != http::error::end_of_stream &&
         failed.category() == make_error_code(http::error::bad_method).category() &&
         failed != http::error::partial_message)
-      return refuse(400, "this is not a request that HTTP knows");
+      return refuse(400, "the request is not valid HTTP");
     if (failed) return drop();
     const Request& request = parser_->get();
-    if (request.count(http::field::host) > 1) return refuse(400, "more than one Host");
+    if (request.count(http::field::host) > 1)
+      return refuse(400, "the request has more than one Host");
     const auto field = [&](http::field name) { return std::string(request[name]); };
     answer(context_->api.answer({.listener = listener_,
                                  .method = std::string(request.method_string()),

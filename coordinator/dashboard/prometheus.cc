@@ -60,9 +60,9 @@ void add_members(PrometheusText& out, const std::vector<MemberStatus>& members) 
                             MemberState::kRefused, MemberState::kOffender, MemberState::kSuspended})
     out.sample({{"state", name(state)}},
                count(members, [&](const MemberStatus& m) { return m.state == state; }));
-  out.gauge("sotto_members_connected", "Members that were heard of lately.")
+  out.gauge("sotto_members_connected", "Members from which a frame arrived recently.")
       .sample(count(members, [](const MemberStatus& m) { return m.connected; }));
-  out.gauge("sotto_round_members", "Members by their part in the round.");
+  out.gauge("sotto_round_members", "Members by their state in the round.");
   for (RoundPart part :
        {RoundPart::kNone, RoundPart::kPreparing, RoundPart::kTraining, RoundPart::kUploading,
         RoundPart::kUploaded, RoundPart::kLate, RoundPart::kGone})

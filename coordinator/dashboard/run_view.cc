@@ -105,24 +105,27 @@ std::vector<Alert> RunView::alerts() const {
   if (s.state == RunState::kPaused || s.asked == PendingRequest::kPause)
     out.push_back({"paused", "The operator paused the run: no new round begins until it resumes."});
   if (goes_on && s.lost_attempts > 0)
-    out.push_back(
-        {"round_lost", fmt::format("{} attempt{} in a row had no sum, the last: {}",
-                                   s.lost_attempts, s.lost_attempts == 1 ? "" : "s", why_lost_)});
+    out.push_back({"round_lost",
+                   fmt::format("{} attempt{} in a row had no sum; the reason of the last one: {}",
+                               s.lost_attempts, s.lost_attempts == 1 ? "" : "s", why_lost_)});
   if (s.state == RunState::kGathering && now_unix_s_ - state_since_unix_s_ >= kPatienceS)
-    out.push_back(
-        {"waiting_for_members", fmt::format("Too few members have been there for a round for {} s.",
-                                            now_unix_s_ - state_since_unix_s_)});
+    out.push_back({"waiting_for_members",
+                   fmt::format("Too few members have been available for a round for {} s.",
+                               now_unix_s_ - state_since_unix_s_)});
   if (goes_on && !missing.empty())
-    out.push_back({"members_disconnected",
-                   "Accepted the job and cannot be heard now: " + names(missing) + "."});
+    out.push_back(
+        {"members_disconnected",
+         "These members accepted the job but are not connected: " + names(missing) + "."});
   if (goes_on && !refused.empty())
-    out.push_back({"members_refused", "Refuse the job: " + names(refused) + "."});
+    out.push_back({"members_refused", "These members decline the job: " + names(refused) + "."});
   if (goes_on && !other_roster.empty())
-    out.push_back({"members_other_roster", "Are offered no job: " + names(other_roster) + "."});
+    out.push_back(
+        {"members_other_roster", "These members are offered no job: " + names(other_roster) + "."});
   if (goes_on && !s.roster_warning.empty())
     out.push_back({"roster_expires", "Attention: " + s.roster_warning + "."});
   if (goes_on && !left_out.empty())
-    out.push_back({"members_left_out", "In no further round: " + names(left_out) + "."});
+    out.push_back({"members_left_out",
+                   "These members take part in no further round: " + names(left_out) + "."});
   return out;
 }
 
@@ -180,39 +183,38 @@ StreamPart RunView::stream(Cursor cursor) const {
 std::string RunView::prometheus() const {
   PrometheusText out;
   const RunStatus& s = status_;
-  out.gauge("sotto_run_info", "The run that this coordinator drives.");
+  out.gauge("sotto_run_info", "The run of this coordinator.");
   const json job = json::parse(identity_.job, nullptr, false);
   out.sample({{"federation", identity_.federation},
               {"job", job.is_object() ? job.value("name", "") : ""},
               {"version", identity_.version}},
              1);
-  out.gauge("sotto_run_state", "1 for the state that the run is in.");
+  out.gauge("sotto_run_state", "1 for the current state of the run.");
   for (RunState state : {RunState::kGathering, RunState::kRunning, RunState::kPaused,
                          RunState::kFinished, RunState::kFailed, RunState::kStopped})
     out.sample({{"state", name(state)}}, s.state == state ? 1 : 0);
   out.gauge("sotto_run_seconds", "Time spent on the run, over all its processes.").sample(s.wall_s);
-  out.gauge("sotto_alert", "1 while the alert of this code holds.");
+  out.gauge("sotto_alert", "1 while the alert with this code is active.");
   const std::vector<Alert> raised = alerts();
   for (const char* code :
        {"run_failed", "paused", "round_lost", "waiting_for_members", "members_disconnected",
         "members_refused", "members_other_roster", "roster_expires", "members_left_out"})
     out.sample({{"code", code}},
                std::ranges::any_of(raised, [&](const Alert& a) { return a.code == code; }) ? 1 : 0);
-  out.gauge("sotto_rounds_planned", "Rounds that the job asks for.")
+  out.gauge("sotto_rounds_planned", "Number of rounds of the job.")
       .sample(static_cast<double>(s.num_server_rounds));
-  out.gauge("sotto_round", "The round under way, or the last one.")
+  out.gauge("sotto_round", "The current round, or the last one.")
       .sample(static_cast<double>(s.server_round));
-  out.counter("sotto_round_attempts_total", "Attempts at rounds that ended, by how.")
+  out.counter("sotto_round_attempts_total", "Attempts at rounds that have ended, by their outcome.")
       .sample({{"outcome", "done"}}, static_cast<double>(totals_.done))
       .sample({{"outcome", "lost"}}, static_cast<double>(totals_.lost));
-  out.counter("sotto_phase_seconds_total", "Time that ended attempts spent in each phase.");
+  out.counter("sotto_phase_seconds_total", "Time spent in each phase by attempts that have ended.");
   for (const auto& [phase, spent] : totals_.phase_s)
     out.sample({{"phase", phase}}, spent);
-  out.counter("sotto_uploaded_bytes_total", "Masked updates that went into sums.")
+  out.counter("sotto_uploaded_bytes_total", "Masked updates in the sums.")
       .sample(static_cast<double>(totals_.upload_bytes));
-  out.gauge("sotto_round_cohort", "Members of the attempt under way.").sample(s.cohort);
-  out.gauge("sotto_round_done", "Members that did their part of the phase under way.")
-      .sample(s.done);
+  out.gauge("sotto_round_cohort", "Members of the current attempt.").sample(s.cohort);
+  out.gauge("sotto_round_done", "Members that have completed the current phase.").sample(s.done);
   add_members(out, s.members);
   add_results(out, s);
   return out.text();

@@ -82,8 +82,8 @@ void Coordinator::Impl::send_hello(MemberId peer) {
 void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
   if (reply.id != peer || reply.run != folder.checkpoint.run || reply.job_hash != job().hash ||
       !secagg::verify_job_reply(options.roster.find(peer)->signing_key, reply)) {
-    return warn(
-        members.report_violation(peer, "an answer to the job that does not verify; ignored"));
+    return warn(members.report_violation(
+        peer, "it sent an answer to the job that does not verify; the answer was ignored"));
   }
   const Members::Answered answered = members.answered(peer, reply, host.now());
   warn(answered.violation);
@@ -97,14 +97,13 @@ void Coordinator::Impl::on_reply(MemberId peer, const wire::JobReply& reply) {
     if (shared_randomness) apply(shared_randomness->connected(peer));
     if (machine) apply(machine->member_connected(peer, host.now()));
   }
-  if (machine && !accepts && answered.awaited)
-    lose(peer, "its program was started again", host.now());
+  if (machine && !accepts && answered.awaited) lose(peer, "its program was restarted", host.now());
   if (answered.change) tick_members();
 }
 
 void Coordinator::Impl::lose_absent(TimePoint now) {
   for (MemberId id : members.take_lost(now))
-    if (machine) lose(id, "the link is down", now);
+    if (machine) lose(id, "its connection ended", now);
 }
 
 void Coordinator::Impl::lose(MemberId id, const std::string& why, TimePoint now) {
@@ -135,7 +134,7 @@ void Coordinator::Impl::gather(TimePoint now) {
   const std::vector<MemberId> could = could_join(possible);
   if (could.size() < needed()) {
     const std::string why =
-        "too few members accept the job (" + std::to_string(needed()) + " needed)";
+        "too few members accept the job (" + std::to_string(needed()) + " are needed)";
     if (training.only_closing_evaluation_is_left()) {
       training.end_without_closing_evaluation(why);
       return complete();
@@ -163,10 +162,11 @@ void Coordinator::Impl::apply(RandomnessOutput output) {
     warn(members.report_violation(member, what));
   std::vector<Fault> faults;
   for (MemberId id : output.silent) {
-    warn(members.name_of(id) + " committed to the genesis of the run and did not reveal");
+    warn(members.name_of(id) +
+         " committed to the shared randomness of the run and did not reveal its value");
     faults.push_back({.member = id,
                       .cost = Fault::Cost::kWaited,
-                      .what = "silent while the genesis of the run was made"});
+                      .what = "silent while the shared randomness of the run was generated"});
   }
   if (!faults.empty()) log_faults(backoff.add(faults), faults);
   for (const wire::Envelope& e : output.send)
@@ -205,7 +205,7 @@ void Coordinator::Impl::complete() {
 }
 
 void Coordinator::Impl::stop() {
-  end(RunState::kStopped, "stopped by the operator; the same command resumes the run",
+  end(RunState::kStopped, "the operator stopped the run; the same command resumes it",
       RunEnd::kStopped);
 }
 
@@ -298,7 +298,7 @@ void Coordinator::start() {
                               .roster_version = self.options.roster.version,
                               .roster_hash = self.members.roster_hash()});
   if (self.folder.standing_pause.holds())
-    self.log("paused by the operator: no round begins until sotto-coordinator resume " +
+    self.log("the operator paused the run: no round begins until sotto-coordinator resume " +
              self.folder.path().string());
   if (self.training.complete()) return self.complete();
   if (auto attempt = self.folder.take_unfinished()) self.take_up(std::move(*attempt), self.started);
@@ -340,8 +340,7 @@ void Coordinator::on_wake() {
 void Coordinator::on_too_many_links(MemberId peer) {
   impl_->warn(impl_->members.report_violation(
       peer,
-      "opens connections again and again; those that are more than its work needs are "
-      "refused"));
+      "it opens connections again and again; more connections than its work needs are rejected"));
 }
 
 void Coordinator::on_link_ended(MemberId peer) {

@@ -25,7 +25,8 @@ void Coordinator::Impl::judge(const secagg::Evidence& evidence) {
   observability::KeptEvidence kept =
       observability::keep_evidence(folder.path() / "evidence", evidence, options.roster);
   if (proves_violation)
-    kept.line += ". " + members.name_of(finding->offender) + " is in no further round of this run";
+    kept.line +=
+        ". " + members.name_of(finding->offender) + " takes part in no further round of this run";
   events.emit(EvidenceKept{kept.finding.has_value(), std::move(kept.line)});
   if (proves_violation)
     events.emit(MemberExcluded{finding->offender, members.name_of(finding->offender),
@@ -49,10 +50,9 @@ void Coordinator::Impl::emit_suspensions(const Suspicion::State& before,
                                          const Suspicion::State& after) {
   for (MemberId id : after.suspended)
     if (!before.suspended.contains(id))
-      events.emit(
-          MemberExcluded{id, members.name_of(id), MemberState::kSuspended,
-                         "each lost sum had it in it, and the others that were in them were in "
-                         "good sums since, or were left out of a lost one"});
+      events.emit(MemberExcluded{id, members.name_of(id), MemberState::kSuspended,
+                                 "it was in each lost sum, and every other member of these sums "
+                                 "was in a good sum since, or was left out of a lost one"});
   for (MemberId id : before.suspended)
     if (!after.suspended.contains(id)) events.emit(MemberReturned{id, members.name_of(id)});
 }
@@ -61,7 +61,7 @@ void Coordinator::Impl::show_exclusions() {
   std::map<MemberId, Members::Exclusion> excluded;
   const Suspicion::State& suspicion = folder.exclusions.suspicion().state();
   for (MemberId id : suspicion.suspended)
-    excluded[id] = {MemberState::kSuspended, "each lost sum had it in it"};
+    excluded[id] = {MemberState::kSuspended, "it was in each lost sum"};
   for (const auto& [id, rule] : folder.exclusions.offenders())
     excluded[id] = {MemberState::kOffender, rule};
   std::set<MemberId> suspected = suspicion.suspects;

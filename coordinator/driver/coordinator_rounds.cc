@@ -60,7 +60,8 @@ std::vector<MemberId> Coordinator::Impl::joinable(const std::vector<MemberId>& r
 void Coordinator::Impl::log_demands(const std::vector<MemberId>& kept) {
   std::string demanding = demands(members.ready(), kept);
   if (demanding != logged_demands && !demanding.empty())
-    log("the next attempt leaves out who demands larger sums than it will have" + demanding);
+    log("the next attempt leaves out members that require larger sums than it will have" +
+        demanding);
   logged_demands = std::move(demanding);
 }
 
@@ -69,9 +70,8 @@ std::string Coordinator::Impl::demands(const std::vector<MemberId>& of,
   std::string out;
   for (MemberId id : of)
     if (!std::ranges::binary_search(kept, id))
-      out += "; " + members.name_of(id) + " takes part in sums of " +
-             std::to_string(largest_demand({id}, members.least_sums())) +
-             " or more (policy.min_cohort)";
+      out += "; " + members.name_of(id) + " takes part only in sums of at least " +
+             std::to_string(largest_demand({id}, members.least_sums())) + " (policy.min_cohort)";
   return out;
 }
 
@@ -106,7 +106,7 @@ std::string Coordinator::Impl::why_unexpected(MemberId id,
                                               const std::vector<MemberId>& ready) const {
   if (is_left_out(id)) return "left out";
   return std::ranges::binary_search(ready, id) ? describe(backoff.records().at(id))
-                                               : "the link is down";
+                                               : "its connection ended";
 }
 
 Result<RoundPlan> Coordinator::Impl::plan_attempt(RoundNumber number, std::vector<MemberId>& ready,
@@ -163,7 +163,7 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
   const auto give_up = [&](const std::string& why) {
     machine.reset();
     folder.drop_attempt();
-    warn("round " + label(begun.round) + " cannot go on after the restart: " + why +
+    warn("round " + label(begun.round) + " cannot continue after the restart: " + why +
          ". It is tried again under a new number");
   };
   auto plan = plan_of(begun.round,
@@ -174,7 +174,7 @@ void Coordinator::Impl::take_up(UnfinishedAttempt attempt, TimePoint now) {
   if (!plan.ok()) return give_up(plan.error().message);
   raise_s_min(*plan, begun.least_sum);
   if (secagg::header_hash(plan->header) != begun.header_hash)
-    return give_up("this program, roster or job plans it otherwise");
+    return give_up("this program, roster or job plans the round differently");
   members.remember_sizes(begun.cohort, begun.declared);
   left_out = folder.exclusions.left_out_of(begun.round);
   begin_attempt(std::move(*plan), left_out, now);
@@ -200,7 +200,7 @@ void Coordinator::Impl::apply(RoundOutput output) {
     warn(line_for_log(event, round, members));
   }
   if (Status kept = members.add_conflicts(round, output.conflicts); !kept.ok())
-    warn("conflicts of this round are not kept: " + kept.error().message);
+    warn("the conflicts of this round cannot be stored: " + kept.error().message);
   for (const secagg::Conflict& conflict : output.conflicts)
     warn(members.line_about(conflict));
   for (const secagg::Evidence& e : output.evidence)
@@ -293,7 +293,9 @@ void Coordinator::Impl::settle_faults(const std::vector<MemberId>& survivors) {
 }
 
 void Coordinator::Impl::log_faults(const Status& kept, const std::vector<Fault>& faults) {
-  if (!kept.ok()) warn("who is left out of rounds is not kept: " + kept.error().message);
+  if (!kept.ok())
+    warn("the list of members that are left out of rounds cannot be stored: " +
+         kept.error().message);
   for (const Fault& fault : faults)
     if (const std::string out = describe(backoff.records().at(fault.member)); !out.empty())
       warn(members.name_of(fault.member) + ": " + out);

@@ -21,7 +21,8 @@ constexpr const char* kResolvedJob = "job.json";
 
 job::PublicEpsilon public_epsilon(const config::JobConfig& job) {
   auto epsilon = job::PublicEpsilon::of(job);
-  if (!epsilon.ok()) throw StartupError("the job's privacy target: " + epsilon.error().message);
+  if (!epsilon.ok())
+    throw StartupError("cannot compute the job's privacy target: " + epsilon.error().message);
   return *epsilon;
 }
 
@@ -37,10 +38,10 @@ config::JobConfig with_colluders(config::JobConfig job, const config::Roster& ro
       config::load_job(folder / kResolvedJob).secure_aggregation.max_colluders;
   if (began == now) return job;
   throw StartupError(
-      "the job does not say secure_aggregation.max_colluders. The run in " + folder.string() +
+      "the job does not set secure_aggregation.max_colluders. The run in " + folder.string() +
       " began with " + std::to_string(began) + "; from the " + std::to_string(participants) +
       " participants of the present roster " + std::to_string(now) +
-      " follows. Go on with --set secure_aggregation.max_colluders=" + std::to_string(began) +
+      " follows. Continue with --set secure_aggregation.max_colluders=" + std::to_string(began) +
       ", or begin a new run in another --out");
 }
 
@@ -48,7 +49,7 @@ std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
                                                std::uint64_t parameters,
                                                const std::filesystem::path& folder) {
   const auto terms = job::noise_terms(job, parameters);
-  if (!terms.ok()) throw StartupError("the job: " + terms.error().message);
+  if (!terms.ok()) throw StartupError("cannot use the job: " + terms.error().message);
   if (!*terms && !job.differential_privacy.enabled) return std::nullopt;
   auto account = NoiseAccount::open(folder / "noise.log");
   if (!account.ok()) throw StartupError(account.error().message);
@@ -77,9 +78,9 @@ std::optional<RandomnessExchange> open_shared_randomness(const config::JobConfig
   if (!job::drawn_cohort_size(job, context.roster.size())) return std::nullopt;
   if (job.rounds.fraction_train < 1)
     throw StartupError(
-        "rounds.fraction_train must be 1 with more participants than "
-        "secure_aggregation.full_graph_max: rounds are drawn by lot. "
-        "secure_aggregation.cohort_size draws a part of them");
+        "rounds.fraction_train must be 1 if there are more participants than "
+        "secure_aggregation.full_graph_max, because rounds are then drawn at random; "
+        "secure_aggregation.cohort_size selects a part of the participants");
   RandomnessExchange shared_randomness(std::move(context), folder / "genesis.bin",
                                        std::chrono::seconds(job.rounds.phase_timeout_s), signing,
                                        random);

@@ -40,7 +40,7 @@ Result<Charged> charge_in(BytesView record) {
   noise.dimension = in.u64();
   noise.rounds = in.u64();
   if (!in.finished() || mechanism > static_cast<std::uint8_t>(privacy::NoiseMechanism::kSkellam))
-    return Error{"an unknown record"};
+    return Error{"a record of the noise account is of an unknown kind"};
   out.noise = noise;
   return out;
 }

@@ -31,7 +31,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
   if (draw && round.attempt() >= secagg::kMaxDrawnAttempts)
     return Error{"server round " + std::to_string(round.server_round()) + " was tried " +
                  std::to_string(secagg::kMaxDrawnAttempts) +
-                 " times; no member joins another attempt"};
+                 " times, and no member joins another attempt"};
   RoundPlan plan{
       .deadline_ms = deadlines_of(job.rounds),
       .roster = job::signers(roster),
@@ -40,7 +40,7 @@ Result<RoundPlan> make_round_plan(const config::JobConfig& job, const config::Ro
   // A round that continues after a restart may have begun under an earlier roster.
   for (MemberId member : plan.cohort)
     if (roster.find(member) == nullptr)
-      return Error{"member " + std::to_string(raw(member)) + " is not in the roster any more"};
+      return Error{"member " + std::to_string(raw(member)) + " is no longer in the roster"};
   if (draw) plan.shared_randomness = draw->shared_randomness;
   const auto n = static_cast<std::uint32_t>(plan.cohort.size());
   const std::uint32_t colluders =

@@ -44,7 +44,8 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
   unfinished_ = std::move(opened->unfinished);
   if (!unfinished_) return;
   if (unfinished_->begun.run != checkpoint.run)
-    throw StartupError((path_ / "round.log").string() + " is of another run than checkpoint.bin");
+    throw StartupError((path_ / "round.log").string() +
+                       " belongs to another run than checkpoint.bin");
   if (unfinished_->begun.round.server_round() != checkpoint.finished_rounds + 1)
     unfinished_.reset();  // its result is in the checkpoint
 }
@@ -64,8 +65,8 @@ void RunFolder::publish(const secagg::PublishedSum& head, const encoding::RingUp
 }
 
 std::string RunFolder::cannot_write(const std::string& why) const {
-  return why + ". Nothing is lost: make room or mend the disk under " + path_.string() +
-         ", and the same command goes on with this round";
+  return why + ". Nothing is lost: free space or repair the disk under " + path_.string() +
+         ", and the same command continues this round";
 }
 
 void RunFolder::must(const Status& written) const {

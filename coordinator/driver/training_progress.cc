@@ -102,7 +102,7 @@ bool TrainingProgress::closing_evaluation_is_lost() {
   if (!only_closing_evaluation_is_left() || !folder_.was_counted(job_.rounds.num_server_rounds + 1))
     return false;
   end_without_closing_evaluation(
-      "its sum was certified and then lost, and no member gives the same counters twice");
+      "its sum was certified and then lost, and no member releases the same counters twice");
   return true;
 }
 

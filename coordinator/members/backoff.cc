@@ -30,9 +30,9 @@ Result<Backoff> Backoff::open(std::filesystem::path file) {
   out.file_ = std::move(file);
   SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(out.file_, kMaxBytes));
   if (!bytes) return out;
-  const Error damaged{out.file_.string() +
-                      " is damaged: move it away, and no member is left out of rounds for what "
-                      "it did before"};
+  const Error damaged{
+      out.file_.string() +
+      " is damaged: move it away, and no member is left out of rounds for earlier faults"};
   const json read = json::parse(bytes->begin(), bytes->end(), nullptr, false);
   if (!read.is_array()) return damaged;
   for (const json& one : read) {

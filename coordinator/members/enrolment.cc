@@ -68,14 +68,14 @@ std::string reason_to_refuse(const FederationConfig& federation, const Card& car
     return known ? "it replaces other keys than those that are enrolled under this name"
                  : "it replaces a card that is not enrolled";
   if (old == nullptr && known)
-    return "a member of this name is enrolled already; a card that takes its place comes from "
+    return "a member of this name is already enrolled; a card that replaces its card comes from "
            "`sotto-participant keys rotate`, or revoke the member first";
-  if (taken(card.signing_key)) return "its signing key is enrolled already";
-  if (taken(card.transport_key)) return "its transport key is enrolled already";
+  if (taken(card.signing_key)) return "its signing key is already enrolled";
+  if (taken(card.transport_key)) return "its transport key is already enrolled";
   for (const Bytes32& key : {card.signing_key, card.transport_key})
     if (is_revoked(federation, key))
       return "its key " + config::fingerprint(key) +
-             " was revoked or replaced and is never enrolled again";
+             " was revoked or replaced and cannot be enrolled again";
   return {};
 }
 
@@ -129,7 +129,7 @@ FederationConfig next_version(const fs::path& folder, const config::Identity& id
   FederationConfig federation = config::load_federation(file_in(folder));
   if (federation.roster.coordinator_signing_key != identity.signing.verify_key() ||
       federation.roster.coordinator_transport_key != identity.transport_public)
-    throw StartupError(file_in(folder).string() + " was not made by the identity in this folder");
+    throw StartupError(file_in(folder).string() + " was not created with the keys in this folder");
   change(federation);
   ++federation.roster.version;
   federation.roster.expiry_unix_s = validity.now_unix_s + validity.for_s;
@@ -142,8 +142,9 @@ FederationConfig next_version(const fs::path& folder, const config::Identity& id
 void check_address(const FederationAddress& address) {
   for (const std::string& endpoint : {address.endpoint, address.listen})
     if (!endpoint.empty() && !config::is_endpoint(endpoint))
-      throw StartupError("\"" + endpoint + "\" is no endpoint; allowed: tcp://HOST:PORT");
-  if (address.endpoint.empty()) throw StartupError("\"\" is no endpoint; allowed: tcp://HOST:PORT");
+      throw StartupError("\"" + endpoint + "\" is not an endpoint; allowed: tcp://HOST:PORT");
+  if (address.endpoint.empty())
+    throw StartupError("\"\" is not an endpoint; allowed: tcp://HOST:PORT");
 }
 
 FederationConfig init(const fs::path& folder, const config::Identity& identity,
@@ -203,7 +204,7 @@ FederationConfig revoke(const fs::path& folder, const config::Identity& identity
       };
       if (std::ranges::any_of(federation.roster.members, others))
         throw StartupError("revocation of " + statement.name +
-                           ": its transport key is another member's");
+                           ": its transport key belongs to another member");
       for (const Bytes32& key : {statement.signing_key, statement.transport_key})
         revoke_key(federation, key);
       std::erase_if(federation.roster.members,

@@ -41,16 +41,17 @@ MemberAnswer kind_of_answer(wire::JobAnswer answer, bool had_accepted) {
 
 /// Describes how a member's roster differs from the coordinator's, and which of the two has to act.
 std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
-  const std::string both = "works with version " + std::to_string(theirs) +
-                           " of the roster, this coordinator with version " + std::to_string(ours);
+  const std::string both = "uses version " + std::to_string(theirs) +
+                           " of the roster, but this coordinator uses version " +
+                           std::to_string(ours);
   if (theirs < ours)
     return both +
-           ". Hand it the newest federation.json; there, run `sotto-participant join` with "
-           "it and start again";
+           ". Hand the newest federation.json to the member, which runs `sotto-participant join` "
+           "with it and starts again";
   if (theirs > ours) return both + ". Start this coordinator again with the newest federation.json";
   return both +
-         ", and the two differ: two were signed under one version. Run `sotto-coordinator "
-         "renew`, hand the new federation.json to every member and start again";
+         ", and the two rosters differ: two rosters were signed under one version. Run "
+         "`sotto-coordinator renew`, hand the new federation.json to every member and start again";
 }
 
 /// Returns true when a member in this state takes part in no round.
@@ -129,16 +130,20 @@ Members::Admission Members::admit(MemberId id, TimePoint now) {
   if (++m.frames <= kMostFrames) return {};
   Admission ignored{.taken = false};
   if (m.frames == kMostFrames + 1)
-    ignored.line = report_violation(id, "sends more than " + std::to_string(kMostFrames) +
-                                            " frames a second; the rest of that second is ignored");
+    ignored.line = report_violation(
+        id, "it sends more than " + std::to_string(kMostFrames) +
+                " frames a second; the remaining frames of that second are ignored");
   return ignored;
 }
 
 std::optional<std::string> Members::on_frame(MemberId id, const Result<wire::Decoded>& frame) {
   if (!contains(id)) return std::nullopt;
   if (!frame.ok())
-    return report_violation(id, "a frame that does not decode", "", ": " + frame.error().message);
-  if (frame->sender != id) return report_violation(id, "a frame in another member's name; ignored");
+    return report_violation(id, "it sent a frame that cannot be decoded", "",
+                            ": " + frame.error().message);
+  if (frame->sender != id)
+    return report_violation(id,
+                            "it sent a frame in the name of another member; the frame was ignored");
   return std::nullopt;
 }
 
@@ -166,8 +171,9 @@ std::optional<std::string> Members::link_ended(MemberId id) {
 }
 
 std::optional<std::string> Members::report_other_protocol(MemberId id, std::uint32_t protocol) {
-  return report_violation(id, "speaks protocol " + std::to_string(protocol) +
-                                  ", this coordinator protocol " + std::to_string(wire::kProtocol));
+  return report_violation(id, "it uses protocol " + std::to_string(protocol) +
+                                  ", but this coordinator uses protocol " +
+                                  std::to_string(wire::kProtocol));
 }
 
 bool Members::accepted(MemberId id) const {
@@ -201,7 +207,7 @@ Members::Answered Members::answered(MemberId id, const wire::JobReply& reply, Ti
     member.answers = 0;
   }
   if (++member.answers > kMostAnswers) {
-    out.violation = report_violation(id, "changes its answer to the job more than " +
+    out.violation = report_violation(id, "it changes its answer to the job more than " +
                                              std::to_string(kMostAnswers) + " times an hour");
     if (!had_accepted || state == MemberState::kAccepted) return out;
   }

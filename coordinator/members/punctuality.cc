@@ -78,8 +78,8 @@ void Punctuality::end_phase() {
   for (const auto& [member, when] : timed->done)
     if (when - others_done >= timed->most / kLateShare)
       add(member, Fault::Cost::kWaited,
-          "late in " + where(timed->phase) + ": the others waited for it for " +
-              std::to_string((when - others_done).count() / 1000) + " s");
+          "late in " + where(timed->phase) + ": the other members waited " +
+              std::to_string((when - others_done).count() / 1000) + " s for it");
 }
 
 std::string Punctuality::where(Phase phase) const {

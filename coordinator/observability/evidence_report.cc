@@ -18,8 +18,8 @@ std::string name_in(const config::Roster& roster, MemberId id) {
 
 std::string describe_evidence(const std::string& file, const Result<secagg::Finding>& finding,
                               const config::Roster& roster) {
-  if (!finding.ok()) return file + ": proves nothing: " + printable(finding.error().message);
-  return file + ": convicts " + name_in(roster, finding->offender) + " (id " +
+  if (!finding.ok()) return file + " proves nothing: " + printable(finding.error().message);
+  return file + " proves a violation by " + name_in(roster, finding->offender) + " (id " +
          std::to_string(raw(finding->offender)) + "): " + finding->rule;
 }
 

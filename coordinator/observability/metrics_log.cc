@@ -37,7 +37,7 @@ void MetricsLog::append(const RoundRecord& record) {
   const std::string line = to_json(record) + "\n";
   // A round that is in the checkpoint but not in this file would be missing permanently.
   if (!storage::write_all_at(out_, view_of(line), end_).ok())
-    throw StartupError("cannot write " + file_.string() + ": the disk is full or broken");
+    throw StartupError("cannot write " + file_.string() + ": the disk is full or damaged");
   end_ += line.size();
 }
 

@@ -45,8 +45,8 @@ std::string read_text(const std::filesystem::path& file) {
 json parse(const std::string& text, const std::filesystem::path& file, std::size_t line) {
   json value = json::parse(text, nullptr, false);
   if (value.is_discarded()) {
-    throw StartupError(
-        fmt::format("{}:{}: not JSON; the run may still be writing it", file.string(), line));
+    throw StartupError(fmt::format("{}:{}: the line is not JSON; the run may still be writing it",
+                                   file.string(), line));
   }
   return value;
 }
@@ -69,7 +69,7 @@ std::vector<json> done_rounds(const std::filesystem::path& run) {
     json round = parse(line, file, ++number);
     if (round.value("status", "") == "done") rounds.push_back(std::move(round));
   }
-  if (rounds.empty()) throw StartupError(file.string() + " has no finished round yet");
+  if (rounds.empty()) throw StartupError(file.string() + " contains no finished round yet");
   return rounds;
 }
 
@@ -274,7 +274,7 @@ std::string table_of_figures(const tasks::Task& task, const json& s) {
   };
   model("federation, private", "");
   model("federation without differential privacy", "_non_private");
-  model("each participant alone, same privacy (mean)", "_alone");
+  model("local-only baseline, same privacy (mean)", "_alone");
   if (const auto constant = task.constant_answer())
     row(fmt::format("{} of each participant (mean)", constant->title), s[constant_key(task)],
         json());
@@ -288,7 +288,7 @@ std::string make_table(const tasks::Task& task, const json& s) {
       s["wall_s"].get<double>(), s["declared_evaluation_examples"].get<std::uint64_t>());
   if (!s["closing_evaluation"].get<bool>() && !s["evaluated_round"].is_null())
     out += fmt::format(
-        "  There is no closing evaluation; the figures are of the model after round {}.\n\n",
+        "  There is no closing evaluation; the figures belong to the model after round {}.\n\n",
         s["evaluated_round"].get<std::uint64_t>());
   out += table_of_figures(task, s);
   if (!s["entities"].is_null() && s["closing_evaluation"].get<bool>())
@@ -306,8 +306,8 @@ std::string make_table(const tasks::Task& task, const json& s) {
                     "all sums of counters", bounded(s["evaluation_epsilon"]));
   if (!s["participant_privacy_statement"].is_null()) {
     out +=
-        "\n  privacy of a whole participant (all that it sent, against nothing; a statement "
-        "apart)\n";
+        "\n  privacy of a whole participant (everything that it sends, compared with zeros; a "
+        "separate guarantee)\n";
     const auto bound = [&out](const std::string& what, const json& epsilon, const json& delta) {
       out +=
           fmt::format("  {:<46}{:>10}  delta {:g}\n", what, bounded(epsilon), delta.get<double>());
@@ -317,7 +317,7 @@ std::string make_table(const tasks::Task& task, const json& s) {
       bound(name + ", by its ledger", spent["epsilon"], spent["delta"]);
   }
   out +=
-      fmt::format("\n  masked update: {:.3f} bytes a value (float32: 4), {:.2f} MB in all\n",
+      fmt::format("\n  masked update: {:.3f} bytes for each value (float32: 4), {:.2f} MB in all\n",
                   s["upload_bytes_per_value"].get<double>(), s["upload_bytes"].get<double>() / 1e6);
   out += "  seconds per phase:";
   // In the order of the phases, which a JSON object does not keep.
@@ -335,7 +335,7 @@ std::string_view text_of(const unsigned char* data, std::size_t size) {
 
 void replace_once(std::string& text, std::string_view mark, std::string_view with) {
   const std::size_t at = text.find(mark);
-  SOTTO_CHECK(at != std::string::npos, "the report's template has lost a mark");
+  SOTTO_CHECK(at != std::string::npos, "the template of the report lacks a placeholder");
   text.replace(at, mark.size(), with);
 }
 

@@ -27,7 +27,7 @@ std::string sentence(const OperatorAsked& e) {
     case OperatorAsked::What::kResume:
       return "the operator resumes the run";
     case OperatorAsked::What::kStopAfterRound:
-      return "the operator stops the run after the round under way";
+      return "the operator stops the run after the current round";
     case OperatorAsked::What::kStopNow:
       return "the operator stops the run";
   }
@@ -60,8 +60,8 @@ struct Describe {
   }
 
   LogLine operator()(const MembersLeftOut& e) const {
-    return {Severity::kInfo,
-            "the next attempt leaves out " + joined(e.names) + ", to find out who spoiled a sum"};
+    return {Severity::kInfo, "the next attempt leaves out " + joined(e.names) +
+                                 ", to find the member that causes the lost sums"};
   }
 
   LogLine operator()(const EvidenceKept& e) const { return {Severity::kWarning, e.finding}; }
@@ -69,7 +69,7 @@ struct Describe {
   LogLine operator()(const RoundBegan& e) const {
     if (!e.resumed) return {};
     return {Severity::kInfo,
-            "round " + label(e.round) + " goes on in phase " + std::string(name(e.phase))};
+            "round " + label(e.round) + " continues in phase " + std::string(name(e.phase))};
   }
 
   LogLine operator()(const PhaseEntered&) const { return {}; }

@@ -161,8 +161,8 @@ std::string unauthenticated(const json& counts) {
   const auto at = [&](const char* key) { return counts.value(key, std::uint64_t{0}); };
   if (at("refused_keys") + at("came_to_nothing") + at("shed") == 0) return "";
   return fmt::format(
-      "\n  strangers: {} keys that are not in the roster, {} connections that came to nothing, {} "
-      "closed",
+      "\n  unauthenticated connections: {} with a key that is not in the roster, {} that ended "
+      "before they sent a frame, {} closed by the coordinator",
       at("refused_keys"), at("came_to_nothing"), at("shed"));
 }
 
@@ -314,7 +314,7 @@ std::string entity_table(const tasks::EntityReport& report) {
 
 std::string describe_status(const std::string& status_json) {
   const json s = json::parse(status_json, nullptr, false);
-  if (s.is_discarded()) return "status.json is not readable";
+  if (s.is_discarded()) return "status.json cannot be read";
   std::string out = fmt::format("{}, round {}/{}", s.value("state", ""), s.value("server_round", 0),
                                 s.value("num_server_rounds", 0));
   if (!s.value("phase", "").empty())
@@ -340,9 +340,9 @@ std::string describe_status(const std::string& status_json) {
                        m.value("state", ""), m.value("reason", ""));
     if (m.value("suspected", false)) out += " suspected of a lost sum";
     if (const auto violations = m.value("misdeeds", std::uint64_t{0}); violations > 0)
-      out += fmt::format(" {} misdeeds", violations);
+      out += fmt::format(" {} protocol violations", violations);
     if (const auto ended = m.value("links_ended", std::uint64_t{0}); ended > 1)
-      out += fmt::format(" {} connections that ended", ended);
+      out += fmt::format(" {} connections ended", ended);
     if (!m.value("left_out", "").empty()) out += " " + m.value("left_out", "");
     for (const json& conflict : m.value("conflicts", json::array()))
       out += fmt::format("\n{:8}{}", "", conflict.get<std::string>());
@@ -356,7 +356,7 @@ std::string value_at(const std::string& object, const std::string& path) {
     c = c == '.' ? '/' : c;
   const json parsed = json::parse(object);
   const json::json_pointer at(pointer);
-  if (!parsed.contains(at)) throw StartupError("no key " + path + " in the job");
+  if (!parsed.contains(at)) throw StartupError("the job has no key " + path);
   const json& value = parsed.at(at);
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
@@ -367,7 +367,7 @@ std::string lost_too_often(RoundNumber round, std::uint32_t attempts) {
 
 std::string lost_too_often(const RoundRecord& last, std::uint32_t attempts) {
   return lost_too_often(RoundNumber::of(last.server_round, 0), attempts) +
-         ", last: " + last.reason +
+         "; the last reason: " + last.reason +
          ". Nothing was released in a lost round; the same command resumes the run";
 }
 

@@ -38,7 +38,7 @@ secagg::Cohort cohort_of(const RoundPlan& plan) {
     if (std::ranges::binary_search(plan.cohort, member.id)) members.push_back(member);
   SOTTO_CHECK(members.size() == plan.cohort.size(), "the cohort lies inside the roster");
   if (plan.header.graph == wire::Graph::kComplete) return secagg::Cohort(std::move(members));
-  SOTTO_CHECK(plan.shared_randomness.has_value(), "a ring is drawn from a genesis");
+  SOTTO_CHECK(plan.shared_randomness.has_value(), "a ring is drawn from shared randomness");
   return secagg::Cohort::on_ring(
       secagg::ring_order(*plan.shared_randomness, plan.header.round, std::move(members)));
 }
@@ -200,8 +200,8 @@ void RoundStateMachine::State::end_phase(TimePoint now) {
       if (server.can_open()) return open_sum();
       report_silent(server.s(), server.responded());
       return finish(wire::RoundStatus::kLost,
-                    std::to_string(server.responded().size()) +
-                        " members answered the unmasking; some secret has fewer than " +
+                    "only " + std::to_string(server.responded().size()) +
+                        " members answered the unmasking; for some secret there are fewer than " +
                         std::to_string(plan.header.t) + " good shares");
     case Phase::kAbort:
       return end_abort(now);
@@ -311,53 +311,54 @@ void RoundStateMachine::State::receive(MemberId from, const wire::Message& messa
   // authenticates the sender.
   const auto take = [&](const auto& m) {
     const MessageResult result =
-        m.id == from ? server.accept(m) : MessageResult::rejected("names another member");
+        m.id == from ? server.accept(m) : MessageResult::rejected("it names another member");
     if (result.kind == MessageResult::Kind::kRejected) keep_evidence(from, message);
     return counts(from, message, result);
   };
-  std::visit(Overloaded{
-                 [&](const wire::Advertise& m) { take(m); },
-                 [&](const wire::Shares& m) { take(m); },
-                 [&](const wire::ShareCheck& m) { take(m); },
-                 [&](const wire::Opening& m) { take(m); },
-                 [&](const wire::UploadHeader& m) {
-                   if (in<AbortPhase>())
-                     return record_result(from, what, MessageResult::ignored("late"));
-                   if (take(m)) in<UploadPhase>()->collector.add(from, m.hash_y, now);
-                 },
-                 [&](const wire::Endorse& m) { receive_endorsement(from, m); },
-                 [&](const wire::UnmaskResponse& m) {
-                   // After a restart of the coordinator that lost its endorsement, a member repeats
-                   // M9. It is sent M6 again and then sends both in order.
-                   if (!contains(server.endorsed(), *server.cohort().index_of(from)))
-                     return record_result(from, what,
-                                          MessageResult::ignored("comes before its endorsement"));
-                   take(m);
-                 },
-                 [&](const wire::AbortVote& m) { receive_vote(from, m); },
-                 [&](const wire::BlobData& m) { receive_upload(from, m, now); },
-                 [&](const wire::BlobRequest& m) { serve_model(from, m); },
-                 [&](const wire::LeaveRound& m) {
-                   if (!left.insert(from).second)
-                     return record_result(
-                         from, what, MessageResult::rejected("it has left this round already"));
-                   lose_member(from, "left: " + m.reason);
-                 },
-                 [&](const auto&) {
-                   record_result(from, what,
-                                 MessageResult::rejected("is no participant's message of a round"));
-                 },
-             },
-             message);
+  std::visit(
+      Overloaded{
+          [&](const wire::Advertise& m) { take(m); },
+          [&](const wire::Shares& m) { take(m); },
+          [&](const wire::ShareCheck& m) { take(m); },
+          [&](const wire::Opening& m) { take(m); },
+          [&](const wire::UploadHeader& m) {
+            if (in<AbortPhase>()) return record_result(from, what, MessageResult::ignored("late"));
+            if (take(m)) in<UploadPhase>()->collector.add(from, m.hash_y, now);
+          },
+          [&](const wire::Endorse& m) { receive_endorsement(from, m); },
+          [&](const wire::UnmaskResponse& m) {
+            // After a restart of the coordinator that lost its endorsement, a member repeats
+            // M9. It is sent M6 again and then sends both in order.
+            if (!contains(server.endorsed(), *server.cohort().index_of(from)))
+              return record_result(
+                  from, what,
+                  MessageResult::ignored("it came before the endorsement of the member"));
+            take(m);
+          },
+          [&](const wire::AbortVote& m) { receive_vote(from, m); },
+          [&](const wire::BlobData& m) { receive_upload(from, m, now); },
+          [&](const wire::BlobRequest& m) { serve_model(from, m); },
+          [&](const wire::LeaveRound& m) {
+            if (!left.insert(from).second)
+              return record_result(
+                  from, what, MessageResult::rejected("the member has already left this round"));
+            lose_member(from, "it left the round: " + m.reason);
+          },
+          [&](const auto&) {
+            record_result(from, what,
+                          MessageResult::rejected("a participant does not send it in a round"));
+          },
+      },
+      message);
 }
 
 MessageResult RoundStateMachine::State::about_another_round(const wire::Envelope& envelope) {
-  if (envelope.round.value == 0) return MessageResult::rejected("names no round");
+  if (envelope.round.value == 0) return MessageResult::rejected("it names no round");
   if (envelope.round > plan.header.round)
-    return MessageResult::rejected("is about a round to come");
+    return MessageResult::rejected("it is about a future round");
   if (++late_frames[envelope.peer] > kMostLateFrames)
-    return MessageResult::rejected("is about an earlier round, as many before it");
-  return MessageResult::ignored("is about an earlier round");
+    return MessageResult::rejected("it is about an earlier round, like many before it");
+  return MessageResult::ignored("it is about an earlier round");
 }
 
 void RoundStateMachine::State::serve_model(MemberId to, const wire::BlobRequest& request) {
@@ -413,12 +414,14 @@ RoundOutput RoundStateMachine::handle(const wire::Envelope& envelope, TimePoint 
   State& state = *state_;
   const auto what = wire::name_of(envelope.message);
   if (!state.server.cohort().index_of(envelope.peer))
-    state.record_result(envelope.peer, what,
-                        MessageResult::rejected("not a member of this round's cohort"));
+    state.record_result(
+        envelope.peer, what,
+        MessageResult::rejected("its sender is not a member of this round's cohort"));
   else if (envelope.round != state.plan.header.round)
     state.record_result(envelope.peer, what, state.about_another_round(envelope));
   else if (state.ended)
-    state.record_result(envelope.peer, what, MessageResult::ignored("the round is over"));
+    state.record_result(envelope.peer, what,
+                        MessageResult::ignored("it came after the end of the round"));
   else
     state.receive(envelope.peer, envelope.message, now);
   return state.take_output(now);

@@ -37,11 +37,11 @@ void RoundStateMachine::State::end_abort(TimePoint now) {
   if (!abort_state.ballot.has_quorum())
     return finish(wire::RoundStatus::kLost, abort_state.why + "; only " +
                                                 std::to_string(abort_state.ballot.voted().size()) +
-                                                " members voted to burn the round");
+                                                " members voted to abort the round");
   for (std::uint32_t index : everybody())
     send(id_at(index), abort_state.ballot.certificate());
   finish(wire::RoundStatus::kAborted,
-         abort_state.why + "; the round is burnt and its updates are free");
+         abort_state.why + "; the round was aborted and its updates can be submitted again");
 }
 
 bool RoundStateMachine::State::has_voted(MemberId member) const {
@@ -53,19 +53,19 @@ void RoundStateMachine::State::receive_vote(MemberId from, const wire::AbortVote
   constexpr std::string_view kWhat = "BurnVote";
   const std::uint32_t index = *server.cohort().index_of(from);
   if (vote.id != from)
-    return record_result(from, kWhat, MessageResult::rejected("names another member"));
+    return record_result(from, kWhat, MessageResult::rejected("it names another member"));
   if (!secagg::verify_abort_vote(server.cohort().at(index).verify_key, server.h(), vote))
-    return record_result(from, kWhat,
-                         MessageResult::rejected("bad signature, or over another round"));
+    return record_result(
+        from, kWhat, MessageResult::rejected("its signature is bad, or it is about another round"));
   votes.emplace(from, vote);
   if (contains(server.endorsed(), index)) {
     keep_evidence(from, vote);
     return record_result(from, kWhat,
-                         MessageResult::rejected("from a member that endorsed survivors"));
+                         MessageResult::rejected("its sender endorsed survivors of the round"));
   }
   auto* abort_state = in<AbortPhase>();
   if (!abort_state)
-    return record_result(from, kWhat, MessageResult::ignored("the round is not being burnt"));
+    return record_result(from, kWhat, MessageResult::ignored("the round is not being aborted"));
   counts(from, vote, abort_state->ballot.accept(vote));
 }
 
@@ -74,7 +74,9 @@ void RoundStateMachine::State::receive_endorsement(MemberId from, const wire::En
   if (has_voted(from)) {
     keep_evidence(from, wire::Message(vote->second).index(),
                   server.evidence_against_voter(vote->second, m7));
-    return record_result(from, "Endorse", MessageResult::rejected("after a vote to burn"));
+    return record_result(
+        from, "Endorse",
+        MessageResult::rejected("it came after the vote of the member to abort the round"));
   }
   if (!counts(from, m7, server.accept(from, m7))) return;
   // An earlier vote that was not requested did not count, but together with the endorsement it is

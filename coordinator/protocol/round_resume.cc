@@ -28,36 +28,37 @@ Status RoundStateMachine::State::replay(const ReceivedMessage& received, TimePoi
   const wire::Envelope& e = received.envelope;
   const auto what = std::string(wire::name_of(e.message));
   if (!server.cohort().index_of(e.peer) || e.round != plan.header.round)
-    return Error{"a " + what + " that is not of this round"};
+    return Error{"a " + what + " does not belong to this round"};
   receive(e.peer, e.message, now);
-  if (out.facts.empty()) return Error{"a " + what + " that does not count any more"};
+  if (out.facts.empty()) return Error{"a " + what + " does not count any more"};
   return {};
 }
 
 Status RoundStateMachine::State::replay(const Left& one, TimePoint) {
-  lose_member(one.member, "left before the restart");
+  lose_member(one.member, "it left before the restart");
   return {};
 }
 
 Status RoundStateMachine::State::replay(const UploadWhole& whole, TimePoint) {
   auto* upload = in<UploadPhase>();
   if (!upload || !upload->collector.expects(whole.member))
-    return Error{"an upload that nobody announced"};
+    return Error{"an upload was recorded that no member announced"};
   upload->collector.drop(whole.member);
   add_upload(whole.member);
   if (contains(server.uploaded(), *server.cohort().index_of(whole.member))) return {};
-  return Error{"the store does not have an upload that was whole"};
+  return Error{"the store lacks an upload that was complete"};
 }
 
 Status RoundStateMachine::State::replay(const Decided& decided, TimePoint now) {
   end_phase(now);
   if (ended || current() != decided.entered || digest_of_decisions() != decided.digest)
-    return Error{"phase " + std::string(name(decided.entered)) + " does not come out as announced"};
+    return Error{"phase " + std::string(name(decided.entered)) +
+                 " has another result than announced"};
   return {};
 }
 
 Status RoundStateMachine::State::replay(const EndedWithoutSum&, TimePoint) {
-  return Error{"it is over"};
+  return Error{"the round is over"};
 }
 
 Status RoundStateMachine::State::replay(const RoundFact& fact, TimePoint now) {

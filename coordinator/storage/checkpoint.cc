@@ -70,18 +70,18 @@ void decode_stopping(ByteReader& in, Checkpoint& c) {
 
 /// Checks the digest and returns the file without it.
 Result<BytesView> body_of(BytesView bytes) {
-  if (bytes.size() < 32) return Error{"it is cut short"};
+  if (bytes.size() < 32) return Error{"the file is cut short"};
   const BytesView body = bytes.first(bytes.size() - 32);
   const Bytes32 digest = crypto::hash(kLabel, {body});
   if (!std::equal(digest.begin(), digest.end(), bytes.end() - 32))
-    return Error{"its checksum does not fit"};
+    return Error{"the checksum does not match"};
   return body;
 }
 
 /// Decodes the fields before the model.
 Result<std::uint32_t> decode_head(ByteReader& in, Checkpoint& c) {
   const std::uint32_t format = in.u32();
-  if (format < 1 || format > kFormat) return Error{"it was written by another version"};
+  if (format < 1 || format > kFormat) return Error{"the file was written by another version"};
   c.run = in.array<32>();
   c.job_hash = in.array<32>();
   c.finished_rounds = in.u64();
@@ -104,12 +104,12 @@ Result<Checkpoint> decode(const storage::MappedFile& file,
                          ServerOptimizer::restored(expected.optimizer, in.bytes(in.u64())));
   c.optimizer = std::move(optimizer);
   if (format >= 2) decode_stopping(in, c);
-  if (!in.finished()) return Error{"its length does not fit"};
+  if (!in.finished()) return Error{"the length does not match"};
   file.forget_pages();
   SOTTO_ASSIGN_OR_RETURN(auto parameters, decode_parameters(model));
   c.model = std::move(parameters);
   if (c.optimizer.parameters() != c.model.values.size())
-    return Error{"its optimizer is of another model"};
+    return Error{"the optimizer state belongs to another model"};
   return c;
 }
 
@@ -168,7 +168,7 @@ Result<std::optional<Checkpoint>> CheckpointStore::load(const Expected& expected
                  ". Restore it from a backup, or start a new run in another folder"};
   if (decoded->job_hash != expected.job_hash)
     return Error{impl_->folder.string() +
-                 " holds a run of another job (or of this job before it was changed): choose "
+                 " contains a run of another job (or of this job before it was changed): choose "
                  "another --out"};
   return std::optional<Checkpoint>(std::move(decoded).value());
 }

@@ -18,8 +18,8 @@ Result<PublishedSums> PublishedSums::open(const std::filesystem::path& folder, c
   for (std::uint64_t round = 1; round <= rounds; ++round) {
     if (!std::filesystem::is_regular_file(sums.file_of(round), failed))
       return Error{sums.file_of(round).string() +
-                   " is missing, so that members cannot make the models after round " +
-                   std::to_string(round) + ". Bring it back from a backup of the run"};
+                   " is missing, so that members cannot compute the models after round " +
+                   std::to_string(round) + ". Restore it from a backup of the run"};
     sums.rounds_.emplace(secagg::published_sum_blob(run, round), round);
   }
   return sums;

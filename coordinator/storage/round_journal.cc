@@ -38,7 +38,7 @@ Bytes encode(const AttemptBegun& attempt) {
 
 Result<AttemptBegun> decode_begun(BytesView record) {
   ByteReader in(record);
-  if (in.u32() != kFormat) return Error{"it was written by another version"};
+  if (in.u32() != kFormat) return Error{"the file was written by another version"};
   AttemptBegun attempt;
   attempt.run = in.array<32>();
   attempt.round = RoundNumber{in.u64()};
@@ -48,7 +48,7 @@ Result<AttemptBegun> decode_begun(BytesView record) {
   const std::uint32_t members = in.u32();
   if (attempt.counters > EvaluationCounters::kLeftOut ||
       in.remaining() != std::size_t{12} * members)
-    return Error{"its first record is damaged"};
+    return Error{"the first record is damaged"};
   for (std::uint32_t i = 0; i < members; ++i)
     attempt.cohort.push_back(MemberId{in.u32()});
   for (std::uint32_t i = 0; i < members; ++i)
@@ -109,7 +109,7 @@ Result<RoundFact> decode_fact(ByteReader& in) {
     case FactKind::kEndedWithoutSum:
       return RoundFact(EndedWithoutSum{});
   }
-  return Error{"an unknown fact"};
+  return Error{"the record is of an unknown kind"};
 }
 
 Result<std::optional<UnfinishedAttempt>> decode(const std::vector<Bytes>& records) {
@@ -130,7 +130,7 @@ Result<std::optional<UnfinishedAttempt>> decode(const std::vector<Bytes>& record
 
 Error what_to_do(const std::filesystem::path& log, const Error& why) {
   return {log.string() + " cannot be used: " + why.message +
-          ". The finished rounds are safe: move this file away, and the round that was under way "
+          ". The finished rounds are safe: move this file away, and the round that was in progress "
           "is tried again under a new number"};
 }
 

@@ -14,7 +14,7 @@ Result<std::unique_ptr<UploadSpool>> UploadSpool::open(const std::filesystem::pa
 }
 
 Error UploadSpool::failed(const std::string& what) const {
-  return {"cannot keep uploads in " + path_.string() + ": " + what};
+  return {"cannot store uploads in " + path_.string() + ": " + what};
 }
 
 Status UploadSpool::begin(std::uint32_t members, std::uint64_t upload_bytes) {
@@ -40,7 +40,7 @@ Result<BytesView> UploadSpool::read(std::uint32_t member, std::uint64_t offset,
   part_.resize(bytes);
   const auto read = storage::read_at(file_, part_, place_of(member) + offset);
   if (!read.ok()) return failed(read.error().message);
-  if (*read != bytes) return failed("it was cut short");
+  if (*read != bytes) return failed("the file was cut short");
   return BytesView(part_);
 }
 

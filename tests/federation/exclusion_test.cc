@@ -110,7 +110,7 @@ struct OffendingMember : ::testing::Test {
     EXPECT_EQ(federation.status_of(kLiar).state, coordinator::MemberState::kOffender);
     EXPECT_NE(federation.status_of(kLiar).reason.find("Advertise"), std::string::npos);
     EXPECT_EQ(federation.lines_with("evidence against"), 1U);
-    EXPECT_EQ(federation.lines_with("site-4 is in no further round of this run"), 1U);
+    EXPECT_EQ(federation.lines_with("site-4 takes part in no further round of this run"), 1U);
     const auto files = std::filesystem::directory_iterator(federation.folder() / "evidence");
     EXPECT_EQ(std::distance(begin(files), end(files)), 1);
   }

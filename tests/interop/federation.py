@@ -15,7 +15,7 @@ from member import Keys, Member
 SITES = ["aurora", "borealis", "cascade"]
 PYTHON = "python"
 LABELS = ["no", "yes"]
-NORMAL = ["accepts the job", "running in", "takes part in sums of"]  # what the coordinator says about every member
+NORMAL = ["accepts the job", "running in", "takes part only in sums of"]  # what the coordinator says about every member
 EXAMPLES = 20  # of each site's two files
 
 JOB = {

@@ -38,7 +38,7 @@ IN_ROUND = ("Advertise", "Shares", "ShareCheck", "UploadHeader", "Endorse", "Unm
 
 class wrong_length(Trick):
     """Each message of the round is a byte longer than its fields."""
-    EXPECT = Expect(r"python: a frame that does not decode", in_sum=False)
+    EXPECT = Expect(r"python: it sent a frame that cannot be decoded", in_sum=False)
 
     def send(self, message, number):
         if type(message).__name__ in IN_ROUND:
@@ -48,7 +48,7 @@ class wrong_length(Trick):
 
 class cut_short(Trick):
     """Each message of the round is a byte shorter."""
-    EXPECT = Expect(r"python: a frame that does not decode", in_sum=False)
+    EXPECT = Expect(r"python: it sent a frame that cannot be decoded", in_sum=False)
 
     def send(self, message, number):
         if type(message).__name__ in IN_ROUND:
@@ -58,7 +58,7 @@ class cut_short(Trick):
 
 class lying_frame(Trick):
     """A frame that says it has 2^63 bytes."""
-    EXPECT = Expect(r"python: a frame that does not decode", in_sum=True)
+    EXPECT = Expect(r"python: it sent a frame that cannot be decoded", in_sum=True)
 
     def begin(self):
         data = bytearray(wire.frame(1, self.me.id, self.me.round_number, b"x"))
@@ -68,7 +68,7 @@ class lying_frame(Trick):
 
 class garbage(Trick):
     """Random bytes, random bodies of all types, and messages of several parts."""
-    EXPECT = Expect(r"python: a frame that does not decode[^\n]*times", in_sum=True)
+    EXPECT = Expect(r"python: it sent a frame that cannot be decoded[^\n]*times", in_sum=True)
 
     def begin(self):
         generator = random.Random(1)
@@ -117,7 +117,7 @@ class other_id(Trick):
 
 class other_sender(Trick):
     """Frames in another member's name."""
-    EXPECT = Expect(r"python: a frame in another member's name", in_sum=False)
+    EXPECT = Expect(r"python: it sent a frame in the name of another member", in_sum=False)
 
     def send(self, message, number):
         sender = other_member(self.me) if type(message).__name__ in IN_ROUND else self.me.id
@@ -207,7 +207,7 @@ class last_moment(Trick):
 
 class flood_hello(Trick):
     """Hello, very often."""
-    EXPECT = Expect(r"python: sends more than 10000 frames a second")
+    EXPECT = Expect(r"python: it sends more than 10000 frames a second")
 
     def begin(self):
         flood(self.me, Hello(wire.VERSION, self.me.run, self.me.roster.version, self.me.roster.hash).frame(self.me.id))
@@ -223,7 +223,7 @@ class flood_advertise(Trick):
 
 class flood_job_reply(Trick):
     """JobReply with a bad signature, very often."""
-    EXPECT = Expect(r"python: an answer to the job that does not verify[^\n]*8192 times")
+    EXPECT = Expect(r"python: it sent an answer to the job that does not verify[^\n]*8192 times")
 
     def begin(self):
         reply = self.me.reply(self.me.job_digest)
@@ -233,7 +233,7 @@ class flood_job_reply(Trick):
 
 class leaves(Trick):
     """LeaveRound with 60 KB of reason, a hundred times."""
-    EXPECT = Expect(r"python: a frame that does not decode: bad LeaveRound[^\n]*64 times")
+    EXPECT = Expect(r"python: it sent a frame that cannot be decoded: bad LeaveRound[^\n]*64 times")
 
     def begin(self):
         for _ in range(100):
@@ -242,7 +242,7 @@ class leaves(Trick):
 
 class flapping(Trick):
     """Accepts and postpones in turn, two thousand times."""
-    EXPECT = Expect(r"python: changes its answer to the job[^\n]*64 times")
+    EXPECT = Expect(r"python: it changes its answer to the job[^\n]*64 times")
 
     def begin(self):
         for i in range(2000):
@@ -252,7 +252,7 @@ class flapping(Trick):
 
 class long_reason(Trick):
     """A reason that is too long, and one with escape sequences of a terminal."""
-    EXPECT = Expect(r"python: a frame that does not decode: bad JobReply")
+    EXPECT = Expect(r"python: it sent a frame that cannot be decoded: bad JobReply")
 
     def begin(self):
         self.me.deliver(self.me.reply(self.me.job_digest, identity.POSTPONE, b"y" * 500000), 0)
@@ -262,7 +262,7 @@ class long_reason(Trick):
 
 class many_links(Trick):
     """Forty more connections under the same key, each with a Hello."""
-    EXPECT = Expect(r"python: opens connections again and again")
+    EXPECT = Expect(r"python: it opens connections again and again")
 
     def begin(self):
         self.links = [Link(self.me.context, self.me.keys, self.me.roster) for _ in range(40)]

@@ -123,7 +123,7 @@ TEST(HostileNetwork, AdmittedWorkGoesOnUnderAttackAndTheStatusSaysWhoDidWhat) {
   const std::string log = f.coordinator_log();
   EXPECT_NE(log.find("a connection from 127.0.0.1 ended without a word"), std::string::npos) << log;
   EXPECT_NE(log.find("refused a connection from 127.0.0.1"), std::string::npos) << log;
-  EXPECT_NE(log.find("site-4: a frame that does not decode"), std::string::npos) << log;
+  EXPECT_NE(log.find("site-4: it sent a frame that cannot be decoded"), std::string::npos) << log;
   EXPECT_LT(std::ranges::count(log, '\n'), 300) << "the attack filled the log";
 }
 

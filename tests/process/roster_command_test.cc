@@ -74,7 +74,7 @@ TEST_F(RosterCommandsTest, ARotatedMemberAndARenewedRosterAreJoinedWithoutAQuest
   run_well(kJoin);
   EXPECT_NE(out().find("new keys: borealis, signed by its old ones"), std::string::npos) << out();
   run_well("sotto-coordinator renew --dir coordinator --days 400");
-  EXPECT_NE(out().find("roster version 3"), std::string::npos) << out();
+  EXPECT_NE(out().find("The roster has version 3"), std::string::npos) << out();
   run_well(kJoin);
   EXPECT_NE(out().find("nothing but the version and the expiry has changed"), std::string::npos)
       << out();

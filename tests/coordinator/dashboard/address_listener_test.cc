@@ -118,7 +118,7 @@ TEST_F(AddressListenerTest, BadFilesAreNamed) {
   EXPECT_NE(with([&](AddressOptions& o) { o.certificate_file = no_pem; }).find(no_pem),
             std::string::npos);
   EXPECT_NE(with([&](AddressOptions& o) { o.key_file = no_pem; }).find(no_pem), std::string::npos);
-  EXPECT_NE(with([&](AddressOptions& o) { o.key_file.clear(); }).find("go together"),
+  EXPECT_NE(with([&](AddressOptions& o) { o.key_file.clear(); }).find("must be given together"),
             std::string::npos);
   fs::permissions(key_, fs::perms::group_read, fs::perm_options::add);
   EXPECT_NE(why_not(good).find("chmod 600"), std::string::npos);

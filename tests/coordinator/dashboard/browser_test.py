@@ -133,7 +133,7 @@ class Page:
 def sign_in(page):
     wait_for(lambda: page.find("#sign-in").is_displayed(), "no question for the token")
     check("Waiting" in page.text("#job"), "the run is shown before its token is given")
-    for token, then in (("wrong", lambda: "not the token" in page.text("#sign-in-error")),
+    for token, then in (("wrong", lambda: "The token is wrong" in page.text("#sign-in-error")),
                         (TOKEN, lambda: not page.find("#sign-in").is_displayed())):
         page.find("#token").send_keys(token)
         page.find("#sign-in button").click()
@@ -150,7 +150,7 @@ def compare(page):
     check(page.texts("#members tbody td:last-child") == ["uploaded"] * 4, page.texts("#members tbody td:last-child"))
     tiles = dict(zip(page.texts("#tiles dt"), page.texts("#tiles dd")))
     check(tiles["Held-out accuracy"].startswith(f"{100 * status['evaluation']['accuracy']:.1f} %"), tiles)
-    check(tiles["Epsilon of an example"].startswith(f"{status['epsilon']:.2f}"), tiles)
+    check(tiles["Epsilon for one example"].startswith(f"{status['epsilon']:.2f}"), tiles)
     check(tiles["Uploaded"].startswith(f"{sum(r['upload_bytes'] for r in rounds) / 1e6:.2f} MB"), tiles)
     check(page.texts("#rounds tbody tr:first-child td")[0] == str(rounds[-1]["server_round"]), "the latest round")
     evaluated = [[r["evaluated_round"], r["evaluation"]["loss"]] for r in rounds if "evaluation" in r]

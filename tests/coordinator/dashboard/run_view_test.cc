@@ -184,7 +184,7 @@ TEST(RunView, AlertsHoldExactlyWhileTheirReasonDoes) {
   }
   s = running();
   s.members[1].state = MemberState::kAbsent;
-  s.members[1].reason = "works with version 1 of the roster";
+  s.members[1].reason = "uses version 1 of the roster";
   s.roster_warning = "the roster (version 2) expires on 2027-01-15";
   view.on_status(s, kStart);
   EXPECT_EQ(codes(view), (std::vector<std::string>{"members_other_roster", "roster_expires"}));

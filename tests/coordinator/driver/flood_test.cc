@@ -30,7 +30,7 @@ TEST_F(Flood, AnswersThatChangeAgainAndAgainAreAViolation) {
   }
   EXPECT_EQ(lines_with("site-1 "), Members::kMostAnswers) << "as many as an honest site has";
   EXPECT_LE(log.size(), Members::kMostAnswers + 12) << "and then at the 1st, 2nd, 4th ... time";
-  EXPECT_GE(lines_with("site-1: changes its answer to the job"), 1U);
+  EXPECT_GE(lines_with("site-1: it changes its answer to the job"), 1U);
   EXPECT_EQ(seen.all<MemberAnswered>().size(), Members::kMostAnswers)
       << "each is an entry of the signed audit log, which a member must not fill";
   EXPECT_EQ(violations(kMember), 1000 - Members::kMostAnswers / 2)
@@ -64,7 +64,7 @@ TEST_F(Flood, OfMoreFramesASecondThanWorkNeedsTheRestIsIgnored) {
   for (int i = 0; i < 100000; ++i)
     app->on_frame(kMember, greeting);
   EXPECT_EQ(host.sent.size(), Members::kMostFrames) << "a job offer each";
-  EXPECT_EQ(lines_with("site-1: sends more than 10000 frames a second"), 1U);
+  EXPECT_EQ(lines_with("site-1: it sends more than 10000 frames a second"), 1U);
   host.sent.clear();
   app->on_frame(MemberId{2}, wire::encode(MemberId{2}, {}, hello()));
   EXPECT_EQ(host.sent.size(), 1U) << "another member is heard";
@@ -85,14 +85,14 @@ TEST_F(Flood, NoMemberHidesWhatAnotherOneDoes) {
   EXPECT_EQ(violations(kMember), 5000U);
   log.clear();
   app->on_frame(MemberId{2}, Bytes(5));
-  EXPECT_EQ(lines_with("site-2: a frame that does not decode"), 1U);
+  EXPECT_EQ(lines_with("site-2: it sent a frame that cannot be decoded"), 1U);
 }
 
 TEST_F(Flood, ConnectionsAreCountedWithTheirMembersName) {
   for (int i = 0; i < 100; ++i)
     app->on_too_many_links(kMember);
   EXPECT_EQ(log.size(), 7U) << "at 1, 2, 4 ... 64";
-  EXPECT_EQ(lines_with("site-1: opens connections again and again"), 7U);
+  EXPECT_EQ(lines_with("site-1: it opens connections again and again"), 7U);
   EXPECT_EQ(violations(kMember), 100U);
   log.clear();
   for (int i = 0; i < 10; ++i)
@@ -110,7 +110,7 @@ TEST_F(Flood, FramesAboutNoRoundAreNamed) {
   log.clear();
   for (int i = 0; i < 100; ++i)
     hear(kMember, wire::BlobRequest{});
-  EXPECT_EQ(lines_with("BlobRequest: names no round"), 7U) << "at 1, 2, 4 ... 64";
+  EXPECT_EQ(lines_with("BlobRequest: it names no round"), 7U) << "at 1, 2, 4 ... 64";
   EXPECT_EQ(violations(kMember), 100U);
 }
 

@@ -116,7 +116,7 @@ TEST_F(LeastSumPlan, WhoDemandsMoreThanTheRoundHasIsLeftOutAndNamed) {
   ASSERT_EQ(host.headers.size(), 4U) << seen.text();
   EXPECT_FALSE(host.headers.contains(MemberId{2}));
   EXPECT_EQ(host.headers.at(MemberId{1}).s_min, 3U);
-  EXPECT_NE(seen.text().find("site-2 takes part in sums of 9 or more (policy.min_cohort)"),
+  EXPECT_NE(seen.text().find("site-2 takes part only in sums of at least 9 (policy.min_cohort)"),
             std::string::npos)
       << seen.text();
 }
@@ -125,7 +125,7 @@ TEST_F(LeastSumPlan, ARunInWhichTooFewAreLeftEndsWithTheirDemands) {
   accept({{2, 9}, {3, 6}});
   EXPECT_TRUE(host.headers.empty());
   EXPECT_TRUE(host.finished);
-  EXPECT_NE(seen.text().find("site-3 takes part in sums of 6 or more"), std::string::npos)
+  EXPECT_NE(seen.text().find("site-3 takes part only in sums of at least 6"), std::string::npos)
       << seen.text();
 }
 
@@ -134,7 +134,7 @@ TEST_F(LeastSumPlan, ARestartPlansTheSameRound) {
   const auto before = host.headers;
   ASSERT_EQ(before.size(), 5U);
   start();
-  EXPECT_NE(seen.text().find("goes on in phase"), std::string::npos) << seen.text();
+  EXPECT_NE(seen.text().find("continues in phase"), std::string::npos) << seen.text();
   accept({});  // what they declare now is for the next attempt
   EXPECT_EQ(host.headers, before);
 }

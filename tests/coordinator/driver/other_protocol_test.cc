@@ -34,7 +34,7 @@ TEST_F(OtherProtocol, AnOlderMemberIsNamedWithBothNumbersAndLearnsOurs) {
 TEST_F(OtherProtocol, AHelloThatNamesAnotherProtocolThanItsFrameIsOfferedNothing) {
   app->on_frame(kMember, wire::encode(kMember, {}, wire::Hello{.protocol = 4}));
   ASSERT_EQ(log.size(), 1U);
-  EXPECT_NE(log[0].find("speaks protocol 4"), std::string::npos) << log[0];
+  EXPECT_NE(log[0].find("it uses protocol 4"), std::string::npos) << log[0];
   EXPECT_TRUE(host.sent.empty());
 }
 

@@ -27,7 +27,7 @@ TEST_F(RosterOfARun, AMemberWithYesterdaysRosterIsNamedWithBothVersionsAndLearns
   const wire::Hello yesterday{.roster_version = 1, .roster_hash = {1}};
   say(yesterday);
   ASSERT_EQ(log.size(), 1U);
-  for (const char* part : {"site-1", "version 1 of the roster", "this coordinator with version 2",
+  for (const char* part : {"site-1", "version 1 of the roster", "this coordinator uses version 2",
                            "newest federation.json", "sotto-participant join"})
     EXPECT_NE(log[0].find(part), std::string::npos) << log[0] << " lacks " << part;
   const auto answer = newest<wire::Hello>();
@@ -55,7 +55,7 @@ TEST_F(RosterOfARun, AMemberWithANewerRosterMeansThatTheCoordinatorRunsWithAnOld
 
 TEST_F(RosterOfARun, TwoRostersOfOneVersionAreNamedAsThat) {
   say({.roster_version = 2, .roster_hash = {1}});
-  EXPECT_EQ(lines_with("two were signed under one version"), 1);
+  EXPECT_EQ(lines_with("two rosters were signed under one version"), 1);
   EXPECT_FALSE(newest<wire::JobOffer>());
 }
 

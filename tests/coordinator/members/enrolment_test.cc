@@ -249,7 +249,7 @@ TEST_F(Enrolment, TheOperatorsFileMustBeOfTheIdentityBesideIt) {
                     {.name = "o", .endpoint = "tcp://o:1"});
   fs::copy_file(folder_ / "other" / "federation.json", federation_file(),
                 fs::copy_options::overwrite_existing);
-  expect_contains(refusal_of([&] { enroll({}); }), "not made by the identity in this folder");
+  expect_contains(refusal_of([&] { enroll({}); }), "was not created with the keys in this folder");
 }
 
 TEST_F(Enrolment, EndpointsAreChecked) {
@@ -259,7 +259,7 @@ TEST_F(Enrolment, EndpointsAreChecked) {
                       coordinator::init(folder_ / "e", operators(),
                                         {.name = "e", .endpoint = endpoint});
                     }),
-                    "is no endpoint");
+                    "is not an endpoint");
 }
 
 class LoadedJob : public ::testing::Test {

@@ -81,7 +81,7 @@ TEST(Punctuality, WhoSaysEverythingAtTheLastMomentIsLate) {
   attempt.done(4, 54000);
   attempt.phase(Phase::kShare);
   EXPECT_EQ(attempt.end(),
-            Faults{"4 waited: late in round 7, Advertise: the others waited for it for 53 s"});
+            Faults{"4 waited: late in round 7, Advertise: the other members waited 53 s for it"});
 }
 
 TEST(Punctuality, AQuarterOfThePhaseIsLateAndLessIsNot) {

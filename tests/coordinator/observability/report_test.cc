@@ -97,7 +97,7 @@ TEST(Report, TheTableHasTheTwoFiguresOfTheTaskAndItsConstantAnswer) {
   EXPECT_NE(classes.table.find(
                 "  held-out                                        accuracy    macro F1\n"
                 "  federation, private                               75.0 %      70.0 %\n"
-                "  each participant alone, same privacy (mean)       60.0 %      50.0 %\n"
+                "  local-only baseline, same privacy (mean)          60.0 %      50.0 %\n"
                 "  majority class of each participant (mean)         25.0 %           –\n"),
             std::string::npos)
       << classes.table;
@@ -113,7 +113,7 @@ TEST(Report, TheTableHasTheTwoFiguresOfTheTaskAndItsConstantAnswer) {
       {{"accuracy", 0.25}, {"loss", 1.5}, {"macro_f1", 0}, {"perplexity", 4.5}}, json::object());
   EXPECT_NE(language.table.find("accuracy  perplexity\n"), std::string::npos) << language.table;
   EXPECT_NE(language.table.find("25.0 %        4.50\n"), std::string::npos) << language.table;
-  EXPECT_EQ(language.table.find("alone"), std::string::npos) << language.table;
+  EXPECT_EQ(language.table.find("local-only"), std::string::npos) << language.table;
 
   const Report numbers = report_of(
       folder.path(), {"task.type=sequence_regression", "task.labels=[]", "task.target_max=5"},
@@ -123,7 +123,7 @@ TEST(Report, TheTableHasTheTwoFiguresOfTheTaskAndItsConstantAnswer) {
       numbers.table.find(
           "  held-out                                        mean squared error         R^2\n"
           "  federation, private                                         0.0312         0.9\n"
-          "  each participant alone, same privacy (mean)                    0.5        0.25\n"
+          "  local-only baseline, same privacy (mean)                       0.5        0.25\n"
           "  mean target of each participant (mean)                        1.25           –\n"),
       std::string::npos)
       << numbers.table;

@@ -173,7 +173,7 @@ TEST_F(RandomnessExchangeTest, AForgedRevealIsNotCounted) {
   };
   carry(coordinator->start(ids, now));
   EXPECT_FALSE(coordinator->shared_randomness().has_value());
-  EXPECT_TRUE(received("member 20: a reveal that does not verify"));
+  EXPECT_TRUE(received("member 20: it sent a reveal that does not verify"));
 }
 
 TEST_F(RandomnessExchangeTest, ARestartedCoordinatorKeepsTheSharedRandomness) {

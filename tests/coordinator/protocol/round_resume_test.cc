@@ -91,21 +91,21 @@ TEST_F(RoundResume, WhatDoesNotComeOutAsItWasAnnouncedIsRefused) {
     EXPECT_TRUE(last_unmasking || answer.starts_with("fact ")) << "without " << i << ": " << answer;
     if (auto* decided = std::get_if<Decided>(&play.facts[i])) {
       decided->digest[7] ^= 1;
-      EXPECT_NE(resumed(play.facts).find("does not come out as announced"), std::string::npos);
+      EXPECT_NE(resumed(play.facts).find("has another result than announced"), std::string::npos);
       decided->digest[7] ^= 1;
     }
   }
   std::vector<RoundFact> more = play.facts;
   more.emplace_back(EndedWithoutSum{});
-  EXPECT_NE(resumed(more).find("it is over"), std::string::npos);
+  EXPECT_NE(resumed(more).find("the round is over"), std::string::npos);
   more = play.facts;
   std::get<ReceivedMessage>(more[0]).envelope.round.value += 1;
-  EXPECT_NE(resumed(more).find("not of this round"), std::string::npos);
+  EXPECT_NE(resumed(more).find("does not belong to this round"), std::string::npos);
 }
 
 TEST_F(RoundResume, AStoreThatLostAnUploadThatCountsIsRefused) {
   std::ofstream(directory / "spool", std::ios::binary | std::ios::trunc);
-  EXPECT_NE(resumed(play.facts).find("the store does not have an upload that was whole"),
+  EXPECT_NE(resumed(play.facts).find("the store lacks an upload that was complete"),
             std::string::npos);
 }
 

@@ -99,7 +99,8 @@ TEST(RunCheckpoint, OfAnotherJobOrModelIsRefused) {
   EXPECT_EQ(other_job.error().message.find("backup"), std::string::npos);
   saved.optimizer = ServerOptimizer(kAdam, 3);
   ASSERT_TRUE(store.save(saved).ok());
-  EXPECT_NE(store.load(expected()).error().message.find("of another model"), std::string::npos);
+  EXPECT_NE(store.load(expected()).error().message.find("belongs to another model"),
+            std::string::npos);
 }
 
 /// As versions before early ends wrote it.

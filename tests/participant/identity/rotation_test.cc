@@ -112,7 +112,7 @@ TEST_F(RotationTest, ASuccessorNeedsTheWordOfTheVeryKeysThatAreEnrolled) {
   const Card honest = rotate("a", Rotation::kBoth);
   const Keystore thief = Keystore::make("a", random_);
   expect_contains(refusal_of([&] { enroll({config::card_of(thief.identity(1))}); }),
-                  "a member of this name is enrolled already");
+                  "a member of this name is already enrolled");
   // Signed by keys of its own choice, for those of the member.
   Card forged = config::card_of(thief.identity(1));
   forged.replaces = honest.replaces;
@@ -167,7 +167,7 @@ TEST_F(RotationTest, RevokedKeysLeaveTheRosterAndAreNeverEnrolledAgain) {
   EXPECT_EQ(made.roster.members[0].name, "b");
   expect_contains(refusal_of([&] { join("a"); }), "a is not in the roster");
   expect_contains(refusal_of([&] { enroll({config::card_of(identity)}); }),
-                  "was revoked or replaced and is never enrolled again");
+                  "was revoked or replaced and cannot be enrolled again");
   Keystore half = keys_of("a");
   half.rotate(Rotation::kSigning, random_);
   expect_contains(refusal_of([&] { enroll({config::card_of(half.identity(2))}); }),
@@ -192,7 +192,7 @@ TEST_F(RotationTest, ARevocationIsTheKeysOwnWordAndHitsNobodyElse) {
   config::Identity bent = keys_of("a").identity(1);
   bent.transport_public = keys_of("b").newest().transport_key;
   expect_contains(refusal_of([&] { revoke(config::revocation_of(bent)); }),
-                  "its transport key is another member's");
+                  "its transport key belongs to another member");
 }
 
 TEST_F(RotationTest, TheOperatorCanRevokeByNameAndRemovingAloneIsNotForEver) {
