@@ -24,13 +24,13 @@ void add_count_command(CLI::App& data) {
   auto args = std::make_shared<Arguments>();
   CLI::App* count = data.add_subcommand(
       "count",
-      "How many examples a plain file has for a job, and which records do not fit it.\n"
-      "Example: sotto-participant data count --job job.json data/train.tsv data/eval.tsv");
-  count->add_option("files", args->files, "Files as data.train and data.evaluation name them")
+      "Print the number of examples of a plain file for a job, and the records that do not fit the "
+      "job.\nExample: sotto-participant data count --job job.json data/train.tsv data/eval.tsv");
+  count->add_option("files", args->files, "Files in the formats of data.train and data.evaluation")
       ->required();
-  count->add_option("--job", args->job, "job.json, for its task and labels")->required();
+  count->add_option("--job", args->job, "job.json with the task and labels")->required();
   count->add_option("--label", args->labels, "A label of data.labels; may be repeated");
-  count->add_flag("--json", args->json, "One JSON object a line");
+  count->add_flag("--json", args->json, "Print one JSON object on each line");
   count->callback([args] {
     const config::JobConfig job = config::load_job(args->job);
     for (const std::string& file : args->files) {

@@ -42,10 +42,11 @@ void add_init(CLI::App& app) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("init", "Make this site's keys and its public card");
+  CLI::App* sub = app.add_subcommand("init", "Create this site's keys and its public card");
   sub->add_option("--dir", args->dir, "Folder of the keystore; private keys never leave it")
       ->capture_default_str();
-  sub->add_option("--name", args->name, "The site's name, shown to the other members")->required();
+  sub->add_option("--name", args->name, "Name of the site, which is shown to the other members")
+      ->required();
   cli::add_seal_options(*sub, args->seal, kInitNames, "nothing unless given");
   sub->callback([args] {
     crypto::OsRandom random;
@@ -55,13 +56,14 @@ void add_init(CLI::App& app) {
                   crypto::kModerateCost, random);
     const config::Card card = write_card(args->dir, keys, CardKind::kNewMember);
     const bool open = identity::describe(args->dir).sealed_by == SealedBy::kNothing;
-    print("keys made in " + args->dir +
-          (open ? ", sealed by nothing but the modes of file and folder (`sotto-participant keys "
-                  "seal` changes that)"
+    print("created keys in " + args->dir +
+          (open ? ", which no passphrase or key file seals (only the modes of file and folder "
+                  "protect them; `sotto-participant keys seal` changes that)"
                 : "") +
-          "\nfingerprint " + config::fingerprint(card.signing_key) + "\nsend " + args->dir + "/" +
+          "\nfingerprint " + config::fingerprint(card.signing_key) + "\nSend " + args->dir + "/" +
           args->name +
-          ".card.json to the coordinator's operator, and tell them the fingerprint by another way");
+          ".card.json to the operator of the coordinator, and give the operator the fingerprint "
+          "over another channel.");
   });
 }
 
@@ -80,7 +82,7 @@ std::string what_colluders_see(const std::string& dir, const config::Roster& ros
   config::JobConfig least;
   least.secure_aggregation.max_colluders = policy.max_colluders;
   return job::collusion_sentence(least, participants, policy.min_cohort,
-                                 "this site's policy asks for protection against");
+                                 "this site's policy requires protection against");
 }
 
 struct JoinArguments {
@@ -96,8 +98,8 @@ std::string accepted_by(const JoinArguments& args, const KeyChange& key_change) 
     return "--accept-changed-keys";
   const auto typed = cli::ask_at_terminal(
       key_change.reason + "\nCompare the fingerprints with " + key_change.name +
-      " over another channel than the operator's. Type " + key_change.name +
-      " to accept the keys in the file, anything else to refuse them: ");
+      " over a channel that does not involve the operator. Type " + key_change.name +
+      " to accept the keys in the file, anything else to reject them: ");
   return typed == key_change.name ? "the person at the terminal" : "";
 }
 
@@ -105,7 +107,7 @@ std::string accepted_by(const JoinArguments& args, const KeyChange& key_change) 
 /// is made; any other doubt throws StartupError.
 void show_and_decide(const JoinArguments& args, const identity::Keystore& keys,
                      const Membership& membership, const RosterChange& change) {
-  print("changed against what this site has pinned:");
+  print("changes compared with the roster that this site has pinned:");
   for (const std::string& line : change.lines)
     print("  " + line);
   RosterChange left;
@@ -134,17 +136,18 @@ void show_and_decide(const JoinArguments& args, const identity::Keystore& keys,
 void add_join(CLI::App& app) {
   auto args = std::make_shared<JoinArguments>();
   CLI::App* sub =
-      app.add_subcommand("join", "Check a federation.json, show what changed and pin it");
-  sub->add_option("federation", args->federation, "federation.json from the coordinator's operator")
+      app.add_subcommand("join", "Check a federation.json, show its changes and pin it");
+  sub->add_option("federation", args->federation,
+                  "federation.json from the operator of the coordinator")
       ->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
   sub->add_flag("--replace", args->replace,
-                "Pin it even where another coordinator or a newer roster is pinned, or where it "
-                "forgets a revoked key");
+                "Pin the file even if another coordinator or a newer roster is pinned, or if the "
+                "file lacks a revoked key");
   sub->add_option("--accept-changed-keys", args->accepted,
-                  "Accept other keys of this member than are pinned, without their signature; "
-                  "compare them with the member first")
+                  "Accept keys of this member that differ from the pinned keys, without a "
+                  "signature of the old keys; compare them with the member first")
       ->allow_extra_args(false);
   sub->callback([args] {
     const Keystore keys = cli::open_keystore(args->dir, args->unlock);
@@ -175,23 +178,25 @@ void add_preshared(CLI::App& app) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand(
       "preshared",
-      "Make a key with one other member, so that what is recorded today stays sealed should X25519 "
-      "break one day; without a key on both sides nothing changes");
-  sub->add_option("member", args->peer, "The other member's name")->required();
+      "Create a key with one other member, which protects recordings of today if X25519 is broken "
+      "in the future. It has no effect unless both sites have the key");
+  sub->add_option("member", args->peer, "Name of the other member")->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keystore")->capture_default_str();
-  sub->add_option("--import", args->import, "Take over the file that the other member made");
+  sub->add_option("--import", args->import, "Import the file that the other member created");
   sub->callback([args] {
     if (!args->import.empty()) {
       import_preshared_key(args->dir, args->peer, args->import);
-      return print("key with " + args->peer + " taken over; it is used from the next start on");
+      return print("The key with " + args->peer +
+                   " was imported and is used after the next start.");
     }
     crypto::OsRandom random;
     const auto file = make_preshared_key(args->dir, args->peer, random);
-    print("key with " + args->peer + " made: " + file.string() + "\ncarry the file to " +
-          args->peer + " by a way that nobody else sees (not through the coordinator), where\n" +
-          "  sotto-participant preshared YOUR-NAME --import FILE\ntakes it over; both sites use it "
-          "from their next start on, and one of the two is left out of each round "
-          "until both do");
+    print("created the key with " + args->peer + ": " + file.string() + "\nCarry the file to " +
+          args->peer +
+          " by a way that no other party can observe (not through the coordinator). There, the "
+          "command\n  sotto-participant preshared YOUR-NAME --import FILE\nimports it. Both sites "
+          "use the key after their next start. Until both have it, one of the two sites is left "
+          "out of each round.");
   });
 }
 

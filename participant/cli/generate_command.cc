@@ -62,36 +62,39 @@ void run(const Arguments& args) {
 
 void add_generate_command(CLI::App& app) {
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
-      "generate",
-      "Go on with a text: a causal language model in a folder (a run's result; of a LoRA run what "
-      "`model merge` made), as it comes, token by token");
+  CLI::App* sub =
+      app.add_subcommand("generate",
+                         "Continue a text with a causal language model in a folder (the result of "
+                         "a run; for a LoRA run the output of `model merge`), token by token");
   sub->add_option("--model", args->model,
                   "Folder with config.json, model.safetensors and the tokenizer")
       ->required();
-  sub->add_option("--prompt", args->prompt, "What the text begins with")->capture_default_str();
+  sub->add_option("--prompt", args->prompt, "Beginning of the text")->capture_default_str();
   sub->add_option("--max-new-tokens", args->settings.max_new_tokens,
-                  "At most so many; the model's end token and its last position end a text too")
+                  "Largest number of tokens; the end token of the model and its last position end "
+                  "the text earlier")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
   training::Sampling& sampling = args->settings.sampling;
   sub->add_option("--temperature", sampling.temperature,
-                  "0 takes the likeliest token each time; 1 draws as the model says, less sticks "
-                  "closer to it")
+                  "Temperature of sampling: 0 takes the most probable token each time, 1 samples "
+                  "from the model's distribution, smaller values prefer probable tokens")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
-  sub->add_option("--top-k", sampling.top_k, "Draw from so many likeliest tokens; 0: from all")
+  sub->add_option("--top-k", sampling.top_k,
+                  "Sample only from this number of the most probable tokens; 0 samples from all")
       ->capture_default_str();
-  sub->add_option("--top-p", sampling.top_p,
-                  "Draw from the fewest likeliest tokens that are together as probable")
+  sub->add_option(
+         "--top-p", sampling.top_p,
+         "Sample only from the smallest set of most probable tokens with this total probability")
       ->capture_default_str()
       ->check(CLI::Range(1e-6, 1.0));
-  sub->add_option("--seed", args->seed, "Decides what is drawn; 0: each time anew")
+  sub->add_option("--seed", args->seed, "Seed of the sampling; 0 gives a different text each time")
       ->capture_default_str();
-  sub->add_option("--threads", args->threads, "Threads for computation")
+  sub->add_option("--threads", args->threads, "Number of threads for the computation")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  sub->add_flag("--json", args->json, "One JSON object at the end");
+  sub->add_flag("--json", args->json, "Print one JSON object at the end");
   sub->callback([args] { run(*args); });
 }
 

@@ -45,52 +45,53 @@ void begin_rotation(const KeysArguments& args, Keystore& keys) {
   const config::Card card =
       write_card(args.dir, keys, args.revoked ? CardKind::kNewMember : CardKind::kSuccessor);
   const std::string file = args.dir + "/" + card.name + ".card.json";
-  print("generation " + std::to_string(keys.newest().generation) + " of " + card.name +
-        "'s keys made\nfingerprint " + config::fingerprint(card.signing_key) + "\nsend " + file +
-        " to the coordinator's operator, who runs: sotto-coordinator enroll " + card.name +
+  print("created generation " + std::to_string(keys.newest().generation) + " of the keys of " +
+        card.name + "\nfingerprint " + config::fingerprint(card.signing_key) + "\nSend " + file +
+        " to the operator of the coordinator, who runs: sotto-coordinator enroll " + card.name +
         ".card.json");
   print(card.is_successor()
-            ? "the card is signed by the keys that it replaces too, so the member's id stays. The "
-              "old keys stay good here until the roster that names the new ones is joined; then: "
-              "sotto-participant keys rotate --finish"
-        : args.revoked
-            ? "the card takes no other card's place: it makes a new member of the same name, once "
-              "the old one is revoked. Then: sotto-participant join --replace"
-            : "no roster is pinned here, so the card takes no other card's place; where an older "
-              "one is enrolled already, join its roster first and rotate again");
+            ? "The keys that the card replaces have signed it too, so that the member keeps its "
+              "id. The old keys remain valid here until this site joins the roster that names the "
+              "new ones. Then run: sotto-participant keys rotate --finish"
+        : args.revoked ? "The card replaces no other card: it makes a new member of the same name "
+                         "after the old one is revoked. Then run: sotto-participant join --replace"
+                       : "No roster is pinned here, so that the card replaces no other card. If an "
+                         "older card is already enrolled, join its roster first and rotate again.");
 }
 
 void finish_rotation(const KeysArguments& args, Keystore& keys) {
   const Membership membership = load_membership(args.dir, keys, unix_now());
   require_newest(keys, membership);
   const std::size_t old = keys.description().held.size() - 1;
-  if (old == 0) return print("there is nothing to wipe: one generation of keys is held");
+  if (old == 0)
+    return print("there is nothing to erase, because the keystore holds one generation of keys");
   // The audit log is handed over while the old key can still sign its end.
   const config::Identity identity = keys.identity(membership.generation);
   (void)open_audit(args.dir, keys, identity, unix_now());
   keys.retire_old();
   keys.save(args.dir);
   print(std::to_string(old) + (old == 1 ? " older generation" : " older generations") +
-        " wiped from the keystore. Backups and older copies of the file still hold them: make a "
-        "new backup, then destroy those");
+        " erased from the keystore. Backups and older copies of the file still contain them: make "
+        "a new backup, then destroy those.");
 }
 
 void add_rotate(CLI::App& keys) {
   auto args = std::make_shared<KeysArguments>();
   CLI::App* sub = keys.add_subcommand(
       "rotate",
-      "Make new signing and transport keys and the card that asks for their enrolment; the old "
-      "ones stay until a roster names the new ones and --finish wipes them");
+      "Create new signing and transport keys and the card that asks for their enrolment. The old "
+      "keys stay until a roster names the new ones and --finish erases them");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
   CLI::Option* only =
-      sub->add_option("--only", args->only, "Replace one kind of key: signing or transport")
+      sub->add_option("--only", args->only,
+                      "Kind of key to replace: signing or transport; both unless given")
           ->check(CLI::IsMember({"signing", "transport"}));
   sub->add_flag("--finish", args->finish,
-                "Wipe the older keys, once the pinned roster names the newest")
+                "Erase the older keys after the pinned roster names the newest")
       ->excludes(only);
   sub->add_flag("--revoked", args->revoked,
-                "The enrolled keys are revoked: the card takes no other card's place");
+                "Make a card that replaces no other card, because the enrolled keys are revoked");
   sub->callback([args] {
     const auto lock = cli::lock_keystore(args->dir);
     Keystore store = cli::open_keystore(args->dir, args->unlock);
@@ -110,19 +111,19 @@ std::uint32_t revoked_generation(const KeysArguments& args, const Keystore& stor
   for (const identity::PublicKeys& keys : is.held)
     if (keys.generation == out) return out;
   throw StartupError("generation " + std::to_string(out) +
-                     " is not in this keystore: only who holds a key can sign that it is revoked. "
-                     "The operator can revoke a member by name");
+                     " is not in this keystore, and only the holder of a key can sign its "
+                     "revocation. The operator can revoke a member by name");
 }
 
 void add_revoke(CLI::App& keys) {
   auto args = std::make_shared<KeysArguments>();
   CLI::App* sub = keys.add_subcommand("revoke",
-                                      "Sign that keys of this site are not to be believed any "
-                                      "more, for the coordinator's operator");
+                                      "Sign a statement for the operator of the coordinator that "
+                                      "keys of this site must not be trusted any more");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
   sub->add_option("--generation", args->generation,
-                  "Which keys; those that the roster names unless given");
+                  "Generation of the keys; the generation in the roster unless given");
   sub->callback([args] {
     const Keystore store = cli::open_keystore(args->dir, args->unlock);
     const std::uint32_t generation = revoked_generation(*args, store);
@@ -132,13 +133,13 @@ void add_revoke(CLI::App& keys) {
     const Status written =
         storage::write_file_atomically(file, {view_of(text)}, storage::FileAccess::kEveryoneReads);
     if (!written.ok()) throw StartupError(written.error().message);
-    print(file + ": revokes generation " + std::to_string(generation) + ", fingerprint " +
+    print(file + " revokes generation " + std::to_string(generation) + ", fingerprint " +
           config::fingerprint(revocation.signing_key) +
-          "\nsend it to the coordinator's operator, who runs: sotto-coordinator revoke " +
+          "\nSend it to the operator of the coordinator, who runs: sotto-coordinator revoke " +
           revocation.name +
-          ".revocation.json\nit takes effect when every member has joined the new roster. These "
-          "keys are never enrolled again; to take part again: sotto-participant keys rotate "
-          "--revoked, and send the new card");
+          ".revocation.json\nThe revocation takes effect when every member has joined the new "
+          "roster. These keys are never enrolled again. To take part again, run: sotto-participant "
+          "keys rotate --revoked, and send the new card.");
   });
 }
 

@@ -20,10 +20,10 @@ void add_ledger_command(CLI::App& app) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand(
       "ledger",
-      "What the site's data set has spent, on which jobs, and what is left. The participant may "
-      "run.\nExample: sotto-participant ledger --dir aurora --json");
+      "Print what the site's data set has spent, on which jobs, and what remains. The participant "
+      "may run at the same time.\nExample: sotto-participant ledger --dir aurora --json");
   sub->add_option("--dir", args->dir, "Folder of the ledger")->capture_default_str();
-  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
+  sub->add_option("--site", args->site, "File site.json; the one in --dir unless given");
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args] {
     const config::SiteConfig site =

@@ -112,8 +112,8 @@ int run(const RunArguments& args) {
   log(identity.name + ": " + blas.text);
   log(identity.name + ": " + participant::keys_line(keys, membership));
   if (blas.is_slow) {
-    log("warning: this is the reference BLAS, so training is ten times slower; scripts/setup.sh "
-        "installs OpenBLAS");
+    log("warning: this is the reference BLAS, with which training is ten times slower; "
+        "scripts/setup.sh installs OpenBLAS");
   }
 
   participant::Guard guard = or_stop(participant::Guard::open(args.dir + "/guard.log"));
@@ -150,12 +150,12 @@ int run(const RunArguments& args) {
 void add_run(CLI::App& app, int& exit_code) {
   auto args = std::make_shared<RunArguments>();
   CLI::App* sub = app.add_subcommand(
-      "run", "Take part in the federation's jobs, as far as the site's policy allows");
+      "run", "Take part in the jobs of the federation that the site's policy permits");
   sub->add_option("--dir", args->dir, "Folder of this site's keystore, guard and ledger")
       ->capture_default_str();
   sotto::cli::add_unlock_options(*sub, args->unlock);
-  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
-  sub->add_flag("--once", args->once, "Finish with the first run's end or refusal");
+  sub->add_option("--site", args->site, "File site.json; the one in --dir unless given");
+  sub->add_flag("--once", args->once, "End after the first run has ended or was declined");
   sub->callback([args, &exit_code] { exit_code = run(*args); });
 }
 
@@ -167,8 +167,10 @@ void add_model_merge(CLI::App& model) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = model.add_subcommand(
-      "merge", "Add a LoRA adapter into its base weights: a model that loads without PEFT");
-  sub->add_option("--job", args->job, "job.json of the run; its model folder holds the base")
+      "merge",
+      "Merge a LoRA adapter into its base weights, which gives a model that loads without PEFT");
+  sub->add_option("--job", args->job,
+                  "job.json of the run, whose model folder contains the base weights")
       ->required();
   sub->add_option("--adapter", args->adapter, "Folder with adapter_model.safetensors")->required();
   sub->add_option("--out", args->out, "Folder for the merged model")->required();
@@ -192,13 +194,14 @@ void add_model(CLI::App& app) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("model", "Make models");
+  CLI::App* sub = app.add_subcommand("model", "Create models");
   sub->require_subcommand(1);
   add_model_merge(*sub);
-  CLI::App* init = sub->add_subcommand(
-      "init",
-      "Write a job's initial model (the folder's own weights, else random from the job's seed) "
-      "with its config and vocabulary; with LoRA adapters and the weights that they adapt");
+  CLI::App* init =
+      sub->add_subcommand("init",
+                          "Write the initial model of a job (the weights in the model's folder, "
+                          "otherwise random weights from the job's seed) with its config and "
+                          "vocabulary; with LoRA the adapters and the weights that they adapt");
   init->add_option("--job", args->job, "job.json")->required();
   init->add_option("--out", args->out, "Folder for model.safetensors, config.json and vocab.txt")
       ->required();
@@ -246,12 +249,12 @@ void add_train_local_only(CLI::App& app) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand(
       "train-alone",
-      "What this site reaches without the others at the same privacy (charges its ledger)");
+      "Train a local-only model of this site with the same privacy (charges the ledger)");
   sub->add_option("--dir", args->dir, "Folder of the ledger to charge")->capture_default_str();
   sub->add_option("--job", args->job, "job.json")->required();
   sub->add_option("--site", args->site, "site.json")->required();
   sub->add_option("--evaluation", args->evaluation,
-                  "Held-out examples to measure on instead of the site's own");
+                  "Held-out examples for the evaluation, instead of the site's evaluation split");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
   sotto::cli::add_unlock_options(*sub, args->unlock);
   sub->add_flag("--json", args->json, "One JSON object");
@@ -281,8 +284,8 @@ void add_train_local_only(CLI::App& app) {
                 {"records_opened", participant::by_purpose(records.counts())},
                 {"wall_s", wall_s}};
     print(args->json ? add_figures(std::move(out), *job.make_task(), r).dump()
-                     : "alone: " + figures_in_words(*job.make_task(), r) + ", epsilon " +
-                           std::to_string(r.epsilon));
+                     : "local-only result: " + figures_in_words(*job.make_task(), r) +
+                           ", epsilon " + std::to_string(r.epsilon));
   });
 }
 
@@ -300,11 +303,11 @@ void add_config(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("config", "Check configuration files");
   sub->require_subcommand(1);
   auto file = std::make_shared<std::string>();
-  CLI::App* check = sub->add_subcommand("check", "Say all errors of a site.json at once");
+  CLI::App* check = sub->add_subcommand("check", "Report all errors of a site.json");
   check->add_option("file", *file, "site.json")->required();
   check->callback([file] {
     (void)config::load_site(*file);
-    print(*file + ": no errors");
+    print(*file + " has no errors");
   });
 }
 
@@ -312,7 +315,7 @@ void add_config(CLI::App& app) {
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "Sotto participant: trains on this site's data, sends masked updates only, and keeps the "
+      "Sotto participant: trains on this site's data, sends only masked updates and keeps the "
       "site's privacy budget"};
   app.set_version_flag("--version", std::string("sotto-participant ") + sotto::build_id());
   app.require_subcommand(1);
@@ -338,7 +341,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "sotto-participant: %s\n", e.what());
     return 2;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "sotto-participant: unexpected: %s\n", e.what());
+    std::fprintf(stderr, "sotto-participant: unexpected error: %s\n", e.what());
     return 1;
   }
   return exit_code;

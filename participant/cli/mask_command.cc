@@ -49,7 +49,7 @@ std::string text_of(const std::string& file) {
 
 std::optional<crypto::Secret32> key_of(const std::string& file) {
   if (file.empty()) return std::nullopt;
-  return read_key_file(file, "make one with: sotto-participant data mask-key " + file);
+  return read_key_file(file, "create one with: sotto-participant data mask-key " + file);
 }
 
 Redactor masker_of(redaction::RedactionPlan plan, std::optional<crypto::Secret32> key) {
@@ -64,10 +64,10 @@ Redactor masker_of(redaction::RedactionPlan plan, std::optional<crypto::Secret32
 
 void make_key(const std::string& file) {
   crypto::OsRandom random;
-  make_key_file(file, "with another key all pseudonyms would change", random);
+  make_key_file(file, "another key would change all pseudonyms", random);
   std::printf(
-      "%s: keep it: who has it can try names and see which pseudonym they get, and without "
-      "it new texts get other pseudonyms\n",
+      "%s: keep this key. With it names can be tested for their pseudonyms, and without it new "
+      "texts get other pseudonyms.\n",
       file.c_str());
 }
 
@@ -129,7 +129,7 @@ MaskedText mask_columns(const Redactor& masker, const Arguments& args) {
 void mask(const Arguments& args) {
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
-    throw StartupError("--out is the file that is read; the original is never overwritten");
+    throw StartupError("--out names the file that is read; the original is never overwritten");
   const Redactor masker = masker_of(redaction::load_mask_plan(args.plan), key_of(args.key));
   const MaskedText masked = args.columns.empty() ? mask_text(masker, text_of(args.file), args.file)
                                                  : mask_columns(masker, args);
@@ -168,8 +168,8 @@ void print_scores(const redaction::Scores& scores) {
   for (const auto& [kind, s] : scores.by_kind)
     print_score(kind, s);
   print_score("all", scores.all);
-  std::printf("  %zu of %zu marked ones hidden whole, as whatever kind\n", scores.all.covered,
-              scores.all.marked);
+  std::printf("  %zu of %zu marked passages are hidden completely, under any kind\n",
+              scores.all.covered, scores.all.marked);
 }
 
 redaction::Scores scores_of(redaction::RedactionPlan plan, const Arguments& args) {
@@ -194,11 +194,11 @@ void score(const Arguments& args) {
     std::printf("%s\n", out.dump().c_str());
     return;
   }
-  std::printf("%s: %zu texts; right is the same kind with the same ends\n", args.file.c_str(),
-              scores.lines);
+  std::printf("%s: %zu texts; a passage is correct if it has the same kind and the same ends\n",
+              args.file.c_str(), scores.lines);
   print_scores(scores);
   if (!without_model) return;
-  std::printf("without names_model\n");
+  std::printf("without an NER model");
   print_scores(*without_model);
 }
 
@@ -207,31 +207,40 @@ void score(const Arguments& args) {
 void add_masking_commands(CLI::App& data) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = data.add_subcommand(
-      "mask", "Take personal data out of texts, as a plan says; reports counts, never values");
-  sub->add_option("file", args->file, "Text, a record a line; or a table with --columns")
+      "mask", "Redact personal data in texts by a plan; reports counts and never values");
+  sub->add_option("file", args->file,
+                  "Text file with one record on each line, or a table with --columns")
       ->required();
-  sub->add_option("--plan", args->plan, "mask.json: what is done with what")->required();
-  sub->add_option("--out", args->out, "The masked file; replaced whole or not at all")->required();
-  sub->add_option("--key", args->key, "The site's key for pseudonyms, made by data mask-key");
+  sub->add_option("--plan", args->plan,
+                  "File mask.json with the plan: the action for each kind of data")
+      ->required();
+  sub->add_option("--out", args->out,
+                  "File for the redacted text; it is replaced as a whole or not at all")
+      ->required();
+  sub->add_option("--key", args->key,
+                  "Key of the site for pseudonyms, which data mask-key creates");
   sub->add_option("--columns", args->columns,
-                  "The file is CSV, or TSV where its name ends so, with a header line: mask these "
-                  "columns, with commas")
+                  "Columns to redact, separated by commas. The file is CSV (or TSV if its name "
+                  "ends so) with a header line")
       ->delimiter(',');
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args] { mask(*args); });
 
   auto scored = std::make_shared<Arguments>();
-  sub =
-      data.add_subcommand("mask-score", "Precision and recall of masking on texts marked by hand");
-  sub->add_option("file", scored->file, "A text a line, with marks as in <email>a@b.org</email>")
+  sub = data.add_subcommand(
+      "mask-score",
+      "Measure precision and recall of the redaction on texts that were marked by hand");
+  sub->add_option("file", scored->file,
+                  "File with one text on each line and marks as in <email>a@b.org</email>")
       ->required();
   sub->add_option("--plan", scored->plan, "mask.json")->required();
   sub->add_flag("--json", scored->json, "One JSON object");
   sub->callback([scored] { score(*scored); });
 
   auto made = std::make_shared<std::string>();
-  sub = data.add_subcommand("mask-key", "Make the key that a site's pseudonyms come from");
-  sub->add_option("file", *made, "Where to, with mode 0600")->required();
+  sub =
+      data.add_subcommand("mask-key", "Create the key from which a site's pseudonyms are derived");
+  sub->add_option("file", *made, "File for the key, which gets mode 0600")->required();
   sub->callback([made] { make_key(*made); });
 }
 

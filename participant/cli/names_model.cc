@@ -43,7 +43,7 @@ std::unique_ptr<redaction::SpanFinder> open_names_model(const redaction::NamesMo
   for (const std::string& label : plan.labels)
     if (std::ranges::find(known, label) == known.end())
       throw StartupError("names_model: " + plan.path.string() + " has no label " + label +
-                         "; it has " + list);
+                         "; its labels are " + list);
   return std::make_unique<NamesModel>(std::move(model).value(), plan.labels);
 }
 

@@ -145,8 +145,8 @@ void change(const Arguments& args, Change what) {
     print((approves ? "approved: " : "withdrawn: ") + approval.what + ", " +
           to_hex(approval.digest));
   }
-  print(approves ? "a running participant accepts it within seconds"
-                 : "a running participant joins no further round of it");
+  print(approves ? "A running participant accepts it within seconds."
+                 : "A running participant joins no further round of it.");
 }
 
 void list(const Arguments& args) {
@@ -190,41 +190,44 @@ void add_change(CLI::App& policy, Change what) {
   const bool approves = what == Change::kApprove;
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = add(policy, args, approves ? "approve" : "withdraw",
-                      approves ? "Agree to a job and its kind, for policy.require_approval"
-                               : "Take an approval back: no further round is joined");
+                      approves ? "Approve a job and its kind, for policy.require_approval"
+                               : "Withdraw an approval, after which no further round is joined");
   sub->add_option("job", args->job,
-                  "job.json, or the 64 digits of a kind or a job as `policy explain` shows them")
+                  "job.json, or the 64 digits of a kind or a job as `policy explain` prints them")
       ->required();
-  sub->add_option("--by", args->by, "Who decides")->required();
+  sub->add_option("--by", args->by, "Name of the person who decides")->required();
   sub->add_option("--reason", args->reason, "Why")->required();
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
-  sub->add_flag("--job-only", args->job_only, "This very job, not others of its kind");
+  sub->add_flag("--job-only", args->job_only,
+                "Approve only this job and not other jobs of its kind");
   if (approves)
-    sub->add_option("--days", args->days, "How long it is in force; for ever unless given");
+    sub->add_option(
+        "--days", args->days,
+        "Number of days for which the approval is in force; without limit unless given");
   sub->callback([args, what] { change(*args, what); });
 }
 
 }  // namespace
 
 void add_policy_commands(CLI::App& app, int& exit_code) {
-  CLI::App* policy = app.add_subcommand(
-      "policy", "What this site agrees to: what a job would mean, and a person's approval");
+  CLI::App* policy = app.add_subcommand("policy", "Explain jobs and record a person's approvals");
   policy->require_subcommand(1);
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = add(*policy, args, "explain",
-                      "Say in sentences what a job would learn, cost and publish, and which rules "
-                      "of site.json it meets or breaks; exit code 3 when it would not be accepted. "
-                      "Nothing is charged or sent");
+  CLI::App* sub = add(
+      *policy, args, "explain",
+      "Explain what a job would train, cost and publish, and which rules of site.json it meets or "
+      "violates. The exit code is 3 if the job would not be accepted. Nothing is charged or sent");
   sub->add_option("job", args->job, "job.json")->required();
-  sub->add_option("--site", args->site, "site.json; the one in --dir unless given");
+  sub->add_option("--site", args->site, "File site.json; the one in --dir unless given");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args, &exit_code] { explain(*args, exit_code); });
   add_change(*policy, Change::kApprove);
   add_change(*policy, Change::kWithdraw);
   auto more = std::make_shared<Arguments>();
-  sub = add(*policy, more, "approvals", "Everything that was approved or withdrawn, oldest first");
-  sub->add_flag("--json", more->json, "A list of JSON objects");
+  sub = add(*policy, more, "approvals",
+            "List everything that was approved or withdrawn, oldest first");
+  sub->add_flag("--json", more->json, "Print a list of JSON objects");
   sub->callback([more] { list(*more); });
 }
 

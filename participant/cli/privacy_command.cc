@@ -71,11 +71,12 @@ void answer_batch() {
 
 PrivacyQuestion question_of_job(const config::JobConfig& job, Arguments& args) {
   if (!job.differential_privacy.enabled)
-    throw StartupError(args.job + ": differential_privacy.enabled is false: no epsilon bounds it");
+    throw StartupError(
+        args.job + ": differential_privacy.enabled is false, so that no epsilon bounds the job");
   if (args.examples == 0 && job.local_training.sampling_rate <= 0)
     throw StartupError(args.job +
                        ": local_training.expected_batch_size is set, so that the sampling rate "
-                       "follows from the declared number of examples: give --examples");
+                       "follows from the declared number of examples; give --examples");
   args.delta = job.differential_privacy.target_delta;
   privacy::DpSgdSteps steps =
       or_stop(training::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
@@ -110,7 +111,7 @@ std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpS
 /// holds for every job.
 std::vector<job::StatementParagraph> statement_of(const std::optional<config::JobConfig>& job,
                                                   const Arguments& args) {
-  if (!job) return {{"The privacy statement", std::string(job::general_privacy_statement())}};
+  if (!job) return {{"Privacy statement", std::string(job::general_privacy_statement())}};
   job::StatementFacts facts;
   if (args.examples > 0) facts.declared_examples = args.examples;
   return job::privacy_statement(*job, facts);
@@ -127,19 +128,18 @@ void print_json(const Arguments& args, const Answered& answered) {
   const auto finite = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
   const std::optional<double> tries = epsilon_of_tries(args, found.parts[0]);
   const privacy::DpSgdSteps& steps = found.parts[0];
-  std::printf("%s\n",
-              json{{"epsilon", finite(found.epsilon)},
-                   {"epsilon_rdp", finite(answered.epsilon_rdp)},
-                   {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
-                   {"delta", args.delta},
-                   {"adjacency", "add or remove one example"},
-                   {"accountant", args.accountant},
-                   {"sampling_rate", steps.sampling_rate},
-                   {"noise_multiplier", steps.noise_multiplier},
-                   {"steps", steps.steps},
-                   {"privacy_statement", json::parse(job::to_json(answered.statement))}}
-                  .dump()
-                  .c_str());
+  std::printf("%s\n", json{{"epsilon", finite(found.epsilon)},
+                           {"epsilon_rdp", finite(answered.epsilon_rdp)},
+                           {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
+                           {"delta", args.delta},
+                           {"adjacency", "add or remove one example"},
+                           {"accountant", args.accountant},
+                           {"sampling_rate", steps.sampling_rate},
+                           {"noise_multiplier", steps.noise_multiplier},
+                           {"steps", steps.steps},
+                           {"privacy_statement", json::parse(job::to_json(answered.statement))}}
+                          .dump()
+                          .c_str());
 }
 
 Answered answers_of(const PrivacyQuestion& question, const std::optional<config::JobConfig>& job,
@@ -168,7 +168,7 @@ void run_command(Arguments args) {
   const PrivacyAnswer& found = answered.found;
   if (args.examples > 0 && args.delta * static_cast<double>(args.examples) >= 1)
     std::fprintf(stderr,
-                 "warning: delta %s is not below one over the number of examples: a mechanism that "
+                 "warning: delta %s is not below one over the number of examples; a mechanism that "
                  "publishes one example outright could have this (epsilon, delta)\n",
                  shown(args.delta).c_str());
   if (!args.plot.empty()) {
@@ -182,9 +182,8 @@ void run_command(Arguments args) {
   const privacy::DpSgdSteps& steps = found.parts[0];
   const std::optional<double> tries = epsilon_of_tries(args, steps);
   std::printf(
-      "epsilon %s at delta %s: add or remove one example\n"
-      "  sampling rate %s, noise multiplier %s, %llu steps\n"
-      "  by Rényi divergence alone: %s\n",
+      "epsilon %s at delta %s, for adding or removing one example\n  sampling rate %s, noise "
+      "multiplier %s, %llu steps\n  by the Rényi bound alone: %s\n",
       shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
       shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
       shown(answered.epsilon_rdp).c_str());
@@ -202,32 +201,33 @@ void add_privacy_command(CLI::App& app) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = app.add_subcommand(
       "privacy",
-      "What a run would cost, or which noise reaches a target: example-level epsilon with respect "
-      "to adding or removing one example. Nothing is charged");
-  sub->add_option("job", args->job, "job.json; or the run in the options below");
+      "Compute the cost of a run, or the noise that reaches a target: example-level epsilon for "
+      "adding or removing one example. Nothing is charged");
+  sub->add_option("job", args->job, "job.json; or describe the run by the options below");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
-  sub->add_option(
-      "--examples", args->examples,
-      "The declared number of training examples: for a job with expected_batch_size, and "
-      "to warn where delta is too large for it");
+  sub->add_option("--examples", args->examples,
+                  "Declared number of training examples, for a job with expected_batch_size and "
+                  "for the warning about a large delta");
   sub->add_option("--sampling-rate", args->sampling_rate, "Poisson sampling rate, in (0, 1]");
   sub->add_option("--noise-multiplier", args->noise_multiplier,
                   "Standard deviation of the noise over the clipping norm");
-  sub->add_option("--steps", args->steps, "DP-SGD steps of all rounds");
+  sub->add_option("--steps", args->steps, "Number of DP-SGD steps of all rounds");
   sub->add_option("--delta", args->delta, "Without a job")->capture_default_str();
-  sub->add_option("--target-epsilon", args->target_epsilon,
-                  "Instead of the noise multiplier: the least one that reaches it");
   sub->add_option(
-      "--tries", args->tries,
-      "Also what it costs to make a random number of such runs, so many on average, and "
-      "to let only the best one out");
-  sub->add_option("--tries-law", args->tries_law, "How that number is drawn")
+      "--target-epsilon", args->target_epsilon,
+      "Target for which the smallest noise multiplier is computed, instead of --noise-multiplier");
+  sub->add_option("--tries", args->tries,
+                  "Also compute the cost of a random number of such runs, with this average, of "
+                  "which only the best one is released");
+  sub->add_option("--tries-law", args->tries_law, "Distribution of that number")
       ->check(CLI::IsMember({"geometric", "logarithmic", "poisson"}))
       ->capture_default_str();
-  sub->add_option("--accountant", args->accountant, "pld: what is charged; rdp: the Rényi bound")
+  sub->add_option("--accountant", args->accountant,
+                  "Accountant: pld is the one that is charged; rdp is the Rényi bound")
       ->check(CLI::IsMember(accountant_names()))
       ->capture_default_str();
-  sub->add_option("--plot", args->plot, "Write epsilon over the steps to this SVG file");
+  sub->add_option("--plot", args->plot,
+                  "Write epsilon as a function of the steps to this SVG file");
   sub->add_flag("--json", args->json, "One JSON object");
   sub->add_flag(
       "--batch", args->batch,

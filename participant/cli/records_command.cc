@@ -83,13 +83,13 @@ ImportPlan plan_of(const ImportArguments& args) {
   if (!args.format.empty()) {
     format = data::format_named(args.format);
     if (!format)
-      throw StartupError("--format is csv, tsv, jsonl, conll, lines or labelled, not " +
+      throw StartupError("--format must be csv, tsv, jsonl, conll, lines or labelled, not " +
                          args.format);
   }
   if (!format)
     throw StartupError(args.files.front() +
-                       ": its name does not tell what it holds; give --format, or --job for a "
-                       "file that the job reads as it is");
+                       ": the name of the file does not tell its format; give --format, or --job "
+                       "for a file that the job reads without conversion");
   plan.format = *format;
   const bool has_columns =
       plan.format == Format::kCsv || plan.format == Format::kTsv || plan.format == Format::kJsonl;
@@ -98,7 +98,7 @@ ImportPlan plan_of(const ImportArguments& args) {
                        std::string(plan.format == Format::kJsonl ? "key" : "column") +
                        " that holds the text");
   if (!has_columns && !(plan.text.empty() && plan.label.empty()))
-    throw StartupError("--text and --label name columns: of csv, tsv and jsonl alone");
+    throw StartupError("--text and --label name columns, which only csv, tsv and jsonl have");
   return plan;
 }
 
@@ -106,7 +106,7 @@ void refuse_to_overwrite(const ImportArguments& args) {
   for (const std::string& file : args.files) {
     std::error_code ignored;
     if (fs::equivalent(file, args.out, ignored))
-      throw StartupError("--out is a file that is read; the original is never overwritten");
+      throw StartupError("--out names a file that is read; the original is never overwritten");
   }
 }
 
@@ -138,8 +138,8 @@ void import_files(const ImportArguments& args) {
                             .c_str());
     return;
   }
-  std::printf("%s: %zu records (%s); the files it was made from stay as they are\n",
-              args.out.c_str(), writer.count(), kind.c_str());
+  std::printf("%s: %zu records (%s); the source files are unchanged\n", args.out.c_str(),
+              writer.count(), kind.c_str());
 }
 
 std::unique_ptr<SecureRecordStore> open_store(const StoreArguments& args) {
@@ -207,19 +207,21 @@ int adopt(const StoreArguments& args) {
 void add_import(CLI::App& data) {
   auto args = std::make_shared<ImportArguments>();
   CLI::App* sub = data.add_subcommand(
-      "import", "Seal plain files into an encrypted record store that training reads directly");
-  sub->add_option("files", args->files, "Files of one format; they stay as they are")->required();
-  sub->add_option("--out", args->out, "The store; replaced whole or not at all")->required();
+      "import", "Seal plain files into an encrypted record store, which training reads directly");
+  sub->add_option("files", args->files, "Files of one format, which are not changed")->required();
+  sub->add_option("--out", args->out, "File for the store; it is replaced as a whole or not at all")
+      ->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keys")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
-  sub->add_option("--format", args->format,
-                  "csv, tsv (with a header line), jsonl, conll, lines (a text a line), labelled "
-                  "(label TAB text); from the name of the file, or from --job, unless given");
-  sub->add_option("--text", args->text, "Column or key of the text; no others are kept");
-  sub->add_option("--label", args->label, "Column or key of its label");
-  sub->add_option("--classes", args->classes, "Refuse other labels than these, with commas")
+  sub->add_option(
+      "--format", args->format,
+      "Format: csv, tsv (with a header line), jsonl, conll, lines (one text on each line) or "
+      "labelled (label TAB text); from the name of the file, or from --job, unless given");
+  sub->add_option("--text", args->text, "Column or key of the text; no other columns are kept");
+  sub->add_option("--label", args->label, "Column or key of the label");
+  sub->add_option("--classes", args->classes, "Reject labels other than these, separated by commas")
       ->delimiter(',');
-  sub->add_option("--job", args->job, "job.json: its labels are the classes");
+  sub->add_option("--job", args->job, "job.json, whose labels are the classes");
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args] { import_files(*args); });
 }
@@ -239,15 +241,16 @@ CLI::App* add_store_command(CLI::App& data, const char* name, const char* what,
 void add_records_commands(CLI::App& data, int& exit_code) {
   add_import(data);
   auto shown = std::make_shared<StoreArguments>();
-  add_store_command(data, "show", "What a record store holds: counts, never values", shown)
+  add_store_command(data, "show", "Print what a record store contains: counts and never values",
+                    shown)
       ->callback([shown] { show(*shown); });
   auto verified = std::make_shared<StoreArguments>();
   add_store_command(data, "verify",
-                    "Open every record of a store: exit code 1 where one is damaged", verified)
+                    "Open every record of a store; the exit code is 1 if one is damaged", verified)
       ->callback([verified, &exit_code] { exit_code = verify(*verified); });
   auto adopted = std::make_shared<StoreArguments>();
   add_store_command(data, "adopt",
-                    "Verify a store that was moved or restored, and take it as the one that "
+                    "Verify a store that was moved or restored, and record it as the one that "
                     "belongs in its place",
                     adopted)
       ->callback([adopted, &exit_code] { exit_code = adopt(*adopted); });

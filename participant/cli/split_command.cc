@@ -40,19 +40,22 @@ void add_split_command(CLI::App& data) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* split =
-      data.add_subcommand("split", "Cut one data set into shards for demonstration sites");
+      data.add_subcommand("split", "Split one data set into shards for demonstration sites");
   split->add_option("--job", args->job, "job.json, for its labels")->required();
   split->add_option("--train", args->train,
                     "Training examples; data/train.tsv beside the job unless given");
   split->add_option("--evaluation", args->evaluation,
                     "Held-out examples; data/test.tsv beside the job unless given");
-  split->add_option("--participants", args->participants, "How many shards")->capture_default_str();
+  split->add_option("--participants", args->participants, "Number of shards")
+      ->capture_default_str();
   split
       ->add_option("--dirichlet", args->dirichlet,
-                   "Label skew: small = each sees mostly some labels")
+                   "Label skew: with a small value each shard contains mostly some labels")
       ->capture_default_str();
-  split->add_option("--seed", args->seed, "Decides the cut")->capture_default_str();
-  split->add_option("--out", args->out, "Folder: site-01/train.tsv, site-01/eval.tsv, ...")
+  split->add_option("--seed", args->seed, "Seed of the split")->capture_default_str();
+  split
+      ->add_option("--out", args->out,
+                   "Folder for the shards site-01/train.tsv, site-01/eval.tsv, ...")
       ->required();
   split->callback([args] {
     const config::JobConfig job = config::load_job(args->job);

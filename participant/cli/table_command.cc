@@ -62,9 +62,10 @@ void print_findings(const anon::Findings& found) {
               found.k);
   std::printf("  %zu rows are unique, %zu are in classes of fewer than 5\n", found.unique_rows,
               found.rows_below_five);
-  std::printf("  picked out by who knows the quasi-identifiers: at most %s %%, on average %s %%\n",
-              shown(100 / static_cast<double>(found.k)).c_str(),
-              shown(100 * found.mean_risk()).c_str());
+  std::printf(
+      "  share of persons that an observer who knows the quasi-identifiers identifies: at most %s "
+      "%%, on average %s %%\n",
+      shown(100 / static_cast<double>(found.k)).c_str(), shown(100 * found.mean_risk()).c_str());
   for (const auto& s : found.sensitive)
     std::printf("  %s: distinct l = %zu, entropy l = %s, t = %s (%s distance)\n", s.name.c_str(),
                 s.worst.distinct, shown(s.worst.entropy_l).c_str(), shown(s.worst.t).c_str(),
@@ -101,7 +102,7 @@ void check(const Arguments& args) {
   std::printf("%s\n", args.file.c_str());
   print_findings(found);
   if (!args.plan.empty())
-    std::printf("  %s what %s asks for\n", found.meets(plan) ? "has" : "does NOT have",
+    std::printf("  %s what %s asks for\n", found.meets(plan) ? "has" : "does NOT meet",
                 args.plan.c_str());
 }
 
@@ -136,12 +137,12 @@ void print_result(const Arguments& args, const anon::Findings& found, const anon
   }
   std::printf("%s\n", args.out.c_str());
   print_findings(found);
-  std::printf("  %zu of %zu rows left out\n", release.suppressed.size(), data.rows);
-  std::printf("  lost (0 nothing, 1 all): %s", shown(utility.gcp).c_str());
+  std::printf("  %zu of %zu rows suppressed\n", release.suppressed.size(), data.rows);
+  std::printf("  information loss (0 none, 1 all): %s", shown(utility.gcp).c_str());
   for (std::size_t i = 0; i < data.quasi.size(); ++i)
     std::printf("%s %s %s", i == 0 ? ";" : ",", data.quasi[i].name.c_str(),
                 shown(utility.ncp[i]).c_str());
-  std::printf("\n  discernibility %s, mean class over k %s\n",
+  std::printf("\n  discernibility %s, mean class size over k %s\n",
               shown(utility.discernibility).c_str(), shown(utility.mean_class_over_k).c_str());
 }
 
@@ -149,7 +150,7 @@ void anonymise(const Arguments& args) {
   const anon::AnonymisationPlan plan = anon::load_plan(args.plan, args.overrides);
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
-    throw StartupError("--out is the file that is read; the original is never overwritten");
+    throw StartupError("--out names the file that is read; the original is never overwritten");
   const Table table = or_stop(Table::read(args.file));
   const anon::Microdata data = or_stop(anon::microdata_of(table, plan));
   const anon::Release release = release_of(data, plan);
@@ -157,7 +158,7 @@ void anonymise(const Arguments& args) {
   // The check reads the text that will be written, as a recipient would.
   const Table written = or_stop(Table::parse(text, args.out, table.format()));
   const anon::Findings found = or_stop(anon::check(written, plan));
-  SOTTO_CHECK(found.meets(plan), "an anonymised table has what its plan asks for");
+  SOTTO_CHECK(found.meets(plan), "an anonymised table meets its plan");
   if (auto s = storage::write_file_atomically(args.out, {view_of(text)},
                                               storage::FileAccess::kOwnerOnly);
       !s.ok())
@@ -170,32 +171,37 @@ void anonymise(const Arguments& args) {
 void add_table_commands(CLI::App& data) {
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = data.add_subcommand(
-      "check", "Measure how well a table hides its people: k-anonymity, l-diversity, t-closeness");
-  sub->add_option("file", args->file, "CSV, or TSV where its name ends so, with a header line")
+      "check",
+      "Measure how well a table protects its persons: k-anonymity, l-diversity, t-closeness");
+  sub->add_option("file", args->file, "File in CSV (or TSV if its name ends so) with a header line")
       ->required();
-  sub->add_option("--plan", args->plan,
-                  "anonymise.json: its columns, and whether the file meets it");
+  sub->add_option(
+      "--plan", args->plan,
+      "File anonymise.json with the roles of the columns and the requirements to check");
   sub->add_option("--set", args->overrides, "Override a key of the plan")->allow_extra_args(false);
-  sub->add_option("--quasi-identifiers", args->quasi_identifiers,
-                  "Without a plan: columns that others may know of a person, with commas")
+  sub->add_option(
+         "--quasi-identifiers", args->quasi_identifiers,
+         "Without a plan: columns that others may know about a person, separated by commas")
       ->delimiter(',');
   sub->add_option("--sensitive", args->sensitive, "Without a plan: columns of sensitive values")
       ->delimiter(',');
   sub->add_option("--ordered", args->ordered,
                   "Without a plan: columns of sensitive numbers, whose distance is ordered")
       ->delimiter(',');
-  sub->add_flag("--json", args->json, "One JSON object");
+  sub->add_flag("--json", args->json, "Print one JSON object");
   sub->callback([args] { check(*args); });
 
   auto more = std::make_shared<Arguments>();
   sub = data.add_subcommand("anonymise",
-                            "Make a table in which each person is hidden among others, as a plan "
-                            "asks; the original stays as it is");
-  sub->add_option("file", more->file, "CSV, or TSV where its name ends so, with a header line")
+                            "Create a table in which each person is hidden among others, as a plan "
+                            "requires; the original is not changed");
+  sub->add_option("file", more->file, "File in CSV (or TSV if its name ends so) with a header line")
       ->required();
-  sub->add_option("--plan", more->plan, "anonymise.json: what is asked, and each column's role")
+  sub->add_option("--plan", more->plan,
+                  "File anonymise.json with the requirements and the role of each column")
       ->required();
-  sub->add_option("--out", more->out, "The anonymised table; replaced whole or not at all")
+  sub->add_option("--out", more->out,
+                  "File for the anonymised table; it is replaced as a whole or not at all")
       ->required();
   sub->add_option("--set", more->overrides,
                   "Override a key of the plan, as in k=10 or "

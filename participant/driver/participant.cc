@@ -29,18 +29,18 @@ constexpr Duration kOfferTimeout{30000};
 /// Returns a sentence on how the coordinator's roster differs from this site's, and who has to do
 /// what.
 std::string about_other_roster(std::uint32_t theirs, std::uint32_t ours) {
-  const std::string both = "no job is offered: the coordinator works with version " +
-                           std::to_string(theirs) + " of the roster, this site with version " +
+  const std::string both = "no job is offered: the coordinator uses version " +
+                           std::to_string(theirs) + " of the roster, but this site uses version " +
                            std::to_string(ours);
   if (theirs > ours)
     return both +
-           ". Fetch the newest federation.json from the operator, run `sotto-participant "
-           "join` with it and start again";
+           ". Get the newest federation.json from the operator, run `sotto-participant join` with "
+           "it and start again";
   if (theirs < ours)
-    return both + ". The operator starts the coordinator again with the newest federation.json";
+    return both + ". The operator must start the coordinator again with the newest federation.json";
   return both +
-         ", and the two differ: two were signed under one version. Ask the operator for a "
-         "renewed federation.json, compare it with other members, then run "
+         ", and the two rosters differ: two rosters were signed under one version. Ask the "
+         "operator for a renewed federation.json, compare it with other members, then run "
          "`sotto-participant join` with it";
 }
 
@@ -52,8 +52,8 @@ void Participant::Impl::send_hello() {
   if (!run && !coordinator_seen && host.now() >= started + kOfferTimeout) {
     coordinator_seen = true;  // log it once
     warn("the coordinator has offered no job for " + std::to_string(kOfferTimeout.count() / 1000) +
-         " s. Its log says why: it may have no run, not know this site, or speak another protocol "
-         "than " +
+         " s. Its log names the reason: it may have no run, not know this site, or use another "
+         "protocol than " +
          std::to_string(wire::kProtocol));
   }
   send({}, wire::Hello{.run = run ? run->id : RunId{},
@@ -73,7 +73,7 @@ void Participant::Impl::schedule() {
 
 void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   if (!secagg::verify_job_offer(options.roster.coordinator_signing_key, offer)) {
-    return log("a job offer that the coordinator did not sign; ignored");
+    return log("a job offer does not have the coordinator's signature; the offer was ignored");
   }
   coordinator_seen = true;
   if (run && run->id == offer.run && run->job.canonical == offer.job) return send({}, run->reply);
@@ -194,7 +194,7 @@ void Participant::Impl::reassess() {
   if (!stands && !is_over) evaluator.ask(run->job, policy_results);
   answer({.reply = std::move(reply),
           .kind = kind_of(run->job, options.roster.coordinator_signing_key)});
-  if (stands) log("takes part in the job again");
+  if (stands) log("this site takes part in the job again");
 }
 
 bool Participant::Impl::may_join(const wire::Offer& offer) {
@@ -248,13 +248,15 @@ std::shared_ptr<Run> Participant::Impl::agree(config::JobConfig job, const RunId
       signing, options.preshared, random, guard.state());
   made->trainer = std::move(found.trainer);
   made->job = std::move(job);
-  log("agreed to the job '" + made->job.name + "'");
+  log("this site accepted the job '" + made->job.name + "'");
   return made;
 }
 
 void Participant::Impl::on_finished(const wire::RunFinished& m) {
   if (!secagg::verify_run_finished(options.roster.coordinator_signing_key, m)) {
-    return log("an end of the run that the coordinator did not sign; ignored");
+    return log(
+        "a message about the end of the run does not have the coordinator's signature; the message "
+        "was ignored");
   }
   if (!run || run->id != m.run) return;
   audit({"run_ended",
@@ -293,7 +295,7 @@ void Participant::on_frame(MemberId peer, BytesView frame) {
   if (peer != kCoordinatorId) return;
   auto decoded = wire::decode(frame);
   if (!decoded.ok()) {
-    const std::string line = "a frame that does not decode: " + decoded.error().message;
+    const std::string line = "a frame cannot be decoded: " + decoded.error().message;
     if (self.undecodable.again(line)) self.log(line);
     return;
   }
@@ -329,7 +331,7 @@ void Participant::on_connected() {
 }
 
 void Participant::on_stop_requested() {
-  impl_->log("stopping; what was charged to the ledger stays charged");
+  impl_->log("the participant stops; charges to the ledger remain");
   impl_->host.finish(130);
 }
 

@@ -59,7 +59,7 @@ void Participant::Impl::leave(RoundNumber round, const Error& why) {
 void Participant::Impl::stay_silent(RoundNumber round,
                                     const std::optional<privacy::NoisyRounds>& noise,
                                     const std::string& why) {
-  warn("round " + std::to_string(round.server_round()) + " gets nothing from this site: " + why);
+  warn("this site sends nothing in round " + std::to_string(round.server_round()) + ": " + why);
 
   struct Silence {};
 
@@ -83,19 +83,19 @@ void Participant::Impl::withdraw(const std::string& reason) {
   secagg::sign_job_reply(signing, run->reply);
   send({}, run->reply);
   audit({"job_withdrawn", {{"run", to_hex(run->id)}, {"reason", reason}}});
-  log("withdrawn from the job: " + reason);
+  log("this site withdraws from the job: " + reason);
   if (options.once) host.finish(3);
 }
 
 void Participant::Impl::start_training(TrainRequest request) {
   if (busy) return void(run->next_training = std::move(request));
   if (request.model->layout != run->layout)
-    return leave(request.round, {"the model is not the one that the job describes"});
+    return leave(request.round, {"the model differs from the one that the job describes"});
   if (Status ok = affordable(ledger, run->account, charge_for(request.round, {}, request.noise));
       !ok.ok()) {
     leave(request.round, ok.error());
     if (ok.error().code == ErrorCode::kBudgetExceeded) return withdraw(ok.error().message);
-    return warn("the site takes no part in this round: " + ok.error().message);
+    return warn("this site takes no part in this round: " + ok.error().message);
   }
   busy = true;
   run->trained.reset();
@@ -132,7 +132,7 @@ void Participant::Impl::start_training(TrainRequest request) {
           if (Status kept =
                   job::keep_to_bounds(run->job, run->metrics, run->trainer->evaluation_examples());
               !kept.ok())
-            warn("its evaluation counts as nothing: " + kept.error().message);
+            warn("the evaluation of this site is not counted: " + kept.error().message);
         run->trained = std::move(work->trained);
         if (run->trained)
           for (const std::string& line : run->trained->warnings)
@@ -221,7 +221,7 @@ void Participant::Impl::log_spent() {
   log("epsilon spent by '" + run->account.dataset_id + "': " + std::to_string(spent->epsilon) +
       " for one example" +
       (run->job.distributed_privacy.enabled
-           ? ", " + std::to_string(spent->participant_epsilon) + " for all that was sent"
+           ? ", " + std::to_string(spent->participant_epsilon) + " for everything that was sent"
            : "") +
       ", at delta " + std::to_string(policy().delta));
 }

@@ -35,17 +35,17 @@ std::string list_of(const std::vector<identity::PublicKeys>& held) {
 std::string other_keys(const RosterMember& member, const identity::Description& own) {
   const std::string enrolled = " is enrolled with other keys (" +
                                config::fingerprint(member.signing_key) +
-                               ") than this site's keystore holds: " + list_of(own.held);
+                               ") than those in this site's keystore: " + list_of(own.held);
   const bool retired = std::ranges::any_of(own.retired, [&](const identity::PublicKeys& keys) {
     return keys.signing_key == member.signing_key && keys.transport_key == member.transport_key;
   });
   if (retired)
     return enrolled +
-           "; it is a generation that was wiped here after a rotation: this roster is "
-           "an older one";
+           "; this generation was erased here after a rotation, so that this roster is an older "
+           "one";
   return enrolled +
          "; send the operator the card of this folder. If the keystore was restored from a backup "
-         "of before a rotation, the newer keys are lost: have the operator revoke the old card "
+         "from before a rotation, the newer keys are lost: have the operator revoke the old card "
          "and enrol a new one";
 }
 
@@ -83,13 +83,13 @@ std::string reason_to_refuse(const Pin& old, const Pin& fresh) {
            config::fingerprint(old.coordinator_signing_key) + ")";
   if (fresh.roster_version < old.roster_version)
     return "its roster has version " + std::to_string(fresh.roster_version) +
-           ", older than the pinned version " + std::to_string(old.roster_version);
+           ", which is older than the pinned version " + std::to_string(old.roster_version);
   if (fresh.roster_version == old.roster_version && fresh.roster_hash != old.roster_hash)
     return "its roster differs from the pinned one under the same version " +
-           std::to_string(old.roster_version) + ": the operator signed two";
+           std::to_string(old.roster_version) + ", so that the operator signed two rosters";
   if (fresh.member_id != old.member_id)
-    return "it makes this site member " + std::to_string(raw(fresh.member_id)) + " instead of " +
-           std::to_string(raw(old.member_id));
+    return "it gives this site the member id " + std::to_string(raw(fresh.member_id)) +
+           " instead of " + std::to_string(raw(old.member_id));
   return {};
 }
 
@@ -117,9 +117,9 @@ void refuse_key_changes(const Membership& /*membership*/, const RosterChange& ch
     names += " --accept-changed-keys " + key_change.name;
   }
   if (!reasons.empty())
-    throw StartupError("the file is refused, and nothing was changed:\n" + reasons +
-                       "Compare the fingerprints with these members themselves, over another "
-                       "channel than the operator's. Where they are right, join again with" +
+    throw StartupError("the file is rejected, and nothing was changed:\n" + reasons +
+                       "Compare the fingerprints with these members directly, over a channel that "
+                       "does not involve the operator. If they match, join again with" +
                        names);
 }
 
@@ -134,9 +134,9 @@ Membership join(const fs::path& folder, const identity::Keystore& keys, const fs
     for (const std::string& fault : found.faults)
       why += (why.empty() ? "" : "; ") + fault;
     if (change == PinChange::kRefuse && !why.empty())
-      throw StartupError(file.string() + " is refused: " + why +
-                         "; if the operator confirms the change over another channel, join again "
-                         "and say that the pin is to be replaced");
+      throw StartupError(
+          file.string() + " is rejected: " + why +
+          ". If the operator confirms the change over another channel, join again with --replace");
     decide(membership, found);
   }
   // The copy is written first. A crash in between leaves a pin that does not fit it, which
@@ -166,13 +166,14 @@ Membership load_membership(const fs::path& folder, const identity::Keystore& key
                            std::uint64_t now_unix_s) {
   const std::optional<Pin> pin = load_pin(folder);
   if (!pin)
-    throw StartupError(folder.string() + ": this site has not joined a federation; run join");
+    throw StartupError(folder.string() +
+                       ": this site has not joined a federation; run `sotto-participant join`");
   const fs::path file = federation_file(folder);
   Membership membership = membership_in(config::load_federation(file), keys, file, now_unix_s);
   if (!is_same_federation(pin_of(membership.federation, membership.self, pin), *pin))
     throw StartupError(file.string() +
-                       " is not the federation that this site pinned; run join again with the "
-                       "operator's file");
+                       " is not the federation.json that this site has pinned; run join again with "
+                       "the operator's file");
   return membership;
 }
 
@@ -180,11 +181,12 @@ std::string keys_line(const identity::Keystore& keys, const Membership& membersh
   const auto& held = keys.description().held;
   const std::string version = std::to_string(membership.federation.roster.version);
   std::string out = "keys of generation " + std::to_string(membership.generation) +
-                    ", as the roster of version " + version + " names them";
+                    ", which the roster of version " + version + " names";
   if (membership.generation != keys.newest().generation)
     return out + "; generation " + std::to_string(keys.newest().generation) +
            " waits for a roster that names it";
-  if (held.size() > 1) out += "; older ones are still held (`keys rotate --finish` wipes them)";
+  if (held.size() > 1)
+    out += "; older generations are still held (`keys rotate --finish` erases them)";
   return out;
 }
 
@@ -194,10 +196,10 @@ void require_all_uses(const identity::Keystore& keys, const Membership& membersh
   if (at != held.end() && at->use == identity::KeyUse::kAll) return;
   throw StartupError(
       "these keys were restored from a backup, without the guard.log, genesis.log and "
-      "ledger.sqlite of the site that they belong to. With them alone this site could contradict "
-      "what it has signed, twice as two live copies, and has forgotten what its data have spent. "
-      "Run `sotto-participant keys rotate` and send the operator the card that it makes: under "
-      "the new roster the old copy gets no answer any more, and this one starts");
+      "ledger.sqlite of their site. With the keys alone this site could contradict what it has "
+      "signed, could exist as two live copies, and lacks the record of what its data have spent. "
+      "Run `sotto-participant keys rotate` and send the operator the card that it creates. Under "
+      "the new roster the old copy gets no answer any more, and this copy starts");
 }
 
 void require_newest(const identity::Keystore& keys, const Membership& membership) {
@@ -205,9 +207,9 @@ void require_newest(const identity::Keystore& keys, const Membership& membership
   throw StartupError(
       "the pinned roster (version " + std::to_string(membership.federation.roster.version) +
       ") names this site's keys of generation " + std::to_string(membership.generation) +
-      ", not the newest, generation " + std::to_string(keys.newest().generation) +
-      ": nothing is wiped. Send the operator the card, join the roster that names "
-      "it, then finish");
+      " and not the newest, generation " + std::to_string(keys.newest().generation) +
+      ", so that nothing is erased. Send the operator the card, join the roster that names it, "
+      "then finish");
 }
 
 }  // namespace sotto::participant

@@ -23,7 +23,7 @@ crypto::Secret32 read_key_file(const std::filesystem::path& file, std::string_vi
 crypto::Secret32 make_key_file(const std::filesystem::path& file, std::string_view what_then,
                                crypto::SecureRandom& random) {
   if (std::filesystem::exists(file))
-    throw StartupError(file.string() + " is there already; " + std::string(what_then));
+    throw StartupError(file.string() + " already exists; " + std::string(what_then));
   crypto::Secret32 key = crypto::Secret32::random(random);
   const crypto::Secret64 hex = config::secret_to_hex(key);
   if (auto s = storage::write_file_atomically(file, {BytesView(hex.expose()), view_of("\n")},

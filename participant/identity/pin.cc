@@ -52,9 +52,9 @@ void take_members_from_copy(const fs::path& folder, Pin& pin) {
   const config::FederationConfig copy = config::load_federation(federation_file(folder));
   if (copy.roster.hash() != pin.roster_hash)
     throw StartupError(federation_file(folder).string() +
-                       " is not the federation that this site pinned, and " +
+                       " is not the federation.json that this site has pinned, and " +
                        pin_file(folder).string() +
-                       " is of an earlier version of Sotto that kept no members: put the "
+                       " comes from an earlier version of Sotto that recorded no members. Put the "
                        "federation.json of version " +
                        std::to_string(pin.roster_version) + " there and join again");
   pin.roster_expiry_unix_s = copy.roster.expiry_unix_s;

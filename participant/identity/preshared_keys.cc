@@ -14,12 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kHowToGetOne = "`preshared` makes or imports a key";
+constexpr std::string_view kHowToGetOne = "`preshared` creates or imports a key";
 constexpr std::size_t kDigits = 64;
 
 fs::path file_of(const fs::path& folder, std::string_view peer) {
   if (!config::is_name(peer))
-    throw StartupError("\"" + std::string(peer) + "\" is no member's name");
+    throw StartupError("\"" + std::string(peer) + "\" is not the name of a member");
   return folder / "preshared" / (std::string(peer) + ".key");
 }
 
@@ -36,9 +36,9 @@ crypto::Secret32 read_key(const fs::path& file) {
 void write_key(const fs::path& file, const crypto::Secret32& key) {
   std::error_code error;
   if (fs::exists(fs::symlink_status(file, error)))
-    throw StartupError(file.string() +
-                       " exists: keys are never overwritten; move it away at both sites if it is "
-                       "to be replaced");
+    throw StartupError(
+        file.string() +
+        " exists, and keys are never overwritten; move it away at both sites to replace it");
   config::make_private_folder(file.parent_path());
   const crypto::Secret64 digits = config::secret_to_hex(key);
   const Status written = storage::write_file_atomically(file, {digits.expose(), view_of("\n")},
@@ -70,7 +70,7 @@ secagg::PresharedKeys load_preshared_keys(const fs::path& folder, const config::
     const auto member = std::ranges::find(roster.members, name, &config::RosterMember::name);
     if (entry.path().extension() != ".key" || member == roster.members.end() || member->id == self)
       throw StartupError(entry.path().string() +
-                         " is no key with another member of this federation; rename it to "
+                         " is not a key with another member of this federation; rename it to "
                          "MEMBER.key, or move it away");
     keys.emplace(member->id, read_key(entry.path()));
   }

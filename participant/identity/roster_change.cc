@@ -66,7 +66,7 @@ class Comparison {
       line("version: " + std::to_string(pinned_.roster_version) + " -> " +
            std::to_string(file_.roster.version));
     if (file_.roster.expiry_unix_s != pinned_.roster_expiry_unix_s)
-      line("good until: " + config::utc_date(pinned_.roster_expiry_unix_s) + " -> " +
+      line("valid until: " + config::utc_date(pinned_.roster_expiry_unix_s) + " -> " +
            config::utc_date(file_.roster.expiry_unix_s));
     return std::move(out_);
   }
@@ -92,14 +92,14 @@ class Comparison {
     const RosterMember* const present = find_name(pinned_.members, fresh.name);
     const RosterMember* const old = present ? present : find_name(pinned_.former, fresh.name);
     if (const RosterMember* const other = other_name_of(fresh))
-      return key_change(fresh, fresh.name + " has a key that this site has pinned as " +
-                                   other->name + "'s" + both_keys(*other, fresh));
+      return key_change(fresh, fresh.name + " has a key that this site has pinned as a key of " +
+                                   other->name + both_keys(*other, fresh));
     if (old == nullptr)
       return line("added: " + fresh.name + " (" + member_number(fresh) + ", " + keys_of(fresh) +
                   ")");
     if (!have_same_keys(*old, fresh)) compare_keys(*old, fresh);
     if (present == nullptr)
-      line("back again: " + fresh.name + " (" + member_number(fresh) + ")");
+      line("enrolled again: " + fresh.name + " (" + member_number(fresh) + ")");
     else if (present->id != fresh.id)
       line(fresh.name + ": " + member_number(*present) + " -> " + member_number(fresh));
   }
@@ -107,13 +107,14 @@ class Comparison {
   void compare_keys(const RosterMember& old, const RosterMember& fresh) {
     const std::string both = both_keys(old, fresh);
     if (fresh.name == self_)
-      return line("new keys: " + fresh.name + ", this site, of its own keystore" + both);
+      return line("new keys: " + fresh.name + ", which is this site, from its own keystore" + both);
     if (old_keys_sign_for(old, fresh))
-      return line("new keys: " + fresh.name + ", signed by its old ones" + both);
-    key_change(fresh,
-               fresh.name +
-                   " has other keys than this site has pinned, and those did not sign for it" +
-                   both);
+      return line("new keys: " + fresh.name + ", signed by its old keys" + both);
+    key_change(
+        fresh,
+        fresh.name +
+            " has other keys than this site has pinned, and the pinned keys did not sign them" +
+            both);
   }
 
   void key_change(const RosterMember& fresh, std::string reason) {
@@ -153,8 +154,8 @@ class Comparison {
       if (in_file.contains(key))
         ++kept;
       else
-        out_.faults.push_back("it forgets that the key " + key +
-                              " was revoked or replaced, which this site has pinned");
+        out_.faults.push_back("it lacks the key " + key +
+                              ", which this site has pinned as revoked or replaced");
     }
     if (in_file.size() > kept)
       line("revoked or replaced keys: " + std::to_string(in_file.size() - kept) +

@@ -158,7 +158,7 @@ TEST(KeysOfAFederation, AMemberWithSealedAndRotatedKeysTrainsWithTheOthers) {
               f.folder() / "site-1.log");
   ASSERT_EQ(coordinator.wait(seconds(200)), 0) << f.coordinator_log();
   EXPECT_EQ(f.done_rounds().at(1)["survivors"], 3) << "the member with new keys is among them";
-  EXPECT_NE(f.member_log(1).find("keys of generation 2, as the roster of version 2 names them"),
+  EXPECT_NE(f.member_log(1).find("keys of generation 2, which the roster of version 2 names"),
             std::string::npos)
       << f.member_log(1);
   EXPECT_EQ(first.wait(seconds(30)), 0);

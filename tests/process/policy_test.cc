@@ -75,7 +75,7 @@ void expect_colluders_named(const Federation& f, const Said& explained) {
       << explained.text;
   const std::string joined = text_of(f.folder() / "setup.log");
   EXPECT_NE(
-      joined.find(colluders + "this site's policy asks for protection against 1 colluding member."),
+      joined.find(colluders + "this site's policy requires protection against 1 colluding member."),
       std::string::npos)
       << joined;
 }

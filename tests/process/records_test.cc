@@ -153,7 +153,7 @@ TEST_F(Records, WrongInputIsOneLineWithItsPlaceAndLeavesWhatWasThere) {
   const std::string rest =
       at("bad.tsv") + " --dir " + at("keys") + " --out " + at("out.sotto-records");
   EXPECT_FALSE(participant("data import " + rest));
-  EXPECT_NE(err().find("its name does not tell what it holds"), std::string::npos);
+  EXPECT_NE(err().find("the name of the file does not tell its format"), std::string::npos);
   EXPECT_FALSE(participant("data import --format labelled " + rest));
   EXPECT_EQ(err().find("sotto-participant: " + at("bad.tsv") + ":2:9: the last line has no end"),
             0U)

@@ -72,7 +72,7 @@ TEST_F(RosterCommandsTest, ARotatedMemberAndARenewedRosterAreJoinedWithoutAQuest
   run_well("sotto-participant keys rotate --dir borealis");
   run_well(kEnroll + " borealis/borealis.card.json");
   run_well(kJoin);
-  EXPECT_NE(out().find("new keys: borealis, signed by its old ones"), std::string::npos) << out();
+  EXPECT_NE(out().find("new keys: borealis, signed by its old keys"), std::string::npos) << out();
   run_well("sotto-coordinator renew --dir coordinator --days 400");
   EXPECT_NE(out().find("The roster has version 3"), std::string::npos) << out();
   run_well(kJoin);

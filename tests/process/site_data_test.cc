@@ -159,7 +159,7 @@ TEST_F(SiteData, AModelOfNamesThatIsNoneIsOneLineAndNothingIsWritten) {
     EXPECT_NE(text.find(what), std::string::npos) << text << "\nlacks\n" << what;
   };
   holds(refused("no-such-folder", "PER"), "no-such-folder/model.safetensors: cannot be opened");
-  holds(refused(config("ner/model"), "NAME"), "has no label NAME; it has PER, LOC, ORG");
+  holds(refused(config("ner/model"), "NAME"), "has no label NAME; its labels are PER, LOC, ORG");
   holds(refused(config("tinyshakespeare/model"), "PER"), "no model of token classification");
 }
 

@@ -238,7 +238,8 @@ TEST_F(Enrolment, StartNeedsThePinAndTheFederationToFitTogether) {
   enroll({init("b")});
   fs::copy_file(federation_file(), site("a") / "federation.json",
                 fs::copy_options::overwrite_existing);
-  expect_contains(refusal_of([&] { load("a"); }), "not the federation that this site pinned");
+  expect_contains(refusal_of([&] { load("a"); }),
+                  "not the federation.json that this site has pinned");
   write_text(site("a") / "pinned.json", "{}");
   EXPECT_NE(refusal_of([&] { load("a"); }), "");
   EXPECT_NE(refusal_of([&] { join("a"); }), "") << "a damaged pin is not the same as none";

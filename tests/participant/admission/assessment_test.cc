@@ -414,7 +414,7 @@ TEST(Answers, ACoordinatorThatOffersNothingIsMentionedOnce) {
     app->on_wake();
   }
   ASSERT_EQ(world.warnings.size(), 1U);
-  EXPECT_NE(world.warnings[0].find("speak another protocol"), std::string::npos);
+  EXPECT_NE(world.warnings[0].find("use another protocol"), std::string::npos);
 }
 
 }  // namespace

@@ -163,8 +163,8 @@ TEST(SiteRoster, AnotherRosterOfTheCoordinatorIsNamedWithBothVersionsAndWhoHasTo
   Federation f(kDay);
   const std::size_t sent = f.site->sent().size();
   const auto both = [](int theirs) {
-    return "no job is offered: the coordinator works with version " + std::to_string(theirs) +
-           " of the roster, this site with version 1";
+    return "no job is offered: the coordinator uses version " + std::to_string(theirs) +
+           " of the roster, but this site uses version 1";
   };
   f.say(2, other);
   f.say(0, other);
@@ -172,11 +172,11 @@ TEST(SiteRoster, AnotherRosterOfTheCoordinatorIsNamedWithBothVersionsAndWhoHasTo
   const auto newer = f.lines_with(both(2)), older = f.lines_with(both(0)),
              same = f.lines_with(both(1));
   ASSERT_EQ(newer.size(), 1U);
-  EXPECT_TRUE(contains(newer[0], "Fetch the newest federation.json from the operator")) << newer[0];
+  EXPECT_TRUE(contains(newer[0], "Get the newest federation.json from the operator")) << newer[0];
   ASSERT_EQ(older.size(), 1U);
-  EXPECT_TRUE(contains(older[0], "The operator starts the coordinator again")) << older[0];
+  EXPECT_TRUE(contains(older[0], "The operator must start the coordinator again")) << older[0];
   ASSERT_EQ(same.size(), 1U);
-  EXPECT_TRUE(contains(same[0], "two were signed under one version")) << same[0];
+  EXPECT_TRUE(contains(same[0], "two rosters were signed under one version")) << same[0];
   for (int i = 0; i < 100; ++i)
     f.say(2, other);
   EXPECT_EQ(f.lines_with(both(2)).size(), 7U) << "at 1, 2, 4, 8, 16, 32 and 64 of 101";

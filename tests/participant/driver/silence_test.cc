@@ -57,7 +57,7 @@ TEST(Silence, AFailedComputationSendsNothingAndIsChargedForEachAttempt) {
     EXPECT_EQ(outside.charges.size(), 2U);
     bool last_reply = false;
     for (const std::string& line : log)
-      last_reply |= line.find("gets nothing from this site") != std::string::npos;
+      last_reply |= line.find("this site sends nothing in round") != std::string::npos;
     EXPECT_TRUE(last_reply) << "the site's people read it";
   }
 }

@@ -63,10 +63,10 @@ TEST_F(PresharedKeyFiles, AreNeverOverwritten) {
 
 TEST_F(PresharedKeyFiles, OfNobodyOrOfItselfAreRefused) {
   make_preshared_key(north, "souht", random);
-  refused("souht.key is no key with another member");
+  refused("souht.key is not a key with another member");
   fs::remove(north / "preshared" / "souht.key");
   make_preshared_key(north, "north", random);
-  refused("north.key is no key with another member");
+  refused("north.key is not a key with another member");
   EXPECT_THROW(make_preshared_key(north, "../south", random), StartupError);
 }
 

@@ -80,7 +80,7 @@ TEST_F(RosterChangeTest, AddedRemovedAndRenewedAreShownAndTaken) {
   ASSERT_EQ(renewed.lines.size(), 3U);
   EXPECT_EQ(renewed.lines[0], "nothing but the version and the expiry has changed");
   EXPECT_EQ(renewed.lines[1], "version: 3 -> 4");
-  EXPECT_EQ(renewed.lines[2], "good until: 2028-01-15 -> 2029-01-14");
+  EXPECT_EQ(renewed.lines[2], "valid until: 2028-01-15 -> 2029-01-14");
 }
 
 TEST_F(RosterChangeTest, OtherKeysUnderAKnownNameAreRefusedUntilSomebodyAccepts) {
@@ -110,7 +110,7 @@ TEST_F(RosterChangeTest, ANameThatWasRemovedIsRememberedWithItsKeys) {
   expect_contains(refused_, "b has other keys");
   remove({"b"});
   enroll({b});
-  EXPECT_TRUE(has(change(), "back again: b (member 5)"));
+  EXPECT_TRUE(has(change(), "enrolled again: b (member 5)"));
   EXPECT_EQ(refused_, "") << "with the keys that this site knew";
 }
 
@@ -122,7 +122,7 @@ TEST_F(RosterChangeTest, AKnownKeyUnderANewNameIsADoubt) {
   renamed.signature = b.signing.sign(renamed.signed_bytes());
   enroll({renamed});
   EXPECT_EQ(change().key_changes.size(), 1U);
-  expect_contains(refused_, "bb has a key that this site has pinned as b's");
+  expect_contains(refused_, "bb has a key that this site has pinned as a key of b");
   EXPECT_EQ(pinned_version(), 1U);
 }
 
@@ -132,7 +132,7 @@ TEST_F(RosterChangeTest, KeysThatTheOldOnesSignedForAreTakenOverAnyNumberOfRotat
   enroll({rotate("b", identity::Rotation::kTransport)});
   enroll({rotate("b")});
   const RosterChange found = change();
-  EXPECT_TRUE(has(found, "new keys: b, signed by its old ones"));
+  EXPECT_TRUE(has(found, "new keys: b, signed by its old keys"));
   EXPECT_TRUE(found.key_changes.empty());
   EXPECT_EQ(refused_, "");
   EXPECT_EQ(pinned_version(), 4U);
@@ -186,10 +186,11 @@ TEST_F(RosterChangeTest, AFileThatForgetsARevocationIsRefused) {
     ++file.roster.version;
   });
   change();
-  expect_contains(refused_, "it forgets that the key " + to_hex(b.signing_key) + " was revoked");
+  expect_contains(refused_, "it lacks the key " + to_hex(b.signing_key) +
+                                ", which this site has pinned as revoked");
   enroll({b});  // comes back
   change();
-  expect_contains(refused_, "it forgets that the key " + to_hex(b.signing_key));
+  expect_contains(refused_, "it lacks the key " + to_hex(b.signing_key));
   EXPECT_EQ(pinned_version(), 2U);
   edit_file([&](FederationConfig& file) { file.revoked_keys = {to_hex(b.signing_key)}; });
   change();
@@ -212,7 +213,7 @@ TEST_F(RosterChangeTest, APinOfAnEarlierVersionTakesItsMembersFromTheCopyThatIts
   fs::copy_file(federation_file(), site("a") / "federation.json",
                 fs::copy_options::overwrite_existing);
   change();
-  expect_contains(refused_, "put the federation.json of version 1 there");
+  expect_contains(refused_, "Put the federation.json of version 1 there");
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ TEST_F(RotationTest, OldKeysStayGoodUntilTheRosterThatNamesTheNewOnesIsJoinedAnd
   expect_contains(participant::keys_line(keys_of("a"), start("a")),
                   "generation 2 waits for a roster that names it");
   expect_contains(refusal_of([&] { participant::require_newest(keys_of("a"), start("a")); }),
-                  "nothing is wiped");
+                  "nothing is erased");
   const FederationConfig made = enroll({card});
   EXPECT_EQ(made.roster.version, 2u);
   ASSERT_EQ(made.roster.members.size(), 2u);
@@ -177,7 +177,8 @@ TEST_F(RotationTest, RevokedKeysLeaveTheRosterAndAreNeverEnrolledAgain) {
   const Card fresh = rotate("a", Rotation::kBoth, CardKind::kNewMember);
   EXPECT_FALSE(fresh.is_successor());
   EXPECT_EQ(enroll({fresh}).roster.members.back().id, MemberId{3});
-  expect_contains(refusal_of([&] { join("a"); }), "it makes this site member 3 instead of 1");
+  expect_contains(refusal_of([&] { join("a"); }),
+                  "it gives this site the member id 3 instead of 1");
   EXPECT_EQ(join("a", PinChange::kReplace).generation, 2u);
   EXPECT_TRUE(keys_of("a").data_key("records").equals(records));
 }
@@ -231,7 +232,7 @@ TEST_F(RotationTest, ABackupOlderThanARotationIsToldByTheRoster) {
   old.save_new(site("a"), identity::Nothing{}, crypto::kLeastCost, random_);
   const std::string why = refusal_of([&] { start("a"); });
   expect_contains(why, "a is enrolled with other keys (");
-  expect_contains(why, "restored from a backup of before a rotation, the newer keys are lost");
+  expect_contains(why, "restored from a backup from before a rotation, the newer keys are lost");
 }
 
 TEST_F(RotationTest, AFederationWithoutRevokedKeysIsWrittenAsBeforeThereWereAny) {
