@@ -146,7 +146,7 @@ Result<Examples> stored_examples(std::shared_ptr<data::SecureRecordStore> store,
                                  const config::JobConfig& job,
                                  const std::vector<std::string>& declared) {
   if (store->kind() != kind_for(job))
-    return Error{store->name() + ": holds " + std::string(data::name_of(store->kind())) +
+    return Error{store->name() + " contains " + std::string(data::name_of(store->kind())) +
                  "; the job needs " + std::string(data::name_of(kind_for(job)))};
   return Examples(std::make_shared<StoredSource>(std::move(store), LabelReader(job, declared)));
 }

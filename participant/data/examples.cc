@@ -47,7 +47,7 @@ Result<Example> parse_line(std::string_view line, const LabelReader& labels) {
     return Example{std::string(line), 0};
   }
   const std::size_t tab = line.find('\t');
-  if (tab == std::string_view::npos) return Error{"has no tab between label and text"};
+  if (tab == std::string_view::npos) return Error{"has no tab between the label and the text"};
   const std::optional<std::int64_t> label = labels.find(line.substr(0, tab));
   if (!label) return Error{labels.unknown_label()};
   const std::string_view text = line.substr(tab + 1);
@@ -61,7 +61,7 @@ Status add_word(std::string_view line, const LabelReader& tags, Example& sentenc
   const std::string_view parting =
       line.find('\t') == std::string_view::npos ? kBlanks : std::string_view("\t");
   const std::size_t first = line.find_first_of(parting), last = line.find_last_of(parting);
-  if (first == std::string_view::npos) return Error{"has one column; a word and its tag make two"};
+  if (first == std::string_view::npos) return Error{"has one column, but needs a word and its tag"};
   const std::string_view word = line.substr(0, first);
   if (word.find_first_not_of(kBlanks) == std::string_view::npos) return Error{"has no word"};
   const std::optional<std::int64_t> found = tags.find(line.substr(last + 1));
@@ -70,7 +70,7 @@ Status add_word(std::string_view line, const LabelReader& tags, Example& sentenc
   const std::int64_t before = sentence.tags.empty() ? 0 : sentence.tags.back();
   const bool goes_on = tag > 0 && tag % 2 == 0;
   if (goes_on && before != tag && before != tag - 1)
-    return Error{"goes on with an entity that has not begun; in IOB2 an entity begins with B-"};
+    return Error{"continues an entity that has not begun; in IOB2 an entity begins with B-"};
   if (tag > 0 && sentence.label == 0) sentence.label = (tag + 1) / 2;
   sentence.words.emplace_back(word);
   sentence.tags.push_back(tag);
@@ -141,7 +141,7 @@ Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::s
     if (example.ok()) examples.push_back(std::move(example).value());
   });
   if (first) return *first;
-  if (examples.empty()) return Error{name + ": holds no example"};
+  if (examples.empty()) return Error{name + ": there is no example"};
   return examples;
 }
 

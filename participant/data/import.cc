@@ -58,17 +58,17 @@ class Draft {
   Bytes bytes_;
 };
 
-const char* const kTooLong = "a record longer than 1 MiB";
+const char* const kTooLong = "the record is longer than 1 MiB";
 
 /// Returns what is wrong with a label; nothing where it is valid.
 std::optional<std::string> label_fault(std::string_view label, const ImportPlan& plan) {
-  if (is_blank(label)) return "no label";
+  if (is_blank(label)) return "the record has no label";
   if (plan.classes.empty() || std::ranges::find(plan.classes, label) != plan.classes.end())
     return std::nullopt;
   std::string known;
   for (const std::string& name : plan.classes)
     known += (known.empty() ? "" : ", ") + name;
-  return "a class that is not among " + known;
+  return "the label is not one of " + known;
 }
 
 class TableSource final : public RecordSource {
@@ -94,7 +94,7 @@ class TableSource final : public RecordSource {
       if (!draft_.add(label)) return table_.error_at(row, *label_, kTooLong);
     }
     const std::string& text = table_.cell(row, text_);
-    if (is_blank(text)) return table_.error_at(row, text_, "no text");
+    if (is_blank(text)) return table_.error_at(row, text_, "the record has no text");
     if (!draft_.add(text)) return table_.error_at(row, text_, kTooLong);
     return std::optional(draft_.view());
   }
@@ -130,17 +130,19 @@ class LineSource : public RecordSource {
   /// Checks the whole file, before the first record is read.
   Status check_text() {
     if (const std::size_t good = utf8_prefix(text()); good != bytes_.size())
-      return error_at(good, "not UTF-8; convert the file, as with iconv -f LATIN1 -t UTF-8");
+      return error_at(
+          good,
+          "the text is not UTF-8; convert the file, for example with iconv -f LATIN1 -t UTF-8");
     if (const std::size_t zero = text().find('\0'); zero != std::string_view::npos)
-      return error_at(zero, "a zero byte; is this a text file?");
+      return error_at(zero, "the file contains a zero byte and may not be a text file");
     if (!bytes_.empty() && bytes_.back() != '\n')
       return error_at(bytes_.size(),
-                      "the last line has no end: the file may have been cut; where it was not, end "
-                      "its last line");
+                      "the last line has no line break, so that the file may have been cut; if it "
+                      "is complete, end its last line");
     constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
     if (text().starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
     if (text().find_first_not_of(" \t\r\n", at_) == std::string_view::npos)
-      return error_at(at_, "no record");
+      return error_at(at_, "the file contains no record");
     return {};
   }
 
@@ -197,13 +199,14 @@ class PlainSource final : public LineSource {
     draft_.clear();
     if (plan_.format == Format::kLabelled) {
       const std::size_t tab = line.find('\t');
-      if (tab == std::string_view::npos) return error_at(start, "no tab between label and text");
+      if (tab == std::string_view::npos)
+        return error_at(start, "there is no tab between the label and the text");
       const std::string_view label = line.substr(0, tab);
       if (const auto fault = label_fault(label, plan_)) return error_at(start, *fault);
       if (!draft_.add(label)) return error_at(start, kTooLong);
       line.remove_prefix(tab + 1);
     }
-    if (is_blank(line)) return error_at(line.data(), "no text");
+    if (is_blank(line)) return error_at(line.data(), "the record has no text");
     if (!draft_.add(line)) return error_at(start, kTooLong);
     return std::optional(draft_.view());
   }
@@ -229,7 +232,7 @@ class JsonSource final : public LineSource {
       if (!draft_.add(label)) return error_at(line.data(), kTooLong);
     }
     SOTTO_ASSIGN_OR_RETURN(std::string text, member(line, document.root, plan_.text));
-    if (is_blank(text)) return error_at(line.data(), plan_.text + ": no text");
+    if (is_blank(text)) return error_at(line.data(), plan_.text + ": the record has no text");
     if (!draft_.add(text)) return error_at(line.data(), kTooLong);
     return std::optional(draft_.view());
   }
@@ -243,16 +246,16 @@ class JsonSource final : public LineSource {
       return error_at(line.data(), error.what);  // a text of Sotto
     const std::size_t column = std::stoull(error.where.substr(found + kColumn.size()));
     return error_at(line.data() + std::min(column - 1, line.size()),
-                    "no JSON from here on; was the line cut?");
+                    "there is no JSON from here on; the line may have been cut");
   }
 
   [[nodiscard]] Result<std::string> member(std::string_view line, const config::Json& root,
                                            const std::string& key) const {
-    if (root.object() == nullptr) return error_at(line.data(), "no JSON object");
+    if (root.object() == nullptr) return error_at(line.data(), "the record is not a JSON object");
     const config::Json* const found = root.find(key);
     if (found == nullptr) return error_at(line.data(), "the object has no key " + key);
     if (const auto* text = std::get_if<std::string>(&found->value)) return *text;
-    return error_at(line.data(), key + ": no string");
+    return error_at(line.data(), key + " is not a string");
   }
 };
 
@@ -282,19 +285,19 @@ class ConllSource final : public LineSource {
     const std::string_view parting = line.find('\t') == std::string_view::npos ? kBlanks : "\t";
     const std::size_t first = line.find_first_of(parting), last = line.find_last_of(parting);
     if (first == std::string_view::npos)
-      return error_at(line.data(), "one column; a word and its tag make two");
-    if (is_blank(line.substr(0, first))) return error_at(line.data(), "no word");
+      return error_at(line.data(), "the line has one column, but needs a word and its tag");
+    if (is_blank(line.substr(0, first))) return error_at(line.data(), "the line has no word");
     const std::string_view tag = line.substr(last + 1);
     if (tag != "O" && !tag.starts_with("B-") && !tag.starts_with("I-"))
-      return error_at(line.data() + last + 1, "a tag of IOB2 is O, B-CLASS or I-CLASS");
+      return error_at(line.data() + last + 1, "a tag of IOB2 must be O, B-CLASS or I-CLASS");
     if (tag != "O")
       if (const auto fault = label_fault(tag.substr(2), plan_))
         return error_at(line.data() + last + 1, *fault);
     const bool goes_on = tag.starts_with("I-");
     if (goes_on && (before_.size() != tag.size() || !before_.ends_with(tag.substr(1))))
-      return error_at(line.data() + last + 1,
-                      "goes on with an entity that has not begun; in IOB2 an entity begins with "
-                      "B-");
+      return error_at(
+          line.data() + last + 1,
+          "the line continues an entity that has not begun; in IOB2 an entity begins with B-");
     before_ = tag;
     if (!draft_.add(line.substr(0, first)) || !draft_.add(tag))
       return error_at(line.data(), kTooLong);

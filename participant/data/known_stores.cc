@@ -20,7 +20,8 @@ Result<Json> read(const std::filesystem::path& file) {
   if (!document.errors.empty())
     return Error{file.string() + ": " + document.errors.front().where + ": " +
                  document.errors.front().what};
-  if (document.root.object() == nullptr) return Error{file.string() + ": $: no object"};
+  if (document.root.object() == nullptr)
+    return Error{file.string() + ": $: the file must hold one object"};
   return std::move(document.root);
 }
 
@@ -43,14 +44,16 @@ Status KnownStores::remember(const std::filesystem::path& store, const Bytes32& 
 Status KnownStores::check(const std::filesystem::path& store, const Bytes32& id) const {
   SOTTO_ASSIGN_OR_RETURN(const Json known, read(file_));
   const Json* const entry = known.find(place_of(store));
-  const std::string remedy = "; where it is the right one: sotto-participant data adopt " +
+  const std::string remedy = "; if it is the right store, run: sotto-participant data adopt " +
                              store.string() + " --dir " + file_.parent_path().string();
   if (entry == nullptr)
-    return Error{store.string() + ": this site imported no record store to this place" + remedy};
+    return Error{store.string() + ": this site has imported no record store to this place" +
+                 remedy};
   const auto* const expected = std::get_if<std::string>(&entry->value);
   if (expected == nullptr || *expected != to_hex(id))
     return Error{store.string() +
-                 ": not the record store that was imported here last: an older one, put back?" +
+                 " is not the record store that was imported here last; it may be an older one "
+                 "that was restored" +
                  remedy};
   return {};
 }

@@ -29,7 +29,7 @@ struct LeftOut {
   /// Returns a line for a log; empty where nothing was left out.
   [[nodiscard]] std::string warning(const std::string& what) const {
     if (count == 0) return {};
-    std::string out = std::to_string(count) + " " + what + " do not fit the job and are left out: ";
+    std::string out = std::to_string(count) + " " + what + " do not fit the job and are skipped: ";
     for (std::size_t i = 0; i < first.size(); ++i)
       out += (i == 0 ? "" : "; ") + first[i];
     return count > first.size() ? out + "; and " + std::to_string(count - first.size()) + " more"

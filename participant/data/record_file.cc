@@ -74,7 +74,7 @@ RecordWriter::RecordWriter(Kind kind, const crypto::Secret32& site_key,
 }
 
 void RecordWriter::add(BytesView record) {
-  SOTTO_CHECK(record.size() <= kMaxRecordBytes, "a record is longer than a store takes");
+  SOTTO_CHECK(record.size() <= kMaxRecordBytes, "a record is longer than a record store permits");
   const Bytes sealed = crypto::seal_record(key_, record, place_of(id_, count()), random_);
   sizes_.push_back(static_cast<std::uint32_t>(sealed.size()));
   sealed_.insert(sealed_.end(), sealed.begin(), sealed.end());
@@ -105,32 +105,32 @@ Result<RecordFile> RecordFile::open(const std::filesystem::path& file,
 
   if (!in.is_open() || ::fstat(in.get(), &about) != 0)
     return storage::system_error(name + ": cannot be opened");
-  if (!S_ISREG(about.st_mode)) return error("no regular file");
+  if (!S_ISREG(about.st_mode)) return error("it is not a regular file");
   const auto size = static_cast<std::uint64_t>(about.st_size);
-  if (size < kHeaderBytes) return error("no record store, or one that was cut");
+  if (size < kHeaderBytes) return error("it is not a record store, or it was cut");
   const Result<Bytes> header = read_part(in, 0, kHeaderBytes);
   if (!header) return error(header.error().message);
   ByteReader fields(*header);
   if (!std::ranges::equal(fields.bytes(kMagic.size()), view_of(kMagic)))
-    return error("no record store");
+    return error("it is not a record store");
   if (const std::uint32_t version = fields.u32(); version != kVersion)
-    return error("a record store of version " + std::to_string(version) +
-                 "; this program reads version " + std::to_string(kVersion));
+    return error("it is a record store of version " + std::to_string(version) +
+                 ", but this program reads version " + std::to_string(kVersion));
   const auto id = fields.array<32>();
   RecordFile out(name, std::move(in), store_key(site_key, id));
   out.id_ = id;
   if (fields.array<32>() != key_check(out.key_))
     return error(
-        "sealed under the keys of another keystore, or its first bytes were "
-        "changed; nothing in it can be read without its own key");
+        "it was sealed with the keys of another keystore, or its first bytes were changed; nothing "
+        "in it can be read without its own key");
   const std::uint64_t directory = fields.u64();
   if (directory < crypto::kRecordOverhead + kDirectoryFixed || directory > size - kHeaderBytes)
-    return error("damaged or cut: its directory does not fit into it");
+    return error("it is damaged or cut: its directory is longer than the file");
   const Result<Bytes> sealed = read_part(out.file_, kHeaderBytes, directory);
   if (!sealed) return error(sealed.error().message);
   Bytes opened(directory - crypto::kRecordOverhead);
   if (!crypto::open_record(out.key_, *sealed, *header, opened))
-    return error("damaged or changed: its directory fails authentication");
+    return error("it is damaged or changed: its directory fails authentication");
   if (const Status read = out.read_directory(opened, kHeaderBytes + directory, size); !read)
     return error(read.error().message);
   return out;
@@ -147,8 +147,8 @@ Status RecordFile::read_directory(BytesView directory, std::uint64_t begin, std:
   for (std::uint64_t i = 0; i < count; ++i)
     places_.push_back(places_.back() + in.u32());
   if (places_.back() != end)
-    return Error{"cut or lengthened: it has " + std::to_string(end) + " bytes and should have " +
-                 std::to_string(places_.back())};
+    return Error{"it was cut or lengthened: it has " + std::to_string(end) +
+                 " bytes and should have " + std::to_string(places_.back())};
   return {};
 }
 
@@ -166,7 +166,7 @@ Status RecordFile::read(std::size_t index, std::span<std::uint8_t> out) const {
   const Result<Bytes> sealed = read_part(file_, places_[index], sealed_bytes);
   if (!sealed) return error(sealed.error().message);
   if (!crypto::open_record(key_, *sealed, place_of(id_, index), out))
-    return error("fails authentication: the file was damaged or changed");
+    return error("it fails authentication: the file was damaged or changed");
   return {};
 }
 

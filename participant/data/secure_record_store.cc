@@ -128,7 +128,7 @@ Result<std::unique_ptr<SecureRecordStore>> SecureRecordStore::open(
     if (opened.size_of(i) > options.memory_bytes)
       return Error{file.string() + ": record " + std::to_string(i + 1) + " has " +
                    std::to_string(opened.size_of(i)) +
-                   " bytes, more than the memory for opened records"};
+                   " bytes, which is more than the memory for opened records"};
   SOTTO_ASSIGN_OR_RETURN(crypto::GuardedMemory memory,
                          crypto::GuardedMemory::map(options.memory_bytes));
   if (!memory.is_locked())
@@ -208,9 +208,8 @@ Result<OpenedRecord> SecureRecordStore::open_record(const Capability& capability
 }
 
 Status SecureRecordStore::permits(const Capability& capability) const {
-  if (capability.store_ != this) return Error{"the capability is not one of this store"};
-  if (capability.thread_ != this_thread())
-    return Error{"the capability was given to another thread"};
+  if (capability.store_ != this) return Error{"the capability belongs to another store"};
+  if (capability.thread_ != this_thread()) return Error{"the capability belongs to another thread"};
   return {};
 }
 

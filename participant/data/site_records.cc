@@ -47,7 +47,7 @@ Result<data::Examples> SiteRecords::read(const std::filesystem::path& file,
     SOTTO_ASSIGN_OR_RETURN(auto plain, data::read_fitting_examples(file, job, declared_labels));
     return data::Examples(std::move(plain));
   }
-  if (!key_) return Error{file.string() + ": a record store needs the site's keystore"};
+  if (!key_) return Error{file.string() + " is a record store and needs the site's keystore"};
   SOTTO_ASSIGN_OR_RETURN(auto opened, SecureRecordStore::open(file, *key_, {.clock = steady_now}));
   SOTTO_TRY(known_.check(file, opened->id()));
   const std::shared_ptr<SecureRecordStore> store(std::move(opened).release(),

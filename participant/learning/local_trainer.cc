@@ -39,7 +39,7 @@ Result<at::Device> usable(config::Device device) {
       return at::Device(at::kCPU);
     case config::Device::kCuda:
       if (at::hasCUDA()) return at::Device(at::kCUDA);
-      return Error{"resources.device is \"cuda\", which this machine does not have"};
+      return Error{"resources.device is \"cuda\", but this machine has no CUDA device"};
   }
   SOTTO_CHECK(false, "no such device");
 }
@@ -167,8 +167,9 @@ Status TorchTrainer::check_every_parameter_is_used() {
     const Batch batch = make_batch({&row, 1}, setup_.pad, setup_.device);
     tape.backward(model_.losses(*setup_.task, batch, {.tape = &tape}).sum());
     if (const auto unused = tape.unused(model_.parameters()); !unused.empty())
-      return Error{"the trainable parameter " + unused.front() +
-                   " takes no part in the loss: its noise would be released without a gradient"};
+      return Error{
+          "the trainable parameter " + unused.front() +
+          " has no influence on the loss, so that its noise would be released without a gradient"};
   } catch (const std::exception& e) {
     return Error{"a first pass through the model fails: " + std::string(e.what())};
   }
@@ -321,13 +322,13 @@ std::vector<std::string> TorchTrainer::data_warnings() const {
   add(setup_.train.left_out().warning("training records"));
   add(setup_.evaluation.left_out().warning("evaluation records"));
   if (setup_.train.size() == 0)
-    add("no training record fits the job, so this site sends noise alone");
+    add("no training record fits the job, so that this site sends only noise");
   const auto examples = static_cast<double>(setup_.train.size()),
              declared = static_cast<double>(setup_.training_examples);
   if (examples > 1.5 * declared || declared > 1.5 * examples)
     add("this site declares " + std::to_string(setup_.training_examples) +
         " training examples and has " + std::to_string(setup_.train.size()) +
-        ": sampling and step sizes follow the declared number");
+        "; sampling and step sizes use the declared number");
   return out;
 }
 
@@ -359,7 +360,7 @@ void TorchTrainer::warn_of_parameters_at_rest() {
     if (!seen_.had_gradient[p]) names.push_back(parameters[p].name);
   if (!names.empty() && seen_.any_example)
     seen_.warnings.push_back(
-        "the gradient was zero in every step of the round, so that nothing is learnt, of " +
+        "the gradient was zero in every step of the round, so that nothing is learnt, for " +
         listed(names));
 }
 
@@ -386,12 +387,12 @@ FlatUpdate TorchTrainer::update_since(const FlatParameters& model) {
   }
   if (!not_finite.empty())
     seen_.warnings.push_back(
-        "training made values that are not finite, which are sent as zero, of " +
+        "training produced values that are not finite and are sent as zero, in " +
         listed(not_finite));
   if (still.size() == model.layout.size())
-    seen_.warnings.push_back("training did not move the model: the update is zero");
+    seen_.warnings.push_back("training did not change the model: the update is zero");
   else if (setup_.job.differential_privacy.enabled && !still.empty())
-    seen_.warnings.push_back("training did not move " + listed(still));
+    seen_.warnings.push_back("training did not change " + listed(still));
   return update;
 }
 
@@ -420,7 +421,7 @@ Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig&
   SOTTO_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::load_tokenizer(folder));
   if (tokenizer.size() > shape.vocab_size)
     return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer.size()) +
-                 " tokens, config.json's vocab_size is " + std::to_string(shape.vocab_size)};
+                 " tokens, but config.json's vocab_size is " + std::to_string(shape.vocab_size)};
   if (!config::ModelSection::kMaxLength.contains(job.model.max_length) ||
       job.model.max_length > shape.max_position_embeddings)
     return Error{"model.max_length must be from 2 to the model's " +

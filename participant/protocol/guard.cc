@@ -75,7 +75,7 @@ const GuardRecord* find(const std::vector<GuardRecord>& steps, GuardStep step) {
 }
 
 Error refused(const GuardRecord& record, const std::string& why) {
-  return Error{"the guard refuses \"" + std::string(name(record.step)) + "\" in round " +
+  return Error{"the guard does not permit \"" + std::string(name(record.step)) + "\" in round " +
                std::to_string(record.round.server_round()) + "." +
                std::to_string(record.round.attempt()) + ": " + why};
 }
@@ -89,10 +89,10 @@ Status allows_next(const std::vector<GuardRecord>& steps, const GuardRecord& nex
     case GuardStep::kJoined:
       break;  // the caller has handled a second one
     case GuardStep::kUploaded:
-      if (endorsed || voted_abort) return refused(next, "out of order");
+      if (endorsed || voted_abort) return refused(next, "the step is out of order");
       return {};
     case GuardStep::kEndorsed:
-      if (voted_abort) return refused(next, "this member voted to burn the round");
+      if (voted_abort) return refused(next, "this member voted to abort the round");
       if (!find(steps, GuardStep::kUploaded)) return refused(next, "nothing was uploaded");
       return {};
     case GuardStep::kVotedAbort:
@@ -129,8 +129,10 @@ bool GuardState::holds(const GuardRecord& record) const {
 /// Freeing is allowed at any time: it concerns what left under this h, whatever was joined since.
 Status GuardState::allows_freeing(const GuardRecord& record) const {
   const auto at = left_.find(record.input);
-  if (at == left_.end()) return refused(record, "this input did not leave, or is free already");
-  if (at->second != record.h) return refused(record, "this input left under another header");
+  if (at == left_.end())
+    return refused(record, "this input did not leave the site, or was freed already");
+  if (at->second != record.h)
+    return refused(record, "this input left the site under another header");
   return {};
 }
 
@@ -142,12 +144,13 @@ Status GuardState::allows(const GuardRecord& record) const {
     return refused(record, "the round was not joined");
   }
   if (!round || record.round < round->round) return refused(record, "a later round was joined");
-  if (round->closed) return refused(record, "a record of it was lost: it is closed");
+  if (round->closed)
+    return refused(record, "a record of the round was lost, so that the round is closed");
   if (holds(record)) return {};
   if (find(round->steps, record.step))
-    return refused(record, "it was done before with other content");
+    return refused(record, "the step was done before with other content");
   if (record.step == GuardStep::kUploaded && is_locked(record.input))
-    return refused(record, "its input has left before, and no burn certificate freed it");
+    return refused(record, "its input left the site before, and no abort certificate freed it");
   return allows_next(round->steps, record);
 }
 

@@ -40,13 +40,13 @@ Result<encoding::DecodedSum> ModelLineage::decode(secagg::PublishedSum published
   if (published.server_round != next_round_)
     return Error{"it is the sum of server round " + std::to_string(published.server_round)};
   if (size.n < rules_.min_cohort || size.n > rules_.participants || size.C < rules_.min_colluders)
-    return Error{"it is of a round that this site would not have joined"};
+    return Error{"this site would not have joined its round"};
   SOTTO_ASSIGN_OR_RETURN(const auto encoding,
                          secagg::round_encoding(rules_.encoding, rules_.noise, rules_.graph, size));
   SOTTO_ASSIGN_OR_RETURN(const auto graph, secagg::graph_parameters(size.n, size.C, rules_.graph));
   const std::uint32_t s_min = std::max({encoding.s_min, graph.thresholds.s_min, rules_.min_cohort});
   if (published.survivors > size.n || published.survivors < s_min)
-    return Error{"it is of " + std::to_string(published.survivors) + " members; a sum has " +
+    return Error{"it has " + std::to_string(published.survivors) + " members; a sum has " +
                  std::to_string(s_min) + " to " + std::to_string(size.n)};
   encoding::EncodingSpec spec = encoding.spec;
   auto lanes = encoding::lane_specs(spec, model_->values.size(), size.n);
@@ -59,7 +59,7 @@ Result<encoding::DecodedSum> ModelLineage::decode(secagg::PublishedSum published
   published.packed = {};  // frees memory of the size of the sum
   if (signed_ && signed_->server_round == next_round_ &&
       signed_->hash != secagg::hash_of_sum(published.h, sum))
-    return Error{"it is not the sum that the coordinator signed at the end of the round"};
+    return Error{"it differs from the sum that the coordinator signed at the end of the round"};
   return encoding::decode_sum(spec, lanes, published.h, std::move(sum), published.survivors);
 }
 

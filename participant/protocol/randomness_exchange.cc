@@ -21,21 +21,26 @@ RandomnessExchange::RandomnessExchange(secagg::RandomnessContext context, Member
 
 RandomnessExchange::Outcome RandomnessExchange::handle(const wire::Message& message,
                                                        std::uint64_t unix_seconds) {
-  if (log_failed_) return {.log_line = "the record of geneses failed: nothing is answered"};
+  if (log_failed_)
+    return {.log_line =
+                "the record of shared randomness failed, so that this site answers nothing"};
   if (const auto* call = std::get_if<wire::RandomnessCall>(&message))
     return on_call(*call, unix_seconds);
   if (const auto* list = std::get_if<wire::RandomnessList>(&message))
     return on_list(*list, unix_seconds);
   if (const auto* proof = std::get_if<wire::RandomnessProof>(&message)) return on_proof(*proof);
-  return {.log_line = "a message about the genesis that is not for a participant; ignored"};
+  return {.log_line =
+              "a message about the shared randomness is not for a participant; the message was "
+              "ignored"};
 }
 
 RandomnessExchange::Outcome RandomnessExchange::on_call(const wire::RandomnessCall& call,
                                                         std::uint64_t unix_seconds) {
   const std::uint64_t month_ago = unix_seconds - std::min(unix_seconds, kMonthSeconds);
   if (log_->reveals_since(month_ago) >= most_a_month_)
-    return {.log_line = "this site has revealed for " + std::to_string(most_a_month_) +
-                    " lists in 30 days, the most it does: the coordinator begins too many runs"};
+    return {.log_line =
+                "this site has revealed for " + std::to_string(most_a_month_) +
+                " lists in 30 days, which is the limit; the coordinator begins too many runs"};
   auto commit = member_.commit(call);
   if (!commit.ok()) return {.log_line = commit.error().message};
   return {.answer = std::move(commit).value()};
@@ -48,8 +53,8 @@ RandomnessExchange::Outcome RandomnessExchange::on_list(const wire::RandomnessLi
   if (reveal->first)
     if (Status counted = log_->revealed(run_, unix_seconds); !counted.ok()) {
       log_failed_ = true;
-      return {.log_line =
-                  "the reveal cannot be recorded, so it is not sent: " + counted.error().message};
+      return {.log_line = "the reveal cannot be recorded and is therefore not sent: " +
+                          counted.error().message};
     }
   return {.answer = reveal->message};
 }
@@ -59,11 +64,12 @@ RandomnessExchange::Outcome RandomnessExchange::on_proof(const wire::RandomnessP
   auto shared_randomness = member_.accept(proof);
   if (!shared_randomness.ok()) return {.log_line = shared_randomness.error().message};
   if (Status kept = log_->keep(run_, *shared_randomness); !kept.ok())
-    return {.log_line = "the genesis cannot be recorded, so it is not used: " + kept.error().message};
+    return {.log_line = "the shared randomness cannot be recorded and is therefore not used: " +
+                        kept.error().message};
   Outcome out{.shared_randomness = *shared_randomness};
   if (!repeated)
-    out.log_line = "the run's genesis is made by " + std::to_string(shared_randomness->members.size()) +
-               " members, this one among them";
+    out.log_line = std::to_string(shared_randomness->members.size()) +
+                   " members generated the shared randomness of the run, including this one";
   return out;
 }
 

@@ -47,7 +47,7 @@ Result<RandomnessLog> RandomnessLog::open(const std::filesystem::path& file) {
   RandomnessLog out(std::move(opened.log));
   for (const Bytes& record : opened.records)
     if (!replay(record, out.memories_, out.reveals_))
-      return Error{file.string() + " holds an unknown record"};
+      return Error{file.string() + " contains an unknown record"};
   return out;
 }
 

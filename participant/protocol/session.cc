@@ -26,11 +26,12 @@ const char* name(wire::RoundStatus status) {
 
 void ParticipantSession::State::expire(TimePoint now) {
   if (round && now - round->started >= agreement.max_round)
-    close(Kind::kRoundClosed, "it took longer than this site holds a round's secrets");
+    close(Kind::kRoundClosed, "the round took longer than this site keeps the secrets of a round");
 }
 
 void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoint now) {
-  if (envelope.peer != kCoordinatorId) return reject(envelope.round, "not from the coordinator");
+  if (envelope.peer != kCoordinatorId)
+    return reject(envelope.round, "a message did not come from the coordinator");
   const bool about_lost = !round && lost.value != 0 && envelope.round == lost;
   if (const auto* m0 = std::get_if<wire::Offer>(&envelope.message); m0 && !about_lost)
     return on_offer(*m0, now);
@@ -48,9 +49,9 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
   }
   const std::string name{wire::name_of(envelope.message)};
   if (!round || envelope.round < round->header.round)
-    return ignore(envelope.round, name + ": not about the present round");
+    return ignore(envelope.round, name + ": it is not about the present round");
   if (envelope.round > round->header.round)
-    return reject(envelope.round, name + ": about a round that was not offered");
+    return reject(envelope.round, name + ": it is about a round that was not offered");
   if (const auto* data = std::get_if<wire::BlobData>(&envelope.message))
     return on_model_data(*data);
   if (const auto* m10 = std::get_if<wire::RoundResult>(&envelope.message)) return on_result(*m10);
@@ -58,8 +59,10 @@ void ParticipantSession::State::dispatch(const wire::Envelope& envelope, TimePoi
 }
 
 void ParticipantSession::State::leave_lost_round() {
-  if (std::exchange(logged_lost, true)) return ignore(lost, "about a round that was left");
-  send(lost, wire::LeaveRound{"this site was started again and is not in this round any more"});
+  if (std::exchange(logged_lost, true))
+    return ignore(lost, "a message is about a round that this site has left");
+  send(lost,
+       wire::LeaveRound{"this site was restarted and does not take part in this round any more"});
   event(Kind::kRoundLeft, lost, "its secrets were in the memory of an earlier process");
 }
 
@@ -81,7 +84,7 @@ void ParticipantSession::State::on_phase_message(const wire::Message& message, T
     if (exchange.accepted.index() != message.index()) continue;
     if (!(exchange.accepted == message)) {
       keep_evidence(exchange.accepted, message);
-      return reject(number, name + ": differs from the one that was accepted");
+      return reject(number, name + ": it differs from the message that was accepted");
     }
     ignore(number, name + ": repeated");
     return send(exchange.answer, now);
@@ -98,7 +101,7 @@ void ParticipantSession::State::on_phase_message(const wire::Message& message, T
   if (m4u && round->in<Checked>()) return on_fix(*m4u);
   if (m6 && round->in<Uploaded>()) return on_survivors(*m6, now);
   if (m8 && round->in<Endorsed>()) return on_unmask_request(*m8, now);
-  reject(number, name + ": not expected in this phase");
+  reject(number, name + ": it is not expected in this phase");
 }
 
 // ---- M0 -> M1
@@ -120,9 +123,9 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
   if (number.server_round() < 1 || number.server_round() > agreement.num_server_rounds + 1)
     return reject(number, "Offer: the job has no such round");
   if (m0.header.n < 2 || m0.header.n > roster.size())
-    return reject(number, "Offer: no cohort of the roster has that size");
+    return reject(number, "Offer: no cohort of the roster has this size");
   if (agreement.drawn_cohort_size && !agreement.shared_randomness)
-    return reject(number, "Offer: the run has no genesis yet");
+    return reject(number, "Offer: the run has no shared randomness yet");
   auto encoding = secagg::round_encoding(agreement.encoding, agreement.noise, agreement.graph,
                                          {.n = m0.header.n, .C = m0.header.C});
   if (!encoding.ok()) return reject(number, "Offer: " + encoding.error().message);
@@ -143,8 +146,9 @@ void ParticipantSession::State::on_offer(const wire::Offer& m0, TimePoint now) {
   auto cohort = secagg::check_offer(m0, coordinator, roster, self, rules);
   if (!cohort.ok()) {
     if (is_forgotten(m0))
-      send(number, wire::LeaveRound{"this site remembers a later round of this run: was the "
-                                    "coordinator's run folder put back from a backup?"});
+      send(number,
+           wire::LeaveRound{"this site has recorded a later round of this run; the run folder of "
+                            "the coordinator may have been restored from a backup"});
     return reject(number, cohort.error().message);
   }
   if (round) close(Kind::kRoundClosed, "a later round was offered");
@@ -155,14 +159,14 @@ Status ParticipantSession::State::counts_once(RoundNumber number,
                                               const encoding::EncodingSpec& encoding) const {
   if (encoding.metrics.empty()) {
     if (is_evaluation(number) && !agreement.encoding.metrics.empty())
-      return Error{"a closing evaluation without counters"};
+      return Error{"the closing evaluation has no counters"};
     return {};
   }
   if (guard.may_be_open(agreement.run, number.server_round()))
     return Error{
-        "it asks for the counters of this server round again; this site endorsed the sum of an "
-        "earlier attempt, and the difference of two sums would be the counters of those who are "
-        "in one of them alone"};
+        "it asks for the counters of this server round again. This site endorsed the sum of an "
+        "earlier attempt, and the difference of the two sums would reveal the counters of the "
+        "members that are in only one of them"};
   return {};
 }
 
@@ -179,8 +183,9 @@ void ParticipantSession::State::join(const wire::Offer& m0, encoding::EncodingSp
   const bool again = can_use_again(*round);
   if (!persist(record(GuardStep::kJoined))) return round.reset();
   event(Kind::kRoundJoined, m0.header.round,
-        std::to_string(m0.header.n) + " members, at least " + std::to_string(m0.header.s_min) +
-            " of them in a sum" + (again ? "; the update of an earlier attempt is used" : ""));
+        std::to_string(m0.header.n) + " members, of which at least " +
+            std::to_string(m0.header.s_min) + " must be in a sum" +
+            (again ? "; the update of an earlier attempt is used again" : ""));
   answer(m0, round->client.advertise(), Advertised{}, now);
   if (!again) get_model();
 }
@@ -198,8 +203,8 @@ void ParticipantSession::State::get_model() {
   const std::uint64_t next = lineage->next_round();
   if (next >= round->header.round.server_round())
     return leave(
-        "the model is not the one that the sums lead to",
-        "the offer names a model that does not follow from the first one and the sums of " +
+        "the model differs from the one that follows from the sums",
+        "the offer names a model that does not follow from the first model and the sums of " +
             std::to_string(next - 1) + " rounds");
   round->work =
       Fetching{wire::BlobFetch(lineage->wanted_blob(), std::nullopt, lineage->max_blob_bytes())};
@@ -214,31 +219,31 @@ void ParticipantSession::State::on_model_data(const wire::BlobData& data) {
   Bytes bytes = fetching->blob.take();
   if (lineage) {
     if (Status followed = lineage->advance(std::move(bytes)); !followed.ok())
-      return leave("a sum of an earlier round is not accepted", followed.error().message);
+      return leave("a sum of an earlier round was not accepted", followed.error().message);
     return get_model();
   }
   auto model = decode_parameters(bytes);
   if (!model.ok()) return leave("the model is malformed", model.error().message);
   if (model->hash() != round->header.model_hash)
-    return leave("the model is not the one of the offer", "the model has another hash");
+    return leave("the model differs from the one of the offer", "the model has another hash");
   if (model->values.size() != agreement.parameters)
-    return leave("the model is not the one of the job",
-                 "the model has " + std::to_string(model->values.size()) + " values, the job " +
-                     std::to_string(agreement.parameters));
+    return leave("the model differs from the one of the job",
+                 "the model has " + std::to_string(model->values.size()) +
+                     " values, but the job has " + std::to_string(agreement.parameters));
   begin_computing(std::make_shared<const FlatParameters>(std::move(model).value()));
 }
 
 void ParticipantSession::State::begin_computing(std::shared_ptr<const FlatParameters> model) {
   // This check comes before any record is read, so that its result reveals nothing about one.
   if (Status usable = check_values(*model); !usable.ok())
-    return leave("the model has values that this site does not compute with",
+    return leave("the model has values with which this site does not compute",
                  usable.error().message);
   round->work = Computing{};
   input.reset();  // the driver keeps one result only
   const RoundNumber number = round->header.round;
   event(Kind::kModelReceived, number,
         std::to_string(model->values.size()) + " values" +
-            (lineage ? ", made here from the sums" : ""));
+            (lineage ? ", computed here from the sums" : ""));
   out.train = TrainRequest{.round = number,
                            .evaluate_only = is_evaluation(number),
                            .model = std::move(model),
@@ -277,7 +282,7 @@ void ParticipantSession::State::on_complaints(const wire::Complaints& m4b, TimeP
   auto m4c = round->client.open_shares(m4b);
   if (!m4c.ok()) return leave(m4c.error().message, m4c.error().message);
   event(Kind::kSharesOpened, round->header.round,
-        std::to_string(m4c->shares.size()) + " members complained about this site's shares");
+        std::to_string(m4c->shares.size()) + " members complained about the shares of this site");
   answer(m4b, std::move(m4c).value(), Checked{}, now);
 }
 
@@ -299,7 +304,7 @@ void ParticipantSession::State::on_masked(privacy::Released<secagg::MaskedUpdate
   next.hash_y = m5.hash_y;
   next.input = input->id;
   if (!persist(next))
-    return leave("the site does not release its update", "the guard refuses the upload");
+    return leave("the site does not release its update", "the guard does not permit the upload");
   uploaded = UploadedRound{.round = next.round,
                            .rules = {.h = next.h,
                                      .Q = round->header.Q,
@@ -408,7 +413,7 @@ ParticipantSession::~ParticipantSession() = default;
 
 void ParticipantSession::set_shared_randomness(secagg::SharedRandomness shared_randomness) {
   auto& known = state_->agreement.shared_randomness;
-  SOTTO_CHECK(!known || *known == shared_randomness, "a run has one genesis");
+  SOTTO_CHECK(!known || *known == shared_randomness, "a run has one shared randomness");
   known = std::move(shared_randomness);
 }
 
@@ -438,7 +443,7 @@ SessionOutput ParticipantSession::computed(RoundNumber number, Status outcome, T
   State& state = *state_;
   return state.step(now, [&] {
     if (!state.is_current(number) || !std::holds_alternative<Computing>(state.round->work))
-      return state.ignore(number, "a computation for a round that is over");
+      return state.ignore(number, "a computation ended after its round");
     if (!outcome.ok())
       return state.leave("this site does not train in this round", outcome.error().message);
     const wire::RoundHeader& header = state.round->header;
@@ -456,7 +461,7 @@ SessionOutput ParticipantSession::masked(RoundNumber number,
   State& state = *state_;
   return state.step(now, [&] {
     if (!state.is_current(number) || !state.round->in<Masking>())
-      return state.ignore(number, "an upload for a round that is over");
+      return state.ignore(number, "an upload was masked after the end of its round");
     if (!released.ok()) {
       state.input.reset();  // a later attempt would fail in the same way
       return state.leave("the site does not release its update", released.error().message);
@@ -471,7 +476,7 @@ SessionOutput ParticipantSession::guard_failed(TimePoint now) {
   state.out = {};
   if (state.round)
     state.close(SessionEvent::Kind::kRoundLeft,
-                "the guard could not be written: nothing leaves before a restart");
+                "the guard could not be written, so that nothing is sent before a restart");
   return state.take_output(now);
 }
 

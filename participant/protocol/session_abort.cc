@@ -35,7 +35,7 @@ void ParticipantSession::State::on_abort_request(const wire::AbortRequest& m6) {
   GuardRecord voted_abort = joined;
   voted_abort.step = GuardStep::kVotedAbort;
   if (number > guard.last_round(agreement.run)) {
-    if (round) close(Kind::kRoundClosed, "a later round is burnt");
+    if (round) close(Kind::kRoundClosed, "a later round was aborted");
     if (!persist(joined)) return;
   }
   const bool again = guard.holds(voted_abort);
@@ -44,8 +44,8 @@ void ParticipantSession::State::on_abort_request(const wire::AbortRequest& m6) {
   secagg::sign_abort_vote(*signing, voted_abort.h, vote);
   send(number, vote);
   if (again) return ignore(number, "BurnRequest: repeated");
-  event(Kind::kVotedAbort, number, "voted that nothing of this round may be opened");
-  if (round) close(Kind::kRoundClosed, "voted to burn it");
+  event(Kind::kVotedAbort, number, "this site voted that nothing of this round may be opened");
+  if (round) close(Kind::kRoundClosed, "this site voted to abort the round");
 }
 
 bool ParticipantSession::State::can_use_again(const Round& next) const {
@@ -59,7 +59,7 @@ bool ParticipantSession::State::can_use_again(const Round& next) const {
 void ParticipantSession::State::on_abort_certificate(RoundNumber number,
                                                      const wire::AbortCertificate& m8) {
   if (!uploaded || uploaded->round != number)
-    return ignore(number, "BurnCertificate: not about the newest upload");
+    return ignore(number, "BurnCertificate: it is not about the newest upload");
   if (Status valid = secagg::check_abort_certificate(m8, uploaded->rules, agreement.threads);
       !valid.ok())
     return reject(number, valid.error().message);
@@ -74,7 +74,7 @@ void ParticipantSession::State::on_abort_certificate(RoundNumber number,
                             .input = uploaded->input};
     if (!persist(freed)) return;
   }
-  event(Kind::kFreed, number, "the round is burnt: its update was not opened and never will be");
+  event(Kind::kFreed, number, "the round was aborted: its update was not opened and never will be");
   if (is_current(number)) close(Kind::kRoundClosed, "burnt");
 }
 

@@ -10,15 +10,15 @@ const char* what(SessionEvent::Kind kind) {
     case Kind::kRoundJoined:
       return "joined";
     case Kind::kSharesOpened:
-      return "shares opened";
+      return "opened shares";
     case Kind::kUploaded:
-      return "masked update released";
+      return "released the masked update";
     case Kind::kEndorsed:
       return "endorsed the survivors";
     case Kind::kUnmasked:
-      return "shares sent";
+      return "sent shares";
     case Kind::kVotedAbort:
-      return "voted to burn it";
+      return "voted to abort the round";
     case Kind::kFreed:
       return "burnt";
     case Kind::kRoundClosed:

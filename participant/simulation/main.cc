@@ -79,8 +79,7 @@ std::vector<std::filesystem::path> shard_folders(const std::filesystem::path& sh
     if (std::filesystem::exists(entry.path() / "train.tsv")) folders.push_back(entry.path());
   if (folders.size() < 2)
     throw StartupError(shards.string() +
-                       ": needed: two folders or more, each with train.tsv and "
-                       "eval.tsv");
+                       " must contain at least two folders, each with train.tsv and eval.tsv");
   std::sort(folders.begin(), folders.end());
   return folders;
 }
@@ -248,35 +247,40 @@ class Federation {
 int main(int argc, char** argv) {
   Arguments args;
   CLI::App app{
-      "Simulate a federation: a coordinator and N participants in one process, deterministic from "
-      "--seed"};
+      "Simulate a federation of one coordinator and N participants in one process, which --seed "
+      "determines"};
   app.set_version_flag("--version", std::string("sotto-simulate ") + sotto::build_id());
   app.add_option("job", args.job, "job.json, the same file as for a deployment")->required();
-  app.add_option("--participants", args.participants, "How many virtual participants")
+  app.add_option("--participants", args.participants, "Number of simulated participants")
       ->capture_default_str()
       ->check(CLI::Range(2, 10000));
-  app.add_option("--seed", args.seed, "Decides keys, shards, sampling, noise and order")
+  app.add_option("--seed", args.seed, "Seed of keys, shards, sampling, noise and order")
       ->capture_default_str();
   app.add_option("--train", args.train,
                  "Training examples; data/train.tsv beside the job unless given");
   app.add_option("--evaluation", args.evaluation,
                  "Held-out examples; data/test.tsv beside the job unless given");
   app.add_option("--shards", args.shards,
-                 "NAME/train.tsv and NAME/eval.tsv a participant, instead of a cut")
+                 "Folder with NAME/train.tsv and NAME/eval.tsv for each participant, instead of a "
+                 "split of --train")
       ->excludes("--train", "--evaluation", "--participants");
-  app.add_option("--dirichlet", args.dirichlet,
-                 "Label skew of the shards: small = each sees mostly some labels")
+  app.add_option(
+         "--dirichlet", args.dirichlet,
+         "Label skew of the shards: with a small value each shard contains mostly some labels")
       ->capture_default_str();
-  app.add_option("--out", args.out, "Folder of the run; must not hold one already")->required();
+  app.add_option("--out", args.out, "Folder of the run, which must not contain a run already")
+      ->required();
   app.add_option("--set", args.overrides, "Override a key of the job")->allow_extra_args(false);
-  app.add_option("--threads", args.threads, "Threads for computation")->capture_default_str();
-  app.add_flag("--json", args.json, "One JSON object a round on standard output");
+  app.add_option("--threads", args.threads, "Number of threads for the computation")
+      ->capture_default_str();
+  app.add_flag("--json", args.json, "Print each round as one JSON object on standard output");
   try {
     crypto::initialize_process();
     app.parse(argc, argv);
     if (std::filesystem::exists(std::filesystem::path(args.out) / "checkpoint.bin")) {
-      throw StartupError(args.out +
-                         " holds a run already; a simulation begins anew: choose another --out");
+      throw StartupError(
+          args.out +
+          " already contains a run, and a simulation begins a new one; choose another --out");
     }
     sotto::training::ModelProvider& models = sotto::training::learning_library();
     models.use_threads(1);  // for each trainer; --threads trainers run at once
@@ -287,7 +291,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "sotto-simulate: %s\n", e.what());
     return 2;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "sotto-simulate: unexpected: %s\n", e.what());
+    std::fprintf(stderr, "sotto-simulate: unexpected error: %s\n", e.what());
     return 1;
   }
 }

@@ -45,7 +45,8 @@ Result<std::vector<std::pair<std::string, std::string>>> read_merges(const fs::p
     if (line.empty() || (number == 1 && line.starts_with("#version"))) continue;
     const std::size_t blank = line.find(' ');
     if (blank == std::string::npos || blank == 0 || blank + 1 == line.size())
-      return Error{file.string() + ":" + std::to_string(number) + ": is not two tokens"};
+      return Error{file.string() + ":" + std::to_string(number) +
+                   ": the line must have two tokens"};
     merges.emplace_back(line.substr(0, blank), line.substr(blank + 1));
   }
   return merges;

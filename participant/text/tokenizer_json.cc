@@ -56,7 +56,7 @@ void each_step(const Json& step, const char* members, const std::string& where, 
                int depth = 0) {
   constexpr int kDeepest = 8;
   if (step.is_null()) return;
-  if (depth > kDeepest) refuse(where, "is nested deeper than any tokenizer");
+  if (depth > kDeepest) refuse(where, "is nested too deeply for a tokenizer");
   if (type_of(step, where) != "Sequence") return add(step, type_of(step, where), where);
   const auto at = step.find(members);
   if (at == step.end() || !at->is_array()) refuse(where + "." + members, "is missing");

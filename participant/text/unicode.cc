@@ -176,7 +176,7 @@ std::unique_ptr<icu::RegexPattern> compiled(const icu::UnicodeString& expression
 Result<Pattern> Pattern::compile(std::string_view expression) {
   auto regex = compiled(from_utf8(in_icus_spelling(expression)), 0);
   if (regex == nullptr)
-    return Error{"not a regular expression that can be used here: " + std::string(expression)};
+    return Error{std::string(expression) + " is not a regular expression that can be used here"};
   return Pattern(std::make_shared<const Compiled>(std::move(regex)));
 }
 

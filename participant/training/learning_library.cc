@@ -44,11 +44,11 @@ Result<ModelProvider*> load_learning_library(const std::filesystem::path& path) 
     return Error{path.string() + ": " + why};
   };
   const auto entry = reinterpret_cast<LearningEntry>(::dlsym(library, kLearningEntry));
-  if (entry == nullptr) return refused("this is not Sotto's learning library");
+  if (entry == nullptr) return refused("the file is not Sotto's learning library");
   const LearningLibrary found = entry();
   if (std::string_view(found.build_id) != build_id())
-    return refused("the library is of build " + std::string(found.build_id) +
-                   ", this program of build " + build_id());
+    return refused("the library belongs to build " + std::string(found.build_id) +
+                   ", but this program to build " + build_id());
   return found.provider;
 }
 

@@ -205,7 +205,7 @@ class Outcome:
 
     def releases(self, site):
         """Masked updates and counters that left a site, each of them in its ledger before."""
-        return self.sites[site].count("masked update released")
+        return self.sites[site].count("released the masked update")
 
     def endorsed(self, site, server_round):
         """A site signs for survivors only where it is one of them."""

@@ -376,7 +376,7 @@ class Member:
         self.ask()
         blob = self.download.whole()
         if blob is not None and model.model_hash(blob) != message.blob:
-            self.leave("the model is not the one of the offer")
+            self.leave("the model differs from the one of the offer")
         elif blob is not None:
             self.model, self.download = model.decode(blob), None
             self.upload_when_ready()

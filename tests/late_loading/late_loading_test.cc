@@ -123,7 +123,7 @@ TEST(LateLoading, AnotherLibraryAndAnotherBuildAreRefused) {
   EXPECT_NE(other.error().message.find("not Sotto's learning library"), std::string::npos);
   const auto build = load_learning_library(folder / "libother_build.so");
   ASSERT_FALSE(build.ok());
-  EXPECT_NE(build.error().message.find("of build 0.0.0 (another)"), std::string::npos);
+  EXPECT_NE(build.error().message.find("belongs to build 0.0.0 (another)"), std::string::npos);
 }
 
 }  // namespace

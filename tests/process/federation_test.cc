@@ -64,7 +64,7 @@ TEST(Federation, AMemberThatDiesAndComesBackIsNotWaitedFor) {
   EXPECT_EQ(rounds.at(2)["attempt"], 0);
   EXPECT_EQ(rounds.at(2)["survivors"], 3);
   EXPECT_LT(rounds.at(2)["phase_s"]["Upload"].get<double>(), 60) << f.coordinator_log();
-  EXPECT_NE(f.coordinator_log().find("site-4: left: this site was started again"),
+  EXPECT_NE(f.coordinator_log().find("site-4: it left the round: this site was restarted"),
             std::string::npos)
       << f.coordinator_log();
 }

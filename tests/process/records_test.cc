@@ -115,7 +115,7 @@ TEST_F(Records, ATableIsImportedAndCheckedByCommand) {
   std::ofstream(at("t.sotto-records"), std::ios::binary) << bytes;
   EXPECT_FALSE(participant("data verify " + store));
   EXPECT_EQ(err(), at("t.sotto-records") +
-                       ": record 2: fails authentication: the file was damaged or changed\n");
+                       ": record 2: it fails authentication: the file was damaged or changed\n");
   fs::remove(at("keys/keystore.json"));
   EXPECT_FALSE(participant("data show " + store));
   EXPECT_NE(err().find("keystore.json"), std::string::npos) << err();
@@ -155,8 +155,9 @@ TEST_F(Records, WrongInputIsOneLineWithItsPlaceAndLeavesWhatWasThere) {
   EXPECT_FALSE(participant("data import " + rest));
   EXPECT_NE(err().find("the name of the file does not tell its format"), std::string::npos);
   EXPECT_FALSE(participant("data import --format labelled " + rest));
-  EXPECT_EQ(err().find("sotto-participant: " + at("bad.tsv") + ":2:9: the last line has no end"),
-            0U)
+  EXPECT_EQ(
+      err().find("sotto-participant: " + at("bad.tsv") + ":2:9: the last line has no line break"),
+      0U)
       << err();
   EXPECT_FALSE(participant("data import --format labelled " + at("bad.tsv") + " --dir " +
                            at("keys") + " --out " + at("bad.tsv")));

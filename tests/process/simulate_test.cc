@@ -73,7 +73,7 @@ TEST_F(Simulate, EverySitesWarningsAreSaidWithItsNameAndTheRound) {
   const std::string log{std::istreambuf_iterator<char>(in), {}};
   for (const char* line :
        {"virtual-3: warning: the job's differential_privacy.target_delta 0.01 is 1/N or more",
-        "virtual-3: warning: round 1: training did not move bert.embeddings."})
+        "virtual-3: warning: round 1: training did not change bert.embeddings."})
     EXPECT_NE(log.find(line), std::string::npos) << line << "\n" << log;
 }
 

@@ -82,8 +82,8 @@ TEST_F(SiteData, WrongInputIsOneLineWithItsPlaceAndLeavesWhatWasThere) {
   std::ofstream(folder_ / "a.csv") << "what was there\n";
   EXPECT_FALSE(
       data("anonymise " + at("bad.csv") + " --plan " + at("plan.json") + " --out " + at("a.csv")));
-  EXPECT_EQ(err(),
-            "sotto-participant: " + at("bad.csv") + ":3:1: the row has 1 cell, the header 2\n");
+  EXPECT_EQ(err(), "sotto-participant: " + at("bad.csv") +
+                       ":3:1: the row has 1 cell, but the header has 2\n");
   EXPECT_EQ(text_of(folder_ / "a.csv"), "what was there\n");
   std::ofstream(folder_ / "good.csv") << "age,sex\n31,m\n40,f\n";
   EXPECT_FALSE(data("anonymise " + at("good.csv") + " --plan " + at("plan.json") + " --out " +
@@ -160,7 +160,7 @@ TEST_F(SiteData, AModelOfNamesThatIsNoneIsOneLineAndNothingIsWritten) {
   };
   holds(refused("no-such-folder", "PER"), "no-such-folder/model.safetensors: cannot be opened");
   holds(refused(config("ner/model"), "NAME"), "has no label NAME; its labels are PER, LOC, ORG");
-  holds(refused(config("tinyshakespeare/model"), "PER"), "no model of token classification");
+  holds(refused(config("tinyshakespeare/model"), "PER"), "not a model of token classification");
 }
 
 }  // namespace

@@ -138,7 +138,7 @@ Result<Release> FullDomain::take() {
   if (!best_)
     return Error{"no combination of levels meets the plan with at most " +
                  std::to_string(may_leave_out_) +
-                 " rows left out; let max_suppressed be larger, or k, l and t be less strict"};
+                 " suppressed rows; increase max_suppressed, or make k, l and t less strict"};
   Release out;
   for (const auto& tuples : best_->kept) {
     ReleasedClass c;

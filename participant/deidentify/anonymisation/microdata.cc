@@ -10,16 +10,15 @@ namespace sotto::anonymisation {
 namespace {
 
 constexpr std::string_view kUnknownValue =
-    "the plan does not know the value of this cell; is it spelled otherwise than in the plan?";
+    "the plan does not contain the value of this cell; compare the spelling";
 
 Status same_columns(const tables::Table& table, const AnonymisationPlan& plan) {
   for (const auto& [name, unused] : plan.columns)
     if (const auto column = table.find(name); !column.ok()) return column.error();
   for (const auto& column : table.columns())
     if (!plan.columns.contains(column.name))
-      return Error{
-          table.name() + ":1:1: the plan gives no role to column " + column.name +
-          "; one of quasi_identifier, sensitive, kept, removed is needed for every column"};
+      return Error{table.name() + ":1:1: the plan gives no role to column " + column.name +
+                   "; every column needs one of quasi_identifier, sensitive, kept, removed"};
   return {};
 }
 

@@ -16,8 +16,8 @@ Result<Mondrian> Mondrian::start(const Microdata& data) {
   Mondrian out(data);
   if (!out.class_rules_.fits(out.tuples_, out.whole_))
     return Error{
-        "the plan asks for more than the whole table has as one class: fewer rows than k, "
-        "or sensitive values too few or too uneven for l"};
+        "the whole table as one class does not meet the plan: it has fewer rows than k, or too few "
+        "or too uneven sensitive values for l"};
   return out;
 }
 

@@ -21,7 +21,7 @@ std::vector<Field> fields_of(AnonymisationPlan& p) {
        &p.k,
        Presence::kRequired,
        {.range = {.min = 2, .max = 1000000}},
-       "Least rows of a class."},
+       "Smallest number of rows of a class."},
       {"method", &p.method, Presence::kOptional, {}, ""},
       {"max_suppressed",
        &p.max_suppressed,
@@ -63,7 +63,7 @@ void apply(std::span<const std::string> overrides, AnonymisationPlan& plan, Json
     const std::string name = text.substr(kColumns.size(), dot - kColumns.size());
     const Json* columns = root.find("columns");
     if (columns == nullptr || columns->find(name) == nullptr) {
-      mistakes.add("columns." + name, "--set of a column that the plan does not have");
+      mistakes.add("columns." + name, "--set names a column that the plan does not have");
       continue;
     }
     ColumnPlan scratch;
@@ -80,21 +80,21 @@ void check_column(const ColumnPlan& c, const std::string& path, Mistakes& mistak
     if (wrong) mistakes.add_unless_bad({path, path + ".role", path + ".kind"}, path + key, what);
   };
   refuse_if(!c.hierarchy.empty() && (!quasi || number), ".hierarchy",
-            "only a quasi_identifier of kind category has one");
+            "only a quasi_identifier of kind category has a hierarchy");
   refuse_if(!c.widths.empty() && (!quasi || !number), ".widths",
-            "only a quasi_identifier of kind number has them");
+            "only a quasi_identifier of kind number has widths");
   for (std::size_t i = 1; i < c.widths.size(); ++i)
-    refuse_if(
-        c.widths[i] % c.widths[i - 1] != 0 || c.widths[i] == c.widths[i - 1], ".widths",
-        "each must be a larger multiple of the one before, so that intervals lie in intervals");
+    refuse_if(c.widths[i] % c.widths[i - 1] != 0 || c.widths[i] == c.widths[i - 1], ".widths",
+              "each number must be a larger multiple of the one before, so that intervals lie "
+              "inside intervals");
   const bool judged = c.distinct_l != 1 || c.entropy_l != 1 || c.t != 1;
   refuse_if(!sensitive && (judged || c.distance != Distance::kEqual), ".role",
-            "distinct_l, entropy_l, t and distance are asked of a sensitive column alone");
+            "only a sensitive column has distinct_l, entropy_l, t and distance");
   const bool needs_order = sensitive && !number && c.distance == Distance::kOrdered;
   refuse_if(needs_order && c.order.empty(), ".order",
-            "missing: an ordered distance between categories needs their order");
+            "the key is missing; an ordered distance between categories needs their order");
   refuse_if(!needs_order && !c.order.empty(), ".order",
-            "only a sensitive column of kind category and distance ordered has one");
+            "only a sensitive column of kind category with an ordered distance has an order");
 }
 
 }  // namespace
@@ -118,7 +118,7 @@ config::Parsed<AnonymisationPlan> parse_plan(std::string_view json, std::string_
   if (found != members.end()) members.erase(found);
   config::read_fields(document.root, fields_of(plan), {}, mistakes);
   if (columns.object() == nullptr || columns.object()->empty()) {
-    mistakes.add("columns", "missing; needed: an object with every column of the table");
+    mistakes.add("columns", "the key is missing; needed: an object with every column of the table");
     return config::ConfigErrors{mistakes.lines()};
   }
   bool any_quasi = false;
@@ -128,7 +128,8 @@ config::Parsed<AnonymisationPlan> parse_plan(std::string_view json, std::string_
     check_column(column, "columns." + name, mistakes);
     any_quasi = any_quasi || column.role == Role::kQuasiIdentifier;
   }
-  if (!any_quasi) mistakes.add_unless_bad({"columns"}, "columns", "no quasi_identifier among them");
+  if (!any_quasi)
+    mistakes.add_unless_bad({"columns"}, "columns", "no column is a quasi_identifier");
   if (!mistakes.lines().empty()) return config::ConfigErrors{mistakes.lines()};
   return plan;
 }

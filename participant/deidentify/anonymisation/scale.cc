@@ -23,7 +23,7 @@ std::optional<double> number_in(std::string_view text) {
 std::string shown(double number) {
   char text[32];
   const auto [end, error] = std::to_chars(text, text + sizeof text, number);
-  SOTTO_CHECK(error == std::errc(), "a number needs at most 24 characters");
+  SOTTO_CHECK(error == std::errc(), "a number may have at most 24 characters");
   return {text, end};
 }
 
@@ -45,13 +45,13 @@ std::vector<std::uint32_t> tree_order(const tables::Table& tree) {
 Status check_tree(const tables::Table& tree) {
   const auto& columns = tree.columns();
   for (std::size_t row = 0; row < tree.rows(); ++row)
-    if (columns[0].codes[row] != row) return tree.error_at(row, 0, "a second row for this value");
+    if (columns[0].codes[row] != row) return tree.error_at(row, 0, "this value has a second row");
   for (std::size_t level = 1; level + 1 < columns.size(); ++level) {
     std::map<std::uint32_t, std::uint32_t> parent;
     for (std::size_t row = 0; row < tree.rows(); ++row) {
       const std::uint32_t above = columns[level + 1].codes[row];
       if (parent.try_emplace(columns[level].codes[row], above).first->second != above)
-        return tree.error_at(row, level, "this group lies in another coarser group further up");
+        return tree.error_at(row, level, "this group belongs to another coarser group further up");
     }
   }
   return {};
@@ -66,8 +66,8 @@ Result<Scale> Scale::of_numbers(const tables::Table& table, std::size_t column,
   for (std::uint32_t code = 0; code < values.size(); ++code) {
     const auto number = number_in(values[code]);
     if (!number)
-      return table.error_at_code(column, code,
-                                 "the plan calls this column a number, and this cell is none");
+      return table.error_at_code(
+          column, code, "the plan declares this column as a number, but this cell is not one");
     sorted.emplace_back(*number, code);
   }
   std::ranges::sort(sorted);

@@ -91,7 +91,7 @@ std::string generalised(FindingKind kind, std::string_view value) {
     case FindingKind::kDate:
       return year_of(value);
     default:
-      SOTTO_CHECK(false, "a kind that cannot be generalised");
+      SOTTO_CHECK(false, "this kind cannot be generalised");
   }
 }
 

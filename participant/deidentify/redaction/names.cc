@@ -63,7 +63,7 @@ Result<NameFinder> NameFinder::parse(std::string_view text, const std::string& f
     const auto error = [&](const std::string& what) {
       return Error{file_name + ":" + std::to_string(number) + ":1: " + what};
     };
-    if (!is_utf8(line)) return error("not UTF-8");
+    if (!is_utf8(line)) return error("the text is not UTF-8");
     const std::size_t space = line.find(' ');
     std::string_view kind = line.substr(0, space);
     const bool uncertain = kind.ends_with('?');
@@ -74,7 +74,9 @@ Result<NameFinder> NameFinder::parse(std::string_view text, const std::string& f
                               : kind == "other"  ? kOther
                                                  : 0;
     if (what == 0 || space == std::string_view::npos)
-      return error("a line is \"given\", \"family\", \"title\" or \"other\", and words behind it");
+      return error(
+          "a line must begin with \"given\", \"family\", \"title\" or \"other\", followed by "
+          "words");
     // Several words may share a line.
     std::string_view rest = line.substr(space + 1);
     while (!rest.empty()) {

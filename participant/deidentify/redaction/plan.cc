@@ -53,16 +53,16 @@ void read_patterns(const Json& json, RedactionPlan& plan, Mistakes& mistakes) {
                          {"action", &pattern.action, Presence::kOptional, {}, ""}},
                         path + ".", mistakes);
     if (!is_pattern_name(name))
-      mistakes.add(path, "a pattern's name is of capital letters, digits and '_'");
+      mistakes.add(path, "the name of a pattern must consist of capital letters, digits and '_'");
     if (pattern.action == Action::kGeneralise)
       mistakes.add(path + ".action", "a pattern cannot be generalised");
     RE2::Options quiet;
     quiet.set_log_errors(false);
     const RE2 compiled(pattern.regex, quiet);
     if (!compiled.ok())
-      mistakes.add(path + ".regex", "not a regular expression of RE2: " + compiled.error());
+      mistakes.add(path + ".regex", "this is not a regular expression of RE2: " + compiled.error());
     else if (RE2::FullMatch("", compiled))
-      mistakes.add(path + ".regex", "this matches nothing at all, too");
+      mistakes.add(path + ".regex", "this expression also matches the empty text");
     plan.patterns.push_back(std::move(pattern));
   }
 }

@@ -171,9 +171,9 @@ Redactor::~Redactor() = default;
 Result<Redactor> Redactor::make(RedactionPlan plan, std::optional<crypto::Secret32> key,
                                 std::unique_ptr<SpanFinder> names_model) {
   if (plan.needs_key() && !key)
-    return Error{"the plan asks for pseudonyms, which need the site's key: give --key"};
+    return Error{"the plan asks for pseudonyms, which need the site's key; give --key"};
   if (plan.names_model && names_model == nullptr)
-    return Error{"the plan asks for a model of names, and none was opened"};
+    return Error{"the plan asks for an NER model, but none was opened"};
   Redactor out(std::move(plan), std::move(key));
   out.names_model_ = std::move(names_model);
   if (!out.plan_.names.empty()) {
@@ -218,8 +218,9 @@ Result<Findings> Redactor::find(std::string_view text) const {
 
 Result<MaskedText> Redactor::mask(std::string_view text, const std::string& name) const {
   if (const std::size_t good = utf8_prefix(text); good != text.size())
-    return Error{name + ":" + line_and_column(text, good) +
-                 ": not UTF-8; convert the file, as with iconv -f LATIN1 -t UTF-8"};
+    return Error{
+        name + ":" + line_and_column(text, good) +
+        ": the text is not UTF-8; convert the file, for example with iconv -f LATIN1 -t UTF-8"};
   MaskedText out;
   out.text.reserve(text.size());
   while (!text.empty()) {

@@ -69,7 +69,7 @@ void judge(const Redactor& masker, const MarkedLine& line, const Findings& findi
 
 Result<Scores> score(const Redactor& masker, std::string_view sample, const std::string& name) {
   if (const std::size_t good = utf8_prefix(sample); good != sample.size())
-    return Error{name + ":" + line_and_column(sample, good) + ": not UTF-8"};
+    return Error{name + ":" + line_and_column(sample, good) + ": the text is not UTF-8"};
   Scores scores;
   std::string_view rest = sample;
   for (std::size_t number = 1; !rest.empty(); ++number) {
@@ -82,18 +82,18 @@ Result<Scores> score(const Redactor& masker, std::string_view sample, const std:
       return Error{
           name + ":" + std::to_string(number) + ":" +
           std::to_string(1 + utf8_length(line.substr(0, std::stoul(read.error().message)))) +
-          ": a mark that is not closed, as in <email>...</email>"};
+          ": a mark is not closed, as in <email>...</email>"};
     for (const Marked& m : read->marks) {
       const bool known = masker.knows(m.kind);
       if (!known)
-        return Error{name + ":" + std::to_string(number) +
-                     ":1: marks a kind that there is not: " + m.kind};
+        return Error{name + ":" + std::to_string(number) + ":1: a mark has the unknown kind " +
+                     m.kind};
     }
     ++scores.lines;
     SOTTO_ASSIGN_OR_RETURN(const Findings findings, masker.find(read->text));
     judge(masker, *read, findings, scores);
   }
-  if (scores.lines == 0) return Error{name + ":1:1: holds no text"};
+  if (scores.lines == 0) return Error{name + ":1:1: the file contains no text"};
   return scores;
 }
 

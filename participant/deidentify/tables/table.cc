@@ -66,7 +66,7 @@ class Scanner {
     while (peek() != delimiter_ && !at_line_end()) {
       if (at_ == text_.size()) return cut();
       if (format_ == Format::kCsv && text_[at_] == '"')
-        return Fault{at_, "a quotation mark inside a cell that does not begin with one"};
+        return Fault{at_, "a cell contains a quotation mark but does not begin with one"};
       ++at_;
     }
     cells_.push_back({std::string(text_.substr(start, at_ - start)), start});
@@ -79,9 +79,9 @@ class Scanner {
     while (true) {
       const std::size_t mark = text_.find('"', at_);
       if (mark == std::string_view::npos)
-        return Fault{start,
-                     "the quotation mark that opens this cell is never closed; was the "
-                     "file cut?"};
+        return Fault{
+            start,
+            "the quotation mark that opens this cell is never closed; the file may have been cut"};
       cell.append(text_, at_, mark - at_);
       at_ = mark + 1;
       if (peek() != '"') break;
@@ -90,15 +90,15 @@ class Scanner {
     }
     if (at_ == text_.size()) return cut();
     if (peek() != delimiter_ && !at_line_end())
-      return Fault{at_, "text after the quotation mark that closes a cell"};
+      return Fault{at_, "there is text after the quotation mark that closes a cell"};
     cells_.push_back({std::move(cell), start});
     return std::nullopt;
   }
 
   [[nodiscard]] Fault cut() const {
     return {text_.size(),
-            "the last line has no end: the file may have been cut; where it was not, end its last "
-            "line"};
+            "the last line has no line break, so that the file may have been cut; if it is "
+            "complete, end its last line"};
   }
 
   std::string_view text_;
@@ -110,10 +110,10 @@ class Scanner {
 
 std::optional<Fault> header_fault(const std::vector<Cell>& header) {
   for (std::size_t i = 0; i < header.size(); ++i) {
-    if (header[i].text.empty()) return Fault{header[i].at, "a column without a name"};
+    if (header[i].text.empty()) return Fault{header[i].at, "a column has no name"};
     for (std::size_t j = 0; j < i; ++j)
       if (header[i].text == header[j].text)
-        return Fault{header[i].at, "a second column of this name"};
+        return Fault{header[i].at, "two columns have this name"};
   }
   return std::nullopt;
 }
@@ -148,7 +148,7 @@ class ColumnsBuilder {
 
 std::string length_fault(std::size_t found, std::size_t needed) {
   return "the row has " + std::to_string(found) + (found == 1 ? " cell" : " cells") +
-         ", the header " + std::to_string(needed);
+         ", but the header has " + std::to_string(needed);
 }
 
 }  // namespace
@@ -162,12 +162,14 @@ Result<Table> Table::parse(std::string text, std::string name, Format format) {
     return Error{name + ":" + line_and_column(text, fault.at) + ": " + fault.what};
   };
   if (const std::size_t good = utf8_prefix(text); good != text.size())
-    return error({good, "not UTF-8; convert the file, as with iconv -f LATIN1 -t UTF-8"});
+    return error(
+        {good,
+         "the text is not UTF-8; convert the file, for example with iconv -f LATIN1 -t UTF-8"});
   if (const std::size_t zero = text.find('\0'); zero != std::string::npos)
-    return error({zero, "a zero byte; is this a text file?"});
+    return error({zero, "the file contains a zero byte and may not be a text file"});
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   Scanner scanner(text, format, text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
-  if (scanner.only_blank_lines_left()) return error({0, "no header line"});
+  if (scanner.only_blank_lines_left()) return error({0, "there is no header line"});
 
   auto header = scanner.row();
   if (const auto* fault = std::get_if<Fault>(&header)) return error(*fault);
@@ -188,8 +190,9 @@ Result<Table> Table::parse(std::string text, std::string name, Format format) {
     columns.add(std::move(cells));
     table.row_starts_.push_back(start);
   }
-  if (table.row_starts_.empty()) return error({text.size(), "no row below the header"});
-  if (table.row_starts_.size() > UINT32_MAX) return error({0, "more than 2^32 - 1 rows"});
+  if (table.row_starts_.empty()) return error({text.size(), "there is no row after the header"});
+  if (table.row_starts_.size() > UINT32_MAX)
+    return error({0, "the table has more than 2^32 - 1 rows"});
   table.columns_ = columns.take();
   table.text_ = std::move(text);
   table.name_ = std::move(name);
@@ -208,7 +211,8 @@ Result<std::size_t> Table::find(std::string_view column) const {
   std::string known;
   for (const Column& c : columns_)
     known += (known.empty() ? "" : ", ") + c.name;
-  return Error{name_ + ":1:1: there is no column " + std::string(column) + "; there are " + known};
+  return Error{name_ + ":1:1: there is no column " + std::string(column) + "; the columns are " +
+               known};
 }
 
 Error Table::error_at(std::size_t row, std::size_t column, std::string_view what) const {

@@ -67,8 +67,8 @@ Result<Tags> tags_of(const std::vector<std::string>& classes) {
     }
     const bool begins = name.starts_with("B-");
     if (name.size() < 3 || (!begins && !name.starts_with("I-")))
-      return Error{"its head knows the class \"" + name.substr(0, 60) +
-                   "\", which is no tag of IOB2 (O, B-PER, I-PER, ...)"};
+      return Error{"its head has the class \"" + name.substr(0, 60) +
+                   "\", which is not a tag of IOB2 (O, B-PER, I-PER, ...)"};
     const std::string label = name.substr(2);
     auto at = std::ranges::find(out.labels, label);
     if (at == out.labels.end()) at = out.labels.insert(at, label);
@@ -76,8 +76,8 @@ Result<Tags> tags_of(const std::vector<std::string>& classes) {
   }
   if (out.labels.empty())
     return Error{
-        "does not say what its head tells apart (label.0 and so on in model.safetensors, "
-        "or id2label in config.json): no model of token classification"};
+        "lacks the labels of its head (label.0 and so on in model.safetensors, or id2label in "
+        "config.json), so that it is not a model of token classification"};
   return out;
 }
 
@@ -163,7 +163,7 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindo
     const at::NoGradGuard no_grad;
     const at::Tensor logits = model_.logits(make_batch(rows, tokenizer_.pad(), at::kCPU), {});
     if (!logits.isfinite().all().item<bool>())
-      return Error{"the model's answer is not finite: its weights are broken"};
+      return Error{"the output of the model is not finite: its weights are damaged"};
     const at::Tensor most_likely = logits.argmax(2).contiguous();
     const auto* row = most_likely.data_ptr<std::int64_t>() + tokenizer_.before().size();
     std::vector<std::int64_t> out;
@@ -196,7 +196,7 @@ Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(const fs::pat
   if (checkpoint.find(head) == nullptr) return refused("has no tensor " + head);
   const auto positions = static_cast<std::size_t>(opened.spec.config.max_position_embeddings);
   const std::size_t frame = opened.tokenizer.frame();
-  if (positions <= frame) return refused("its positions hold no word beside what frames a text");
+  if (positions <= frame) return refused("the model has too few positions for a word");
   const FlatParameters weights = std::move(opened.weights);
   auto finder = std::make_unique<TorchFinder>(std::move(opened), std::move(tags).value(),
                                               std::min(positions, kLargestWindow) - frame);

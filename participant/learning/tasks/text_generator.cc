@@ -51,9 +51,9 @@ Status TorchGenerator::start(std::string_view prompt,
   std::vector<std::int32_t> ids = tokenizer_.before();
   const std::vector<std::int32_t> read = tokenizer_.encode(prompt);
   ids.insert(ids.end(), read.begin(), read.end());
-  if (ids.empty()) return Error{"the prompt has no token to go on from"};
+  if (ids.empty()) return Error{"the prompt contains no token to continue"};
   if (static_cast<std::int64_t>(ids.size()) > positions)
-    return Error{"the prompt has " + std::to_string(ids.size()) + " tokens; the model has " +
+    return Error{"the prompt has " + std::to_string(ids.size()) + " tokens, but the model has " +
                  std::to_string(positions) + " positions"};
   settings_ = settings;
   cache_ = {};
@@ -92,7 +92,7 @@ Result<std::optional<std::string>> TorchGenerator::next(crypto::StreamRandom& ra
     const at::Tensor logits =
         model_.next_token_logits(make_batch(rows, 0, at::kCPU), {.cache = &cache_}).contiguous();
     if (!logits.isfinite().all().item<bool>())
-      return Error{"the model's answer is not finite: its weights are broken"};
+      return Error{"the output of the model is not finite: its weights are damaged"};
     const std::int32_t token =
         next_token({logits.data_ptr<float>(), static_cast<std::size_t>(logits.numel())},
                    settings_.sampling, random);

@@ -15,7 +15,7 @@ Result<ModelFolder> open_model_folder(const std::filesystem::path& folder, const
   SOTTO_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::load_tokenizer(folder));
   if (tokenizer.size() > config.vocab_size)
     return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer.size()) +
-                 " tokens, config.json's vocab_size is " + std::to_string(config.vocab_size)};
+                 " tokens, but config.json's vocab_size is " + std::to_string(config.vocab_size)};
   FlatParameters shapes{trainable_layout(*modules, {}), {}};
   std::size_t total = 0;
   for (const ParameterShape& p : shapes.layout)

@@ -115,7 +115,7 @@ Status add_head(const ModelSpec& spec, ModelModules& m) {
   const std::int64_t d = c.hidden_size;
   if (spec.head.kind == ModelHead::Kind::kLanguageModel) {
     if (!c.is_causal())
-      return Error{"model_type \"bert\" is no causal language model; supported: " +
+      return Error{"model_type \"bert\" is not a causal language model; supported: " +
                    architecture_names(/*causal=*/true)};
     if (!c.tie_word_embeddings) m.head = without_bias(Kind::kLinear, "lm_head", d, c.vocab_size);
     return {};
@@ -159,10 +159,10 @@ Status mark_adapted(const LoraConfig& lora, ModelModules& m) {
   const auto layers = static_cast<std::int64_t>(m.layers.size());
   for (const std::int64_t layer : lora.layers)
     if (layer < 0 || layer >= layers)
-      return Error{"LoRA names layer " + std::to_string(layer) + "; the model has 0 to " +
-                   std::to_string(layers - 1)};
+      return Error{"LoRA names layer " + std::to_string(layer) +
+                   ", but the model has the layers 0 to " + std::to_string(layers - 1)};
   if (lora.target_modules.empty())
-    return Error{"LoRA names no target module; this model has: " + known_targets(m)};
+    return Error{"LoRA names no target module; the modules of this model are " + known_targets(m)};
   for (const std::string& target : lora.target_modules) {
     bool found = false;
     for (std::int64_t i = 0; i < layers; ++i) {
@@ -173,7 +173,7 @@ Status mark_adapted(const LoraConfig& lora, ModelModules& m) {
     }
     if (!found)
       return Error{"LoRA names the module \"" + target +
-                   "\", which this model does not have; it has: " + known_targets(m)};
+                   "\", which this model does not have; its modules are " + known_targets(m)};
   }
   return {};
 }

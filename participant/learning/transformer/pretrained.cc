@@ -66,7 +66,7 @@ Status check_tensor_names(const WeightFiles& checkpoint, const ModelModules& mod
     const std::string_view bare = without_prefix(name);
     if (bare.starts_with(layers) && !known.contains(bare) && !is_constant(bare))
       return Error{"tensor " + name.substr(0, 200) +
-                   ": this model has no such part; config.json describes another one"};
+                   " is not a part of this model; config.json describes another model"};
   }
   return {};
 }
@@ -89,7 +89,7 @@ Result<FlatParameters> with_pretrained(FlatParameters parameters, const ModelMod
     if (tensor != nullptr) {
       if (tensor->shape != p.shape)
         return refused("tensor " + tensor->name + " has the shape " + text_of(tensor->shape) +
-                       "; config.json makes it " + text_of(p.shape));
+                       ", but config.json requires " + text_of(p.shape));
       const Result<std::vector<float>> values = floats_of(*tensor);
       if (!values.ok()) return refused(values.error().message);
       if (const auto bad = first_non_finite(*values))
@@ -116,7 +116,7 @@ Result<FlatParameters> frozen_parameters(const ModelSpec& spec, const ModelModul
       // adapter.
       const Result<WeightFiles> checkpoint = WeightFiles::open(folder);
       if (checkpoint.ok() && find(*checkpoint, p.name) == nullptr)
-        return Error{folder.string() + ": has no tensor " + p.name +
+        return Error{folder.string() + " has no tensor " + p.name +
                      "; without it LoRA needs classifier_pooling \"mean\" in config.json"};
     }
   return with_pretrained(std::move(frozen), modules, folder);

@@ -83,7 +83,7 @@ struct Reader {
     std::vector<std::int64_t> out;
     for (const json& id : list) {
       if (!id.is_number_integer() || id < 0 || id > kLargestSize) {
-        note(std::string(key) + " must be a token's number or a list of them");
+        note(std::string(key) + " must be the number of a token or a list of such numbers");
         return {};
       }
       out.push_back(id.get<std::int64_t>());
@@ -219,7 +219,8 @@ Result<TransformerConfig> load_transformer_config(const std::filesystem::path& f
     c.vocab_size = r.size("vocab_size", 0);
     c.end_tokens = r.ids("eos_token_id");
     c.initializer_range = r.number("initializer_range", 0.02, 1);
-    if (r.has("quantization_config")) r.note("quantization_config: only plain weights are read");
+    if (r.has("quantization_config"))
+      r.note("quantization_config is present, but only weights without quantisation can be read");
     read_layers(r, *find_architecture(type), c);
   }
   check_heads(r, c);

@@ -66,15 +66,15 @@ Status copy_values(const FlatParameters& from, const std::vector<Parameter>& int
   }
   if (offset != from.values.size()) return Error{"the model's values do not fill its layout"};
   if (given.size() != into.size() || from.layout.size() != into.size())
-    return Error{"the model has " + std::to_string(from.layout.size()) + " parameters, the job's " +
-                 std::to_string(into.size())};
+    return Error{"the model has " + std::to_string(from.layout.size()) +
+                 " parameters, but the job has " + std::to_string(into.size())};
   for (const Parameter& p : into) {
     const auto found = given.find(p.name);
     if (found == given.end()) return Error{"the model has no parameter " + p.name};
     const at::IntArrayRef shape = found->second.first->shape;
     if (shape != p.value.sizes())
       return Error{"the model's parameter " + p.name + " has the shape " + text_of(shape) +
-                   ", the job's " + text_of(p.value.sizes())};
+                   ", but the job requires " + text_of(p.value.sizes())};
     // from_blob does not write; its interface requires the const_cast.
     auto* data = const_cast<float*>(from.values.data() + found->second.second);
     Tensor value = p.value;

@@ -300,7 +300,7 @@ TEST(Answers, WhatWasFoundInFilesIsOneSentenceAndItsDetailStaysHere) {
   SiteWorld world(4);
   const auto app = world.participant(open_site());
   for (const char* detail : {"/srv/ward/train.tsv:112: the line has a label",
-                             "/srv/ward/train.sotto-records: holds texts"}) {
+                             "/srv/ward/train.sotto-records contains texts"}) {
     world.broken = Error{detail};
     world.offer(*app, job_with({}));
     EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
@@ -380,7 +380,7 @@ TEST(Answers, LeaveAtFixedTimesWhereTheSiteOrTheJobAsksForIt) {
     app->start();
     const int hellos = world.host.frames;
     world.offer(*app, by_job ? job_with({"rounds.answer_every_s=60"}) : job_with({}));
-    EXPECT_EQ(world.host.frames, hellos) << "nothing leaves before";
+    EXPECT_EQ(world.host.frames, hellos) << "nothing is sent before";
     EXPECT_EQ(world.host.wake, TimePoint{Duration(67000)});
     world.host.time = world.host.wake;
     app->on_wake();

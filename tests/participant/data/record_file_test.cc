@@ -107,7 +107,7 @@ TEST_F(RecordFileTest, ARecordOpensAtItsPlaceInItsStoreAlone) {
   put("bad", swapped);
   EXPECT_EQ(read_all("bad").error().message,
             (folder / "bad").string() +
-                ": record 1: fails authentication: the file was damaged or changed");
+                ": record 1: it fails authentication: the file was damaged or changed");
   Bytes mixed = one;
   std::copy(two.begin() + record(2), two.end(), mixed.begin() + record(2));
   put("bad", mixed);
@@ -123,7 +123,7 @@ TEST_F(RecordFileTest, AnotherKeyIsToldFromADamagedFile) {
   const auto other = RecordFile::open(folder / "s", crypto::Secret32::random(random));
   EXPECT_NE(other.error().message.find("another key"), std::string::npos);
   put("text", Bytes(200, 'x'));
-  EXPECT_NE(read_all("text").error().message.find("no record store"), std::string::npos);
+  EXPECT_NE(read_all("text").error().message.find("not a record store"), std::string::npos);
   EXPECT_FALSE(is_record_store(folder / "text"));
   EXPECT_TRUE(is_record_store(folder / "s"));
   EXPECT_FALSE(is_record_store(folder / "absent"));

@@ -60,19 +60,20 @@ TEST(AnonymisePlan, EachMistakeIsNamedWithItsPath) {
       {with(kPlan, "\"k\": 3", "\"K\": 3"), "$.K: unknown key, did you mean k?"},
       {with(kPlan, "\"removed\"", "\"gone\""), "$.columns.name.role: found \"gone\""},
       {with(kPlan, "\"t\": 0.5", "\"tt\": 0.5"), "$.columns.ill.tt: unknown key"},
-      {with(kPlan, "[5, 10]", "[5, 12]"), "$.columns.age.widths: each must be a larger multiple"},
+      {with(kPlan, "[5, 10]", "[5, 12]"),
+       "$.columns.age.widths: each number must be a larger multiple"},
       {with(kPlan, "\"sensitive\", ", "\"kept\", "),
-       "$.columns.ill.role: distinct_l, entropy_l, t"},
+       "$.columns.ill.role: only a sensitive column has distinct_l, entropy_l, t"},
       {with(kPlan, "\"t\": 0.5", "\"distance\": \"ordered\""), "$.columns.ill.order: missing"},
       {"{\"k\": 3}", "$.columns: missing"},
-      {"{\"k\": 3, \"columns\": {\"a\": {\"role\": \"kept\"}}}", "no quasi_identifier"},
+      {"{\"k\": 3, \"columns\": {\"a\": {\"role\": \"kept\"}}}", "no column is a quasi_identifier"},
       {"[", "anonymise.json: line 1, column 2"},
       {with(kPlan, "\"name\"", "\"age\""), "$.columns.age: this key occurs twice"},
   };
   for (const auto& [text, expected] : cases)
     EXPECT_NE(errors_of(text).find(expected), std::string::npos) << errors_of(text) << "\nlacks\n"
                                                                  << expected;
-  EXPECT_NE(errors_of(kPlan, {"columns.size.t=1"}).find("$.columns.size: --set of a column"),
+  EXPECT_NE(errors_of(kPlan, {"columns.size.t=1"}).find("$.columns.size: --set names a column"),
             std::string::npos);
 }
 
@@ -84,18 +85,19 @@ std::string table_error(const std::string& text, const AnonymisationPlan& plan) 
 TEST(AnonymisePlan, ATableThatDoesNotFitIsRefusedWithLineAndColumnAndNoValue) {
   const AnonymisationPlan plan = plan_of(kPlan);
   EXPECT_EQ(table_error("age,a.b,ill,name\n31,x,no,N\n", plan), "no error");
-  EXPECT_EQ(table_error("age,a.b,ill,name\n31,x,no,N\nold,x,no,N\n", plan),
-            "t.csv:3:1: column age: the plan calls this column a number, and this cell is none");
+  EXPECT_EQ(
+      table_error("age,a.b,ill,name\n31,x,no,N\nold,x,no,N\n", plan),
+      "t.csv:3:1: column age: the plan declares this column as a number, but this cell is not one");
   EXPECT_EQ(table_error("age,a.b,ill\n31,x,no\n", plan),
-            "t.csv:1:1: there is no column name; there are age, a.b, ill");
+            "t.csv:1:1: there is no column name; the columns are age, a.b, ill");
   EXPECT_EQ(table_error("age,a.b,ill,name,iban\n31,x,no,N,1\n", plan),
-            "t.csv:1:1: the plan gives no role to column iban; one of quasi_identifier, sensitive, "
-            "kept, removed is needed for every column");
+            "t.csv:1:1: the plan gives no role to column iban; every column needs one of "
+            "quasi_identifier, sensitive, kept, removed");
   AnonymisationPlan ordered = plan;
   ordered.columns["ill"] = {
       .role = Role::kSensitive, .distance = Distance::kOrdered, .order = {"no", "yes"}};
   EXPECT_EQ(table_error("age,a.b,ill,name\n31,x,no,N\n3,x,maybe,N\n", ordered)
-                .find("t.csv:3:5: column ill: the plan does not know the value of this cell"),
+                .find("t.csv:3:5: column ill: the plan does not contain the value of this cell"),
             0U);
   for (const char* bad : {"inf", "nan", "0x10", " 7", "7 ", "1e999", ""})
     EXPECT_NE(table_error("age,a.b,ill,name\n" + std::string(bad) + ",x,no,N\n", plan), "no error")
@@ -117,9 +119,9 @@ TEST(AnonymisePlan, AnUnknownClassIsRefusedWhereItStands) {
   EXPECT_EQ(use_tree("v,g\nx,1\nz,1\n"), "no error");
   EXPECT_EQ(use_tree("v,g\nx,1\ny,1\n"),
             "t.csv:3:4: column a.b: the value of this cell is not in " + at);
-  EXPECT_EQ(use_tree("v,g\nx,1\nz,1\nx,2\n"), at + ":4:1: column v: a second row for this value");
+  EXPECT_EQ(use_tree("v,g\nx,1\nz,1\nx,2\n"), at + ":4:1: column v: this value has a second row");
   EXPECT_EQ(use_tree("v,g,h\nx,1,a\nz,1,b\n"),
-            at + ":3:3: column g: this group lies in another coarser group further up");
+            at + ":3:3: column g: this group belongs to another coarser group further up");
 }
 
 TEST(Scale, NumbersAreJoinedIntoIntervalsThatLieInIntervals) {

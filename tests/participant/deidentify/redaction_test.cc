@@ -116,9 +116,11 @@ TEST(MaskingRun, MistakesInAPlanAreNamedWithTheirPath) {
       {R"({"actions": {"emial": "keep"}})", "$.actions.emial: unknown key, did you mean email?"},
       {R"({"actions": {"email": "hide"}})", "$.actions.email: found \"hide\""},
       {R"({"actions": {"name": "generalise"}})", "$.actions.name: this cannot be generalised"},
-      {R"({"patterns": {"id": {"regex": "x"}}})", "$.patterns.id: a pattern's name"},
-      {R"({"patterns": {"ID": {"regex": "x("}}})", "$.patterns.ID.regex: not a regular expression"},
-      {R"({"patterns": {"ID": {"regex": "x*"}}})", "$.patterns.ID.regex: this matches nothing"},
+      {R"({"patterns": {"id": {"regex": "x"}}})", "$.patterns.id: the name of a pattern"},
+      {R"({"patterns": {"ID": {"regex": "x("}}})",
+       "$.patterns.ID.regex: this is not a regular expression"},
+      {R"({"patterns": {"ID": {"regex": "x*"}}})",
+       "$.patterns.ID.regex: this expression also matches"},
       {R"({"pattern": {}})", "$.pattern: unknown key"},
       {R"({"names_model": "m"})", "$.names_model"},
       {R"({"names_model": {"path": "m"}})", "$.names_model.labels"},
@@ -135,7 +137,8 @@ TEST(MaskingRun, MistakesInAPlanAreNamedWithTheirPath) {
 TEST(MaskingRun, BadEncodingIsRefusedWithLineAndColumn) {
   const auto out = masker_of("{}").mask("fine\n\xC3\xA9 \xE9t\xE9\n", "t.txt");
   ASSERT_FALSE(out.ok());
-  EXPECT_EQ(out.error().message.find("t.txt:2:3: not UTF-8"), 0U) << out.error().message;
+  EXPECT_EQ(out.error().message.find("t.txt:2:3: the text is not UTF-8"), 0U)
+      << out.error().message;
 }
 
 const NameFinder& names() {
@@ -228,7 +231,7 @@ TEST(NamesModel, APlanThatAsksForOneIsNotCarriedOutWithout) {
   const RedactionPlan plan = plan_of(R"({"names_model": {"path": "m", "labels": ["PER"]}})");
   const auto made = Redactor::make(plan, std::nullopt, nullptr);
   ASSERT_FALSE(made.ok());
-  EXPECT_NE(made.error().message.find("model of names"), std::string::npos);
+  EXPECT_NE(made.error().message.find("an NER model"), std::string::npos);
 }
 
 TEST(NamesModel, ItsFolderIsBesideThePlan) {

@@ -49,22 +49,22 @@ TEST(Table, SkipsAByteOrderMarkAndBlankLinesAtTheEnd) {
 
 TEST(Table, WrongInputGetsOneErrorWithLineAndColumn) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"", "t.csv:1:1: no header line"},
-      {"\n\n", "t.csv:1:1: no header line"},
-      {"a,b\n", "t.csv:2:1: no row below the header"},
-      {"a,,c\n1,2,3\n", "t.csv:1:3: a column without a name"},
-      {"a,b,a\n1,2,3\n", "t.csv:1:5: a second column of this name"},
-      {"a,b\n1,2\n1\n", "t.csv:3:1: the row has 1 cell, the header 2"},
-      {"a,b\n1,2,secret\n", "t.csv:2:5: the row has 3 cells, the header 2"},
-      {"a,b\n1,2\n\n1,2\n", "t.csv:3:1: the row has 1 cell, the header 2"},
-      {"a,b\n1,caf\xE9\n", "t.csv:2:6: not UTF-8"},
-      {"a,b\n\xC3\xA9,\xC3\xA9\xFF\n", "t.csv:2:4: not UTF-8"},
-      {std::string("a,b\n1,\0\n", 8), "t.csv:2:3: a zero byte"},
+      {"", "t.csv:1:1: there is no header line"},
+      {"\n\n", "t.csv:1:1: there is no header line"},
+      {"a,b\n", "t.csv:2:1: there is no row after the header"},
+      {"a,,c\n1,2,3\n", "t.csv:1:3: a column has no name"},
+      {"a,b,a\n1,2,3\n", "t.csv:1:5: two columns have this name"},
+      {"a,b\n1,2\n1\n", "t.csv:3:1: the row has 1 cell, but the header has 2"},
+      {"a,b\n1,2,secret\n", "t.csv:2:5: the row has 3 cells, but the header has 2"},
+      {"a,b\n1,2\n\n1,2\n", "t.csv:3:1: the row has 1 cell, but the header has 2"},
+      {"a,b\n1,caf\xE9\n", "t.csv:2:6: the text is not UTF-8"},
+      {"a,b\n\xC3\xA9,\xC3\xA9\xFF\n", "t.csv:2:4: the text is not UTF-8"},
+      {std::string("a,b\n1,\0\n", 8), "t.csv:2:3: the file contains a zero byte"},
       {"a,b\n1,\"2\n3,4\n", "t.csv:2:3: the quotation mark that opens this cell is never closed"},
-      {"a,b\n1,\"2\"x\n", "t.csv:2:6: text after the quotation mark"},
-      {"a,b\n1,2\"\n", "t.csv:2:4: a quotation mark inside a cell"},
-      {"a,b\n1,2\n3,4", "t.csv:3:4: the last line has no end"},
-      {"a,b\n1,\"2\"", "t.csv:2:6: the last line has no end"},
+      {"a,b\n1,\"2\"x\n", "t.csv:2:6: there is text after the quotation mark"},
+      {"a,b\n1,2\"\n", "t.csv:2:4: a cell contains a quotation mark"},
+      {"a,b\n1,2\n3,4", "t.csv:3:4: the last line has no line break"},
+      {"a,b\n1,\"2\"", "t.csv:2:6: the last line has no line break"},
   };
   for (const auto& [text, expected] : cases) {
     const std::string found = error_of(text);
@@ -96,7 +96,7 @@ TEST(Table, ErrorsPointAtCellsAlsoBehindLineEndsInCells) {
 
 TEST(Table, AMissingColumnIsNamedWithThoseThatThereAre) {
   EXPECT_EQ(csv("a,b\n1,2\n")->find("c").error().message,
-            "t.csv:1:1: there is no column c; there are a, b");
+            "t.csv:1:1: there is no column c; the columns are a, b");
 }
 
 TEST(Table, WhatIsWrittenReadsBackTheSame) {

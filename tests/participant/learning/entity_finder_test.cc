@@ -193,11 +193,11 @@ TEST_F(FoundEntities, AFolderThatIsNoSuchModelIsRefusedWithWhatIsWrong) {
   };
   refused("model.safetensors");
   write_weights({});
-  refused("does not say what its head tells apart");
+  refused("lacks the labels of its head");
   write_weights({{"label.0", "cats"}, {"label.1", "dogs"}});
-  refused("\"cats\", which is no tag of IOB2");
+  refused("\"cats\", which is not a tag of IOB2");
   write_weights({{"label.0", "O"}, {"label.1", "B-PER"}, {"label.2", "I-PER"}});
-  refused("tensor classifier.weight has the shape [5, 8]; config.json makes it [3, 8]");
+  refused("tensor classifier.weight has the shape [5, 8], but config.json requires [3, 8]");
   write_weights(notes_);
   EXPECT_EQ(refusal(), "");
   FlatParameters weights = read_safetensors(folder_ / "model.safetensors").value();

@@ -164,7 +164,7 @@ TEST(Generation, EndsAtTheModelsLastPositionAndRefusesALongerPrompt) {
 TEST(Generation, RefusesWhatIsNoLanguageModelByName) {
   const auto bert = open_text_generator(SOTTO_SOURCE_DIR "/configs/quickstart/model");
   ASSERT_FALSE(bert.ok());
-  EXPECT_NE(bert.error().message.find("no causal language model"), std::string::npos);
+  EXPECT_NE(bert.error().message.find("not a causal language model"), std::string::npos);
   EXPECT_FALSE(open_text_generator("/nonexistent").ok());
 }
 

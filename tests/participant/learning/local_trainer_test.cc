@@ -203,7 +203,8 @@ TEST_F(LocalTrainerTest, SaysWhichDeviceIsNotThere) {
   if (at::hasCUDA()) GTEST_SKIP() << "this machine has a GPU";
   const auto none = make_trainer(job_, {.device = config::Device::kCuda}, {toy_examples(4), {}});
   ASSERT_FALSE(none.ok());
-  EXPECT_EQ(none.error().message, "resources.device is \"cuda\", which this machine does not have");
+  EXPECT_EQ(none.error().message,
+            "resources.device is \"cuda\", but this machine has no CUDA device");
 }
 
 TEST_F(LocalTrainerTest, AnEmptyDrawStillAddsNoiseAndSteps) {
@@ -220,7 +221,7 @@ TEST_F(LocalTrainerTest, AnUpdateThatDidNotMoveIsSentWithAWarning) {
     crypto::StreamRandom random(1);
     const auto result = trainer()->train(initial_model(job_).value(), 1, random, nullptr);
     ASSERT_TRUE(result.ok()) << result.error().message;
-    EXPECT_EQ(result->warnings.back(), "training did not move the model: the update is zero");
+    EXPECT_EQ(result->warnings.back(), "training did not change the model: the update is zero");
   }
 }
 
@@ -231,7 +232,7 @@ TEST_F(LocalTrainerTest, WarnsByNameOfAParameterThatNothingMoves) {
   crypto::StreamRandom random(1);
   const auto result = trainer()->train(model, 1, random, nullptr);
   ASSERT_TRUE(result.ok()) << result.error().message;
-  EXPECT_EQ(result->warnings, std::vector<std::string>{"training did not move classifier.bias"});
+  EXPECT_EQ(result->warnings, std::vector<std::string>{"training did not change classifier.bias"});
 }
 
 TEST_F(LocalTrainerTest, StepsOfWhichNothingIsFiniteGiveAnUpdateThatIs) {
@@ -254,8 +255,8 @@ TEST_F(LocalTrainerTest, StepsOfWhichNothingIsFiniteGiveAnUpdateThatIs) {
                     "gradient was not finite (first in step "));
     if (is_private) {
       EXPECT_TRUE(has(result->warnings,
-                      "training made values that are not finite, which are sent "
-                      "as zero, of bert.embeddings."));
+                      "training produced values that are not finite and are sent "
+                      "as zero, in bert.embeddings."));
     }
   }
 }
@@ -279,12 +280,13 @@ TEST_F(LocalTrainerTest, WarnsByNameOfAParameterThatOnlyNoiseMoves) {
     crypto::StreamRandom random(1);
     const auto trained = trainer()->train(model, 1, random, nullptr);
     ASSERT_TRUE(trained.ok()) << trained.error().message;
-    EXPECT_EQ(trained->warnings,
-              std::vector<std::string>{
-                  "the gradient was zero in every step of the round, so that nothing is learnt, of "
-                  "bert.encoder.layer.0.intermediate.dense.weight, "
-                  "bert.encoder.layer.0.intermediate.dense.bias, "
-                  "bert.encoder.layer.0.output.dense.weight"});
+    EXPECT_EQ(
+        trained->warnings,
+        std::vector<std::string>{
+            "the gradient was zero in every step of the round, so that nothing is learnt, for "
+            "bert.encoder.layer.0.intermediate.dense.weight, "
+            "bert.encoder.layer.0.intermediate.dense.bias, "
+            "bert.encoder.layer.0.output.dense.weight"});
   }
 }
 

@@ -143,14 +143,15 @@ TEST_P(Lora, LayersMayBeChosen) {
   for (const ParameterShape& p : trained.layout)
     EXPECT_EQ(p.name.find(".0."), std::string::npos) << p.name;
   job_.lora.layers_to_transform = {2};
-  EXPECT_NE(initial_model(job_).error().message.find("names layer 2; the model has 0 to 1"),
+  EXPECT_NE(initial_model(job_).error().message.find(
+                "names layer 2, but the model has the layers 0 to 1"),
             std::string::npos);
 }
 
 TEST_P(Lora, AModuleThatTheModelLacksIsNamedBesideThoseItHas) {
   job_.lora.target_modules = {"q_prj"};
   const std::string why = initial_model(job_).error().message;
-  EXPECT_NE(why.find("\"q_prj\", which this model does not have; it has: all-linear, "),
+  EXPECT_NE(why.find("\"q_prj\", which this model does not have; its modules are all-linear, "),
             std::string::npos)
       << why;
 }

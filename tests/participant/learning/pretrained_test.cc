@@ -94,7 +94,7 @@ TEST_F(ModelFolder, RopeSettingsAreReadFromTheOldKeysAndTheNew) {
 TEST_F(ModelFolder, BertIsNoLanguageModel) {
   const auto modules = modules_of(language_spec(kVectors / "bert"));
   ASSERT_FALSE(modules.ok());
-  expect_contains(modules.error().message, "is no causal language model");
+  expect_contains(modules.error().message, "is not a causal language model");
 }
 
 TEST_F(ModelFolder, AMissingTensorIsNamedWithItsShape) {
@@ -109,8 +109,8 @@ TEST_F(ModelFolder, ATensorOfAnotherShapeIsNamedWithBoth) {
   ASSERT_EQ(bent.layout[0].name, "model.embed_tokens.weight");
   bent.layout[0].shape = {24, 31};
   expect_contains(refusal("llama", bent),
-                  "tensor model.embed_tokens.weight has the shape [24, 31]; config.json makes it "
-                  "[31, 24]");
+                  "tensor model.embed_tokens.weight has the shape [24, 31], but config.json "
+                  "requires [31, 24]");
 }
 
 TEST_F(ModelFolder, NamesCountWithAndWithoutThePrefix) {
@@ -128,7 +128,7 @@ TEST_F(ModelFolder, AWeightThatTheModelHasNoPlaceForIsRefused) {
   more.layout.push_back({"model.layers.0.self_attn.q_norm.weight", {4}});
   more.values.insert(more.values.end(), 4, 1.0F);
   expect_contains(refusal("llama", more),
-                  "tensor model.layers.0.self_attn.q_norm.weight: this model has no such part");
+                  "tensor model.layers.0.self_attn.q_norm.weight is not a part of this model");
   more = whole("llama");
   more.layout.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", {2}});
   more.values.insert(more.values.end(), 2, 1.0F);

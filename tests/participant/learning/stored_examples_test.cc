@@ -102,7 +102,7 @@ TEST_F(StoredExamples, OfAnotherKindAreRefusedAndOfOtherClassesLeftOutWithoutSho
   const auto file = shard("quickstart", "aurora/eval.tsv");
   const auto store = store_of(file, Format::kLabelled);
   EXPECT_EQ(data::stored_examples(store, job_of("ner")).error().message,
-            (folder / "store").string() + ": holds labelled texts; the job needs tagged words");
+            (folder / "store").string() + " contains labelled texts; the job needs tagged words");
   config::JobConfig job = job_of("quickstart");
   job.task.labels.erase(job.task.labels.begin());
   const data::Examples stored = data::stored_examples(store, job).value();

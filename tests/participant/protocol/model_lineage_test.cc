@@ -159,7 +159,7 @@ TEST_P(Lineage, ASumOfFewerThanTheSiteTakesPartInIsRefused) {
   const secagg::PublishedSum good = sum_of(1);
   auto bad = good;
   bad.survivors = kMembers - 1;
-  expect_refused(bad, "it is of 4 members; a sum has 5 to 5");
+  expect_refused(bad, "it has 4 members; a sum has 5 to 5");
   EXPECT_TRUE(lineage->advance(encode(good)).ok());
 }
 
@@ -179,7 +179,7 @@ TEST_P(Lineage, TheSumThatWasSignedIsTheOneThatCounts) {
   auto sum = encoding::RingUpdate::zeros(encoding::lane_specs(spec, kValues, kMembers));
   ASSERT_TRUE(sum.add_packed(one.packed).ok());
   lineage->signed_sum(1, secagg::hash_of_sum(one.h, sum));
-  expect_refused(other, "not the sum that the coordinator signed");
+  expect_refused(other, "it differs from the sum that the coordinator signed");
   EXPECT_TRUE(lineage->advance(encode(one)).ok());
 }
 

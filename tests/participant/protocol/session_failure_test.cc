@@ -40,7 +40,7 @@ TEST_F(SessionFailure, ARestartedProcessSaysThatItIsNotInItsRoundAnyMore) {
     return left.empty() ? std::string() : left[0].reason;
   };
   const std::string words = words_after_a_restart_in(others.fix(all_of(5)));
-  EXPECT_EQ(words, "this site was started again and is not in this round any more");
+  EXPECT_EQ(words, "this site was restarted and does not take part in this round any more");
   EXPECT_EQ(words_after_a_restart_in(others.offer()), words) << "whatever phase it was";
   EXPECT_EQ(words_after_a_restart_in(others.key_list(0, all_of(5))), words);
   // Once a link: the coordinator announces a phase more than once.
@@ -122,7 +122,7 @@ TEST_F(SessionFailure, AModelOfAnotherSizeIsNotTrainedOn) {
   others.join();
   const SessionOutput out = serve_model(offer());
   EXPECT_FALSE(out.train);
-  EXPECT_TRUE(has_event(out, Kind::kRoundLeft, "6 values, the job 5"));
+  EXPECT_TRUE(has_event(out, Kind::kRoundLeft, "6 values, but the job has 5"));
 }
 
 TEST_F(SessionFailure, AModelWithAValueBeyondTheBoundIsRefusedBeforeAnyRecordIsLookedAt) {

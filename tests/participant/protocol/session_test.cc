@@ -339,7 +339,7 @@ TEST_F(Session, OnlyTheCoordinatorIsHeard) {
   const SessionOutput out =
       session->handle({MemberId{20}, others.header.round, others.offer()}, now);
   EXPECT_TRUE(silent(out));
-  EXPECT_TRUE(has_event(out, Kind::kRejected, "not from the coordinator"));
+  EXPECT_TRUE(has_event(out, Kind::kRejected, "a message did not come from the coordinator"));
 }
 
 TEST_F(Session, ARefusedSurvivorSetKeepsTheUploadAndSaysNothing) {

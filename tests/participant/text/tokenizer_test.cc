@@ -235,11 +235,11 @@ TEST(TokenizerFiles, WhatIsNotKnownIsRefusedByItsKey) {
   json nested = {{"type", "NFC"}};
   for (int i = 0; i < 100; ++i)
     nested = {{"type", "Sequence"}, {"normalizers", json::array({nested})}};
-  refused(with("/normalizer", nested), "is nested deeper than any tokenizer");
+  refused(with("/normalizer", nested), "is nested too deeply for a tokenizer");
   refused(with("/post_processor", {{"type", "Odd"}}), "the post-processor Odd");
   refused(with("/pre_tokenizer",
                {{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}}),
-          "pre_tokenizer.pattern: not a regular expression");
+          "pre_tokenizer.pattern: (a is not a regular expression");
   refused(with("/pre_tokenizer",
                {{"type", "Split"}, {"pattern", {{"String", "a"}}}, {"behavior", "Contiguous"}}),
           "pre_tokenizer.behavior");
@@ -279,7 +279,8 @@ TEST(TokenizerFiles, NameTheirFileAndLine) {
   std::ofstream(folder / "vocab.json") << R"({"a": 0, "b": 1, "ab": 2})";
   EXPECT_NE(error().find("merges.txt"), std::string::npos) << error();
   std::ofstream(folder / "merges.txt") << "#version: 0.2\na b\nab\n";
-  EXPECT_NE(error().find("merges.txt:3: is not two tokens"), std::string::npos) << error();
+  EXPECT_NE(error().find("merges.txt:3: the line must have two tokens"), std::string::npos)
+      << error();
 }
 
 }  // namespace
