@@ -20,25 +20,25 @@ void add_audit_command(CLI::App& app, int& exit_code) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("audit", "The signed log of what this party did");
+  CLI::App* sub = app.add_subcommand("audit", "Check the signed log of a party");
   sub->require_subcommand(1);
   CLI::App* verify = sub->add_subcommand(
       "verify",
-      "Check every line of FOLDER/audit.jsonl and name what was changed, dropped, moved, "
-      "repeated or cut; exit code 3 when anything was");
+      "Check every line of FOLDER/audit.jsonl and report each line that was changed, removed, "
+      "moved, repeated or cut; the exit code is 3 if there is one");
   verify
       ->add_option("folder", args->folder,
                    "Folder with audit.jsonl, or the log of older keys itself")
       ->capture_default_str();
   verify->add_option("--federation", args->federation,
-                     "federation.json with the party's key, instead of the folder's keystore");
+                     "federation.json with the party's key, instead of the keystore of the folder");
   verify->add_option("--member", args->party.member,
-                     "Whose log it is, by name in --federation; the coordinator's unless given");
+                     "Name of the party in --federation; the coordinator unless given");
   verify
       ->add_option("--head", args->heads,
-                   "A head of this log that another party kept, as this command prints it")
+                   "Head of this log that another party recorded, as this command prints it")
       ->allow_extra_args(false);
-  verify->add_flag("--json", args->json, "One JSON object");
+  verify->add_flag("--json", args->json, "Print one JSON object");
   verify->callback([args, &exit_code] {
     args->party.log = observability::audit_file(args->folder);
     args->party.federation = args->federation;

@@ -31,7 +31,8 @@ const SealNames kBackupNames{"--backup-by", "--backup-passphrase-file", "--backu
 std::string sealed_text(const Description& is) {
   switch (is.sealed_by) {
     case SealedBy::kNothing:
-      return "nothing but the modes of file and folder: whoever can read the file has the keys";
+      return "no passphrase or key file; only the modes of file and folder protect it, and whoever "
+             "can read the file has the keys";
     case SealedBy::kKeyFile:
       return "a key file";
     case SealedBy::kPassphrase:
@@ -77,7 +78,7 @@ void print_description(const fs::path& file, const Description& is, bool verifie
       detail = "named by the roster, version " + std::to_string(named->roster_version);
     if (keys.use == identity::KeyUse::kSuccessorOnly)
       detail += std::string(detail.empty() ? "" : "; ") +
-                "restored: good to name a successor and to revoke, not to take part";
+                "restored: may name a successor and sign revocations, but not take part";
     print("generation " + std::to_string(keys.generation) +
           (detail.empty() ? "" : "  (" + detail + ")") + "\n  signing    " +
           config::fingerprint(keys.signing_key) + "\n  transport  " +
@@ -92,8 +93,8 @@ void print_description(const fs::path& file, const Description& is, bool verifie
           config::fingerprint(named->signing_key));
   if (!verified)
     print(
-        "not opened, so nobody vouches for these lines: with the passphrase or key file they are "
-        "verified");
+        "The keystore was not opened, so that these lines are not verified. Give the passphrase or "
+        "key file to verify them.");
 }
 
 void add_show(CLI::App& keys) {
@@ -105,10 +106,11 @@ void add_show(CLI::App& keys) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = keys.add_subcommand(
-      "show", "Public keys, fingerprints and how the keystore is sealed; needs no passphrase");
+      "show",
+      "Print public keys, fingerprints and how the keystore is sealed; needs no passphrase");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   add_unlock_options(*sub, args->unlock);
-  sub->add_flag("--json", args->json, "One JSON object");
+  sub->add_flag("--json", args->json, "Print one JSON object");
   sub->callback([args] {
     Description is = identity::describe(args->dir);
     const bool verified = is.sealed_by == SealedBy::kNothing ||
@@ -129,8 +131,9 @@ void add_seal(CLI::App& keys) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = keys.add_subcommand(
-      "seal", "Change what opens the keystore: a passphrase, a key file, nothing. The keys stay");
+  CLI::App* sub = keys.add_subcommand("seal",
+                                      "Change what opens the keystore: a passphrase, a key file, "
+                                      "or nothing. The keys stay the same");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   add_unlock_options(*sub, args->unlock);
   add_seal_options(*sub, args->seal, kNewNames, "a passphrase unless given");
@@ -143,8 +146,9 @@ void add_seal(CLI::App& keys) {
     store.save(args->dir);
     print((fs::path(args->dir) / identity::kKeystoreFile).string() + " is now sealed by " +
           sealed_text(store.description()) +
-          "\nonly the seal changed: older copies of the file open as before. Whoever had one, and "
-          "what opened it, has the keys: rotate or revoke them then");
+          "\nOnly the seal has changed, and older copies of the file open as before. Whoever had "
+          "such a copy and its passphrase or key file has the keys: rotate or revoke them in that "
+          "case.");
   });
 }
 
@@ -157,9 +161,9 @@ void add_backup(CLI::App& keys) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = keys.add_subcommand(
-      "backup",
-      "Write all keys into one file for another place, sealed by a passphrase of its own");
-  sub->add_option("file", args->file, "The backup; never overwritten")->required();
+      "backup", "Write all keys into one file for another place, sealed by its own passphrase");
+  sub->add_option("file", args->file, "File for the backup, which is never overwritten")
+      ->required();
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   add_unlock_options(*sub, args->unlock);
   add_seal_options(*sub, args->seal, kBackupNames, "a passphrase unless given");
@@ -169,12 +173,14 @@ void add_backup(CLI::App& keys) {
     const identity::Opener seal =
         new_seal(args->seal, kBackupNames, SealedBy::kPassphrase, "the backup", random);
     if (std::holds_alternative<identity::Nothing>(seal))
-      throw StartupError("a backup lies where others may come by it; it is always sealed");
+      throw StartupError(
+          "a backup must be sealed, because other persons may reach the place where it is kept");
     store.save_backup(args->file, seal, crypto::kModerateCost, random);
-    print(args->file + ": all keys of " + store.description().name + ", generations to " +
+    print(args->file + ": all keys of " + store.description().name + ", generations up to " +
           std::to_string(store.newest().generation) +
-          "\nmake another after each rotation. Keep it, and what opens it, apart from this machine "
-          "and from each other; guard, ledger and records are not in it");
+          "\nMake another backup after each rotation. Keep the backup and its passphrase or key "
+          "file apart from this machine and from each other. The backup does not contain guard, "
+          "ledger and records.");
   });
 }
 
@@ -190,18 +196,19 @@ void report_restored(const Keystore& store, const fs::path& folder, const KeysPa
     print("missing: the roster, version " + std::to_string(named->roster_version) +
           ", names keys that are not in this backup (signing " +
           config::fingerprint(named->signing_key) +
-          "). They were made by a rotation after it and are lost unless a newer backup has them. "
-          "Keys for data are the same in every backup. Have the operator revoke " +
+          "). A rotation after the backup created them, and they are lost unless a newer backup "
+          "contains them. Keys for data are the same in every backup. Have the operator revoke " +
           is.name + " by name, run `keys rotate --revoked` and have the new card enrolled");
   if (store.newest().use == identity::KeyUse::kSuccessorOnly)
     print(
-        "this folder lacks the site's guard.log, genesis.log or ledger.sqlite, which are never in "
-        "a backup. So these keys take part in nothing; there could be two live copies, and what "
-        "the data have spent is forgotten here. Stop the old copy for good if it lives, then:\n  " +
+        "This folder lacks the site's guard.log, genesis.log or ledger.sqlite, which are never in "
+        "a backup. The keys can therefore not take part: there could be two live copies, and the "
+        "record of what the data have spent is missing. Stop the old copy permanently if it still "
+        "runs, then run:\n  " +
         party.program +
-        " join FEDERATION.JSON, keys rotate, have the operator enrol the new "
-        "card, join again\nand lower policy.max_epsilon in site.json by what was spent (the "
-        "last `ledger` output, or the operator's report)");
+        " join FEDERATION.JSON and keys rotate, have the operator enrol the new card, and join "
+        "again\nLower policy.max_epsilon in site.json by what was spent (see the last `ledger` "
+        "output, or the operator's report).");
 }
 
 void add_restore(CLI::App& keys, const KeysParty& party) {
@@ -212,16 +219,16 @@ void add_restore(CLI::App& keys, const KeysParty& party) {
 
   auto args = std::make_shared<Arguments>();
   CLI::App* sub = keys.add_subcommand(
-      "restore", "Put a backup's keys into a folder that has none; never overwrites any");
-  sub->add_option("file", args->file, "The backup")->required();
-  sub->add_option("--dir", args->dir, "Folder of the keystore to be")->capture_default_str();
+      "restore", "Restore a backup into a folder that has no keys; never overwrites keys");
+  sub->add_option("file", args->file, "File with the backup")->required();
+  sub->add_option("--dir", args->dir, "Folder for the keystore")->capture_default_str();
   add_unlock_options(*sub, args->unlock);
   sub->callback([args, party] {
     const fs::path folder = args->dir;
     if (const fs::path there = folder / identity::kKeystoreFile; fs::exists(there))
-      throw StartupError(there.string() +
-                         " exists: keys are never overwritten; move it away if its keys are to be "
-                         "given up");
+      throw StartupError(
+          there.string() +
+          " exists, and keys are never overwritten; move it away if its keys are to be given up");
     config::make_private_folder(folder);
     const auto lock = lock_keystore(folder);
     const identity::Opener opener =
@@ -239,8 +246,7 @@ void add_restore(CLI::App& keys, const KeysParty& party) {
 }  // namespace
 
 CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party) {
-  CLI::App* keys = app.add_subcommand(
-      "keys", "The keystore: how it is sealed, backups, and what else there is to its keys");
+  CLI::App* keys = app.add_subcommand("keys", "Manage the keystore: its seal, backups and keys");
   keys->require_subcommand(1);
   add_show(*keys);
   add_seal(*keys);

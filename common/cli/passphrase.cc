@@ -44,12 +44,13 @@ identity::Passphrase line_of(const crypto::SecretCell& buffer, std::size_t size,
   BytesView text(buffer.data(), size);
   if (!text.empty() && text.back() == '\n') text = text.first(text.size() - 1);
   if (!text.empty() && text.back() == '\r') text = text.first(text.size() - 1);
-  if (text.empty()) throw StartupError(from + ": an empty passphrase protects nothing");
+  if (text.empty())
+    throw StartupError(from + ": the passphrase is empty and would protect nothing");
   if (text.size() > identity::kMaxPassphraseBytes)
-    throw StartupError(from + ": a passphrase has at most " +
+    throw StartupError(from + ": a passphrase may have at most " +
                        std::to_string(identity::kMaxPassphraseBytes) + " bytes");
   if (std::ranges::find_if(text, [](std::uint8_t c) { return c < ' '; }) != text.end())
-    throw StartupError(from + ": a passphrase is one line without control characters");
+    throw StartupError(from + ": a passphrase must be one line without control characters");
   identity::Passphrase out{crypto::SecretCell(text.size())};
   std::ranges::copy(text, out.text.data());
   return out;
@@ -99,7 +100,7 @@ identity::Passphrase read_passphrase(const fs::path& file) {
     throw StartupError(storage::system_error("cannot read " + file.string()).message);
   if (S_ISREG(status.st_mode) && (status.st_mode & 077) != 0)
     throw StartupError(file.string() +
-                       " holds a passphrase and is open to others; run: chmod 600 " +
+                       " contains a passphrase and other users can read it; run: chmod 600 " +
                        file.string());
   if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode))
     throw StartupError(file.string() + " is neither a file nor a pipe");
@@ -117,10 +118,11 @@ identity::Passphrase read_passphrase(const fs::path& file) {
 identity::Passphrase ask_passphrase(std::string_view prompt, std::string_view where_else) {
   const FileDescriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!terminal.is_open())
-    throw StartupError("a passphrase is needed and there is no terminal to ask at; " +
+    throw StartupError("a passphrase is needed, but there is no terminal to ask for it; " +
                        std::string(where_else));
   const SilentTerminal silent(terminal);
-  if (!silent.is_silent()) throw StartupError("this terminal would show the passphrase");
+  if (!silent.is_silent())
+    throw StartupError("the passphrase was not read, because this terminal would show it");
   print(terminal, std::string(prompt) + ": ");
   const crypto::SecretCell buffer(2 * identity::kMaxPassphraseBytes);
   const std::size_t size = read_some(terminal, buffer.data(), buffer.size());
@@ -134,10 +136,10 @@ identity::Passphrase ask_passphrase(std::string_view prompt, std::string_view wh
 identity::Passphrase ask_new_passphrase(std::string_view what, std::string_view where_else) {
   identity::Passphrase first =
       ask_passphrase("new passphrase for " + std::string(what), where_else);
-  const identity::Passphrase again = ask_passphrase("the same again", where_else);
+  const identity::Passphrase again = ask_passphrase("the same passphrase again", where_else);
   if (!crypto::constant_time_equal({first.text.data(), first.text.size()},
                                    {again.text.data(), again.text.size()}))
-    throw StartupError("the two differ; nothing was changed");
+    throw StartupError("the two passphrases differ; nothing was changed");
   return first;
 }
 
@@ -148,26 +150,27 @@ std::optional<std::string> weakness_of(const identity::Passphrase& passphrase) {
   const auto characters = std::count_if(text, text + passphrase.text.size(),
                                         [](std::uint8_t c) { return (c & 0xC0) != 0x80; });
   if (characters >= static_cast<std::ptrdiff_t>(kFewCharacters)) return std::nullopt;
-  return "the passphrase has " + std::to_string(characters) + " characters; fewer than " +
-         std::to_string(kFewCharacters) +
-         " are guessed in hours, whatever they are. Six words drawn at random are good";
+  return "the passphrase has " + std::to_string(characters) +
+         " characters; passphrases of fewer than " + std::to_string(kFewCharacters) +
+         " characters can be guessed in hours. Use six words drawn at random";
 }
 
 identity::KeyFile read_key_file(const fs::path& file) {
   const crypto::SecretCell text =
-      config::read_secret_file(file, "`keys seal --new-key-file` makes one");
+      config::read_secret_file(file, "create one with `keys seal --new-key-file`");
   const BytesView view(text.data(), text.size());
   auto key = view.size() == kKeyDigits + 1 && view.back() == '\n'
                  ? config::secret_from_hex(view.first(kKeyDigits))
                  : std::nullopt;
-  if (!key) throw StartupError(file.string() + " is no key: a line of 64 digits 0-9a-f is needed");
+  if (!key)
+    throw StartupError(file.string() + " is not a key file; it must be a line of 64 digits 0-9a-f");
   return {std::move(*key)};
 }
 
 identity::KeyFile make_key_file(const fs::path& file, crypto::SecureRandom& random) {
   std::error_code error;
   if (fs::exists(fs::symlink_status(file, error)))
-    throw StartupError(file.string() + " exists: keys are never overwritten");
+    throw StartupError(file.string() + " exists, and keys are never overwritten");
   identity::KeyFile out{crypto::Secret32::random(random)};
   const crypto::Secret64 digits = config::secret_to_hex(out.key);
   const Status written = storage::write_file_atomically(file, {digits.expose(), view_of("\n")},

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 using identity::SealedBy;
 
 void refuse_both(const std::string& a, const std::string& b, const std::string& names) {
-  if (!a.empty() && !b.empty()) throw StartupError("give one of " + names + ", not both");
+  if (!a.empty() && !b.empty()) throw StartupError("give only one of " + names);
 }
 
 SealedBy wanted_seal(const SealOptions& options, const SealNames& names, SealedBy otherwise) {
@@ -31,7 +31,7 @@ SealedBy wanted_seal(const SealOptions& options, const SealNames& names, SealedB
                                                                   : SealedBy::kKeyFile;
   const bool a_file = !options.passphrase_file.empty() || !options.key_file.empty();
   if (a_file && by != specified)
-    throw StartupError(names.by + " " + options.by + " does not go with " +
+    throw StartupError(names.by + " " + options.by + " cannot be combined with " +
                        (options.key_file.empty() ? names.passphrase_file : names.key_file));
   return by;
 }
@@ -42,7 +42,7 @@ void add_unlock_options(CLI::App& command, UnlockOptions& options) {
   command.add_option("--passphrase-file", options.passphrase_file,
                      "File (mode 0600) or pipe (/dev/fd/3) with the keystore's passphrase; asked "
                      "for at the terminal unless given");
-  command.add_option("--key-file", options.key_file, "File that the keystore is sealed by");
+  command.add_option("--key-file", options.key_file, "File with the key that seals the keystore");
 }
 
 identity::Opener opener_for(const identity::Description& description, const fs::path& file,
@@ -63,16 +63,15 @@ void add_seal_options(CLI::App& command, SealOptions& options, const SealNames& 
                       const std::string& otherwise) {
   command
       .add_option(names.by, options.by,
-                  "What opens it: passphrase, key_file, or nothing but the modes of file and "
-                  "folder; " +
+                  "Seal of the file: passphrase, key_file, or nothing, with which only the modes "
+                  "of file and folder protect it; " +
                       otherwise)
       ->check(CLI::IsMember({"nothing", "passphrase", "key_file"}));
-  command.add_option(
-      names.passphrase_file, options.passphrase_file,
-      "File (mode 0600) or pipe with the passphrase to seal it by, instead of asking "
-      "at the terminal");
+  command.add_option(names.passphrase_file, options.passphrase_file,
+                     "File (mode 0600) or pipe with the passphrase of the seal, instead of a "
+                     "question at the terminal");
   command.add_option(names.key_file, options.key_file,
-                     "File to seal it by; made where there is none");
+                     "File with the key of the seal, which is created if it does not exist");
 }
 
 identity::Opener new_seal(const SealOptions& options, const SealNames& names, SealedBy otherwise,

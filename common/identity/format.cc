@@ -296,12 +296,12 @@ Result<Parsed> parse(BytesView text) {
   };
   if (!checksum_fits(text)) {
     if (!starts_with(std::string(kBeginning)))
-      return Error{"is no keystore, or its beginning is damaged"};
-    return Error{"is damaged, cut off or was edited (its checksum does not fit)"};
+      return Error{"is not a keystore, or its beginning is damaged"};
+    return Error{"is damaged, cut off or was edited (its checksum does not match)"};
   }
   if (!starts_with(std::string(kBeginning) + std::string(kVersion) + std::string(kBeforeName)))
     return Error{"is a keystore of another version than " + std::string(kVersion) +
-                 ", the only one that this program reads"};
+                 ", which is the only one that this program reads"};
   Scanner in(text);
   Parsed out;
   Contents& contents = out.contents;
@@ -328,7 +328,8 @@ Result<Parsed> parse(BytesView text) {
   (void)in.bytes(32);
   in.expect(kEnd);
   if (!in.finished())
-    return Error{"was not written by this program: it is not laid out as a keystore is"};
+    return Error{
+        "was not written by this program, because its layout differs from that of a keystore"};
   return out;
 }
 

@@ -69,14 +69,15 @@ Secret32 wrapping_key(const Opener& opener, const crypto::Salt& salt,
 [[noreturn]] void refuse_seal(const fs::path& file, SealedBy is) {
   switch (is) {
     case SealedBy::kPassphrase:
-      throw StartupError(file.string() + " is sealed by a passphrase; give it with " +
-                         "--passphrase-file, or at a terminal");
+      throw StartupError(
+          file.string() +
+          " is sealed by a passphrase; give it with --passphrase-file or at a terminal");
     case SealedBy::kKeyFile:
       throw StartupError(file.string() + " is sealed by a key file; give it with --key-file");
     case SealedBy::kNothing:
-      throw StartupError(file.string() +
-                         " is sealed by nothing, so neither passphrase nor key file belongs to "
-                         "it; `keys seal` seals it");
+      throw StartupError(
+          file.string() +
+          " is not sealed, so that it needs neither passphrase nor key file; `keys seal` seals it");
   }
   SOTTO_CHECK(false, "no such seal");
 }
@@ -84,14 +85,15 @@ Secret32 wrapping_key(const Opener& opener, const crypto::Salt& salt,
 /// Returns the message for a person whose passphrase or key file does not open the keystore.
 std::string wrong_opener(const fs::path& file, SealedBy by) {
   const std::string what = by == SealedBy::kPassphrase ? "passphrase" : "key file";
-  return file.string() + ": this " + what + " does not open it. The file is whole, so the " + what +
-         " is another one (or somebody changed the file on purpose, which looks the same).\n"
-         "  Nobody can reset it. Without it the keys in this file are lost, and what is encrypted "
-         "under them (a store of encrypted records) with them, unless there is a backup whose own "
-         "passphrase is known: `keys restore`.\n"
-         "  Not encrypted under it, and still good: the original data, guard.log, genesis.log, "
-         "ledger.sqlite, audit.jsonl, federation.json, run folders.\n"
-         "  To go on with new keys: move " +
+  return file.string() + ": this " + what +
+         " does not open the file. The file is complete, so that the " + what +
+         " is a different one (or the file was changed on purpose, which looks the same).\n  "
+         "Nobody can reset it. Without it the keys in this file are lost, and with them everything "
+         "that is encrypted under these keys (a store of encrypted records), unless there is a "
+         "backup whose own passphrase is known: `keys restore`.\n  The following files are not "
+         "encrypted under the keys and remain valid: the original data, guard.log, genesis.log, "
+         "ledger.sqlite, audit.jsonl, federation.json, run folders.\n  To continue with new keys, "
+         "move " +
          std::string(kKeystoreFile) +
          " and audit.jsonl away, run `init` in the same folder, and have the operator revoke the "
          "old card and enrol the new one.";
@@ -99,9 +101,9 @@ std::string wrong_opener(const fs::path& file, SealedBy by) {
 
 std::string damaged(const fs::path& file, const std::string& clause) {
   return file.string() + " " + clause +
-         "; restore it from a backup (`keys restore`). What is encrypted under its keys stays "
-         "readable with the backup; guard.log, genesis.log, ledger.sqlite and audit.jsonl do not "
-         "depend on it";
+         "; restore it from a backup (`keys restore`). The backup also keeps everything readable "
+         "that is encrypted under its keys. guard.log, genesis.log, ledger.sqlite and audit.jsonl "
+         "do not depend on it";
 }
 
 Parsed parse_or_throw(BytesView text, const fs::path& file) {
@@ -112,7 +114,7 @@ Parsed parse_or_throw(BytesView text, const fs::path& file) {
 
 crypto::SecretCell read_in(const fs::path& folder) {
   crypto::SecretCell text =
-      config::read_secret_file(file_in(folder), "`init` makes the keys of a party");
+      config::read_secret_file(file_in(folder), "create the keys of a party with `init`");
   config::check_private_folder(folder);
   return text;
 }
@@ -133,8 +135,8 @@ void refuse_existing(const fs::path& file) {
   std::error_code error;
   if (fs::exists(fs::symlink_status(file, error)))
     throw StartupError(file.string() +
-                       " exists: keys are never overwritten; choose another place, or move this "
-                       "one away if its keys are to be given up");
+                       " exists, and keys are never overwritten; choose another place, or move "
+                       "this one away if its keys are to be given up");
 }
 
 void write_file(const fs::path& file, const Contents& contents, const Secret32& master) {
@@ -184,7 +186,7 @@ Description describe_backup(const fs::path& file) {
 Keystore Keystore::make(std::string_view name, crypto::SecureRandom& random) {
   if (!config::is_name(name))
     throw StartupError("\"" + std::string(name) +
-                       "\" is no name; allowed: 1 to 64 letters, digits, '.', '_' or '-', the "
+                       "\" is not a name; allowed: 1 to 64 letters, digits, '.', '_' or '-', the "
                        "first a letter or digit");
   Keystore out;
   out.contents_.description.name = name;
@@ -237,8 +239,8 @@ Keystore Keystore::open_text(BytesView text, const fs::path& file, const Opener&
   }
   if (!good)
     throw StartupError(damaged(file,
-                               "was changed by somebody who could not seal it anew, or is "
-                               "put together from two"));
+                               "was changed by somebody who could not seal it again, or consists "
+                               "of parts of two keystores"));
   for (std::size_t i = 0; i < is.held.size(); ++i) {
     const PublicKeys made = public_half(is.held[i].generation, out.secrets_[i]);
     SOTTO_CHECK(made.signing_key == is.held[i].signing_key &&
@@ -323,9 +325,9 @@ Secret32 Keystore::data_key(std::string_view purpose) const {
 void Keystore::rotate(Rotation which, crypto::SecureRandom& random) {
   Description& is = contents_.description;
   if (is.held.size() >= kMaxHeld)
-    throw StartupError("this keystore holds " + std::to_string(kMaxHeld) +
-                       " generations of keys already; `keys rotate --finish` wipes the old ones "
-                       "once the roster names the newest");
+    throw StartupError("this keystore already contains " + std::to_string(kMaxHeld) +
+                       " generations of keys; `keys rotate --finish` erases the old ones after the "
+                       "roster names the newest");
   auto [seed, transport] = halves_of(secrets_.back());
   if (which != Rotation::kTransport) seed = Secret32::random(random);
   if (which != Rotation::kSigning) transport = Secret32::random(random);

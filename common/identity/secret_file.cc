@@ -77,7 +77,7 @@ void check_private_folder(const fs::path& folder) {
   if (::stat(folder.c_str(), &status) != 0)
     throw StartupError(storage::system_error("cannot read " + folder.string()).message);
   if ((status.st_mode & 022) != 0)
-    throw StartupError(folder.string() + " can be written by others (mode " +
+    throw StartupError("other users can write to " + folder.string() + " (mode " +
                        octal(status.st_mode) + "); run: chmod 700 " + folder.string());
 }
 
@@ -90,14 +90,15 @@ crypto::SecretCell read_secret_file(const fs::path& file, std::string_view where
     throw StartupError(storage::system_error("cannot read " + file.string()).message + "; " +
                        std::string(where_from));
   if ((status.st_mode & 077) != 0)
-    throw StartupError(file.string() + " holds secret keys and is open to others (mode " +
+    throw StartupError(file.string() + " contains secret keys and other users can read it (mode " +
                        octal(status.st_mode) + "); run: chmod 600 " + file.string());
   constexpr off_t kMaxBytes = 16 << 10;  // the largest SecretCell
   if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMaxBytes)
     throw StartupError(file.string() + " is not a file of keys");
   crypto::SecretCell text(static_cast<std::size_t>(status.st_size));
   const Result<std::size_t> read = storage::read_at(in, {text.data(), text.size()}, 0);
-  if (!read || *read != text.size()) throw StartupError(file.string() + " cannot be read whole");
+  if (!read || *read != text.size())
+    throw StartupError(file.string() + " cannot be read completely");
   return text;
 }
 

@@ -90,7 +90,7 @@ ZapHandler::AdmittedKeys keys_of(const std::vector<AdmittedMember>& members) {
   ZapHandler::AdmittedKeys keys;
   for (const AdmittedMember& member : members) {
     if (raw(member.id) == 0)
-      throw StartupError("the roster has a member 0, which is the coordinator's number");
+      throw StartupError("the roster has a member 0, which is the number of the coordinator");
     if (!keys.emplace(member.transport_key, member.id).second)
       throw StartupError("members " + std::to_string(raw(keys[member.transport_key])) + " and " +
                          std::to_string(raw(member.id)) +
@@ -199,11 +199,14 @@ class CoordinatorTransport final : public Transport {
     const int error = errno;
     std::string advice;
     if (error == EADDRINUSE)
-      advice = ": another program has this port; stop it (ss -ltnp shows it) or choose another";
+      advice =
+          ": another program uses this port; stop it (ss -ltnp shows it) or choose another port";
     else if (error == EADDRNOTAVAIL || error == ENODEV || error == EINVAL)
-      advice = ": this machine has no such address; use one that 'ip addr' shows, or tcp://*:PORT";
+      advice =
+          ": this machine does not have this address; use one that 'ip addr' shows, or "
+          "tcp://*:PORT";
     else if (error == EACCES)
-      advice = ": ports below 1024 need root; choose a higher one";
+      advice = ": ports below 1024 need root; choose a higher port";
     throw StartupError("cannot listen on " + listen + " (" + zmq_strerror(error) + ")" + advice);
   }
 

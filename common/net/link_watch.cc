@@ -157,10 +157,10 @@ void LinkWatch::disconnected(int descriptor) {
   // which key.
   if (refused_ > 0) return void(--refused_);
   const std::string& known = connection.mapped().address;
-  const std::string address = known.empty() ? "an address that was gone at once" : known;
+  const std::string address = known.empty() ? "an unknown address" : known;
   if (const auto count = broken_.again(address))
-    warn_("a connection from " + address + " ended without a word" + times(*count) +
-          ": a port scanner, or a program that is no participant");
+    warn_("a connection from " + address + " ended before it sent a frame" + times(*count) +
+          ": its peer is a port scanner or another program that is not a participant");
 }
 
 void LinkWatch::shed(Connection& connection, const char* why) {
@@ -180,14 +180,14 @@ void LinkWatch::shed_one_of_the_most() {
   // Closes the oldest one, because a member's connection delivers its first frame within moments.
   for (auto& [serial, connection] : connections_)
     if (connection.unauthenticated && connection.address == most->first)
-      return shed(connection, "too many say nothing, most of them from there");
+      return shed(connection, "too many connections are unauthenticated, most of them from there");
 }
 
 void LinkWatch::check_connections() {
   ++checks_;
   for (auto& [serial, connection] : connections_) {
     if (checks_ - connection.since <= limits_.patience_s) break;  // those after it are newer
-    if (connection.unauthenticated) shed(connection, "it has said nothing since it was made");
+    if (connection.unauthenticated) shed(connection, "it has sent nothing since it was opened");
   }
   schedule_check();
 }

@@ -63,7 +63,7 @@ class ParticipantTransport final : public Transport {
   ~ParticipantTransport() override { zmq_socket_monitor(socket_.get(), nullptr, 0); }
 
   SendOutcome send(MemberId peer, BytesView frame) override {
-    SOTTO_CHECK(peer == kCoordinatorId, "a participant has no link but to the coordinator");
+    SOTTO_CHECK(peer == kCoordinatorId, "a participant has a link only to the coordinator");
     if (!connected_) return SendOutcome::kUnreachable;
     const int error = socket_.send_now(frame, ZMQ_DONTWAIT);
     pump_->wake();
@@ -137,15 +137,16 @@ class ParticipantTransport final : public Transport {
     if (what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) return up();
     if (what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH && value == kTooOften)
       warn("the coordinator at " + endpoint_ +
-           " takes no more connections under our key for now: does another program run with this "
-           "participant's folder, or does this one start again and again?");
+           " accepts no more connections with this site's key for now; another program may use "
+           "this participant's folder, or this program restarts repeatedly");
     else if (what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
       warn("the coordinator at " + endpoint_ +
-           " refused our key: is this participant's card enrolled in its roster?");
+           " rejected this site's key; check that this participant's card is enrolled in its "
+           "roster");
     else if (what != ZMQ_EVENT_DISCONNECTED)
-      warn("no handshake with " + endpoint_ +
-           ": it is not the coordinator whose key we have, or not a coordinator; check its address "
-           "and the federation file");
+      warn("the handshake with " + endpoint_ +
+           " failed: it is not the coordinator with the pinned key, or not a coordinator; check "
+           "its address and the federation file");
     else if (connected_)
       down();
     dial_again_later();

@@ -26,18 +26,20 @@ void set_common_options(ZmqSocket& socket, const CurveIdentity& identity,
                         std::int64_t max_frame_bytes) {
   if (zmq_has("curve") == 0)
     throw StartupError(
-        "this libzmq was built without CURVE; install one that has it (Debian's has)");
+        "this libzmq was built without CURVE; install one with CURVE (such as Debian's)");
   // CURVE's keys are X25519 keys. Two keys that are no pair would show only as a handshake that
   // never succeeds, so they are refused here.
   if (crypto::AgreementKey(identity.secret_key.clone()).public_key() != identity.public_key)
     throw StartupError(
-        "the transport key pair does not belong together: enrol again or restore the key file");
+        "the two keys of the transport key pair do not belong together; enrol again or restore the "
+        "key file");
   if (heartbeat_ms < 100 || heartbeat_ms > 30000)
-    throw StartupError("heartbeat_ms is " + std::to_string(heartbeat_ms) +
-                       "; it has to be 100 to 30000, so that the routers on the way keep the path");
+    throw StartupError(
+        "heartbeat_ms is " + std::to_string(heartbeat_ms) +
+        "; it must be 100 to 30000, so that the routers on the way keep the path open");
   if (queue_frames == 0 || queue_frames > 1000000)
     throw StartupError("queue_frames is " + std::to_string(queue_frames) +
-                       "; it has to be 1 to 1000000");
+                       "; it must be 1 to 1000000");
   socket.set(ZMQ_CURVE_PUBLICKEY, BytesView(identity.public_key));
   socket.set(ZMQ_CURVE_SECRETKEY, BytesView(identity.secret_key.expose()));
   socket.set(ZMQ_IPV6, 1);

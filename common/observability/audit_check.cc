@@ -81,7 +81,7 @@ struct Walk {
 
   void unreadable() {
     find(Kind::kChanged,
-         "is not an entry that this key signed: it was changed, or never written by it");
+         "is not an entry that this key signed: it was changed, or another party wrote it");
     ++unread;
   }
 
@@ -94,23 +94,23 @@ struct Walk {
       else
         find(Kind::kRewritten, "is another " + self + " than line " +
                                    std::to_string(seen->second.first) +
-                                   ": the log was cut and written anew");
+                                   ": the log was cut and continued differently");
       return;
     }
     at[entry.sequence] = {line, entry.hash};
     if (entry.sequence < expected)
-      return find(Kind::kMoved, "holds " + self + ", which belongs further up");
+      return find(Kind::kMoved, "contains " + self + ", which belongs further up");
     if (entry.sequence > expected + unread) {
       const auto later = last_line_of.find(expected);
       if (later != last_line_of.end() && later->second > line)
-        find(Kind::kMoved, "holds " + self + ", but entry " + std::to_string(expected) +
+        find(Kind::kMoved, "contains " + self + ", but entry " + std::to_string(expected) +
                                " belongs here and is line " + std::to_string(later->second));
       else
         find(Kind::kMissing,
              entries(expected + unread, entry.sequence - 1) + " before this line is missing");
     } else if (entry.sequence == expected && previous != entry.previous) {
       find(Kind::kRewritten, self +
-                                 " does not follow the entry before it: one of the two is of "
+                                 " does not follow the entry before it: one of the two belongs to "
                                  "another history of the log");
     }
     expected = entry.sequence + 1;
@@ -154,16 +154,19 @@ AuditReport check_audit_log(BytesView log, const crypto::VerifyKey& key,
     entry ? walk.read(*entry, last_line_of) : walk.unreadable();
   }
   ++walk.line;
-  if (!complete) walk.find(Kind::kIncomplete, "has no end: a crash while it was written, or a cut");
+  if (!complete)
+    walk.find(Kind::kIncomplete,
+              "has no line break: the line was being written during a crash, or was cut");
   for (const AuditHead& head : shown) {
     const auto entry = walk.at.find(head.sequence);
     const std::string which = "entry " + std::to_string(head.sequence);
     if (entry == walk.at.end())
       walk.report.findings.push_back(
-          {Kind::kCut, 0, which + " was shown to others and is not in the log"});
+          {Kind::kCut, 0, which + " was shown to other parties and is not in the log"});
     else if (entry->second.second != head.hash)
-      walk.report.findings.push_back({Kind::kRewritten, entry->second.first,
-                                      "is another " + which + " than was shown to others"});
+      walk.report.findings.push_back(
+          {Kind::kRewritten, entry->second.first,
+           "differs from the " + which + " that was shown to other parties"});
   }
   walk.report.lines = lines.size() + (complete ? 0 : 1);
   return std::move(walk.report);
@@ -199,9 +202,9 @@ std::string to_text(const AuditHead& head) {
 Result<AuditHead> parse_audit_head(std::string_view text) {
   const std::size_t colon = text.find(':');
   AuditHead head;
-  const Error malformed{"'" + std::string(text) +
-                        "' is no head: it looks like 17:0123..., as "
-                        "`audit verify` prints it"};
+  const Error malformed{
+      "'" + std::string(text) +
+      "' is not a head; a head looks like 17:0123..., as `audit verify` prints it"};
   if (colon == std::string_view::npos) return malformed;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + colon, head.sequence);
   const auto hash = from_hex(text.substr(colon + 1));
@@ -255,7 +258,7 @@ std::optional<crypto::VerifyKey> audit_beginner(const std::filesystem::path& fil
 crypto::VerifyKey audit_key(const AuditParty& party) {
   if (party.federation.empty()) {
     if (!party.member.empty())
-      throw StartupError("a member's log needs --federation, which holds the member's key");
+      throw StartupError("the log of a member needs --federation, which contains the member's key");
     const identity::Description own =
         identity::describe(party.log.parent_path().empty() ? "." : party.log.parent_path());
     std::vector<crypto::VerifyKey> keys;

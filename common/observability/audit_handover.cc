@@ -12,7 +12,8 @@ Status hand_over_audit(const std::filesystem::path& folder, const crypto::Signin
   const std::filesystem::path ended =
       folder / ("audit-" + to_hex(from.verify_key()).substr(0, 16) + ".jsonl");
   if (std::filesystem::exists(ended))
-    return Error{ended.string() + " exists; move it away: the log of these keys ends there"};
+    return Error{ended.string() +
+                 " exists; move it away, because the log of these keys ends there"};
   SOTTO_ASSIGN_OR_RETURN(auto old, AuditLog::open(file, from));
   SOTTO_TRY(
       old.append({"keys_replaced", {{"next_signing_key", to_hex(to.verify_key())}}}, unix_seconds));

@@ -96,7 +96,8 @@ Result<AuditLog> AuditLog::open(const std::filesystem::path& file,
 Result<std::uint64_t> AuditLog::catch_up() {
   SOTTO_ASSIGN_OR_RETURN(const auto content, storage::read_file(file_, kMaxFileBytes));
   if (content.size() < end_)
-    return Error{file_.string() + " became shorter while it was in use: somebody cut it"};
+    return Error{file_.string() +
+                 " became shorter while it was in use, so that another program cut it"};
   if (content.size() == end_) return std::uint64_t{0};
   // New entries are rare and short. The whole log is checked again, which needs no second rule.
   AuditReport report =
@@ -111,8 +112,8 @@ Result<std::uint64_t> AuditLog::catch_up() {
   if (!report.whole())
     return Error{file_.string() + ", line " + std::to_string(report.findings.front().line) + ": " +
                  report.findings.front().what +
-                 ". Nothing is added to a log that is not whole: keep it, move it away, and a new "
-                 "one begins"};
+                 ". No entry is added to a log that is not whole. Keep the log and move it away; a "
+                 "new one then begins"};
   head_ = report.head;
   end_ = content.size() - torn;
   return torn;

@@ -35,17 +35,17 @@ KeptEvidence keep_evidence(const std::filesystem::path& folder, const secagg::Ev
   const auto finding = secagg::check_evidence(evidence, evidence_roster(roster));
   if (!finding.ok())
     return {.finding = std::nullopt,
-            .line = "a contradiction that proves nothing: " + finding.error().message};
+            .line = "a contradiction is not evidence: " + finding.error().message};
   const std::string line = "evidence against " + name_of(finding->offender) + ", " + finding->rule;
   const Bytes bytes = secagg::encode_evidence(evidence);
   const std::filesystem::path file = folder / file_name(evidence, bytes);
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
-  if (failed) return {*finding, line + "; not kept: " + failed.message()};
+  if (failed) return {*finding, line + "; the evidence could not be stored: " + failed.message()};
   if (Status kept = storage::write_file_atomically(file, {bytes}, storage::FileAccess::kOwnerOnly);
       !kept.ok())
-    return {*finding, line + "; not kept: " + kept.error().message};
-  return {*finding, line + "; kept in " + file.string()};
+    return {*finding, line + "; the evidence could not be stored: " + kept.error().message};
+  return {*finding, line + "; the evidence is stored in " + file.string()};
 }
 
 Result<secagg::Finding> check_evidence_file(const std::filesystem::path& file,

@@ -400,10 +400,10 @@ Result<Decoded> decode(BytesView frame, const Limits& limits) {
   if (!head.ok()) return Error{"a frame ends inside its header"};
   if (version != kWireVersion)
     return Error{"a frame has protocol " + std::to_string(version) +
-                 ", this program speaks protocol " + std::to_string(kWireVersion) +
-                 ": both sides need versions of Sotto that speak the same"};
+                 ", but this program uses protocol " + std::to_string(kWireVersion) +
+                 "; both sides need versions of Sotto with the same protocol"};
   if (length != head.remaining())
-    return Error{"a frame says " + std::to_string(length) + " bytes of body and has " +
+    return Error{"a frame declares " + std::to_string(length) + " bytes of body but has " +
                  std::to_string(head.remaining())};
   const std::uint8_t first_byte = length == 0 ? 0 : frame[kFrameHeaderBytes];
   auto message = empty_message(type, first_byte, std::make_index_sequence<kTypes.size()>());

@@ -135,7 +135,7 @@ class false_complaint(Trick):
 
 class false_key_complaint(Trick):
     """Says that a member's pre-shared key is another one, where neither has one: who complained leaves."""
-    EXPECT = Expect(r"python says that its pre-shared key", **OUT)
+    EXPECT = Expect(r"python states that its pre-shared key", **OUT)
 
     class ROUND(MemberRound):
         def share_check(self):

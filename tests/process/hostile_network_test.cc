@@ -121,7 +121,8 @@ TEST(HostileNetwork, AdmittedWorkGoesOnUnderAttackAndTheStatusSaysWhoDidWhat) {
       EXPECT_EQ(member["misdeeds"], 0) << member;
   }
   const std::string log = f.coordinator_log();
-  EXPECT_NE(log.find("a connection from 127.0.0.1 ended without a word"), std::string::npos) << log;
+  EXPECT_NE(log.find("a connection from 127.0.0.1 ended before it sent a frame"), std::string::npos)
+      << log;
   EXPECT_NE(log.find("refused a connection from 127.0.0.1"), std::string::npos) << log;
   EXPECT_NE(log.find("site-4: it sent a frame that cannot be decoded"), std::string::npos) << log;
   EXPECT_LT(std::ranges::count(log, '\n'), 300) << "the attack filled the log";

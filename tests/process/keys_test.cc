@@ -56,20 +56,20 @@ TEST_F(KeysTest, WhatDoesNotOpenItIsRefusedInOneClearWay) {
   run_well("sotto-participant init --dir a --name a --passphrase-file right");
   const std::string before = text_of(at("a/keystore.json"));
   expect_refused("sotto-participant keys rotate --dir a --passphrase-file wrong",
-                 "this passphrase does not open it. The file is whole");
-  expect_refused("sotto-participant keys rotate --dir a", "there is no terminal to ask at");
-  expect_refused("sotto-participant keys rotate --dir a --key-file right", "is no key");
+                 "this passphrase does not open the file. The file is complete");
+  expect_refused("sotto-participant keys rotate --dir a", "there is no terminal to ask for it");
+  expect_refused("sotto-participant keys rotate --dir a --key-file right", "is not a key file");
   expect_refused("chmod 644 right; sotto-participant keys rotate --dir a --passphrase-file right",
                  "run: chmod 600 right");
   run_well("chmod 600 right");
   expect_refused(
       "sotto-participant keys seal --dir a --passphrase-file right --seal-by nothing "
       "--new-key-file k",
-      "--seal-by nothing does not go with --new-key-file");
+      "--seal-by nothing cannot be combined with --new-key-file");
   expect_refused(
       "sotto-participant keys backup b --dir a --passphrase-file right --backup-by "
       "nothing",
-      "it is always sealed");
+      "a backup must be sealed");
   expect_refused("sotto-participant keys rotate --finish --dir a --passphrase-file right",
                  "has not joined a federation");
   EXPECT_EQ(text_of(at("a/keystore.json")), before);
@@ -95,10 +95,10 @@ TEST_F(KeysTest, APromptShowsNothingAsksTwiceAndLeavesOnCtrlC) {
     Typist person(seal);
     ASSERT_TRUE(person.wait_for("new passphrase for the keystore: "));
     person.type("velvet cactus\n");
-    ASSERT_TRUE(person.wait_for("the same again: "));
+    ASSERT_TRUE(person.wait_for("the same passphrase again: "));
     person.type("velvet cactuz\n");
     EXPECT_EQ(person.status(), 2);
-    EXPECT_NE(person.screen().find("the two differ"), std::string::npos);
+    EXPECT_NE(person.screen().find("the two passphrases differ"), std::string::npos);
     EXPECT_EQ(person.screen().find("cactu"), std::string::npos) << person.screen();
   }
   {
@@ -113,7 +113,7 @@ TEST_F(KeysTest, APromptShowsNothingAsksTwiceAndLeavesOnCtrlC) {
     Typist person(seal);
     ASSERT_TRUE(person.wait_for("new passphrase for the keystore: "));
     person.type("velvet cactus\n");
-    ASSERT_TRUE(person.wait_for("the same again: "));
+    ASSERT_TRUE(person.wait_for("the same passphrase again: "));
     person.type("velvet cactus\n");
     EXPECT_EQ(person.status(), 0) << person.screen();
   }

@@ -75,8 +75,8 @@ Status check(const Charge& charge, const Budget& budget) {
 Status protects_an_example(const Statement& row, int first) {
   if (row.integer(first) == 0 && row.integer(first + 1) == 1) return {};
   return Error{
-      "ledger: a charge protects persons, which this program does not count; use the "
-      "newer program that wrote it"};
+      "ledger: a charge protects persons, which this program does not support; use the newer "
+      "program that wrote it"};
 }
 
 }  // namespace
@@ -416,13 +416,13 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
 }
 
 Status PrivacyLedger::record(Charge charge, const Budget& budget) {
-  if (!impl_->lock) return Error{"this ledger was opened for reading"};
+  if (!impl_->lock) return Error{"this ledger was opened for reading only"};
   if (impl_->failed) return Error{"the ledger failed before and must be opened again"};
   SOTTO_ASSIGN_OR_RETURN(const bool known, impl_->known(charge));
   if (known)
     return Error{"round " + std::to_string(charge.round.server_round()) + ", attempt " +
                  std::to_string(charge.round.attempt()) + " of this run was already charged for " +
-                 charge.dataset_id + ": nothing is released twice"};
+                 charge.dataset_id + ", and an update is never released twice"};
   SOTTO_ASSIGN_OR_RETURN(const bool charged, impl_->charged_before(charge));
   if (charged) {
     charge.steps.reset();

@@ -100,13 +100,14 @@ Status make_newest(sqlite3* database) {
     if (!answer->ok()) return answer->error();
   const bool is_new = *application == "0" && *version == "0" && *tables == "0";
   if (!is_new && *application != std::to_string(kApplicationId))
-    return Error{"ledger: not a ledger file"};
+    return Error{"ledger: the file is not a ledger"};
   std::size_t from = 0;
   while (from <= kSteps.size() && *version != std::to_string(from))
     ++from;
   if (from > kSteps.size() || (from == 0 && !is_new))
-    return Error{"ledger: schema version " + *version + ", this program reads up to version " +
-                 std::to_string(kSteps.size()) + "; use the program that wrote it, or a newer one"};
+    return Error{"ledger: the file has schema version " + *version +
+                 ", but this program reads versions up to " + std::to_string(kSteps.size()) +
+                 "; use the program that wrote it, or a newer one"};
   if (from == kSteps.size()) return {};
   std::string sql = "BEGIN IMMEDIATE;";
   for (std::size_t step = from; step < kSteps.size(); ++step)

@@ -86,8 +86,8 @@ class Decider {
   Status lifetime() {
     if (before_.examples_unbounded()) {
       refuse(Limit::kEnded,
-             "a job without differential privacy was charged on this data set, so no epsilon "
-             "bounds its loss any more; a job with a limit can be charged on other data alone");
+             "a job without differential privacy was charged on this data set, so that no epsilon "
+             "bounds its loss any more; a job with a limit can be charged only on other data");
       return {};
     }
     if (!out_.rule) {

@@ -64,10 +64,10 @@ Status check_parameters(const wire::RoundHeader& header, const LocalRules& rules
       rules.draw ? colluders_in_round(*rules.draw, rules.min_colluders) : rules.min_colluders;
   if (Status policy = first_broken({
           {header.n >= rules.min_cohort, "a cohort of " + number(header.n) +
-                                             "; this site takes part in " +
-                                             number(rules.min_cohort) + " or more"},
+                                             "; this site takes part only in cohorts of at least " +
+                                             number(rules.min_cohort)},
           {header.C >= min_colluders, "protection against " + number(header.C) +
-                                          " colluding members; this site demands " +
+                                          " colluding members; this site requires " +
                                           number(min_colluders)},
       });
       !policy.ok())
@@ -96,17 +96,18 @@ Status check_parameters(const wire::RoundHeader& header, const LocalRules& rules
 /// Checks the members of a drawn round, which the coordinator does not choose.
 Status check_draw(const wire::RoundHeader& header, const Cohort& cohort, const LocalRules& rules) {
   if (!rules.draw)
-    return first_broken({{header.graph == wire::Graph::kComplete,
-                          "a circulant graph needs the genesis of the run, and there is none"}});
+    return first_broken(
+        {{header.graph == wire::Graph::kComplete,
+          "a circulant graph needs the shared randomness of the run, which does not exist"}});
   std::vector<MemberId> named;
   for (const CohortMember& member : cohort.members())
     named.push_back(member.id);
   std::ranges::sort(named);
   return first_broken({
       {header.round.attempt() < kMaxDrawnAttempts,
-       "more attempts at a round than this site lets a ring be drawn for"},
+       "more attempts at a round than this site permits for a drawn ring"},
       {named == drawn_cohort(*rules.draw, header.round),
-       "the cohort is not the one that the genesis draws"},
+       "the cohort differs from the one that the shared randomness determines"},
   });
 }
 

@@ -98,7 +98,7 @@ std::string sentence(ConflictEnd end, const std::string& holder, const std::stri
     case ConflictEnd::kOpened:
       return complained + dealer + " opened it and both stay";
     case ConflictEnd::kWrong:
-      return complained + dealer + "'s opened share does not fit: convicted";
+      return complained + dealer + "'s opened share violates the protocol: convicted";
     case ConflictEnd::kUnopened:
       return complained + dealer + " did not open it and" + out;
     case ConflictEnd::kTooMany:
@@ -108,8 +108,8 @@ std::string sentence(ConflictEnd end, const std::string& holder, const std::stri
     case ConflictEnd::kDealerLeft:
       return keys + dealer + out;
     case ConflictEnd::kHolderAlone:
-      return holder + " says that its pre-shared key with " + dealer +
-             " differs, which used none; " + holder + out;
+      return holder + " states that its pre-shared key with " + dealer + " differs, but " + dealer +
+             " used none; " + holder + out;
     case ConflictEnd::kDealerAlone:
       return dealer + " used a pre-shared key with " + holder + ", which has none; " + dealer + out;
     case ConflictEnd::kUndecided:

@@ -11,7 +11,7 @@ namespace sotto::secagg {
 namespace {
 
 Error refused(const std::string& why) {
-  return Error{"genesis refused: " + why};
+  return Error{"shared randomness rejected: " + why};
 }
 
 std::string name_of(MemberId id) {
@@ -79,7 +79,7 @@ Result<SharedRandomness> check_randomness_proof(const RandomnessContext& context
   if (proof.run != context.run) return refused("it is of another run");
   SOTTO_TRY(check_entries(context, proof.entries));
   if (proof.reveals.size() != proof.entries.size())
-    return refused("not everybody who committed has revealed");
+    return refused("not every member that committed has revealed");
   const Bytes32 digest = randomness_digest(context.run, context.roster_hash, proof.entries);
   crypto::Hasher value("SA1 gens");
   value.update(context.run);
@@ -89,7 +89,7 @@ Result<SharedRandomness> check_randomness_proof(const RandomnessContext& context
     const wire::RandomnessEntry& entry = proof.entries[i];
     const wire::RandomnessReveal& reveal = proof.reveals[i];
     if (reveal.id != entry.id || reveal.run != context.run)
-      return refused("the reveals are not those of who committed, in order");
+      return refused("the reveals are not those of the members that committed, in order");
     if (reveal.digest != digest) return refused(name_of(entry.id) + " revealed for another list");
     if (!verify_randomness_reveal(find(context.roster, entry.id)->verify_key, reveal))
       return refused("the reveal of " + name_of(entry.id) + " is not signed by it");
@@ -115,12 +115,12 @@ RandomnessMember::RandomnessMember(RandomnessContext context, MemberId self,
       memory_(std::move(memory)) {}
 
 Result<wire::RandomnessCommit> RandomnessMember::commit(const wire::RandomnessCall& call) {
-  if (call.run != context_.run) return refused("it is called for another run");
-  if (memory_.shared_randomness) return refused("this run has one");
+  if (call.run != context_.run) return refused("the request is for another run");
+  if (memory_.shared_randomness) return refused("this run already has its shared randomness");
   if (attempt_ && attempt_->name == call.attempt) return attempt_->commit;
   if (memory_.reveals >= most_reveals(context_.colluders))
     return refused("this member has revealed for " + std::to_string(memory_.reveals) +
-                   " lists of this run, the most it does");
+                   " lists of this run, which is the limit");
   Attempt attempt{.name = call.attempt,
                   .r = crypto::Secret32::random(*random_),
                   .commit = {.run = context_.run, .attempt = call.attempt, .entry = {}},
@@ -135,7 +135,7 @@ Result<wire::RandomnessCommit> RandomnessMember::commit(const wire::RandomnessCa
 
 Result<RandomnessMember::Reveal> RandomnessMember::reveal(const wire::RandomnessList& list) {
   if (list.run != context_.run) return refused("the list is of another run");
-  if (memory_.shared_randomness) return refused("this run has one");
+  if (memory_.shared_randomness) return refused("this run already has its shared randomness");
   if (!attempt_) return refused("this member has not committed");
   const Bytes32 digest = randomness_digest(context_.run, context_.roster_hash, list.entries);
   if (attempt_->reveal) {
@@ -146,7 +146,8 @@ Result<RandomnessMember::Reveal> RandomnessMember::reveal(const wire::Randomness
     return refused("the coordinator's signature of the list does not verify");
   SOTTO_TRY(check_entries(context_, list.entries));
   const wire::RandomnessEntry* own = find(list.entries, self_);
-  if (!own || *own != attempt_->commit.entry) return refused("this member's commitment is not in");
+  if (!own || *own != attempt_->commit.entry)
+    return refused("the commitment of this member is not in the list");
   wire::RandomnessReveal reveal{
       .run = context_.run, .id = self_, .digest = digest, .r = {}, .signature = {}};
   std::ranges::copy(attempt_->r.expose(), reveal.r.begin());
@@ -159,9 +160,9 @@ Result<RandomnessMember::Reveal> RandomnessMember::reveal(const wire::Randomness
 Result<SharedRandomness> RandomnessMember::accept(const wire::RandomnessProof& proof) {
   SOTTO_ASSIGN_OR_RETURN(auto shared_randomness, check_randomness_proof(context_, proof));
   if (!std::ranges::binary_search(shared_randomness.members, self_))
-    return refused("this member is not in it");
+    return refused("this member is not in the list");
   if (memory_.shared_randomness && *memory_.shared_randomness != shared_randomness)
-    return refused("this run has another one already");
+    return refused("this run already has different shared randomness");
   memory_.shared_randomness = shared_randomness;
   return shared_randomness;
 }

@@ -52,7 +52,8 @@ TEST_F(PassphraseTest, IsTheLineWithoutItsEnd) {
 
 TEST_F(PassphraseTest, EmptyLongOrBrokenLinesAreRefused) {
   for (const char* nothing : {"", "\n", "\r\n"})
-    EXPECT_NE(taken(nothing).find("empty passphrase protects nothing"), std::string::npos);
+    EXPECT_NE(taken(nothing).find("the passphrase is empty and would protect nothing"),
+              std::string::npos);
   EXPECT_NE(taken(std::string(1025, 'x')).find("at most 1024 bytes"), std::string::npos);
   EXPECT_NE(taken(std::string(100000, 'x')).find("at most 1024 bytes"), std::string::npos);
   for (const std::string& text : {std::string("two\nlines\n"), std::string("a\0b", 3),

@@ -155,7 +155,7 @@ TEST_F(KeystoreTest, OpenToOthersItIsRefusedWithTheCommandThatRepairsIt) {
 TEST_F(KeystoreTest, AWrongPassphraseIsToldFromADamagedFileWithWhatIsLostAndWhatIsNot) {
   make(SealedBy::kPassphrase);
   const std::string wrong = refusal(passphrase("six words drawn at randon"));
-  expect_contains(wrong, "this passphrase does not open it. The file is whole");
+  expect_contains(wrong, "this passphrase does not open the file. The file is complete");
   expect_contains(wrong, "Nobody can reset it");
   expect_contains(wrong, "`keys restore`");
   expect_contains(wrong, "ledger.sqlite");
@@ -168,7 +168,7 @@ TEST_F(KeystoreTest, AWrongPassphraseIsToldFromADamagedFileWithWhatIsLostAndWhat
   expect_contains(damaged, "restore it from a backup");
   EXPECT_EQ(damaged.find("passphrase does not"), std::string::npos);
   make(SealedBy::kKeyFile);
-  expect_contains(refusal(key_file(8)), "this key file does not open it");
+  expect_contains(refusal(key_file(8)), "this key file does not open the file");
 }
 
 TEST_F(KeystoreTest, AnotherKindOfSealThanItsOwnIsNamed) {
@@ -178,7 +178,7 @@ TEST_F(KeystoreTest, AnotherKindOfSealThanItsOwnIsNamed) {
   make(SealedBy::kKeyFile);
   expect_contains(refusal(passphrase("x")), "is sealed by a key file");
   make(SealedBy::kNothing);
-  expect_contains(refusal(passphrase("x")), "is sealed by nothing");
+  expect_contains(refusal(passphrase("x")), "is not sealed");
 }
 
 TEST_F(KeystoreTest, AFlippedByteOrAMissingEndIsDamage) {
@@ -295,7 +295,7 @@ TEST_F(KeystoreTest, AFileCannotAskForMoreMemoryThanIsAllowed) {
     expect_contains(with("1", memory), "was not written by this program");
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
   // The cost is bound to the master key.
-  expect_contains(with("1", "16"), "does not open it");
+  expect_contains(with("1", "16"), "does not open the file");
   EXPECT_EQ(with("1", "8"), "");
 }
 
@@ -306,7 +306,7 @@ TEST_F(KeystoreTest, AnotherVersionIsNotCalledDamage) {
   write_text(file(), with_checksum(text));
   expect_contains(refusal(Nothing{}), "is a keystore of another version than 1");
   write_text(file(), "{\n  \"format\": \"sotto identity 1\"\n}\n");
-  expect_contains(refusal(Nothing{}), "is no keystore");
+  expect_contains(refusal(Nothing{}), "is not a keystore");
 }
 
 /// The lines of the file that hold what is sealed under the master key.

@@ -28,7 +28,8 @@ TEST(Abuse, PortScannersAreCountedAndSaidWithTheirAddress) {
   open.clear();
   EXPECT_TRUE(run_until(world.loop, [&] { return world.server->counters().ended_early == 40; }))
       << world.server->counters().ended_early;
-  EXPECT_TRUE(world.at_server.warned_of("a connection from 127.0.0.1 ended without a word"));
+  EXPECT_TRUE(
+      world.at_server.warned_of("a connection from 127.0.0.1 ended before it sent a frame"));
   EXPECT_TRUE(world.at_server.warned_of("(16 times so far)"));
   EXPECT_LE(world.at_server.warnings.size(), 8U) << "at 1, 2, 4, 8, 16 and 32";
   world.expect_traffic();
@@ -76,8 +77,8 @@ TEST(Abuse, SlowGreetingsNeitherHoldMemoryNorKeepMembersOut) {
     run_for(world.loop, 200);
   }
   EXPECT_GE(world.server->counters().links_shed, 1500U - 1024U - 2U);
-  EXPECT_TRUE(
-      world.at_server.warned_of("closed a connection from 127.0.0.1: too many say nothing"));
+  EXPECT_TRUE(world.at_server.warned_of(
+      "closed a connection from 127.0.0.1: too many connections are unauthenticated"));
   EXPECT_LT(resident_mib() - before, 100);
   // A member that comes now gets in.
   Seen at_two;

@@ -22,7 +22,7 @@ TEST(TransportAttack, UnknownKeyIsRefusedCountedAndCannotDeliver) {
   ASSERT_TRUE(run_until(world.loop,
                         [&] {
                           return world.server->counters().handshakes_refused >= 3 &&
-                                 at_non_member.warned_of("refused our key");
+                                 at_non_member.warned_of("rejected this site's key");
                         }))
       << world.server->counters().handshakes_refused << " refusals";
   EXPECT_EQ(at_non_member.connected, 0);
@@ -52,7 +52,7 @@ TEST(TransportAttack, ParticipantNeverConnectsToAnotherCoordinatorsKey) {
   run_for(world.loop, 1000);
   EXPECT_EQ(at_client.connected, 0);
   EXPECT_EQ(client->send(kCoordinatorId, bytes_of("x")), SendOutcome::kUnreachable);
-  EXPECT_TRUE(at_client.warned_of("not the coordinator whose key we have"));
+  EXPECT_TRUE(at_client.warned_of("not the coordinator with the pinned key"));
   world.expect_traffic();
 }
 

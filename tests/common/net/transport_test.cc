@@ -109,7 +109,8 @@ TEST(Transport, RefusedParticipantJoinsOnceTheRosterHasIt) {
   const std::string endpoint = bound_endpoint(*server);
   Seen at_client;
   const auto client = connect(loop, federation.joining(2, endpoint), at_client.handlers());
-  ASSERT_TRUE(run_until(loop, [&] { return at_client.warned_of("is this participant's card"); }));
+  ASSERT_TRUE(
+      run_until(loop, [&] { return at_client.warned_of("this participant's card is enrolled"); }));
   server.reset();
   server = listen(loop, federation.listening(endpoint), {});
   EXPECT_TRUE(run_until(loop, [&] { return at_client.connected == 1; }));
@@ -264,7 +265,7 @@ TEST(TransportStart, AddressInUseSaysWhatToDo) {
   const std::string taken = bound_endpoint(*server);
   const std::string error = startup_error([&] { listen(loop, federation.listening(taken), {}); });
   EXPECT_NE(error.find(taken), std::string::npos);
-  EXPECT_NE(error.find("another program has this port"), std::string::npos) << error;
+  EXPECT_NE(error.find("another program uses this port"), std::string::npos) << error;
 }
 
 TEST(TransportStart, BadAddressesAreNamed) {
@@ -282,7 +283,7 @@ TEST(TransportStart, BadAddressesAreNamed) {
   }
   const std::string foreign =
       startup_error([&] { listen(loop, federation.listening("tcp://192.0.2.1:7400"), {}); });
-  EXPECT_NE(foreign.find("no such address"), std::string::npos) << foreign;
+  EXPECT_NE(foreign.find("does not have this address"), std::string::npos) << foreign;
 }
 
 TEST(TransportStart, KeysThatCannotWorkAreRefused) {

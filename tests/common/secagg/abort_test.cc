@@ -54,7 +54,7 @@ TEST_F(AbortCertificateTest, ADuplicateVoterIsNotASecondOne) {
 TEST_F(AbortCertificateTest, AVoteOfAnOutsiderOrUnderAnothersNameIsRefused) {
   auto m8 = of({0, 1, 2, 3});
   m8.votes[3].id = MemberId{999};
-  refuses(m8, "not of the cohort");
+  refuses(m8, "not in the cohort");
   m8.votes[3].id = members.members[4].id;
   refuses(m8, "bad signature");
 }

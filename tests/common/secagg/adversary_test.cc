@@ -33,7 +33,8 @@ TEST(SecAggAdversary, N2RefusedByDefault) {
     return secagg::check_offer(offer, round.coordinator.verify_key(), round.roster, round.id(0),
                                rules);
   };
-  secagg::expect_refused(checked(), "a cohort of 2; this site takes part in 3 or more");
+  secagg::expect_refused(checked(),
+                         "a cohort of 2; this site takes part only in cohorts of at least 3");
   rules.min_cohort = 2;  // somebody to protect against is demanded all the same
   rules.min_colluders = 1;
   secagg::expect_refused(checked(), "protection against 0 colluding members");

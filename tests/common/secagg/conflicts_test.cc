@@ -71,9 +71,9 @@ TEST(Conflicts, TurnsGiveWayWhenTooFewWouldStay) {
 TEST(Conflicts, SentencesNameBoth) {
   EXPECT_EQ(sentence(ConflictEnd::kOpened, "python", "aurora"),
             "python complained about aurora's share; aurora opened it and both stay");
-  EXPECT_EQ(
-      sentence(ConflictEnd::kWrong, "python", "aurora"),
-      "python complained about aurora's share; aurora's opened share does not fit: convicted");
+  EXPECT_EQ(sentence(ConflictEnd::kWrong, "python", "aurora"),
+            "python complained about aurora's share; aurora's opened share violates the protocol: "
+            "convicted");
   EXPECT_EQ(sentence(ConflictEnd::kDealerLeft, "A", "B"),
             "the pre-shared keys of A and B differ; B is left out of this round");
 }

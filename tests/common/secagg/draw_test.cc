@@ -201,7 +201,7 @@ TEST_F(DrawnOffer, RingPermuted) {
 TEST_F(DrawnOffer, ACirculantGraphWithoutSharedRandomness) {
   without_shared_randomness = true;
   offer.header.cohort_hash = hash_of(draw.shared_randomness.members);
-  refuses("needs the genesis");
+  refuses("needs the shared randomness");
 }
 
 TEST_F(DrawnOffer, CohortNotFromSeedWhenSomebodyIsLeftOut) {
@@ -209,7 +209,7 @@ TEST_F(DrawnOffer, CohortNotFromSeedWhenSomebodyIsLeftOut) {
   auto ids = draw.shared_randomness.members;
   ids.pop_back();
   offer_for(ids, 15);
-  refuses("not the one that the genesis draws");
+  refuses("differs from the one that the shared randomness determines");
 }
 
 TEST_F(DrawnOffer, CohortNotFromSeedWhenTheSampleIsAnother) {
@@ -220,7 +220,7 @@ TEST_F(DrawnOffer, CohortNotFromSeedWhenTheSampleIsAnother) {
   const auto accepted = check(right.front());
   ASSERT_TRUE(accepted.ok()) << accepted.error().message;
   offer_for(drawn_cohort(draw, RoundNumber::of(2, 0)), C);
-  refuses("not the one that the genesis draws");
+  refuses("differs from the one that the shared randomness determines");
 }
 
 TEST_F(DrawnOffer, ASampleNeedsTheQuantileOfItsColluders) {
@@ -229,7 +229,7 @@ TEST_F(DrawnOffer, ASampleNeedsTheQuantileOfItsColluders) {
   offer_for(ids, 7);  // the mean of 15 among 300
   const auto result = check(ids.front());
   ASSERT_FALSE(result.ok());
-  EXPECT_NE(result.error().message.find("this site demands 15"), std::string::npos)
+  EXPECT_NE(result.error().message.find("this site requires 15"), std::string::npos)
       << result.error().message;
 }
 

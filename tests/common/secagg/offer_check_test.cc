@@ -73,7 +73,7 @@ TEST_F(CheckOffer, RefusesFewerColludersThanThePolicy) {
         o.header.t = weaker.t;
         o.header.s_min = weaker.s_min;
       },
-      "this site demands 2");
+      "this site requires 2");
 }
 
 TEST_F(CheckOffer, RefusesMoreColludersThanNMinusTwo) {
@@ -81,7 +81,8 @@ TEST_F(CheckOffer, RefusesMoreColludersThanNMinusTwo) {
 }
 
 TEST_F(CheckOffer, RefusesACohortShrunkBelowThePolicy) {
-  refuses_under([](auto& r) { r.min_cohort = 8; }, "this site takes part in 8 or more");
+  refuses_under([](auto& r) { r.min_cohort = 8; },
+                "this site takes part only in cohorts of at least 8");
 }
 
 TEST_F(CheckOffer, RefusesThresholdsThatDoNotFollow) {

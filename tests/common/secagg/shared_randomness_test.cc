@@ -143,8 +143,8 @@ TEST_F(SharedRandomnessOfFour, OneHonestRevealerChangesTheSeed) {
 }
 
 TEST_F(SharedRandomnessOfFour, SharedRandomnessMissingReveal) {
-  refuses([](auto& p) { p.reveals.pop_back(); }, "not everybody who committed");
-  refuses([](auto& p) { p.reveals.erase(p.reveals.begin()); }, "not everybody who committed");
+  refuses([](auto& p) { p.reveals.pop_back(); }, "not every member that committed");
+  refuses([](auto& p) { p.reveals.erase(p.reveals.begin()); }, "not every member that committed");
   refuses([](auto& p) { p.reveals[1] = p.reveals[0]; }, "in order");
 }
 
@@ -223,7 +223,7 @@ TEST_F(SharedRandomnessOfFour, AListIsCheckedBeforeTheReveal) {
   changed = list;
   changed.entries.erase(changed.entries.begin());
   sign(changed);
-  expect_refused(members[0].reveal(changed), "this member's commitment");
+  expect_refused(members[0].reveal(changed), "the commitment of this member");
   changed = list;
   changed.entries[1].commitment[0] ^= 1;
   sign(changed);
@@ -238,11 +238,11 @@ TEST_F(SharedRandomnessOfFour, AtMostSixteenRestartsAreAccepted) {
     const Bytes32 attempt{static_cast<std::uint8_t>(restart + 1)};
     ASSERT_TRUE(members[0].reveal(list_of(members, attempt)).ok()) << restart;
   }
-  expect_refused(members[0].commit({context.run, Bytes32{77}}), "the most it does");
+  expect_refused(members[0].commit({context.run, Bytes32{77}}), "which is the limit");
   // The count outlives the process.
   RandomnessMember restarted =
       member(0, {.reveals = most_reveals(1), .shared_randomness = std::nullopt});
-  expect_refused(restarted.commit({context.run, Bytes32{77}}), "the most it does");
+  expect_refused(restarted.commit({context.run, Bytes32{77}}), "which is the limit");
 }
 
 TEST(SharedRandomnessReveals, AreAsManyAsSilentColludersNeedAndNoMore) {
@@ -259,11 +259,12 @@ TEST_F(SharedRandomnessOfFour, ASecondSharedRandomnessOfARunIsRefused) {
   const wire::RandomnessProof second = proof_of(members, Bytes32{4});
   const SharedRandomness kept = members[0].accept(first).value();
   EXPECT_EQ(members[0].accept(first).value(), kept);
-  expect_refused(members[0].accept(second), "another one already");
+  expect_refused(members[0].accept(second), "already has different shared randomness");
   // A member that was started again knows it from its record.
   RandomnessMember restarted = member(0, {.reveals = 2, .shared_randomness = kept});
-  expect_refused(restarted.accept(second), "another one already");
-  expect_refused(restarted.commit({context.run, Bytes32{5}}), "this run has one");
+  expect_refused(restarted.accept(second), "already has different shared randomness");
+  expect_refused(restarted.commit({context.run, Bytes32{5}}),
+                 "this run already has its shared randomness");
 }
 
 TEST_F(SharedRandomnessOfFour, OneThatLostItsMemoryChecksTheProofByItself) {
@@ -272,7 +273,7 @@ TEST_F(SharedRandomnessOfFour, OneThatLostItsMemoryChecksTheProofByItself) {
   EXPECT_TRUE(restarted.accept(proof).ok());
   context.roster.push_back({MemberId{25}, keys[0].verify_key()});
   RandomnessMember unauthenticated{context, MemberId{25}, keys[0], random, {}};
-  expect_refused(unauthenticated.accept(proof), "not in it");
+  expect_refused(unauthenticated.accept(proof), "not in the list");
 }
 
 }  // namespace

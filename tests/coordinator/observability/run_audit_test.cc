@@ -51,7 +51,7 @@ std::vector<observability::AuditEntry> entries_of(const std::vector<RunEvent>& e
 TEST(RunAudit, EvidenceIsWrittenDownByItsEventAndNotByTheWordsOfALine) {
   const auto entries =
       entries_of({LogLine{Severity::kWarning, "evidence against member 2, says a peer"},
-                  EvidenceKept{.proves = false, .finding = "a contradiction that proves nothing"},
+                  EvidenceKept{.proves = false, .finding = "a contradiction is not evidence"},
                   EvidenceKept{.proves = true, .finding = "evidence against member 3, a rule"}});
   ASSERT_EQ(entries.size(), 1U);
   EXPECT_EQ(entries[0].event.kind, "evidence");

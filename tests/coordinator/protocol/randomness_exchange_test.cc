@@ -198,7 +198,7 @@ TEST_F(RandomnessExchangeTest, ARestartedMemberKnowsItsSharedRandomnessAndRefuse
   const auto outcome =
       members[3]->handle(wire::RandomnessCall{context.run, Bytes32{9}}, unix_seconds);
   EXPECT_FALSE(outcome.answer.has_value());
-  EXPECT_NE(outcome.log_line.find("this run has one"), std::string::npos);
+  EXPECT_NE(outcome.log_line.find("this run already has its shared randomness"), std::string::npos);
 }
 
 TEST_F(RandomnessExchangeTest, AMemberThatMissedTheEndGetsItWhenItIsBack) {

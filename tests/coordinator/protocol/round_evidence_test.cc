@@ -140,7 +140,7 @@ TEST(RoundEvidence, AFileOfItIsCheckedFromTheRosterAlone) {
   const TemporaryDirectory directory;
   const auto folder = directory / "run/evidence";
   for (int again = 0; again < 2; ++again)
-    EXPECT_NE(observability::keep_evidence(folder, found[0], roster).line.find("kept in"),
+    EXPECT_NE(observability::keep_evidence(folder, found[0], roster).line.find("stored in"),
               std::string::npos);
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder))

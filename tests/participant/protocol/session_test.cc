@@ -149,7 +149,7 @@ TEST_F(Session, RefusesASizeOfCohortThatTheRosterCannotHave) {
 TEST_F(Session, RefusesAnOfferBelowThePolicy) {
   agreement.min_colluders = 2;
   start(GuardState());
-  EXPECT_TRUE(has_event(deliver(others.offer()), Kind::kRejected, "this site demands 2"));
+  EXPECT_TRUE(has_event(deliver(others.offer()), Kind::kRejected, "this site requires 2"));
   EXPECT_FALSE(session->current_round());
 }
 
