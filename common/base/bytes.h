@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "common/base/result.h"
@@ -21,6 +22,14 @@ using Bytes64 = std::array<std::uint8_t, 64>;
 
 /// Returns the bytes of `text` without copying them. The view is valid while `text` is.
 BytesView view_of(std::string_view text);
+
+/// Returns the bytes that `object` consists of.
+template <class T>
+std::span<std::uint8_t> raw_bytes(T& object) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  return {reinterpret_cast<std::uint8_t*>(&object), sizeof object};
+}
+
 std::string to_hex(BytesView bytes);
 /// Fails on odd length or a character outside [0-9a-fA-F].
 Result<Bytes> from_hex(std::string_view hex);

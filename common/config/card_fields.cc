@@ -1,11 +1,11 @@
 // The tables of fields of the files that participants give to the operator: cards and revocations.
+#include "common/config/field_limits.h"
 #include "common/config/fields.h"
 
 namespace sotto::config {
 
 namespace {
 
-constexpr Presence kRequired = Presence::kRequired;
 constexpr Limits kName{.text = TextRule::kName};
 constexpr std::string_view kSigning = "Ed25519 key with which the participant signs its messages.";
 constexpr std::string_view kTransport = "CURVE key of the participant's socket.";
@@ -13,7 +13,6 @@ constexpr std::string_view kTransport = "CURVE key of the participant's socket."
 }  // namespace
 
 std::vector<Field> fields_of(Card& card) {
-  constexpr Presence kOptional = Presence::kOptional;
   return {
       {"name", &card.name, kRequired, kName, "Name of the participant."},
       {"signing_key", &card.signing_key, kRequired, {}, kSigning},

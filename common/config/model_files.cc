@@ -14,7 +14,7 @@ namespace sotto::config {
 
 namespace {
 
-constexpr std::uint64_t kMaxBytes = 64 << 20;
+constexpr std::uint64_t kMaxModelFileBytes = 64 << 20;
 
 /// Adds a file with its name and length to the hash.
 void add_file(crypto::Hasher& hasher, const std::string& name, BytesView bytes) {
@@ -31,7 +31,8 @@ Result<Bytes32> hash_tokenizer(const std::filesystem::path& folder) {
   const std::vector<std::string> names = tokenizer_files(folder);
   crypto::Hasher hasher("SOTTO vocab");
   for (const std::string& name : names) {
-    SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, storage::read_file(folder / name, kMaxBytes));
+    SOTTO_ASSIGN_OR_RETURN(const Bytes bytes,
+                           storage::read_file(folder / name, kMaxModelFileBytes));
     if (names.size() == 1 && name == "vocab.txt") return crypto::hash("SOTTO vocab", {bytes});
     add_file(hasher, name, bytes);
   }
@@ -49,7 +50,8 @@ std::vector<std::string> tokenizer_files(const std::filesystem::path& folder) {
 }
 
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder) {
-  SOTTO_ASSIGN_OR_RETURN(const Bytes config, storage::read_file(folder / "config.json", kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes config,
+                         storage::read_file(folder / "config.json", kMaxModelFileBytes));
   SOTTO_ASSIGN_OR_RETURN(const Bytes32 vocab, hash_tokenizer(folder));
   return ModelHashes{.config = crypto::hash("SOTTO model cfg", {config}), .vocab = vocab};
 }
@@ -80,7 +82,8 @@ bool is_model_family(std::string_view text) {
 }
 
 Result<std::string> model_family(const std::filesystem::path& folder) {
-  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes, storage::read_file(folder / "config.json", kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const Bytes bytes,
+                         storage::read_file(folder / "config.json", kMaxModelFileBytes));
   const JsonDocument document = read_json(std::string(bytes.begin(), bytes.end()));
   const Json* type = document.root.find("model_type");
   if (type == nullptr) return std::string("bert");

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, crypto_generichash_blake2b_SALTBYTES> kNoSalt{};
 // libsodium's last step leaves the whole digest, from which a key is made, on the stack.
-constexpr std::size_t kStackToWipe = 2048;
+constexpr std::size_t kHashStackBytes = 2048;
 using Personal = std::array<std::uint8_t, crypto_generichash_blake2b_PERSONALBYTES>;
 
 Personal personal_of(std::string_view label) {
@@ -45,7 +45,7 @@ class Blake2b {
   void finish(std::span<std::uint8_t, 32> out) {
     const int rc = crypto_generichash_blake2b_final(&state_, out.data(), out.size());
     SOTTO_CHECK(rc == 0, "a hash is finished once");
-    sodium_stackzero(kStackToWipe);
+    sodium_stackzero(kHashStackBytes);
   }
 
  private:

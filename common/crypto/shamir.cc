@@ -12,7 +12,7 @@ namespace sotto::crypto {
 namespace {
 
 // libsodium's scalar arithmetic leaves copies of its arguments on the stack: about 1 KiB a call.
-constexpr std::size_t kStackToWipe = 4096;
+constexpr std::size_t kShamirStackBytes = 4096;
 
 Bytes32 scalar_of(std::uint64_t v) {
   Bytes32 out{};
@@ -79,7 +79,7 @@ std::vector<Secret32> values_at(std::span<const std::uint32_t> points, const Sec
     crypto_core_ristretto255_scalar_add(out, out, secret.expose().data());
     shares.push_back(std::move(y));
   }
-  sodium_stackzero(kStackToWipe);
+  sodium_stackzero(kShamirStackBytes);
   return shares;
 }
 
@@ -187,7 +187,7 @@ Secret32 Reconstructor::reconstruct(std::span<const Bytes32> shares) const {
     crypto_core_ristretto255_scalar_add(sum.writable().data(), sum.expose().data(),
                                         term.expose().data());
   }
-  sodium_stackzero(kStackToWipe);
+  sodium_stackzero(kShamirStackBytes);
   return sum;
 }
 

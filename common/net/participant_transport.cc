@@ -25,10 +25,10 @@ constexpr int kReconnectMaxMs = 10000;  // up to here
 // time, which doubles.
 constexpr std::chrono::seconds kRedial{3};
 constexpr std::chrono::seconds kRedialMax{30};
-constexpr const char* kMonitor = "inproc://monitor";
-constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+constexpr const char* kConnectionMonitor = "inproc://monitor";
+constexpr int kConnectionEvents =
+    ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
 /// The status by which a coordinator refuses an admitted key that connects too often.
 constexpr std::uint32_t kTooOften = 500;
@@ -53,8 +53,9 @@ class ParticipantTransport final : public Transport {
     socket_.set(ZMQ_RECONNECT_IVL, kReconnectMs);
     socket_.set(ZMQ_RECONNECT_IVL_MAX, kReconnectMaxMs);
     monitor_.set(ZMQ_LINGER, 0);
-    SOTTO_CHECK(zmq_socket_monitor(socket_.get(), kMonitor, kMonitored) == 0, zmq_strerror(errno));
-    SOTTO_CHECK(zmq_connect(monitor_.get(), kMonitor) == 0, zmq_strerror(errno));
+    SOTTO_CHECK(zmq_socket_monitor(socket_.get(), kConnectionMonitor, kConnectionEvents) == 0,
+                zmq_strerror(errno));
+    SOTTO_CHECK(zmq_connect(monitor_.get(), kConnectionMonitor) == 0, zmq_strerror(errno));
     dial();
     pump_ = std::make_unique<ZmqPump>(loop, socket_, [this] { return receive_one(); });
     monitor_pump_ = std::make_unique<ZmqPump>(loop, monitor_, [this] { return event_one(); });

@@ -18,7 +18,7 @@ namespace {
 using Kind = AuditFinding::Kind;
 using nlohmann::json;
 
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxCheckedBytes = std::uint64_t{1} << 30;
 constexpr std::string_view kBeforeSignature = ",\"signature\":\"";
 constexpr std::size_t kSignatureHex = 128;
 
@@ -245,7 +245,7 @@ std::filesystem::path audit_file(const std::filesystem::path& folder_or_file) {
 
 std::optional<crypto::VerifyKey> audit_beginner(const std::filesystem::path& file,
                                                 const std::vector<crypto::VerifyKey>& keys) {
-  const auto content = storage::read_file(file, kMaxFileBytes);
+  const auto content = storage::read_file(file, kMaxCheckedBytes);
   if (!content.ok()) return std::nullopt;
   const std::string first(content->begin(), std::ranges::find(*content, '\n'));
   const json line = json::parse(first, nullptr, false);
@@ -276,7 +276,7 @@ crypto::VerifyKey audit_key(const AuditParty& party) {
 
 AuditReport check_audit_file(const std::filesystem::path& log, const crypto::VerifyKey& key,
                              const std::vector<std::string>& shown) {
-  const auto bytes = storage::read_file(log, kMaxFileBytes);
+  const auto bytes = storage::read_file(log, kMaxCheckedBytes);
   if (!bytes.ok()) throw StartupError(bytes.error().message);
   std::vector<AuditHead> heads;
   for (const std::string& text : shown) {

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxBackoffBytes = std::uint64_t{64} << 20;
 /// Further faults do not increase the cost: 2^6 rounds are kMostRounds, and so is half of 2^7.
 constexpr std::uint32_t kMostFaults = 8;
 
@@ -28,7 +28,8 @@ std::uint32_t rounds_for(std::uint32_t faults, Fault::Cost cost) {
 Result<Backoff> Backoff::open(std::filesystem::path file) {
   Backoff out;
   out.file_ = std::move(file);
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(out.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes,
+                         storage::read_file_if_exists(out.file_, kMaxBackoffBytes));
   if (!bytes) return out;
   const Error damaged{
       out.file_.string() +

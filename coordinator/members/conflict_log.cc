@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxConflictBytes = std::uint64_t{64} << 20;
 
 // In the order of secagg::ConflictEnd.
 constexpr std::array<std::string_view, 9> kEnds = {"opened",
@@ -31,7 +31,8 @@ constexpr std::array<std::string_view, 9> kEnds = {"opened",
 Result<ConflictLog> ConflictLog::open(std::filesystem::path file) {
   ConflictLog log;
   log.file_ = std::move(file);
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(log.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes,
+                         storage::read_file_if_exists(log.file_, kMaxConflictBytes));
   if (!bytes) return log;
   const Error damaged{log.file_.string() + " is damaged"};
   const json read = json::parse(bytes->begin(), bytes->end(), nullptr, false);

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t kMaxBytes = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxExclusionBytes = std::uint64_t{64} << 20;
 
 template <class Members>
 json ids(const Members& members) {
@@ -46,7 +46,8 @@ Result<Exclusions> Exclusions::open(std::filesystem::path file) {
   using Set = std::set<MemberId>;
   Exclusions out;
   out.file_ = std::move(file);
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(out.file_, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes,
+                         storage::read_file_if_exists(out.file_, kMaxExclusionBytes));
   if (!bytes) return out;
   try {
     const json read = json::parse(bytes->begin(), bytes->end());

@@ -11,7 +11,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 2;
+constexpr std::uint32_t kCheckpointFormat = 2;
 constexpr std::string_view kLabel = "SOTTO checkpoint";
 
 constexpr std::string_view kFileName = "checkpoint.bin";
@@ -29,7 +29,7 @@ struct EncodedCheckpoint {
 EncodedCheckpoint encode(const Checkpoint& c) {
   const EncodedParameters model = encode_without_copy(c.model);
   ByteWriter before;
-  before.u32(kFormat);
+  before.u32(kCheckpointFormat);
   before.bytes(c.run);
   before.bytes(c.job_hash);
   before.u64(c.finished_rounds);
@@ -81,7 +81,8 @@ Result<BytesView> body_of(BytesView bytes) {
 /// Decodes the fields before the model.
 Result<std::uint32_t> decode_head(ByteReader& in, Checkpoint& c) {
   const std::uint32_t format = in.u32();
-  if (format < 1 || format > kFormat) return Error{"the file was written by another version"};
+  if (format < 1 || format > kCheckpointFormat)
+    return Error{"the file was written by another version"};
   c.run = in.array<32>();
   c.job_hash = in.array<32>();
   c.finished_rounds = in.u64();

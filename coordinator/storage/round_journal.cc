@@ -9,7 +9,7 @@ namespace sotto::coordinator {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 3;
+constexpr std::uint32_t kJournalFormat = 3;
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 
 enum class FactKind : std::uint8_t {
@@ -22,7 +22,7 @@ enum class FactKind : std::uint8_t {
 
 Bytes encode(const AttemptBegun& attempt) {
   ByteWriter out;
-  out.u32(kFormat);
+  out.u32(kJournalFormat);
   out.bytes(attempt.run);
   out.u64(attempt.round.value);
   out.bytes(attempt.header_hash);
@@ -38,7 +38,7 @@ Bytes encode(const AttemptBegun& attempt) {
 
 Result<AttemptBegun> decode_begun(BytesView record) {
   ByteReader in(record);
-  if (in.u32() != kFormat) return Error{"the file was written by another version"};
+  if (in.u32() != kJournalFormat) return Error{"the file was written by another version"};
   AttemptBegun attempt;
   attempt.run = in.array<32>();
   attempt.round = RoundNumber{in.u64()};

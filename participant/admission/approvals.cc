@@ -13,7 +13,7 @@ namespace sotto::participant {
 
 namespace {
 
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 26;
+constexpr std::uint64_t kMaxApprovalsBytes = std::uint64_t{1} << 26;
 constexpr std::string_view kApproved = "approved";
 constexpr std::string_view kWithdrawn = "withdrawn";
 
@@ -65,7 +65,7 @@ Result<Approvals> Approvals::read(const std::filesystem::path& file, const crypt
   Approvals out;
   std::error_code failed;
   if (!std::filesystem::exists(std::filesystem::symlink_status(file, failed))) return out;
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file(file, kMaxFileBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file(file, kMaxApprovalsBytes));
   const observability::AuditReport report = observability::check_audit_log(bytes, key);
   for (const observability::AuditFinding& finding : report.findings)
     if (finding.kind != observability::AuditFinding::Kind::kIncomplete)

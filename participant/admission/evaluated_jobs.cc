@@ -10,14 +10,15 @@ namespace sotto::participant {
 namespace {
 
 constexpr std::uint64_t kWindow = 86400;  // seconds
-constexpr std::uint64_t kMaxFileBytes = 1 << 22;
+constexpr std::uint64_t kMaxJudgedJobsBytes = 1 << 22;
 
 }  // namespace
 
 /// The file has one line for each job: seconds since 1970, a space, the hash in hexadecimal.
 Status EvaluatedJobs::read() {
   if (read_ || file_.empty()) return {};
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(file_, kMaxFileBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes,
+                         storage::read_file_if_exists(file_, kMaxJudgedJobsBytes));
   if (bytes) {
     std::istringstream lines(std::string(bytes->begin(), bytes->end()));
     std::uint64_t when = 0;

@@ -15,7 +15,7 @@ namespace sotto::participant {
 
 namespace {
 
-struct Arguments {
+struct GenerateArguments {
   std::string model, prompt;
   training::GenerationSettings settings;
   std::uint64_t seed = 0;
@@ -28,13 +28,13 @@ void write(const std::string& text) {
   std::fflush(stdout);
 }
 
-crypto::StreamRandom random_of(const Arguments& args) {
+crypto::StreamRandom random_of(const GenerateArguments& args) {
   if (args.seed != 0) return crypto::StreamRandom(args.seed);
   crypto::OsRandom system;
   return crypto::StreamRandom(system);
 }
 
-void run(const Arguments& args) {
+void run(const GenerateArguments& args) {
   training::ModelProvider& models = training::learning_library();
   models.use_threads(args.threads);
   auto opened = models.open_text_generator(args.model);
@@ -61,7 +61,7 @@ void run(const Arguments& args) {
 }  // namespace
 
 void add_generate_command(CLI::App& app) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<GenerateArguments>();
   CLI::App* sub =
       app.add_subcommand("generate",
                          "Continue a text with a causal language model in a folder (the result of "

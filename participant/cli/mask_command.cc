@@ -34,7 +34,7 @@ using redaction::MaskedText;
 using redaction::Redactor;
 using redaction::Score;
 
-struct Arguments {
+struct MaskArguments {
   std::string file, plan, out, key;
   std::vector<std::string> columns;
   bool json = false;
@@ -96,7 +96,7 @@ MaskedText mask_text(const Redactor& masker, const std::string& text, const std:
 }
 
 /// Redacts the named columns of a table; the others are kept unchanged.
-MaskedText mask_columns(const Redactor& masker, const Arguments& args) {
+MaskedText mask_columns(const Redactor& masker, const MaskArguments& args) {
   const tables::Table table = or_stop(tables::Table::read(args.file));
   std::vector<std::vector<std::string>> values;
   MaskedText out;
@@ -126,7 +126,7 @@ MaskedText mask_columns(const Redactor& masker, const Arguments& args) {
   return out;
 }
 
-void mask(const Arguments& args) {
+void mask(const MaskArguments& args) {
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
     throw StartupError("--out names the file that is read; the original is never overwritten");
@@ -172,14 +172,14 @@ void print_scores(const redaction::Scores& scores) {
               scores.all.covered, scores.all.marked);
 }
 
-redaction::Scores scores_of(redaction::RedactionPlan plan, const Arguments& args) {
+redaction::Scores scores_of(redaction::RedactionPlan plan, const MaskArguments& args) {
   // No text is output, so the pseudonyms need no real key.
   const Redactor masker = masker_of(std::move(plan), crypto::Secret32());
   return or_stop(redaction::score(masker, text_of(args.file), args.file));
 }
 
 /// Prints the scores of a plan. If it has an NER model, also those of its rules without the model.
-void score(const Arguments& args) {
+void score(const MaskArguments& args) {
   const redaction::RedactionPlan plan = redaction::load_mask_plan(args.plan);
   const redaction::Scores scores = scores_of(plan, args);
   std::optional<redaction::Scores> without_model;
@@ -205,7 +205,7 @@ void score(const Arguments& args) {
 }  // namespace
 
 void add_masking_commands(CLI::App& data) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<MaskArguments>();
   CLI::App* sub = data.add_subcommand(
       "mask", "Redact personal data in texts by a plan; reports counts and never values");
   sub->add_option("file", args->file,
@@ -226,7 +226,7 @@ void add_masking_commands(CLI::App& data) {
   sub->add_flag("--json", args->json, "One JSON object");
   sub->callback([args] { mask(*args); });
 
-  auto scored = std::make_shared<Arguments>();
+  auto scored = std::make_shared<MaskArguments>();
   sub = data.add_subcommand(
       "mask-score",
       "Measure precision and recall of the redaction on texts that were marked by hand");

@@ -40,7 +40,7 @@ using cli::unix_now;
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-struct Arguments {
+struct PolicyArguments {
   std::string dir = ".", job, site, by, reason;
   std::vector<std::string> overrides;
   std::uint32_t days = 0;
@@ -54,7 +54,7 @@ FederationFacts facts_of(const config::Roster& roster) {
           .coordinator = roster.coordinator_signing_key};
 }
 
-void explain(const Arguments& args, int& exit_code) {
+void explain(const PolicyArguments& args, int& exit_code) {
   config::JobConfig job = config::load_job(args.job, args.overrides);
   config::SiteConfig site =
       config::load_site(args.site.empty() ? args.dir + "/site.json" : args.site);
@@ -91,7 +91,7 @@ void explain(const Arguments& args, int& exit_code) {
 
 /// Returns the approvals that the command line names: a kind or a job by its digest, or both of
 /// those of a job.json.
-std::vector<Approval> named(const Arguments& args, const Membership& membership,
+std::vector<Approval> named(const PolicyArguments& args, const Membership& membership,
                             std::uint64_t now) {
   Approval approval{.by = args.by, .reason = args.reason};
   if (args.days > 0) approval.expires_unix_s = now + std::uint64_t{args.days} * 86400;
@@ -125,7 +125,7 @@ enum class Change { kApprove, kWithdraw };
 
 /// Approves or withdraws. The order of the two writes ensures that a crash between them never
 /// leaves an approval without an entry in the audit log.
-void change(const Arguments& args, Change what) {
+void change(const PolicyArguments& args, Change what) {
   const bool approves = what == Change::kApprove;
   const auto keys = cli::open_keystore(args.dir, args.unlock);
   const std::uint64_t now = unix_now();
@@ -149,7 +149,7 @@ void change(const Arguments& args, Change what) {
                  : "A running participant joins no further round of it.");
 }
 
-void list(const Arguments& args) {
+void list(const PolicyArguments& args) {
   const auto keys = cli::open_keystore(args.dir, args.unlock);
   const auto approvals = or_stop(
       Approvals::read(fs::path(args.dir) / kApprovalsFile, approvals_key(keys).verify_key()));
@@ -177,7 +177,7 @@ void list(const Arguments& args) {
   if (args.json) print(out.dump());
 }
 
-CLI::App* add(CLI::App& policy, const std::shared_ptr<Arguments>& args, const char* name,
+CLI::App* add(CLI::App& policy, const std::shared_ptr<PolicyArguments>& args, const char* name,
               const char* help) {
   CLI::App* sub = policy.add_subcommand(name, help);
   sub->add_option("--dir", args->dir, "Folder of this site's identity, ledger and approvals")
@@ -188,7 +188,7 @@ CLI::App* add(CLI::App& policy, const std::shared_ptr<Arguments>& args, const ch
 
 void add_change(CLI::App& policy, Change what) {
   const bool approves = what == Change::kApprove;
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<PolicyArguments>();
   CLI::App* sub = add(policy, args, approves ? "approve" : "withdraw",
                       approves ? "Approve a job and its kind, for policy.require_approval"
                                : "Withdraw an approval, after which no further round is joined");
@@ -212,7 +212,7 @@ void add_change(CLI::App& policy, Change what) {
 void add_policy_commands(CLI::App& app, int& exit_code) {
   CLI::App* policy = app.add_subcommand("policy", "Explain jobs and record a person's approvals");
   policy->require_subcommand(1);
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<PolicyArguments>();
   CLI::App* sub = add(
       *policy, args, "explain",
       "Explain what a job would train, cost and publish, and which rules of site.json it meets or "
@@ -224,7 +224,7 @@ void add_policy_commands(CLI::App& app, int& exit_code) {
   sub->callback([args, &exit_code] { explain(*args, exit_code); });
   add_change(*policy, Change::kApprove);
   add_change(*policy, Change::kWithdraw);
-  auto more = std::make_shared<Arguments>();
+  auto more = std::make_shared<PolicyArguments>();
   sub = add(*policy, more, "approvals",
             "List everything that was approved or withdrawn, oldest first");
   sub->add_flag("--json", more->json, "Print a list of JSON objects");

@@ -27,7 +27,7 @@ using cli::or_stop;
 
 using nlohmann::json;
 
-struct Arguments {
+struct PrivacyArguments {
   std::string job;
   std::vector<std::string> overrides;
   std::uint64_t examples = 0;
@@ -69,7 +69,7 @@ void answer_batch() {
   }
 }
 
-PrivacyQuestion question_of_job(const config::JobConfig& job, Arguments& args) {
+PrivacyQuestion question_of_job(const config::JobConfig& job, PrivacyArguments& args) {
   if (!job.differential_privacy.enabled)
     throw StartupError(
         args.job + ": differential_privacy.enabled is false, so that no epsilon bounds the job");
@@ -84,7 +84,7 @@ PrivacyQuestion question_of_job(const config::JobConfig& job, Arguments& args) {
   return {.parts = {steps}, .delta = args.delta};
 }
 
-PrivacyQuestion question_of_flags(const Arguments& args) {
+PrivacyQuestion question_of_flags(const PrivacyArguments& args) {
   PrivacyQuestion out{.parts = {{.sampling_rate = args.sampling_rate,
                                  .noise_multiplier = args.noise_multiplier,
                                  .steps = args.steps}},
@@ -98,7 +98,8 @@ PrivacyQuestion question_of_flags(const Arguments& args) {
 }
 
 /// Returns epsilon of publishing the best of a random number of such runs, if it was requested.
-std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpSgdSteps& one_try) {
+std::optional<double> epsilon_of_tries(const PrivacyArguments& args,
+                                       const privacy::DpSgdSteps& one_try) {
   if (args.tries == 0) return std::nullopt;
   const privacy::TriesLaw law = args.tries_law == "poisson"       ? privacy::TriesLaw::kPoisson
                                 : args.tries_law == "logarithmic" ? privacy::TriesLaw::kLogarithmic
@@ -110,7 +111,7 @@ std::optional<double> epsilon_of_tries(const Arguments& args, const privacy::DpS
 /// Returns the privacy statement of the job. For a run that only the options describe, returns what
 /// holds for every job.
 std::vector<job::StatementParagraph> statement_of(const std::optional<config::JobConfig>& job,
-                                                  const Arguments& args) {
+                                                  const PrivacyArguments& args) {
   if (!job) return {{"Privacy statement", std::string(job::general_privacy_statement())}};
   job::StatementFacts facts;
   if (args.examples > 0) facts.declared_examples = args.examples;
@@ -123,7 +124,7 @@ struct Answered {
   std::vector<job::StatementParagraph> statement;
 };
 
-void print_json(const Arguments& args, const Answered& answered) {
+void print_json(const PrivacyArguments& args, const Answered& answered) {
   const PrivacyAnswer& found = answered.found;
   const auto finite = [](double v) { return std::isfinite(v) ? json(v) : json(nullptr); };
   const std::optional<double> tries = epsilon_of_tries(args, found.parts[0]);
@@ -143,7 +144,7 @@ void print_json(const Arguments& args, const Answered& answered) {
 }
 
 Answered answers_of(const PrivacyQuestion& question, const std::optional<config::JobConfig>& job,
-                    const Arguments& args) {
+                    const PrivacyArguments& args) {
   const PrivacyAnswer found = or_stop(answer(question));
   return {.found = found,
           .epsilon_rdp =
@@ -158,7 +159,7 @@ std::vector<std::string> accountant_names() {
   return out;
 }
 
-void run_command(Arguments args) {
+void run_command(PrivacyArguments args) {
   if (args.batch) return answer_batch();
   std::optional<config::JobConfig> job;
   if (!args.job.empty()) job = config::load_job(args.job, args.overrides);
@@ -198,7 +199,7 @@ void run_command(Arguments args) {
 }  // namespace
 
 void add_privacy_command(CLI::App& app) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<PrivacyArguments>();
   CLI::App* sub = app.add_subcommand(
       "privacy",
       "Compute the cost of a run, or the noise that reaches a target: example-level epsilon for "

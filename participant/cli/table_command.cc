@@ -28,13 +28,13 @@ using nlohmann::json;
 using tables::Table;
 namespace anon = anonymisation;
 
-struct Arguments {
+struct TableArguments {
   std::string file, plan, out;
   std::vector<std::string> overrides, quasi_identifiers, sensitive, ordered;
   bool json = false;
 };
 
-std::string shown(double value) {
+std::string four_digits(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.4g", value);
   return text;
@@ -65,15 +65,16 @@ void print_findings(const anon::Findings& found) {
   std::printf(
       "  share of persons that an observer who knows the quasi-identifiers identifies: at most %s "
       "%%, on average %s %%\n",
-      shown(100 / static_cast<double>(found.k)).c_str(), shown(100 * found.mean_risk()).c_str());
+      four_digits(100 / static_cast<double>(found.k)).c_str(),
+      four_digits(100 * found.mean_risk()).c_str());
   for (const auto& s : found.sensitive)
     std::printf("  %s: distinct l = %zu, entropy l = %s, t = %s (%s distance)\n", s.name.c_str(),
-                s.worst.distinct, shown(s.worst.entropy_l).c_str(), shown(s.worst.t).c_str(),
-                config::word_of(s.distance).data());
+                s.worst.distinct, four_digits(s.worst.entropy_l).c_str(),
+                four_digits(s.worst.t).c_str(), config::word_of(s.distance).data());
 }
 
 /// Returns what the options request as a plan, of which only the measurement is used.
-anon::AnonymisationPlan plan_of(const Arguments& args) {
+anon::AnonymisationPlan plan_of(const TableArguments& args) {
   if (!args.plan.empty()) return anon::load_plan(args.plan, args.overrides);
   if (args.quasi_identifiers.empty())
     throw StartupError("give --plan anonymise.json, or --quasi-identifiers with column names");
@@ -89,7 +90,7 @@ anon::AnonymisationPlan plan_of(const Arguments& args) {
   return plan;
 }
 
-void check(const Arguments& args) {
+void check(const TableArguments& args) {
   const anon::AnonymisationPlan plan = plan_of(args);
   const Table table = or_stop(Table::read(args.file));
   const anon::Findings found = or_stop(anon::check(table, plan));
@@ -120,8 +121,8 @@ anon::Release release_of(const anon::Microdata& data, const anon::AnonymisationP
   return mondrian.take();
 }
 
-void print_result(const Arguments& args, const anon::Findings& found, const anon::Release& release,
-                  const anon::Microdata& data) {
+void print_result(const TableArguments& args, const anon::Findings& found,
+                  const anon::Release& release, const anon::Microdata& data) {
   const anon::Utility utility = anon::utility_of(release, data);
   if (args.json) {
     json out = json_of(found), ncp = json::object();
@@ -138,15 +139,16 @@ void print_result(const Arguments& args, const anon::Findings& found, const anon
   std::printf("%s\n", args.out.c_str());
   print_findings(found);
   std::printf("  %zu of %zu rows suppressed\n", release.suppressed.size(), data.rows);
-  std::printf("  information loss (0 none, 1 all): %s", shown(utility.gcp).c_str());
+  std::printf("  information loss (0 none, 1 all): %s", four_digits(utility.gcp).c_str());
   for (std::size_t i = 0; i < data.quasi.size(); ++i)
     std::printf("%s %s %s", i == 0 ? ";" : ",", data.quasi[i].name.c_str(),
-                shown(utility.ncp[i]).c_str());
+                four_digits(utility.ncp[i]).c_str());
   std::printf("\n  discernibility %s, mean class size over k %s\n",
-              shown(utility.discernibility).c_str(), shown(utility.mean_class_over_k).c_str());
+              four_digits(utility.discernibility).c_str(),
+              four_digits(utility.mean_class_over_k).c_str());
 }
 
-void anonymise(const Arguments& args) {
+void anonymise(const TableArguments& args) {
   const anon::AnonymisationPlan plan = anon::load_plan(args.plan, args.overrides);
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
@@ -169,7 +171,7 @@ void anonymise(const Arguments& args) {
 }  // namespace
 
 void add_table_commands(CLI::App& data) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<TableArguments>();
   CLI::App* sub = data.add_subcommand(
       "check",
       "Measure how well a table protects its persons: k-anonymity, l-diversity, t-closeness");
@@ -191,7 +193,7 @@ void add_table_commands(CLI::App& data) {
   sub->add_flag("--json", args->json, "Print one JSON object");
   sub->callback([args] { check(*args); });
 
-  auto more = std::make_shared<Arguments>();
+  auto more = std::make_shared<TableArguments>();
   sub = data.add_subcommand("anonymise",
                             "Create a table in which each person is hidden among others, as a plan "
                             "requires; the original is not changed");

@@ -13,7 +13,7 @@
 namespace sotto::data {
 namespace {
 
-constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxImportBytes = std::uint64_t{1} << 30;
 constexpr std::string_view kBlanks = " \t";
 constexpr std::array<std::pair<std::string_view, Format>, 6> kNames{
     {{"csv", Format::kCsv},
@@ -184,8 +184,8 @@ class LineSource : public RecordSource {
   std::size_t at_ = 0;
 };
 
-/// PlainSource reads one text from each line, with or without its label; empty lines are left out.
-class PlainSource final : public LineSource {
+/// PlainLines reads one text from each line, with or without its label; empty lines are left out.
+class PlainLines final : public LineSource {
  public:
   using LineSource::LineSource;
 
@@ -333,7 +333,7 @@ Kind kind_of(const ImportPlan& plan) {
 
 Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& file,
                                                   const ImportPlan& plan) {
-  SOTTO_ASSIGN_OR_RETURN(Bytes bytes, storage::read_file(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(Bytes bytes, storage::read_file(file, kMaxImportBytes));
   switch (plan.format) {
     case Format::kCsv:
     case Format::kTsv: {
@@ -350,7 +350,7 @@ Result<std::unique_ptr<RecordSource>> open_source(const std::filesystem::path& f
       return open_lines<ConllSource>(std::move(bytes), file.string(), plan);
     case Format::kLines:
     case Format::kLabelled:
-      return open_lines<PlainSource>(std::move(bytes), file.string(), plan);
+      return open_lines<PlainLines>(std::move(bytes), file.string(), plan);
   }
   return Error{file.string() + ": a format without a reader"};
 }

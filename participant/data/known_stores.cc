@@ -11,10 +11,11 @@ namespace {
 
 using config::Json;
 
-constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxKnownStoresBytes = std::uint64_t{1} << 20;
 
 Result<Json> read(const std::filesystem::path& file) {
-  SOTTO_ASSIGN_OR_RETURN(const auto bytes, storage::read_file_if_exists(file, kMaxBytes));
+  SOTTO_ASSIGN_OR_RETURN(const auto bytes,
+                         storage::read_file_if_exists(file, kMaxKnownStoresBytes));
   if (!bytes) return Json{Json::Object{}};
   config::JsonDocument document = config::read_json(std::string(bytes->begin(), bytes->end()));
   if (!document.errors.empty())

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kHowToGetOne = "`preshared` creates or imports a key";
-constexpr std::size_t kDigits = 64;
+constexpr std::size_t kKeyDigits = 64;
 
 fs::path file_of(const fs::path& folder, std::string_view peer) {
   if (!config::is_name(peer))
@@ -26,8 +26,8 @@ fs::path file_of(const fs::path& folder, std::string_view peer) {
 crypto::Secret32 read_key(const fs::path& file) {
   const crypto::SecretCell text = config::read_secret_file(file, kHowToGetOne);
   const BytesView bytes(text.data(), text.size());
-  auto key = bytes.size() == kDigits + 1 && bytes[kDigits] == '\n'
-                 ? config::secret_from_hex(bytes.first(kDigits))
+  auto key = bytes.size() == kKeyDigits + 1 && bytes[kKeyDigits] == '\n'
+                 ? config::secret_from_hex(bytes.first(kKeyDigits))
                  : std::nullopt;
   if (!key) throw StartupError(file.string() + " is not a line of 64 hexadecimal digits");
   return std::move(*key);

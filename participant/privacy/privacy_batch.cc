@@ -277,7 +277,7 @@ Result<std::vector<double>> rdp_of(const std::vector<Part>& parts,
   return out;
 }
 
-json shown(double figure) {
+json json_of(double figure) {
   return std::isfinite(figure) ? json(figure) : json(nullptr);
 }
 
@@ -289,7 +289,7 @@ Result<json> curve_of(Fields& fields) {
   SOTTO_ASSIGN_OR_RETURN(const std::vector<double> rdp, rdp_of(parts, orders));
   json list = json::array();
   for (const double figure : rdp)
-    list.push_back(shown(figure));
+    list.push_back(json_of(figure));
   return json{{"rdp", list}};
 }
 
@@ -325,7 +325,7 @@ Result<json> cost_of(Fields& fields, const AccountantKind& kind) {
   SOTTO_TRY(fields.finish());
   SOTTO_ASSIGN_OR_RETURN(const Composition composition, composition_of(parts, kind));
   if (delta_is_asked_for) return json{{"delta", delta_at(*composition, given)}};
-  return json{{"epsilon", shown(composition->epsilon(given))}};
+  return json{{"epsilon", json_of(composition->epsilon(given))}};
 }
 
 Result<json> answer_to(std::string_view line) {

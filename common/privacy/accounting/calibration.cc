@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "common/privacy/accounting/analytic_gaussian.h"
+#include "common/privacy/accounting/log_space.h"
 
 namespace sotto::privacy {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kPrecision = 1e-4;
 
 double epsilon_with(const PrivacyTarget& target, double sigma, const AccountantKind& kind) {

@@ -17,7 +17,7 @@ namespace {
 constexpr int kLargestMoment = 256;
 /// Conservative slack, relative to an expectation: more than the rounding and quadrature errors
 /// below.
-constexpr double kSlack = 1e-9;
+constexpr double kSamplingSlack = 1e-9;
 
 double log_choose(int n, int k) {
   return std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0);
@@ -50,8 +50,8 @@ class Unsampled {
     double sum = 0;
     for (std::size_t at = 0; at < points; ++at)
       sum += std::exp(exponent(from + static_cast<double>(at) * step) - largest);
-    const double out =
-        largest + std::log(sum * step / (sigma_ * std::sqrt(2 * std::numbers::pi))) + kSlack;
+    const double out = largest + std::log(sum * step / (sigma_ * std::sqrt(2 * std::numbers::pi))) +
+                       kSamplingSlack;
     return moments_[i] = out;
   }
 
@@ -73,7 +73,7 @@ double log_expectation(double fraction, int order, Unsampled& step) {
                                                           2);
     sum = log_add(sum, log_choose(order, i) + i * std::log(fraction) + bound);
   }
-  return sum + kSlack * sum;
+  return sum + kSamplingSlack * sum;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/privacy/accounting/fourier.h"
+#include "common/privacy/accounting/log_space.h"
 
 namespace sotto::privacy {
 
@@ -25,8 +26,6 @@ namespace {
 
 using Complex = std::complex<double>;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kEpsilon = 0x1p-52;
 constexpr double kLongEpsilon = std::numeric_limits<long double>::epsilon();
 constexpr double kLongest = 1 << 22;
 /// Limits on what folding adds: to the tilted mass from above, and as a share of delta from below.
@@ -182,7 +181,7 @@ Tilted tilted(const LossGrid& grid, double tilt) {
     mass /= total;
   out.log_sum = peak + std::log(total);
   const double furthest = std::max(std::abs(grid.loss(0)), std::abs(grid.loss(grid.mass.size())));
-  out.relative_error = kEpsilon * (80 + 2 * tilt * furthest + 2 * std::abs(peak));
+  out.relative_error = kMachineEpsilon * (80 + 2 * tilt * furthest + 2 * std::abs(peak));
   return out;
 }
 
@@ -261,7 +260,7 @@ Spectrum spectrum_of(const std::vector<RepeatedLoss>& parts, double tilt, std::s
     frequencies = std::min(frequencies, frequencies_of(factors.back().mass, count, length));
     out.log_factor += count * factors.back().log_sum;
     out.relative_error += count * factors.back().relative_error;
-    out.relative_of_terms += 16 * kEpsilon * count;
+    out.relative_of_terms += 16 * kMachineEpsilon * count;
   }
   std::vector<LogTerm> terms;
   for (std::size_t k = 0; k < frequencies; ++k)
@@ -316,7 +315,7 @@ class UpperSums {
     }
     const auto slow = static_cast<double>(slow_sum);
     const auto fast = static_cast<double>(fast_sum);
-    const double relative = spectrum_.relative_error + 64 * kEpsilon;
+    const double relative = spectrum_.relative_error + 64 * kMachineEpsilon;
     return {.scale = std::exp(spectrum_.log_factor - tilt_ * static_cast<double>(at) * interval_) *
                      (1 + relative),
             .slow = slow + slow_.error,
@@ -356,7 +355,7 @@ class UpperSums {
       out.terms.push_back(value);
     }
     const auto count = static_cast<double>(out.terms.size());
-    const double of_sums = kEpsilon * 128 + kLongEpsilon * count;
+    const double of_sums = kMachineEpsilon * 128 + kLongEpsilon * count;
     out.error = sum * (spectrum_.relative_of_terms + of_sums) +
                 2 * spectrum_.error_of_factors * std::sqrt(squares) +
                 spectrum_.left_out * n * whole / one_less_ratio;

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "common/base/check.h"
+#include "common/privacy/accounting/log_space.h"
 #include "common/privacy/accounting/loss_tails.h"
 
 namespace sotto::privacy {
@@ -13,9 +14,8 @@ namespace {
 
 constexpr double kMaxPoints = 1 << 23;
 constexpr double kMaxLoss = 500;  // exp(500) and exp(-500) are far from the limits of double
-constexpr double kEpsilon = 0x1p-52;
 /// The relative error of a computed tail, relative to the smaller of the two tails.
-constexpr double kTailError = 64 * kEpsilon;
+constexpr double kTailError = 64 * kMachineEpsilon;
 
 /// The masses between two losses, taken from the side where the tails are small.
 struct Between {
@@ -49,7 +49,7 @@ struct Split {
 Split split(const Between& bucket, double ratio, double low, double interval) {
   const double whole = bucket.p + bucket.p_error;
   const double error =
-      bucket.p_error + ratio * bucket.q_error + whole * kEpsilon * (80 + 2 * std::abs(low));
+      bucket.p_error + ratio * bucket.q_error + whole * kMachineEpsilon * (80 + 2 * std::abs(low));
   const double above_low = (whole - ratio * bucket.q + error) / -std::expm1(-interval);
   return {.whole = whole, .high = std::clamp(above_low, 0.0, whole)};
 }

@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/privacy/accounting/log_space.h"
 
 namespace sotto::privacy {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr LossTails kAllAbove{.p_below = 0, .p_above = 1, .q_below = 0, .q_above = 1};
 constexpr LossTails kAllBelow{.p_below = 1, .p_above = 0, .q_below = 1, .q_above = 0};
 
@@ -80,8 +79,7 @@ double GaussianLoss::log_sum_above_zero(double z, double& slope) const {
 double GaussianLoss::loss_of(double z) const {
   double slope = 0;
   const double rest = log_sum_above_zero(z, slope);
-  const auto [low, high] = std::minmax(rest, log_weights_[0]);
-  return low == -kInfinity ? high : high + std::log1p(std::exp(low - high));
+  return log_add(rest, log_weights_[0]);
 }
 
 /// Returns the output z at which the loss is `loss`, which must be above the least one.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "common/base/check.h"
 #include "common/privacy/accounting/analytic_gaussian.h"
+#include "common/privacy/accounting/log_space.h"
 #include "common/privacy/accounting/loss_composition.h"
 #include "common/privacy/accounting/loss_grid.h"
 
@@ -13,7 +13,6 @@ namespace sotto::privacy {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// The least delta; below it results are not reliable.
 constexpr double kSmallestDelta = 1e-80;
 /// The share of delta that the mass beyond the grids, which is counted as an infinite loss, may
@@ -21,7 +20,7 @@ constexpr double kSmallestDelta = 1e-80;
 constexpr double kTailShare = 1e-6;
 /// The relative amount that discretisation may add to epsilon, and the smallest epsilon for which
 /// this is required.
-constexpr double kTolerance = 1e-4;
+constexpr double kDiscretisation = 1e-4;
 constexpr double kSmallEpsilon = 1e-3;
 constexpr double kLargestInterval = 1e-3;  // with few releases the estimates for many do not apply
 constexpr double kFewestPoints = 2000;     // of the grid of the narrowest losses
@@ -74,7 +73,7 @@ double interval_for(const Directions& directions, double releases, double delta,
   const double tilt = add.epsilon > remove.epsilon ? add.tilt : remove.tilt;
   const double asked = std::max(epsilon, kSmallEpsilon);
   return std::min(asked / kPointsInEpsilon,
-                  std::sqrt(12 * kTolerance * asked / (releases * (1 + tilt))));
+                  std::sqrt(12 * kDiscretisation * asked / (releases * (1 + tilt))));
 }
 
 }  // namespace

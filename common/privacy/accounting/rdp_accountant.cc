@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "common/base/check.h"
 #include "common/privacy/accounting/fixed_size_sampling.h"
+#include "common/privacy/accounting/log_space.h"
 #include "common/privacy/accounting/rdp_conversion.h"
 #include "common/privacy/accounting/subsampled_gaussian.h"
 
 namespace sotto::privacy {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// 1.1, 1.2, ... 10.9, 11, 12, ... 63, 128, 256, 512, 1024.
 constexpr std::size_t kOrders = 99 + 53 + 4;

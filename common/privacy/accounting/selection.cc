@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <span>
 
+#include "common/privacy/accounting/log_space.h"
 #include "common/privacy/accounting/rdp_accountant.h"
 #include "common/privacy/accounting/rdp_conversion.h"
 
 namespace sotto::privacy {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Returns -log gamma of the truncated negative binomial distribution of shape 0 or 1 with this
 /// mean.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <optional>
 
@@ -16,8 +15,6 @@ namespace {
 // 1.0000..., and the significant digits would be lost. A - 1 = E[(1 + x)^a - 1 - a x] with x = q
 // (exp(u) - 1), u = (2z - 1) / (2 sigma^2), because E[x] = 0. The bracket is never negative
 // (Bernoulli), so there is no cancellation.
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Conservative relative slack on A - 1: more than all rounding errors below.
 constexpr double kTolerance = 1e-10;

@@ -17,23 +17,23 @@ namespace sotto::privacy {
 
 namespace {
 
-constexpr std::size_t kBlock = 512;  // samples of one layer at a time
+constexpr std::size_t kNoiseBlock = 512;  // samples of one layer at a time
 constexpr std::uint64_t kSmallestVariance = kVarianceUnit / 4;
 constexpr std::uint64_t kLargestGaussian = kVarianceUnit << 40;
 constexpr std::uint64_t kLargestSkellam = kVarianceUnit << 22;
 
 /// The random bits of a block and the values computed from them.
 struct Block {
-  std::array<std::uint64_t, kBlock> low;
-  std::array<std::uint64_t, kBlock> high;
-  std::array<std::int64_t, kBlock> magnitude;
+  std::array<std::uint64_t, kNoiseBlock> low;
+  std::array<std::uint64_t, kNoiseBlock> high;
+  std::array<std::int64_t, kNoiseBlock> magnitude;
 };
 
 /// Computes magnitude = number of thresholds <= (high, low) by comparing every threshold with every
 /// sample. The loops have a constant length, so that the compiler vectorises them.
 SOTTO_INLINE void count_thresholds(Block& block, const Uint128* thresholds, std::size_t count) {
   constexpr std::size_t kLanes = 8;
-  for (std::size_t at = 0; at < kBlock; at += kLanes) {
+  for (std::size_t at = 0; at < kNoiseBlock; at += kLanes) {
     std::uint64_t low[kLanes];
     std::uint64_t high[kLanes];
     std::uint64_t passed[kLanes] = {};
@@ -76,11 +76,6 @@ CountFunction choose() {
   if (__builtin_cpu_supports("avx2")) return count_avx2;
 #endif
   return count_baseline;
-}
-
-template <class T>
-std::span<std::uint8_t> raw_bytes(T& object) {
-  return {reinterpret_cast<std::uint8_t*>(&object), sizeof object};
 }
 
 }  // namespace
@@ -134,8 +129,8 @@ void DiscreteNoise::add_to(std::span<std::int64_t> values, crypto::SecureRandom&
   static const CountFunction count = choose();
   crypto::StreamRandom stream(random);
   Block block;
-  for (std::size_t at = 0; at < values.size(); at += kBlock) {
-    const std::span part = values.subspan(at, std::min(kBlock, values.size() - at));
+  for (std::size_t at = 0; at < values.size(); at += kNoiseBlock) {
+    const std::span part = values.subspan(at, std::min(kNoiseBlock, values.size() - at));
     for (const Layer& layer : layers_) {
       stream.fill(raw_bytes(block.low));
       stream.fill(raw_bytes(block.high));

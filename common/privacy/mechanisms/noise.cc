@@ -25,11 +25,6 @@ constexpr std::size_t kBlockValues = 2 * kGaussianPairs;
 /// One key serves for 2^28 blocks of a lane, which is 2^27 pairs.
 constexpr std::size_t kValuesPerKey = std::size_t{1} << 28;
 
-template <class T>
-std::span<std::uint8_t> raw_bytes(T& object) {
-  return {reinterpret_cast<std::uint8_t*>(&object), sizeof object};
-}
-
 Uint128 with_further_bits(std::uint32_t first, std::span<const std::uint8_t, kCipherBlock> bytes) {
   ByteReader reader(bytes);
   const std::uint64_t high = reader.u64();

@@ -14,7 +14,6 @@ namespace sotto::secagg {
 namespace {
 
 constexpr std::array<std::uint8_t, 32> kNoPsk{};
-constexpr std::size_t kShareBytes = 32;
 
 using wire::ShareKind;
 

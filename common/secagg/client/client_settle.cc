@@ -5,12 +5,6 @@
 #include "common/secagg/client/client_state.h"
 
 namespace sotto::secagg {
-namespace {
-
-constexpr std::size_t kShareBytes = 32;
-
-}  // namespace
-
 // ---- M4B -> M4C
 
 /// Checks that each complaint is signed by a holder of this member's shares, in this round, and

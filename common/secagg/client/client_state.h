@@ -19,6 +19,7 @@ namespace sotto::secagg {
 /// The two shares that one dealer gave this member, as in the plaintext of a share entry: share_b
 /// || share_r.
 using SharePair = crypto::Secret64;
+inline constexpr std::size_t kShareBytes = 32;
 
 inline std::span<const std::uint8_t, 32> share_of(const SharePair& pair, wire::ShareKind kind) {
   return kind == wire::ShareKind::kSelfMask ? pair.expose().first<32>() : pair.expose().last<32>();
