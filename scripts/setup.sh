@@ -26,7 +26,7 @@ packages=(
   # privacy accounting: the Fourier transform of privacy losses
   libkissfft-dev
   # records, configuration, command lines, logs, charts of the report
-  libsqlite3-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libjs-chart.js
+  libsqlite3-dev nlohmann-json3-dev libcli11-dev libfmt-dev libjs-chart.js
 )
 test_packages=(libgtest-dev iproute2 valgrind openssl python3-zmq python3-nacl python3-cryptography)
 browser_packages=(chromium chromium-driver python3-selenium)

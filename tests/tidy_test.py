@@ -84,7 +84,7 @@ THIRD_PARTY = {
     r"kissfft/": ["common/privacy/*.cc"],
     r"sqlite3\.h": ["common/privacy/*.cc", "common/storage/*.cc"],
     r"valgrind/": ["common/crypto/*.cc", "tests/constant_time"],
-    r"spdlog/": ["common/*.cc", "coordinator/*.cc", "participant/*.cc"],
+    r"fmt/": ["coordinator/*.cc"],
     r"CLI/": ["common/cli/*.cc", "coordinator/*.cc", "participant/*.cc"],
     r"gtest/": ["tests"],
     r"gmock/": ["tests"],

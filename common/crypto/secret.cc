@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <vector>
 
 #include <sodium.h>
-#include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #if defined(__aarch64__)
@@ -82,11 +82,10 @@ class Arena {
     SOTTO_CHECK(slab.ok(), "no memory for secrets");
     if (!slab->is_locked() && !warned_) {
       warned_ = true;
-      spdlog::warn(
-          "not all secrets are locked against swapping (mlock: {}); raise the limit on locked "
-          "memory "
-          "(ulimit -l)",
-          std::strerror(slab->lock_error()));
+      std::fprintf(stderr,
+                   "warning: not all secrets are locked against swapping (mlock: %s); raise the "
+                   "limit on locked memory (ulimit -l)\n",
+                   std::strerror(slab->lock_error()));
     }
     memory_.push_back(std::move(slab).value());
     return memory_.back().bytes().data();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <spdlog/fmt/fmt.h>
+#include <fmt/format.h>
 
 namespace sotto::coordinator::dashboard {
 

@@ -1,6 +1,6 @@
 #include "coordinator/driver/stopping.h"
 
-#include <spdlog/fmt/fmt.h>
+#include <fmt/format.h>
 
 namespace sotto::coordinator {
 

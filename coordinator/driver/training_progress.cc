@@ -4,7 +4,7 @@
 #include <system_error>
 #include <utility>
 
-#include <spdlog/fmt/fmt.h>
+#include <fmt/format.h>
 
 #include "common/job/evaluation_bounds.h"
 #include "common/job/saved_model.h"

@@ -9,8 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/fmt/fmt.h>
 
 #include "common/base/result.h"
 #include "common/config/parse.h"

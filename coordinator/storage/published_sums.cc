@@ -3,7 +3,7 @@
 #include <system_error>
 #include <utility>
 
-#include <spdlog/fmt/fmt.h>
+#include <fmt/format.h>
 
 #include "common/storage/atomic_file.h"
 
