@@ -2,7 +2,8 @@
 """The rules of this repository that a compiler does not check (docs/architecture.md).
 
 Usage: tests/tidy_test.py [--build DIR] [--root DIR]
-  --build DIR   also: every source is in DIR/compile_commands.json, so nothing is left out of the build
+  --build DIR   also: DIR/compile_commands.json compiles every source, so that nothing is left out of the build, and
+                those of BIT_EXACT with their option
 """
 import argparse
 import json
@@ -101,6 +102,10 @@ BANS = [
     ("using namespace", r"\busing\s+namespace\b(?![\w\s:]*literals\s*;)", "", r"^$"),
     ("a disabled test", r"\bDISABLED_", "", r"^$"),
 ]
+# The sources whose results are the same to the bit on every processor, and the option that ensures it.
+BIT_EXACT = re.compile(r"common/encoding/(decoded_sum|noisy_encoding|quantizer|rotation|sum_bounds)\.cc$|"
+                       r"common/model/optimizers/.*\.cc$|common/privacy/mechanisms/gaussian_block\.cc$")
+BIT_EXACT_OPTION = "-ffp-contract=off"
 UNNUMBERED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\s*\(?#\d+)")
 MAX_FUNCTION_LINES = 80
 SOURCE_FOLDERS = ["common", "coordinator", "participant", "tests"]
@@ -202,6 +207,26 @@ def file_errors(path, text):
         yield 1, "a header without #pragma once"
 
 
+def compile_commands(build):
+    """The command that compiles each source. A unity build compiles a file that CMake made and that includes sources."""
+    commands = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        file = Path(entry["file"])
+        sources = re.findall(r'#include "(/[^"]+)"', file.read_text()) if file.parent.name == "Unity" else [entry["file"]]
+        commands.update((source, entry["command"]) for source in sources)
+    return commands
+
+
+def build_errors(path, source, commands):
+    # The fuzz targets need Clang and are a preset of their own.
+    if not path.endswith(".cc") or path.startswith("tests/fuzz/"):
+        return
+    if source not in commands:
+        yield 1, "is in no target of the build"
+    elif BIT_EXACT.match(path) and BIT_EXACT_OPTION not in commands[source].split():
+        yield 1, f"is compiled without {BIT_EXACT_OPTION}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
@@ -210,16 +235,13 @@ def main():
 
     files = sorted(p for folder in SOURCE_FOLDERS for p in (options.root / folder).rglob("*") if p.suffix in (".h", ".cc"))
     errors = 0
-    compiled = None
-    if options.build:
-        compiled = {entry["file"] for entry in json.loads((options.build / "compile_commands.json").read_text())}
+    commands = compile_commands(options.build) if options.build else None
     for file in files:
         path = file.relative_to(options.root).as_posix()
         found = [(1, "belongs to no folder of MAY_INCLUDE")] if home(path) is None else file_errors(path, file.read_text())
         found = list(found)
-        # The fuzz targets need Clang and are a preset of their own.
-        if compiled is not None and path.endswith(".cc") and str(file) not in compiled and not path.startswith("tests/fuzz/"):
-            found.append((1, "is in no target of the build"))
+        if commands is not None:
+            found += build_errors(path, str(file), commands)
         for number, message in found:
             print(f"{path}:{number}: {message}")
             errors += 1
