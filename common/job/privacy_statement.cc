@@ -187,7 +187,8 @@ std::string evaluation_split(const config::JobConfig& job) {
     return sums + ". The split must therefore contain no record that needs protection. ";
   const double delta = job.differential_privacy.target_delta;
   return sums +
-         ". The participants add noise inside the sums. It makes the sums of all rounds together " +
+         ". The participants add noise inside the sums. This noise makes the sums of all rounds "
+         "together " +
          figures(counter_epsilon(multiplier, job.rounds.num_server_rounds + 1, delta), delta) +
          "-differentially private for one example of the split, against the coordinator together "
          "with " +

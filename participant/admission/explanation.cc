@@ -139,7 +139,8 @@ std::string duration(const ExplainedJob& e) {
   return "Duration\n  The job has " + std::to_string(job.rounds.num_server_rounds) + " rounds of " +
          std::to_string(job.local_training.local_steps) +
          " training steps and a closing evaluation, which this site runs on " +
-         std::to_string(e.site.resources.threads) + " threads of " +
+         std::to_string(e.site.resources.threads) +
+         (e.site.resources.threads == 1 ? " thread" : " threads") + " of the device " +
          std::string(config::word_of(e.site.resources.device)) + ".\n  A round may last " +
          std::to_string(longest_round_s(job)) + " s and the job " +
          shown(longest_run_s(job) / 3600) +
@@ -177,8 +178,8 @@ std::string outcome(const ExplainedJob& e) {
   }
   for (const PolicyResult& r : a.policy_results)
     if (r.outcome == RuleOutcome::kUndecided)
-      return out + ". The rules that are marked open are evaluated when the job is offered";
-  return out;
+      return out + ". The rules that are marked open are evaluated when the job is offered.";
+  return out + ".";
 }
 
 /// Returns null for infinity, which JSON lacks: there is no bound.
