@@ -14,7 +14,7 @@ namespace sotto::data {
 namespace {
 
 constexpr std::uint64_t kMaxImportBytes = std::uint64_t{1} << 30;
-constexpr std::string_view kBlanks = " \t";
+constexpr std::string_view kImportBlanks = " \t";
 constexpr std::array<std::pair<std::string_view, Format>, 6> kNames{
     {{"csv", Format::kCsv},
      {"tsv", Format::kTsv},
@@ -24,7 +24,7 @@ constexpr std::array<std::pair<std::string_view, Format>, 6> kNames{
      {"labelled", Format::kLabelled}}};
 
 bool is_blank(std::string_view text) {
-  return text.find_first_not_of(kBlanks) == std::string_view::npos;
+  return text.find_first_not_of(kImportBlanks) == std::string_view::npos;
 }
 
 /// Draft is the record that is being assembled; it is wiped at the end.
@@ -282,7 +282,7 @@ class ConllSource final : public LineSource {
 
  private:
   Status add_word(std::string_view line) {
-    const std::string_view parting = line.find('\t') == std::string_view::npos ? kBlanks : "\t";
+    const std::string_view parting = line.find('\t') == std::string_view::npos ? kImportBlanks : "\t";
     const std::size_t first = line.find_first_of(parting), last = line.find_last_of(parting);
     if (first == std::string_view::npos)
       return error_at(line.data(), "the line has one column, but needs a word and its tag");

@@ -85,7 +85,7 @@ TEST(JobFile, AnUnknownKeyNamesTheNearestOne) {
   expect_contains(error_of(with(kJob, "\"name\"", "\"target_epsilon\": 4, \"name\"")),
                   "did you mean differential_privacy.target_epsilon?");
   expect_contains(error_of(with(kJob, "\"name\"", "\"privacy_zzzzzzzzzzz\": 4, \"name\"")),
-                  "known here: name, seed");
+                  "the keys of this section are name, seed");
 }
 
 TEST(JobFile, AValueOutOfRangeNamesTheRange) {
@@ -105,7 +105,7 @@ TEST(JobFile, AValueOutOfRangeNamesTheRange) {
 TEST(JobFile, ASectionMustBeAnObject) {
   expect_contains(
       error_of(with(kJob, "{\"expected_batch_size\": 64}", "64"), {"local_training.local_steps=2"}),
-      "$.local_training: found 64; this is a section");
+      "$.local_training: found 64; this key is a section");
 }
 
 TEST(JobFile, AllMistakesComeAtOnce) {
@@ -136,7 +136,7 @@ TEST(JobFile, TheServerOptimizerIsOneThatIsRegistered) {
 }
 
 TEST(JobFile, LabelsAreDistinct) {
-  expect_contains(error_of(with(kJob, "\"no\"", "\"yes\"")), "\"yes\" stands here twice");
+  expect_contains(error_of(with(kJob, "\"no\"", "\"yes\"")), "\"yes\" occurs twice");
 }
 
 TEST(JobFile, LanguageModelingHasNoLabelsAndClassificationTwo) {
@@ -178,7 +178,7 @@ TEST(JobFile, LoraNamesItsModulesAndItsRank) {
   EXPECT_EQ(job.lora.target_modules, (std::vector<std::string>{"query", "value"}));
   EXPECT_EQ(job.lora.layers_to_transform, (std::vector<std::uint32_t>{0, 3}));
   expect_contains(job.canonical, R"("layers_to_transform":[0,3],"r":8)");
-  expect_contains(error_of(kJob, {"lora.r=8"}), "$.lora.target_modules: lora.r asks for adapters");
+  expect_contains(error_of(kJob, {"lora.r=8"}), "$.lora.target_modules: lora.r requests adapters");
   expect_contains(error_of(kJob, {"lora.target_modules=[\"query\"]"}), "$.lora.r: found 0");
   expect_contains(error_of(kJob, {"lora.r=8", "lora.target_modules=[\"q\"]",
                                   "lora.layers_to_transform=[1,-1]"}),
@@ -200,11 +200,11 @@ TEST(JobFile, NoiseInsideTheSumNeedsSecureAggregation) {
   const std::string on = "distributed_privacy.enabled=true";
   EXPECT_TRUE(job_of(kJob, {on}).distributed_privacy.enabled);
   expect_contains(error_of(kJob, {on, "secure_aggregation.enabled=false"}),
-                  "$.distributed_privacy.enabled: needs secure_aggregation.enabled");
+                  "$.distributed_privacy.enabled: this needs secure_aggregation.enabled");
   const std::string counters = "evaluation.counter_noise_multiplier=3";
   EXPECT_EQ(job_of(kJob, {counters}).evaluation.counter_noise_multiplier, 3);
   expect_contains(error_of(kJob, {counters, "secure_aggregation.enabled=false"}),
-                  "$.evaluation.counter_noise_multiplier: needs secure_aggregation.enabled");
+                  "$.evaluation.counter_noise_multiplier: this needs secure_aggregation.enabled");
   expect_contains(error_of(kJob, {on, "distributed_privacy.mechanism=laplace"}),
                   "found \"laplace\"; allowed: one of \"discrete_gaussian\", \"skellam\"");
   expect_contains(error_of(kJob, {on, "distributed_privacy.clipping_norm=0"}), "from 1e-30");
