@@ -36,8 +36,10 @@ if(SOTTO_NET)
   pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
   add_library(sotto_zmq ALIAS PkgConfig::ZMQ)
   find_package(Boost 1.74 REQUIRED)
-  add_library(sotto_asio INTERFACE)
-  target_link_libraries(sotto_asio INTERFACE Boost::headers Threads::Threads)
+  # Compiled once: every source that includes Asio would compile its functions again.
+  add_library(sotto_asio STATIC ${PROJECT_SOURCE_DIR}/common/net/asio_impl.cc)
+  target_compile_definitions(sotto_asio PUBLIC BOOST_ASIO_SEPARATE_COMPILATION)
+  target_link_libraries(sotto_asio PUBLIC Boost::headers Threads::Threads PRIVATE sotto_flags)
 endif()
 
 if(SOTTO_TORCH)

@@ -1,5 +1,5 @@
 // Session is one connection of a client: it reads requests and writes the answers of the Api, or a
-// stream of events. Used only by server.cc.
+// stream of events. Used only by plain_session.cc and tls_session.cc.
 #pragma once
 
 #include <cstddef>
@@ -13,64 +13,24 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
 
-#include "coordinator/dashboard/api.h"
-#include "coordinator/dashboard/server.h"
+#include "coordinator/dashboard/session_base.h"
 
 namespace sotto::coordinator::dashboard {
 
 using PlainStream = boost::beast::basic_stream<boost::asio::generic::stream_protocol>;
 using TlsStream = boost::asio::ssl::stream<PlainStream>;
 
-class HttpSessionBase;
-
-/// The state that all connections share. It outlives them, because each holds a pointer to it.
-struct HttpSessionContext {
-  Api api;
-  const RunView& view;
-  DashboardLimits limits;
-  std::size_t streams = 0;
-  bool closed = false;  // the server is destroyed: nothing above may be used
-};
-
-class HttpSessionBase : public std::enable_shared_from_this<HttpSessionBase> {
- public:
-  HttpSessionBase(std::shared_ptr<HttpSessionContext> context, Listener listener)
-      : context_(std::move(context)), listener_(listener) {}
-
-  HttpSessionBase(const HttpSessionBase&) = delete;
-  HttpSessionBase& operator=(const HttpSessionBase&) = delete;
-
-  virtual ~HttpSessionBase() {
-    if (streaming_) --context_->streams;
-  }
-
-  virtual void start() = 0;
-  /// Closes the connection; what is under way ends with an error.
-  virtual void drop() = 0;
-  /// publish() sends what the stream has not sent of the view. heartbeat() sends an empty comment.
-  virtual void publish() = 0;
-  virtual void heartbeat() = 0;
-
-  /// Returns true when no whole request has arrived; such connections are closed first when there
-  /// are too many.
-  [[nodiscard]] bool waits() const { return waits_; }
-
- protected:
-  [[nodiscard]] std::string begin_stream(Cursor after);
-  /// The next part of a stream; empty when there is nothing new.
-  [[nodiscard]] std::string next_part();
-
-  std::shared_ptr<HttpSessionContext> context_;
-  Listener listener_;
-  bool waits_ = true;
-  bool streaming_ = false;
-  Cursor cursor_;
-};
-
 /// Sets the header fields of every answer.
-void add_fields(boost::beast::http::fields& fields, std::string_view content_type);
+inline void add_fields(boost::beast::http::fields& fields, std::string_view content_type) {
+  fields.set(boost::beast::http::field::content_type, content_type);
+  for (const auto& [name, value] : kAnswerFields)
+    fields.set(name, value);
+}
 
 template <class Stream>
 class HttpSession final : public HttpSessionBase {

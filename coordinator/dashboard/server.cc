@@ -7,12 +7,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <sys/stat.h>
 
 #include "coordinator/dashboard/control_socket.h"
-#include "coordinator/dashboard/http_session.h"
+#include "coordinator/dashboard/session_base.h"
 
 namespace sotto::coordinator::dashboard {
 
@@ -20,12 +19,7 @@ namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-using Socket = asio::generic::stream_protocol::socket;
 
-/// The page loads only files of this server, runs only its scripts, and cannot be framed.
-constexpr std::string_view kPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// The pause after a failed accept(), for example when there are no more file descriptors.
 constexpr std::chrono::milliseconds kAcceptPause{200};
 
@@ -39,26 +33,13 @@ AddressRules rules_of(const std::optional<AddressListener>& address) {
 
 }  // namespace
 
-void add_fields(boost::beast::http::fields& fields, std::string_view content_type) {
-  using boost::beast::http::field;
-  fields.set(field::content_type, content_type);
-  fields.set(field::cache_control, "no-store");
-  fields.set("Content-Security-Policy", kPolicy);
-  fields.set("X-Content-Type-Options", "nosniff");
-  fields.set("X-Frame-Options", "DENY");
-  fields.set("Referrer-Policy", "no-referrer");
-  fields.set("Cross-Origin-Resource-Policy", "same-origin");
-}
-
 std::string HttpSessionBase::begin_stream(Cursor after) {
   ++context_->streams;
   streaming_ = true;
   cursor_ = after;
-  boost::beast::http::fields fields;
-  add_fields(fields, "text/event-stream");
-  std::string head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
-  for (const auto& f : fields)
-    head += std::string(f.name_string()) + ": " + std::string(f.value()) + "\r\n";
+  std::string head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n";
+  for (const auto& [name, value] : kAnswerFields)
+    head += std::string(name) + ": " + std::string(value) + "\r\n";
   return head + "\r\n" + next_part();
 }
 
@@ -130,7 +111,7 @@ struct DashboardServer::Hub : std::enable_shared_from_this<Hub> {
                               const error_code& failed, auto socket) {
       if (context->closed) return;
       if (!failed) {
-        admit(Socket(std::move(socket)), kind);
+        admit(ClientSocket(std::move(socket)), kind);
         return accept(listener, retry, kind);
       }
       retry.expires_after(kAcceptPause);
@@ -140,17 +121,14 @@ struct DashboardServer::Hub : std::enable_shared_from_this<Hub> {
     });
   }
 
-  void admit(Socket socket, Listener kind) {
+  void admit(ClientSocket socket, Listener kind) {
     auto& sessions = kind == Listener::kTcp ? at_address : in_folder;
     std::erase_if(sessions, [](const auto& s) { return s.expired(); });
     if (sessions.size() >= options.limits.connections && !make_room(sessions)) return;
-    std::shared_ptr<HttpSessionBase> session;
-    if (kind == Listener::kTcp && options.address->tls) {
-      session = std::make_shared<HttpSession<TlsStream>>(context, kind, std::move(socket),
-                                                         *options.address->tls);
-    } else {
-      session = std::make_shared<HttpSession<PlainStream>>(context, kind, std::move(socket));
-    }
+    const bool tls = kind == Listener::kTcp && options.address->tls;
+    const std::shared_ptr<HttpSessionBase> session =
+        tls ? make_tls_session(context, kind, std::move(socket), *options.address->tls)
+            : make_plain_session(context, kind, std::move(socket));
     sessions.push_back(session);
     session->start();
   }
