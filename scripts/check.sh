@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The slower checks: the same tests under sanitizers, and the linters.
 #
-# Usage: scripts/check.sh [core-only] [asan] [tsan] [tidy] [lint]
+# Usage: scripts/check.sh [core-only] [clang] [asan] [tsan] [tidy] [lint]
 #   core-only   builds and tests the protocol alone, with neither torch nor sockets
+#   clang       the same with Clang, each source by itself: also shows an include that is missing
 #   asan        core and network under AddressSanitizer and UndefinedBehaviorSanitizer
 #   tsan        core and network under ThreadSanitizer
 #   tidy        layering, function length and bans (tests/tidy_test.py)
@@ -20,7 +21,7 @@ test_under() {
 lint() {
   ensure_packages --test --lint
   cd "$SOTTO_ROOT"
-  (cd "$SOTTO_ROOT" && cmake --preset core-only >&2)
+  cmake --preset clang >&2
   local sources headers scripts
   mapfile -t sources < <(git ls-files 'common/*.cc' 'coordinator/*.cc' 'participant/*.cc' 'tests/*.cc')
   mapfile -t headers < <(git ls-files '*.h')
@@ -31,11 +32,11 @@ lint() {
   local compiled
   mapfile -t compiled < <(python3 - <<'PYTHON'
 import json
-for entry in json.load(open("build/core-only/compile_commands.json")):
+for entry in json.load(open("build/clang/compile_commands.json")):
     print(entry["file"])
 PYTHON
   )
-  printf '%s\n' "${compiled[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/core-only \
+  printf '%s\n' "${compiled[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/clang \
     --extra-arg=-Wno-unknown-warning-option
 }
 
@@ -44,6 +45,7 @@ PYTHON
 for check in "$@"; do
   say "check: $check"
   case $check in
+    clang) ensure_packages --fuzz && test_under clang ;;
     core-only | asan | tsan) test_under "$check" ;;
     tidy) python3 "$SOTTO_ROOT/tests/tidy_test.py" ;;
     lint) lint ;;
