@@ -96,25 +96,25 @@ bool Simulation::coordinator_runs() const {
 // ---- Frames
 
 bool Simulation::send(MemberId from, MemberId to, Bytes frame) {
-  std::vector<Bytes> sent;
-  if (tap_)
-    sent = tap_(from, to, std::move(frame));
-  else
-    sent.push_back(std::move(frame));
+  if (!tap_) return transmit(from, to, std::move(frame));
+  for (Bytes& each : tap_(from, to, std::move(frame)))
+    transmit(from, to, std::move(each));
+  return !links_.is_cut(from == kCoordinatorId ? to : from);
+}
+
+bool Simulation::transmit(MemberId from, MemberId to, Bytes frame) {
   const bool to_member = from == kCoordinatorId;
   const MemberId member = to_member ? to : from;
-  for (Bytes& each : sent) {
-    ++frames_;
-    bytes_ += each.size();
-    const auto arrivals = links_.send(member, to_member, each.size(), now_);
-    const auto shared = std::make_shared<const Bytes>(std::move(each));
-    for (const TimePoint when : arrivals)
-      at(when, [this, from, to, member, shared, connection = links_.connection(member)] {
-        if (links_.connection(member) != connection) return;
-        deliver(from, to, *shared);
-        if (const Duration outage = links_.draw_outage(); outage > Duration{}) cut(member, outage);
-      });
-  }
+  ++frames_;
+  bytes_ += frame.size();
+  const auto arrivals = links_.send(member, to_member, frame.size(), now_);
+  const auto shared = std::make_shared<const Bytes>(std::move(frame));
+  for (const TimePoint when : arrivals)
+    at(when, [this, from, to, member, shared, connection = links_.connection(member)] {
+      if (links_.connection(member) != connection) return;
+      deliver(from, to, *shared);
+      if (const Duration outage = links_.draw_outage(); outage > Duration{}) cut(member, outage);
+    });
   return !links_.is_cut(member);
 }
 

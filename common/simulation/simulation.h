@@ -51,6 +51,10 @@ class Simulation {
 
   void set_tap(Tap tap) { tap_ = std::move(tap); }
 
+  /// Sends a frame over the links as `from` does, without the tap. Returns false when the member is
+  /// not connected.
+  bool transmit(MemberId from, MemberId to, Bytes frame);
+
   /// `called` is called for the coordinator, as an event of its process, when a member's connection
   /// ended.
   void set_on_link_ended(std::function<void(App& coordinator, MemberId member)> called) {

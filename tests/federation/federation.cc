@@ -1,10 +1,12 @@
 #include "tests/federation/federation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "common/config/colluders.h"
 #include "common/config/parse.h"
+#include "common/job/plan.h"
 #include "common/secagg/shared/transcript.h"
 #include "common/simulation/seeds.h"
 #include "common/wire/codec.h"
@@ -70,6 +72,14 @@ class SiteProcess final : public App {
 
 }  // namespace
 
+double largest_difference(const FlatParameters& one, const FlatParameters& other) {
+  SOTTO_CHECK(one.values.size() == other.values.size(), "models of one layout are compared");
+  double largest = 0;
+  for (std::size_t i = 0; i < one.values.size(); ++i)
+    largest = std::max(largest, std::abs(double{one.values[i]} - double{other.values[i]}));
+  return largest;
+}
+
 config::JobConfig small_job(const std::vector<std::string>& overrides) {
   std::vector<std::string> all{
       "rounds.num_server_rounds=2",         "rounds.min_available_participants=3",
@@ -127,13 +137,14 @@ Federation::Federation(FederationConfig config)
 
 Federation::~Federation() = default;
 
+training::FakeSettings Federation::settings_of(MemberId id) const {
+  return {.values = config_.values, .seed = derive_seed(config_.seed, "data", raw(id))};
+}
+
 void Federation::add_member(MemberId id) {
   const std::filesystem::path folder = directory_ / name_of(id);
   std::filesystem::create_directories(folder);
-  auto site = std::make_unique<Site>(
-      id, folder, make_key(config_.seed, raw(id)),
-      training::FakeSettings{.values = config_.values,
-                             .seed = derive_seed(config_.seed, "data", raw(id))});
+  auto site = std::make_unique<Site>(id, folder, make_key(config_.seed, raw(id)), settings_of(id));
   roster_.members.push_back({.id = id,
                              .signing_key = site->signing.verify_key(),
                              .transport_key = {static_cast<std::uint8_t>(raw(id))},
@@ -152,18 +163,23 @@ std::uint64_t Federation::unix_now() const {
          static_cast<std::uint64_t>(simulation_->now().time_since_epoch().count()) / 1000;
 }
 
+FlatParameters Federation::initial_model() const {
+  return training::FakeModels({.values = config_.values}).initial_model(config_.job).value();
+}
+
 std::unique_ptr<App> Federation::start_coordinator(Host& host) {
+  if (before_coordinator) before_coordinator(coordinators_);
   coordinator_random_ = std::make_unique<crypto::StreamRandom>(
       derive_seed(config_.seed, "coordinator", coordinators_++));
-  return std::make_unique<coordinator::Coordinator>(
-      coordinator::CoordinatorOptions{
-          .roster = roster_,
-          .job = config_.job,
-          .folder = folder(),
-          .initial_model =
-              training::FakeModels({.values = config_.values}).initial_model(config_.job).value(),
-          .unix_now = [this] { return unix_now(); }},
+  auto app = std::make_unique<coordinator::Coordinator>(
+      coordinator::CoordinatorOptions{.roster = roster_,
+                                      .job = config_.job,
+                                      .folder = folder(),
+                                      .initial_model = initial_model(),
+                                      .unix_now = [this] { return unix_now(); }},
       host, coordinator_key_, *coordinator_random_, events_);
+  coordinator_ = app.get();
+  return app;
 }
 
 std::unique_ptr<App> Federation::start_site(Site& site, Host& host) {
@@ -229,13 +245,41 @@ std::vector<Bytes> Federation::on_sent(MemberId from, MemberId to, Bytes frame) 
   event.u32(raw(to));
   history_ = crypto::hash("SOTTO history", {history_, event.view(), frame});
   if (from != kCoordinatorId) return on_member_sent(*sites_.at(from), std::move(frame));
+  if (config_.coordinator_killed_at_frame == coordinator_frames_++) throw ProcessKilled{};
   const auto decoded = wire::decode(frame);
-  checker_.coordinator_sent(decoded->round, decoded->message);
-  if (const auto* offer = std::get_if<wire::Offer>(&decoded->message)) {
+  if (!interception.to_member) {
+    note_sent(to, decoded->round, decoded->message);
+    return {std::move(frame)};
+  }
+  std::vector<Bytes> out;
+  for (const wire::Message& message :
+       interception.to_member(to, decoded->round, decoded->message)) {
+    note_sent(to, decoded->round, message);
+    out.push_back(wire::encode(kCoordinatorId, decoded->round, message));
+  }
+  return out;
+}
+
+void Federation::note_sent(MemberId to, RoundNumber round, const wire::Message& message) {
+  checker_.coordinator_sent(round, message);
+  if (const auto* offer = std::get_if<wire::Offer>(&message)) {
     ++sites_.at(to)->offers;
     newest_h_ = secagg::header_hash(offer->header);
   }
-  return {std::move(frame)};
+  if (const auto* proof = std::get_if<wire::RandomnessProof>(&message)) {
+    const secagg::RandomnessContext context{
+        .run = proof->run,
+        .roster_hash = roster_.hash(),
+        .roster = job::signers(roster_),
+        .coordinator = coordinator_key_.verify_key(),
+        .colluders = config_.job.secure_aggregation.max_colluders};
+    shared_randomness_ = secagg::check_randomness_proof(context, *proof).value();
+  }
+}
+
+void Federation::send_as_coordinator(MemberId to, RoundNumber round, const wire::Message& message) {
+  note_sent(to, round, message);
+  simulation_->transmit(kCoordinatorId, to, wire::encode(kCoordinatorId, round, message));
 }
 
 std::vector<Bytes> Federation::on_member_sent(Site& site, Bytes frame) {
@@ -248,7 +292,12 @@ std::vector<Bytes> Federation::on_member_sent(Site& site, Bytes frame) {
   std::vector<Bytes> out;
   for (const wire::Message& message : messages) {
     if (messages.size() == 1) checker_.member_sent(site.id, round, message);
-    out.push_back(wire::encode(site.id, round, message));
+    if (!interception.to_coordinator) {
+      out.push_back(wire::encode(site.id, round, message));
+      continue;
+    }
+    for (const wire::Message& arrives : interception.to_coordinator(site.id, round, message))
+      out.push_back(wire::encode(site.id, round, arrives));
   }
   return out;
 }
@@ -277,18 +326,41 @@ void Federation::check_charged(const Site& site, RoundNumber round) {
 
 // ---- the end
 
-bool Federation::run() {
+bool Federation::guarded(const std::function<void()>& run) {
   const RecordedLanes recorded([this](const participant::MaskRequest& request,
                                       encoding::RingUpdate& lanes) { on_encoded(request, lanes); });
   try {
-    exit_code_ = simulation_->run(simulation_->now() + kLongest);
+    run();
+    return true;
   } catch (const std::exception& e) {
     checker_.fail(std::string("a process does not start again: ") + e.what());
     return false;
   }
+}
+
+bool Federation::run() {
+  if (!guarded([this] { exit_code_ = simulation_->run(simulation_->now() + kLongest); }))
+    return false;
   if (!exit_code_) checker_.fail("the run does not end");
   check_end();
   return exit_code_.has_value();
+}
+
+bool Federation::run_until(const std::function<bool()>& done) {
+  return guarded([&] {
+           constexpr Duration kStep(10);
+           const TimePoint begin = simulation_->now();
+           for (TimePoint until = begin; !done(); until += kStep)
+             if (until > begin + std::chrono::hours(24) || simulation_->run(until)) {
+               checker_.fail("what a test waits for does not happen");
+               return;
+             }
+         }) &&
+         done();
+}
+
+void Federation::run_for(Duration duration) {
+  guarded([&] { simulation_->run(simulation_->now() + duration); });
 }
 
 /// What left is in the ledgers that the disks have.
@@ -337,6 +409,26 @@ std::vector<privacy::LedgerEntry> Federation::charges(MemberId member) const {
 
 const std::vector<std::uint64_t>& Federation::trained(MemberId member) const {
   return sites_.at(member)->models.trained();
+}
+
+Bytes32 Federation::trained_on(MemberId member, std::uint64_t server_round) const {
+  const auto& hashes = sites_.at(member)->models.trained_on();
+  const auto at = hashes.find(server_round);
+  return at == hashes.end() ? Bytes32{} : at->second;
+}
+
+std::vector<float> Federation::update_of(MemberId member, std::uint64_t server_round) const {
+  return training::fake_update(settings_of(member), server_round);
+}
+
+std::size_t Federation::site_lines_with(MemberId member, const std::string& text) const {
+  return static_cast<std::size_t>(std::ranges::count_if(site_log_, [&](const std::string& line) {
+    return line.starts_with(name_of(member) + ": ") && line.find(text) != std::string::npos;
+  }));
+}
+
+const crypto::SigningKey& Federation::key_of(MemberId member) const {
+  return sites_.at(member)->signing;
 }
 
 std::string Federation::report() const {

@@ -69,12 +69,13 @@ void Checker::coordinator_sent(RoundNumber round, const wire::Message& message) 
   said.voting_to_abort |= std::holds_alternative<wire::AbortRequest>(message);
   said.survivor_certificate |= std::holds_alternative<wire::UnmaskRequest>(message);
   said.abort_certificate |= std::holds_alternative<wire::AbortCertificate>(message);
-  if (said.survivor_certificate && said.abort_certificate)
-    fail("a survivor certificate and a burn certificate for one round");
   if (const auto* m8 = std::get_if<wire::UnmaskRequest>(&message))
     for (const wire::UploadHeader& m5 : m8->headers)
       said.survivors.insert(m5.id);
   if (const auto* m10 = std::get_if<wire::RoundResult>(&message)) result(round, *m10);
+  if (lies_) return;
+  if (said.survivor_certificate && said.abort_certificate)
+    fail("a survivor certificate and a burn certificate for one round");
   if (const auto* m6 = std::get_if<wire::Survivors>(&message)) {
     if (said.voting_to_abort && !said.m6) fail("survivors announced after the burn had begun");
     once(said.m6, *m6, kCoordinatorId);
@@ -101,9 +102,12 @@ void Checker::uploaded_input(MemberId from, RoundNumber round) {
 
 void Checker::result(RoundNumber round, const wire::RoundResult& m10) {
   Announced& said = announced_[round];
-  const bool first = !said.m10;
-  once(said.m10, m10, kCoordinatorId);
-  if (!first || m10.status != wire::RoundStatus::kDone || !said.header) return;
+  const bool known = said.m10 == m10;
+  if (lies_)
+    said.m10 = m10;
+  else
+    once(said.m10, m10, kCoordinatorId);
+  if (known || m10.status != wire::RoundStatus::kDone || !said.header) return;
   if (said.survivors.size() < std::max(said.header->Q, said.header->s_min))
     return fail("a sum over fewer than the least survivors was released");
   auto sum = encoding::RingUpdate::zeros(said.header->lanes);
@@ -120,6 +124,11 @@ void Checker::result(RoundNumber round, const wire::RoundResult& m10) {
     fail("the released sum is not the plain sum over exactly the survivors");
 }
 
+const Checker::Encoded* Checker::encoding(MemberId member, RoundNumber round) const {
+  const auto at = encoded_.find({round, member});
+  return at == encoded_.end() ? nullptr : &at->second;
+}
+
 std::size_t Checker::openings(RoundNumber round) const {
   std::size_t count = 0;
   for (const auto& [key, said] : said_)
@@ -132,6 +141,11 @@ std::size_t Checker::shares_revealed(RoundNumber round) const {
   for (const auto& [key, said] : said_)
     if (key.first == round) count += said.kinds.size();
   return count;
+}
+
+bool Checker::advertised(MemberId member, RoundNumber round) const {
+  const auto at = said_.find({round, member});
+  return at != said_.end() && at->second.m1.has_value();
 }
 
 bool Checker::uploaded(MemberId member, RoundNumber round) const {

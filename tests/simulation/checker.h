@@ -17,6 +17,12 @@ namespace sotto::simulation {
 
 class Checker {
  public:
+  /// What a member encoded for a round, before it was masked.
+  struct Encoded {
+    Bytes32 input{};  // identifies the trained update
+    encoding::RingUpdate lanes;
+  };
+
   /// Section 2.7: one M1, M4C, M5, M7 and M9 a round, repeated to the byte; one kind of share a
   /// dealer; nothing that unmasks before an endorsement. Section 2.6: at most C shares are opened
   /// of a dealer. Together: never t shares of both secrets of one dealer.
@@ -32,6 +38,9 @@ class Checker {
 
   void fail(std::string what) { failures_.push_back(std::move(what)); }
 
+  /// The coordinator lies: only what members send is checked from now on.
+  void expect_lies() { lies_ = true; }
+
   [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
 
   /// Results that announced a sum, each of which was compared with its survivors' lanes.
@@ -41,16 +50,25 @@ class Checker {
     return announced_[round].survivors;
   }
 
+  /// The header that was offered last in a round.
+  [[nodiscard]] const std::optional<wire::RoundHeader>& header(RoundNumber round) {
+    return announced_[round].header;
+  }
+
   /// What the coordinator announced of a round; nothing before its end.
   [[nodiscard]] std::optional<wire::RoundStatus> status(RoundNumber round) {
     const auto& m10 = announced_[round].m10;
     return m10 ? std::optional(m10->status) : std::nullopt;
   }
 
+  /// Null when the member never got there.
+  [[nodiscard]] const Encoded* encoding(MemberId member, RoundNumber round) const;
+
   /// Dealers that opened shares in this round.
   [[nodiscard]] std::size_t openings(RoundNumber round) const;
   /// Shares that members revealed in this round, to whomever.
   [[nodiscard]] std::size_t shares_revealed(RoundNumber round) const;
+  [[nodiscard]] bool advertised(MemberId member, RoundNumber round) const;
   [[nodiscard]] bool uploaded(MemberId member, RoundNumber round) const;
   [[nodiscard]] bool endorsed(MemberId member, RoundNumber round) const;
   [[nodiscard]] bool voted(MemberId member, RoundNumber round) const;
@@ -64,11 +82,6 @@ class Checker {
     std::optional<wire::AbortVote> vote;
     std::optional<wire::UnmaskResponse> m9;
     std::map<MemberId, wire::ShareKind> kinds;  // by dealer
-  };
-
-  struct Encoded {
-    Bytes32 input{};
-    encoding::RingUpdate lanes;
   };
 
   struct Announced {
@@ -97,6 +110,7 @@ class Checker {
   std::map<RoundNumber, Known> known_;
   std::map<std::pair<RoundNumber, MemberId>, Encoded> encoded_;
   std::uint64_t sums_ = 0;
+  bool lies_ = false;
   std::vector<std::string> failures_;
 };
 

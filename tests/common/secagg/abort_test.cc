@@ -35,7 +35,7 @@ TEST_F(AbortCertificateTest, QVotesAreEnough) {
 }
 
 TEST_F(AbortCertificateTest, AbortCertificateShort) {
-  refuses(of({0, 1, 2}), "3 votes; 4 are needed");
+  refuses(of({0, 1, 2}), "3 votes, but 4 are needed");
 }
 
 TEST_F(AbortCertificateTest, AbortCertificateOtherH) {

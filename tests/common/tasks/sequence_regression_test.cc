@@ -55,7 +55,7 @@ TEST(SequenceRegression, TheJobNeedsARangeAndHasNoLabels) {
           .find("$.task.labels: sequence regression has no labels"),
       std::string::npos);
   EXPECT_NE(error_of(with(kJob, "\"labels\"", "\"target_max\": 6, \"labels\""))
-                .find("$.task.target_max: the task \"sequence_classification\" has no such"),
+                .find("$.task.target_max: the task \"sequence_classification\" does not have this"),
             std::string::npos);
   EXPECT_NE(
       error_of(with(kRegression, "\"name\"", "\"stopping\": {\"metric\": \"accuracy\"}, \"name\""))

@@ -44,6 +44,7 @@ class FakeModels::FakeTrainer final : public Trainer {
                               crypto::SecureRandom&,
                               const std::function<void(TrainingProgress)>&) override {
     models_.trained_.push_back(server_round);
+    models_.trained_on_[server_round] = model.hash();
     const FakeSettings& settings = models_.settings_;
     if (settings.before_training)
       if (Status fine = settings.before_training(server_round); !fine.ok()) return fine.error();

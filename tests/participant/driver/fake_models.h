@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "participant/training/model_provider.h"
@@ -48,11 +49,15 @@ class FakeModels final : public ModelProvider {
 
   [[nodiscard]] const std::vector<std::uint64_t>& kept() const { return kept_; }
 
+  /// The hash of the model that the newest train() of each server round began with.
+  [[nodiscard]] const std::map<std::uint64_t, Bytes32>& trained_on() const { return trained_on_; }
+
  private:
   class FakeTrainer;
 
   FakeSettings settings_;
   std::vector<std::uint64_t> trained_, kept_;
+  std::map<std::uint64_t, Bytes32> trained_on_;
 };
 
 }  // namespace sotto::training
