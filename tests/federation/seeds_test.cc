@@ -32,6 +32,7 @@ class History {
                     .duplicate = pick(0.3),
                     .min_delay = Duration(1),
                     .max_delay = Duration(static_cast<Duration::rep>(1 + random_.below(500))),
+                    .bytes_per_second = draw_bandwidth(seed),
                     .break_on_delivery = pick(0.01)};
     config.kills_per_event = pick(0.003);
     config.kills_per_operation = pick(0.01);
@@ -46,6 +47,12 @@ class History {
   FederationConfig config;
 
  private:
+  /// Narrow links for a quarter of the seeds; 0: no limit.
+  static std::uint64_t draw_bandwidth(std::uint64_t seed) {
+    crypto::StreamRandom random(derive_seed(seed, "bandwidth", 0));
+    return random.below(4) == 0 ? 5000 + random.below(50000) : 0;
+  }
+
   /// Off for half of the seeds, else uniform up to `most`.
   double pick(double most) { return random_.below(2) == 0 ? 0.0 : most * random_.unit(); }
 
