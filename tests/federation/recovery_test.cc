@@ -3,6 +3,7 @@
 // make the same models (docs/operations.md, "Recovery").
 #include <gtest/gtest.h>
 
+#include "tests/federation/backup.h"
 #include "tests/federation/federation.h"
 #include "tests/simulation/seed_range.h"
 
@@ -18,6 +19,102 @@ void expect_undisturbed(const Federation& federation, std::uint32_t members) {
         << federation.report();
     EXPECT_EQ(federation.charges(MemberId{i}).size(), 3U) << federation.report();
   }
+}
+
+/// One training round and the evaluation.
+FederationConfig one_round(std::uint32_t members, std::vector<std::string> overrides = {}) {
+  overrides.emplace_back("rounds.num_server_rounds=1");
+  return {.seed = 11, .members = members, .job = small_job(overrides)};
+}
+
+/// Runs `config` once for every `step`-th frame that the coordinator sends, and kills it in place
+/// of that frame. `check` gets each run and the undisturbed one.
+void kill_at_frames(FederationConfig config, std::uint64_t step,
+                    const std::function<void(Federation& killed, Federation& undisturbed)>& check) {
+  Federation undisturbed(config);
+  ASSERT_TRUE(undisturbed.run()) << undisturbed.report();
+  ASSERT_GT(undisturbed.coordinator_frames(), 60U);
+  for (std::uint64_t frame = 0; frame < undisturbed.coordinator_frames(); frame += step) {
+    config.coordinator_killed_at_frame = frame;
+    Federation killed(config);
+    ASSERT_TRUE(killed.run()) << killed.report();
+    SCOPED_TRACE("killed at frame " + std::to_string(frame));
+    EXPECT_EQ(killed.simulation().kills(), 1U);
+    EXPECT_TRUE(killed.failures().empty()) << killed.report();
+    check(killed, undisturbed);
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+/// The same attempts, members and models, and nobody was asked for anything twice.
+void expect_the_same(Federation& killed, Federation& undisturbed) {
+  EXPECT_EQ(killed.exit_code(), 0) << killed.report();
+  for (const RoundNumber round : {RoundNumber::of(1, 0), RoundNumber::of(2, 0)}) {
+    // The process that died may have been about to announce the result.
+    const auto status = killed.checker().status(round).value_or(wire::RoundStatus::kDone);
+    EXPECT_EQ(status, wire::RoundStatus::kDone) << killed.report();
+    EXPECT_EQ(killed.checker().survivors(round), undisturbed.checker().survivors(round));
+  }
+  EXPECT_LT(largest_difference(killed.model(), undisturbed.model()), kRoundingStep);
+  for (const coordinator::MemberStatus& member : killed.status().members) {
+    EXPECT_EQ(member.violations, 0U) << killed.report();
+    EXPECT_EQ(killed.trained(member.id), std::vector<std::uint64_t>{1});
+    EXPECT_EQ(killed.charges(member.id).size(), 2U);
+  }
+}
+
+TEST(Recovery, ACoordinatorKilledAtAnyMomentGoesOnWithTheSameRound) {
+  kill_at_frames(one_round(5), 1, expect_the_same);
+}
+
+TEST(Recovery, ARoundOnARingGoesOnAsWell) {
+  FederationConfig config = one_round(24, {"secure_aggregation.full_graph_max=8"});
+  config.values = 5;
+  kill_at_frames(config, 71, expect_the_same);
+}
+
+/// A member that is gone stays a dropout; kills change nothing else.
+TEST(Recovery, AMemberThatIsGoneStaysADropout) {
+  for (Moment moment : kMoments) {
+    FederationConfig config =
+        one_round(7, {"secure_aggregation.max_colluders=2", "rounds.min_available_participants=4"});
+    config.faults = {{.member = MemberId{2}, .moment = moment}};
+    kill_at_frames(config, 17, [](Federation& killed, Federation& undisturbed) {
+      const RoundNumber first = RoundNumber::of(1, 0);
+      EXPECT_EQ(undisturbed.checker().status(first), wire::RoundStatus::kDone);
+      EXPECT_EQ(killed.checker().status(first).value_or(wire::RoundStatus::kDone),
+                wire::RoundStatus::kDone)
+          << killed.report();
+    });
+  }
+}
+
+/// Files from a backup take decisions again, this time without a member that was there before.
+/// Members hold to what they answered: the attempt may be lost, and nothing is ever opened but the
+/// exact sum of the one S that they endorsed.
+TEST(Recovery, AJournalThatIsRolledBackReleasesNothingElse) {
+  FederationConfig config = one_round(5, {"rounds.attempts_per_round=2"});
+  config.faults = {{.member = MemberId{3}, .moment = Moment::kEndorse}};
+  Federation undisturbed(config);
+  ASSERT_TRUE(undisturbed.run()) << undisturbed.report();
+  std::uint64_t done = 0, runs = 0;
+  for (std::uint64_t back : {10U, 20U, 40U})
+    for (std::uint64_t frame = back; frame < undisturbed.coordinator_frames(); frame += 7, ++runs) {
+      config.coordinator_killed_at_frame = frame;
+      Federation federation(config);
+      federation.checker().expect_lies();  // it may announce other results than before
+      Backup backup(federation);
+      federation.interception.to_member = [&](MemberId, RoundNumber, wire::Message message) {
+        if (federation.coordinator_frames() == frame - back + 1) backup.make();
+        return Messages{std::move(message)};
+      };
+      ASSERT_TRUE(federation.run()) << federation.report();
+      EXPECT_TRUE(federation.failures().empty())
+          << "killed at frame " << frame << ", " << back << " back " << federation.report();
+      done += federation.checker().status(RoundNumber::of(1, 0)) == wire::RoundStatus::kDone;
+    }
+  EXPECT_GT(done, 0U);
+  EXPECT_LT(done, runs) << "no files were rolled back far enough to cost an attempt";
 }
 
 TEST(Recovery, KillsOfTheCoordinatorLoseNoAttemptAndNoMember) {
