@@ -43,10 +43,8 @@ if(SOTTO_NET)
 endif()
 
 if(SOTTO_TORCH)
-  find_package(Torch REQUIRED)
-  add_library(sotto_torch INTERFACE)
-  target_include_directories(sotto_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-  target_link_libraries(sotto_torch INTERFACE ${TORCH_LIBRARIES})
-  # A torch compile takes up to 0.9 GB: two at a time, however many cores there are.
-  set_property(GLOBAL PROPERTY JOB_POOLS torch_pool=2)
+  find_package(SottoTorch 1.13 REQUIRED)
+  # A torch compile takes up to 0.9 GB.
+  set(SOTTO_TORCH_JOBS 2 CACHE STRING "The number of sources with torch that are compiled at a time")
+  set_property(GLOBAL PROPERTY JOB_POOLS torch_pool=${SOTTO_TORCH_JOBS})
 endif()

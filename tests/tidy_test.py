@@ -100,6 +100,7 @@ BANS = [
     ("a comparison that is not constant-time", r"\bmemcmp\b", r"^common/(crypto|secagg)/", r"^$"),
     ("console output outside main and the command line", r"\bstd::cout\b", "", r"main\.cc$|cli|^tests/"),
     ("using namespace", r"\busing\s+namespace\b(?![\w\s:]*literals\s*;)", "", r"^$"),
+    ("a switch on torch's version outside torch_compat.h", r"\bTORCH_VERSION", "", r"^participant/learning/torch_compat\.h$"),
     ("a disabled test", r"\bDISABLED_", "", r"^$"),
 ]
 # The sources whose results are the same to the bit on every processor, and the option that ensures it.
