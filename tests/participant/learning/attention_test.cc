@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "participant/learning/transformer/attention_torch.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -20,10 +21,11 @@ struct Texts {
     mask = at::zeros({rows, positions});
     for (std::int64_t i = 0; i < rows; ++i)
       mask[i].slice(0, 0, lengths[static_cast<std::size_t>(i)]).fill_(1);
+    mask = on_device(mask);
   }
 
   [[nodiscard]] Tensor draw(std::int64_t heads) const {
-    return at::randn({mask.size(0), positions, heads * kPerHead}) * 2;
+    return on_device(at::randn({mask.size(0), positions, heads * kPerHead}) * 2);
   }
 
   std::vector<std::int64_t> lengths;
@@ -54,7 +56,7 @@ class Attention : public ::testing::TestWithParam<Kind> {
     return {in[0],
             in[1],
             in[2],
-            texts.mask,
+            texts.mask.to(in[0].device()),
             texts.lengths,
             kHeads,
             GetParam().key_value_heads,
@@ -74,16 +76,17 @@ TEST_P(Attention, EqualsTheWrittenOutOneForwardAndBackwardWithPadding) {
   const Texts texts({5, 9, 1, 7});
   const std::vector<Tensor> in = draw(texts);
   const Tensor weights = texts.draw(kHeads);
-  const auto run = [&](Tensor (*attend)(const AttentionInput&)) {
+  const auto run = [&](Tensor (*attend)(const AttentionInput&), at::Device device) {
     std::vector<Tensor> leaves;
     for (const Tensor& t : in)
-      leaves.push_back(t.clone().requires_grad_(true));
+      leaves.push_back(t.to(device).clone().requires_grad_(true));
     const Tensor seen =  // padded positions are unspecified
-        attend(input(leaves, texts)) * texts.mask.unsqueeze(2);
-    (seen * weights).sum().backward();
-    return Outcome{seen.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
+        attend(input(leaves, texts)) * texts.mask.to(device).unsqueeze(2);
+    (seen * weights.to(device)).sum().backward();
+    return Outcome{seen.detach().cpu(), leaves[0].grad().cpu(), leaves[1].grad().cpu(),
+                   leaves[2].grad().cpu()};
   };
-  const Outcome direct = run(attention), oracle = run(composed_attention);
+  const Outcome direct = run(attention, test_device()), oracle = run(composed_attention, at::kCPU);
   EXPECT_TRUE(at::allclose(direct.out, oracle.out, 1e-5, 1e-6));
   EXPECT_TRUE(at::allclose(direct.query, oracle.query, 1e-4, 1e-5));
   EXPECT_TRUE(at::allclose(direct.key, oracle.key, 1e-4, 1e-5));
@@ -115,9 +118,9 @@ TEST_P(Attention, LaterTokensChangeEarlierOnesUnlessItIsCausal) {
 TEST(Rotation, KeepsLengthsAndTurnsByTheDistanceAlone) {
   at::manual_seed(3);
   const std::array<double, 2> frequencies{1.0, 0.1};
-  const auto angles = rotary_angles(frequencies, {0, 20}, at::kCPU);
-  const Tensor q = at::randn({1, 1, 4}).expand({1, 20, 4}),
-               k = at::randn({1, 1, 4}).expand({1, 20, 4});
+  const auto angles = rotary_angles(frequencies, {0, 20}, test_device());
+  const Tensor q = on_device(at::randn({1, 1, 4})).expand({1, 20, 4}),
+               k = on_device(at::randn({1, 1, 4})).expand({1, 20, 4});
   const Tensor rq = rotate(q, angles)[0], rk = rotate(k, angles)[0];
   EXPECT_TRUE(at::allclose(rq.square().sum(1), q[0].square().sum(1)));
   EXPECT_TRUE(at::allclose(rq[0], q[0][0]));
@@ -125,7 +128,8 @@ TEST(Rotation, KeepsLengthsAndTurnsByTheDistanceAlone) {
   EXPECT_TRUE(at::allclose(products.slice(0, 1).slice(1, 1),
                            products.slice(0, 0, 19).slice(1, 0, 19), 1e-4, 1e-5));
   // By hand: the pair (0, 2) of position 3 turns by 3 radians, (1, 3) by 0.3.
-  const Tensor x = at::tensor({1.0F, 1.0F, 0.0F, 0.0F}).view({1, 1, 4}).expand({1, 20, 4});
+  const Tensor x =
+      on_device(at::tensor({1.0F, 1.0F, 0.0F, 0.0F})).view({1, 1, 4}).expand({1, 20, 4});
   const Tensor turned = rotate(x, angles)[0][3];
   EXPECT_NEAR(turned[0].item<float>(), std::cos(3.0), 1e-6);
   EXPECT_NEAR(turned[2].item<float>(), std::sin(3.0), 1e-6);

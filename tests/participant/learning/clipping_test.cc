@@ -9,6 +9,7 @@
 
 #include "participant/learning/dp_sgd/clipping_torch.h"
 #include "participant/learning/transformer/model_modules.h"
+#include "tests/participant/learning/test_device.h"
 #include "tests/participant/learning/transformer_fixture.h"
 
 namespace sotto::learning {
@@ -28,7 +29,8 @@ class ClippingRules : public ::testing::TestWithParam<config::Clipping> {
     ModelSpec spec = classifier_spec(kVectors / "bert", 3);
     model_ = model_from(kVectors / "bert", spec);
     const at::NoGradGuard no_grad;
-    model_->values().add_(at::randn_like(model_->values()), 0.1);  // a head of zeros hides the rest
+    model_->values().add_(on_device(at::randn(model_->values().sizes())),
+                          0.1);  // a head of zeros hides the rest
     for (std::size_t i = 0; i < kExamples; ++i) {
       Sequence text{{}, static_cast<std::int64_t>(i % 3)};
       for (std::size_t t = 0; t < 2 + i % 5; ++t)
@@ -52,7 +54,8 @@ class ClippingRules : public ::testing::TestWithParam<config::Clipping> {
     const auto flush = [&] {
       if (chunk.empty()) return;
       GradTape tape;
-      tape.backward((losses_of(*model_, batch_of(chunk), {&tape}) * at::tensor(scales)).sum());
+      tape.backward(
+          (losses_of(*model_, batch_of(chunk), {&tape}) * on_device(at::tensor(scales))).sum());
       const SquaredNorms norms = tape.squared_norms(model_->parameters());
       tape.accumulate(model_->parameters(), clipping.factors(norms.bound));
       chunk.clear();

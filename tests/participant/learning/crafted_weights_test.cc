@@ -12,6 +12,7 @@
 #include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -53,7 +54,9 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
                            .sampling_rate = 1,
                            .optimizer = config::LocalOptimizer::kSgd,
                            .learning_rate = kRate};
-    resources_ = {.threads = 1, .gradient_checkpointing = GetParam().checkpointing};
+    resources_ = {.device = test_device_setting(),
+                  .threads = 1,
+                  .gradient_checkpointing = GetParam().checkpointing};
     if (GetParam().bfloat16) resources_.precision = config::Precision::kBfloat16;
     craft();
   }

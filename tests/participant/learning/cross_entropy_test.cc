@@ -4,6 +4,7 @@
 #include "participant/learning/transformer/batch_torch.h"
 #include "participant/learning/transformer/cross_entropy_torch.h"
 #include "tests/participant/learning/peak_memory.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -17,10 +18,10 @@ class CrossEntropies : public ::testing::TestWithParam<at::ScalarType> {
 
   void SetUp() override {
     at::manual_seed(5);
-    values_ = at::randn({kRows, kClasses}, GetParam()) * 5;
-    targets_ = at::randint(kClasses, {kRows});
+    values_ = on_device(at::randn({kRows, kClasses}, GetParam()) * 5);
+    targets_ = on_device(at::randint(kClasses, {kRows}));
     targets_.slice(0, 10, 400, 3).fill_(kNoTag);
-    weights_ = at::rand({kRows}, GetParam());
+    weights_ = on_device(at::rand({kRows}, GetParam()));
   }
 
   /// Logits that something else made.

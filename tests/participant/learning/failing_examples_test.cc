@@ -20,6 +20,7 @@
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/failing_memory.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -96,7 +97,7 @@ class FailingExamples : public ::testing::Test {
                            .physical_batch_size = 4,
                            .optimizer = config::LocalOptimizer::kSgd,
                            .learning_rate = 1};
-    resources_.threads = 1;
+    resources_ = {.device = test_device_setting(), .threads = 1};
     model_ = initial_model(job_).value();
     const auto tokenizer = text::load_tokenizer(folder_).value();
     for (const data::Example& e : lines())
@@ -211,7 +212,7 @@ TEST_F(FailingExamples, AnExampleThatOverflowsContributesNothingAndTheOthersStay
 // At the sum itself, with a weight that no coordinator can send.
 TEST_F(FailingExamples, WhereALossIsNotFiniteTheExampleIsLeftOutWithAndWithoutPrivacy) {
   const ModelSpec spec = spec_of(job_).value();
-  Transformer model(spec, modules_of(spec).value(), at::kCPU);
+  Transformer model(spec, modules_of(spec).value(), test_device());
   const auto tokenizer = text::load_tokenizer(folder_).value();
   const std::size_t poisoned = spoil("q");
   ASSERT_TRUE(model.load(model_).ok());
@@ -230,7 +231,7 @@ TEST_F(FailingExamples, WhereALossIsNotFiniteTheExampleIsLeftOutWithAndWithoutPr
                         std::vector<const Sequence*> rows;
                         for (const std::uint64_t i : indices)
                           rows.push_back(&texts[i]);
-                        return make_batch(rows, 0, at::kCPU);
+                        return make_batch(rows, 0, test_device());
                       },
                       .new_pass = [] { return Pass{}; }};
   const std::vector<std::uint64_t> all{0, 1, 2, 3, 4, 5, 6, 7, 8}, without{0, 1, 3, 4, 5, 6, 7, 8};
@@ -305,6 +306,7 @@ TEST_F(FailingExamples, WhereEveryOneFailsTheStepIsNoiseAlone) {
 // An allocation fails anywhere in a step: with all examples or with none, but never with a part of
 // a sum, which could hold an example twice or drop the others of a batch.
 TEST_F(FailingExamples, MemoryThatFailsAnywhereLeavesTheWholeSumOrNoiseAlone) {
+  resources_.device = cpu_alone();  // what fails are allocations of this thread
   for (const bool two_passes : {false, true}) {
     resources_.gradient_checkpointing = two_passes;
     const auto trainer = trainer_of(lines());
@@ -330,7 +332,7 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
   const auto tokenizer =
       std::make_shared<const text::Tokenizer>(text::load_tokenizer(folder_).value());
   const ModelSpec spec = spec_of(job_).value();
-  Transformer model(spec, modules_of(spec).value(), at::kCPU);
+  Transformer model(spec, modules_of(spec).value(), test_device());
   spoil("q");
   ASSERT_TRUE(model.load(model_).ok());
   const auto counts_of = [&](std::vector<data::Example> texts) {
@@ -340,7 +342,8 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
         evaluate_examples({.model = model,
                            .task = *task,
                            .examples = examples,
-                           .physical_batch_size = job_.local_training.physical_batch_size}));
+                           .physical_batch_size = job_.local_training.physical_batch_size,
+                           .device = test_device()}));
   };
   const std::vector<std::uint64_t> without = counts_of(lines());
   std::vector<data::Example> more = lines();
@@ -408,7 +411,8 @@ TEST_P(OneTokenLines, AreTrainedOnAndEvaluatedWithoutALoss) {
   const std::vector<data::Example> texts{{"a", 0}, {"b", 0}, {"c", 0}, {"a b c", 0}};
   for (const bool is_private : {true, false}) {
     job_.differential_privacy.enabled = is_private;
-    const auto trainer = make_trainer(job_, {.threads = 1}, {texts, texts}).value();
+    const auto trainer =
+        make_trainer(job_, {.device = test_device_setting(), .threads = 1}, {texts, texts}).value();
     const FlatParameters model = initial_model(job_).value();
     crypto::StreamRandom random(1);
     const auto trained = trainer->train(model, 1, random, nullptr);

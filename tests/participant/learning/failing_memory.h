@@ -6,8 +6,9 @@
 #include <memory>
 #include <new>
 
-#include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
+
+#include "tests/participant/learning/reported_memory.h"
 
 namespace sotto::learning {
 
@@ -16,8 +17,8 @@ class FailingMemory final : public c10::MemoryReportingInfoBase {
  public:
   explicit FailingMemory(std::int64_t failing) : failing_(failing) {}
 
-  void reportMemoryUsage(void* /*ptr*/, std::int64_t change, std::int64_t /*allocated*/,
-                         std::int64_t /*reserved*/, c10::Device /*device*/) override {
+  void reportMemoryUsage(void* /*ptr*/, std::int64_t change, ReportedTotal /*allocated*/,
+                         ReportedTotal /*reserved*/, c10::Device /*device*/) override {
     if (change > 0 && ++count_ == failing_) throw std::bad_alloc();
   }
 

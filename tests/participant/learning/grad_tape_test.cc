@@ -8,6 +8,7 @@
 
 #include "participant/learning/dp_sgd/dp_layers_torch.h"
 #include "participant/learning/dp_sgd/grad_tape_torch.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -19,7 +20,8 @@ struct Parameters {
   Parameters(const std::vector<std::vector<std::int64_t>>& shapes, at::ScalarType type) {
     all.reserve(shapes.size());
     for (const auto& shape : shapes) {
-      Parameter p{"p" + std::to_string(all.size()), at::randn(shape, type), at::zeros(shape, type)};
+      Parameter p{"p" + std::to_string(all.size()), on_device(at::randn(shape, type)),
+                  on_device(at::zeros(shape, type))};
       p.value.requires_grad_(true);
       p.value.mutable_grad() = p.gradient;
       all.push_back(std::move(p));
@@ -45,11 +47,11 @@ void expect_exact(Parameters& parameters, const Losses& losses) {
     values.push_back(p.value);
     expected_sum.push_back(at::zeros_like(p.value, at::kDouble));
   }
-  const Tensor norms = at::zeros({kExamples}, at::kDouble);
+  const Tensor norms = on_device(at::zeros({kExamples}, at::kDouble));
   std::vector<std::vector<Tensor>> gradients;
   for (std::int64_t i = 0; i < kExamples; ++i) {
-    gradients.push_back(torch::autograd::grad({losses(i, i + 1, nullptr).sum()}, values, {},
-                                              c10::nullopt, false, /*allow_unused=*/false));
+    gradients.push_back(torch::autograd::grad({losses(i, i + 1, nullptr).sum()}, values, {}, {},
+                                              false, /*allow_unused=*/false));
     Tensor squares = at::zeros({}, at::kDouble);
     for (const Tensor& g : gradients.back())
       squares = squares + g.to(at::kDouble).square().sum();
@@ -93,7 +95,7 @@ class GradTapeShapes : public ::testing::TestWithParam<Shape> {
   void SetUp() override { at::manual_seed(7); }
 
   static at::Tensor normal(const std::vector<std::int64_t>& shape) {
-    return at::randn(shape, GetParam().type);
+    return on_device(at::randn(shape, GetParam().type));
   }
 };
 
@@ -169,17 +171,18 @@ TEST(GradTape, FrozenParametersStayOffIt) {
   for (const std::size_t frozen : {0U, 2U, 3U})
     p.all[frozen].value.requires_grad_(false);
   GradTape tape;
-  const Tensor first = dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape);
+  const Tensor first = dp_linear(on_device(at::randn({2, 3, 4})), p.all[0], nullptr, &tape);
   const Tensor second = dp_linear(first, p.all[1], nullptr, &tape);
   const Tensor third = dp_layer_norm(second, p.all[2], p.all[3], 1e-5, &tape);
-  tape.backward((dp_rms_norm(third, p.all[2], 1e-5, &tape) * at::randn({4})).square().sum());
+  tape.backward(
+      (dp_rms_norm(third, p.all[2], 1e-5, &tape) * on_device(at::randn({4}))).square().sum());
   EXPECT_EQ(tape.unused(p.all), (std::vector<std::string>{"p0", "p2", "p3"}));
 }
 
 TEST_P(GradTapeShapes, EmbeddingIsExactWhenIdsRepeat) {
   const auto positions = GetParam().positions;
   Parameters p({{6, 8}}, GetParam().type);
-  const Tensor ids = at::randint(6, {kExamples, positions});
+  const Tensor ids = on_device(at::randint(6, {kExamples, positions}));
   const Tensor v = normal({kExamples, positions, 8});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     return (dp_embedding(ids.slice(0, i, j), p.all[0], tape).tanh() * v.slice(0, i, j))
@@ -211,8 +214,8 @@ TEST_P(GradTapeShapes, LayersWithoutPositionsAreExact) {
 TEST_P(GradTapeShapes, TiedEmbeddingAndHeadIsExact) {
   const auto positions = GetParam().positions;
   Parameters p({{11, 8}, {11}}, GetParam().type);
-  const Tensor ids = at::randint(11, {kExamples, positions});
-  const Tensor targets = at::randint(11, {kExamples, positions});
+  const Tensor ids = on_device(at::randint(11, {kExamples, positions}));
+  const Tensor targets = on_device(at::randint(11, {kExamples, positions}));
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     const Tensor h = dp_embedding(ids.slice(0, i, j), p.all[0], tape).tanh();
     const Tensor logits = dp_linear(h, p.all[0], &p.all[1], tape);
@@ -238,8 +241,8 @@ TEST_P(GradTapeShapes, LinearAndLayerNormUsedTwiceAreExact) {
 TEST_P(GradTapeShapes, EmbeddingUsedTwiceIsExact) {
   const auto positions = GetParam().positions;
   Parameters p({{5, 8}}, GetParam().type);
-  const Tensor first = at::randint(5, {kExamples, positions});
-  const Tensor second = at::randint(5, {kExamples, positions + 1});
+  const Tensor first = on_device(at::randint(5, {kExamples, positions}));
+  const Tensor second = on_device(at::randint(5, {kExamples, positions + 1}));
   const Tensor v = normal({kExamples, 8});
   expect_exact(p, [&](std::int64_t i, std::int64_t j, GradTape* tape) {
     const Tensor a = dp_embedding(first.slice(0, i, j), p.all[0], tape).mean(1);
@@ -263,8 +266,9 @@ TEST_P(GradTapeShapes, ResidualBranchesThatShareAGradientAreExact) {
 TEST_P(GradTapeShapes, OfFactorsInBfloat16NormsAndSumsAreInFloat32) {
   const auto positions = GetParam().positions;
   Parameters p({{30, 20}, {30}}, at::kFloat);
-  const Tensor x = at::randn({kExamples, positions, 20}).to(at::kBFloat16);
-  const Tensor v = at::randn({kExamples, positions, 30}).to(at::kBFloat16);  // y's gradient
+  const Tensor x = on_device(at::randn({kExamples, positions, 20}).to(at::kBFloat16));
+  const Tensor v =
+      on_device(at::randn({kExamples, positions, 30}).to(at::kBFloat16));  // y's gradient
   for (const auto passes : {GradTape::Passes::kOne, GradTape::Passes::kTwo}) {
     for (const Parameter& parameter : p.all)
       Tensor(parameter.gradient).zero_();
@@ -275,7 +279,7 @@ TEST_P(GradTapeShapes, OfFactorsInBfloat16NormsAndSumsAreInFloat32) {
     const Tensor norms = tape.squared_norms(p.all).estimate;
     const Tensor expected = at::stack({weights.flatten(1).square().sum(1), biases.square().sum(1)});
     EXPECT_LT(((norms - expected).abs() / expected).max().item<double>(), 6e-6);
-    const Tensor factors = at::rand({kExamples}, at::kDouble);
+    const Tensor factors = on_device(at::rand({kExamples}, at::kDouble));
     tape.accumulate(p.all, factors.expand({2, -1}));
     const std::vector<Tensor> sums{(weights * factors.view({-1, 1, 1})).sum(0),
                                    (biases * factors.view({-1, 1})).sum(0)};
@@ -288,9 +292,10 @@ TEST_P(GradTapeShapes, OfFactorsInBfloat16NormsAndSumsAreInFloat32) {
 }
 
 TEST(GradTapeDeathTest, ASharedParameterMustBeMarkedWhereUsesAreNotKept) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a fork cannot use a CUDA device
   Parameters p({{4, 4}}, at::kFloat);
   GradTape tape(GradTape::Passes::kTwo);
-  const Tensor once = dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape);
+  const Tensor once = dp_linear(on_device(at::randn({2, 3, 4})), p.all[0], nullptr, &tape);
   const Tensor loss = dp_linear(once, p.all[0], nullptr, &tape).sum();
   EXPECT_DEATH(tape.backward(loss), "not marked as shared is used twice");
 }
@@ -298,14 +303,14 @@ TEST(GradTapeDeathTest, ASharedParameterMustBeMarkedWhereUsesAreNotKept) {
 TEST(GradTape, NamesATrainableParameterThatTookNoPart) {
   Parameters p({{4, 4}, {4}}, at::kFloat);
   GradTape tape;
-  tape.backward(dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum());
+  tape.backward(dp_linear(on_device(at::randn({2, 3, 4})), p.all[0], nullptr, &tape).sum());
   EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p1"});
 }
 
 TEST(GradTape, ForgetsWhatItAccumulated) {
   Parameters p({{4, 4}}, at::kFloat);
   GradTape tape;
-  tape.backward(dp_linear(at::randn({2, 3, 4}), p.all[0], nullptr, &tape).sum());
+  tape.backward(dp_linear(on_device(at::randn({2, 3, 4})), p.all[0], nullptr, &tape).sum());
   tape.accumulate(p.all, clip_factors(tape.squared_norms(p.all).estimate[0].sqrt(), 1.0, 1));
   EXPECT_EQ(tape.unused(p.all), std::vector<std::string>{"p0"});
 }

@@ -9,6 +9,7 @@
 #include "common/job/saved_model.h"
 #include "participant/learning/torch_models.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -49,7 +50,7 @@ class LanguageTrainer : public ::testing::Test {
   }
 
   [[nodiscard]] Result<std::unique_ptr<training::Trainer>> trainer() const {
-    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+    return make_trainer(job_, {.device = test_device_setting(), .threads = 1},
                         {toy_texts(60), toy_texts(20)});
   }
 
@@ -140,7 +141,7 @@ TEST(TinyShakespeare, TheExampleLoadsAndItsFirstRoundLowersThePerplexity) {
   const auto read = [&](const char* file) {
     return data::read_examples(example / "data/shards/menenius" / file, job).value();
   };
-  const auto trainer = make_trainer(job, {.device = config::Device::kCpu, .threads = 1},
+  const auto trainer = make_trainer(job, {.device = test_device_setting(), .threads = 1},
                                     {read("train.tsv"), read("eval.tsv")})
                            .value();
   FlatParameters model = initial_model(job).value();

@@ -12,6 +12,7 @@
 #include "participant/learning/dp_sgd/clipping_torch.h"
 #include "participant/learning/dp_sgd/dp_layers_torch.h"
 #include "participant/learning/dp_sgd/grad_tape_torch.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -52,6 +53,8 @@ struct Cancelling {
     ids = at::randint(kWords, {kExamples, 1}).expand({kExamples, positions}).contiguous();
     for (Tensor* x : {&input, &gradient})
       if (kind == Kind::kBfloat16) *x = x->to(at::kBFloat16);
+    for (Tensor* x : {&input, &gradient, &looked_up, &ids})
+      *x = on_device(*x);
   }
 
   Tensor input, gradient, looked_up, ids;
@@ -63,7 +66,7 @@ class NormBound : public ::testing::TestWithParam<Case> {
     const auto out = GetParam().kind == Kind::kWide ? 2500 : kOut;
     const std::vector<std::int64_t> shape = uses_lookup() ? std::vector<std::int64_t>{kWords, kOut}
                                                           : std::vector<std::int64_t>{out, kIn};
-    Parameter p{"weight", at::randn(shape), at::zeros(shape)};
+    Parameter p{"weight", on_device(at::randn(shape)), on_device(at::zeros(shape))};
     p.value.requires_grad_(true);
     p.value.mutable_grad() = p.gradient;
     p.shared = GetParam().kind == Kind::kTied || GetParam().kind == Kind::kTwice;
@@ -77,7 +80,7 @@ class NormBound : public ::testing::TestWithParam<Case> {
   /// A sum of which the backward pass gives the layers just these gradients.
   [[nodiscard]] Tensor loss(GradTape& tape, const Cancelling& data) const {
     const Parameter& p = parameters_.front();
-    Tensor sum = at::zeros({});
+    Tensor sum = on_device(at::zeros({}));
     if (uses_lookup()) sum = sum + (dp_embedding(data.ids, p, &tape) * data.looked_up).sum();
     if (GetParam().kind == Kind::kLookup) return sum;
     const Tensor y = dp_linear(data.input, p, nullptr, &tape);
@@ -87,9 +90,9 @@ class NormBound : public ::testing::TestWithParam<Case> {
     return sum;
   }
 
-  /// The gradients of each example [B, out, in] in double.
+  /// The gradients of each example [B, out, in] in double, on the CPU.
   [[nodiscard]] Tensor exact() const {
-    const auto wide = [](const Tensor& x) { return x.to(at::kDouble); };
+    const auto wide = [](const Tensor& x) { return x.to(at::kCPU, at::kDouble); };
     const auto product = [&](const Tensor& b, const Tensor& a) {
       return at::bmm(wide(b).transpose(1, 2), wide(a));
     };
@@ -100,11 +103,11 @@ class NormBound : public ::testing::TestWithParam<Case> {
     }
     const Tensor rows = at::zeros({kExamples, kWords, kOut}, at::kDouble);
     for (std::int64_t i = 0; i < kExamples; ++i)
-      Tensor(rows[i]).index_add_(0, data_.ids[i], wide(data_.looked_up[i]));
+      Tensor(rows[i]).index_add_(0, data_.ids[i].cpu(), wide(data_.looked_up[i]));
     return GetParam().kind == Kind::kLookup ? rows : rows + product(data_.gradient, data_.input);
   }
 
-  /// The clipped sum, and the squared norms that it was clipped by.
+  /// The clipped sum, and the squared norms that it was clipped by, on the CPU.
   std::pair<Tensor, SquaredNorms> clipped_sum(const Cancelling& data, config::Clipping rule) {
     Tensor(parameters_.front().gradient).zero_();
     GradTape tape(GetParam().passes);
@@ -112,7 +115,8 @@ class NormBound : public ::testing::TestWithParam<Case> {
     tape.backward(loss(tape, data));
     const SquaredNorms norms = tape.squared_norms(parameters_);
     tape.accumulate(parameters_, clipping.factors(norms.bound));
-    return {parameters_.front().gradient.to(at::kDouble), norms};
+    return {parameters_.front().gradient.to(at::kCPU, at::kDouble),
+            {norms.estimate.cpu(), norms.bound.cpu()}};
   }
 
   Cancelling data_;
@@ -141,7 +145,8 @@ TEST_P(NormBound, IsAtLeastTheNormWhateverCancels) {
   const SquaredNorms norms = clipped_sum(data_, config::Clipping::kFlat).second;
   const Kind kind = GetParam().kind;
   // A small gradient is made whole and clipped as it then is, with the rounding of its own sum.
-  const Tensor reach = (data_.input.norm(2, 2) * data_.gradient.norm(2, 2)).to(at::kDouble).sum(1);
+  const Tensor reach =
+      (data_.input.norm(2, 2) * data_.gradient.norm(2, 2)).to(at::kCPU, at::kDouble).sum(1);
   const Tensor rounding = reach * (kind == Kind::kSmall ? std::ldexp(60, -24) : 0.0);
   const Tensor bound = norms.bound[0].sqrt();
   EXPECT_LE(((squares.sqrt() - rounding) / bound).max().item<double>(), 1);
@@ -178,7 +183,7 @@ TEST_P(NormBound, AnExampleThatIsNotFiniteIsLeftOutAndTheOthersStay) {
     }
   const auto [expected, unused] = clipped_sum(without, config::Clipping::kFlat);
   const auto [found, norms] = clipped_sum(broken, config::Clipping::kFlat);
-  EXPECT_TRUE(at::equal(found, expected));
+  EXPECT_TRUE(same_values(found, expected));
   EXPECT_GT(found.norm().item<double>(), 0);
   EXPECT_FALSE(norms.bound[0][3].isfinite().item<bool>());
 }
@@ -187,9 +192,11 @@ TEST_P(NormBound, AnExampleThatIsNotFiniteIsLeftOutAndTheOthersStay) {
 TEST(NormBoundOfTinyFactors, KnowsWhatUnderflowHides) {
   at::manual_seed(6);
   for (const std::int64_t positions : {1, 24}) {
-    std::vector<Parameter> parameters{{"weight", at::zeros({64, 64}), at::zeros({64, 64})}};
+    const Tensor zeros = on_device(at::zeros({64, 64}));
+    std::vector<Parameter> parameters{{"weight", zeros.clone(), zeros}};
     parameters[0].value.requires_grad_(true);
-    const Tensor a = at::full({2, positions, 64}, 1e-23), b = at::full({2, positions, 64}, 5e17);
+    const Tensor a = on_device(at::full({2, positions, 64}, 1e-23));
+    const Tensor b = on_device(at::full({2, positions, 64}, 5e17));
     GradTape tape;
     tape.linear(parameters[0], a, b);
     const Tensor bound = tape.squared_norms(parameters).bound[0];
@@ -200,9 +207,11 @@ TEST(NormBoundOfTinyFactors, KnowsWhatUnderflowHides) {
 
 TEST(NormBoundOfOrdinaryGradients, IsHardlyLargerThanTheNorm) {
   at::manual_seed(7);
-  std::vector<Parameter> parameters{{"weight", at::zeros({256, 192}), at::zeros({256, 192})}};
+  const Tensor zeros = on_device(at::zeros({256, 192}));
+  std::vector<Parameter> parameters{{"weight", zeros.clone(), zeros}};
   GradTape tape;
-  tape.linear(parameters[0], at::randn({16, 100, 192}), at::randn({16, 100, 256}));
+  tape.linear(parameters[0], on_device(at::randn({16, 100, 192})),
+              on_device(at::randn({16, 100, 256})));
   const SquaredNorms norms = tape.squared_norms(parameters);
   const Tensor ratio = (norms.bound / norms.estimate).sqrt();
   EXPECT_LT(ratio.max().item<double>(), 1 + 1e-3);

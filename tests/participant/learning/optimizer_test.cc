@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "participant/learning/dp_sgd/optimizer_torch.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -13,10 +14,10 @@ constexpr double kRate = 0.1;
 
 std::vector<double> after_steps(const config::LocalTrainingSection& settings,
                                 const std::vector<double>& gradients) {
-  const at::Tensor values = at::tensor({2.0, -3.0}, at::kDouble);
+  const at::Tensor values = on_device(at::tensor({2.0, -3.0}, at::kDouble));
   Optimizer optimizer(settings);
   for (const double g : gradients)
-    optimizer.step(values, at::tensor({g, -g}, at::kDouble), kRate);
+    optimizer.step(values, on_device(at::tensor({g, -g}, at::kDouble)), kRate);
   return {values[0].item<double>(), values[1].item<double>()};
 }
 

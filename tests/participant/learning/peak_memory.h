@@ -5,28 +5,17 @@
 #include <cstdint>
 #include <memory>
 
-#include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
+
+#include "tests/participant/learning/reported_memory.h"
 
 namespace sotto::learning {
 
 /// The most that the tensors made since take at once.
 class PeakMemory final : public c10::MemoryReportingInfoBase {
-  template <class T>
-  struct TotalOf;
-
-  template <class Total>
-  struct TotalOf<void (MemoryReportingInfoBase::*)(void*, std::int64_t, Total, Total,
-                                                   c10::Device)> {
-    using type = Total;
-  };
-
-  /// A signed number in torch 1.13, an unsigned one in later versions.
-  using Total = TotalOf<decltype(&MemoryReportingInfoBase::reportMemoryUsage)>::type;
-
  public:
-  void reportMemoryUsage(void* /*ptr*/, std::int64_t change, Total /*allocated*/,
-                         Total /*reserved*/, c10::Device /*device*/) override {
+  void reportMemoryUsage(void* /*ptr*/, std::int64_t change, ReportedTotal /*allocated*/,
+                         ReportedTotal /*reserved*/, c10::Device /*device*/) override {
     now_ += change;
     peak_ = std::max(peak_, now_);
   }

@@ -11,6 +11,7 @@
 
 #include "participant/learning/torch_models.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -84,7 +85,7 @@ class PrivacyAudit : public ::testing::Test {
     job_.differential_privacy.noise_multiplier = noise;
     std::vector<data::Example> train{{"plain", 0}};
     if (with_canary) train.push_back({"canary", 1});
-    return make_trainer(job_, {}, {std::move(train), {}}).value();
+    return make_trainer(job_, {.device = test_device_setting()}, {std::move(train), {}}).value();
   }
 
   /// What the site really does, where it claims noise of one clipping norm kClip.

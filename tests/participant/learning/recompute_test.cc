@@ -36,15 +36,17 @@ class Recomputation : public ::testing::Test {
   }
 
   double plain_peak(bool recompute) {
-    return peak_bytes_of(
-        [&] { losses_of(*model_, batch_of(texts_), {.recompute = recompute}).sum().backward(); });
+    return peak_bytes_of([&] {
+      losses_of(*model_, batch_of(texts_, at::kCPU), {.recompute = recompute}).sum().backward();
+    });
   }
 
   double private_peak(bool recompute, GradTape::Passes passes) {
     return peak_bytes_of([&] {
       GradTape tape(passes);
       tape.backward(
-          losses_of(*model_, batch_of(texts_), {.tape = &tape, .recompute = recompute}).sum());
+          losses_of(*model_, batch_of(texts_, at::kCPU), {.tape = &tape, .recompute = recompute})
+              .sum());
       const Tensor norms = tape.squared_norms(model_->parameters()).bound;
       tape.accumulate(model_->parameters(), at::ones_like(norms));
     });

@@ -14,6 +14,7 @@
 #include "participant/learning/torch_models.h"
 #include "participant/learning/transformer/job_model.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/learning/test_device.h"
 #include "tests/participant/learning/transformer_fixture.h"
 
 namespace sotto::learning {
@@ -53,7 +54,7 @@ TEST_P(RegressionGradient, OfEveryExampleIsThatOfALoop) {
   ModelSpec spec{.config = load_transformer_config(kVectors / GetParam()).value(),
                  .head = task->head()};
   const ModelModules modules = modules_of(spec).value();
-  const auto model = std::make_unique<Transformer>(spec, modules, at::kCPU);
+  const auto model = std::make_unique<Transformer>(spec, modules, test_device());
   ASSERT_TRUE(
       model->load(random_parameters(spec, trainable_layout(modules, spec.lora), /*seed=*/1)).ok());
   at::manual_seed(3);
@@ -141,7 +142,7 @@ class RegressionTrainer : public ::testing::Test {
   }
 
   [[nodiscard]] std::unique_ptr<training::Trainer> trainer() const {
-    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+    return make_trainer(job_, {.device = test_device_setting(), .threads = 1},
                         {toy_texts(60, job_), toy_texts(24, job_)})
         .value();
   }

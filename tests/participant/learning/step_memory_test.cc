@@ -62,13 +62,14 @@ class StepMemory : public ::testing::TestWithParam<Case> {
   }
 
   [[nodiscard]] double plain() const {
-    return peak_bytes_of([&] { losses_of(*model_, batch_of(texts_), {}).sum().backward(); });
+    return peak_bytes_of(
+        [&] { losses_of(*model_, batch_of(texts_, at::kCPU), {}).sum().backward(); });
   }
 
   [[nodiscard]] double with_privacy() const {
     return peak_bytes_of([&] {
       GradTape tape;
-      tape.backward(losses_of(*model_, batch_of(texts_), {.tape = &tape}).sum());
+      tape.backward(losses_of(*model_, batch_of(texts_, at::kCPU), {.tape = &tape}).sum());
       const SquaredNorms norms = tape.squared_norms(model_->parameters());
       tape.accumulate(model_->parameters(), at::ones_like(norms.bound));
     });

@@ -10,6 +10,7 @@
 #include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/own_folder.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 namespace {
@@ -103,7 +104,7 @@ class TokenTrainer : public ::testing::Test {
 
   [[nodiscard]] Result<std::unique_ptr<training::Trainer>> trainer(
       std::vector<data::Example> evaluation) const {
-    return make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+    return make_trainer(job_, {.device = test_device_setting(), .threads = 1},
                         {toy_sentences(60), std::move(evaluation)});
   }
 
@@ -211,7 +212,7 @@ TEST_F(TokenTrainer, TheLossOfASentenceIsTheMeanOverItsWords) {
                            .physical_batch_size = 4,
                            .optimizer = config::LocalOptimizer::kSgd,
                            .learning_rate = 1};
-    const auto t = make_trainer(job_, {.device = config::Device::kCpu, .threads = 1},
+    const auto t = make_trainer(job_, {.device = test_device_setting(), .threads = 1},
                                 {std::vector{e}, std::vector{e}})
                        .value();
     crypto::StreamRandom random(1);
@@ -234,7 +235,7 @@ TEST(TweetEntities, TheExampleLoadsAndItsFirstRoundLowersTheLoss) {
   const auto read = [&](const char* file) {
     return data::read_examples(example / "data/shards/news" / file, job).value();
   };
-  const auto trainer = make_trainer(job, {.device = config::Device::kCpu, .threads = 1},
+  const auto trainer = make_trainer(job, {.device = test_device_setting(), .threads = 1},
                                     {read("train.tsv"), read("eval.tsv")})
                            .value();
   FlatParameters model = initial_model(job).value();

@@ -9,6 +9,7 @@
 #include "participant/learning/tasks/task_learning_torch.h"
 #include "participant/learning/transformer/pretrained.h"
 #include "participant/learning/transformer/transformer_torch.h"
+#include "tests/participant/learning/test_device.h"
 
 namespace sotto::learning {
 
@@ -46,7 +47,7 @@ inline at::Tensor losses_of(const Transformer& model, const Batch& batch, const 
 inline std::unique_ptr<Transformer> model_from(const std::filesystem::path& folder,
                                                const ModelSpec& spec) {
   const ModelModules modules = modules_of(spec).value();
-  auto model = std::make_unique<Transformer>(spec, modules, at::kCPU);
+  auto model = std::make_unique<Transformer>(spec, modules, test_device());
   const FlatParameters random =
       random_parameters(spec, trainable_layout(modules, spec.lora), /*seed=*/1);
   SOTTO_CHECK(model->load(with_pretrained(random, modules, folder).value()).ok(), "load");
@@ -54,11 +55,15 @@ inline std::unique_ptr<Transformer> model_from(const std::filesystem::path& fold
   return model;
 }
 
-inline Batch batch_of(const std::vector<Sequence>& texts) {
+inline Batch batch_of(const std::vector<Sequence>& texts, at::Device device) {
   std::vector<const Sequence*> rows;
   for (const Sequence& s : texts)
     rows.push_back(&s);
-  return make_batch(rows, 0, at::kCPU);
+  return make_batch(rows, 0, device);
+}
+
+inline Batch batch_of(const std::vector<Sequence>& texts) {
+  return batch_of(texts, test_device());
 }
 
 }  // namespace sotto::learning

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/participant/learning/test_device.h"
 #include "tests/participant/learning/transformer_fixture.h"
 
 namespace sotto::learning {
@@ -30,7 +31,7 @@ std::vector<Sequence> texts_of(const json& expected) {
 }
 
 double furthest(const Tensor& found, const std::vector<double>& expected) {
-  return (found.flatten().to(at::kDouble) - at::tensor(expected, at::kDouble))
+  return (found.flatten().to(at::kCPU, at::kDouble) - at::tensor(expected, at::kDouble))
       .abs()
       .max()
       .item<double>();
