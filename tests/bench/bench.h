@@ -67,17 +67,22 @@ double cpu_seconds_of(Work work) {
   return cpu_seconds() - start;
 }
 
-/// Takes `--name N` off the command line; `usual` without it.
-inline std::uint64_t take_number(int& argc, char** argv, std::string_view name,
-                                 std::uint64_t usual) {
+/// Takes `--name TEXT` off the command line; `usual` without it.
+inline std::string take_text(int& argc, char** argv, std::string_view name, std::string usual) {
   for (int i = 1; i + 1 < argc; ++i) {
     if (argv[i] != name) continue;
-    const std::uint64_t value = std::strtoull(argv[i + 1], nullptr, 10);
+    std::string value = argv[i + 1];
     std::copy(argv + i + 2, argv + argc + 1, argv + i);
     argc -= 2;
     return value;
   }
   return usual;
+}
+
+/// Takes `--name N` off the command line; `usual` without it.
+inline std::uint64_t take_number(int& argc, char** argv, std::string_view name,
+                                 std::uint64_t usual) {
+  return std::strtoull(take_text(argc, argv, name, std::to_string(usual)).c_str(), nullptr, 10);
 }
 
 struct Figure {

@@ -1,5 +1,7 @@
 // What privacy costs: a DP-SGD step (clipping, noise and optimiser included) over the same step
-// without privacy, in one run, on one thread; and both with layers that are recomputed.
+// without privacy, in one run, on one thread; and both with layers that are recomputed. With
+// --device cuda the steps run on that device: then a time is the wall time until the device has
+// finished, and memory is what torch allocates.
 #include <cstdint>
 #include <fstream>
 #include <string>
@@ -19,6 +21,7 @@
 #include "tests/bench/bench.h"
 #include "tests/bench/float_box_muller.h"
 #include "tests/bench/learning/openblas_kernel.h"
+#include "tests/participant/learning/peak_memory.h"
 
 namespace sotto::bench {
 namespace {
@@ -44,10 +47,11 @@ std::unique_ptr<const learning::TaskLearning> task_of(const learning::ModelHead&
 
 class Step {
  public:
-  explicit Step(const Case& c)
-      : modules_(learning::modules_of(c.model).value()),
+  Step(const Case& c, at::Device device)
+      : device_(device),
+        modules_(learning::modules_of(c.model).value()),
         task_(task_of(c.model.head)),
-        model_(c.model, modules_, at::kCPU),
+        model_(c.model, modules_, device),
         optimizer_({.optimizer = config::LocalOptimizer::kAdam}),
         clipping_({}, model_.parameters()),
         random_(1) {
@@ -87,11 +91,12 @@ class Step {
     optimizer_.step(model_.values(), gradient, kRate);
   }
 
-  /// The noise of one step alone.
+  /// The noise of one step alone: made on the CPU, as in the product.
   void noise() {
-    const at::Tensor& gradient = model_.gradient();
-    privacy::add_gaussian_noise(
-        {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0, random_);
+    const at::Tensor gradient = model_.gradient(), sum = gradient.cpu();
+    privacy::add_gaussian_noise({sum.data_ptr<float>(), static_cast<std::size_t>(sum.numel())}, 1.0,
+                                random_);
+    if (!gradient.is_cpu()) gradient.copy_(sum);
   }
 
   void plain_noise() {
@@ -99,6 +104,19 @@ class Step {
     float_box_muller::add_noise(
         {gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel())}, 1.0F, random_);
   }
+
+  /// The seconds of one call of `work`: CPU time on the CPU, else the wall time until the device
+  /// has finished.
+  template <class Work>
+  double seconds_of(Work work) const {
+    if (device_.is_cpu()) return cpu_seconds_of(work);
+    const double start = wall_seconds();
+    work();
+    model_.values()[0].item<float>();  // waits
+    return wall_seconds() - start;
+  }
+
+  [[nodiscard]] at::Device device() const { return device_; }
 
   [[nodiscard]] double parameters() { return static_cast<double>(model_.gradient().numel()); }
 
@@ -109,9 +127,10 @@ class Step {
     std::vector<const learning::Sequence*> rows;
     for (const learning::Sequence& s : texts_)
       rows.push_back(&s);
-    return learning::make_batch(rows, 0, at::kCPU);
+    return learning::make_batch(rows, 0, device_);
   }
 
+  at::Device device_;
   learning::ModelModules modules_;
   std::unique_ptr<const learning::TaskLearning> task_;
   Transformer model_;
@@ -133,9 +152,11 @@ double status_mib(const std::string& key) {
 }
 
 /// How far the resident memory rises during `work`, in a child process that starts with a heap that
-/// no earlier step has grown. 0 where that cannot be measured.
+/// no earlier step has grown. 0 where that cannot be measured. On a device, which a child process
+/// could not use, what torch allocates.
 template <class Work>
-double peak_mib_of(Work work) {
+double peak_mib_of(const Step& step, Work work) {
+  if (!step.device().is_cpu()) return learning::peak_bytes_of(work) / (1 << 20);
   int ends[2];
   if (::pipe(ends) != 0) return 0;
   const pid_t child = ::fork();
@@ -171,30 +192,31 @@ void noise(const Report& report, const std::string& name, Step& step, double pri
               .baseline = 100 * plain / (private_seconds - grid + plain)});
 }
 
-void compare(const Report& report, const Case& c) {
-  Step step(c);
-  const double plain_mib = peak_mib_of([&] { step.plain(false); });
+void compare(const Report& report, const Case& c, at::Device device) {
+  Step step(c, device);
+  const double plain_mib = peak_mib_of(step, [&] { step.plain(false); });
   const auto memory = [&](const std::string& metric, double mib) {
     if (plain_mib > 0)
       report.add({.name = c.name, .metric = metric, .value = mib / plain_mib, .unit = "x"});
   };
-  const double private_mib = peak_mib_of([&] { step.with_privacy(false); });
+  const double private_mib = peak_mib_of(step, [&] { step.with_privacy(false); });
   report.add({.name = c.name,
               .metric = "private_memory",
               .value = private_mib,
               .unit = "MiB",
               .baseline = plain_mib});
   memory("memory_ratio", private_mib);
-  memory("plain_recomputed_memory_ratio", peak_mib_of([&] { step.plain(true); }));
-  memory("recomputed_memory_ratio", peak_mib_of([&] { step.with_privacy(true); }));
+  memory("plain_recomputed_memory_ratio", peak_mib_of(step, [&] { step.plain(true); }));
+  memory("recomputed_memory_ratio", peak_mib_of(step, [&] { step.with_privacy(true); }));
   const auto seconds = medians_of(
-      kRuns, [&] { return cpu_seconds_of([&] { step.plain(false); }); },
-      [&] { return cpu_seconds_of([&] { step.with_privacy(false); }); },
-      [&] { return cpu_seconds_of([&] { step.plain(true); }); },
-      [&] { return cpu_seconds_of([&] { step.with_privacy(true); }); });
-  report.add({.name = c.name, .metric = "plain_cpu_ms", .value = seconds[0] * 1e3, .unit = "ms"});
+      kRuns, [&] { return step.seconds_of([&] { step.plain(false); }); },
+      [&] { return step.seconds_of([&] { step.with_privacy(false); }); },
+      [&] { return step.seconds_of([&] { step.plain(true); }); },
+      [&] { return step.seconds_of([&] { step.with_privacy(true); }); });
+  const std::string clock = device.is_cpu() ? "cpu_ms" : "wall_ms";
+  report.add({.name = c.name, .metric = "plain_" + clock, .value = seconds[0] * 1e3, .unit = "ms"});
   report.add({.name = c.name,
-              .metric = "private_cpu_ms",
+              .metric = "private_" + clock,
               .value = seconds[1] * 1e3,
               .unit = "ms",
               .baseline = seconds[0] * 1e3});
@@ -204,7 +226,7 @@ void compare(const Report& report, const Case& c) {
   time("time_ratio", seconds[1]);
   time("plain_recomputed_time_ratio", seconds[2]);
   time("recomputed_time_ratio", seconds[3]);
-  noise(report, c.name, step, seconds[1]);
+  if (device.is_cpu()) noise(report, c.name, step, seconds[1]);
 }
 
 using learning::TransformerConfig;
@@ -266,7 +288,8 @@ int main(int argc, char** argv) {
   sotto::bench::restart_with_openblas_kernel(argv);
   sotto::learning::use_threads(1);
   sotto::learning::give_large_blocks_own_pages();
+  const at::Device device(sotto::bench::take_text(argc, argv, "--device", "cpu"));
   const sotto::bench::Report report("training", argc, argv);
   for (const sotto::bench::Case& c : sotto::bench::cases())
-    sotto::bench::compare(report, c);
+    sotto::bench::compare(report, c, device);
 }
