@@ -8,7 +8,11 @@
 
 #if defined(__x86_64__)
 #define SOTTO_AVX2 __attribute__((target("avx2")))
+#if defined(__clang__)  // it has no such target, and chooses the width itself
+#define SOTTO_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq")))
+#else
 #define SOTTO_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,prefer-vector-width=512")))
+#endif
 #endif
 
 namespace sotto {

@@ -36,7 +36,7 @@ std::uint64_t round_by_coins(std::span<const float> values, double steps_per_uni
     const std::size_t count = std::min(kBlock, codes.size() - at);
     random.fill(coin_bytes.first(4 * count));
     for (std::size_t i = 0; i < count; ++i) {
-      const double scaled = double{values[at + i]} * steps_per_unit;
+      const double scaled = static_cast<double>(values[at + i]) * steps_per_unit;
       auto low = static_cast<std::int32_t>(scaled);
       low -= static_cast<std::int32_t>(low > scaled);
       const bool up = coins[i] < (scaled - low) * 0x1p32;
@@ -89,7 +89,7 @@ Result<std::vector<std::int32_t>> round_within(std::span<const float> values, do
     if (round_by_coins(values, steps_per_unit, random, codes) <= squared_limit) return codes;
   std::uint64_t squared_norm = 0;
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    codes[i] = static_cast<std::int32_t>(double{values[i]} * steps_per_unit);
+    codes[i] = static_cast<std::int32_t>(static_cast<double>(values[i]) * steps_per_unit);
     squared_norm += square(codes[i]);
   }
   if (squared_norm <= squared_limit) return codes;

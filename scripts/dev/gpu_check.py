@@ -19,7 +19,7 @@ import gpu_check_tests
 ROOT = Path(__file__).resolve().parents[2]
 MOST_MIB = 64  # of the packages and the working tree together
 # Of Debian 12. The runtime libraries come along because another distribution has other versions of them.
-PACKAGES = """libsodium-dev libsodium23 nlohmann-json3-dev libfmt-dev libfmt9 libspdlog-dev libspdlog1.10 libcli11-dev
+PACKAGES = """libsodium-dev libsodium23 nlohmann-json3-dev libfmt-dev libfmt9 libcli11-dev
     libsqlite3-dev libsqlite3-0 libre2-dev libre2-9 libicu-dev libicu72 libkissfft-dev libgtest-dev libgmock-dev libssl-dev
     libssl3 pkgconf-bin libpkgconf3 libjs-chart.js""".split()
 

@@ -151,9 +151,10 @@ TEST(OffendingMembers, AreNamedWhenTooFewAreLeft) {
   federation.lie = second_advertise(federation, MemberId{2});
   ASSERT_TRUE(federation.run());
   EXPECT_EQ(*federation.exit_code(), static_cast<int>(coordinator::RunEnd::kFailed));
-  EXPECT_EQ(federation.lines_with("too few members accept the job (3 needed): site-2: convicted: "
-                                  "Advertise"),
-            1U);
+  EXPECT_EQ(
+      federation.lines_with("too few members accept the job (3 are needed): site-2: convicted: "
+                            "Advertise"),
+      1U);
 }
 
 }  // namespace

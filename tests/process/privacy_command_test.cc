@@ -113,7 +113,7 @@ TEST_F(PrivacyCommand, DrawsAndWarnsOfADeltaThatIsTooLarge) {
             0);
   EXPECT_NE(text_of(folder_ / "err").find("warning: delta"), std::string::npos);
   EXPECT_EQ(text_of(svg).rfind("<svg", 0), 0U);
-  EXPECT_NE(text_of(out()).find("add or remove one example"), std::string::npos);
+  EXPECT_NE(text_of(out()).find("for adding or removing one example"), std::string::npos);
 }
 
 TEST_F(PrivacyCommand, RefusesHalfAQuestion) {

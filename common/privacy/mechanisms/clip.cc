@@ -21,7 +21,7 @@ double squared_norm(std::span<const float> values) {
     const auto block = values.subspan(at, std::min(kBlock, values.size() - at));
     std::array<double, kPartials> partial{};
     for (std::size_t i = 0; i < block.size(); ++i)
-      partial[i % kPartials] += double{block[i]} * double{block[i]};
+      partial[i % kPartials] += static_cast<double>(block[i]) * static_cast<double>(block[i]);
     for (const double sum : partial)
       total += sum;
   }

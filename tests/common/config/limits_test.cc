@@ -192,7 +192,7 @@ TEST(Limits, AJobThatNoMessageCanCarryIsRefused) {
       parse_job(samples::with(samples::kJob, "\"yes\", \"no\"", labels), "job.json");
   const auto* errors = std::get_if<ConfigErrors>(&parsed);
   ASSERT_NE(errors, nullptr);
-  EXPECT_NE(errors->joined().find("at most 1048576 can be offered"), std::string::npos)
+  EXPECT_NE(errors->joined().find("at most 1048576 bytes can be offered"), std::string::npos)
       << errors->joined();
 }
 

@@ -149,7 +149,7 @@ TEST_F(Enrolment, TheFederationFileIsRefusedAfterAnyChange) {
   EXPECT_EQ(errors_with([](auto& f) { f.listen = "tcp://10.0.0.1:7700"; }), "");
   expect_contains(errors_with([](auto& f) { std::swap(f.roster.members[0], f.roster.members[1]); }),
                   "ids must ascend");
-  expect_contains(errors_with([](auto& f) { f.roster.members[1].name = "a"; }), "another member's");
+  expect_contains(errors_with([](auto& f) { f.roster.members[1].name = "a"; }), "the name of another member");
   EXPECT_EQ(config::to_json(good), text);
 }
 

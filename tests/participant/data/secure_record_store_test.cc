@@ -59,14 +59,14 @@ TEST_F(SecureRecordStoreTest, OpensOnTheThreadThatTheCapabilityWasGivenTo) {
   EXPECT_EQ(text_of(store->open_record(mine, 1)->bytes()), "two");
   std::string there;
   std::thread([&] { there = refusal(*store, mine); }).join();
-  EXPECT_NE(there.find("given to another thread"), std::string::npos) << there;
+  EXPECT_NE(there.find("belongs to another thread"), std::string::npos) << there;
   EXPECT_EQ(there.find("one"), std::string::npos);
 
   // A later thread may get the number that the system gave to one that has ended.
   std::optional<Capability> left;
   std::thread([&] { left.emplace(store->grant(Purpose::kTrain)); }).join();
   std::thread([&] { there = refusal(*store, *left); }).join();
-  EXPECT_NE(there.find("given to another thread"), std::string::npos) << there;
+  EXPECT_NE(there.find("belongs to another thread"), std::string::npos) << there;
   EXPECT_EQ(store->counts(), (OpenCounts{1, 0, 0})) << "what was refused was not opened";
 }
 
@@ -74,10 +74,10 @@ TEST_F(SecureRecordStoreTest, ACapabilityOfAnotherStoreOrOneMovedAwayOpensNothin
   write("s", {"one"});
   const auto store = open("s").value(), again = open("s").value();
   Capability first = again->grant(Purpose::kCheck);
-  EXPECT_NE(refusal(*store, first).find("not one of this store"), std::string::npos);
+  EXPECT_NE(refusal(*store, first).find("belongs to another store"), std::string::npos);
   const Capability second = std::move(first);
   // NOLINTNEXTLINE(bugprone-use-after-move): that is the question
-  EXPECT_NE(refusal(*again, first).find("not one of this store"), std::string::npos);
+  EXPECT_NE(refusal(*again, first).find("belongs to another store"), std::string::npos);
   EXPECT_EQ(refusal(*again, second), "opened");
 }
 
@@ -218,7 +218,7 @@ TEST_F(SecureRecordStoreTest, ADamagedRecordLeavesNothingOpenAndIsNotCounted) {
   const auto second = store->open_record(mine, 1);
   EXPECT_EQ(second.error().message,
             (folder / "s").string() +
-                ": record 2: fails authentication: the file was damaged or changed");
+                ": record 2: it fails authentication: the file was damaged or changed");
   EXPECT_EQ(store->in_memory(), 0U);
   EXPECT_EQ(store->counts()[2], 2U);
 }

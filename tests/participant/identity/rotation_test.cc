@@ -243,7 +243,7 @@ TEST_F(RotationTest, AFederationWithoutRevokedKeysIsWrittenAsBeforeThereWereAny)
   federation.revoked_keys = {"zz"};
   const auto parsed = config::parse_federation(config::to_json(federation), "f");
   ASSERT_TRUE(std::holds_alternative<config::ConfigErrors>(parsed));
-  expect_contains(std::get<config::ConfigErrors>(parsed).joined(), "$.revoked_keys[0]: no key");
+  expect_contains(std::get<config::ConfigErrors>(parsed).joined(), "$.revoked_keys[0]: this is not a key");
 }
 
 }  // namespace

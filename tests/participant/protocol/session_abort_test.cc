@@ -167,7 +167,7 @@ TEST_F(SessionAbort, AbortCertificateShort) {
   until_uploaded();
   deliver(abort_request());
   const SessionOutput out = deliver(abort_certificate({0, 1, 2}));
-  EXPECT_TRUE(has_event(out, Kind::kRejected, "3 votes; 4 are needed"));
+  EXPECT_TRUE(has_event(out, Kind::kRejected, "3 votes, but 4 are needed"));
   EXPECT_FALSE(has_event(out, Kind::kFreed));
 }
 
