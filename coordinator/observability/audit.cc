@@ -28,6 +28,9 @@ struct Overloaded : Fs... {
   using Fs::operator()...;
 };
 
+template <class... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
 using Entry = std::optional<observability::AuditEvent>;
 
 observability::AuditEvent started(const RunStarted& e) {

@@ -167,7 +167,7 @@ class bad_check_bitmap(Trick):
 
 class two_votes(Trick):
     """Endorses a second set of survivors that lacks one member."""
-    EXPECT = Expect(r"python[^\n]*Endorse: it differs", **IN)
+    EXPECT = Expect(r"python[^\n]*Endorse: differs", **IN)
 
     def send(self, message, number):
         self.me.deliver(message, number)
