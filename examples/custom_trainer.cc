@@ -201,7 +201,7 @@ std::vector<data::Example> texts(std::uint64_t seed, std::size_t count) {
   return out;
 }
 
-/// What a site's process opens: keys, guard, ledger.
+/// Site holds what the process of a site opens: keys, guard, ledger.
 struct Site {
   Site(std::uint64_t seed, const std::filesystem::path& folder)
       : random(seed),

@@ -377,7 +377,7 @@ using Message =
 /// Returns the name of the message, such as "Advertise", for logs and metrics.
 std::string_view name_of(const Message& message);
 
-/// Returns whether the message is one of the five of the shared randomness (Genesis*).
+/// Returns whether the message is one of the five of the shared randomness (Randomness*).
 bool is_about_shared_randomness(const Message& message);
 
 /// A message with the fields of its frame. The round (0 outside of rounds) is an unauthenticated

@@ -1,5 +1,5 @@
-// The exclusions of a run: members that evidence convicts, and members that may have spoiled sums
-// (docs/secure-aggregation.md, 2.7).
+// The exclusions of a run: members against which there is evidence, and members that may have
+// spoiled sums (docs/secure-aggregation.md, 2.7).
 #include <algorithm>
 #include <utility>
 

@@ -1,5 +1,5 @@
-// Attempts without a sum are burnt where enough members vote for it, so that their uploads are free
-// for the next attempt (docs/secure-aggregation.md, 2.7 and 2.11).
+// Attempts without a sum are aborted where enough members vote for it, so that their uploads are
+// free for the next attempt (docs/secure-aggregation.md, 2.7 and 2.11).
 #include <algorithm>
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ FaultPlan two_crash(Moment moment) {
           {.member = MemberId{4}, .moment = moment, .kind = Kind::kCrash}};
 }
 
-/// Two more become silent before they vote to burn the round.
+/// Two more members become silent before they vote to abort the round.
 FaultPlan too_few_votes() {
   FaultPlan plan = two_crash(Moment::kUpload);
   plan.push_back({.member = MemberId{1}, .moment = Moment::kAbortVote});

@@ -27,8 +27,8 @@ secagg::Cohort cohort_of(const Federation& federation, RoundNumber round) {
       secagg::ring_order(*federation.shared_randomness(), round, std::move(members)));
 }
 
-/// Who lies in a round: `liar` complains about the good share of `victim` and spoils what it seals
-/// for `holder`.
+/// The roles in a round: `liar` complains about the good share of `victim` and corrupts the share
+/// that it seals for `holder`.
 struct Roles {
   MemberId liar{}, victim{}, holder{};
 };
@@ -103,7 +103,7 @@ TEST(Complaints, AFalseOneAndATrueOneLeaveEverybodyInTheSum) {
 
 TEST(Complaints, OnARingToo) {
   Federation federation(of(24, {"secure_aggregation.full_graph_max=8"}));
-  // Whose shares a member has follows from the ring.
+  // The ring determines the members whose shares a member holds.
   make_lie(federation, [&federation](RoundNumber round) {
     const secagg::Cohort ring = cohort_of(federation, round);
     return Roles{.liar = ring.at(3).id, .victim = ring.at(4).id, .holder = ring.at(2).id};

@@ -33,7 +33,7 @@ namespace sotto::simulation {
 /// multiples of this in small_job(). The last tenth is that of the arithmetic with floats.
 inline constexpr double kRoundingStep = 1.1 * 2.0 / 65535;
 
-/// Of one value. The models have one layout.
+/// Returns the largest difference of one value. The two models have the same layout.
 double largest_difference(const FlatParameters& one, const FlatParameters& other);
 
 /// The job of the quickstart with a small model, without DP-SGD and with short deadlines.

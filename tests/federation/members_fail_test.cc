@@ -48,7 +48,7 @@ FederationConfig with(std::uint32_t members, FaultPlan plan) {
 }
 
 /// Before U2 nothing was uploaded. After it, a member that returns without an endorsement in its
-/// guard can still vote to burn the round; one that stays away cannot, and Q - 1 are too few.
+/// guard can still vote to abort the round; one that stays away cannot, and Q - 1 are too few.
 RoundStatus beyond_the_bound(Moment moment, Kind kind) {
   if (moment <= Moment::kShareCheck) return RoundStatus::kCancelled;
   const bool endorsed = moment >= Moment::kEndorse;
@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(EveryPhase, Dropouts,
                                   (std::get<2>(param.param) == Kind::kCrash ? "_crash" : "_silent");
                          });
 
-/// Two of five die before their uploads are whole: the survivors stay below Q = 4.
+/// Two of five members die before their uploads are whole: the survivors stay below Q = 4.
 TEST(Dropouts, AFreedUpdateGoesIntoTheNextAttemptWithoutTrainingOrAChargeAgain) {
   Federation federation(with(5, plan_of(5, Moment::kUpload, 2, Kind::kCrash)));
   ASSERT_TRUE(federation.run()) << federation.report();

@@ -1,5 +1,5 @@
-// What a bad network may change: who is in a sum, and how long a round takes, but never what the
-// sum is.
+// A bad network may change which members are in a sum and how long a round takes, but never the
+// value of the sum.
 #include <numeric>
 
 #include <gtest/gtest.h>

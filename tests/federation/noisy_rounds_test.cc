@@ -71,7 +71,7 @@ std::vector<double> clipped_mean(Federation& federation) {
   return mean;
 }
 
-/// What the only training round added to the model. Its optimizer adds the mean.
+/// Returns the values that the only training round added to the model; its optimizer adds the mean.
 std::vector<double> released_mean(const Federation& federation) {
   const std::vector<float> before = federation.initial_model().values;
   const std::vector<float>& after = federation.model().values;
@@ -96,7 +96,7 @@ void expect_claimed_noise(Federation& federation) {
   const double slack = 5 * std::sqrt(2 / values);
   EXPECT_GT(measured, survivors * each * (1 - slack));
   EXPECT_LT(measured, survivors * (each + 0.25) * (1 + slack));
-  // What the statement rests on: the part of the noise that nobody else knows is z B.
+  // The statement requires that the part of the noise that no other party knows is at least z B.
   EXPECT_GE(each * encoding.round.unknown_noises * (1 + 1e-6),
             std::pow(0.5, 2) * static_cast<double>(encoding.round.squared_sensitivity));
 }
@@ -230,7 +230,7 @@ TEST(NoisyRounds, ACrashAfterTheChargeNeverCountsTooLittle) {
   const auto noise = rounds[1].noise->round;
   EXPECT_NEAR(spent_by(federation, MemberId{3}), epsilon_of(noise, 2), 1e-9)
       << "what it charged before it died stays, and it trained again";
-  // The others' first upload is burnt for certain, and the same update left under the same noise.
+  // The others' first round is certainly aborted, and the same update left under the same noise.
   EXPECT_NEAR(spent_by(federation, MemberId{1}), epsilon_of(noise, 1), 1e-9);
 }
 

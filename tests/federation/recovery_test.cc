@@ -21,7 +21,7 @@ void expect_undisturbed(const Federation& federation, std::uint32_t members) {
   }
 }
 
-/// One training round and the evaluation.
+/// Returns a federation that has one training round and the closing evaluation.
 FederationConfig one_round(std::uint32_t members, std::vector<std::string> overrides = {}) {
   overrides.emplace_back("rounds.num_server_rounds=1");
   return {.seed = 11, .members = members, .job = small_job(overrides)};

@@ -55,7 +55,7 @@ class SessionChecker {
 
   void see_record(const participant::GuardRecord& record, const wire::Message* incoming) {
     require(guard_.allows(record).ok(), "a guard record is one that the guard allows");
-    if (guard_.holds(record)) return;  // a repeated request to burn repeats the record
+    if (guard_.holds(record)) return;  // a repeated abort request repeats the record
     guard_.apply(record);
     Round& round = rounds_[record.round];
     if (record.step == participant::GuardStep::kJoined) {
@@ -188,7 +188,7 @@ class SessionChecker {
             "the endorsement is of the recorded S");
   }
 
-  /// An uploaded input is free again only when Q members burnt the round under which it was
+  /// An uploaded input is free again only when Q members aborted the round under which it was
   /// uploaded.
   void check_freed(const Round& round, const wire::Message* incoming) const {
     const auto* m8 = incoming ? std::get_if<wire::AbortCertificate>(incoming) : nullptr;

@@ -90,7 +90,7 @@ void Checker::encoded(MemberId member, RoundNumber round, const Bytes32& input,
   encoded_.insert_or_assign({round, member}, Encoded{input, lanes.clone()});
 }
 
-/// An input leaves a second time only where the round of the first has a burn certificate.
+/// An input leaves a second time only where the round of the first has an abort certificate.
 void Checker::uploaded_input(MemberId from, RoundNumber round) {
   const auto now = encoded_.find({round, from});
   if (now == encoded_.end()) return;  // an evaluation of a harness without encodings

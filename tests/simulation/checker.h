@@ -17,7 +17,7 @@ namespace sotto::simulation {
 
 class Checker {
  public:
-  /// What a member encoded for a round, before it was masked.
+  /// Encoded holds the values that a member encoded for a round, before they were masked.
   struct Encoded {
     Bytes32 input{};  // identifies the trained update
     encoding::RingUpdate lanes;
@@ -27,7 +27,7 @@ class Checker {
   /// dealer; nothing that unmasks before an endorsement. Section 2.6: at most C shares are opened
   /// of a dealer. Together: never t shares of both secrets of one dealer.
   void member_sent(MemberId from, RoundNumber round, const wire::Message& message);
-  /// Never both certificates for one round, nor a new S once a burn has begun; a sum that is
+  /// Never both certificates for one round, nor a new S once an abort has begun; a sum that is
   /// announced is that of the plain lanes of exactly the survivors, and a round has one result.
   void coordinator_sent(RoundNumber round, const wire::Message& message);
 

@@ -17,7 +17,7 @@ namespace sotto::secagg {
 enum class ConflictEnd : std::uint8_t {
   // The holder complained about its share of the dealer's secrets.
   kOpened,    // the dealer opened the share that it committed to: both stay
-  kWrong,     // the dealer opened another one: it is convicted and leaves
+  kWrong,     // the dealer opened another one: it is an offender and leaves
   kUnopened,  // the dealer did not open it in time and leaves
   kTooMany,   // more complaints than can be false: the dealer leaves and opens nothing
   // The holder reports that its pre-shared key with the dealer differs.

@@ -1,4 +1,4 @@
-// The draws of a round from a run's shared randomness (Genesis): who takes part, and the order on
+// The draws of a round from a run's shared randomness: who takes part, and the order on
 // the ring (docs/secure-aggregation.md, 2.1). No party chose the shared randomness, and every
 // participant computes the draw itself.
 #pragma once
@@ -22,7 +22,7 @@ struct SharedRandomness {
 /// The parameters by which the cohorts of a run are drawn.
 struct CohortDraw {
   SharedRandomness shared_randomness;
-  std::uint32_t cohort_size = 0;  // members of a round; 0: all genesis.members
+  std::uint32_t cohort_size = 0;  // members of a round; 0: all members of the shared randomness
 
   [[nodiscard]] bool samples() const {
     return cohort_size > 0 && cohort_size < shared_randomness.members.size();

@@ -1,8 +1,9 @@
-// The shared randomness of a run (Genesis): 32 bytes that no party chose
+// The shared randomness of a run: 32 bytes that no party chose
 // (docs/secure-aggregation.md, 2.1). Members commit to random numbers, receive the list of
 // commitments, and reveal. One honest member among them makes the result unpredictable to all who
-// committed before. This file has the checks and a member's part; coordinator/protocol/genesis runs
-// the exchange. No files: the caller makes durable what the functions ask for.
+// committed before. This file has the checks and a member's part;
+// coordinator/protocol/randomness_exchange runs the exchange. No files: the caller makes durable
+// what the functions ask for.
 #pragma once
 
 #include <cstdint>

@@ -85,7 +85,7 @@ class Server {
   [[nodiscard]] const IndexSet& asked() const;
   [[nodiscard]] wire::Complaints complaints_about(MemberId dealer) const;
   /// Counts an opening also when its shares do not fit, and returns a rejection with the reason
-  /// then: the dealer is convicted.
+  /// then: the dealer is an offender.
   MessageResult accept(const wire::Opening& m4c);
   /// The dealers that were asked and have opened shares, correct or not.
   [[nodiscard]] const IndexSet& answered() const;

@@ -64,8 +64,8 @@ bool verify_abort_request(const crypto::VerifyKey& key, const wire::AbortRequest
 void sign_abort_vote(const crypto::SigningKey& key, const Bytes32& h, wire::AbortVote& m);
 bool verify_abort_vote(const crypto::VerifyKey& key, const Bytes32& h, const wire::AbortVote& m);
 
-/// The shared randomness (Genesis*): the run id replaces h. A list is signed through its digest
-/// (genesis.h).
+/// The shared randomness (Randomness*): the run id replaces h. A list is signed through its digest
+/// (shared_randomness.h).
 void sign_randomness_entry(const crypto::SigningKey& key, const RunId& run,
                            wire::RandomnessEntry& m);
 bool verify_randomness_entry(const crypto::VerifyKey& key, const RunId& run,

@@ -1,4 +1,4 @@
-// What makes a burn certificate (docs/secure-aggregation.md, 2.7).
+// These tests check abort certificates (docs/secure-aggregation.md, 2.7).
 #include "common/secagg/shared/abort.h"
 
 #include <gtest/gtest.h>

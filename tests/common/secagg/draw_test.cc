@@ -1,4 +1,4 @@
-// Cohorts and rings drawn from a run's genesis, and offers that do not follow from it
+// Cohorts and rings drawn from a run's shared randomness, and offers that do not follow from it
 // (docs/secure-aggregation.md, 2.1 and 2.2).
 #include "common/secagg/randomness/draw.h"
 

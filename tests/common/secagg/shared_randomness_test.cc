@@ -1,5 +1,5 @@
-// The genesis of a run: who may be in it, what is refused, and that one honest member decides it
-// (docs/secure-aggregation.md, 2.1).
+// The shared randomness of a run: who may be in it, what is refused, and that one honest member
+// decides it (docs/secure-aggregation.md, 2.1).
 #include "common/secagg/randomness/shared_randomness.h"
 
 #include <algorithm>

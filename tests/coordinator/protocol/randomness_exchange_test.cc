@@ -1,5 +1,5 @@
-// The genesis of a run, coordinator and participants as they are, over a network in a vector
-// (docs/secure-aggregation.md, 2.1).
+// The shared randomness of a run, coordinator and participants as they are, over a network in a
+// vector (docs/secure-aggregation.md, 2.1).
 #include "participant/protocol/randomness_exchange.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Burn at the coordinator (docs/secure-aggregation.md, 2.7 and 2.11).
+// These tests check the abort of a round at the coordinator (docs/secure-aggregation.md, 2.7
+// and 2.11).
 #include "common/secagg/shared/abort.h"
 #include "tests/coordinator/protocol/round_play.h"
 

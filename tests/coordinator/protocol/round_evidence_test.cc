@@ -1,4 +1,4 @@
-// The coordinator keeps what convicts a member, and goes on where it can
+// The coordinator keeps evidence against a member, and goes on where it can
 // (docs/secure-aggregation.md, "Evidence").
 #include "common/observability/evidence_folder.h"
 #include "tests/coordinator/protocol/round_play.h"

@@ -1,4 +1,4 @@
-// How torch reports its memory, for tests.
+// This header reads the memory that torch reports, for tests.
 #pragma once
 
 #include <c10/core/Allocator.h>

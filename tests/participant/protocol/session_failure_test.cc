@@ -47,7 +47,7 @@ TEST_F(SessionFailure, ARestartedProcessSaysThatItIsNotInItsRoundAnyMore) {
   EXPECT_TRUE(silent(deliver(others.fix(all_of(5)))));
   EXPECT_TRUE(silent(session->reconnected(now)));
   EXPECT_EQ(sent<wire::LeaveRound>(deliver(others.fix(all_of(5)))).size(), 1U);
-  // It still votes to burn the round, and joins the next one.
+  // It still votes to abort the round, and joins the next one.
   EXPECT_EQ(sent<wire::AbortVote>(deliver(abort_request())).size(), 1U);
   next_round(RoundNumber::of(2, 0));
   EXPECT_EQ(sent<wire::Advertise>(deliver(others.offer())).size(), 1U);

@@ -108,8 +108,8 @@ TEST_F(SessionNoise, RefusesACohortThatNoNoiseCanBeMadeFor) {
   EXPECT_TRUE(has_event(deliver(others.offer()), Kind::kRejected, "ring"));
 }
 
-// A burnt round frees the update for the noise that was charged with it; another cohort's would be
-// for nothing (a smaller cohort could otherwise be had without its price).
+// An aborted round frees the update for the noise that was charged with it; another cohort's would
+// be for nothing (a smaller cohort could otherwise be had without its price).
 TEST_F(SessionNoise, AnUpdateThatWasChargedIsUsedAgainUnderTheSameNoiseAlone) {
   for (const bool same : {true, false}) {
     propose(round_for(agreement));

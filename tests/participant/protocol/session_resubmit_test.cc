@@ -1,4 +1,4 @@
-// An input that left is never submitted again, unless its round is provably burnt
+// An input that left is never submitted again, unless its round is provably aborted
 // (docs/secure-aggregation.md, 2.7).
 #include "tests/participant/protocol/session_fixture.h"
 

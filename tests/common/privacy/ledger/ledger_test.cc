@@ -213,7 +213,7 @@ TEST_F(LedgerTest, TheSameRoundOfARunIsNeverReleasedTwice) {
   EXPECT_NEAR(ledger.spent("hospital/2026", kDelta).value(), epsilon_of_rounds(3), 1e-9);
 }
 
-/// What is released again after a burn certificate (docs/secure-aggregation.md, 2.7).
+/// This value is released again after an abort certificate (docs/secure-aggregation.md, 2.7).
 TEST_F(LedgerTest, TheSameInputIsChargedOnceHoweverManyAttemptsReleaseIt) {
   Charge charge = charge_for(1);
   charge.input = {5};
