@@ -201,7 +201,8 @@ std::vector<data::Example> texts(std::uint64_t seed, std::size_t count) {
   return out;
 }
 
-/// Site holds what the process of a site opens: keys, guard, ledger.
+/// Site holds what the process of a site opens: keys, guard, ledger. Its keys and noise come from a
+/// seed, so that the example is repeatable; a program uses crypto::OsRandom for both.
 struct Site {
   Site(std::uint64_t seed, const std::filesystem::path& folder)
       : random(seed),
