@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "participant/learning/blas.h"
 #include "participant/learning/torch_models.h"
 #include "participant/text/tokenizer.h"
 #include "tests/participant/learning/own_folder.h"
@@ -105,13 +106,19 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
     return 1 + 0.05 * std::sin(turn);
   }
 
-  /// The sum of clipped gradients over twenty ordinary lines and those of `more`.
-  [[nodiscard]] std::vector<double> sum_with(const std::vector<std::string>& more) {
+  /// Returns twenty ordinary lines.
+  [[nodiscard]] static std::vector<std::string> ordinary_lines() {
+    std::vector<std::string> out;
+    std::ifstream file(kExample / "data/shards/menenius/train.tsv");
+    for (std::string line; out.size() < 20 && std::getline(file, line);)
+      if (!line.empty()) out.push_back(line);
+    return out;
+  }
+
+  /// Returns the sum of the clipped gradients of `lines`.
+  [[nodiscard]] std::vector<double> sum_of(const std::vector<std::string>& lines) {
     std::vector<data::Example> train;
-    std::ifstream lines(kExample / "data/shards/menenius/train.tsv");
-    for (std::string line; train.size() < 20 && std::getline(lines, line);)
-      if (!line.empty()) train.push_back({line, 0});
-    for (const std::string& text : more)
+    for (const std::string& text : lines)
       train.push_back({text, 0});
     const auto count = static_cast<double>(train.size());
     const auto trainer = make_trainer(job_, resources_, {std::move(train), {}}).value();
@@ -123,17 +130,29 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
     return sum;
   }
 
-  /// How far the line moves the sum. Left out is the final norm's gain, of which a float holds no
-  /// such change: its gradient is zero where the head's rows of the two tokens are.
-  [[nodiscard]] double moved_by(const std::string& line) {
-    const auto without = sum_with({}), with = sum_with({line});
+  /// Returns the norm of a sum. It leaves out the final norm's gain, of which a float holds no such
+  /// change: its gradient is zero where the head's rows of the two tokens are.
+  [[nodiscard]] double norm_of(const std::vector<double>& sum) const {
     double squares = 0;
     std::size_t at = 0;
     for (const ParameterShape& p : model_.layout)
       for (std::size_t i = 0; i < p.count(); ++i, ++at)
-        if (p.name != "model.norm.weight")
-          squares += (with[at] - without[at]) * (with[at] - without[at]);
+        if (p.name != "model.norm.weight") squares += sum[at] * sum[at];
     return std::sqrt(squares);
+  }
+
+  /// Returns how far the line moves the sum of the ordinary lines. The gradients of those may round
+  /// differently in the larger batch. On the kernels that Sotto chooses for AVX-512 this adds up
+  /// to less than 1e-3 norms; on OpenBLAS's Haswell kernels these weights amplify it to 0.03
+  /// (docs/privacy.md).
+  [[nodiscard]] double moved_by(const std::string& line) {
+    std::vector<std::string> lines = ordinary_lines();
+    const auto without = sum_of(lines);
+    lines.push_back(line);
+    auto moved = sum_of(lines);
+    for (std::size_t i = 0; i < moved.size(); ++i)
+      moved[i] -= without[i];
+    return norm_of(moved);
   }
 
   fs::path folder_;
@@ -162,16 +181,30 @@ INSTANTIATE_TEST_SUITE_P(All, CraftedWeights, ::testing::ValuesIn(cases()), [](c
          (c.param.bfloat16 ? "_bfloat16" : "");
 });
 
+/// Returns what rounding may add to the change of the sum, in clipping norms.
+double rounding_of_the_batch() {
+  const std::string blas = blas_description().text;
+  const bool rounds_by_rows = blas.find("kernel Haswell,") != std::string::npos ||
+                              blas.find("kernel Zen,") != std::string::npos;
+  return rounds_by_rows ? 5e-3 : 2e-3;
+}
+
+constexpr const char* kCancelling = "a b a b a b a b a b a b a b a b a b a b a b a b";
+
+TEST_P(CraftedWeights, ALineWhoseGradientsCancelAddsAtMostTheClippingNorm) {
+  EXPECT_LE(norm_of(sum_of({kCancelling})), 1 + 1e-4);
+}
+
 TEST_P(CraftedWeights, ALineWhoseGradientsCancelMovesTheSumByAtMostTheClippingNorm) {
-  const double moved = moved_by("a b a b a b a b a b a b a b a b a b a b a b a b");
+  const double moved = moved_by(kCancelling);
   RecordProperty("moved", std::to_string(moved));
   std::cout << "moved by " << moved << " clipping norms\n";
-  EXPECT_LE(moved, 1 + 2e-3);
+  EXPECT_LE(moved, 1 + rounding_of_the_batch());
 }
 
 TEST_P(CraftedWeights, ALineWhoseGradientsAddUpIsClippedAndSeen) {
   const double moved = moved_by("a a a a a a a a a a a a a a a a a a a a");
-  EXPECT_LE(moved, 1 + 2e-3);
+  EXPECT_LE(moved, 1 + rounding_of_the_batch());
   EXPECT_GT(moved, 0.2) << "the test sees nothing";
 }
 
