@@ -2,7 +2,8 @@
 """Plays misbehaviours against a real coordinator and three real sites, and checks what a run must keep to.
 
   misbehaviours.py --list                     the names, and the groups that ctest runs
-  misbehaviours.py BUILD NAME_OR_GROUP...     each name in a run of its own; the tricks of a group one after the other in one run
+  misbehaviours.py BUILD [NAME_OR_GROUP...]   each name in a run of its own; the tricks of a group one after the other in one run;
+                                              without a name, all of them
                    [--keep FOLDER]            keep the folders and logs of the runs there
 
 Of every run is checked: it ends with status 0; each honest site is in every sum and is charged at most once a round and once for
@@ -11,7 +12,7 @@ Python is in the sum of the trick's round or is not; and the culprit is named in
 """
 
 import argparse
-import concurrent.futures
+import multiprocessing
 import pathlib
 import re
 import shutil
@@ -46,7 +47,9 @@ LASTING = {"wrong_mask", "sentinel", "count_two", "heavy_weight", "check_word_fo
 
 
 # So many federations play beside each other: nearly all of a run's time is waiting for deadlines.
-FEDERATIONS = 3
+FEDERATIONS = 6
+# They begin first, so that no federation plays on alone at the end.
+LONGEST = ["last_moment", "flood_advertise", "flood_job_reply", "many_links", "silent_job", "flood_hello", "flapping"]
 MOST_LINES = 200  # about one member; each kind is named at the 1st, 2nd, 4th, 8th ... time
 
 
@@ -91,7 +94,7 @@ def judge_trick(outcome, trick, played):
             check(not expect.void or line.get("no_evaluation", "").startswith("void"), f"{name}: the figures are not void")
 
 
-def play(federation_, name, tricks):
+def run(federation_, name, tricks):
     lasting = tricks[0].__name__ in LASTING
     rounds = 2 if lasting or len(tricks) == 1 else len(tricks) + 3
     return federation_.run(name, hostile.playing(tricks, repeated=lasting), [f"rounds.num_server_rounds={rounds}"], delta=0.0, verbose=False)
@@ -108,33 +111,45 @@ def main():
         for group, names in GROUPS.items():
             print(group if group == names[0] else f"{group}: {' '.join(names)}")
         return 0
+    names = sorted(arguments.names or GROUPS, key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
     folder = pathlib.Path(arguments.keep or tempfile.mkdtemp(prefix="sotto-misbehaviours-"))
-    shares = [arguments.names[i::FEDERATIONS] for i in range(min(FEDERATIONS, len(arguments.names)))]
-    folders = [folder / f"federation-{i + 1}" for i in range(len(shares))]
     try:
-        with concurrent.futures.ProcessPoolExecutor(len(shares)) as pool:
-            failed = sum(pool.map(play_all, shares, [arguments.build] * len(shares), folders))
+        return play(names, arguments.build, folder)
     finally:
         if not arguments.keep:
             shutil.rmtree(folder)
-    return 1 if failed else 0
 
 
-def play_all(names, build, folder):
-    """Plays the names one after the other with a federation of its own. Returns how many failed."""
+def play(names, build, folder):
+    """Plays the names in several federations, each of which takes the next name when it is free. Returns the exit status."""
+    queue = multiprocessing.Queue()
+    players = [multiprocessing.Process(target=play_from, args=(queue, build, folder / f"federation-{i + 1}"))
+               for i in range(min(FEDERATIONS, len(names)))]
+    for player in players:
+        player.start()
+    for name in names + [None] * len(players):
+        queue.put(name)
+    for player in players:
+        player.join()
+    return int(any(player.exitcode != 0 for player in players))
+
+
+def play_from(queue, build, folder):
+    """Plays the names of the queue up to None in a federation of its own. Exits with 1 if any failed."""
     folder.mkdir(parents=True)
     sites = federation.Federation(federation.Programs(build), folder)
     try:
         sites.start_sites()
-        return sum(not passes(sites, name) for name in names)
+        results = [passes(sites, name) for name in iter(queue.get, None)]
     finally:
         sites.stop()
+    sys.exit(0 if all(results) else 1)
 
 
 def passes(sites, name):
     """Plays a trick or a group and prints a line about it."""
     tricks = [BY_NAME[each] for each in GROUPS.get(name, [name])]
-    outcome, member = play(sites, name, tricks)
+    outcome, member = run(sites, name, tricks)
     failure = None
     try:
         judge(outcome, member, tricks)
