@@ -33,8 +33,8 @@ target_compile_definitions(sotto_flags INTERFACE _GLIBCXX_ASSERTIONS)
 target_link_options(sotto_flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie> -Wl,-z,relro,-z,now)
 
 # A trace of a crash has its functions and lines. The variables of every inlined frame would double the time to
-# compile what includes torch; who debugs takes CMAKE_BUILD_TYPE=Debug.
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
+# compile what includes torch; who debugs takes CMAKE_BUILD_TYPE=Debug. SottoUnity.cmake says what takes -O2.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1 -DNDEBUG")
 
 find_program(SOTTO_CCACHE ccache)
 if(SOTTO_CCACHE)

@@ -5,6 +5,8 @@ SOTTO_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export LC_ALL=C.UTF-8
 # ccache takes a source with a precompiled header, as that of torch, for a miss without these.
 export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros}
+# A first build misses always: without this, ccache would run the preprocessor besides each compile.
+export CCACHE_DEPEND=${CCACHE_DEPEND:-1}
 
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
   BOLD=$'\e[1m' RED=$'\e[31m' YELLOW=$'\e[33m' RESET=$'\e[0m'

@@ -10,7 +10,7 @@ namespace sotto::privacy {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kUnlimited = std::numeric_limits<double>::infinity();
 
 std::string shown(double epsilon) {
   if (std::isinf(epsilon)) return "infinity";
@@ -31,9 +31,9 @@ class Decider {
   Result<Decision> take(const std::optional<BudgetRule>& kept) {
     out_.rule = kept;
     if (charge_.steps) {
-      if (budget_.max_epsilon < kInfinity) SOTTO_TRY(lifetime());
+      if (budget_.max_epsilon < kUnlimited) SOTTO_TRY(lifetime());
       job();
-    } else if (charge_.without_privacy && budget_.max_epsilon < kInfinity) {
+    } else if (charge_.without_privacy && budget_.max_epsilon < kUnlimited) {
       refuse(Limit::kLifetime, "a release without differential privacy costs more than any budget");
     }
     const double participant = after_.participant_epsilon(budget_.delta);
@@ -130,7 +130,7 @@ class Decider {
   }
 
   [[nodiscard]] bool fits(const ExampleAccountant& spent, double limit) const {
-    return limit == kInfinity || spent.within(limit, budget_.job.delta);
+    return limit == kUnlimited || spent.within(limit, budget_.job.delta);
   }
 
   /// Checks the limits for all runs of the job, with all attempts.
@@ -175,12 +175,12 @@ Status Spending::add(const Charge& charge) {
 }
 
 double Spending::participant_epsilon(double delta) const {
-  return participant_unbounded_ ? kInfinity : participant_.epsilon(delta);
+  return participant_unbounded_ ? kUnlimited : participant_.epsilon(delta);
 }
 
 Spent Spending::at(double delta, const std::optional<BudgetRule>& rule) const {
   const auto examples = [&] {
-    if (examples_unbounded_) return kInfinity;
+    if (examples_unbounded_) return kUnlimited;
     if (jobs_.size() <= 1) return examples_.epsilon(delta);
     return rule ? filter_epsilon(rule->order, rdp_at(curve_, rule->order), delta)
                 : curve_.epsilon(delta);
