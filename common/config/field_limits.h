@@ -21,6 +21,9 @@ inline constexpr Presence kOptional = Presence::kOptional;
 inline constexpr double kMaxExactInteger =
     9007199254740991;  // 2^53 - 1: the same in every JSON reader
 
+/// For a field whose type alone determines the allowed values.
+inline constexpr Limits kNoLimits{};
+
 /// Returns the limits for a number whose range is declared by the code that uses it.
 inline Limits within(const Range& range) {
   return {.range = range};

@@ -20,31 +20,19 @@ constexpr std::size_t kMaxLabels = (encoding::kMaxMetrics - 3) / 3;
 
 std::vector<Field> model_fields(ModelSection& s) {
   return {
-      {"model.path",
-       &s.path,
-       kOptional,
-       {},
+      {"model.path", &s.path, kOptional, kNoLimits,
        "Folder with the model's config.json and vocab.txt, relative to this file. The path is not "
        "part of the shared job, which contains the hashes of the two files instead.",
        Scope::kLocal},
       {"model.max_length", &s.max_length, kRequired, within(ModelSection::kMaxLength),
        "Largest number of token positions used of each text, at most the number of positions of "
        "the model."},
-      {"model.config_hash",
-       &s.config_hash,
-       kOptional,
-       {},
+      {"model.config_hash", &s.config_hash, kOptional, kNoLimits,
        "Hash of the model's config.json. It is filled in when the job is loaded; if it is given, "
        "the file must match it."},
-      {"model.vocab_hash",
-       &s.vocab_hash,
-       kOptional,
-       {},
+      {"model.vocab_hash", &s.vocab_hash, kOptional, kNoLimits,
        "Hash of the model's vocab.txt, treated like model.config_hash."},
-      {"model.weights_hash",
-       &s.weights_hash,
-       kOptional,
-       {},
+      {"model.weights_hash", &s.weights_hash, kOptional, kNoLimits,
        "Hash of the model's weights, treated like model.config_hash. Every site needs these "
        "weights if the job uses LoRA, which does not change them. Without LoRA the value is zero."},
   };
@@ -98,10 +86,7 @@ std::vector<Field> rounds_fields(RoundsSection& s) {
 
 std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
   return {
-      {"secure_aggregation.enabled",
-       &s.enabled,
-       kOptional,
-       {},
+      {"secure_aggregation.enabled", &s.enabled, kOptional, kNoLimits,
        "Mask updates, so that the coordinator learns only their sum. A site declines a job without "
        "secure aggregation unless its policy permits it."},
       {"secure_aggregation.max_colluders", &s.max_colluders, kOptional, from_to(0, kMaxColluders),
@@ -133,10 +118,7 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
        "Percentage of a round's participants that may be missing. If a round is larger than "
        "full_graph_max, this value determines the number of neighbours. With distributed_privacy, "
        "a sum needs the remaining participants."},
-      {"secure_aggregation.model_lineage",
-       &s.model_lineage,
-       kOptional,
-       {},
+      {"secure_aggregation.model_lineage", &s.model_lineage, kOptional, kNoLimits,
        "Each participant computes the first model from its own files and each later model from the "
        "sum of a round, so that no party can send weights of its own choice. Participants then see "
        "the sums, including those of the metrics, and a participant that joins late fetches all of "
@@ -146,10 +128,7 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
 
 std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
   return {
-      {"differential_privacy.enabled",
-       &s.enabled,
-       kOptional,
-       {},
+      {"differential_privacy.enabled", &s.enabled, kOptional, kNoLimits,
        "Train with DP-SGD at every participant. The guarantee is about one training example of one "
        "site. A site declines a job without differential privacy unless its policy permits it."},
       {"differential_privacy.target_epsilon", &s.target_epsilon, kOptional, above_to(0, 1000),
@@ -158,10 +137,7 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
        "Delta of the same guarantee. Choose a value well below one over the number of examples."},
       {"differential_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
        "Bound on the L2 norm of the gradient of one example."},
-      {"differential_privacy.clipping",
-       &s.clipping,
-       kOptional,
-       {},
+      {"differential_privacy.clipping", &s.clipping, kOptional, kNoLimits,
        "Clipping rule. \"flat\" scales down the gradients that are longer than clipping_norm "
        "(Abadi et al. 2016). \"automatic\" brings the norms of all gradients, including short "
        "ones, near clipping_norm (Bu et al. 2023, AUTO-S), so that clipping_norm and the learning "
@@ -190,19 +166,13 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
 
 std::vector<Field> distributed_privacy_fields(DistributedPrivacySection& s) {
   return {
-      {"distributed_privacy.enabled",
-       &s.enabled,
-       kOptional,
-       {},
+      {"distributed_privacy.enabled", &s.enabled, kOptional, kNoLimits,
        "Add noise from every participant inside the masked sum. The guarantee is about everything "
        "that one participant sends, against the coordinator and max_colluders other participants. "
        "It is separate from differential_privacy and is never added to it. "
        "secure_aggregation.quantization_bits, value_range and max_update_norm then have no "
        "effect."},
-      {"distributed_privacy.mechanism",
-       &s.mechanism,
-       kOptional,
-       {},
+      {"distributed_privacy.mechanism", &s.mechanism, kOptional, kNoLimits,
        "Distribution of the noise that each participant draws. Use \"skellam\" where a discrete "
        "Gaussian would have a standard deviation below 2 steps."},
       {"distributed_privacy.clipping_norm", &s.clipping_norm, kOptional,
@@ -232,10 +202,7 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
        "and expected_batch_size is set (0 = not set)."},
       {"local_training.physical_batch_size", &s.physical_batch_size, kOptional, from_to(1, 1000000),
        "Number of examples computed at once. It bounds the memory and does not change the result."},
-      {"local_training.optimizer",
-       &s.optimizer,
-       kOptional,
-       {},
+      {"local_training.optimizer", &s.optimizer, kOptional, kNoLimits,
        "Optimizer of the participant. Its moments stay at the site from round to round."},
       {"local_training.learning_rate", &s.learning_rate, kOptional, above_to(0, 1000),
        "Learning rate at the first step."},
@@ -247,10 +214,7 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
       {"local_training.proximal_mu", &s.proximal_mu, kOptional, from_to(0, 1000),
        "FedProx: strength of the pull towards the round's model, for sites whose data differ much "
        "and that take many local steps. It uses no data and therefore costs no privacy."},
-      {"local_training.learning_rate_schedule",
-       &s.learning_rate_schedule,
-       kOptional,
-       {},
+      {"local_training.learning_rate_schedule", &s.learning_rate_schedule, kOptional, kNoLimits,
        "Course of the learning rate over all rounds: constant, linear to 0, or along a half "
        "cosine."},
   };
@@ -304,10 +268,7 @@ std::vector<Field> stopping_fields(StoppingSection& s) {
       {"stopping.max_wall_time_s", &s.max_wall_time_s, kOptional, from_to(0, 31536000),
        "Time in seconds, counted over all processes of the run, after which no round begins. The "
        "value 0 sets no bound."},
-      {"stopping.when_budget_spent",
-       &s.when_budget_spent,
-       kOptional,
-       {},
+      {"stopping.when_budget_spent", &s.when_budget_spent, kOptional, kNoLimits,
        "Whether the run ends when a participant withdraws because its privacy budget is spent. "
        "Otherwise the run continues without that participant as long as enough participants "
        "remain."},
@@ -395,22 +356,13 @@ std::vector<Field> fields_of(FederationConfig& federation) {
        "yet."},
       {"roster.expiry_unix_s", &roster.expiry_unix_s, kRequired, from_to(0, kMaxExactInteger),
        "Time until which the roster is valid, in seconds since 1970."},
-      {"roster.coordinator_signing_key",
-       &roster.coordinator_signing_key,
-       kRequired,
-       {},
+      {"roster.coordinator_signing_key", &roster.coordinator_signing_key, kRequired, kNoLimits,
        "Ed25519 key with which the coordinator signs this file and every round."},
-      {"roster.coordinator_transport_key",
-       &roster.coordinator_transport_key,
-       kRequired,
-       {},
+      {"roster.coordinator_transport_key", &roster.coordinator_transport_key, kRequired, kNoLimits,
        "CURVE key of the coordinator's socket."},
       {"roster.members", &roster.members, kRequired, items(0, kMaxMembers),
        "Members of the roster in ascending order of their ids."},
-      {"signature",
-       &federation.signature,
-       kRequired,
-       {},
+      {"signature", &federation.signature, kRequired, kNoLimits,
        "Signature of the coordinator over name, endpoint and the hash of the roster."},
   };
 }
@@ -421,12 +373,10 @@ std::vector<Field> fields_of(RosterMember& member) {
        "Number of the member in the protocol. It stays the same when the roster grows."},
       {"role", &member.role, kOptional, from_to(0, 0), "Role of the member; 0 means participant."},
       {"name", &member.name, kRequired, name_text(), "Name on the member's card."},
-      {"signing_key",
-       &member.signing_key,
-       kRequired,
-       {},
+      {"signing_key", &member.signing_key, kRequired, kNoLimits,
        "Ed25519 key with which the member signs its messages."},
-      {"transport_key", &member.transport_key, kRequired, {}, "CURVE key of the member's socket."},
+      {"transport_key", &member.transport_key, kRequired, kNoLimits,
+       "CURVE key of the member's socket."},
   };
 }
 

@@ -28,27 +28,15 @@ std::vector<Field> policy_fields(SitePolicy& s) {
        "C: the number of colluding participants that this site requires protection against. The "
        "value 0 stands for max(1, ceil(n/3) - 1), where n is the number of participants in the "
        "pinned roster."},
-      {"policy.require_secure_aggregation",
-       &s.require_secure_aggregation,
-       kOptional,
-       {},
+      {"policy.require_secure_aggregation", &s.require_secure_aggregation, kOptional, kNoLimits,
        "Decline jobs whose updates are not masked."},
-      {"policy.require_differential_privacy",
-       &s.require_differential_privacy,
-       kOptional,
-       {},
+      {"policy.require_differential_privacy", &s.require_differential_privacy, kOptional, kNoLimits,
        "Decline jobs without differential privacy. If this is false, the epsilon limits apply only "
        "to the jobs that have differential privacy."},
-      {"policy.require_model_lineage",
-       &s.require_model_lineage,
-       kOptional,
-       {},
+      {"policy.require_model_lineage", &s.require_model_lineage, kOptional, kNoLimits,
        "Decline jobs without secure_aggregation.model_lineage, in which the coordinator could send "
        "weights of its own choice."},
-      {"policy.require_small_delta",
-       &s.require_small_delta,
-       kOptional,
-       {},
+      {"policy.require_small_delta", &s.require_small_delta, kOptional, kNoLimits,
        "Decline jobs whose delta is one over data.training_examples or more. If this is false, "
        "such a delta causes a warning in this site's log."},
       {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
@@ -108,10 +96,7 @@ std::vector<Field> use_fields(SitePolicy& s) {
       {"policy.answer_every_s", &s.answer_every_s, kOptional, from_to(0, 86400),
        "Interval of answers in seconds, like rounds.answer_every_s of a job; the longer of the two "
        "applies. With 0, answers have fixed times only if the job asks for them."},
-      {"policy.require_approval",
-       &s.require_approval,
-       kOptional,
-       {},
+      {"policy.require_approval", &s.require_approval, kOptional, kNoLimits,
        "Whether a person of this site must approve before anything is trained: each new kind of "
        "job (task and labels, model, trained modules, what is protected, coordinator), or every "
        "job. `sotto-participant policy approve` records the approval."},
@@ -122,33 +107,21 @@ std::vector<Field> use_fields(SitePolicy& s) {
 
 std::vector<Field> fields_of(SiteConfig& site) {
   std::vector<Field> all = {
-      {"label",
-       &site.label,
-       kOptional,
-       {},
+      {"label", &site.label, kOptional, kNoLimits,
        "Label of the site in reports, for example \"demonstration\" for a site that was made by a "
        "script."},
-      {"model.path",
-       &site.model_path,
-       kRequired,
-       {},
+      {"model.path", &site.model_path, kRequired, kNoLimits,
        "Folder with this site's own copy of the model's config.json and vocab.txt, relative to "
        "this file. A job whose hashes differ is declined."},
       {"data.dataset_id", &site.data.dataset_id, kRequired, name_text(),
        "Permanent identity of the protected data in the privacy ledger. The same data keep this "
        "identity under every job."},
-      {"data.train",
-       &site.data.train,
-       kRequired,
-       {},
+      {"data.train", &site.data.train, kRequired, kNoLimits,
        "File with the protected examples, relative to this file. It has one example a line: label "
        "TAB text, or for language modelling the text alone. For token classification it has one "
        "word a line, with the word first and its tag (IOB2) last, and an empty line after each "
        "sentence. A record store made by `data import` is also permitted."},
-      {"data.evaluation",
-       &site.data.evaluation,
-       kRequired,
-       {},
+      {"data.evaluation", &site.data.evaluation, kRequired, kNoLimits,
        "File with the declared evaluation split, in the same format. The guarantee does not cover "
        "it, so it must contain no protected example."},
       {"data.training_examples", &site.data.training_examples, kOptional,
@@ -170,24 +143,16 @@ std::vector<Field> fields_of(SiteConfig& site) {
   append(all, policy_fields(site.policy));
   append(all, use_fields(site.policy));
   append(all, {
-                  {"resources.device",
-                   &site.resources.device,
-                   kOptional,
-                   {},
+                  {"resources.device", &site.resources.device, kOptional, kNoLimits,
                    "Device on which training runs."},
                   {"resources.threads", &site.resources.threads, kOptional, from_to(1, 1024),
                    "Number of threads for training on the CPU."},
-                  {"resources.precision",
-                   &site.resources.precision,
-                   kOptional,
-                   {},
+                  {"resources.precision", &site.resources.precision, kOptional, kNoLimits,
                    "Precision of the matrix products of training. The norms and sums of gradients, "
                    "the model and its evaluation always use float32. \"bfloat16\" is for GPUs; "
                    "most CPUs are slower with it."},
-                  {"resources.gradient_checkpointing",
-                   &site.resources.gradient_checkpointing,
-                   kOptional,
-                   {},
+                  {"resources.gradient_checkpointing", &site.resources.gradient_checkpointing,
+                   kOptional, kNoLimits,
                    "Layers keep only their inputs and are computed again in the backward pass. "
                    "This takes less memory and more time, and the update is the same to the bit."},
               });
