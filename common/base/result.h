@@ -28,6 +28,13 @@ struct Error {
   ErrorCode code = ErrorCode::kInvalid;
 };
 
+/// StartupError reports a mistake of the operator at start-up: main prints its message and exits
+/// with 2.
+class StartupError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -62,6 +69,12 @@ class [[nodiscard]] Result {
     return std::get<1>(state_);
   }
 
+  /// Returns the value. Throws a StartupError with `context` and the message when there is none.
+  [[nodiscard]] T or_stop(const std::string& context = "") && {
+    if (!ok()) throw StartupError(context + error().message);
+    return std::move(*this).value();
+  }
+
   T* operator->() { return &value(); }
 
   const T* operator->() const { return &value(); }
@@ -93,6 +106,10 @@ class [[nodiscard]] Result<void> {
     return error_;
   }
 
+  void or_stop(const std::string& context = "") const {
+    if (failed_) throw StartupError(context + error_.message);
+  }
+
  private:
   bool failed_ = false;
   Error error_;
@@ -122,12 +139,5 @@ using Status = Result<void>;
   auto name = (__VA_ARGS__);                       \
   if (!name.ok()) return name.error();             \
   declaration = std::move(name).value()
-
-/// StartupError reports a mistake of the operator at start-up: main prints its message and exits
-/// with 2.
-class StartupError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 }  // namespace sotto

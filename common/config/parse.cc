@@ -39,9 +39,8 @@ Parsed<Config> parse(std::string_view json, std::string_view file_name,
 std::string read_or_throw(const fs::path& file) {
   constexpr std::uint64_t kMaxBytes =
       32 << 20;  // 10,000 members: 3 MB; 5,000 successions: 5 MB; revoked keys: 7 MB
-  const Result<Bytes> bytes = storage::read_file(file, kMaxBytes);
-  if (!bytes) throw StartupError(bytes.error().message);
-  return {bytes->begin(), bytes->end()};
+  const Bytes bytes = storage::read_file(file, kMaxBytes).or_stop();
+  return {bytes.begin(), bytes.end()};
 }
 
 template <class T>
@@ -56,20 +55,18 @@ fs::path beside(const fs::path& file, const fs::path& path) {
 
 /// Sets the hashes of the model's files, or compares them with those that the job sets.
 void fill_model_hashes(JobConfig& job, const fs::path& file) {
-  Result<ModelHashes> found = hash_model_files(job.model.path);
-  if (!found) throw StartupError(file.string() + ": $.model.path: " + found.error().message);
+  const std::string where = file.string() + ": $.model.path: ";
+  const ModelHashes found = hash_model_files(job.model.path).or_stop(where);
   const auto take = [&](Bytes32& slot, const Bytes32& hash, const char* key) {
     if (slot != Bytes32{} && slot != hash)
       throw StartupError(file.string() + ": $.model." + key + ": found " + to_hex(slot) +
                          "; the file in " + job.model.path + " has " + to_hex(hash));
     slot = hash;
   };
-  take(job.model.config_hash, found->config, "config_hash");
-  take(job.model.vocab_hash, found->vocab, "vocab_hash");
+  take(job.model.config_hash, found.config, "config_hash");
+  take(job.model.vocab_hash, found.vocab, "vocab_hash");
   if (job.lora.r == 0) return;
-  const Result<Bytes32> weights = hash_model_weights(job.model.path);
-  if (!weights) throw StartupError(file.string() + ": $.model.path: " + weights.error().message);
-  take(job.model.weights_hash, *weights, "weights_hash");
+  take(job.model.weights_hash, hash_model_weights(job.model.path).or_stop(where), "weights_hash");
 }
 
 }  // namespace

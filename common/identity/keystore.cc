@@ -61,9 +61,7 @@ Secret32 wrapping_key(const Opener& opener, const crypto::Salt& salt,
   if (const auto* file = std::get_if<KeyFile>(&opener))
     return crypto::kdf("SOTTO key file", file->key, {});
   const crypto::SecretCell& text = std::get<Passphrase>(opener).text;
-  auto key = crypto::password_hash({text.data(), text.size()}, salt, cost);
-  if (!key) throw StartupError(key.error().message);
-  return std::move(key).value();
+  return crypto::password_hash({text.data(), text.size()}, salt, cost).or_stop();
 }
 
 [[noreturn]] void refuse_seal(const fs::path& file, SealedBy is) {
@@ -122,12 +120,11 @@ crypto::SecretCell read_in(const fs::path& folder) {
 /// Reads a backup. It is sealed, so it may be in any place, with any modes. It is read into guarded
 /// memory nevertheless, because the file could be a copy of a keystore that is not sealed.
 crypto::SecretCell read_backup(const fs::path& file) {
-  Result<Bytes> text = storage::read_file(file, kMaxFileBytes);
-  if (!text) throw StartupError(text.error().message);
-  if (text->empty()) throw StartupError(file.string() + " is empty");
-  crypto::SecretCell out(text->size());
-  std::ranges::copy(*text, out.data());
-  crypto::wipe(*text);
+  Bytes text = storage::read_file(file, kMaxFileBytes).or_stop();
+  if (text.empty()) throw StartupError(file.string() + " is empty");
+  crypto::SecretCell out(text.size());
+  std::ranges::copy(text, out.data());
+  crypto::wipe(text);
   return out;
 }
 

@@ -276,15 +276,11 @@ crypto::VerifyKey audit_key(const AuditParty& party) {
 
 AuditReport check_audit_file(const std::filesystem::path& log, const crypto::VerifyKey& key,
                              const std::vector<std::string>& shown) {
-  const auto bytes = storage::read_file(log, kMaxCheckedBytes);
-  if (!bytes.ok()) throw StartupError(bytes.error().message);
+  const Bytes bytes = storage::read_file(log, kMaxCheckedBytes).or_stop();
   std::vector<AuditHead> heads;
-  for (const std::string& text : shown) {
-    const auto head = parse_audit_head(text);
-    if (!head.ok()) throw StartupError(head.error().message);
-    heads.push_back(*head);
-  }
-  return check_audit_log(*bytes, key, heads);
+  for (const std::string& text : shown)
+    heads.push_back(parse_audit_head(text).or_stop());
+  return check_audit_log(bytes, key, heads);
 }
 
 }  // namespace sotto::observability

@@ -26,6 +26,11 @@ Status write_file_atomically(const std::filesystem::path& file,
 Status write_file_atomically(const std::filesystem::path& file,
                              const std::function<BytesView()>& next_part, FileAccess access);
 
+/// Writes `text` in the same way to a file that everyone may read.
+inline Status write_text(const std::filesystem::path& file, std::string_view text) {
+  return write_file_atomically(file, {view_of(text)}, FileAccess::kEveryoneReads);
+}
+
 /// Reads a whole regular file. Fails when it is longer than max_bytes or missing (kNotFound).
 Result<Bytes> read_file(const std::filesystem::path& file, std::uint64_t max_bytes);
 /// The same, but returns nothing when there is no such file. A file that exists and cannot be read

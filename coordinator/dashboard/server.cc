@@ -74,9 +74,7 @@ struct DashboardServer::Hub : std::enable_shared_from_this<Hub> {
   /// Opens control.sock. This process holds the run's lock, so an existing socket is that of a
   /// process that has ended.
   void open_folder_listener() {
-    auto place = ControlSocket::in(options.folder);
-    if (!place.ok()) throw StartupError(place.error().message);
-    control_socket.emplace(std::move(place).value());
+    control_socket.emplace(ControlSocket::in(options.folder).or_stop());
     const std::string path = control_socket->address();
     ::unlink(path.c_str());
     error_code failed;

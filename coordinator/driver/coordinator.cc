@@ -30,11 +30,8 @@ Coordinator::Impl::Impl(CoordinatorOptions o, Host& h, const crypto::SigningKey&
       expiry(options.roster.version, options.roster.expiry_unix_s, config::kOperatorRenews),
       folder(options.folder, options.job, std::move(options.initial_model), random),
       training(options.job, folder, options.keep) {
-  if (Status opened = members.open_conflicts(folder.path() / "conflicts.json"); !opened.ok())
-    throw StartupError(opened.error().message);
-  auto kept = Backoff::open(folder.path() / "backoff.json");
-  if (!kept.ok()) throw StartupError(kept.error().message);
-  backoff = std::move(kept).value();
+  members.open_conflicts(folder.path() / "conflicts.json").or_stop();
+  backoff = Backoff::open(folder.path() / "backoff.json").or_stop();
   show_exclusions();
   shared_randomness = open_shared_randomness(job(), options.roster, folder.checkpoint.run,
                                              folder.path(), signing, random);

@@ -20,18 +20,14 @@ constexpr const char* kResolvedJob = "job.json";
 }  // namespace
 
 job::PublicEpsilon public_epsilon(const config::JobConfig& job) {
-  auto epsilon = job::PublicEpsilon::of(job);
-  if (!epsilon.ok())
-    throw StartupError("cannot compute the job's privacy target: " + epsilon.error().message);
-  return *epsilon;
+  return job::PublicEpsilon::of(job).or_stop("cannot compute the job's privacy target: ");
 }
 
 config::JobConfig with_colluders(config::JobConfig job, const config::Roster& roster,
                                  const std::filesystem::path& folder) {
   if (job.secure_aggregation.max_colluders != 0) return job;
   const auto participants = static_cast<std::uint32_t>(job::signers(roster).size());
-  if (Status done = config::complete(job, participants); !done.ok())
-    throw StartupError(done.error().message);
+  config::complete(job, participants).or_stop();
   if (!std::filesystem::exists(folder / kResolvedJob)) return job;
   const std::uint32_t now = job.secure_aggregation.max_colluders;
   const std::uint32_t began =
@@ -48,19 +44,15 @@ config::JobConfig with_colluders(config::JobConfig job, const config::Roster& ro
 std::optional<NoiseAccount> open_noise_account(const config::JobConfig& job,
                                                std::uint64_t parameters,
                                                const std::filesystem::path& folder) {
-  const auto terms = job::noise_terms(job, parameters);
-  if (!terms.ok()) throw StartupError("cannot use the job: " + terms.error().message);
-  if (!*terms && !job.differential_privacy.enabled) return std::nullopt;
-  auto account = NoiseAccount::open(folder / "noise.log");
-  if (!account.ok()) throw StartupError(account.error().message);
-  return std::move(account).value();
+  const auto terms = job::noise_terms(job, parameters).or_stop("cannot use the job: ");
+  if (!terms && !job.differential_privacy.enabled) return std::nullopt;
+  return NoiseAccount::open(folder / "noise.log").or_stop();
 }
 
 void write_resolved_job(const config::JobConfig& job, const std::filesystem::path& folder) {
-  const Status written =
-      storage::write_file_atomically(folder / kResolvedJob, {view_of(job.canonical), view_of("\n")},
-                                     storage::FileAccess::kEveryoneReads);
-  if (!written.ok()) throw StartupError(written.error().message);
+  storage::write_file_atomically(folder / kResolvedJob, {view_of(job.canonical), view_of("\n")},
+                                 storage::FileAccess::kEveryoneReads)
+      .or_stop();
 }
 
 std::optional<RandomnessExchange> open_shared_randomness(const config::JobConfig& job,
@@ -84,8 +76,7 @@ std::optional<RandomnessExchange> open_shared_randomness(const config::JobConfig
   RandomnessExchange shared_randomness(std::move(context), folder / "genesis.bin",
                                        std::chrono::seconds(job.rounds.phase_timeout_s), signing,
                                        random);
-  if (Status loaded = shared_randomness.load(); !loaded.ok())
-    throw StartupError(loaded.error().message);
+  shared_randomness.load().or_stop();
   return shared_randomness;
 }
 

@@ -24,9 +24,7 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
   store_.emplace(std::move(run.store));
   checkpoint = std::move(run.checkpoint);
   resumed_ = run.resumed;
-  auto counted = store_->counted_round();
-  if (!counted.ok()) throw StartupError(counted.error().message);
-  counted_round_ = *counted;
+  counted_round_ = store_->counted_round().or_stop();
   training_rounds_ = job.rounds.num_server_rounds;
   sums_have_noise_ = job.distributed_privacy.enabled;
   at_start_ = {.finished_rounds = checkpoint.finished_rounds, .wall_s = checkpoint.wall_s};
@@ -34,14 +32,11 @@ RunFolder::RunFolder(std::filesystem::path folder, const config::JobConfig& job,
   metrics.open(path_ / "metrics.jsonl", checkpoint.finished_rounds);
   noise_account_ = open_noise_account(job, checkpoint.model.values.size(), path_);
   standing_pause.open(path_);
-  auto excluded = Exclusions::open(path_ / "exclusions.json");
-  if (!excluded.ok()) throw StartupError(excluded.error().message);
-  exclusions = std::move(excluded).value();
+  exclusions = Exclusions::open(path_ / "exclusions.json").or_stop();
   if (job.secure_aggregation.model_lineage) open_sums(job);
-  auto opened = RoundJournal::open(path_);
-  if (!opened.ok()) throw StartupError(opened.error().message);
-  journal_.emplace(std::move(opened->journal));
-  unfinished_ = std::move(opened->unfinished);
+  RoundJournal::Opened opened = RoundJournal::open(path_).or_stop();
+  journal_.emplace(std::move(opened.journal));
+  unfinished_ = std::move(opened.unfinished);
   if (!unfinished_) return;
   if (unfinished_->begun.run != checkpoint.run)
     throw StartupError((path_ / "round.log").string() +
@@ -55,9 +50,8 @@ void RunFolder::open_sums(const config::JobConfig& job) {
       checkpoint.early_end
           ? checkpoint.early_end->trained_rounds
           : std::min<std::uint64_t>(checkpoint.finished_rounds, job.rounds.num_server_rounds);
-  auto opened = PublishedSums::open(path_ / "sums", checkpoint.run, rounds);
-  if (!opened.ok()) throw StartupError(opened.error().message);
-  sums_ = std::make_shared<PublishedSums>(std::move(opened).value());
+  sums_ = std::make_shared<PublishedSums>(
+      PublishedSums::open(path_ / "sums", checkpoint.run, rounds).or_stop());
 }
 
 void RunFolder::publish(const secagg::PublishedSum& head, const encoding::RingUpdate& sum) {

@@ -112,9 +112,7 @@ Status Backoff::save() const {
                    {"in_time", record.in_time},
                    {"left_out", record.left_out},
                    {"what", record.what}});
-  const std::string text = out.dump(1) + "\n";
-  return storage::write_file_atomically(file_, {view_of(text)},
-                                        storage::FileAccess::kEveryoneReads);
+  return storage::write_text(file_, out.dump(1) + "\n");
 }
 
 std::string describe(const Backoff::Record& record) {

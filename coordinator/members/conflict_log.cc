@@ -80,9 +80,7 @@ Status ConflictLog::add(RoundNumber round, const std::vector<secagg::Conflict>& 
                    {"holder", raw(conflict.holder)},
                    {"dealer", raw(conflict.dealer)},
                    {"end", kEnds.at(static_cast<std::size_t>(conflict.end))}});
-  const std::string text = out.dump(1) + "\n";
-  return storage::write_file_atomically(file_, {view_of(text)},
-                                        storage::FileAccess::kEveryoneReads);
+  return storage::write_text(file_, out.dump(1) + "\n");
 }
 
 }  // namespace sotto::coordinator

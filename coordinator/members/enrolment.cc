@@ -29,9 +29,7 @@ void sign_and_write(const fs::path& folder, FederationConfig& federation,
   const std::string text = config::to_json(federation);
   SOTTO_CHECK(std::holds_alternative<FederationConfig>(config::parse_federation(text, "own")),
               "what is written can be read");
-  const Status written = storage::write_file_atomically(file_in(folder), {view_of(text)},
-                                                        storage::FileAccess::kEveryoneReads);
-  if (!written.ok()) throw StartupError(written.error().message);
+  storage::write_text(file_in(folder), text).or_stop();
 }
 
 bool is_revoked(const FederationConfig& federation, const Bytes32& key) {

@@ -76,9 +76,7 @@ Status Exclusions::save() const {
                     {"set_aside", ids(s.set_aside)}, {"suspended", ids(s.suspended)},
                     {"searching", s.searching},      {"judged", as_json(judged_)},
                     {"begun", as_json(begun_)},      {"left_out", ids(left_out_)}};
-  const std::string text = out.dump(1) + "\n";
-  return storage::write_file_atomically(file_, {view_of(text)},
-                                        storage::FileAccess::kEveryoneReads);
+  return storage::write_text(file_, out.dump(1) + "\n");
 }
 
 Status Exclusions::exclude_offender(MemberId member, const std::string& rule) {

@@ -2,7 +2,6 @@
 
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include "common/job/privacy_statement.h"
 
@@ -12,15 +11,12 @@ namespace {
 
 observability::AuditLog open_log(const std::filesystem::path& folder,
                                  const crypto::SigningKey& signing) {
-  auto log = observability::AuditLog::open(folder / observability::kAuditFile, signing);
-  if (!log.ok()) throw StartupError(log.error().message);
-  return std::move(log).value();
+  return observability::AuditLog::open(folder / observability::kAuditFile, signing).or_stop();
 }
 
 void append_to(observability::AuditLog& log, const observability::AuditEvent& event,
                std::uint64_t unix_seconds) {
-  if (Status s = log.append(event, unix_seconds); !s.ok())
-    throw StartupError("the audit log cannot be written: " + s.error().message);
+  log.append(event, unix_seconds).or_stop("the audit log cannot be written: ");
 }
 
 template <class... Fs>

@@ -22,11 +22,7 @@ void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_
     kept += line + "\n";
   }
   in.close();
-  if (Status s = storage::write_file_atomically(file, {view_of(kept)},
-                                                storage::FileAccess::kEveryoneReads);
-      !s.ok()) {
-    throw StartupError(s.error().message);
-  }
+  storage::write_text(file, kept).or_stop();
   out_ = storage::FileDescriptor(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
   end_ = kept.size();
   if (!out_.is_open()) throw StartupError("cannot write " + file.string());

@@ -37,9 +37,8 @@ using nlohmann::json;
 constexpr std::uint64_t kMaxFile = 256 << 20;
 
 std::string read_text(const std::filesystem::path& file) {
-  auto bytes = storage::read_file(file, kMaxFile);
-  if (!bytes.ok()) throw StartupError(bytes.error().message);
-  return {bytes->begin(), bytes->end()};
+  const Bytes bytes = storage::read_file(file, kMaxFile).or_stop();
+  return {bytes.begin(), bytes.end()};
 }
 
 json parse(const std::string& text, const std::filesystem::path& file, std::size_t line) {
@@ -368,13 +367,6 @@ json description_of(const tasks::Task& task) {
   return out;
 }
 
-void write(const std::filesystem::path& file, const std::string& text) {
-  if (Status s = storage::write_file_atomically(file, {view_of(text)},
-                                                storage::FileAccess::kEveryoneReads);
-      !s.ok())
-    throw StartupError(s.error().message);
-}
-
 }  // namespace
 
 Report make_report(const ReportInputs& inputs) {
@@ -384,11 +376,12 @@ Report make_report(const ReportInputs& inputs) {
   const config::JobConfig job = job_of(inputs.run / "job.json");
   const auto task = job.make_task();
   const json summary = summarise(job, inputs, rounds, baseline);
-  write(inputs.run / "summary.json", summary.dump(2) + "\n");
-  write(inputs.run / "report.html", make_page({{"summary", summary},
-                                               {"task", description_of(*task)},
-                                               {"rounds", rounds},
-                                               {"non_private_rounds", baseline}}));
+  const std::string page = make_page({{"summary", summary},
+                                      {"task", description_of(*task)},
+                                      {"rounds", rounds},
+                                      {"non_private_rounds", baseline}});
+  storage::write_text(inputs.run / "summary.json", summary.dump(2) + "\n").or_stop();
+  storage::write_text(inputs.run / "report.html", page).or_stop();
   return {.summary_json = summary.dump(2), .table = make_table(*task, summary)};
 }
 

@@ -209,21 +209,18 @@ bool holds_run(const std::filesystem::path& folder) {
 
 OpenedRun open_run(const std::filesystem::path& folder, NewRun begin,
                    crypto::SecureRandom& random) {
-  auto store = CheckpointStore::open(folder);
-  if (!store.ok()) throw StartupError(store.error().message);
-  auto found = store->load({.job_hash = begin.job_hash, .optimizer = begin.optimizer});
-  if (!found.ok()) throw StartupError(found.error().message);
-  OpenedRun run{.store = std::move(store).value(), .checkpoint = {}, .resumed = found->has_value()};
+  CheckpointStore store = CheckpointStore::open(folder).or_stop();
+  auto found = store.load({.job_hash = begin.job_hash, .optimizer = begin.optimizer}).or_stop();
+  OpenedRun run{.store = std::move(store), .checkpoint = {}, .resumed = found.has_value()};
   if (run.resumed) {
-    run.checkpoint = std::move(**found);
+    run.checkpoint = std::move(*found);
     return run;
   }
   random.fill(run.checkpoint.run);
   run.checkpoint.job_hash = begin.job_hash;
   run.checkpoint.optimizer = ServerOptimizer(begin.optimizer, begin.model.values.size());
   run.checkpoint.model = std::move(begin.model);
-  if (Status saved = run.store.save(run.checkpoint); !saved.ok())
-    throw StartupError("cannot save the checkpoint: " + saved.error().message);
+  run.store.save(run.checkpoint).or_stop("cannot save the checkpoint: ");
   return run;
 }
 

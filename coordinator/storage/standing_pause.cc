@@ -17,9 +17,7 @@ void StandingPause::open(const std::filesystem::path& folder) {
 }
 
 Status StandingPause::begin() {
-  constexpr std::string_view kText = "no new round begins: sotto-coordinator resume\n";
-  Status written =
-      storage::write_file_atomically(file_, {view_of(kText)}, storage::FileAccess::kEveryoneReads);
+  Status written = storage::write_text(file_, "no new round begins: sotto-coordinator resume\n");
   if (written.ok()) holds_ = true;
   return written;
 }

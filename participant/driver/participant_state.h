@@ -68,8 +68,7 @@ struct Participant::Impl {
         evaluator(options, signing, ledger, observer),
         expiry(options.roster.version, options.roster.expiry_unix_s, config::kSiteJoinsRenewed) {
     const auto participants = static_cast<std::uint32_t>(job::signers(options.roster).size());
-    if (Status done = config::complete(options.site.policy, participants); !done.ok())
-      throw StartupError("site.json: " + done.error().message);
+    config::complete(options.site.policy, participants).or_stop("site.json: ");
   }
 
   const config::SitePolicy& policy() const { return options.site.policy; }

@@ -16,12 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using config::RosterMember;
 
-void write(const fs::path& file, const std::string& text) {
-  const Status written =
-      storage::write_file_atomically(file, {view_of(text)}, storage::FileAccess::kEveryoneReads);
-  if (!written.ok()) throw StartupError(written.error().message);
-}
-
 /// Returns the generations as "generation 1 (01234567 ...)" for a person to compare.
 std::string list_of(const std::vector<identity::PublicKeys>& held) {
   std::string out;
@@ -106,7 +100,7 @@ config::Card write_card(const fs::path& folder, const identity::Keystore& keys, 
     if (now.generation != keys.newest().generation)
       card = config::successor_card(newest, keys.identity(now.generation));
   }
-  write(folder / (card.name + ".card.json"), config::to_json(card));
+  storage::write_text(folder / (card.name + ".card.json"), config::to_json(card)).or_stop();
   return card;
 }
 
@@ -142,7 +136,7 @@ Membership join(const fs::path& folder, const identity::Keystore& keys, const fs
   // The copy is written first. A crash in between leaves a pin that does not fit it, which
   // load_membership() reports, instead of a pin without its roster. The next join compares with the
   // pin only.
-  write(federation_file(folder), config::to_json(membership.federation));
+  storage::write_text(federation_file(folder), config::to_json(membership.federation)).or_stop();
   write_pin(folder, pin);
   return membership;
 }

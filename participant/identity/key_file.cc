@@ -26,10 +26,9 @@ crypto::Secret32 make_key_file(const std::filesystem::path& file, std::string_vi
     throw StartupError(file.string() + " already exists; " + std::string(what_then));
   crypto::Secret32 key = crypto::Secret32::random(random);
   const crypto::Secret64 hex = config::secret_to_hex(key);
-  if (auto s = storage::write_file_atomically(file, {BytesView(hex.expose()), view_of("\n")},
-                                              storage::FileAccess::kOwnerOnly);
-      !s.ok())
-    throw StartupError(s.error().message);
+  storage::write_file_atomically(file, {BytesView(hex.expose()), view_of("\n")},
+                                 storage::FileAccess::kOwnerOnly)
+      .or_stop();
   return key;
 }
 

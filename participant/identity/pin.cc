@@ -102,10 +102,8 @@ std::optional<Pin> load_pin(const fs::path& folder) {
   if (!fs::exists(fs::symlink_status(file))) return std::nullopt;
   constexpr std::uint64_t kMaxBytes = 64 << 20;  // about 300 bytes for a member, 70 for a revoked
                                                  // key
-  const Result<Bytes> bytes = storage::read_file(file, kMaxBytes);
-  if (!bytes) throw StartupError(bytes.error().message);
-  const config::JsonDocument document =
-      config::read_json(std::string(bytes->begin(), bytes->end()));
+  const Bytes bytes = storage::read_file(file, kMaxBytes).or_stop();
+  const config::JsonDocument document = config::read_json(std::string(bytes.begin(), bytes.end()));
   config::Mistakes mistakes(file.string());
   for (const config::JsonError& error : document.errors)
     mistakes.add(error);
@@ -120,9 +118,7 @@ std::optional<Pin> load_pin(const fs::path& folder) {
 void write_pin(const fs::path& folder, Pin pin) {
   const std::string text =
       config::pretty_text(config::tree_of(fields_of(pin), config::Scope::kLocal));
-  const Status written = storage::write_file_atomically(pin_file(folder), {view_of(text)},
-                                                        storage::FileAccess::kEveryoneReads);
-  if (!written.ok()) throw StartupError(written.error().message);
+  storage::write_text(pin_file(folder), text).or_stop();
 }
 
 }  // namespace sotto::participant

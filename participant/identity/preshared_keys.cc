@@ -41,9 +41,9 @@ void write_key(const fs::path& file, const crypto::Secret32& key) {
         " exists, and keys are never overwritten; move it away at both sites to replace it");
   config::make_private_folder(file.parent_path());
   const crypto::Secret64 digits = config::secret_to_hex(key);
-  const Status written = storage::write_file_atomically(file, {digits.expose(), view_of("\n")},
-                                                        storage::FileAccess::kOwnerOnly);
-  if (!written.ok()) throw StartupError(written.error().message);
+  storage::write_file_atomically(file, {digits.expose(), view_of("\n")},
+                                 storage::FileAccess::kOwnerOnly)
+      .or_stop();
 }
 
 }  // namespace

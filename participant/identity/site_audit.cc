@@ -1,7 +1,5 @@
 #include "participant/identity/site_audit.h"
 
-#include <vector>
-
 #include "common/observability/audit_check.h"
 #include "common/observability/audit_handover.h"
 
@@ -15,14 +13,10 @@ observability::AuditLog open_audit(const std::filesystem::path& folder,
     if (held.signing_key == identity.signing.verify_key()) continue;
     if (!observability::audit_beginner(file, {held.signing_key})) continue;
     const config::Identity old = keys.identity(held.generation);
-    const Status done =
-        observability::hand_over_audit(folder, old.signing, identity.signing, now_unix_s);
-    if (!done.ok()) throw StartupError(done.error().message);
+    observability::hand_over_audit(folder, old.signing, identity.signing, now_unix_s).or_stop();
     break;
   }
-  auto log = observability::AuditLog::open(file, identity.signing);
-  if (!log.ok()) throw StartupError(log.error().message);
-  return std::move(log).value();
+  return observability::AuditLog::open(file, identity.signing).or_stop();
 }
 
 }  // namespace sotto::participant

@@ -22,9 +22,7 @@ bool has_avx512() {
 }
 
 ModelProvider& load_or_throw() {
-  const auto loaded = load_learning_library(learning_library_path());
-  if (!loaded.ok()) throw StartupError(loaded.error().message);
-  return **loaded;
+  return *load_learning_library(learning_library_path()).or_stop();
 }
 
 }  // namespace

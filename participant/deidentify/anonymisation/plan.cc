@@ -137,9 +137,8 @@ config::Parsed<AnonymisationPlan> parse_plan(std::string_view json, std::string_
 AnonymisationPlan load_plan(const std::filesystem::path& file,
                             std::span<const std::string> overrides) {
   constexpr std::uint64_t kMaxBytes = 16 << 20;
-  const Result<Bytes> bytes = storage::read_file(file, kMaxBytes);
-  if (!bytes) throw StartupError(bytes.error().message);
-  auto parsed = parse_plan(std::string(bytes->begin(), bytes->end()), file.string(), overrides);
+  const Bytes bytes = storage::read_file(file, kMaxBytes).or_stop();
+  auto parsed = parse_plan(std::string(bytes.begin(), bytes.end()), file.string(), overrides);
   if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
     throw StartupError(errors->joined());
   AnonymisationPlan plan = std::get<AnonymisationPlan>(std::move(parsed));
