@@ -1,6 +1,5 @@
 #include "common/base/large_pages.h"
 
-#include <cstdint>
 #include <memory>
 
 #include <sys/mman.h>

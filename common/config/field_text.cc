@@ -3,7 +3,6 @@
 #include <limits>
 #include <span>
 
-#include "common/base/check.h"
 #include "common/config/fields.h"
 
 namespace sotto::config {

@@ -3,10 +3,7 @@
 // used in a table of fields (fields.h), with reading, canonical text, schema and reference.
 #pragma once
 
-#include <array>
-#include <concepts>
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 
 #include "common/base/bytes.h"
 #include "common/crypto/secret.h"

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "common/base/check.h"
 #include "common/base/vector_targets.h"

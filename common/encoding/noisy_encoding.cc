@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/base/check.h"
 #include "common/crypto/secret.h"
 #include "common/encoding/rotation.h"
 

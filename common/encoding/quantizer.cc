@@ -1,11 +1,8 @@
 #include "common/encoding/quantizer.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <map>
 
 #include "common/base/check.h"

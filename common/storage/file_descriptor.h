@@ -1,7 +1,6 @@
 // FileDescriptor, which owns one open file descriptor, and functions that read and write files.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <utility>
 

@@ -9,7 +9,6 @@
 // POST /api/pause /api/resume /api/stop /api/stop-now
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

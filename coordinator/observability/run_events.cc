@@ -1,7 +1,5 @@
 #include "coordinator/observability/run_events.h"
 
-#include <utility>
-
 namespace sotto::coordinator {
 
 namespace {

@@ -12,7 +12,6 @@
 #include "common/base/host.h"
 #include "common/base/ids.h"
 #include "common/encoding/noisy_encoding.h"
-#include "common/job/plan.h"
 #include "common/tasks/task.h"
 #include "common/wire/messages.h"
 #include "coordinator/protocol/phase.h"

@@ -7,7 +7,6 @@
 // kept gives the same machine. One thread.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>

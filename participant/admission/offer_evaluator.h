@@ -3,8 +3,6 @@
 // in policy.h and assessment.h.
 #pragma once
 
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "common/base/ids.h"

@@ -1,8 +1,6 @@
 #include "participant/data/record_file.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <utility>
 
 #include <fcntl.h>

@@ -5,7 +5,6 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "common/secagg/randomness/shared_randomness.h"
 #include "common/wire/messages.h"

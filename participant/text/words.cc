@@ -1,9 +1,5 @@
 #include "participant/text/words.h"
 
-#include <algorithm>
-#include <array>
-#include <optional>
-
 #include "participant/text/unicode.h"
 
 namespace sotto::text {

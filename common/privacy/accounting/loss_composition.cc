@@ -1,7 +1,6 @@
 #include "common/privacy/accounting/loss_composition.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <complex>
 #include <limits>

@@ -5,7 +5,6 @@
 #include <numbers>
 #include <utility>
 
-#include "common/base/check.h"
 #include "common/privacy/accounting/log_space.h"
 
 namespace sotto::privacy {

@@ -4,7 +4,6 @@
 //   LossRange range(double tail)  the losses that leave out about `tail` of P above and of Q below
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <vector>
 

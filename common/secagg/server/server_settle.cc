@@ -1,5 +1,4 @@
 // Complaints at the coordinator, from M4A to U2 (docs/secure-aggregation.md, "Bad shares").
-#include <array>
 
 #include "common/secagg/server/server_state.h"
 

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "common/base/range.h"
 #include "common/base/result.h"

@@ -5,8 +5,6 @@
 #include <numeric>
 #include <unordered_map>
 
-#include "common/base/check.h"
-
 namespace sotto::anonymisation {
 
 namespace {

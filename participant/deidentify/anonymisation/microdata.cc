@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "common/base/check.h"
-
 namespace sotto::anonymisation {
 
 namespace {

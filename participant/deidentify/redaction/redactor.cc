@@ -1,7 +1,6 @@
 #include "participant/deidentify/redaction/redactor.h"
 
 #include <algorithm>
-#include <array>
 #include <span>
 
 #include <re2/re2.h>
