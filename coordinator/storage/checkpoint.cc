@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "common/crypto/hash.h"
-#include "common/storage/atomic_file.h"
 #include "common/storage/mapped_file.h"
 
 namespace sotto::coordinator {
@@ -15,6 +14,8 @@ constexpr std::uint32_t kCheckpointFormat = 2;
 constexpr std::string_view kLabel = "SOTTO checkpoint";
 
 constexpr std::string_view kFileName = "checkpoint.bin";
+constexpr std::string_view kOfferedName = "offered.bin";
+constexpr std::string_view kCountedName = "counted.bin";
 
 /// The content of a checkpoint's file without the digest at its end. The values and moments, which
 /// are most of it, are not copied.
@@ -133,23 +134,6 @@ Status write_number(const std::filesystem::path& file, std::uint64_t number) {
 
 }  // namespace
 
-struct CheckpointStore::Impl {
-  std::filesystem::path folder;
-  storage::LockFile lock;
-
-  [[nodiscard]] std::filesystem::path checkpoint() const { return folder / kFileName; }
-
-  [[nodiscard]] std::filesystem::path offered() const { return folder / "offered.bin"; }
-
-  [[nodiscard]] std::filesystem::path counted() const { return folder / "counted.bin"; }
-};
-
-CheckpointStore::CheckpointStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-
-CheckpointStore::CheckpointStore(CheckpointStore&&) noexcept = default;
-CheckpointStore& CheckpointStore::operator=(CheckpointStore&&) noexcept = default;
-CheckpointStore::~CheckpointStore() = default;
-
 Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
@@ -157,18 +141,18 @@ Result<CheckpointStore> CheckpointStore::open(const std::filesystem::path& folde
   auto lock = storage::LockFile::acquire(folder / "lock");
   if (!lock.ok())
     return Error{"another coordinator uses " + folder.string() + " (" + lock.error().message + ")"};
-  return CheckpointStore(std::unique_ptr<Impl>(new Impl{folder, std::move(lock).value()}));
+  return CheckpointStore(folder, std::move(lock).value());
 }
 
 Result<std::optional<Checkpoint>> CheckpointStore::load(const Expected& expected) const {
-  if (!holds_run(impl_->folder)) return std::optional<Checkpoint>{};
-  SOTTO_ASSIGN_OR_RETURN(auto file, storage::MappedFile::open(impl_->checkpoint()));
+  if (!holds_run(folder_)) return std::optional<Checkpoint>{};
+  SOTTO_ASSIGN_OR_RETURN(auto file, storage::MappedFile::open(folder_ / kFileName));
   auto decoded = decode(file, expected);
   if (!decoded.ok())
-    return Error{impl_->checkpoint().string() + " cannot be used: " + decoded.error().message +
+    return Error{(folder_ / kFileName).string() + " cannot be used: " + decoded.error().message +
                  ". Restore it from a backup, or start a new run in another folder"};
   if (decoded->job_hash != expected.job_hash)
-    return Error{impl_->folder.string() +
+    return Error{folder_.string() +
                  " contains a run of another job (or of this job before it was changed): choose "
                  "another --out"};
   return std::optional<Checkpoint>(std::move(decoded).value());
@@ -180,27 +164,27 @@ Status CheckpointStore::save(const Checkpoint& checkpoint) {
       crypto::hash(kLabel, {out.before, out.values, out.between, out.optimizer.moments[0],
                             out.optimizer.moments[1], out.after});
   return storage::write_file_atomically(
-      impl_->checkpoint(),
+      folder_ / kFileName,
       {out.before, out.values, out.between, out.optimizer.moments[0], out.optimizer.moments[1],
        out.after, digest},
       storage::FileAccess::kOwnerOnly);
 }
 
 Result<RoundNumber> CheckpointStore::last_offered() const {
-  SOTTO_ASSIGN_OR_RETURN(const auto number, read_number(impl_->offered()));
+  SOTTO_ASSIGN_OR_RETURN(const auto number, read_number(folder_ / kOfferedName));
   return RoundNumber{number};
 }
 
 Status CheckpointStore::save_offered(RoundNumber round) {
-  return write_number(impl_->offered(), round.value);
+  return write_number(folder_ / kOfferedName, round.value);
 }
 
 Result<std::uint64_t> CheckpointStore::counted_round() const {
-  return read_number(impl_->counted());
+  return read_number(folder_ / kCountedName);
 }
 
 Status CheckpointStore::save_counted(std::uint64_t server_round) {
-  return write_number(impl_->counted(), server_round);
+  return write_number(folder_ / kCountedName, server_round);
 }
 
 bool holds_run(const std::filesystem::path& folder) {

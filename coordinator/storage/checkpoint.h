@@ -12,6 +12,7 @@
 #include "common/crypto/secure_random.h"
 #include "common/model/flat_parameters.h"
 #include "common/model/optimizers/server_optimizer.h"
+#include "common/storage/atomic_file.h"
 #include "coordinator/driver/stopping.h"
 
 namespace sotto::coordinator {
@@ -34,9 +35,6 @@ class CheckpointStore {
   /// Opens the store and creates the folder if it is missing. An Error when another coordinator
   /// holds the lock.
   static Result<CheckpointStore> open(const std::filesystem::path& folder);
-  CheckpointStore(CheckpointStore&&) noexcept;
-  CheckpointStore& operator=(CheckpointStore&&) noexcept;
-  ~CheckpointStore();
 
   /// The run that the caller expects in the folder.
   struct Expected {
@@ -59,9 +57,11 @@ class CheckpointStore {
   Status save_counted(std::uint64_t server_round);
 
  private:
-  struct Impl;
-  explicit CheckpointStore(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  CheckpointStore(std::filesystem::path folder, storage::LockFile lock)
+      : folder_(std::move(folder)), lock_(std::move(lock)) {}
+
+  std::filesystem::path folder_;
+  storage::LockFile lock_;
 };
 
 /// The initial state of a run.

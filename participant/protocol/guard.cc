@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
-
-#include "common/storage/append_log.h"
 
 namespace sotto::participant {
 namespace {
@@ -194,17 +191,6 @@ void GuardState::close_newest_rounds() {
   }
 }
 
-struct Guard::Impl {
-  storage::AppendLog log;
-  GuardState state;
-};
-
-Guard::Guard(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-
-Guard::Guard(Guard&&) noexcept = default;
-Guard& Guard::operator=(Guard&&) noexcept = default;
-Guard::~Guard() = default;
-
 Result<Guard> Guard::open(const std::filesystem::path& file) {
   SOTTO_ASSIGN_OR_RETURN(auto opened, storage::AppendLog::open(file));
   GuardState state;
@@ -224,18 +210,14 @@ Result<Guard> Guard::open(const std::filesystem::path& file) {
     state.close_newest_rounds();
     SOTTO_TRY(opened.log.append(Bytes{kCloseMark}));
   }
-  return Guard(std::make_unique<Impl>(Impl{std::move(opened.log), std::move(state)}));
-}
-
-const GuardState& Guard::state() const {
-  return impl_->state;
+  return Guard(std::move(opened.log), std::move(state));
 }
 
 Status Guard::record(const GuardRecord& record) {
-  SOTTO_TRY(impl_->state.allows(record));
-  if (impl_->state.holds(record)) return {};
-  SOTTO_TRY(impl_->log.append(encode(record)));
-  impl_->state.apply(record);
+  SOTTO_TRY(state_.allows(record));
+  if (state_.holds(record)) return {};
+  SOTTO_TRY(log_.append(encode(record)));
+  state_.apply(record);
   return {};
 }
 

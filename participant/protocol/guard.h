@@ -6,11 +6,12 @@
 
 #include <filesystem>
 #include <map>
-#include <memory>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/base/result.h"
+#include "common/storage/append_log.h"
 
 namespace sotto::participant {
 
@@ -102,18 +103,18 @@ class Guard {
   /// run, durably, before this returns. Errors: the file is locked by another process, damaged
   /// before its end, or not writable.
   static Result<Guard> open(const std::filesystem::path& file);
-  Guard(Guard&&) noexcept;
-  Guard& operator=(Guard&&) noexcept;
-  ~Guard();
 
-  [[nodiscard]] const GuardState& state() const;
+  [[nodiscard]] const GuardState& state() const { return state_; }
+
   /// Does allows(), append, fsync and apply(). After an Error the message must not leave.
   Status record(const GuardRecord& record);
 
  private:
-  struct Impl;
-  explicit Guard(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  Guard(storage::AppendLog log, GuardState state)
+      : log_(std::move(log)), state_(std::move(state)) {}
+
+  storage::AppendLog log_;
+  GuardState state_;
 };
 
 }  // namespace sotto::participant
