@@ -108,6 +108,10 @@ struct PrivacyLedger::Impl {
   Database database;
   bool failed = false;  // a write failed: nothing is released until the file is opened again
 
+  [[nodiscard]] Result<Statement> prepare(const char* sql) const {
+    return Statement::prepare(database.get(), sql);
+  }
+
   [[nodiscard]] Result<Spending> spending(const std::string& dataset_id, const Bytes32& job) const;
   [[nodiscard]] Result<std::optional<BudgetRule>> rule(const std::string& dataset_id) const;
   [[nodiscard]] Result<Decision> decide(const Charge& charge, const Budget& budget) const;
@@ -134,7 +138,7 @@ Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id,
       kRows +
       ") GROUP BY job_hash, repeated, without_privacy, sampling_rate, noise_multiplier, mechanism, "
       "variance, unknown_noises, squared_sensitivity, dimension, unit, examples";
-  SOTTO_ASSIGN_OR_RETURN(Statement rows, Statement::prepare(database.get(), sql.c_str()));
+  SOTTO_ASSIGN_OR_RETURN(Statement rows, prepare(sql.c_str()));
   rows.bind(dataset_id);
   Spending out(job);
   while (true) {
@@ -155,9 +159,7 @@ Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id,
 Result<std::optional<BudgetRule>> PrivacyLedger::Impl::rule(const std::string& dataset_id) const {
   SOTTO_ASSIGN_OR_RETURN(
       Statement row,
-      Statement::prepare(
-          database.get(),
-          "SELECT renyi_order, one_job, max_epsilon FROM budget_rules WHERE dataset_id = ?"));
+      prepare("SELECT renyi_order, one_job, max_epsilon FROM budget_rules WHERE dataset_id = ?"));
   SOTTO_ASSIGN_OR_RETURN(const bool there, row.bind(dataset_id).step());
   if (!there) return std::optional<BudgetRule>();
   BudgetRule out{.order = row.real(0), .one_job = std::nullopt, .max_epsilon = row.real(2)};
@@ -179,13 +181,9 @@ Result<Decision> PrivacyLedger::Impl::decide(const Charge& charge, const Budget&
 
 Result<Progress> PrivacyLedger::Impl::progress(const Charge& charge) const {
   SOTTO_ASSIGN_OR_RETURN(
-      Statement row,
-      Statement::prepare(
-          database.get(),
-          "SELECT count(DISTINCT CASE WHEN run = ? THEN round / 65536 END), count(DISTINCT round / "
-          "65536) FROM charges WHERE dataset_id = ? AND job_hash = ? AND (sampling_rate IS NOT "
-          "NULL OR "
-          "without_privacy)"));
+      Statement row, prepare("SELECT count(DISTINCT CASE WHEN run = ? THEN round / 65536 END), "
+                             "count(DISTINCT round / 65536) FROM charges WHERE dataset_id = ? AND "
+                             "job_hash = ? AND (sampling_rate IS NOT NULL OR without_privacy)"));
   row.bind(charge.run).bind(charge.dataset_id).bind(charge.job_hash);
   if (const auto found = row.step(); !found.ok()) return found.error();
   return Progress{.of_run = static_cast<std::uint64_t>(row.integer(0)),
@@ -193,12 +191,9 @@ Result<Progress> PrivacyLedger::Impl::progress(const Charge& charge) const {
 }
 
 Result<bool> PrivacyLedger::Impl::round_is_charged(const Charge& charge) const {
-  SOTTO_ASSIGN_OR_RETURN(
-      Statement statement,
-      Statement::prepare(
-          database.get(),
-          "SELECT 1 FROM charges WHERE dataset_id = ? AND job_hash = ? AND round / 65536 = ? AND "
-          "sampling_rate IS NOT NULL"));
+  SOTTO_ASSIGN_OR_RETURN(Statement statement,
+                         prepare("SELECT 1 FROM charges WHERE dataset_id = ? AND job_hash = ? AND "
+                                 "round / 65536 = ? AND sampling_rate IS NOT NULL"));
   return statement.bind(charge.dataset_id)
       .bind(charge.job_hash)
       .bind(charge.round.server_round())
@@ -208,8 +203,7 @@ Result<bool> PrivacyLedger::Impl::round_is_charged(const Charge& charge) const {
 Result<bool> PrivacyLedger::Impl::known(const Charge& charge) const {
   SOTTO_ASSIGN_OR_RETURN(
       Statement statement,
-      Statement::prepare(database.get(),
-                         "SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND round = ?"));
+      prepare("SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND round = ?"));
   return statement.bind(charge.dataset_id).bind(charge.run).bind(charge.round.value).step();
 }
 
@@ -217,16 +211,14 @@ Result<bool> PrivacyLedger::Impl::charged_before(const Charge& charge) const {
   if (charge.input == Bytes32{}) return false;
   SOTTO_ASSIGN_OR_RETURN(
       Statement statement,
-      Statement::prepare(database.get(),
-                         "SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND input = ?"));
+      prepare("SELECT 1 FROM charges WHERE dataset_id = ? AND run = ? AND input = ?"));
   return statement.bind(charge.dataset_id).bind(charge.run).bind(charge.input).step();
 }
 
 Status PrivacyLedger::Impl::insert_charge(const Charge& charge) const {
   SOTTO_ASSIGN_OR_RETURN(
       Statement statement,
-      Statement::prepare(
-          database.get(),
+      prepare(
           "INSERT INTO charges (dataset_id, run, round, job_hash, without_privacy, sampling_rate, "
           "noise_multiplier, steps, input, job_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   statement.bind(charge.dataset_id)
@@ -240,25 +232,16 @@ Status PrivacyLedger::Impl::insert_charge(const Charge& charge) const {
         .bind(charge.steps->steps);
   else
     statement.bind_null().bind_null().bind_null();
-  if (charge.input != Bytes32{})
-    statement.bind(charge.input);
-  else
-    statement.bind_null();
-  if (charge.job_name.empty())
-    statement.bind_null();
-  else
-    statement.bind(charge.job_name);
-  const Result<bool> done = statement.step();
-  return done.ok() ? Status{} : Status{done.error()};
+  statement.bind(charge.input != Bytes32{} ? std::optional(charge.input) : std::nullopt);
+  statement.bind(charge.job_name.empty() ? std::nullopt : std::optional(charge.job_name));
+  return statement.run();
 }
 
 Status PrivacyLedger::Impl::insert_noise(const NoisyRounds& noise) const {
-  SOTTO_ASSIGN_OR_RETURN(
-      Statement statement,
-      Statement::prepare(database.get(),
-                         "INSERT INTO charged_noise (charge, mechanism, variance, unknown_noises, "
-                         "squared_sensitivity, dimension, rounds) VALUES (last_insert_rowid(), ?, "
-                         "?, ?, ?, ?, ?)"));
+  SOTTO_ASSIGN_OR_RETURN(Statement statement,
+                         prepare("INSERT INTO charged_noise (charge, mechanism, variance, "
+                                 "unknown_noises, squared_sensitivity, dimension, rounds) VALUES "
+                                 "(last_insert_rowid(), ?, ?, ?, ?, ?, ?)"));
   const std::uint64_t mechanism = noise.mechanism == NoiseMechanism::kDiscreteGaussian ? 0 : 1;
   statement.bind(mechanism)
       .bind(noise.variance)
@@ -266,27 +249,17 @@ Status PrivacyLedger::Impl::insert_noise(const NoisyRounds& noise) const {
       .bind(noise.squared_sensitivity)
       .bind(noise.dimension)
       .bind(noise.rounds);
-  const Result<bool> done = statement.step();
-  return done.ok() ? Status{} : Status{done.error()};
+  return statement.run();
 }
 
 Status PrivacyLedger::Impl::put_rule(const std::string& dataset_id, const BudgetRule& rule) const {
   SOTTO_ASSIGN_OR_RETURN(
       Statement statement,
-      Statement::prepare(
-          database.get(),
-          "INSERT INTO budget_rules (dataset_id, renyi_order, one_job, max_epsilon) VALUES (?, ?, "
-          "?, "
-          "?) "
-          "ON CONFLICT (dataset_id) DO UPDATE SET renyi_order = excluded.renyi_order, one_job = "
-          "excluded.one_job, max_epsilon = excluded.max_epsilon"));
-  statement.bind(dataset_id).bind(rule.order);
-  if (rule.one_job)
-    statement.bind(*rule.one_job);
-  else
-    statement.bind_null();
-  const Result<bool> done = statement.bind(rule.max_epsilon).step();
-  return done.ok() ? Status{} : Status{done.error()};
+      prepare("INSERT INTO budget_rules (dataset_id, renyi_order, one_job, max_epsilon) VALUES (?, "
+              "?, ?, ?) ON CONFLICT (dataset_id) DO UPDATE SET renyi_order = excluded.renyi_order, "
+              "one_job = excluded.one_job, max_epsilon = excluded.max_epsilon"));
+  statement.bind(dataset_id).bind(rule.order).bind(rule.one_job).bind(rule.max_epsilon);
+  return statement.run();
 }
 
 /// Writes everything in one transaction: all parts are durable after the commit, or none is stored.
@@ -379,14 +352,11 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
   SOTTO_TRY(check_delta(delta));
   SOTTO_ASSIGN_OR_RETURN(
       Statement rows,
-      Statement::prepare(
-          impl_->database.get(),
+      impl_->prepare(
           "SELECT run, round, job_hash, when_utc, without_privacy, sampling_rate, "
-          "noise_multiplier, "
-          "steps, mechanism, variance, unknown_noises, squared_sensitivity, dimension, rounds, "
-          "input, "
-          "job_name, unit, examples "
-          "FROM charges LEFT JOIN charged_noise ON charge = id WHERE dataset_id = ? ORDER BY id"));
+          "noise_multiplier, steps, mechanism, variance, unknown_noises, squared_sensitivity, "
+          "dimension, rounds, input, job_name, unit, examples FROM charges LEFT JOIN "
+          "charged_noise ON charge = id WHERE dataset_id = ? ORDER BY id"));
   rows.bind(dataset_id);
   SOTTO_ASSIGN_OR_RETURN(const std::optional<BudgetRule> kept, impl_->rule(dataset_id));
   std::vector<LedgerEntry> out;

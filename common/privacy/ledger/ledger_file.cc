@@ -215,6 +215,11 @@ Result<bool> Statement::step() {
   return error_of(sqlite3_db_handle(raw_.get()));
 }
 
+Status Statement::run() {
+  const Result<bool> done = step();
+  return done.ok() ? Status{} : Status{done.error()};
+}
+
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(raw_.get(), column) == SQLITE_NULL;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/bytes.h"
@@ -41,10 +42,19 @@ class Statement {
   Statement& bind(const Bytes32& bytes);
   Statement& bind(std::uint64_t number);
   Statement& bind(double number);
+
+  /// Binds null where there is no value.
+  template <class T>
+  Statement& bind(const std::optional<T>& value) {
+    return value ? bind(*value) : bind_null();
+  }
+
   Statement& bind_null();
 
   /// Returns true when there is a row and false at the end.
   Result<bool> step();
+  /// Runs a statement without rows.
+  Status run();
 
   [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;
