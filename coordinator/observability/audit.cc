@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "common/base/overloaded.h"
 #include "common/job/privacy_statement.h"
 
 namespace sotto::coordinator {
@@ -18,14 +19,6 @@ void append_to(observability::AuditLog& log, const observability::AuditEvent& ev
                std::uint64_t unix_seconds) {
   log.append(event, unix_seconds).or_stop("the audit log cannot be written: ");
 }
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-
-template <class... Fs>
-Overloaded(Fs...) -> Overloaded<Fs...>;
 
 using Entry = std::optional<observability::AuditEvent>;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/overloaded.h"
 #include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 #include "coordinator/protocol/round_state.h"
@@ -21,14 +22,6 @@ wire::Offer make_offer(const RoundPlan& plan, const crypto::SigningKey& signing)
   secagg::sign_offer(signing, m0);
   return m0;
 }
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "common/base/check.h"
+#include "common/base/overloaded.h"
 #include "common/privacy/accounting/log_space.h"
 #include "common/privacy/accounting/loss_tails.h"
 
@@ -149,36 +150,15 @@ Result<LossGrids> discretise(const Mechanism& mechanism, double interval, double
   SOTTO_CHECK(interval > 0 && tail > 0 && tail < 0.1, "a grid without a width");
   SOTTO_TRY(check(mechanism));
 
-  struct {
-    double interval;
-    double tail;
-
-    Result<LossGrids> operator()(const SampledGaussian& m) const {
-      return discretise_with(GaussianLoss(m), interval, tail);
-    }
-
-    Result<LossGrids> operator()(const ReplacedExample& m) const {
-      return discretise_with(ReplacedLoss(m), interval, tail);
-    }
-
-    Result<LossGrids> operator()(const TruncatedBatch& m) const {
-      return discretise_with(TruncatedLoss(m), interval, tail);
-    }
-
-    Result<LossGrids> operator()(const SampledLaplace& m) const {
-      return discretise_with(LaplaceLoss(m), interval, tail);
-    }
-
-    Result<LossGrids> operator()(const DiscreteLaplace& m) const {
-      return discretise_with(DiscreteLaplaceLoss(m), interval, tail);
-    }
-
-    Result<LossGrids> operator()(const DiscreteGaussian& m) const {
-      return discretise_with(DiscreteGaussianLoss(m), interval, tail);
-    }
-  } const visitor{interval, tail};
-
-  return std::visit(visitor, mechanism);
+  const auto with = [&](auto tails) { return discretise_with(std::move(tails), interval, tail); };
+  return std::visit(
+      Overloaded{[&](const SampledGaussian& m) { return with(GaussianLoss(m)); },
+                 [&](const ReplacedExample& m) { return with(ReplacedLoss(m)); },
+                 [&](const TruncatedBatch& m) { return with(TruncatedLoss(m)); },
+                 [&](const SampledLaplace& m) { return with(LaplaceLoss(m)); },
+                 [&](const DiscreteLaplace& m) { return with(DiscreteLaplaceLoss(m)); },
+                 [&](const DiscreteGaussian& m) { return with(DiscreteGaussianLoss(m)); }},
+      mechanism);
 }
 
 }  // namespace sotto::privacy
