@@ -122,27 +122,17 @@ bool iban_holds(std::string_view compact) {
 }
 
 Findings find_ibans(const Line& line) {
-  Findings found;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (!is_ascii_letter(line.at(i)) || is_word(line.before(i))) continue;
-    if (const std::size_t end = iban_end(line, i); end != 0) {
-      found.push_back({i, end, FindingKind::kIban});
-      i = end;
-    }
-  }
-  return found;
+  return find_each(line, FindingKind::kIban, [&](std::size_t i) {
+    const bool begins = is_ascii_letter(line.at(i)) && !is_word(line.before(i));
+    return begins ? iban_end(line, i) : 0;
+  });
 }
 
 Findings find_cards(const Line& line) {
-  Findings found;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (!is_digit(line.at(i)) || is_word(line.before(i))) continue;
-    if (const std::size_t end = card_end(line, i); end != 0) {
-      found.push_back({i, end, FindingKind::kCard});
-      i = end;
-    }
-  }
-  return found;
+  return find_each(line, FindingKind::kCard, [&](std::size_t i) {
+    const bool begins = is_digit(line.at(i)) && !is_word(line.before(i));
+    return begins ? card_end(line, i) : 0;
+  });
 }
 
 }  // namespace sotto::redaction

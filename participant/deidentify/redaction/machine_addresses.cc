@@ -227,15 +227,11 @@ Findings find_hosts(const Line& line) {
 }
 
 Findings find_ipv4(const Line& line) {
-  Findings found;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    if (!is_digit(line.at(i)) || is_word(line.before(i)) || line.before(i) == '.') continue;
+  return find_each(line, FindingKind::kIpv4, [&](std::size_t i) -> std::size_t {
+    if (!is_digit(line.at(i)) || is_word(line.before(i)) || line.before(i) == '.') return 0;
     const std::size_t end = ipv4_end(line, i);
-    if (end == 0 || behind_version(line, i)) continue;
-    found.push_back({i, end, FindingKind::kIpv4});
-    i = end;
-  }
-  return found;
+    return end != 0 && behind_version(line, i) ? 0 : end;
+  });
 }
 
 Findings find_ipv6(const Line& line) {
@@ -261,16 +257,11 @@ Findings find_ipv6(const Line& line) {
 }
 
 Findings find_macs(const Line& line) {
-  Findings found;
-  for (std::size_t i = 0; i < line.size(); ++i) {
+  return find_each(line, FindingKind::kMac, [&](std::size_t i) {
     const char before = line.before(i);
-    if (!is_hex(line.at(i)) || is_word(before) || before == ':' || before == '-') continue;
-    if (const std::size_t end = mac_end(line, i); end != 0) {
-      found.push_back({i, end, FindingKind::kMac});
-      i = end;
-    }
-  }
-  return found;
+    const bool inside = is_word(before) || before == ':' || before == '-';
+    return is_hex(line.at(i)) && !inside ? mac_end(line, i) : 0;
+  });
 }
 
 }  // namespace sotto::redaction

@@ -35,6 +35,19 @@ Findings find_macs(const Line& line);
 /// Italian).
 Findings find_dates(const Line& line);
 
+/// Returns what begins at each position of the line where `end_of` returns an end, and not 0. The
+/// search goes on behind it.
+template <class EndOf>
+Findings find_each(const Line& line, FindingKind kind, const EndOf& end_of) {
+  Findings found;
+  for (std::size_t i = 0; i < line.size(); ++i)
+    if (const std::size_t end = end_of(i); end != 0) {
+      found.push_back({i, end, kind});
+      i = end;
+    }
+  return found;
+}
+
 /// Returns whether the Luhn sum ends in 0. `digits` contains digits only.
 [[nodiscard]] bool luhn_holds(std::string_view digits);
 /// Returns whether ISO 7064 modulo 97-10 gives 1. `compact` contains letters and digits without
