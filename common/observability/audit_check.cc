@@ -48,7 +48,6 @@ std::optional<Entry> read_entry(std::string_view line, const crypto::VerifyKey& 
     return std::nullopt;
   const auto previous = from_hex(parsed["previous"].get<std::string>());
   Entry entry{.sequence = parsed["sequence"].get<std::uint64_t>(),
-              .previous = {},
               .hash = audit_head(line, 0).hash};
   if (entry.sequence == 0 || !previous.ok() || previous->size() != entry.previous.size())
     return std::nullopt;

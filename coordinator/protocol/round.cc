@@ -17,8 +17,7 @@ wire::Offer make_offer(const RoundPlan& plan, const crypto::SigningKey& signing)
     if (std::ranges::binary_search(plan.cohort, plan.roster[rank].id)) ranks.push_back(rank);
   wire::Offer m0{.header = plan.header,
                  .deadline_ms = plan.deadline_ms,
-                 .cohort = wire::to_bitmap(static_cast<std::uint32_t>(plan.roster.size()), ranks),
-                 .signature = {}};
+                 .cohort = wire::to_bitmap(static_cast<std::uint32_t>(plan.roster.size()), ranks)};
   secagg::sign_offer(signing, m0);
   return m0;
 }

@@ -388,13 +388,7 @@ ParticipantSession::ParticipantSession(Agreement agreement, MemberId self,
                        .signing = &signing,
                        .preshared = &preshared,
                        .random = &random,
-                       .guard = guard,
-                       .round = std::nullopt,
-                       .input = std::nullopt,
-                       .uploaded = std::nullopt,
-                       .lineage = std::nullopt,
-                       .dead = false,
-                       .out = {}}) {
+                       .guard = guard}) {
   Agreement& agreed = state_->agreement;
   state_->lost = guard.last_round(agreed.run);
   if (agreed.lineage)

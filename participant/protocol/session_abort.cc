@@ -27,11 +27,7 @@ void ParticipantSession::State::on_abort_request(const wire::AbortRequest& m6) {
   GuardRecord joined{.run = agreement.run,
                      .round = number,
                      .step = GuardStep::kJoined,
-                     .h = secagg::header_hash(m6.header),
-                     .d_u2 = {},
-                     .hash_y = {},
-                     .d_s = {},
-                     .input = {}};
+                     .h = secagg::header_hash(m6.header)};
   GuardRecord voted_abort = joined;
   voted_abort.step = GuardStep::kVotedAbort;
   if (number > guard.last_round(agreement.run)) {
@@ -68,9 +64,6 @@ void ParticipantSession::State::on_abort_certificate(RoundNumber number,
                             .round = number,
                             .step = GuardStep::kFreed,
                             .h = uploaded->rules.h,
-                            .d_u2 = {},
-                            .hash_y = {},
-                            .d_s = {},
                             .input = uploaded->input};
     if (!persist(freed)) return;
   }

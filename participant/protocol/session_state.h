@@ -105,14 +105,14 @@ struct ParticipantSession::State {
   const secagg::PresharedKeys* preshared;
   crypto::SecureRandom* random;
   GuardState guard;  // the driver's guard after it has written out.persist
-  std::optional<Round> round;
-  std::optional<Input> input;
-  std::optional<UploadedRound> uploaded;  // the newest round with an upload
-  std::optional<ModelLineage> lineage;    // set if the site computes the models itself
+  std::optional<Round> round{};
+  std::optional<Input> input{};
+  std::optional<UploadedRound> uploaded{};  // the newest round with an upload
+  std::optional<ModelLineage> lineage{};    // set if the site computes the models itself
   RoundNumber lost{};  // a round that an earlier process had joined; its secrets are lost
   bool logged_lost = false;
   bool dead = false;  // the guard failed: nothing is sent any more
-  SessionOutput out;
+  SessionOutput out{};
 
   // ---- small steps
 
@@ -165,14 +165,8 @@ struct ParticipantSession::State {
   }
 
   [[nodiscard]] GuardRecord record(GuardStep step) const {
-    return {.run = agreement.run,
-            .round = round->header.round,
-            .step = step,
-            .h = round->client.h(),
-            .d_u2 = {},
-            .hash_y = {},
-            .d_s = {},
-            .input = {}};
+    return {
+        .run = agreement.run, .round = round->header.round, .step = step, .h = round->client.h()};
   }
 
   /// Queues the record, to be written before anything is sent. Returns false if the guard does not

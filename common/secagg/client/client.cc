@@ -251,8 +251,7 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
   wire::ShareCheck m4a{.id = state.self,
                        .d_v = state.d_v,
                        .bad_dealers = wire::to_bitmap(state.header.n, bad_dealers),
-                       .other_keys = wire::to_bitmap(state.header.n, state.other_keys),
-                       .signature = {}};
+                       .other_keys = wire::to_bitmap(state.header.n, state.other_keys)};
   sign_share_check(*state.signing, state.h, m4a);
   return m4a;
 }
@@ -279,7 +278,6 @@ MaskJob Client::mask_job() {
     job.seeds.push_back(
         {.kind = MaskSeed::Kind::kPair,
          .secret = std::move(secret).value(),
-         .self_id = {},
          .sign = state.me < other ? crypto::MaskSign::kAdd : crypto::MaskSign::kSubtract});
   }
   return job;

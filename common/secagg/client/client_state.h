@@ -68,8 +68,7 @@ struct Client::State {
     wire::Advertise m1{.id = self,
                        .pk_enc = enc_key.public_key(),
                        .pk_mask = mask_key.public_key(),
-                       .cm_b = commit_self_seed(h, self, b),
-                       .signature = {}};
+                       .cm_b = commit_self_seed(h, self, b)};
     sign_advertise(*signing, h, m1);
     m1s[me] = m1;
     for (const auto& [other, key] : keys)

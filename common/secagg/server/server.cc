@@ -278,8 +278,7 @@ wire::RoundResult Server::result(wire::RoundStatus status, const Bytes32& aggreg
   wire::RoundResult m10{.status = status,
                         .d_s = state_->d_s,
                         .aggregate_hash = aggregate_hash,
-                        .model_hash = model_hash,
-                        .signature = {}};
+                        .model_hash = model_hash};
   sign_result(*state_->signing, state_->h, m10);
   return m10;
 }

@@ -124,7 +124,6 @@ Status Server::State::add_pairwise_masks(std::uint32_t dealer, const crypto::Sec
     SOTTO_ASSIGN_OR_RETURN(auto secret, pair_secret(key, other.pk_mask, psk, context));
     seeds.push_back({.kind = MaskSeed::Kind::kPair,
                      .secret = std::move(secret),
-                     .self_id = {},
                      .sign = lower ? crypto::MaskSign::kSubtract : crypto::MaskSign::kAdd});
   }
   return {};
