@@ -1,16 +1,21 @@
 #include "participant/data/secure_record_store.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <list>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
 #include "common/base/check.h"
-#include "participant/data/guarded_slots.h"
+#include "common/crypto/guarded_memory.h"
+#include "common/crypto/secret.h"
 #include "participant/data/record_file.h"
 
 namespace sotto::data {
@@ -22,6 +27,61 @@ std::uint64_t this_thread() {
   static std::atomic<std::uint64_t> next = 1;
   thread_local const std::uint64_t number = next++;
   return number;
+}
+
+constexpr std::size_t kGranule = 64;
+
+std::size_t rounded(std::size_t size) {
+  return (size + kGranule - 1) / kGranule * kGranule;
+}
+
+/// GuardedSlots allocates pieces of one guarded memory region. A region with a page and two guard
+/// pages for each record would need a system call and a mapping for each. One thread at a time may
+/// use it. Memory that is not allocated is zero.
+class GuardedSlots {
+ public:
+  explicit GuardedSlots(crypto::GuardedMemory memory);
+
+  /// Allocates a piece; size > 0. Returns nothing where no free piece is large enough.
+  std::optional<std::span<std::uint8_t>> take(std::size_t size);
+  /// Wipes and frees a piece that take() returned.
+  void give_back(std::span<std::uint8_t> slot);
+
+ private:
+  crypto::GuardedMemory memory_;
+  std::map<std::size_t, std::size_t> free_;  // offset to size, both multiples of a granule
+};
+
+GuardedSlots::GuardedSlots(crypto::GuardedMemory memory) : memory_(std::move(memory)) {
+  free_[0] = memory_.bytes().size();
+}
+
+std::optional<std::span<std::uint8_t>> GuardedSlots::take(std::size_t size) {
+  SOTTO_CHECK(size > 0, "a slot has a size");
+  const std::size_t needed = rounded(size);
+  const auto found =
+      std::ranges::find_if(free_, [needed](const auto& run) { return run.second >= needed; });
+  if (found == free_.end()) return std::nullopt;
+  const auto [offset, room] = *found;
+  free_.erase(found);
+  if (room > needed) free_[offset + needed] = room - needed;
+  return memory_.bytes().subspan(offset, size);
+}
+
+void GuardedSlots::give_back(std::span<std::uint8_t> slot) {
+  crypto::wipe(slot);
+  const auto offset = static_cast<std::size_t>(slot.data() - memory_.bytes().data());
+  auto run = free_.emplace(offset, rounded(slot.size())).first;
+  if (const auto next = std::next(run);
+      next != free_.end() && run->first + run->second == next->first) {
+    run->second += next->second;
+    free_.erase(next);
+  }
+  if (run == free_.begin()) return;
+  if (const auto before = std::prev(run); before->first + before->second == run->first) {
+    before->second += run->second;
+    free_.erase(run);
+  }
 }
 
 }  // namespace

@@ -6,11 +6,12 @@
 #include <memory>
 #include <optional>
 
+#include "common/base/bytes.h"
+#include "common/base/result.h"
 #include "common/config/job.h"
 #include "common/config/site.h"
 #include "common/crypto/secret.h"
 #include "common/identity/keystore.h"
-#include "participant/data/known_stores.h"
 #include "participant/data/secure_record_store.h"
 #include "participant/data/site_examples.h"
 
@@ -21,6 +22,25 @@ namespace sotto::participant {
 crypto::Secret32 records_key(const identity::Keystore& keys);
 /// Returns whether training or evaluation for this site needs that key.
 bool names_record_stores(const config::SiteConfig& site);
+
+/// KnownStores records which record store belongs at which path, so that an older store of the site
+/// cannot replace a newer one unnoticed. It is stored in stores.json in the site's folder, as a map
+/// from path to id, and is as trustworthy as the folder.
+class KnownStores {
+ public:
+  /// Does not read the file, which need not exist.
+  explicit KnownStores(const std::filesystem::path& folder);
+
+  /// Records that this store, and no other, belongs at `store`. Durable on return.
+  Status remember(const std::filesystem::path& store, const Bytes32& id) const;
+
+  /// Returns an Error, with the remedy, unless `id` is the one that was last recorded for this
+  /// path.
+  Status check(const std::filesystem::path& store, const Bytes32& id) const;
+
+ private:
+  std::filesystem::path file_;
+};
 
 /// SiteRecords opens stores and counts the openings of their records. One thread at a time may use
 /// it; what it returns may be used on other threads and outlive it.
