@@ -1,7 +1,6 @@
 #include "participant/identity/site_audit.h"
 
 #include "common/observability/audit_check.h"
-#include "common/observability/audit_handover.h"
 
 namespace sotto::participant {
 
