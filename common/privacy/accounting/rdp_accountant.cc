@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "common/base/check.h"
 #include "common/privacy/accounting/fixed_size_sampling.h"
 #include "common/privacy/accounting/log_space.h"
-#include "common/privacy/accounting/rdp_conversion.h"
 #include "common/privacy/accounting/subsampled_gaussian.h"
 
 namespace sotto::privacy {
@@ -108,5 +108,19 @@ const AccountantKind accountants::rdp{
     .name = "rdp",
     .make = [] { return std::unique_ptr<Accountant>(std::make_unique<RdpAccountant>()); },
     .is_quick = true};
+
+// The result is 0 where epsilon = 0 holds (total variation <= sqrt(1 - exp(-KL)), KL <= every RDP).
+double epsilon_of_rdp(double order, double rdp, double delta) {
+  if (std::isnan(rdp)) return std::numeric_limits<double>::infinity();
+  if (delta * delta > -std::expm1(-rdp)) return 0;
+  return std::max(0.0, rdp + std::log1p(-1 / order) - std::log(delta * order) / (order - 1));
+}
+
+double delta_of_rdp(double order, double rdp, double epsilon) {
+  if (std::isnan(rdp) || std::isinf(rdp)) return 1;
+  const double tail =
+      std::exp((order - 1) * (rdp - epsilon + std::log1p(-1 / order)) - std::log(order));
+  return std::min({1.0, tail, std::sqrt(-std::expm1(-rdp))});
+}
 
 }  // namespace sotto::privacy

@@ -6,7 +6,6 @@
 
 #include "common/privacy/accounting/log_space.h"
 #include "common/privacy/accounting/rdp_accountant.h"
-#include "common/privacy/accounting/rdp_conversion.h"
 
 namespace sotto::privacy {
 

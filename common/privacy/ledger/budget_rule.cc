@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "common/privacy/accounting/rdp_conversion.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::privacy {
 
