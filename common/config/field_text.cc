@@ -103,9 +103,10 @@ struct ToJson {
 
   Json operator()(const std::filesystem::path* v) const { return {v->string()}; }
 
-  Json operator()(const Bytes32* v) const { return {to_hex(*v)}; }
-
-  Json operator()(const Bytes64* v) const { return {to_hex(*v)}; }
+  template <std::size_t N>
+  Json operator()(const std::array<std::uint8_t, N>* v) const {
+    return {to_hex(*v)};
+  }
 
   Json operator()(const MemberId* v) const { return {std::uint64_t{raw(*v)}}; }
 
@@ -123,22 +124,17 @@ struct ToJson {
     return {std::move(out)};
   }
 
-  Json operator()(const std::vector<RosterMember>* v) const { return list_of_objects(*v); }
-
-  Json operator()(const std::vector<Card>* v) const { return list_of_objects(*v); }
+  template <class Item>
+  Json operator()(const std::vector<Item>* v) const {
+    Json::Array out;
+    for (Item item : *v)
+      out.push_back(tree_of(fields_of(item), Scope::kLocal));
+    return {std::move(out)};
+  }
 
   template <class Integer>
   Json operator()(const Integer* v) const {
     return {std::uint64_t{*v}};
-  }
-
- private:
-  template <class Item>
-  static Json list_of_objects(const std::vector<Item>& items) {
-    Json::Array out;
-    for (Item item : items)
-      out.push_back(tree_of(fields_of(item), Scope::kLocal));
-    return {std::move(out)};
   }
 };
 

@@ -121,9 +121,15 @@ class Assign {
     if (v == nullptr || !slot.set(*v)) refuse();
   }
 
-  void operator()(std::vector<RosterMember>* slot) const { read_objects(slot); }
-
-  void operator()(std::vector<Card>* slot) const { read_objects(slot); }
+  template <class Item>
+  void operator()(std::vector<Item>* slot) const {
+    const auto* list = std::get_if<Json::Array>(&json_.value);
+    if (list == nullptr || !count_fits(list->size())) return refuse();
+    slot->assign(list->size(), {});
+    for (std::size_t i = 0; i < list->size(); ++i)
+      read_fields((*list)[i], fields_of((*slot)[i]), path_ + "[" + std::to_string(i) + "].",
+                  mistakes_);
+  }
 
   template <class Integer>
   void operator()(Integer* slot) const {
@@ -139,16 +145,6 @@ class Assign {
  private:
   void refuse() const {
     mistakes_.add(path_, "found " + found_text(json_) + "; allowed: " + describe(field_));
-  }
-
-  template <class Item>
-  void read_objects(std::vector<Item>* slot) const {
-    const auto* list = std::get_if<Json::Array>(&json_.value);
-    if (list == nullptr || !count_fits(list->size())) return refuse();
-    slot->assign(list->size(), {});
-    for (std::size_t i = 0; i < list->size(); ++i)
-      read_fields((*list)[i], fields_of((*slot)[i]), path_ + "[" + std::to_string(i) + "].",
-                  mistakes_);
   }
 
   [[nodiscard]] bool count_fits(std::size_t count) const {

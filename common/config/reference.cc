@@ -85,16 +85,11 @@ struct PutType {
     put_integer(schema["items"]);
   }
 
-  void operator()(const std::vector<RosterMember>*) const {
+  template <class Item>
+  void operator()(const std::vector<Item>*) const {
     put_list();
-    RosterMember member;
-    schema["items"] = object_schema(fields_of(member));
-  }
-
-  void operator()(const std::vector<Card>*) const {
-    put_list();
-    Card card;
-    schema["items"] = object_schema(fields_of(card));
+    Item item;
+    schema["items"] = object_schema(fields_of(item));
   }
 
   template <class Integer>
