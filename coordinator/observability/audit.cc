@@ -10,14 +10,11 @@ namespace sotto::coordinator {
 
 namespace {
 
+constexpr const char* kNotWritten = "the audit log cannot be written: ";
+
 observability::AuditLog open_log(const std::filesystem::path& folder,
                                  const crypto::SigningKey& signing) {
   return observability::AuditLog::open(folder / observability::kAuditFile, signing).or_stop();
-}
-
-void append_to(observability::AuditLog& log, const observability::AuditEvent& event,
-               std::uint64_t unix_seconds) {
-  log.append(event, unix_seconds).or_stop("the audit log cannot be written: ");
 }
 
 using Entry = std::optional<observability::AuditEvent>;
@@ -45,7 +42,7 @@ observability::AuditEvent round(const RoundRecord& r) {
 void write_audit(const std::filesystem::path& folder, const config::Identity& identity,
                  const observability::AuditEvent& event, std::uint64_t unix_seconds) {
   observability::AuditLog log = open_log(folder, identity.signing);
-  append_to(log, event, unix_seconds);
+  log.append(event, unix_seconds).or_stop(kNotWritten);
 }
 
 void audit_roster(const std::filesystem::path& folder, const config::Identity& identity,
@@ -64,7 +61,7 @@ RunAudit::RunAudit(const std::filesystem::path& folder, const crypto::SigningKey
     : log_(open_log(folder, signing)), statement_(job::statement_audit_fields(job)) {}
 
 void RunAudit::on_event(const RunEvent& event, std::uint64_t unix_s) {
-  if (const auto entry = entry_of(event)) append_to(log_, *entry, unix_s);
+  if (const auto entry = entry_of(event)) log_.append(*entry, unix_s).or_stop(kNotWritten);
 }
 
 observability::AuditEvent RunAudit::answer(const MemberAnswered& e) const {

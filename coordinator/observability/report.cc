@@ -50,13 +50,6 @@ json parse(const std::string& text, const std::filesystem::path& file, std::size
   return value;
 }
 
-config::JobConfig job_of(const std::filesystem::path& file) {
-  auto parsed = config::parse_job(read_text(file), file.string());
-  if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
-    throw StartupError(errors->joined());
-  return std::get<config::JobConfig>(std::move(parsed));
-}
-
 /// Returns the done rounds of metrics.jsonl, in order; a round that was lost and tried again
 /// appears once.
 std::vector<json> done_rounds(const std::filesystem::path& run) {
@@ -373,7 +366,7 @@ Report make_report(const ReportInputs& inputs) {
   const std::vector<json> rounds = done_rounds(inputs.run);
   const std::vector<json> baseline =
       inputs.non_private ? done_rounds(*inputs.non_private) : std::vector<json>{};
-  const config::JobConfig job = job_of(inputs.run / "job.json");
+  const config::JobConfig job = config::load_job(inputs.run / "job.json");
   const auto task = job.make_task();
   const json summary = summarise(job, inputs, rounds, baseline);
   const std::string page = make_page({{"summary", summary},
