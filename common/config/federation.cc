@@ -32,13 +32,6 @@ const RosterMember* Roster::find(MemberId id) const {
   return at == members.end() ? nullptr : &*at;
 }
 
-const RosterMember* Roster::find_transport_key(const Bytes32& key) const {
-  const auto at = std::find_if(members.begin(), members.end(), [&](const RosterMember& member) {
-    return member.transport_key == key;
-  });
-  return at == members.end() ? nullptr : &*at;
-}
-
 Bytes Roster::canonical() const {
   ByteWriter out;
   out.u32(version);

@@ -32,7 +32,6 @@ struct Roster {
   std::vector<RosterMember> members;
 
   [[nodiscard]] const RosterMember* find(MemberId id) const;
-  [[nodiscard]] const RosterMember* find_transport_key(const Bytes32& key) const;
   /// Returns version || expiry || coordinator keys || count || members, as the specification
   /// defines them.
   [[nodiscard]] Bytes canonical() const;

@@ -4,7 +4,6 @@
 
 #include "common/encoding/rotation.h"
 #include "common/job/plan.h"
-#include "common/privacy/accounting/rdp_accountant.h"
 
 namespace sotto::job {
 
@@ -69,13 +68,6 @@ Result<privacy::NoisyRounds> noise_of_job(const config::JobConfig& job,
   privacy::NoisyRounds all = round->spec.noise->round;
   all.rounds = job.rounds.num_server_rounds;
   return all;
-}
-
-Result<double> participant_epsilon(const privacy::NoisyRounds& rounds, double delta) {
-  if (!(delta > 0 && delta < 1)) return Error{"delta must be in (0, 1)"};
-  privacy::RdpAccountant accountant;
-  SOTTO_TRY(accountant.add(rounds));
-  return accountant.epsilon(delta);
 }
 
 }  // namespace sotto::job

@@ -34,7 +34,4 @@ Result<std::optional<encoding::NoiseTerms>> noise_terms(const config::JobConfig&
 Result<privacy::NoisyRounds> noise_of_job(const config::JobConfig& job,
                                           const encoding::NoiseTerms& terms);
 
-/// Returns the epsilon of noisy rounds alone. Fails when `rounds` or `delta` is out of range.
-Result<double> participant_epsilon(const privacy::NoisyRounds& rounds, double delta);
-
 }  // namespace sotto::job

@@ -24,10 +24,6 @@ const Cohort& Server::cohort() const {
   return state_->cohort;
 }
 
-const wire::RoundHeader& Server::header() const {
-  return state_->header;
-}
-
 const IndexSet& Server::advertised() const {
   return state_->advertised;
 }
@@ -66,11 +62,6 @@ const IndexSet& Server::u2() const {
 const IndexSet& Server::s() const {
   SOTTO_CHECK(state_->s.has_value(), "S is fixed");
   return *state_->s;
-}
-
-const Bytes32& Server::d_s() const {
-  SOTTO_CHECK(state_->s.has_value(), "S is fixed");
-  return state_->d_s;
 }
 
 // ---- Advertise

@@ -58,7 +58,6 @@ class Server {
 
   [[nodiscard]] const Bytes32& h() const;
   [[nodiscard]] const Cohort& cohort() const;
-  [[nodiscard]] const wire::RoundHeader& header() const;
 
   // Advertise. U1 = the senders of accepted M1.
   MessageResult accept(const wire::Advertise& m1);
@@ -123,7 +122,6 @@ class Server {
   // the neighbour rule or the window rule.
   Status fix_s();
   [[nodiscard]] const IndexSet& s() const;
-  [[nodiscard]] const Bytes32& d_s() const;
   [[nodiscard]] wire::Survivors survivors() const;
   MessageResult accept(MemberId from, const wire::Endorse& m7);
   [[nodiscard]] const IndexSet& endorsed() const;

@@ -29,8 +29,6 @@ TEST(Roster, HashIsThatOfTheSpecifiedBytes) {
             "8c2289a64242d4c3492fa6368f9fccc2f39fd061fe1d8897de8d5b9765cee45b");
   EXPECT_EQ(roster.find(MemberId{5})->name, "b");
   EXPECT_EQ(roster.find(MemberId{2}), nullptr);
-  EXPECT_EQ(roster.find_transport_key(filled(0x12))->id, MemberId{1});
-  EXPECT_EQ(roster.find_transport_key(filled(0x11)), nullptr);
 }
 
 TEST(Fingerprint, IsEightGroupsOfEightDigits) {
@@ -149,7 +147,8 @@ TEST_F(Enrolment, TheFederationFileIsRefusedAfterAnyChange) {
   EXPECT_EQ(errors_with([](auto& f) { f.listen = "tcp://10.0.0.1:7700"; }), "");
   expect_contains(errors_with([](auto& f) { std::swap(f.roster.members[0], f.roster.members[1]); }),
                   "ids must ascend");
-  expect_contains(errors_with([](auto& f) { f.roster.members[1].name = "a"; }), "the name of another member");
+  expect_contains(errors_with([](auto& f) { f.roster.members[1].name = "a"; }),
+                  "the name of another member");
   EXPECT_EQ(config::to_json(good), text);
 }
 
