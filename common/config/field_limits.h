@@ -1,6 +1,6 @@
 // Functions that state the allowed values in the tables of fields: fields.cc for job.json and
-// federation.json, site_fields.cc for site.json, card_fields.cc for cards. Other files do not
-// include this header.
+// federation.json, site_fields.cc for site.json, card_fields.cc for cards, plan.cc of
+// participant/deidentify/anonymisation for its plan. Other files do not include this header.
 #pragma once
 
 #include <iterator>

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/result.h"
+#include "common/config/field_limits.h"
 #include "common/config/field_values.h"
 #include "common/storage/atomic_file.h"
 
@@ -10,42 +11,39 @@ namespace sotto::anonymisation {
 
 namespace {
 
+using config::above_to;
 using config::Field;
+using config::from_to;
+using config::items;
 using config::Json;
+using config::kNoLimits;
+using config::kOptional;
+using config::kRequired;
 using config::Mistakes;
-using config::Presence;
 
 std::vector<Field> fields_of(AnonymisationPlan& p) {
   return {
-      {"k",
-       &p.k,
-       Presence::kRequired,
-       {.range = {.min = 2, .max = 1000000}},
-       "Smallest number of rows of a class."},
-      {"method", &p.method, Presence::kOptional, {}, ""},
-      {"max_suppressed",
-       &p.max_suppressed,
-       Presence::kOptional,
-       {.range = {.min = 0, .max = 1}},
-       ""},
+      {"k", &p.k, kRequired, from_to(2, 1000000), "Smallest number of rows of a class."},
+      {"method", &p.method, kOptional, kNoLimits, ""},
+      {"max_suppressed", &p.max_suppressed, kOptional, from_to(0, 1), ""},
   };
 }
 
 std::vector<Field> fields_of(ColumnPlan& c) {
   return {
-      {"role", &c.role, Presence::kRequired, {}, ""},
-      {"kind", &c.kind, Presence::kOptional, {}, ""},
-      {"hierarchy", &c.hierarchy, Presence::kOptional, {}, ""},
+      {"role", &c.role, kRequired, kNoLimits, ""},
+      {"kind", &c.kind, kOptional, kNoLimits, ""},
+      {"hierarchy", &c.hierarchy, kOptional, kNoLimits, ""},
       {"widths",
        &c.widths,
-       Presence::kOptional,
+       kOptional,
        {.range = {.min = 1, .max = 1e9}, .min_items = 0, .max_items = 32},
        ""},
-      {"distinct_l", &c.distinct_l, Presence::kOptional, {.range = {.min = 1, .max = 1e6}}, ""},
-      {"entropy_l", &c.entropy_l, Presence::kOptional, {.range = {.min = 1, .max = 1e6}}, ""},
-      {"t", &c.t, Presence::kOptional, {.range = {.min = 0, .max = 1, .above_min = true}}, ""},
-      {"distance", &c.distance, Presence::kOptional, {}, ""},
-      {"order", &c.order, Presence::kOptional, {.min_items = 0, .max_items = 10000}, ""},
+      {"distinct_l", &c.distinct_l, kOptional, from_to(1, 1e6), ""},
+      {"entropy_l", &c.entropy_l, kOptional, from_to(1, 1e6), ""},
+      {"t", &c.t, kOptional, above_to(0, 1), ""},
+      {"distance", &c.distance, kOptional, kNoLimits, ""},
+      {"order", &c.order, kOptional, items(0, 10000), ""},
   };
 }
 
