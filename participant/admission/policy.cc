@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <concepts>
 #include <utility>
 
 #include "common/config/model_files.h"
@@ -18,7 +19,7 @@ std::string text_of(double v) {
   return {digits.data(), end};
 }
 
-std::string text_of(std::uint64_t v) {
+std::string text_of(std::unsigned_integral auto v) {
   return std::to_string(v);
 }
 
@@ -182,20 +183,20 @@ class PolicyEvaluator {
   void cohort() {
     if (policy_.min_cohort == 0)
       return open("min_cohort", "a value that follows from the federation");
-    const std::string least = text_of(std::uint64_t{policy_.min_cohort});
+    const std::string least = text_of(policy_.min_cohort);
     // If a round has at least min_cohort members, its header requires sums of at least that many,
     // or the site rejects the offer.
     const std::uint32_t smallest = job::smallest_cohort(job_);
     const std::uint32_t sum = std::max(job::smallest_sum(job_), policy_.min_cohort);
     decide(smallest >= policy_.min_cohort,
            {"min_cohort",
-            "sums of " + text_of(std::uint64_t{std::min(sum, smallest)}) +
-                " or more in rounds of " + text_of(std::uint64_t{smallest}) + " or more",
+            "sums of " + text_of(std::min(sum, smallest)) + " or more in rounds of " +
+                text_of(smallest) + " or more",
             "at least " + least},
-           "a round of the job may have only " + text_of(std::uint64_t{smallest}) +
+           "a round of the job may have only " + text_of(smallest) +
                " participants; this site takes part only in sums of at least " + least);
     if (!context_.federation) return open("min_cohort", "at least " + least + " in the federation");
-    const std::string all = text_of(std::uint64_t{context_.federation->participants});
+    const std::string all = text_of(context_.federation->participants);
     decide(context_.federation->participants >= policy_.min_cohort,
            {"min_cohort", all + " in the federation", "at least " + least},
            "the federation has " + all +
@@ -204,11 +205,11 @@ class PolicyEvaluator {
 
   void colluders() {
     const config::SecureAggregationSection& asked = job_.secure_aggregation;
-    const std::string least = text_of(std::uint64_t{policy_.max_colluders});
+    const std::string least = text_of(policy_.max_colluders);
     if (!asked.enabled) return meets({"max_colluders", kNotDone, "at least " + least});
     if (policy_.max_colluders == 0 || asked.max_colluders == 0)
       return open("max_colluders", "a value that follows from the federation");
-    const std::string against = text_of(std::uint64_t{asked.max_colluders});
+    const std::string against = text_of(asked.max_colluders);
     decide(asked.max_colluders >= policy_.max_colluders,
            {"max_colluders", "protects against " + against, "at least " + least},
            "the job protects against " + against +
@@ -321,9 +322,7 @@ class PolicyEvaluator {
     const std::vector<std::string>& allowed = policy_.allowed_modules;
     if (allowed.empty())
       return meets({"allowed_modules",
-                    context_.model
-                        ? text_of(std::uint64_t{context_.model->modules.size()}) + " modules"
-                        : "",
+                    context_.model ? text_of(context_.model->modules.size()) + " modules" : "",
                     kAny});
     if (!context_.model) return open("allowed_modules", list_of(allowed));
     constexpr std::size_t kNamed = 3;
@@ -335,8 +334,7 @@ class PolicyEvaluator {
     if (count > kNamed) unauthenticated += " and " + std::to_string(count - kNamed) + " more";
     decide(count == 0,
            {"allowed_modules",
-            count == 0 ? text_of(std::uint64_t{context_.model->modules.size()}) + " modules"
-                       : unauthenticated,
+            count == 0 ? text_of(context_.model->modules.size()) + " modules" : unauthenticated,
             list_of(allowed)},
            "the job trains and sends " + unauthenticated + "; this site allows only " +
                list_of(allowed));
@@ -373,7 +371,7 @@ class PolicyEvaluator {
 
   void rounds() {
     const std::uint64_t rounds = job_.rounds.num_server_rounds;
-    const std::string most = text_of(std::uint64_t{policy_.max_server_rounds});
+    const std::string most = text_of(policy_.max_server_rounds);
     decide(rounds <= policy_.max_server_rounds,
            {"max_server_rounds", text_of(rounds), "at most " + most},
            "the job has " + text_of(rounds) + " rounds; this site allows at most " + most);
@@ -409,10 +407,9 @@ class PolicyEvaluator {
   }
 
   void answers() {
-    meets({"max_jobs_judged_per_day", "", text_of(std::uint64_t{policy_.max_jobs_judged_per_day})});
+    meets({"max_jobs_judged_per_day", "", text_of(policy_.max_jobs_judged_per_day)});
     const std::uint32_t every = std::max(job_.rounds.answer_every_s, policy_.answer_every_s);
-    meets({"answer_every_s",
-           every == 0 ? "at once" : "every " + text_of(std::uint64_t{every}) + " s", kAny});
+    meets({"answer_every_s", every == 0 ? "at once" : "every " + text_of(every) + " s", kAny});
   }
 
   void approval() {
