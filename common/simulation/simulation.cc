@@ -10,7 +10,6 @@
 
 namespace sotto::simulation {
 
-/// The Host of one simulated process.
 class Simulation::ProcessHost final : public Host {
  public:
   ProcessHost(Simulation& simulation, MemberId self) : simulation_(simulation), self_(self) {}

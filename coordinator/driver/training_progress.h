@@ -31,7 +31,6 @@ class TrainingProgress {
   /// have been opened: members do not send the same counters a second time. The run is then
   /// complete without the evaluation, durably, and early_end() gives the reason.
   bool closing_evaluation_is_lost();
-  /// Returns true when only the closing evaluation is left.
   [[nodiscard]] bool only_closing_evaluation_is_left() const;
   /// Completes the run without its closing evaluation, durably; early_end() gives `why` as the
   /// reason.

@@ -22,7 +22,6 @@
 
 namespace sotto::participant {
 
-/// Reads the examples of a site for a job.
 using ReadExamples =
     std::function<Result<data::SiteExamples>(const config::JobConfig&, const config::SiteConfig&)>;
 

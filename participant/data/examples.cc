@@ -55,7 +55,6 @@ Result<Example> parse_line(std::string_view line, const LabelReader& labels) {
   return Example{std::string(text), *label};
 }
 
-/// Adds the word and the tag of a line to a sentence.
 Status add_word(std::string_view line, const LabelReader& tags, Example& sentence) {
   if (!is_utf8(line)) return Error{"is not UTF-8"};
   const std::string_view parting =

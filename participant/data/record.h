@@ -23,7 +23,6 @@ std::string_view name_of(Kind kind);
 /// The largest record. The import refuses longer ones, because no model reads that far.
 inline constexpr std::size_t kMaxRecordBytes = std::size_t{1} << 20;
 
-/// Appends a field to the record.
 void append_field(Bytes& record, std::string_view field);
 
 /// Returns the fields as views into `record`; nothing where it was not made by append_field() or
