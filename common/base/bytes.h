@@ -37,15 +37,18 @@ Result<Bytes> from_hex(std::string_view hex);
 /// ByteWriter appends fixed-width little-endian integers and byte strings. No call can fail.
 class ByteWriter {
  public:
-  void u8(std::uint8_t v) { out_.push_back(v); }
+  ByteWriter& u8(std::uint8_t v) { return little_endian(v, 1); }
 
-  void u16(std::uint16_t v) { little_endian(v, 2); }
+  ByteWriter& u16(std::uint16_t v) { return little_endian(v, 2); }
 
-  void u32(std::uint32_t v) { little_endian(v, 4); }
+  ByteWriter& u32(std::uint32_t v) { return little_endian(v, 4); }
 
-  void u64(std::uint64_t v) { little_endian(v, 8); }
+  ByteWriter& u64(std::uint64_t v) { return little_endian(v, 8); }
 
-  void bytes(BytesView v) { out_.insert(out_.end(), v.begin(), v.end()); }
+  ByteWriter& bytes(BytesView v) {
+    out_.insert(out_.end(), v.begin(), v.end());
+    return *this;
+  }
 
   void reserve(std::size_t n) { out_.reserve(n); }
 
@@ -56,9 +59,10 @@ class ByteWriter {
   [[nodiscard]] Bytes take() { return std::move(out_); }
 
  private:
-  void little_endian(std::uint64_t v, int width) {
+  ByteWriter& little_endian(std::uint64_t v, int width) {
     for (int i = 0; i < width; ++i)
       out_.push_back(static_cast<std::uint8_t>(v >> (8 * i)));
+    return *this;
   }
 
   Bytes out_;

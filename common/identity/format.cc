@@ -243,20 +243,17 @@ std::string header_of(const Contents& contents) {
 }
 
 Bytes associated_data(std::string_view owner) {
-  ByteWriter out;
-  out.bytes(view_of("SOTTO data root\n"));
-  out.bytes(view_of(owner));
-  return out.take();
+  return ByteWriter().bytes(view_of("SOTTO data root\n")).bytes(view_of(owner)).take();
 }
 
 Bytes associated_data(std::string_view owner, const PublicKeys& keys) {
-  ByteWriter out;
-  out.bytes(view_of("SOTTO long keys\n"));
-  out.u32(keys.generation);
-  out.bytes(keys.signing_key);
-  out.bytes(keys.transport_key);
-  out.bytes(view_of(owner));
-  return out.take();
+  return ByteWriter()
+      .bytes(view_of("SOTTO long keys\n"))
+      .u32(keys.generation)
+      .bytes(keys.signing_key)
+      .bytes(keys.transport_key)
+      .bytes(view_of(owner))
+      .take();
 }
 
 Pieces write(const Contents& contents, const crypto::Secret32& master) {

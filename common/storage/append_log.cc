@@ -24,10 +24,7 @@ Bytes32 checksum(std::uint64_t place, BytesView payload) {
 }
 
 Bytes file_header() {
-  ByteWriter out;
-  out.bytes(view_of(kMagic));
-  out.u32(kVersion);
-  return out.take();
+  return ByteWriter().bytes(view_of(kMagic)).u32(kVersion).take();
 }
 
 Bytes encode_record(std::uint64_t place, BytesView payload) {

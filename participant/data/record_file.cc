@@ -33,20 +33,17 @@ Bytes32 key_check(const crypto::Secret32& key) {
 }
 
 Bytes header_of(const Bytes32& id, const crypto::Secret32& key, std::uint64_t directory) {
-  ByteWriter out;
-  out.bytes(view_of(kMagic));
-  out.u32(kVersion);
-  out.bytes(id);
-  out.bytes(key_check(key));
-  out.u64(directory);
-  return out.take();
+  return ByteWriter()
+      .bytes(view_of(kMagic))
+      .u32(kVersion)
+      .bytes(id)
+      .bytes(key_check(key))
+      .u64(directory)
+      .take();
 }
 
 Bytes place_of(const Bytes32& id, std::uint64_t index) {
-  ByteWriter out;
-  out.bytes(id);
-  out.u64(index);
-  return out.take();
+  return ByteWriter().bytes(id).u64(index).take();
 }
 
 Result<Bytes> read_part(const storage::FileDescriptor& file, std::uint64_t at, std::size_t size) {

@@ -15,17 +15,17 @@ constexpr std::uint8_t kCloseMark = 0;
 constexpr std::uint8_t kVersion2 = 0x82;  // not the number of any step
 
 Bytes encode(const GuardRecord& record) {
-  ByteWriter out;
-  out.u8(kVersion2);
-  out.u8(static_cast<std::uint8_t>(record.step));
-  out.bytes(record.run);
-  out.u64(record.round.value);
-  out.bytes(record.h);
-  out.bytes(record.d_u2);
-  out.bytes(record.hash_y);
-  out.bytes(record.d_s);
-  out.bytes(record.input);
-  return out.take();
+  return ByteWriter()
+      .u8(kVersion2)
+      .u8(static_cast<std::uint8_t>(record.step))
+      .bytes(record.run)
+      .u64(record.round.value)
+      .bytes(record.h)
+      .bytes(record.d_u2)
+      .bytes(record.hash_y)
+      .bytes(record.d_s)
+      .bytes(record.input)
+      .take();
 }
 
 Result<GuardRecord> decode(BytesView bytes) {

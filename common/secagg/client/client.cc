@@ -111,14 +111,14 @@ crypto::Secret32 Client::State::share_key(std::uint32_t from, std::uint32_t to) 
 }
 
 Bytes Client::State::share_ad(MemberId from, const wire::ShareEntry& entry) const {
-  ByteWriter out;
-  out.bytes(h);
-  out.u32(raw(from));
-  out.u32(raw(entry.to));
-  out.u32(header.t);
-  out.bytes(entry.cb);
-  out.bytes(entry.cr);
-  return out.take();
+  return ByteWriter()
+      .bytes(h)
+      .u32(raw(from))
+      .u32(raw(entry.to))
+      .u32(header.t)
+      .bytes(entry.cb)
+      .bytes(entry.cr)
+      .take();
 }
 
 wire::ShareEntry Client::State::seal_entry(std::uint32_t to, const SharePair& shares,

@@ -20,10 +20,7 @@ std::uint8_t lane_number(encoding::LaneKind kind) {
 }
 
 Bytes h_and_id(const Bytes32& h, MemberId id) {
-  ByteWriter out;
-  out.bytes(h);
-  out.u32(raw(id));
-  return out.take();
+  return ByteWriter().bytes(h).u32(raw(id)).take();
 }
 
 crypto::Secret32 lane_key(const MaskSeed& seed, const Bytes32& h, std::uint8_t lane,

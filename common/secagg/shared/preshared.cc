@@ -10,11 +10,7 @@ namespace sotto::secagg {
 namespace {
 
 Bytes bytes_of(const Bytes32& h, MemberId first, MemberId second) {
-  ByteWriter out;
-  out.bytes(h);
-  out.u32(raw(first));
-  out.u32(raw(second));
-  return out.take();
+  return ByteWriter().bytes(h).u32(raw(first)).u32(raw(second)).take();
 }
 
 Bytes bytes_of(const EscrowPlace& place) {

@@ -10,52 +10,15 @@ namespace {
 
 /// The bytes that a signature covers: dst16 || h || fields (section 2.12). A label is padded with
 /// zeros to 16 bytes, so that no message of one kind is a prefix of one of another kind.
-class Signed {
- public:
-  explicit Signed(std::string_view label) {
-    SOTTO_CHECK(label.size() <= 16, "a label of a signature is at most 16 bytes");
-    out_.bytes(view_of(label));
-    for (std::size_t i = label.size(); i < 16; ++i)
-      out_.u8(0);
-  }
-
-  Signed(std::string_view label, const Bytes32& h) : Signed(label) { out_.bytes(h); }
-
-  Signed& u8(std::uint8_t v) {
-    out_.u8(v);
-    return *this;
-  }
-
-  Signed& id(MemberId v) {
-    out_.u32(raw(v));
-    return *this;
-  }
-
-  Signed& u32(std::uint32_t v) {
-    out_.u32(v);
-    return *this;
-  }
-
-  Signed& u64(std::uint64_t v) {
-    out_.u64(v);
-    return *this;
-  }
-
-  Signed& bytes(BytesView v) {
-    out_.bytes(v);
-    return *this;
-  }
-
-  [[nodiscard]] Bytes take() { return out_.take(); }
-
- private:
-  ByteWriter out_;
-};
+ByteWriter labelled(std::string_view label, BytesView h = {}) {
+  SOTTO_CHECK(label.size() <= 16, "a label of a signature is at most 16 bytes");
+  ByteWriter out;
+  out.bytes(view_of(label)).bytes(Bytes(16 - label.size())).bytes(h);
+  return out;
+}
 
 Bytes id_bytes(MemberId id) {
-  ByteWriter out;
-  out.u32(raw(id));
-  return out.take();
+  return ByteWriter().u32(raw(id)).take();
 }
 
 // The signature covers the part that is sent of a text that is too long to be sent whole.
@@ -72,7 +35,7 @@ BytesView sent_reason(const std::string& reason) {
 namespace transcript {
 
 Bytes offer(const wire::Offer& m) {
-  Signed out("SA1 sig offer");
+  ByteWriter out = labelled("SA1 sig offer");
   out.bytes(wire::header_bytes(m.header));
   for (std::uint64_t deadline : m.deadline_ms)
     out.u64(deadline);
@@ -80,28 +43,33 @@ Bytes offer(const wire::Offer& m) {
 }
 
 Bytes advertise(const Bytes32& h, const wire::Advertise& m) {
-  return Signed("SA1 sig adv", h).id(m.id).bytes(m.pk_enc).bytes(m.pk_mask).bytes(m.cm_b).take();
+  return labelled("SA1 sig adv", h)
+      .u32(raw(m.id))
+      .bytes(m.pk_enc)
+      .bytes(m.pk_mask)
+      .bytes(m.cm_b)
+      .take();
 }
 
 Bytes key_list(const Bytes32& h, const wire::KeyList& m) {
-  return Signed("SA1 sig u1", h).bytes(digest_u1(h, m.u1)).take();
+  return labelled("SA1 sig u1", h).bytes(digest_u1(h, m.u1)).take();
 }
 
 Bytes share_entry(const Bytes32& h, MemberId from, const wire::ShareEntry& m) {
-  Signed out("SA1 sig share", h);
-  out.id(from).id(m.to).bytes(m.nonce).bytes(m.ciphertext).bytes(m.cb).bytes(m.cr);
+  ByteWriter out = labelled("SA1 sig share", h);
+  out.u32(raw(from)).u32(raw(m.to)).bytes(m.nonce).bytes(m.ciphertext).bytes(m.cb).bytes(m.cr);
   // An optional last field is unambiguous because all fields before it have a fixed length.
   if (m.escrow) out.bytes(m.escrow->commitment).bytes(m.escrow->sealed);
   return out.take();
 }
 
 Bytes share_forward(const Bytes32& h, const wire::ShareForward& m) {
-  return Signed("SA1 sig v", h).bytes(digest_v(h, m.v)).take();
+  return labelled("SA1 sig v", h).bytes(digest_v(h, m.v)).take();
 }
 
 Bytes share_check(const Bytes32& h, const wire::ShareCheck& m) {
-  return Signed("SA1 sig check", h)
-      .id(m.id)
+  return labelled("SA1 sig check", h)
+      .u32(raw(m.id))
       .bytes(m.d_v)
       .bytes(m.bad_dealers)
       .bytes(m.other_keys)
@@ -109,39 +77,41 @@ Bytes share_check(const Bytes32& h, const wire::ShareCheck& m) {
 }
 
 Bytes opening(const Bytes32& h, const wire::Opening& m) {
-  Signed out("SA1 sig opening", h);
-  out.id(m.id).bytes(m.d_v);
+  ByteWriter out = labelled("SA1 sig opening", h);
+  out.u32(raw(m.id)).bytes(m.d_v);
   for (const wire::OpenedShare& share : m.shares)
-    out.id(share.member).bytes(share.b).bytes(share.r);
+    out.u32(raw(share.member)).bytes(share.b).bytes(share.r);
   return out.take();
 }
 
 Bytes fix(const Bytes32& h, const wire::Fix& m) {
-  return Signed("SA1 sig u2", h).bytes(digest_u2(h, m.u2)).take();
+  return labelled("SA1 sig u2", h).bytes(digest_u2(h, m.u2)).take();
 }
 
 Bytes upload(const Bytes32& h, const wire::UploadHeader& m) {
-  return Signed("SA1 sig upload", h).id(m.id).bytes(m.d_u2).bytes(m.hash_y).take();
+  return labelled("SA1 sig upload", h).u32(raw(m.id)).bytes(m.d_u2).bytes(m.hash_y).take();
 }
 
 Bytes survivors(const Bytes32& h, const wire::Survivors& m) {
-  return Signed("SA1 sig surv", h).bytes(m.d_u2).bytes(digest_s(h, m.d_u2, m.s)).take();
+  return labelled("SA1 sig surv", h).bytes(m.d_u2).bytes(digest_s(h, m.d_u2, m.s)).take();
 }
 
 Bytes endorse(const Bytes32& h, const Bytes32& d_u2, const Bytes32& d_s, const wire::Endorse& m) {
-  return Signed("SA1 sig endorse", h).id(m.id).bytes(d_u2).bytes(d_s).take();
+  return labelled("SA1 sig endorse", h).u32(raw(m.id)).bytes(d_u2).bytes(d_s).take();
 }
 
 Bytes unmask_response(const Bytes32& h, const wire::UnmaskResponse& m) {
-  Signed out("SA1 sig unmask", h);
-  out.id(m.id).bytes(m.d_u2).bytes(m.d_s);
+  ByteWriter out = labelled("SA1 sig unmask", h);
+  out.u32(raw(m.id)).bytes(m.d_u2).bytes(m.d_s);
   for (const wire::RevealedShare& revealed : m.shares)
-    out.id(revealed.dealer).u8(static_cast<std::uint8_t>(revealed.kind)).bytes(revealed.share);
+    out.u32(raw(revealed.dealer))
+        .u8(static_cast<std::uint8_t>(revealed.kind))
+        .bytes(revealed.share);
   return out.take();
 }
 
 Bytes result(const Bytes32& h, const wire::RoundResult& m) {
-  return Signed("SA1 sig result", h)
+  return labelled("SA1 sig result", h)
       .u8(static_cast<std::uint8_t>(m.status))
       .bytes(m.d_s)
       .bytes(m.aggregate_hash)
@@ -150,34 +120,37 @@ Bytes result(const Bytes32& h, const wire::RoundResult& m) {
 }
 
 Bytes abort_request(const wire::AbortRequest& m) {
-  return Signed("SA1 sig burnreq", header_hash(m.header)).take();
+  return labelled("SA1 sig burnreq", header_hash(m.header)).take();
 }
 
 Bytes abort_vote(const Bytes32& h, const wire::AbortVote& m) {
-  return Signed("SA1 sig burn", h).id(m.id).take();
+  return labelled("SA1 sig burn", h).u32(raw(m.id)).take();
 }
 
 Bytes randomness_entry(const RunId& run, const wire::RandomnessEntry& m) {
-  return Signed("SA1 sig gen1", run).id(m.id).bytes(m.commitment).take();
+  return labelled("SA1 sig gen1", run).u32(raw(m.id)).bytes(m.commitment).take();
 }
 
 Bytes randomness_list(const Bytes32& digest, const wire::RandomnessList& m) {
-  return Signed("SA1 sig gen2", m.run).bytes(digest).take();
+  return labelled("SA1 sig gen2", m.run).bytes(digest).take();
 }
 
 Bytes randomness_reveal(const wire::RandomnessReveal& m) {
-  return Signed("SA1 sig gen3", m.run).id(m.id).bytes(m.digest).bytes(m.r).take();
+  return labelled("SA1 sig gen3", m.run).u32(raw(m.id)).bytes(m.digest).bytes(m.r).take();
 }
 
 Bytes job_offer(const wire::JobOffer& m) {
-  return Signed("SOTTO sig job").bytes(m.run).bytes(crypto::hash("SOTTO job", {job_of(m)})).take();
+  return labelled("SOTTO sig job")
+      .bytes(m.run)
+      .bytes(crypto::hash("SOTTO job", {job_of(m)}))
+      .take();
 }
 
 Bytes job_reply(const wire::JobReply& m) {
-  return Signed("SOTTO sig reply")
+  return labelled("SOTTO sig reply")
       .bytes(m.run)
       .bytes(m.job_hash)
-      .id(m.id)
+      .u32(raw(m.id))
       .u8(static_cast<std::uint8_t>(m.answer))
       .u64(m.training_examples)
       .u64(m.evaluation_examples)
@@ -187,7 +160,7 @@ Bytes job_reply(const wire::JobReply& m) {
 }
 
 Bytes run_finished(const wire::RunFinished& m) {
-  return Signed("SOTTO sig finish")
+  return labelled("SOTTO sig finish")
       .bytes(m.run)
       .u8(m.completed ? 1 : 0)
       .bytes(m.model_hash)
