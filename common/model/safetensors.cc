@@ -65,8 +65,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (in_array_ || depth_ == 2 || (depth_ == 1 && key_.empty())) return unexpected("an object");
     if (++depth_ == 2) {
       metadata_ = tensor_name_ == kMetadataKey;
-      if (!metadata_)
-        header_.entries.push_back({.name = tensor_name_, .dtype = {}, .shape = {}, .offsets = {}});
+      if (!metadata_) header_.entries.push_back({.name = tensor_name_});
       fields_.clear();
     }
     return true;
@@ -162,7 +161,7 @@ Result<TensorView> view_in(const TensorEntry& entry, BytesView data) {
   const auto* dtype = std::find_if(kDtypes.begin(), kDtypes.end(),
                                    [&entry](const Dtype& d) { return d.name == entry.dtype; });
   if (dtype == kDtypes.end()) return bad_tensor(entry.name, "its type is unknown");
-  TensorView out{.name = entry.name, .dtype = entry.dtype, .shape = {}, .data = {}};
+  TensorView out{.name = entry.name, .dtype = entry.dtype};
   for (const std::uint64_t extent : *entry.shape) {
     if (extent > kMaxElements) return bad_tensor(entry.name, "its shape is too large");
     out.shape.push_back(static_cast<std::int64_t>(extent));

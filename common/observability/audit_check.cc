@@ -186,7 +186,7 @@ std::vector<AuditEntry> audit_entries(BytesView log) {
       continue;
     AuditEntry entry{.sequence = parsed.value("sequence", std::uint64_t{0}),
                      .time = parsed.value("time", ""),
-                     .event = {.kind = parsed.value("kind", ""), .fields = {}}};
+                     .event = {.kind = parsed.value("kind", "")}};
     for (const auto& [key, value] : parsed["fields"].items())
       entry.event.fields.emplace_back(key, value.is_string() ? value.get<std::string>() : "");
     out.push_back(std::move(entry));

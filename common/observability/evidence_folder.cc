@@ -23,8 +23,8 @@ std::string name_of(MemberId id) {
 }  // namespace
 
 secagg::EvidenceRoster evidence_roster(const config::Roster& roster) {
-  secagg::EvidenceRoster out{
-      .roster_hash = roster.hash(), .coordinator = roster.coordinator_signing_key, .members = {}};
+  secagg::EvidenceRoster out{.roster_hash = roster.hash(),
+                             .coordinator = roster.coordinator_signing_key};
   for (const config::RosterMember& member : roster.members)
     out.members.push_back({member.id, member.signing_key});
   return out;

@@ -79,8 +79,7 @@ Result<AppendLog::Opened> AppendLog::open(const std::filesystem::path& file) {
   if (content.size() < header.size() || !std::equal(header.begin(), header.end(), content.begin()))
     return Error{file.string() + " is not a log of this version"};
 
-  Opened out{
-      .log = AppendLog(std::move(lock), std::move(handle)), .records = {}, .torn_tail = false};
+  Opened out{.log = AppendLog(std::move(lock), std::move(handle)), .torn_tail = false};
   std::uint64_t at = kFileHeaderBytes;
   while (at < content.size() && !out.torn_tail) {
     const ReadRecord record = read_record(content, at);

@@ -29,7 +29,7 @@ struct Charged {
 
 Result<Charged> charge_in(BytesView record) {
   ByteReader in(record);
-  Charged out{.round = RoundNumber{in.u64()}, .noise = {}};
+  Charged out{.round = RoundNumber{in.u64()}};
   if (in.finished()) return out;
   const std::uint8_t mechanism = in.u8();
   privacy::NoisyRounds noise;

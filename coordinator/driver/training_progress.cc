@@ -108,7 +108,7 @@ bool TrainingProgress::closing_evaluation_is_lost() {
 
 void TrainingProgress::end_without_closing_evaluation(const std::string& why) {
   Checkpoint& c = folder_.checkpoint;
-  EarlyEnd end = c.early_end.value_or(EarlyEnd{.trained_rounds = trained_rounds(), .reason = {}});
+  EarlyEnd end = c.early_end.value_or(EarlyEnd{.trained_rounds = trained_rounds()});
   end.reason +=
       std::string(end.reason.empty() ? "" : "; ") + "there is no closing evaluation: " + why;
   c.early_end = std::move(end);

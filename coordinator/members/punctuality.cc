@@ -47,8 +47,7 @@ void Punctuality::on_event(const RoundEvent& event, TimePoint now) {
   if (event.kind == Kind::kPhase) {
     end_phase();
     if (const auto at = deadline_of(event.phase))
-      timed_ =
-          Timed{.phase = event.phase, .most = Duration(attempt_.deadline_ms.at(*at)), .done = {}};
+      timed_ = Timed{.phase = event.phase, .most = Duration(attempt_.deadline_ms.at(*at))};
   } else if (event.kind == Kind::kSilent) {
     add(event.member, Fault::Cost::kWaited, "silent in " + where(event.phase));
   } else if (event.kind == Kind::kGone) {

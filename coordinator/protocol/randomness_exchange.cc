@@ -98,7 +98,7 @@ void RandomnessExchange::on_commit(MemberId from, const wire::RandomnessCommit& 
 void RandomnessExchange::publish_list(TimePoint now, RandomnessOutput& out) {
   ++lists_;
   Attempt& attempt = *attempt_;
-  wire::RandomnessList list{.run = context_.run, .entries = {}, .signature = {}};
+  wire::RandomnessList list{.run = context_.run};
   for (const auto& [id, entry] : attempt.entries)
     list.entries.push_back(entry);
   attempt.digest = secagg::randomness_digest(context_.run, context_.roster_hash, list.entries);
@@ -126,8 +126,7 @@ void RandomnessExchange::on_reveal(MemberId from, const wire::RandomnessReveal& 
 }
 
 void RandomnessExchange::complete(RandomnessOutput& out) {
-  wire::RandomnessProof proof{
-      .run = context_.run, .entries = attempt_->list->entries, .reveals = {}};
+  wire::RandomnessProof proof{.run = context_.run, .entries = attempt_->list->entries};
   for (const auto& [id, reveal] : attempt_->reveals)
     proof.reveals.push_back(reveal);
   auto shared_randomness = secagg::check_randomness_proof(context_, proof);

@@ -256,8 +256,6 @@ void RoundStateMachine::State::finish(wire::RoundStatus status, std::string reas
   }
   RoundOutcome outcome{.status = status,
                        .reason = std::move(reason),
-                       .sum = std::nullopt,
-                       .survivors = {},
                        .aggregate_hash = aggregate_hash,
                        .upload_bytes = survivors * secagg::upload_bytes(plan.header.lanes)};
   if (survivors > 0)
@@ -456,8 +454,7 @@ RoundOutput RoundStateMachine::summed(encoding::RingUpdate sum, TimePoint now) {
           secagg::PublishedSum{.server_round = state.plan.header.round.server_round(),
                                .h = state.server.h(),
                                .size = {.n = state.plan.header.n, .C = state.plan.header.C},
-                               .survivors = state.survivors,
-                               .packed = {}};
+                               .survivors = state.survivors};
   } else {
     state.finish(wire::RoundStatus::kLost, decoded.error().message);
     state.out.outcome->lost_sum = true;

@@ -8,7 +8,7 @@
 namespace sotto::coordinator {
 
 wire::AbortRequest RoundStateMachine::State::abort_request() const {
-  wire::AbortRequest request{.header = plan.header, .signature = {}};
+  wire::AbortRequest request{.header = plan.header};
   secagg::sign_abort_request(*signing, request);
   return request;
 }

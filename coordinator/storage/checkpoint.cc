@@ -63,7 +63,7 @@ void decode_stopping(ByteReader& in, Checkpoint& c) {
   c.best.value = std::bit_cast<double>(in.u64());
   c.best.evaluated_round = in.u64();
   const bool ended = in.u8() == 1;
-  EarlyEnd early{.trained_rounds = in.u64(), .reason = {}};
+  EarlyEnd early{.trained_rounds = in.u64()};
   const BytesView reason = in.bytes(in.u32());
   early.reason.assign(reason.begin(), reason.end());
   if (ended) c.early_end = std::move(early);
@@ -195,7 +195,7 @@ OpenedRun open_run(const std::filesystem::path& folder, NewRun begin,
                    crypto::SecureRandom& random) {
   CheckpointStore store = CheckpointStore::open(folder).or_stop();
   auto found = store.load({.job_hash = begin.job_hash, .optimizer = begin.optimizer}).or_stop();
-  OpenedRun run{.store = std::move(store), .checkpoint = {}, .resumed = found.has_value()};
+  OpenedRun run{.store = std::move(store), .resumed = found.has_value()};
   if (run.resumed) {
     run.checkpoint = std::move(*found);
     return run;

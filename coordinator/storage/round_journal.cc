@@ -115,7 +115,7 @@ Result<RoundFact> decode_fact(ByteReader& in) {
 Result<std::optional<UnfinishedAttempt>> decode(const std::vector<Bytes>& records) {
   if (records.empty()) return std::optional<UnfinishedAttempt>{};
   SOTTO_ASSIGN_OR_RETURN(auto begun, decode_begun(records.front()));
-  UnfinishedAttempt attempt{.begun = std::move(begun), .facts = {}};
+  UnfinishedAttempt attempt{.begun = std::move(begun)};
   for (std::size_t i = 1; i < records.size(); ++i) {
     ByteReader in(records[i]);
     while (in.remaining() > 0) {

@@ -80,7 +80,6 @@ Pin pin_of(const config::FederationConfig& federation, MemberId self,
           .member_id = self,
           .roster_expiry_unix_s = roster.expiry_unix_s,
           .members = roster.members,
-          .former = {},
           .revoked_keys = federation.revoked_keys};
   if (!old) return pin;
   for (const auto* earlier : {&old->members, &old->former})

@@ -53,8 +53,7 @@ SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& 
                       .job_hash = job.hash,
                       .job_name = job.name,
                       .planned = std::uint64_t{job.rounds.num_server_rounds} +
-                                 job.differential_privacy.spare_rounds,
-                      .budget = {}};
+                                 job.differential_privacy.spare_rounds};
   account.budget = {.max_epsilon = kNoLimit, .delta = policy.delta};
   if (job.differential_privacy.enabled) {
     account.steps = steps;
@@ -75,7 +74,6 @@ privacy::Charge evaluation_charge(const SiteAccount& account, RoundNumber round,
           .run = account.run,
           .round = round,
           .job_hash = account.job_hash,
-          .steps = std::nullopt,
           .input = input,
           .job_name = account.job_name,
           .planned = account.planned};

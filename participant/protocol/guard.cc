@@ -167,7 +167,7 @@ void GuardState::apply(const GuardRecord& record) {
     std::erase_if(endorsed_, [&](const Endorsed& e) {
       return e.run == record.run && e.server_round < record.round.server_round();
     });
-    last_.push_back({.run = record.run, .round = record.round, .closed = false, .steps = {}});
+    last_.push_back({.run = record.run, .round = record.round, .closed = false});
   }
   const auto at = std::ranges::find(last_, record.run, &Round::run);
   at->steps.push_back(record);

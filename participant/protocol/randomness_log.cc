@@ -33,7 +33,7 @@ bool replay(BytesView record, std::map<RunId, secagg::RandomnessMemory>& memorie
     if (kind == kRevealedAt) reveals.push_back(in.u64());
     return in.finished();
   }
-  secagg::SharedRandomness shared_randomness{.value = in.array<32>(), .members = {}};
+  secagg::SharedRandomness shared_randomness{.value = in.array<32>()};
   for (std::uint32_t left = in.u32(); left > 0 && in.ok(); --left)
     shared_randomness.members.push_back(MemberId{in.u32()});
   memory.shared_randomness = std::move(shared_randomness);

@@ -36,7 +36,7 @@ void ParticipantSession::State::on_abort_request(const wire::AbortRequest& m6) {
   }
   const bool again = guard.holds(voted_abort);
   if (!again && !persist(voted_abort)) return;
-  wire::AbortVote vote{.id = self, .signature = {}};
+  wire::AbortVote vote{.id = self};
   secagg::sign_abort_vote(*signing, voted_abort.h, vote);
   send(number, vote);
   if (again) return ignore(number, "BurnRequest: repeated");

@@ -116,7 +116,7 @@ TokenizedWords Tokenizer::encode_words(std::span<const std::string_view> words,
                twice.begin() + static_cast<std::ptrdiff_t>(twice.size()));
   const std::string blank = encode("a a") == twice ? "" : " ";
   const std::size_t room = max_length - parts_.after.size();
-  TokenizedWords out{.ids = parts_.before, .first_piece = {}};
+  TokenizedWords out{.ids = parts_.before};
   for (const std::string_view word : words) {
     const std::vector<std::int32_t> pieces =
         out.first_piece.empty() ? encode(word) : encode(blank + std::string(word));

@@ -162,7 +162,7 @@ Result<std::optional<BudgetRule>> PrivacyLedger::Impl::rule(const std::string& d
       prepare("SELECT renyi_order, one_job, max_epsilon FROM budget_rules WHERE dataset_id = ?"));
   SOTTO_ASSIGN_OR_RETURN(const bool there, row.bind(dataset_id).step());
   if (!there) return std::optional<BudgetRule>();
-  BudgetRule out{.order = row.real(0), .one_job = std::nullopt, .max_epsilon = row.real(2)};
+  BudgetRule out{.order = row.real(0), .max_epsilon = row.real(2)};
   if (!row.is_null(1)) out.one_job = row.bytes32(1);
   return std::optional(out);
 }

@@ -75,7 +75,6 @@ class Decider {
     SOTTO_TRY(plan.add(steps));
     BudgetRule rule{
         .order = best_order(first ? plan : before_.curve(), budget_.max_epsilon, budget_.delta),
-        .one_job = std::nullopt,
         .max_epsilon = budget_.max_epsilon};
     const double whole = std::max(rdp_at(plan, rule.order), rdp_at(after_.curve(), rule.order));
     if (first && !(filter_epsilon(rule.order, whole, budget_.delta) <= budget_.max_epsilon))
@@ -107,7 +106,7 @@ class Decider {
     if (alone && after_.examples().within(limit, budget_.delta)) return {};
     // An owner who raises the budget causes a new decision; the filter then covers everything.
     if (budget_.max_epsilon > rule.max_epsilon && next <= budget_.max_epsilon) {
-      rule = {.order = rule.order, .one_job = std::nullopt, .max_epsilon = budget_.max_epsilon};
+      rule = {.order = rule.order, .max_epsilon = budget_.max_epsilon};
     } else if (alone) {
       over(Limit::kLifetime, "budget", before_.examples().epsilon(budget_.delta),
            after_.examples().epsilon(budget_.delta), limit);

@@ -123,8 +123,7 @@ Bytes Client::State::share_ad(MemberId from, const wire::ShareEntry& entry) cons
 
 wire::ShareEntry Client::State::seal_entry(std::uint32_t to, const SharePair& shares,
                                            crypto::SecureRandom& random) const {
-  wire::ShareEntry entry{
-      .to = id_of(to), .nonce = {}, .ciphertext = {}, .cb = {}, .cr = {}, .signature = {}};
+  wire::ShareEntry entry{.to = id_of(to)};
   entry.cb =
       commit_share(ShareKind::kSelfMask, h, self, entry.to, share_of(shares, ShareKind::kSelfMask));
   entry.cr =
@@ -165,7 +164,7 @@ Result<wire::Shares> Client::deal(const wire::KeyList& m2, crypto::SecureRandom&
     points.push_back(holder + 1);
   const auto b_shares = crypto::share_secret(state.b, state.header.t, points, random);
   const auto r_shares = crypto::share_secret(state.r, state.header.t, points, random);
-  wire::Shares m3{.id = state.self, .entries = {}};
+  wire::Shares m3{.id = state.self};
   for (std::size_t at = 0; at < state.holders.size(); ++at) {
     const std::uint32_t holder = state.holders[at];
     if (!contains(*state.u1, holder)) continue;
@@ -261,7 +260,7 @@ Result<wire::ShareCheck> Client::check_shares(const wire::ShareForward& m4) {
 MaskJob Client::mask_job() {
   const State& state = *state_;
   SOTTO_CHECK(state.u2.has_value(), "masks are over U2");
-  MaskJob job{.h = state.h, .id = state.self, .lanes = state.header.lanes, .seeds = {}};
+  MaskJob job{.h = state.h, .id = state.self, .lanes = state.header.lanes};
   job.seeds.push_back({.kind = MaskSeed::Kind::kSelf,
                        .secret = state.b.clone(),
                        .self_id = state.self,
@@ -298,7 +297,7 @@ MaskedUpdate MaskJob::run(encoding::RingUpdate update, unsigned threads) && {
 wire::UploadHeader Client::upload_header(const Bytes32& hash_y) {
   State& state = *state_;
   SOTTO_CHECK(state.u2 && !state.upload_signed, "one upload a round, after M4U");
-  wire::UploadHeader m5{.id = state.self, .d_u2 = state.d_u2, .hash_y = hash_y, .signature = {}};
+  wire::UploadHeader m5{.id = state.self, .d_u2 = state.d_u2, .hash_y = hash_y};
   sign_upload(*state.signing, state.h, m5);
   state.upload_signed = true;
   return m5;

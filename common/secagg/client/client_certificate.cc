@@ -36,7 +36,7 @@ Result<Client::Endorsement> Client::endorse(const wire::Survivors& m6) {
   if (state.s && d_s != state.d_s) return refused("M6", "another S was endorsed in this round");
   state.s = std::move(s);
   state.d_s = d_s;
-  Endorsement out{.d_u2 = state.d_u2, .d_s = d_s, .message = {.id = state.self, .signature = {}}};
+  Endorsement out{.d_u2 = state.d_u2, .d_s = d_s, .message = {.id = state.self}};
   sign_endorse(*state.signing, state.h, state.d_u2, d_s, out.message);
   return out;
 }
@@ -98,8 +98,7 @@ Result<wire::UnmaskResponse> Client::unmask(const wire::UnmaskRequest& m8) {
   // same message.
   if (state.response) return *state.response;
 
-  wire::UnmaskResponse m9{
-      .id = state.self, .d_u2 = state.d_u2, .d_s = state.d_s, .shares = {}, .signature = {}};
+  wire::UnmaskResponse m9{.id = state.self, .d_u2 = state.d_u2, .d_s = state.d_s};
   for (std::uint32_t dealer : intersection(state.holders, *state.u2)) {
     const ShareKind kind = contains(*state.s, dealer) ? ShareKind::kSelfMask : ShareKind::kMaskKey;
     SOTTO_CHECK(state.held.contains(dealer), "U2 holds only dealers of good shares");

@@ -43,11 +43,11 @@ Result<wire::Opening> Client::open_shares(const wire::Complaints& m4b) {
   State& state = *state_;
   SOTTO_CHECK(state.v && !state.u2, "shares are opened after M4 and before M4U");
   SOTTO_TRY(state.check_complaints(m4b));
-  wire::Opening m4c{.id = state.self, .d_v = state.d_v, .shares = {}, .signature = {}};
+  wire::Opening m4c{.id = state.self, .d_v = state.d_v};
   for (const wire::ShareCheck& check : m4b.checks) {
     const auto holder = state.dealt.find(*state.cohort.index_of(check.id));
     SOTTO_CHECK(holder != state.dealt.end(), "M4B is answered once");
-    wire::OpenedShare opened{.member = check.id, .b = {}, .r = {}};
+    wire::OpenedShare opened{.member = check.id};
     const auto shares = holder->second.expose();
     std::ranges::copy(shares.first<kShareBytes>(), opened.b.begin());
     std::ranges::copy(shares.last<kShareBytes>(), opened.r.begin());

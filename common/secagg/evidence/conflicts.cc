@@ -17,7 +17,7 @@ struct KeyConflicts {
 class Settling {
  public:
   Settling(const IndexSet& members, const std::vector<IndexSet>& complaints, const KeyRules& rules)
-      : complaints_(&complaints), rules_(&rules), out_{.members = members, .left = {}} {
+      : complaints_(&complaints), rules_(&rules), out_{.members = members} {
     for (std::uint32_t holder : members)
       for (std::uint32_t dealer : complaints[holder])
         if (contains(members, dealer)) {

@@ -394,7 +394,7 @@ wire::Message bare(wire::Message message) {
 }
 
 wire::Message endorsement(const wire::UnmaskRequest& m8, const wire::Endorse& m7) {
-  return wire::UnmaskRequest{.certificate = {m7}, .d_u2 = m8.d_u2, .d_s = m8.d_s, .headers = {}};
+  return wire::UnmaskRequest{.certificate = {m7}, .d_u2 = m8.d_u2, .d_s = m8.d_s};
 }
 
 }  // namespace

@@ -123,8 +123,7 @@ Result<wire::RandomnessCommit> RandomnessMember::commit(const wire::RandomnessCa
                    " lists of this run, which is the limit");
   Attempt attempt{.name = call.attempt,
                   .r = crypto::Secret32::random(*random_),
-                  .commit = {.run = context_.run, .attempt = call.attempt, .entry = {}},
-                  .reveal = std::nullopt};
+                  .commit = {.run = context_.run, .attempt = call.attempt}};
   wire::RandomnessEntry& entry = attempt.commit.entry;
   entry.id = self_;
   entry.commitment = randomness_commitment(context_.run, self_, attempt.r.expose());
@@ -148,8 +147,7 @@ Result<RandomnessMember::Reveal> RandomnessMember::reveal(const wire::Randomness
   const wire::RandomnessEntry* own = find(list.entries, self_);
   if (!own || *own != attempt_->commit.entry)
     return refused("the commitment of this member is not in the list");
-  wire::RandomnessReveal reveal{
-      .run = context_.run, .id = self_, .digest = digest, .r = {}, .signature = {}};
+  wire::RandomnessReveal reveal{.run = context_.run, .id = self_, .digest = digest};
   std::ranges::copy(attempt_->r.expose(), reveal.r.begin());
   sign_randomness_reveal(*signing_, reveal);
   ++memory_.reveals;

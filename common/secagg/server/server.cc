@@ -223,7 +223,7 @@ Status Server::fix_s() {
 }
 
 wire::Survivors Server::survivors() const {
-  wire::Survivors m6{.d_u2 = state_->d_u2, .s = state_->bitmap(s()), .signature = {}};
+  wire::Survivors m6{.d_u2 = state_->d_u2, .s = state_->bitmap(s())};
   sign_survivors(*state_->signing, state_->h, m6);
   return m6;
 }

@@ -16,7 +16,7 @@ EvidenceRoster Server::State::evidence_roster() const {
 
 /// Returns one member's endorsement in the form of a certificate.
 wire::UnmaskRequest Server::State::as_certificate(const wire::Endorse& m7) const {
-  return {.certificate = {m7}, .d_u2 = d_u2, .d_s = d_s, .headers = {}};
+  return {.certificate = {m7}, .d_u2 = d_u2, .d_s = d_s};
 }
 
 std::vector<Evidence> Server::evidence_against(MemberId member,

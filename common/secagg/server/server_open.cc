@@ -183,7 +183,7 @@ Result<SumJob> Server::open() const {
       others.emplace_back(open_part, part);
     open_part(0);
   }
-  SumJob job{.h = state_->h, .seeds = {}};
+  SumJob job{.h = state_->h};
   for (auto& part : opened) {
     if (!part->ok()) return part->error();
     std::ranges::move(part->value(), std::back_inserter(job.seeds));

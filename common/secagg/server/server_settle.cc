@@ -229,7 +229,7 @@ wire::Fix Server::fix_message(MemberId to) const {
   const State& state = *state_;
   const auto holder = state.cohort.index_of(to);
   SOTTO_CHECK(holder && contains(u2(), *holder), "M4U goes to members of U2");
-  wire::Fix m4u{.u2 = state.bitmap(u2()), .signature = {}, .opened = {}};
+  wire::Fix m4u{.u2 = state.bitmap(u2())};
   for (std::uint32_t dealer : intersection(state.complaints[*holder], u2())) {
     const auto& shares = state.sent[dealer].m4c->shares;
     wire::OpenedShare opened = *std::ranges::find(shares, to, &wire::OpenedShare::member);

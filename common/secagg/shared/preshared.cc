@@ -39,7 +39,7 @@ RoundPreshared preshared_of_round(const crypto::Secret32& key, const Bytes32& h,
 
 wire::PresharedEscrow make_escrow(const EscrowPlace& place, const crypto::Secret32& masking,
                                   const crypto::Secret32& r) {
-  wire::PresharedEscrow out{.commitment = commitment_of(place, masking), .sealed = {}};
+  wire::PresharedEscrow out{.commitment = commitment_of(place, masking)};
   const Bytes sealed =
       crypto::seal(escrow_key(place, r), crypto::Nonce{}, masking.expose(), out.commitment);
   std::ranges::copy(sealed, out.sealed.begin());
