@@ -93,9 +93,13 @@ RunStatus RoundBoard::resting(RunStatus status) const {
 std::optional<std::string> line_for_log(const RoundEvent& event, RoundNumber round,
                                         Members& members) {
   using Kind = RoundEvent::Kind;
-  const std::string where = "round " + label(round) + ", " + std::string(name(event.phase)) + ": ";
+  const std::string phase = std::string(name(event.phase)) + ": ";
+  const std::string where = "round " + label(round) + ", " + phase;
+  // The detail begins with the name of the message, which may be that of the phase.
   if (event.kind == Kind::kRejected)
-    return members.report_violation(event.member, event.detail, where);
+    return members.report_violation(
+        event.member, event.detail.substr(event.detail.starts_with(phase) ? phase.size() : 0),
+        where);
   if (!ends_part(event.kind) && event.kind != Kind::kFailed) return std::nullopt;
   return where + (raw(event.member) == 0 ? "" : members.name_of(event.member) + ": ") +
          printable(event.detail);

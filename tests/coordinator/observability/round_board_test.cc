@@ -82,6 +82,18 @@ TEST(RoundBoard, AddsUpThePhasesAndCountsTheOneUnderWay) {
   EXPECT_TRUE(board.end(at(7000)).empty()) << "a new attempt begins with nothing";
 }
 
+TEST(LineForLog, NamesAPhaseOnceWhereTheMessageHasItsName) {
+  config::Roster roster;
+  roster.members = {{.id = kFirst, .name = "aurora"}};
+  Members members(roster);
+  RoundEvent event{Kind::kRejected, Phase::kEndorse, kFirst, "Endorse: bad signature"};
+  EXPECT_EQ(line_for_log(event, RoundNumber::of(1, 0), members),
+            "aurora: round 1, Endorse: bad signature");
+  event.phase = Phase::kUnmask;
+  EXPECT_EQ(line_for_log(event, RoundNumber::of(1, 0), members),
+            "aurora: round 1, Unmask: Endorse: bad signature");
+}
+
 TEST(TimeLeft, IsFromThePaceOfThisProcessAlone) {
   EXPECT_FALSE(
       time_left_s({.finished_at_start = 5, .finished = 5, .num_server_rounds = 9, .seconds = 60}));
