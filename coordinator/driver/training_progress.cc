@@ -1,8 +1,13 @@
 #include "coordinator/driver/training_progress.h"
 
 #include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -15,8 +20,19 @@ namespace sotto::coordinator {
 
 namespace {
 
+constexpr std::string_view kRoundFolder = "round-";
+
 std::string folder_of_round(std::uint64_t round) {
-  return fmt::format("round-{:06}", round);
+  return fmt::format("{}{:06}", kRoundFolder, round);
+}
+
+/// Returns the round whose folder has this name; nothing for other names.
+std::optional<std::uint64_t> round_of_folder(std::string_view name) {
+  if (!name.starts_with(kRoundFolder)) return std::nullopt;
+  std::uint64_t round = 0;
+  const char* const end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data() + kRoundFolder.size(), end, round);
+  return error == std::errc() && stop == end ? std::optional(round) : std::nullopt;
 }
 
 }  // namespace
@@ -134,8 +150,16 @@ void TrainingProgress::keep_model(const std::string& name) const {
 void TrainingProgress::drop_old_models() const {
   const std::uint64_t last = trained_rounds();
   if (keep_ == 0 || last <= keep_) return;
-  std::error_code gone;  // ignored: a folder that cannot be removed stays
-  std::filesystem::remove_all(folder_.path() / "checkpoints" / folder_of_round(last - keep_), gone);
+  // All older folders, so that one that could not be removed is tried again after the next round.
+  std::error_code failed;
+  std::vector<std::filesystem::path> folders;
+  for (std::filesystem::directory_iterator at(folder_.path() / "checkpoints", failed), end;
+       !failed && at != end; at.increment(failed))
+    folders.push_back(at->path());
+  for (const std::filesystem::path& folder : folders)
+    if (const auto round = round_of_folder(folder.filename().string());
+        round && *round <= last - keep_)
+      std::filesystem::remove_all(folder, failed);
 }
 
 }  // namespace sotto::coordinator

@@ -48,6 +48,7 @@ struct CoordinatorCounters : ::testing::Test {
   crypto::StreamRandom random{8};
   std::optional<RunFolder> folder;
   std::optional<TrainingProgress> training;
+  std::uint32_t keep = 0;
 
   void SetUp() override { begin_process(); }
 
@@ -56,7 +57,7 @@ struct CoordinatorCounters : ::testing::Test {
     folder.reset();
     FlatParameters model{.layout = {{"w", {kValues}}}, .values = std::vector<float>(kValues, 1)};
     folder.emplace(directory.path(), job, std::move(model), random);
-    training.emplace(job, *folder, 0);
+    training.emplace(job, *folder, keep);
   }
 
   /// An attempt of three members, of which one counted `counts` and the others nothing.
@@ -143,6 +144,25 @@ TEST_F(CoordinatorCounters, VoidCountersLoseNoUpdateReachNoTargetAndAreNeverBest
   EXPECT_FALSE(folder->checkpoint.best.known);
   EXPECT_EQ(last_line()["no_evaluation"].get<std::string>().substr(0, 5), "void:");
   EXPECT_EQ(finish(RoundNumber::of(2, 0), kHonest).evaluation->value("accuracy"), 0.4);
+}
+
+TEST_F(CoordinatorCounters, AnOldModelThatCouldNotBeRemovedIsRemovedAfterALaterRound) {
+  const std::filesystem::path base = directory.path() / "base",
+                              models = directory.path() / "checkpoints";
+  std::filesystem::create_directories(base);
+  std::ofstream(base / "config.json") << "{}";
+  std::ofstream(base / "vocab.txt") << "a\n";
+  job.model.path = base.string();
+  keep = 1;
+  begin_process();
+  std::filesystem::create_directories(models / "round-000000");
+  std::filesystem::create_directories(models / "round-notes");
+  train_all();
+  EXPECT_FALSE(std::filesystem::exists(models / "round-000000"));
+  EXPECT_FALSE(std::filesystem::exists(models / "round-000001"));
+  EXPECT_TRUE(std::filesystem::exists(models / "round-000002"));
+  EXPECT_TRUE(std::filesystem::exists(models / "best"));
+  EXPECT_TRUE(std::filesystem::exists(models / "round-notes")) << "not a folder of ours";
 }
 
 TEST_F(CoordinatorCounters, NoNumberOfExamplesIsPublished) {
