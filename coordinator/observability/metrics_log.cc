@@ -7,6 +7,7 @@
 
 #include "common/base/result.h"
 #include "common/storage/atomic_file.h"
+#include "common/storage/storage.h"
 
 namespace sotto::coordinator {
 
@@ -32,7 +33,8 @@ void MetricsLog::open(const std::filesystem::path& file, std::uint64_t finished_
 void MetricsLog::append(const RoundRecord& record) {
   const std::string line = to_json(record) + "\n";
   // A round that is in the checkpoint but not in this file would be missing permanently.
-  if (!storage::write_all_at(out_, view_of(line), end_).ok())
+  if (!storage::write_all_at(out_, view_of(line), end_).ok() ||
+      storage::storage().sync_data(out_.get()) != 0)
     throw StartupError("cannot write " + file_.string() + ": the disk is full or damaged");
   end_ += line.size();
 }

@@ -15,8 +15,8 @@ class MetricsLog {
   /// `finished_rounds`, and an incomplete last line. Throws StartupError when the file cannot be
   /// written.
   void open(const std::filesystem::path& file, std::uint64_t finished_rounds);
-  /// Appends a line. Called before the checkpoint that finishes the record's round is saved. Throws
-  /// StartupError when the line cannot be written.
+  /// Appends a line, durably. Called before the checkpoint that finishes the record's round is
+  /// saved. Throws StartupError when the line cannot be written.
   void append(const RoundRecord& record);
 
  private:

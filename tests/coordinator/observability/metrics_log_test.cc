@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "common/base/result.h"
+#include "common/storage/storage.h"
 #include "tests/temporary_directory.h"
 
 namespace sotto::coordinator {
@@ -68,6 +69,27 @@ TEST_F(MetricsLogTest, ALineThatCannotBeWrittenStopsTheRoundAndNamesTheFile) {
     said = error.what();
   }
   EXPECT_NE(said.find(file_.string()), std::string::npos) << said;
+}
+
+/// Notes how long a file was whenever it was synced.
+struct NotedSyncs final : storage::Storage {
+  std::filesystem::path file;
+  std::vector<std::uintmax_t> sizes;
+
+  int sync_data(int fd) override {
+    sizes.push_back(std::filesystem::file_size(file));
+    return Storage::sync_data(fd);
+  }
+};
+
+TEST_F(MetricsLogTest, ALineIsDurableBeforeTheCheckpointOfItsRoundIsSaved) {
+  MetricsLog log;
+  log.open(file_, 0);
+  NotedSyncs noted;
+  noted.file = file_;
+  const storage::StorageScope scope(noted);
+  log.append({});
+  EXPECT_EQ(noted.sizes, std::vector<std::uintmax_t>{lines().size()});
 }
 
 }  // namespace
