@@ -43,12 +43,6 @@ std::string read_or_throw(const fs::path& file) {
   return {bytes.begin(), bytes.end()};
 }
 
-template <class T>
-T value_or_throw(Parsed<T> parsed) {
-  if (const auto* errors = std::get_if<ConfigErrors>(&parsed)) throw StartupError(errors->joined());
-  return std::get<T>(std::move(parsed));
-}
-
 fs::path beside(const fs::path& file, const fs::path& path) {
   return path.is_absolute() ? path : (file.parent_path() / path).lexically_normal();
 }

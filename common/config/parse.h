@@ -8,9 +8,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "common/base/result.h"
 #include "common/config/federation.h"
 #include "common/config/job.h"
 #include "common/config/site.h"
@@ -25,6 +27,13 @@ struct ConfigErrors {
 
 template <class T>
 using Parsed = std::variant<T, ConfigErrors>;
+
+/// Returns the value; throws a StartupError with every line of the errors when there is none.
+template <class T>
+T value_or_throw(Parsed<T> parsed) {
+  if (const auto* errors = std::get_if<ConfigErrors>(&parsed)) throw StartupError(errors->joined());
+  return std::get<T>(std::move(parsed));
+}
 
 /// `overrides` are "path=value" as given to --set, e.g. "differential_privacy.enabled=false".
 Parsed<JobConfig> parse_job(std::string_view json, std::string_view file_name,

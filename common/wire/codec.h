@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "common/wire/messages.h"
 
@@ -49,5 +50,16 @@ Result<RoundHeader> parse_header(BytesView bytes, const Limits& limits = {});
 /// length or a spare bit that is set.
 Bitmap to_bitmap(std::uint32_t n, const std::vector<std::uint32_t>& indexes);
 Result<std::vector<std::uint32_t>> from_bitmap(std::uint32_t n, const Bitmap& bitmap);
+
+/// Returns the part of `text` that is sent when decode() accepts `limit` bytes: all of it, or its
+/// beginning up to the end of a whole UTF-8 character. The encoder and the code that signs texts
+/// use the same rule, so that no text makes a frame that its receiver refuses.
+inline std::string_view as_sent(std::string_view text, std::uint32_t limit) {
+  if (text.size() <= limit) return text;
+  std::size_t end = limit;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U)
+    --end;  // a continuation byte of a character
+  return text.substr(0, end);
+}
 
 }  // namespace sotto::wire

@@ -12,7 +12,6 @@
 #include "common/base/check.h"
 #include "common/base/ids.h"
 #include "common/wire/codec.h"
-#include "common/wire/sent_text.h"
 
 namespace sotto::wire {
 

@@ -3,7 +3,6 @@
 #include "common/crypto/declassify.h"
 #include "common/crypto/hash.h"
 #include "common/wire/codec.h"
-#include "common/wire/sent_text.h"
 
 namespace sotto::secagg {
 namespace {

@@ -136,10 +136,8 @@ AnonymisationPlan load_plan(const std::filesystem::path& file,
                             std::span<const std::string> overrides) {
   constexpr std::uint64_t kMaxBytes = 16 << 20;
   const Bytes bytes = storage::read_file(file, kMaxBytes).or_stop();
-  auto parsed = parse_plan(std::string(bytes.begin(), bytes.end()), file.string(), overrides);
-  if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
-    throw StartupError(errors->joined());
-  AnonymisationPlan plan = std::get<AnonymisationPlan>(std::move(parsed));
+  AnonymisationPlan plan = config::value_or_throw(
+      parse_plan(std::string(bytes.begin(), bytes.end()), file.string(), overrides));
   for (auto& [name, column] : plan.columns)
     if (!column.hierarchy.empty() && column.hierarchy.is_relative())
       column.hierarchy = (file.parent_path() / column.hierarchy).lexically_normal();

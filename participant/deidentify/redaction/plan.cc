@@ -130,10 +130,8 @@ config::Parsed<RedactionPlan> parse_mask_plan(std::string_view json, std::string
 RedactionPlan load_mask_plan(const std::filesystem::path& file) {
   constexpr std::uint64_t kMaxBytes = 1 << 20;
   const Bytes bytes = storage::read_file(file, kMaxBytes).or_stop();
-  auto parsed = parse_mask_plan(std::string(bytes.begin(), bytes.end()), file.string());
-  if (const auto* errors = std::get_if<config::ConfigErrors>(&parsed))
-    throw StartupError(errors->joined());
-  RedactionPlan plan = std::get<RedactionPlan>(std::move(parsed));
+  RedactionPlan plan = config::value_or_throw(
+      parse_mask_plan(std::string(bytes.begin(), bytes.end()), file.string()));
   const auto from_here = [&file](std::filesystem::path& path) {
     if (!path.empty() && path.is_relative()) path = (file.parent_path() / path).lexically_normal();
   };
