@@ -11,6 +11,7 @@
 #include "common/config/parse.h"
 #include "common/encoding/rotation.h"
 #include "common/job/plan.h"
+#include "common/privacy/accounting/rdp_accountant.h"
 #include "common/secagg/randomness/draw.h"
 #include "common/secagg/shared/noisy_round.h"
 
@@ -45,9 +46,15 @@ privacy::NoisyRounds round_of(const config::JobConfig& job, std::uint32_t n, std
       .spec.noise->round;
 }
 
+double epsilon_of_all(const privacy::NoisyRounds& rounds, double delta = 1e-6) {
+  privacy::RdpAccountant accountant;
+  EXPECT_TRUE(accountant.add(rounds).ok());
+  return accountant.epsilon(delta);
+}
+
 double epsilon_of(privacy::NoisyRounds rounds, std::uint64_t count) {
   rounds.rounds = count;
-  return participant_epsilon(rounds, 1e-6).value();
+  return epsilon_of_all(rounds);
 }
 
 TEST(ParticipantPrivacy, AJobWithoutTheSectionHasNoNoise) {
@@ -67,7 +74,7 @@ TEST(ParticipantPrivacy, ATargetIsReachedInTheSmallestCohortAndHardlyMore) {
     job.distributed_privacy.mechanism = mechanism;
     const privacy::NoisyRounds all = noise_of_job(job, terms_of(job)).value();
     EXPECT_EQ(all.rounds, 30U);
-    const double epsilon = participant_epsilon(all, 1e-6).value();
+    const double epsilon = epsilon_of_all(all);
     EXPECT_LE(epsilon, 6) << config::word_of(mechanism);
     EXPECT_GT(epsilon, 0.999 * 6) << config::word_of(mechanism);
   }
@@ -134,7 +141,7 @@ TEST(ParticipantPrivacy, TheWorkedExampleIsPlannedAsItsFiguresSay) {
   const privacy::NoisyRounds all = noise_of_job(job, **terms).value();
   EXPECT_EQ(all.unknown_noises, 14U);
   EXPECT_EQ(all.dimension, 16384U);
-  EXPECT_NEAR(participant_epsilon(all, 1e-5).value(), 8, 0.01);
+  EXPECT_NEAR(epsilon_of_all(all, 1e-5), 8, 0.01);
 }
 
 TEST(ParticipantPrivacy, WhatCannotBeIsRefusedInTheSectionsName) {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "common/config/parse.h"
+#include "common/crypto/hash.h"
 #include "common/secagg/shared/transcript.h"
 #include "common/wire/codec.h"
 #include "coordinator/driver/coordinator.h"
