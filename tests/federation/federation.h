@@ -23,8 +23,8 @@
 #include "participant/driver/participant.h"
 #include "participant/protocol/upload.h"
 #include "tests/coordinator/driver/seen_events.h"
+#include "tests/federation/checker.h"
 #include "tests/participant/driver/fake_models.h"
-#include "tests/simulation/checker.h"
 #include "tests/temporary_directory.h"
 
 namespace sotto::simulation {

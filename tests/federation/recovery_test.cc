@@ -5,7 +5,7 @@
 
 #include "tests/federation/backup.h"
 #include "tests/federation/federation.h"
-#include "tests/simulation/seed_range.h"
+#include "tests/federation/seed_range.h"
 
 namespace sotto::simulation {
 namespace {

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/federation/federation.h"
-#include "tests/simulation/seed_range.h"
+#include "tests/federation/seed_range.h"
 
 namespace sotto::simulation {
 namespace {

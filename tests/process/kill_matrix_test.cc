@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "common/simulation/seeds.h"
+#include "tests/federation/seed_range.h"
 #include "tests/process/federation.h"
-#include "tests/simulation/seed_range.h"
 
 namespace sotto::process_test {
 namespace {

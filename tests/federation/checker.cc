@@ -1,4 +1,4 @@
-#include "tests/simulation/checker.h"
+#include "tests/federation/checker.h"
 
 #include <algorithm>
 
