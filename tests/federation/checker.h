@@ -38,7 +38,9 @@ class Checker {
 
   void fail(std::string what) { failures_.push_back(std::move(what)); }
 
-  /// The coordinator lies: only what members send is checked from now on.
+  /// The coordinator lies: from now on it may announce several survivor sets and several results of
+  /// a round, and send both certificates. What members send is checked as before, and so is each
+  /// sum that is announced.
   void expect_lies() { lies_ = true; }
 
   [[nodiscard]] const std::vector<std::string>& failures() const { return failures_; }
