@@ -5,6 +5,7 @@
 
 #include "common/job/participant_privacy.h"
 #include "common/secagg/shared/transcript.h"
+#include "common/wire/codec.h"
 #include "tests/federation/federation.h"
 
 namespace sotto::simulation {
@@ -29,8 +30,27 @@ std::uint32_t advertised(Federation& federation, RoundNumber round) {
   return count;
 }
 
+/// Announces six of ten uploads as the survivors, which is as many as a certificate needs.
+wire::Survivors six_survivors(const crypto::SigningKey& key, const wire::RoundHeader& header) {
+  const Bytes32 h = secagg::header_hash(header);
+  const auto u2 = wire::to_bitmap(kSites, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  wire::Survivors m6{.d_u2 = secagg::digest_u2(h, u2),
+                     .s = wire::to_bitmap(kSites, {0, 1, 2, 3, 4, 5}),
+                     .signature = {}};
+  secagg::sign_survivors(key, h, m6);
+  return m6;
+}
+
+std::uint32_t endorsed(Federation& federation, RoundNumber round) {
+  std::uint32_t count = 0;
+  for (std::uint32_t id = 1; id <= kSites; ++id)
+    count += federation.checker().endorsed(MemberId{id}, round) ? 1U : 0U;
+  return count;
+}
+
 /// Three attempts from `smaller` on: its header permits the least sums that the job does, the next
-/// one has ten in its header and four of its uploads are hidden, and the last one is honest.
+/// one has ten in its header, four of its uploads are hidden and the other six are announced as the
+/// survivors, and the last one is honest.
 void expect_sums_of_ten(const FederationConfig& config, RoundNumber smaller) {
   Federation federation(config);
   const std::uint64_t server_round = smaller.server_round();
@@ -44,6 +64,10 @@ void expect_sums_of_ten(const FederationConfig& config, RoundNumber smaller) {
           job::own_s_min(federation.job(), {.n = m0->header.n, .C = m0->header.C}).value();
       EXPECT_LT(m0->header.s_min, kSites);
       secagg::sign_offer(federation.coordinator_key(), *m0);
+    }
+    if (std::holds_alternative<wire::AbortRequest>(message) && round == hiding) {
+      const wire::RoundHeader header = federation.checker().header(hiding).value();
+      return Messages{six_survivors(federation.coordinator_key(), header), std::move(message)};
     }
     return Messages{std::move(message)};
   };
@@ -61,6 +85,7 @@ void expect_sums_of_ten(const FederationConfig& config, RoundNumber smaller) {
   Checker& checker = federation.checker();
   EXPECT_EQ(advertised(federation, smaller), 0U) << "took part in sums of fewer than ten";
   EXPECT_EQ(advertised(federation, hiding), kSites);
+  EXPECT_EQ(endorsed(federation, hiding), 0U) << "endorsed a sum of fewer than ten";
   EXPECT_EQ(checker.status(hiding), RoundStatus::kAborted) << federation.report();
   EXPECT_EQ(checker.shares_revealed(hiding), 0U);
   EXPECT_EQ(checker.status(whole), RoundStatus::kDone) << federation.report();
