@@ -4,14 +4,13 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/observability/audit_check.h"
 
 namespace sotto::cli {
 
-void add_audit_command(CLI::App& app, int& exit_code) {
+void add_audit_command(Command& app, int& exit_code) {
   struct Arguments {
     observability::AuditParty party;
     std::string folder = ".", federation;
@@ -20,9 +19,9 @@ void add_audit_command(CLI::App& app, int& exit_code) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("audit", "Check the signed log of a party");
+  Command* sub = app.add_subcommand("audit", "Check the signed log of a party");
   sub->require_subcommand(1);
-  CLI::App* verify = sub->add_subcommand(
+  Command* verify = sub->add_subcommand(
       "verify",
       "Check every line of FOLDER/audit.jsonl and report each line that was changed, removed, "
       "moved, repeated or cut; the exit code is 3 if there is one");

@@ -5,10 +5,10 @@
 #include <memory>
 #include <optional>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/base/result.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
@@ -97,7 +97,7 @@ void print_description(const fs::path& file, const Description& is, bool verifie
         "key file to verify them.");
 }
 
-void add_show(CLI::App& keys) {
+void add_show(Command& keys) {
   struct Arguments {
     std::string dir = ".";
     UnlockOptions unlock;
@@ -105,7 +105,7 @@ void add_show(CLI::App& keys) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = keys.add_subcommand(
+  Command* sub = keys.add_subcommand(
       "show",
       "Print public keys, fingerprints and how the keystore is sealed; needs no passphrase");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
@@ -123,7 +123,7 @@ void add_show(CLI::App& keys) {
   });
 }
 
-void add_seal(CLI::App& keys) {
+void add_seal(Command& keys) {
   struct Arguments {
     std::string dir = ".";
     UnlockOptions unlock;
@@ -131,9 +131,9 @@ void add_seal(CLI::App& keys) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = keys.add_subcommand("seal",
-                                      "Change what opens the keystore: a passphrase, a key file, "
-                                      "or nothing. The keys stay the same");
+  Command* sub = keys.add_subcommand("seal",
+                                     "Change what opens the keystore: a passphrase, a key file, "
+                                     "or nothing. The keys stay the same");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   add_unlock_options(*sub, args->unlock);
   add_seal_options(*sub, args->seal, kNewNames, "a passphrase unless given");
@@ -152,7 +152,7 @@ void add_seal(CLI::App& keys) {
   });
 }
 
-void add_backup(CLI::App& keys) {
+void add_backup(Command& keys) {
   struct Arguments {
     std::string dir = ".", file;
     UnlockOptions unlock;
@@ -160,7 +160,7 @@ void add_backup(CLI::App& keys) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = keys.add_subcommand(
+  Command* sub = keys.add_subcommand(
       "backup", "Write all keys into one file for another place, sealed by its own passphrase");
   sub->add_option("file", args->file, "File for the backup, which is never overwritten")
       ->required();
@@ -211,14 +211,14 @@ void report_restored(const Keystore& store, const fs::path& folder, const KeysPa
         "output, or the operator's report).");
 }
 
-void add_restore(CLI::App& keys, const KeysParty& party) {
+void add_restore(Command& keys, const KeysParty& party) {
   struct Arguments {
     std::string dir = ".", file;
     UnlockOptions unlock;
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = keys.add_subcommand(
+  Command* sub = keys.add_subcommand(
       "restore", "Restore a backup into a folder that has no keys; never overwrites keys");
   sub->add_option("file", args->file, "File with the backup")->required();
   sub->add_option("--dir", args->dir, "Folder for the keystore")->capture_default_str();
@@ -245,8 +245,8 @@ void add_restore(CLI::App& keys, const KeysParty& party) {
 
 }  // namespace
 
-CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party) {
-  CLI::App* keys = app.add_subcommand("keys", "Manage the keystore: its seal, backups and keys");
+Command* add_keys_commands(Command& app, const KeysParty& party) {
+  Command* keys = app.add_subcommand("keys", "Manage the keystore: its seal, backups and keys");
   keys->require_subcommand(1);
   add_show(*keys);
   add_seal(*keys);

@@ -11,11 +11,9 @@
 #include "common/identity/keystore.h"
 #include "common/storage/atomic_file.h"
 
-namespace CLI {
-class App;
-}
-
 namespace sotto::cli {
+
+class Command;
 
 /// The differences of the commands between the two kinds of party.
 struct KeysParty {
@@ -27,7 +25,7 @@ struct KeysParty {
 
 /// Adds `keys` with its commands and returns it, so that the caller can add the commands that only
 /// one kind of party has.
-CLI::App* add_keys_commands(CLI::App& app, const KeysParty& party);
+Command* add_keys_commands(Command& app, const KeysParty& party);
 
 /// Takes the lock that a process holds while it changes the keystore of a folder. Throws
 /// StartupError when the lock cannot be taken.

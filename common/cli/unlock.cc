@@ -3,9 +3,8 @@
 #include <cstdio>
 #include <utility>
 
-#include <CLI/CLI.hpp>
-
 #include "common/base/result.h"
+#include "common/cli/command.h"
 #include "common/cli/passphrase.h"
 
 namespace sotto::cli {
@@ -38,7 +37,7 @@ SealedBy wanted_seal(const SealOptions& options, const SealNames& names, SealedB
 
 }  // namespace
 
-void add_unlock_options(CLI::App& command, UnlockOptions& options) {
+void add_unlock_options(Command& command, UnlockOptions& options) {
   command.add_option("--passphrase-file", options.passphrase_file,
                      "File (mode 0600) or pipe (/dev/fd/3) with the keystore's passphrase; asked "
                      "for at the terminal unless given");
@@ -59,14 +58,14 @@ identity::Keystore open_keystore(const fs::path& folder, const UnlockOptions& op
       folder, opener_for(identity::describe(folder), folder / identity::kKeystoreFile, options));
 }
 
-void add_seal_options(CLI::App& command, SealOptions& options, const SealNames& names,
+void add_seal_options(Command& command, SealOptions& options, const SealNames& names,
                       const std::string& otherwise) {
   command
       .add_option(names.by, options.by,
                   "Seal of the file: passphrase, key_file, or nothing, with which only the modes "
                   "of file and folder protect it; " +
                       otherwise)
-      ->check(CLI::IsMember({"nothing", "passphrase", "key_file"}));
+      ->one_of({"nothing", "passphrase", "key_file"});
   command.add_option(names.passphrase_file, options.passphrase_file,
                      "File (mode 0600) or pipe with the passphrase of the seal, instead of a "
                      "question at the terminal");

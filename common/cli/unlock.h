@@ -7,11 +7,9 @@
 #include "common/crypto/secure_random.h"
 #include "common/identity/keystore.h"
 
-namespace CLI {
-class App;
-}
-
 namespace sotto::cli {
+
+class Command;
 
 struct UnlockOptions {
   std::string passphrase_file;
@@ -19,7 +17,7 @@ struct UnlockOptions {
 };
 
 /// Adds --passphrase-file and --key-file.
-void add_unlock_options(CLI::App& command, UnlockOptions& options);
+void add_unlock_options(Command& command, UnlockOptions& options);
 
 /// Opens FOLDER's keystore. Asks for the passphrase at the terminal when it needs one and no file
 /// was given. Throws StartupError.
@@ -42,7 +40,7 @@ struct SealNames {
 };
 
 /// Adds the options. `otherwise` is the end of the help text: what applies when none is given.
-void add_seal_options(CLI::App& command, SealOptions& options, const SealNames& names,
+void add_seal_options(Command& command, SealOptions& options, const SealNames& names,
                       const std::string& otherwise);
 
 /// Reads, creates or asks for the secret of the new seal. `otherwise` applies when no option is

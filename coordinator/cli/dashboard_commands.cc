@@ -8,12 +8,12 @@
 #include <string>
 #include <thread>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "common/base/result.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/storage/atomic_file.h"
 #include "coordinator/dashboard/control_client.h"
@@ -156,35 +156,36 @@ void show_log(const Arguments& args) {
   }
 }
 
-CLI::App* add(CLI::App& app, const std::string& name, const std::string& what,
-              const std::shared_ptr<Arguments>& args) {
-  CLI::App* sub = app.add_subcommand(name, what);
+cli::Command* add(cli::Command& app, const std::string& name, const std::string& what,
+                  const std::shared_ptr<Arguments>& args) {
+  cli::Command* sub = app.add_subcommand(name, what);
   sub->add_option("run", args->folder, "Folder of the run")->required();
   return sub;
 }
 
 }  // namespace
 
-void add_commands(CLI::App& app) {
+void add_commands(cli::Command& app) {
   const auto args = std::make_shared<Arguments>();
-  CLI::App* status = add(app, "status", "Show the status of a run", args);
+  cli::Command* status = add(app, "status", "Show the status of a run", args);
   status->add_flag("--json", args->json, "Print the whole status as one JSON object");
   status->add_flag("--watch", args->watch, "Repeat each second until the coordinator ends");
   status->callback([args] { show_status(*args); });
 
   constexpr const char* kJson = "Print the status afterwards as one JSON object";
-  CLI::App* pause = add(app, "pause",
-                        "Begin no new round; the current round is finished. The pause outlives a "
-                        "restart of the coordinator",
-                        args);
+  cli::Command* pause =
+      add(app, "pause",
+          "Begin no new round; the current round is finished. The pause outlives a "
+          "restart of the coordinator",
+          args);
   pause->add_flag("--json", args->json, kJson);
   pause->callback([args] { order(*args, "/api/pause"); });
 
-  CLI::App* resume = add(app, "resume", "End a pause", args);
+  cli::Command* resume = add(app, "resume", "End a pause", args);
   resume->add_flag("--json", args->json, kJson);
   resume->callback([args] { order(*args, "/api/resume"); });
 
-  CLI::App* stop =
+  cli::Command* stop =
       add(app, "stop", "Finish the current round, then end the coordinator; `run` resumes the run",
           args);
   stop->add_flag("--now", args->now,
@@ -192,7 +193,7 @@ void add_commands(CLI::App& app) {
   stop->add_flag("--json", args->json, kJson);
   stop->callback([args] { order(*args, args->now ? "/api/stop-now" : "/api/stop"); });
 
-  CLI::App* logs = add(app, "logs", "Show the latest events of a running coordinator", args);
+  cli::Command* logs = add(app, "logs", "Show the latest events of a running coordinator", args);
   logs->add_flag("--json", args->json, "Print each event as one JSON object");
   logs->add_flag("--watch", args->watch, "Continue until the coordinator ends");
   logs->callback([args] { show_log(*args); });

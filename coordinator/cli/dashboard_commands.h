@@ -3,13 +3,13 @@
 // and no token: the permissions of the socket decide who may use them.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::coordinator::dashboard {
 
 /// Adds the subcommands to `app`; they throw StartupError.
-void add_commands(CLI::App& app);
+void add_commands(cli::Command& app);
 
 }  // namespace sotto::coordinator::dashboard

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <unistd.h>
 
 #include "common/base/version.h"
 #include "common/cli/audit.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
@@ -37,6 +37,7 @@
 
 namespace {
 
+using sotto::cli::Command;
 using sotto::cli::print;
 using sotto::cli::unix_now;
 
@@ -157,7 +158,7 @@ int run(const RunArguments& args) {
   return host.run();
 }
 
-void add_dashboard_options(CLI::App& sub, coordinator::dashboard::AddressOptions& options) {
+void add_dashboard_options(Command& sub, coordinator::dashboard::AddressOptions& options) {
   sub.add_option("--dashboard", options.address,
                  "Address of a dashboard in the browser, as in 127.0.0.1:7300; off unless given");
   sub.add_option("--dashboard-token", options.token_file,
@@ -170,9 +171,9 @@ void add_dashboard_options(CLI::App& sub, coordinator::dashboard::AddressOptions
                  "PEM file (mode 0600) with the private key of the certificate");
 }
 
-void add_run(CLI::App& app, int& exit_code) {
+void add_run(Command& app, int& exit_code) {
   auto args = std::make_shared<RunArguments>();
-  CLI::App* sub =
+  Command* sub =
       app.add_subcommand("run", "Run a job; the same command resumes it after a stop or a crash");
   sub->add_option("--dir", args->dir, "Folder of the coordinator's keystore and federation.json")
       ->capture_default_str();
@@ -201,7 +202,7 @@ void add_run(CLI::App& app, int& exit_code) {
   sub->callback([args, &exit_code] { exit_code = run(*args); });
 }
 
-void add_report(CLI::App& app) {
+void add_report(Command& app) {
   struct Arguments {
     coordinator::ReportInputs inputs;
     std::string folder, non_private;
@@ -210,7 +211,7 @@ void add_report(CLI::App& app) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
+  Command* sub = app.add_subcommand(
       "report", "Write summary.json and report.html of a run, and print its table of figures");
   sub->add_option("run", args->folder, "Folder of the run")->required();
   sub->add_option(
@@ -233,7 +234,7 @@ void add_report(CLI::App& app) {
   });
 }
 
-void add_evidence(CLI::App& app, int& exit_code) {
+void add_evidence(Command& app, int& exit_code) {
   struct Arguments {
     std::vector<std::string> files;
     std::string federation = "federation.json";
@@ -241,7 +242,7 @@ void add_evidence(CLI::App& app, int& exit_code) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
+  Command* sub = app.add_subcommand(
       "evidence",
       "Check evidence files offline and print the offender and the violated rule of each");
   sub->add_option("files", args->files, "Evidence files in the folder evidence/ of a run or a site")
@@ -260,12 +261,12 @@ void add_evidence(CLI::App& app, int& exit_code) {
   });
 }
 
-void add_config(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand(
+void add_config(Command& app) {
+  Command* sub = app.add_subcommand(
       "config", "Check configuration files, print their schemas or their reference");
   sub->require_subcommand(1);
   auto file = std::make_shared<std::string>();
-  CLI::App* check =
+  Command* check =
       sub->add_subcommand("check", "Report all errors of a job.json, site.json or federation.json");
   check
       ->add_option(
@@ -284,10 +285,10 @@ void add_config(CLI::App& app) {
     print(*file + " has no errors");
   });
   auto kind = std::make_shared<std::string>();
-  CLI::App* schema = sub->add_subcommand("schema", "Print a JSON Schema for editors");
+  Command* schema = sub->add_subcommand("schema", "Print a JSON Schema for editors");
   schema->add_option("kind", *kind, "Kind of the schema: job, site or federation")
       ->required()
-      ->check(CLI::IsMember({"job", "site", "federation"}));
+      ->one_of({"job", "site", "federation"});
   schema->callback([kind] { print(config::json_schema(*kind)); });
 
   struct Show {
@@ -296,7 +297,7 @@ void add_config(CLI::App& app) {
   };
 
   auto shown = std::make_shared<Show>();
-  CLI::App* show = sub->add_subcommand("show", "Print values of a resolved job, one on each line");
+  Command* show = sub->add_subcommand("show", "Print values of a resolved job, one on each line");
   show->add_option("job", shown->job, "job.json")->required();
   show->add_option("paths", shown->paths, "Keys of the values, as in rounds.num_server_rounds")
       ->required();
@@ -314,9 +315,9 @@ void add_config(CLI::App& app) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
+  Command app(
       "Sotto coordinator: federated fine-tuning in which the coordinator learns only sums of "
-      "updates"};
+      "updates");
   app.set_version_flag("--version", std::string("sotto-coordinator ") + sotto::build_id());
   app.require_subcommand(1);
   int exit_code = 0;
@@ -329,9 +330,7 @@ int main(int argc, char** argv) {
   sotto::cli::add_audit_command(app, exit_code);
   try {
     sotto::crypto::initialize_process();
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (const auto ended = app.parse(argc, argv)) return *ended;
   } catch (const StartupError& e) {
     std::fprintf(stderr, "sotto-coordinator: %s\n", e.what());
     return 2;

@@ -6,9 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "common/base/result.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/keys.h"
 #include "common/cli/unlock.h"
@@ -42,7 +41,7 @@ Validity a_year() {
   return good_for(kYear);
 }
 
-void add_init(CLI::App& app) {
+void add_init(cli::Command& app) {
   struct Arguments {
     std::string dir = ".";
     FederationAddress address;
@@ -50,7 +49,7 @@ void add_init(CLI::App& app) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub =
+  cli::Command* sub =
       app.add_subcommand("init", "Create a coordinator's keys, which never leave the folder");
   sub->add_option("--dir", args->dir, "Folder of the keystore and of federation.json")
       ->capture_default_str();
@@ -103,8 +102,8 @@ void announce(const config::FederationConfig& made, const RosterArguments& args,
         "run` again.");
 }
 
-void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
-  CLI::App* sub = app.add_subcommand(
+void add_enroll(cli::Command& app, const std::shared_ptr<RosterArguments>& args) {
+  cli::Command* sub = app.add_subcommand(
       "enroll",
       "Add the cards of members to the signed roster, or replace the keys of a member by new keys "
       "whose card the old keys signed (creates a new roster version)");
@@ -120,13 +119,13 @@ void add_enroll(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
   });
 }
 
-void add_renew(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
-  CLI::App* sub = app.add_subcommand(
+void add_renew(cli::Command& app, const std::shared_ptr<RosterArguments>& args) {
+  cli::Command* sub = app.add_subcommand(
       "renew",
       "Sign the roster with the same members for a longer time (creates a new roster "
       "version).\nExample: sotto-coordinator renew --dir coordinator --days 365");
   sub->add_option("--days", args->days, "Number of days from now for which the roster is valid")
-      ->check(CLI::Range(std::uint32_t{1}, kMostDays))
+      ->in_range(std::uint32_t{1}, kMostDays)
       ->capture_default_str();
   sub->callback([args] {
     const config::Identity identity = args->identity();
@@ -134,10 +133,11 @@ void add_renew(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
   });
 }
 
-void add_remove(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
-  CLI::App* sub = app.add_subcommand("remove",
-                                     "Remove members from the signed roster (creates a new roster "
-                                     "version); their cards may be enrolled again");
+void add_remove(cli::Command& app, const std::shared_ptr<RosterArguments>& args) {
+  cli::Command* sub =
+      app.add_subcommand("remove",
+                         "Remove members from the signed roster (creates a new roster "
+                         "version); their cards may be enrolled again");
   sub->add_option("names", args->names, "Names of members")->required();
   sub->callback([args] {
     const config::Identity identity = args->identity();
@@ -145,10 +145,10 @@ void add_remove(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
   });
 }
 
-void add_revoke(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
-  CLI::App* sub = app.add_subcommand("revoke",
-                                     "Remove members from the signed roster and permanently "
-                                     "exclude their keys (creates a new roster version)");
+void add_revoke(cli::Command& app, const std::shared_ptr<RosterArguments>& args) {
+  cli::Command* sub = app.add_subcommand("revoke",
+                                         "Remove members from the signed roster and permanently "
+                                         "exclude their keys (creates a new roster version)");
   sub->add_option(
       "statements", args->statements,
       "Statements that the keys themselves signed, made by `sotto-participant keys revoke`");
@@ -172,7 +172,7 @@ void add_revoke(CLI::App& app, const std::shared_ptr<RosterArguments>& args) {
 
 }  // namespace
 
-void add_roster_commands(CLI::App& app) {
+void add_roster_commands(cli::Command& app) {
   add_init(app);
   auto args = std::make_shared<RosterArguments>();
   add_enroll(app, args);
@@ -180,7 +180,7 @@ void add_roster_commands(CLI::App& app) {
   add_remove(app, args);
   add_revoke(app, args);
   for (const char* name : {"enroll", "renew", "remove", "revoke"}) {
-    CLI::App* sub = app.get_subcommand(name);
+    cli::Command* sub = app.get_subcommand(name);
     sub->add_option("--dir", args->dir, "Folder of the coordinator's keystore")
         ->capture_default_str();
     cli::add_unlock_options(*sub, args->unlock);

@@ -2,12 +2,12 @@
 // keys and the roster.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::coordinator {
 
-void add_roster_commands(CLI::App& app);
+void add_roster_commands(cli::Command& app);
 
 }  // namespace sotto::coordinator

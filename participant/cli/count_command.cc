@@ -5,16 +5,16 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/config/parse.h"
 #include "participant/data/examples.h"
 
 namespace sotto::participant {
 
-void add_count_command(CLI::App& data) {
+void add_count_command(cli::Command& data) {
   struct Arguments {
     std::string job;
     std::vector<std::string> files, labels;
@@ -22,7 +22,7 @@ void add_count_command(CLI::App& data) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* count = data.add_subcommand(
+  cli::Command* count = data.add_subcommand(
       "count",
       "Print the number of examples of a plain file for a job, and the records that do not fit the "
       "job.\nExample: sotto-participant data count --job job.json data/train.tsv data/eval.tsv");

@@ -1,12 +1,12 @@
 // The command `sotto-participant data count`.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::participant {
 
-void add_count_command(CLI::App& data);
+void add_count_command(cli::Command& data);
 
 }  // namespace sotto::participant

@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "common/base/result.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/question.h"
 #include "common/cli/unlock.h"
@@ -35,14 +34,14 @@ using identity::SealedBy;
 
 const cli::SealNames kInitNames{"--seal-by", "--passphrase-file", "--key-file"};
 
-void add_init(CLI::App& app) {
+void add_init(cli::Command& app) {
   struct Arguments {
     std::string dir = ".", name;
     cli::SealOptions seal;
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("init", "Create this site's keys and its public card");
+  cli::Command* sub = app.add_subcommand("init", "Create this site's keys and its public card");
   sub->add_option("--dir", args->dir, "Folder of the keystore; private keys never leave it")
       ->capture_default_str();
   sub->add_option("--name", args->name, "Name of the site, which is shown to the other members")
@@ -133,9 +132,9 @@ void show_and_decide(const JoinArguments& args, const identity::Keystore& keys,
     cli::stop_unless(audit.append(event, unix_now()));
 }
 
-void add_join(CLI::App& app) {
+void add_join(cli::Command& app) {
   auto args = std::make_shared<JoinArguments>();
-  CLI::App* sub =
+  cli::Command* sub =
       app.add_subcommand("join", "Check a federation.json, show its changes and pin it");
   sub->add_option("federation", args->federation,
                   "federation.json from the operator of the coordinator")
@@ -170,13 +169,13 @@ void add_join(CLI::App& app) {
   });
 }
 
-void add_preshared(CLI::App& app) {
+void add_preshared(cli::Command& app) {
   struct Arguments {
     std::string dir = ".", peer, import;
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
+  cli::Command* sub = app.add_subcommand(
       "preshared",
       "Create a key with one other member, which protects recordings of today if X25519 is broken "
       "in the future. It has no effect unless both sites have the key");
@@ -202,7 +201,7 @@ void add_preshared(CLI::App& app) {
 
 }  // namespace
 
-void add_enrolment_commands(CLI::App& app) {
+void add_enrolment_commands(cli::Command& app) {
   add_init(app);
   add_join(app);
   add_preshared(app);

@@ -2,13 +2,13 @@
 // federation that it joins.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::participant {
 
-void add_enrolment_commands(CLI::App& app);
-void add_keys_commands(CLI::App& app);
+void add_enrolment_commands(cli::Command& app);
+void add_keys_commands(cli::Command& app);
 
 }  // namespace sotto::participant

@@ -4,10 +4,10 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/base/result.h"
+#include "common/cli/command.h"
 #include "common/crypto/secure_random.h"
 #include "participant/training/learning_library.h"
 
@@ -60,9 +60,9 @@ void run(const GenerateArguments& args) {
 
 }  // namespace
 
-void add_generate_command(CLI::App& app) {
+void add_generate_command(cli::Command& app) {
   auto args = std::make_shared<GenerateArguments>();
-  CLI::App* sub =
+  cli::Command* sub =
       app.add_subcommand("generate",
                          "Continue a text with a causal language model in a folder (the result of "
                          "a run; for a LoRA run the output of `model merge`), token by token");
@@ -74,13 +74,13 @@ void add_generate_command(CLI::App& app) {
                   "Largest number of tokens; the end token of the model and its last position end "
                   "the text earlier")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
+      ->in_range(1, 1'000'000);
   training::Sampling& sampling = args->settings.sampling;
   sub->add_option("--temperature", sampling.temperature,
                   "Temperature of sampling: 0 takes the most probable token each time, 1 samples "
                   "from the model's distribution, smaller values prefer probable tokens")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 100.0));
+      ->in_range(0.0, 100.0);
   sub->add_option("--top-k", sampling.top_k,
                   "Sample only from this number of the most probable tokens; 0 samples from all")
       ->capture_default_str();
@@ -88,12 +88,12 @@ void add_generate_command(CLI::App& app) {
          "--top-p", sampling.top_p,
          "Sample only from the smallest set of most probable tokens with this total probability")
       ->capture_default_str()
-      ->check(CLI::Range(1e-6, 1.0));
+      ->in_range(1e-6, 1.0);
   sub->add_option("--seed", args->seed, "Seed of the sampling; 0 gives a different text each time")
       ->capture_default_str();
   sub->add_option("--threads", args->threads, "Number of threads for the computation")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+      ->in_range(1, 1024);
   sub->add_flag("--json", args->json, "Print one JSON object at the end");
   sub->callback([args] { run(*args); });
 }

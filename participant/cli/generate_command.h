@@ -1,12 +1,12 @@
 // The command `sotto-participant generate`: continues a prompt with a language model.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::participant {
 
-void add_generate_command(CLI::App& app);
+void add_generate_command(cli::Command& app);
 
 }  // namespace sotto::participant

@@ -4,9 +4,8 @@
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "common/base/result.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/keys.h"
 #include "common/cli/unlock.h"
@@ -75,21 +74,20 @@ void finish_rotation(const KeysArguments& args, Keystore& keys) {
         "a new backup, then destroy those.");
 }
 
-void add_rotate(CLI::App& keys) {
+void add_rotate(cli::Command& keys) {
   auto args = std::make_shared<KeysArguments>();
-  CLI::App* sub = keys.add_subcommand(
+  cli::Command* sub = keys.add_subcommand(
       "rotate",
       "Create new signing and transport keys and the card that asks for their enrolment. The old "
       "keys stay until a roster names the new ones and --finish erases them");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
-  CLI::Option* only =
-      sub->add_option("--only", args->only,
-                      "Kind of key to replace: signing or transport; both unless given")
-          ->check(CLI::IsMember({"signing", "transport"}));
+  sub->add_option("--only", args->only,
+                  "Kind of key to replace: signing or transport; both unless given")
+      ->one_of({"signing", "transport"});
   sub->add_flag("--finish", args->finish,
                 "Erase the older keys after the pinned roster names the newest")
-      ->excludes(only);
+      ->excludes("--only");
   sub->add_flag("--revoked", args->revoked,
                 "Make a card that replaces no other card, because the enrolled keys are revoked");
   sub->callback([args] {
@@ -115,11 +113,12 @@ std::uint32_t revoked_generation(const KeysArguments& args, const Keystore& stor
                      "revocation. The operator can revoke a member by name");
 }
 
-void add_revoke(CLI::App& keys) {
+void add_revoke(cli::Command& keys) {
   auto args = std::make_shared<KeysArguments>();
-  CLI::App* sub = keys.add_subcommand("revoke",
-                                      "Sign a statement for the operator of the coordinator that "
-                                      "keys of this site must not be trusted any more");
+  cli::Command* sub =
+      keys.add_subcommand("revoke",
+                          "Sign a statement for the operator of the coordinator that "
+                          "keys of this site must not be trusted any more");
   sub->add_option("--dir", args->dir, "Folder of the keystore")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
   sub->add_option("--generation", args->generation,
@@ -145,8 +144,8 @@ void add_revoke(CLI::App& keys) {
 
 }  // namespace
 
-void add_keys_commands(CLI::App& app) {
-  CLI::App* keys = cli::add_keys_commands(
+void add_keys_commands(cli::Command& app) {
+  cli::Command* keys = cli::add_keys_commands(
       app,
       {.program = "sotto-participant", .history = {"guard.log", "genesis.log", "ledger.sqlite"}});
   add_rotate(*keys);

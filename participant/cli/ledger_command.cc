@@ -3,22 +3,21 @@
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/config/parse.h"
 #include "participant/privacy/ledger_report.h"
 
 namespace sotto::participant {
 
-void add_ledger_command(CLI::App& app) {
+void add_ledger_command(cli::Command& app) {
   struct Arguments {
     std::string dir = ".", site;
     bool json = false;
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
+  cli::Command* sub = app.add_subcommand(
       "ledger",
       "Print what the site's data set has spent, on which jobs, and what remains. The participant "
       "may run at the same time.\nExample: sotto-participant ledger --dir aurora --json");

@@ -1,12 +1,12 @@
 // The command `sotto-participant ledger`.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::participant {
 
-void add_ledger_command(CLI::App& app);
+void add_ledger_command(cli::Command& app);
 
 }  // namespace sotto::participant

@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/base/version.h"
 #include "common/cli/audit.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
@@ -49,6 +49,7 @@
 
 namespace {
 
+using sotto::cli::Command;
 using sotto::cli::or_stop;
 using sotto::cli::print;
 using sotto::cli::stop_unless;
@@ -147,9 +148,9 @@ int run(const RunArguments& args) {
   return host.run();
 }
 
-void add_run(CLI::App& app, int& exit_code) {
+void add_run(Command& app, int& exit_code) {
   auto args = std::make_shared<RunArguments>();
-  CLI::App* sub = app.add_subcommand(
+  Command* sub = app.add_subcommand(
       "run", "Take part in the jobs of the federation that the site's policy permits");
   sub->add_option("--dir", args->dir, "Folder of this site's keystore, guard and ledger")
       ->capture_default_str();
@@ -159,14 +160,14 @@ void add_run(CLI::App& app, int& exit_code) {
   sub->callback([args, &exit_code] { exit_code = run(*args); });
 }
 
-void add_model_merge(CLI::App& model) {
+void add_model_merge(Command& model) {
   struct Arguments {
     std::string job, adapter, out;
     std::vector<std::string> overrides;
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = model.add_subcommand(
+  Command* sub = model.add_subcommand(
       "merge",
       "Merge a LoRA adapter into its base weights, which gives a model that loads without PEFT");
   sub->add_option("--job", args->job,
@@ -187,17 +188,17 @@ void add_model_merge(CLI::App& model) {
   });
 }
 
-void add_model(CLI::App& app) {
+void add_model(Command& app) {
   struct Arguments {
     std::string job, out;
     std::vector<std::string> overrides;
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand("model", "Create models");
+  Command* sub = app.add_subcommand("model", "Create models");
   sub->require_subcommand(1);
   add_model_merge(*sub);
-  CLI::App* init =
+  Command* init =
       sub->add_subcommand("init",
                           "Write the initial model of a job (the weights in the model's folder, "
                           "otherwise random weights from the job's seed) with its config and "
@@ -238,7 +239,7 @@ std::string figures_in_words(const sotto::tasks::Task& task,
   return out;
 }
 
-void add_train_local_only(CLI::App& app) {
+void add_train_local_only(Command& app) {
   struct Arguments {
     std::string dir = ".", job, site, evaluation;
     std::vector<std::string> overrides;
@@ -247,7 +248,7 @@ void add_train_local_only(CLI::App& app) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* sub = app.add_subcommand(
+  Command* sub = app.add_subcommand(
       "train-alone",
       "Train a local-only model of this site with the same privacy (charges the ledger)");
   sub->add_option("--dir", args->dir, "Folder of the ledger to charge")->capture_default_str();
@@ -289,8 +290,8 @@ void add_train_local_only(CLI::App& app) {
   });
 }
 
-void add_data(CLI::App& app, int& exit_code) {
-  CLI::App* sub = app.add_subcommand("data", "Prepare data sets");
+void add_data(Command& app, int& exit_code) {
+  Command* sub = app.add_subcommand("data", "Prepare data sets");
   sub->require_subcommand(1);
   participant::add_table_commands(*sub);
   participant::add_masking_commands(*sub);
@@ -299,11 +300,11 @@ void add_data(CLI::App& app, int& exit_code) {
   participant::add_count_command(*sub);
 }
 
-void add_config(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("config", "Check configuration files");
+void add_config(Command& app) {
+  Command* sub = app.add_subcommand("config", "Check configuration files");
   sub->require_subcommand(1);
   auto file = std::make_shared<std::string>();
-  CLI::App* check = sub->add_subcommand("check", "Report all errors of a site.json");
+  Command* check = sub->add_subcommand("check", "Report all errors of a site.json");
   check->add_option("file", *file, "site.json")->required();
   check->callback([file] {
     (void)config::load_site(*file);
@@ -314,9 +315,9 @@ void add_config(CLI::App& app) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
+  Command app(
       "Sotto participant: trains on this site's data, sends only masked updates and keeps the "
-      "site's privacy budget"};
+      "site's privacy budget");
   app.set_version_flag("--version", std::string("sotto-participant ") + sotto::build_id());
   app.require_subcommand(1);
   int exit_code = 0;
@@ -334,9 +335,7 @@ int main(int argc, char** argv) {
   participant::add_policy_commands(app, exit_code);
   try {
     sotto::crypto::initialize_process();
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (const auto ended = app.parse(argc, argv)) return *ended;
   } catch (const StartupError& e) {
     std::fprintf(stderr, "sotto-participant: %s\n", e.what());
     return 2;

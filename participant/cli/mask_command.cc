@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/base/utf8.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/crypto/secure_random.h"
 #include "common/storage/atomic_file.h"
@@ -204,9 +204,9 @@ void score(const MaskArguments& args) {
 
 }  // namespace
 
-void add_masking_commands(CLI::App& data) {
+void add_masking_commands(cli::Command& data) {
   auto args = std::make_shared<MaskArguments>();
-  CLI::App* sub = data.add_subcommand(
+  cli::Command* sub = data.add_subcommand(
       "mask", "Redact personal data in texts by a plan; reports counts and never values");
   sub->add_option("file", args->file,
                   "Text file with one record on each line, or a table with --columns")

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/base/printable.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/unlock.h"
 #include "common/config/colluders.h"
@@ -177,21 +177,22 @@ void list(const PolicyArguments& args) {
   if (args.json) print(out.dump());
 }
 
-CLI::App* add(CLI::App& policy, const std::shared_ptr<PolicyArguments>& args, const char* name,
-              const char* help) {
-  CLI::App* sub = policy.add_subcommand(name, help);
+cli::Command* add(cli::Command& policy, const std::shared_ptr<PolicyArguments>& args,
+                  const char* name, const char* help) {
+  cli::Command* sub = policy.add_subcommand(name, help);
   sub->add_option("--dir", args->dir, "Folder of this site's identity, ledger and approvals")
       ->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
   return sub;
 }
 
-void add_change(CLI::App& policy, Change what) {
+void add_change(cli::Command& policy, Change what) {
   const bool approves = what == Change::kApprove;
   auto args = std::make_shared<PolicyArguments>();
-  CLI::App* sub = add(policy, args, approves ? "approve" : "withdraw",
-                      approves ? "Approve a job and its kind, for policy.require_approval"
-                               : "Withdraw an approval, after which no further round is joined");
+  cli::Command* sub =
+      add(policy, args, approves ? "approve" : "withdraw",
+          approves ? "Approve a job and its kind, for policy.require_approval"
+                   : "Withdraw an approval, after which no further round is joined");
   sub->add_option("job", args->job,
                   "job.json, or the 64 digits of a kind or a job as `policy explain` prints them")
       ->required();
@@ -209,11 +210,12 @@ void add_change(CLI::App& policy, Change what) {
 
 }  // namespace
 
-void add_policy_commands(CLI::App& app, int& exit_code) {
-  CLI::App* policy = app.add_subcommand("policy", "Explain jobs and record a person's approvals");
+void add_policy_commands(cli::Command& app, int& exit_code) {
+  cli::Command* policy =
+      app.add_subcommand("policy", "Explain jobs and record a person's approvals");
   policy->require_subcommand(1);
   auto args = std::make_shared<PolicyArguments>();
-  CLI::App* sub = add(
+  cli::Command* sub = add(
       *policy, args, "explain",
       "Explain what a job would train, cost and publish, and which rules of site.json it meets or "
       "violates. The exit code is 3 if the job would not be accepted. Nothing is charged or sent");

@@ -1,5 +1,6 @@
 #include "participant/cli/privacy_command.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -7,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/config/parse.h"
 #include "common/job/privacy_statement.h"
@@ -198,9 +199,9 @@ void run_command(PrivacyArguments args) {
 
 }  // namespace
 
-void add_privacy_command(CLI::App& app) {
+void add_privacy_command(cli::Command& app) {
   auto args = std::make_shared<PrivacyArguments>();
-  CLI::App* sub = app.add_subcommand(
+  cli::Command* sub = app.add_subcommand(
       "privacy",
       "Compute the cost of a run, or the noise that reaches a target: example-level epsilon for "
       "adding or removing one example. Nothing is charged");
@@ -221,11 +222,11 @@ void add_privacy_command(CLI::App& app) {
                   "Also compute the cost of a random number of such runs, with this average, of "
                   "which only the best one is released");
   sub->add_option("--tries-law", args->tries_law, "Distribution of that number")
-      ->check(CLI::IsMember({"geometric", "logarithmic", "poisson"}))
+      ->one_of({"geometric", "logarithmic", "poisson"})
       ->capture_default_str();
   sub->add_option("--accountant", args->accountant,
                   "Accountant: pld is the one that is charged; rdp is the Rényi bound")
-      ->check(CLI::IsMember(accountant_names()))
+      ->one_of(accountant_names())
       ->capture_default_str();
   sub->add_option("--plot", args->plot,
                   "Write epsilon as a function of the steps to this SVG file");

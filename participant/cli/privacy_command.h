@@ -1,12 +1,12 @@
 // The command `sotto-participant privacy`: the privacy of planned runs.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::participant {
 
-void add_privacy_command(CLI::App& app);
+void add_privacy_command(cli::Command& app);
 
 }  // namespace sotto::participant

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
@@ -204,9 +204,9 @@ int adopt(const StoreArguments& args) {
   return 0;
 }
 
-void add_import(CLI::App& data) {
+void add_import(cli::Command& data) {
   auto args = std::make_shared<ImportArguments>();
-  CLI::App* sub = data.add_subcommand(
+  cli::Command* sub = data.add_subcommand(
       "import", "Seal plain files into an encrypted record store, which training reads directly");
   sub->add_option("files", args->files, "Files of one format, which are not changed")->required();
   sub->add_option("--out", args->out, "File for the store; it is replaced as a whole or not at all")
@@ -226,9 +226,9 @@ void add_import(CLI::App& data) {
   sub->callback([args] { import_files(*args); });
 }
 
-CLI::App* add_store_command(CLI::App& data, const char* name, const char* what,
-                            const std::shared_ptr<StoreArguments>& args) {
-  CLI::App* sub = data.add_subcommand(name, what);
+cli::Command* add_store_command(cli::Command& data, const char* name, const char* what,
+                                const std::shared_ptr<StoreArguments>& args) {
+  cli::Command* sub = data.add_subcommand(name, what);
   sub->add_option("store", args->store, "The record store")->required();
   sub->add_option("--dir", args->dir, "Folder of this site's keys")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
@@ -238,7 +238,7 @@ CLI::App* add_store_command(CLI::App& data, const char* name, const char* what,
 
 }  // namespace
 
-void add_records_commands(CLI::App& data, int& exit_code) {
+void add_records_commands(cli::Command& data, int& exit_code) {
   add_import(data);
   auto shown = std::make_shared<StoreArguments>();
   add_store_command(data, "show", "Print what a record store contains: counts and never values",

@@ -10,14 +10,14 @@
 #include "common/observability/audit_log.h"
 #include "participant/data/secure_record_store.h"
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::participant {
 
 /// Adds all four below `data`. `exit_code` becomes 1 if verify finds damage.
-void add_records_commands(CLI::App& data, int& exit_code);
+void add_records_commands(cli::Command& data, int& exit_code);
 
 /// Returns the counts by the name of the purpose.
 std::map<std::string, std::uint64_t> by_purpose(const data::OpenCounts& counts);

@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/config/parse.h"
 #include "common/storage/atomic_file.h"
@@ -30,7 +29,7 @@ void write_examples(const std::filesystem::path& file, const std::vector<data::E
 
 }  // namespace
 
-void add_split_command(CLI::App& data) {
+void add_split_command(cli::Command& data) {
   struct Arguments {
     std::string job, train, evaluation, out;
     std::uint32_t participants = 4;
@@ -39,7 +38,7 @@ void add_split_command(CLI::App& data) {
   };
 
   auto args = std::make_shared<Arguments>();
-  CLI::App* split =
+  cli::Command* split =
       data.add_subcommand("split", "Split one data set into shards for demonstration sites");
   split->add_option("--job", args->job, "job.json, for its labels")->required();
   split->add_option("--train", args->train,

@@ -1,12 +1,12 @@
 // The command `sotto-participant data split`.
 #pragma once
 
-namespace CLI {
-class App;
+namespace sotto::cli {
+class Command;
 }
 
 namespace sotto::participant {
 
-void add_split_command(CLI::App& data);
+void add_split_command(cli::Command& data);
 
 }  // namespace sotto::participant

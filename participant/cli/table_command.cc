@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/storage/atomic_file.h"
 #include "participant/data/progress_clock.h"
@@ -170,9 +170,9 @@ void anonymise(const TableArguments& args) {
 
 }  // namespace
 
-void add_table_commands(CLI::App& data) {
+void add_table_commands(cli::Command& data) {
   auto args = std::make_shared<TableArguments>();
-  CLI::App* sub = data.add_subcommand(
+  cli::Command* sub = data.add_subcommand(
       "check",
       "Measure how well a table protects its persons: k-anonymity, l-diversity, t-closeness");
   sub->add_option("file", args->file, "File in CSV (or TSV if its name ends so) with a header line")

@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common/base/version.h"
+#include "common/cli/command.h"
 #include "common/cli/command_line.h"
 #include "common/config/colluders.h"
 #include "common/config/parse.h"
@@ -34,6 +34,7 @@
 
 namespace {
 
+using sotto::cli::Command;
 using sotto::cli::or_stop;
 
 namespace config = sotto::config;
@@ -246,14 +247,14 @@ class Federation {
 
 int main(int argc, char** argv) {
   Arguments args;
-  CLI::App app{
+  Command app(
       "Simulate a federation of one coordinator and N participants in one process, which --seed "
-      "determines"};
+      "determines");
   app.set_version_flag("--version", std::string("sotto-simulate ") + sotto::build_id());
   app.add_option("job", args.job, "job.json, the same file as for a deployment")->required();
   app.add_option("--participants", args.participants, "Number of simulated participants")
       ->capture_default_str()
-      ->check(CLI::Range(2, 10000));
+      ->in_range(2, 10000);
   app.add_option("--seed", args.seed, "Seed of keys, shards, sampling, noise and order")
       ->capture_default_str();
   app.add_option("--train", args.train,
@@ -263,7 +264,9 @@ int main(int argc, char** argv) {
   app.add_option("--shards", args.shards,
                  "Folder with NAME/train.tsv and NAME/eval.tsv for each participant, instead of a "
                  "split of --train")
-      ->excludes("--train", "--evaluation", "--participants");
+      ->excludes("--train")
+      ->excludes("--evaluation")
+      ->excludes("--participants");
   app.add_option(
          "--dirichlet", args.dirichlet,
          "Label skew of the shards: with a small value each shard contains mostly some labels")
@@ -276,7 +279,7 @@ int main(int argc, char** argv) {
   app.add_flag("--json", args.json, "Print each round as one JSON object on standard output");
   try {
     crypto::initialize_process();
-    app.parse(argc, argv);
+    if (const auto ended = app.parse(argc, argv)) return *ended;
     if (std::filesystem::exists(std::filesystem::path(args.out) / "checkpoint.bin")) {
       throw StartupError(
           args.out +
@@ -285,8 +288,6 @@ int main(int argc, char** argv) {
     sotto::training::ModelProvider& models = sotto::training::learning_library();
     models.use_threads(1);  // for each trainer; --threads trainers run at once
     return Federation(args, models).run();
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
   } catch (const StartupError& e) {
     std::fprintf(stderr, "sotto-simulate: %s\n", e.what());
     return 2;
