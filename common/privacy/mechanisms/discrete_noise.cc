@@ -4,14 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "common/base/vector_targets.h"
 #include "common/crypto/secret.h"
-
-// The loop is compiled for three register widths and chosen at run time, as in
-// common/crypto/mask_add.cc.
-#if defined(__x86_64__)
-#define SOTTO_TARGET(features) __attribute__((target(features)))
-#endif
-#define SOTTO_INLINE __attribute__((always_inline)) inline
 
 namespace sotto::privacy {
 
@@ -54,28 +48,12 @@ void count_baseline(Block& block, const Uint128* thresholds, std::size_t count) 
   count_thresholds(block, thresholds, count);
 }
 
-#if defined(SOTTO_TARGET)
-SOTTO_TARGET("avx2")
-
-void count_avx2(Block& block, const Uint128* thresholds, std::size_t count) {
+SOTTO_AVX2 void count_avx2(Block& block, const Uint128* thresholds, std::size_t count) {
   count_thresholds(block, thresholds, count);
 }
 
-SOTTO_TARGET("avx512f,avx512bw,avx512dq,prefer-vector-width=512")
-
-void count_avx512(Block& block, const Uint128* thresholds, std::size_t count) {
+SOTTO_AVX512 void count_avx512(Block& block, const Uint128* thresholds, std::size_t count) {
   count_thresholds(block, thresholds, count);
-}
-#endif
-
-using CountFunction = void (*)(Block&, const Uint128*, std::size_t);
-
-CountFunction choose() {
-#if defined(SOTTO_TARGET)
-  if (__builtin_cpu_supports("avx512dq")) return count_avx512;
-  if (__builtin_cpu_supports("avx2")) return count_avx2;
-#endif
-  return count_baseline;
 }
 
 }  // namespace
@@ -126,7 +104,7 @@ Result<DiscreteNoise> DiscreteNoise::create(NoiseMechanism mechanism, std::uint6
 }
 
 void DiscreteNoise::add_to(std::span<std::int64_t> values, crypto::SecureRandom& random) const {
-  static const CountFunction count = choose();
+  static const auto count = widest(count_baseline, count_avx2, count_avx512);
   crypto::StreamRandom stream(random);
   Block block;
   for (std::size_t at = 0; at < values.size(); at += kNoiseBlock) {
