@@ -53,8 +53,14 @@ FederationConfig config_of(Kind kind) {
                {"distributed_privacy.enabled=true", "distributed_privacy.noise_multiplier=2",
                 "secure_aggregation.expected_dropout_percent=25"});
   if (kind == Kind::kLineage) job.emplace_back("secure_aggregation.model_lineage=true");
-  const std::uint32_t members = kind == Kind::kSharedRandomness ? 5 : 4;  // four are in a round
-  return {.seed = 11, .members = members, .job = small_job(job)};
+  FederationConfig config{.seed = 11, .members = 4, .job = small_job(job)};
+  if (kind == Kind::kSharedRandomness) {
+    config.members = 5;  // four are drawn for a round
+    // Messages keep their order, as those of a connection do: a member that comes back is sent the
+    // proof and the offer of a round one after the other, and ignores an offer without the proof.
+    config.links = {.min_delay = Duration(10), .max_delay = Duration(10)};
+  }
+  return config;
 }
 
 std::uint64_t rounds_of(const Federation& federation) {
