@@ -112,7 +112,8 @@ void ObservedSite::compute(std::function<void()> work, std::function<void()> don
 
 std::vector<std::string> ObservedSite::charges() const {
   std::vector<std::string> out;
-  for (const privacy::LedgerEntry& entry : ledger_.entries(kDataset, kDelta).value())
+  const std::vector<privacy::LedgerEntry> entries = ledger_.entries(kDataset, kDelta).value();
+  for (const privacy::LedgerEntry& entry : entries)
     out.push_back(text_of(entry));
   return out;
 }
