@@ -31,7 +31,7 @@ const Points kAllPoints{{When::kBefore, Loss::kNothing},
                         {When::kBefore, Loss::kUnsynced},
                         {When::kAfter, Loss::kUnsynced}};
 
-/// Those that lose the most: a torn write, and power failures on both sides of an operation.
+/// These points lose the most: a torn write, and power failures on both sides of an operation.
 const Points kHardPoints{{When::kDuring, Loss::kNothing},
                          {When::kBefore, Loss::kUnsynced},
                          {When::kAfter, Loss::kUnsynced}};
@@ -137,9 +137,9 @@ void expect_paid(Federation& killed, Federation& undisturbed) {
   }
 }
 
-/// What is undisturbed by the death of `victim`: the members and the sums of every round, and the
-/// work of the others. A death before the members agree on shared randomness may give another one,
-/// which draws other cohorts.
+/// The death of `victim` changes neither the members and sums of a round nor the work of the
+/// others. A death before the members agree on shared randomness may give another one, which draws
+/// other cohorts.
 void expect_the_same(Federation& killed, Federation& undisturbed, MemberId victim) {
   if (killed.shared_randomness() != undisturbed.shared_randomness()) return;
   for (const config::RosterMember& member : killed.roster().members) {

@@ -136,8 +136,8 @@ TEST(LyingCoordinator, TheSameRoundIsNotJoinedTwice) {
   EXPECT_TRUE(liar.checker().failures().empty()) << "a second M1 or M5 in one round";
 }
 
-/// The coordinator goes on with the round. The one that was offered another model has advertised
-/// its keys under another h, so it is out before anybody masks against it.
+/// The coordinator continues the round. The misled member has advertised its keys under another h,
+/// so the round loses it before any other member masks against it.
 TEST(LyingCoordinator, AnotherModelForOneMemberStopsTheRoundBeforeUploads) {
   constexpr MemberId kMisled{1};
   constexpr RoundNumber kRound = RoundNumber::of(1, 0);
