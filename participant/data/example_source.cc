@@ -22,7 +22,7 @@ class PlainReader final : public ExampleReader {
   Result<ExampleView> read(std::size_t index) override {
     const Example& e = examples_[index];
     words_.assign(e.words.begin(), e.words.end());
-    return ExampleView{e.text, e.label, words_, e.tags};
+    return ExampleView{e.text, e.label, words_, e.tags, {}, e.person};
   }
 
   Status use() override { return {}; }

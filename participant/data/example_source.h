@@ -24,6 +24,7 @@ struct ExampleView {
   /// Where the record does not fit the job: the reason with its place; the other fields are then
   /// empty. Empty where it fits.
   std::string misfit{};
+  std::string_view person{};  // as Example::person
 };
 
 /// An ExampleReader reads examples for one purpose, on the thread that requested it.

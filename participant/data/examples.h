@@ -21,6 +21,9 @@ struct Example {
                            // sentence 1 + the label of its first entity, 0 where it has none
   std::vector<std::string> words{};  // of a tagged sentence, and their tags: indexes into
   std::vector<std::int64_t> tags{};  // the task's classes()
+  /// The person whom the example is about, as data.columns.person names them. Empty: the example is
+  /// a person of its own.
+  std::string person{};
 };
 
 /// LeftOut counts the records that do not fit a job. They are left out instead of the job being
