@@ -50,6 +50,15 @@ struct Words<Device> {
   static constexpr std::array<std::string_view, 2> all{"cpu", "cuda"};
 };
 
+/// The format of a site's plain files of records; participant/data/records.h reads them.
+enum class DataFormat : std::uint8_t { kAuto, kCsv, kTsv, kJsonl, kConll, kLines, kLabelled };
+
+template <>
+struct Words<DataFormat> {
+  static constexpr std::array<std::string_view, 7> all{"auto",  "csv",   "tsv",     "jsonl",
+                                                       "conll", "lines", "labelled"};
+};
+
 /// The precision of the matrix products of training.
 enum class Precision : std::uint8_t { kFloat32, kBfloat16 };
 

@@ -260,6 +260,11 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
   for (std::size_t i = 0; i < data.labels.size(); ++i)
     if (std::count(data.labels.begin(), data.labels.end(), data.labels[i]) > 1)
       mistakes.add("data.labels[" + std::to_string(i) + "]", "this label occurs twice");
+  if (data.layout.text.empty() && !(data.layout.label.empty() && data.layout.person.empty()))
+    mistakes.add_unless_bad({"data.columns.text", "data.columns.label", "data.columns.person"},
+                            "data.columns.text",
+                            "the key is missing; needed: the column or key of the text, because "
+                            "other columns are named");
   if (site.data.train == site.data.evaluation)
     mistakes.add_unless_bad({"data.train", "data.evaluation"}, "data.evaluation",
                             "this is the same file as data.train; the guarantee does not cover the "

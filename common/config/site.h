@@ -11,10 +11,18 @@
 
 namespace sotto::config {
 
+/// DataLayout is how the records are laid out in plain files of data.
+struct DataLayout {
+  DataFormat format = DataFormat::kAuto;  // kAuto: by the file's ending and the task
+  std::string delimiter;                  // of CSV, as rows.h names it; empty: detected
+  std::string text, label, person;        // columns or keys; empty: there is none
+};
+
 struct SiteData {
   std::string dataset_id;            // identifies the protected data in the ledger, permanently
   std::filesystem::path train;       // a file in the task's form of records, or a record store
   std::filesystem::path evaluation;  // the declared evaluation split: outside the privacy statement
+  DataLayout layout;                 // of both files
   // The size of `train` as this site declares it. It is public and the only number of examples on
   // which sampling rate, divisor, calibration and answers depend. 0: not declared.
   std::uint64_t training_examples = 0;

@@ -117,13 +117,32 @@ std::vector<Field> fields_of(SiteConfig& site) {
        "Permanent identity of the protected data in the privacy ledger. The same data keep this "
        "identity under every job."},
       {"data.train", &site.data.train, kRequired, kNoLimits,
-       "File with the protected examples, relative to this file. It has one example a line: label "
-       "TAB text, or for language modelling the text alone. For token classification it has one "
-       "word a line, with the word first and its tag (IOB2) last, and an empty line after each "
-       "sentence. A record store made by `data import` is also permitted."},
+       "File with the protected examples, relative to this file: CSV, TSV or JSONL whose columns "
+       "data.columns names; or one example a line (label TAB text, or for language modelling the "
+       "text alone); or for token classification one word a line, with the word first and its tag "
+       "(IOB2) last, and an empty line after each sentence. A record store made by `data import` "
+       "is also permitted. `sotto-participant data inspect` shows what is in a file."},
       {"data.evaluation", &site.data.evaluation, kRequired, kNoLimits,
        "File with the declared evaluation split, in the same format. The guarantee does not cover "
        "it, so it must contain no protected example."},
+      {"data.format", &site.data.layout.format, kOptional, kNoLimits,
+       "Format of the two files. With \"auto\" the ending of a file decides: .csv, .jsonl and "
+       ".conll are those formats; with data.columns.text, .tsv and .tab are tsv, .json is jsonl "
+       "and any other ending is csv; otherwise a file has the lines that the task reads. \"csv\" "
+       "and \"tsv\" begin with a header line, \"lines\" has a text in each line, \"labelled\" a "
+       "label TAB text."},
+      {"data.delimiter", &site.data.layout.delimiter, kOptional, kNoLimits,
+       "Character between the cells of CSV: \"comma\", \"semicolon\", \"tab\", \"bar\" or the "
+       "character itself. Empty: detected from the header line."},
+      {"data.columns.text", &site.data.layout.text, kOptional, kNoLimits,
+       "Column (CSV, TSV) or key (JSONL) of the text. For token classification in JSONL it is the "
+       "key of a list of words. Other columns are not kept."},
+      {"data.columns.label", &site.data.layout.label, kOptional, kNoLimits,
+       "Column or key of the label, or of the number for regression. For token classification in "
+       "JSONL it is the key of a list of tags (IOB2), one for each word."},
+      {"data.columns.person", &site.data.layout.person, kOptional, kNoLimits,
+       "Column or key of the person whom a record is about. If it is empty, each record counts as "
+       "a person of its own."},
       {"data.training_examples", &site.data.training_examples, kOptional,
        from_to(0, static_cast<double>(kMaxDeclaredExamples)),
        "Number of training examples that this site declares. It may be rounded and it is public. "

@@ -10,6 +10,7 @@
 
 #include "common/base/result.h"
 #include "common/config/job.h"
+#include "common/config/site.h"
 
 namespace sotto::data {
 
@@ -62,30 +63,43 @@ struct FittingExamples {
   LeftOut left_out{};
 };
 
-/// Reads the examples that a site trains and evaluates on. Unlike read_examples(), it leaves out
-/// what does not fit: a line that is malformed, or a label that the job does not name or that is
-/// not in `declared` (the site's data.labels). For token classification the whole sentence is left
-/// out. Returns an Error only where the file cannot be read, because the answer to a job must not
-/// depend on single records.
+/// Reads the examples that a site trains and evaluates on, in the site's layout (RecordReader).
+/// Unlike read_examples(), it leaves out what does not fit: a record that is malformed, or a label
+/// that the job does not name or that is not in `declared` (the site's data.labels). For token
+/// classification the whole sentence is left out. Returns an Error only where the file cannot be
+/// read as a whole, because the answer to a job must not depend on single records.
 Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
                                               const config::JobConfig& job,
-                                              const std::vector<std::string>& declared);
-/// Reads the same from bytes in memory; `name` is the name of the file in messages.
-FittingExamples fitting_examples(std::string_view bytes, const std::string& name,
-                                 const config::JobConfig& job,
-                                 const std::vector<std::string>& declared);
+                                              const std::vector<std::string>& declared,
+                                              const config::DataLayout& layout = {});
+/// Reads the same from bytes in memory; `name` is the name of the file in messages, and its ending
+/// decides as that of a file.
+Result<FittingExamples> fitting_examples(std::string_view bytes, const std::string& name,
+                                         const config::JobConfig& job,
+                                         const std::vector<std::string>& declared,
+                                         const config::DataLayout& layout = {});
 
-/// Reads examples for tools. The format is "label TAB text" lines in UTF-8; where the job has no
-/// labels, a line is a text. For token classification each line holds a word, as in CoNLL's files:
-/// the word in the first column and the tag in the last. Columns are separated by tabs, or by
-/// blanks where a line has no tab; an empty line ends a sentence, and a line that begins with
-/// -DOCSTART- is left out. Tags are IOB2: an "I-" that continues no entity is an Error. Errors name
-/// file and line (unknown label, missing tab, bad encoding) and never contain the record.
+/// Reads examples for tools. Without a layout the format is "label TAB text" lines in UTF-8; where
+/// the job has no labels, a line is a text. For token classification each line holds a word, as in
+/// CoNLL's files: the word in the first column and the tag in the last. Columns are separated by
+/// tabs, or by blanks where a line has no tab; an empty line ends a sentence, and a line that
+/// begins with -DOCSTART- is left out. Tags are IOB2: an "I-" that continues no entity is an Error.
+/// An Error is that of the first record that does not fit and never contains the record.
 Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
-                                           const config::JobConfig& job);
+                                           const config::JobConfig& job,
+                                           const config::DataLayout& layout = {});
 /// Reads the same from bytes in memory; `name` is the name of the file in errors.
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
-                                            const config::JobConfig& job);
+                                            const config::JobConfig& job,
+                                            const config::DataLayout& layout = {});
+
+class LabelReader;
+class RecordReader;
+struct RecordView;
+/// Makes the example of a record of `reader`. An Error where its label, or one of its tags, does
+/// not fit.
+Result<Example> example_of(const RecordView& record, const RecordReader& reader,
+                           const LabelReader& labels);
 
 /// Returns the text that parse_examples() reads back.
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job);

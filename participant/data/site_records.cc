@@ -93,11 +93,16 @@ SiteRecords::SiteRecords(const std::filesystem::path& folder, std::optional<cryp
 
 Result<data::Examples> SiteRecords::read(const std::filesystem::path& file,
                                          const config::JobConfig& job,
-                                         const std::vector<std::string>& declared_labels) {
+                                         const config::SiteData& site) {
   if (!data::is_record_store(file)) {
-    SOTTO_ASSIGN_OR_RETURN(auto plain, data::read_fitting_examples(file, job, declared_labels));
+    SOTTO_ASSIGN_OR_RETURN(auto plain,
+                           data::read_fitting_examples(file, job, site.labels, site.layout));
     return data::Examples(std::move(plain));
   }
+  if (!site.layout.person.empty())
+    return Error{
+        file.string() +
+        " is a record store, which holds no persons; data.columns.person needs plain files"};
   if (!key_) return Error{file.string() + " is a record store and needs the site's keystore"};
   SOTTO_ASSIGN_OR_RETURN(auto opened, SecureRecordStore::open(file, *key_, {.clock = steady_now}));
   SOTTO_TRY(known_.check(file, opened->id()));
@@ -114,13 +119,13 @@ Result<data::Examples> SiteRecords::read(const std::filesystem::path& file,
     const std::lock_guard lock(counted_->mutex);
     counted_->alive.push_back(store.get());
   }
-  return data::stored_examples(store, job, declared_labels);
+  return data::stored_examples(store, job, site.labels);
 }
 
 Result<data::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
                                                  const config::SiteConfig& site) {
-  SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data.labels));
-  SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data.labels));
+  SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data));
+  SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data));
   return data::SiteExamples{.train = std::move(train),
                             .evaluation = std::move(evaluation),
                             .training_examples = site.data.training_examples,

@@ -67,7 +67,7 @@ class SiteRecords {
 
  private:
   Result<data::Examples> read(const std::filesystem::path& file, const config::JobConfig& job,
-                              const std::vector<std::string>& declared_labels);
+                              const config::SiteData& site);
 
   struct Counted;
   std::optional<crypto::Secret32> key_;

@@ -7,17 +7,14 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/storage/text_file.h"
+#include "participant/deidentify/tables/rows.h"
 
 namespace sotto::tables {
-
-/// CSV as in RFC 4180: commas, cells may be quoted. TSV: tabs, no quoting.
-enum class Format : std::uint8_t { kCsv, kTsv };
-
-/// Returns kTsv for a name that ends in ".tsv" or ".tab", otherwise kCsv.
-Format format_of(const std::filesystem::path& file);
 
 struct Column {
   std::string name;
@@ -29,19 +26,18 @@ class Table {
  public:
   /// Parses a table. `name` is the name in errors, each of which is "NAME:LINE:COLUMN: what", with
   /// line and column counted from one and the column in characters; errors never contain the
-  /// content of a cell. Returns an Error where the text is not UTF-8, contains a zero byte, has
-  /// rows of different lengths, columns without a name or with equal names, a misplaced or unclosed
-  /// quotation mark, no row, or no line end at its end, which indicates a truncated file. Both
-  /// kinds of line end are accepted.
-  static Result<Table> parse(std::string text, std::string name, Format format);
-  /// Reads a file of at most 1 GiB.
+  /// content of a cell. Returns the errors of storage::TextFile and RowReader, and an Error where
+  /// the table has rows of different lengths, columns without a name or with equal names, or no
+  /// row. Both kinds of line end are accepted.
+  static Result<Table> parse(std::string_view text, std::string name, Format format);
+  /// Reads a file. Of CSV the delimiter is detected (detected_csv()).
   static Result<Table> read(const std::filesystem::path& file);
 
   [[nodiscard]] const std::vector<Column>& columns() const { return columns_; }
 
   [[nodiscard]] std::size_t rows() const { return row_starts_.size(); }
 
-  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& name() const { return file_.name(); }
 
   [[nodiscard]] Format format() const { return format_; }
 
@@ -59,16 +55,14 @@ class Table {
                                     std::string_view what) const;
 
  private:
-  Table() = default;
+  explicit Table(storage::TextFile file) : file_(std::move(file)) {}
 
-  std::string text_, name_;
+  static Result<Table> parse(storage::TextFile file, Format format);
+
+  storage::TextFile file_;
   Format format_ = Format::kCsv;
   std::vector<Column> columns_;
-  std::vector<std::size_t> row_starts_;  // in text_
+  std::vector<std::size_t> row_starts_;  // in the file's text
 };
-
-/// Returns the cells as one line with its line end, quoted where the format needs it. TSV cannot
-/// represent tabs and line ends; they become spaces.
-std::string line_of(const std::vector<std::string_view>& cells, Format format);
 
 }  // namespace sotto::tables

@@ -331,12 +331,24 @@ TEST(SiteFile, IsReadWithItsPolicy) {
   EXPECT_EQ(site.policy.allowed_tasks, std::vector<std::string>{"sequence_classification"});
 }
 
-TEST(SiteFile, RefusesAPolicyThatContradictsItself) {
+TEST(SiteFile, NamesTheColumnsOfItsData) {
+  const std::vector<std::string> overrides = {"data.format=csv", "data.columns.text=question",
+                                              "data.columns.label=intent",
+                                              "data.columns.person=patient"};
+  const auto site = std::get<SiteConfig>(parse_site(kSite, "site.json", overrides));
+  EXPECT_EQ(site.data.layout.format, DataFormat::kCsv);
+  EXPECT_EQ(site.data.layout.text, "question");
+  EXPECT_EQ(site.data.layout.label, "intent");
+  EXPECT_EQ(site.data.layout.person, "patient");
+}
+
+TEST(SiteFile, RefusesWhatContradictsItself) {
   for (const char* change :
        {"policy.max_epsilon_per_job=9", "policy.min_cohort=2", "data.evaluation=train.tsv",
         "policy.allowed_tasks=[\"poetry\"]", "policy.allowed_tasks=[]",
         "policy.allowed_models=[\"t5\"]", "policy.allowed_coordinators=[\"aurora\"]",
-        "policy.hours=[\"at night\"]", "policy.require_approval=always"}) {
+        "policy.hours=[\"at night\"]", "policy.require_approval=always", "data.format=xlsx",
+        "data.columns.label=label", "data.columns.person=patient", "data.columns.pair=text_b"}) {
     const std::vector<std::string> overrides = {change};
     EXPECT_TRUE(std::holds_alternative<ConfigErrors>(parse_site(kSite, "site.json", overrides)))
         << change;

@@ -88,9 +88,12 @@ TEST_F(Import, WrongInputIsOneErrorWithLineAndColumnThatShowsNoValue) {
        "t\n",
        "error:2:7: the text is not UTF-8; convert the file, for example with iconv -f LATIN1 -t "
        "UTF-8"},
-      {csv, "label,text\nA,\"sec",
+      {csv, "label,text\nA,\"sec\n",
        "error:2:3: the quotation mark that opens this cell is never closed; the file may have been "
        "cut"},
+      {csv, "label,text\nA,\"sec",
+       "error:2:7: the last line has no line break, so that the file may have been cut; if it is "
+       "complete, end its last line"},
       {jsonl, "{\"text\": \"é\", \"label\": \"A\"}\n{\"text\": \"é secret\n",
        "error:2:19: there is no JSON from here on; the line may have been cut"},
       {jsonl, "{\"text\": \"secret\"}\n", "error:1:1: the object has no key label"},

@@ -464,7 +464,7 @@ TEST(Examples, NamesTheLineOfEveryKindOfMistakeAndNeverTheRecord) {
 TEST(Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
   const std::string bytes =
       "colour\tred\nno tab secret\nanimal\tsecret\nnumber\tone\ncolour\tsecret \xE9\n";
-  const data::FittingExamples found = data::fitting_examples(bytes, "f", kJob, {});
+  const data::FittingExamples found = data::fitting_examples(bytes, "f", kJob, {}).value();
   ASSERT_EQ(found.examples.size(), 2U);
   EXPECT_EQ(found.examples[1].text, "one");
   EXPECT_EQ(found.left_out.count, 3U);
@@ -472,13 +472,13 @@ TEST(Examples, WhatDoesNotFitIsLeftOutAndNamedForTheSiteAlone) {
   for (const char* place : {"f:2:", "f:3:", "f:5:"})
     EXPECT_NE(said.find(place), std::string::npos) << said;
   EXPECT_EQ(said.find("secret"), std::string::npos) << said;
-  EXPECT_TRUE(data::fitting_examples("", "f", kJob, {}).examples.empty());
+  EXPECT_TRUE(data::fitting_examples("", "f", kJob, {}).value().examples.empty());
   EXPECT_FALSE(data::read_fitting_examples("/nonexistent/file.tsv", kJob, {}).ok());
 }
 
 TEST(Examples, ALabelThatTheSiteDoesNotDeclareIsLeftOut) {
   const data::FittingExamples found =
-      data::fitting_examples("colour\tred\nnumber\tone\n", "f", kJob, {"colour"});
+      data::fitting_examples("colour\tred\nnumber\tone\n", "f", kJob, {"colour"}).value();
   ASSERT_EQ(found.examples.size(), 1U);
   EXPECT_EQ(found.examples[0].text, "red");
   EXPECT_EQ(found.left_out.count, 1U);
@@ -488,10 +488,10 @@ TEST(Examples, OfTaggedWordsTheWholeSentenceIsLeftOut) {
   config::JobConfig job;
   job.task = {.type = "token_classification", .labels = {"PER", "LOC"}};
   const std::string bytes = "Ann B-PER\nleft O\n\nParis B-LOC\n\nx B-ORG\ny O\n\nBob B-PER\n";
-  const data::FittingExamples all = data::fitting_examples(bytes, "f", job, {});
+  const data::FittingExamples all = data::fitting_examples(bytes, "f", job, {}).value();
   ASSERT_EQ(all.examples.size(), 3U);
   EXPECT_EQ(all.left_out.count, 1U);
-  const data::FittingExamples people = data::fitting_examples(bytes, "f", job, {"PER"});
+  const data::FittingExamples people = data::fitting_examples(bytes, "f", job, {"PER"}).value();
   ASSERT_EQ(people.examples.size(), 2U);
   EXPECT_EQ(people.examples[1].words.front(), "Bob");
   EXPECT_EQ(people.left_out.count, 2U);
