@@ -130,6 +130,7 @@ class AssessmentBuilder {
   bool data() {
     auto examples = site_context_.read_examples(job_, site_context_.site);
     if (!examples.ok()) return stopped_by(examples.error());
+    out_.warnings = examples->warnings;
     auto trainer = site_context_.models.make_trainer(job_, site_context_.site.resources,
                                                      std::move(examples).value());
     if (!trainer.ok()) return stopped_by(trainer.error());
@@ -139,7 +140,7 @@ class AssessmentBuilder {
     auto cost = cost_of(site_context_.ledger, out_.account, job_, out_.noise);
     if (!cost.ok()) return stopped_by(cost.error());
     cost->training_examples = out_.trainer->training_examples();
-    out_.warnings = out_.trainer->data_warnings();
+    std::ranges::move(out_.trainer->data_warnings(), std::back_inserter(out_.warnings));
     std::ranges::move(delta_warnings(site_context_.site.policy, job_, cost->training_examples),
                       std::back_inserter(out_.warnings));
     out_.context.cost = std::move(cost).value();

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "participant/data/example_source.h"
 
@@ -15,6 +17,7 @@ struct SiteExamples {
   Examples evaluation;
   std::uint64_t training_examples = 0;
   std::uint64_t evaluation_examples = 0;  // at most so many are evaluated
+  std::vector<std::string> warnings{};    // for the site's own log: examples in both splits
 };
 
 }  // namespace sotto::data

@@ -13,6 +13,7 @@
 #include "participant/data/examples.h"
 #include "participant/data/progress_clock.h"
 #include "participant/data/record_file.h"
+#include "participant/data/separate_splits.h"
 
 namespace sotto::participant {
 namespace {
@@ -124,12 +125,18 @@ Result<data::Examples> SiteRecords::read(const std::filesystem::path& file,
 
 Result<data::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
                                                  const config::SiteConfig& site) {
+  SOTTO_TRY(data::check_separate_files(site.data.train, site.data.evaluation));
   SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data));
   SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data));
-  return data::SiteExamples{.train = std::move(train),
-                            .evaluation = std::move(evaluation),
-                            .training_examples = site.data.training_examples,
-                            .evaluation_examples = site.data.evaluation_examples};
+  data::SiteExamples out{.train = std::move(train),
+                         .evaluation = std::move(evaluation),
+                         .training_examples = site.data.training_examples,
+                         .evaluation_examples = site.data.evaluation_examples};
+  if (const std::uint64_t shared = data::shared_examples(out.train, out.evaluation); shared > 0)
+    out.warnings.push_back(std::to_string(shared) + " of " + std::to_string(out.evaluation.size()) +
+                           " evaluation examples have the text of a training example; the "
+                           "guarantee does not cover the evaluation split");
+  return out;
 }
 
 OpenCounts SiteRecords::counts() const {

@@ -52,7 +52,8 @@ class SiteRecords {
 
   /// Returns the examples of site.json with its declared sizes; records that do not fit the job are
   /// left out. An Error names the file, for this site's people; it is also returned where another
-  /// store was put in the place of the imported one.
+  /// store was put in the place of the imported one, and where the evaluation split is the training
+  /// data (check_separate_files()).
   Result<data::SiteExamples> examples(const config::JobConfig& job, const config::SiteConfig& site);
 
   /// Returns examples() as a function; this object must outlive it.

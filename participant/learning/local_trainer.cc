@@ -321,6 +321,10 @@ std::vector<std::string> TorchTrainer::data_warnings() const {
   };
   add(setup_.train.left_out().warning("training records"));
   add(setup_.evaluation.left_out().warning("evaluation records"));
+  for (const std::string& line : setup_.train.tokens().warnings())
+    add("training examples: " + line);
+  for (const std::string& line : setup_.evaluation.tokens().warnings())
+    add("evaluation examples: " + line);
   if (setup_.train.size() == 0)
     add("no training record fits the job, so that this site sends only noise");
   const auto examples = static_cast<double>(setup_.train.size()),

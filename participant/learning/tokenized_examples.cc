@@ -12,6 +12,8 @@
 namespace sotto::learning {
 namespace {
 
+constexpr std::size_t kUncut = SIZE_MAX;
+
 Status check_labels(const data::ExampleView& e, const tasks::Task& task) {
   const auto check = [](std::int64_t label, std::int64_t limit) -> Status {
     if (label >= 0 && label < limit) return {};
@@ -73,13 +75,31 @@ Bytes place_of(std::uint64_t index) {
 
 }  // namespace
 
+/// Counts a whole text and cuts it to the longest that the model takes, before the end of its
+/// frame.
+void TokenizedExamples::cut(std::vector<std::int32_t>& ids) {
+  tokens_.add(ids, ids.size());
+  if (ids.size() <= max_length_) return;
+  const auto end = static_cast<std::ptrdiff_t>(tokenizer_->after().size());
+  const auto kept = static_cast<std::ptrdiff_t>(max_length_) - end;
+  ids.erase(ids.begin() + kept, ids.end() - end);
+}
+
 /// The first piece of a word has its tag, as in Hugging Face's examples.
-Sequence TokenizedExamples::tokenize(const data::ExampleView& e) const {
-  if (e.words.empty()) return {tokenizer_->encode_framed(e.text, max_length_), e.label};
-  text::TokenizedWords words = tokenizer_->encode_words(e.words, max_length_);
+Sequence TokenizedExamples::tokenize(const data::ExampleView& e) {
+  if (e.words.empty()) {
+    Sequence out{tokenizer_->encode_framed(e.text, kUncut), e.label};
+    cut(out.ids);
+    return out;
+  }
+  text::TokenizedWords words = tokenizer_->encode_words(e.words, kUncut);
+  const std::size_t room = max_length_ - tokenizer_->after().size();
   Sequence out{std::move(words.ids), e.label, {}};
-  for (std::size_t i = 0; i < e.words.size(); ++i)
-    out.words.push_back({e.tags[i], words.first_piece[i]});
+  for (std::size_t i = 0; i < e.words.size(); ++i) {
+    const auto at = words.first_piece[i];
+    out.words.push_back({e.tags[i], at && *at < room ? at : std::nullopt});
+  }
+  cut(out.ids);
   return out;
 }
 

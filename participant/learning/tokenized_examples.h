@@ -14,6 +14,7 @@
 #include "common/crypto/secret.h"
 #include "participant/data/example_source.h"
 #include "participant/learning/transformer/batch_torch.h"
+#include "participant/text/token_statistics.h"
 #include "participant/text/tokenizer.h"
 
 namespace sotto::learning {
@@ -35,6 +36,9 @@ class TokenizedExamples {
   /// The number of ids of each example.
   [[nodiscard]] const std::vector<std::size_t>& lengths() const { return lengths_; }
 
+  /// What was cut and what the vocabulary does not know, for the site's own people.
+  [[nodiscard]] const text::TokenStatistics& tokens() const { return tokens_; }
+
   class Loader;
   /// Returns a loader for the calling thread. This object outlives it.
   [[nodiscard]] Loader loader(data::Purpose purpose) const;
@@ -42,14 +46,19 @@ class TokenizedExamples {
  private:
   TokenizedExamples(std::shared_ptr<const text::Tokenizer> tokenizer, data::Examples examples,
                     std::size_t max_length)
-      : tokenizer_(std::move(tokenizer)), examples_(std::move(examples)), max_length_(max_length) {}
+      : tokenizer_(std::move(tokenizer)),
+        examples_(std::move(examples)),
+        max_length_(max_length),
+        tokens_(*tokenizer_, max_length) {}
 
-  [[nodiscard]] Sequence tokenize(const data::ExampleView& example) const;
+  [[nodiscard]] Sequence tokenize(const data::ExampleView& example);
+  void cut(std::vector<std::int32_t>& ids);
   void keep(Sequence sequence);
 
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   data::Examples examples_;
   std::size_t max_length_;
+  text::TokenStatistics tokens_;
   data::LeftOut left_out_;
   std::vector<std::size_t> lengths_;
   std::vector<Sequence> kept_;  // examples of plain files

@@ -44,7 +44,8 @@ Result<LocalOnlyResult> train_local_only(const config::JobConfig& job,
   const auto task = job.make_task();
   SOTTO_ASSIGN_OR_RETURN(const auto constant, constant_answer(examples, *task));
   LocalOnlyResult result{.constant_answer = constant,
-                         .delta = job.differential_privacy.target_delta};
+                         .delta = job.differential_privacy.target_delta,
+                         .warnings = examples.warnings};
   SOTTO_ASSIGN_OR_RETURN(auto trainer,
                          models.make_trainer(job, site.resources, std::move(examples)));
   SOTTO_ASSIGN_OR_RETURN(auto model, models.initial_model(job));
@@ -53,7 +54,8 @@ Result<LocalOnlyResult> train_local_only(const config::JobConfig& job,
   RunId run{};
   random.fill(run);
   const SiteAccount account = account_of(site, job, run, trainer->steps_per_round());
-  result.warnings = trainer->data_warnings();
+  for (std::string& line : trainer->data_warnings())
+    result.warnings.push_back(std::move(line));
   for (std::string& line : delta_warnings(site.policy, job, trainer->training_examples()))
     result.warnings.push_back(std::move(line));
   for (std::uint64_t r = 1; r <= job.rounds.num_server_rounds; ++r) {

@@ -112,8 +112,15 @@ TEST_F(StoredExamples, OfAnotherKindAreRefusedAndOfOtherClassesLeftOutWithoutSho
   const auto trainer =
       make_trainer(job, {.device = test_device_setting(), .threads = 1}, {stored, stored});
   ASSERT_TRUE(trainer.ok()) << "a refusal would tell that the class is there";
-  ASSERT_EQ((*trainer)->data_warnings().size(), 2U) << "training and evaluation";
-  const std::string said = (*trainer)->data_warnings().front();
+  const auto warnings = (*trainer)->data_warnings();
+  EXPECT_EQ(std::ranges::count_if(warnings,
+                                  [](const std::string& line) {
+                                    return line.find("do not fit") != std::string::npos;
+                                  }),
+            2)
+      << "training and evaluation";
+  ASSERT_FALSE(warnings.empty());
+  const std::string& said = warnings.front();
   EXPECT_NE(said.find((folder / "store").string() + ": record "), std::string::npos) << said;
   EXPECT_NE(said.find("has a label that the job does not name; it names BookRestaurant, "),
             std::string::npos)
