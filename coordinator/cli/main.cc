@@ -13,6 +13,7 @@
 #include "common/cli/audit.h"
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
 #include "common/crypto/secret.h"
@@ -108,6 +109,7 @@ int run(const RunArguments& args) {
         args.dir +
         "/federation.json was signed by another coordinator than the one of the keystore");
   }
+  sotto::cli::stop_unless(coordinator::check_free_for_run(args.out));
   coordinator::CoordinatorOptions options{
       .roster = federation.roster,
       .job = coordinator::with_colluders(config::load_job(args.job, args.overrides),
@@ -328,15 +330,8 @@ int main(int argc, char** argv) {
   add_evidence(app, exit_code);
   add_config(app);
   sotto::cli::add_audit_command(app, exit_code);
-  try {
-    sotto::crypto::initialize_process();
+  return sotto::cli::run_program("sotto-coordinator", [&] {
     if (const auto ended = app.parse(argc, argv)) return *ended;
-  } catch (const StartupError& e) {
-    std::fprintf(stderr, "sotto-coordinator: %s\n", e.what());
-    return 2;
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "sotto-coordinator: unexpected error: %s\n", e.what());
-    return 1;
-  }
-  return exit_code;
+    return exit_code;
+  });
 }

@@ -191,6 +191,21 @@ bool holds_run(const std::filesystem::path& folder) {
   return std::filesystem::exists(folder / kFileName);
 }
 
+Status check_free_for_run(const std::filesystem::path& folder) {
+  if (holds_run(folder)) return {};
+  std::string found;
+  for (const char* name :
+       {"job.json", "metrics.jsonl", "status.json", "model", "checkpoints", "sums", "round.log",
+        "noise.log", "genesis.bin", "exclusions.json", "summary.json", "report.html"}) {
+    std::error_code ignored;
+    if (std::filesystem::exists(folder / name, ignored))
+      found += (found.empty() ? "" : ", ") + std::string(name);
+  }
+  if (found.empty()) return {};
+  return Error{folder.string() + " holds no run, but " + found +
+               ", which a run would replace; choose an empty folder for --out"};
+}
+
 OpenedRun open_run(const std::filesystem::path& folder, NewRun begin,
                    crypto::SecureRandom& random) {
   CheckpointStore store = CheckpointStore::open(folder).or_stop();

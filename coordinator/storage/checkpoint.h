@@ -80,6 +80,11 @@ struct OpenedRun {
 /// Returns true when the folder holds a run, with its model, so that no initial one is needed.
 bool holds_run(const std::filesystem::path& folder);
 
+/// Returns an Error where `folder` holds no run, but something under a name that a run writes and
+/// that a new run would replace: a job.json of a person, or a model. Other files may lie beside a
+/// run.
+Status check_free_for_run(const std::filesystem::path& folder);
+
 /// Opens the run that `folder` holds, or saves a new one there under a RunId drawn from `random`.
 /// Throws StartupError when the folder belongs to another job, is damaged or in use, or cannot be
 /// written.

@@ -16,6 +16,7 @@
 #include "common/cli/audit.h"
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
 #include "common/crypto/hash.h"
@@ -164,6 +165,7 @@ void add_model_merge(Command& model) {
   struct Arguments {
     std::string job, adapter, out;
     std::vector<std::string> overrides;
+    bool force = false;
   };
 
   auto args = std::make_shared<Arguments>();
@@ -175,8 +177,10 @@ void add_model_merge(Command& model) {
       ->required();
   sub->add_option("--adapter", args->adapter, "Folder with adapter_model.safetensors")->required();
   sub->add_option("--out", args->out, "Folder for the merged model")->required();
+  sotto::cli::add_force_option(*sub, args->force);
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
   sub->callback([args] {
+    sotto::cli::require_new_folder(args->out, args->force);
     const config::JobConfig job = config::load_job(args->job, args->overrides);
     if (job.lora.r == 0) throw StartupError(args->job + ": the job has no LoRA adapters to merge");
     const std::string file = args->adapter + "/" + sotto::job::kAdapterFile;
@@ -192,6 +196,7 @@ void add_model(Command& app) {
   struct Arguments {
     std::string job, out;
     std::vector<std::string> overrides;
+    bool force = false;
   };
 
   auto args = std::make_shared<Arguments>();
@@ -207,7 +212,9 @@ void add_model(Command& app) {
   init->add_option("--out", args->out, "Folder for model.safetensors, config.json and vocab.txt")
       ->required();
   init->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
+  sotto::cli::add_force_option(*init, args->force);
   init->callback([args] {
+    sotto::cli::require_new_folder(args->out, args->force);
     const config::JobConfig job = config::load_job(args->job, args->overrides);
     const sotto::FlatParameters model = or_stop(training::learning_library().initial_model(job));
     stop_unless(sotto::job::save_model(args->out, job, model));
@@ -333,15 +340,8 @@ int main(int argc, char** argv) {
   participant::add_privacy_command(app);
   sotto::cli::add_audit_command(app, exit_code);
   participant::add_policy_commands(app, exit_code);
-  try {
-    sotto::crypto::initialize_process();
+  return sotto::cli::run_program("sotto-participant", [&] {
     if (const auto ended = app.parse(argc, argv)) return *ended;
-  } catch (const StartupError& e) {
-    std::fprintf(stderr, "sotto-participant: %s\n", e.what());
-    return 2;
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "sotto-participant: unexpected error: %s\n", e.what());
-    return 1;
-  }
-  return exit_code;
+    return exit_code;
+  });
 }

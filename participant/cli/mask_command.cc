@@ -12,6 +12,7 @@
 #include "common/base/utf8.h"
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/crypto/secure_random.h"
 #include "common/storage/atomic_file.h"
 #include "participant/cli/names_model.h"
@@ -37,7 +38,7 @@ using redaction::Score;
 struct MaskArguments {
   std::string file, plan, out, key;
   std::vector<std::string> columns;
-  bool json = false;
+  bool json = false, force = false;
 };
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
@@ -130,6 +131,7 @@ void mask(const MaskArguments& args) {
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
     throw StartupError("--out names the file that is read; the original is never overwritten");
+  cli::require_new_file(args.out, args.force);
   const Redactor masker = masker_of(redaction::load_mask_plan(args.plan), key_of(args.key));
   const MaskedText masked = args.columns.empty() ? mask_text(masker, text_of(args.file), args.file)
                                                  : mask_columns(masker, args);
@@ -215,7 +217,7 @@ void add_masking_commands(cli::Command& data) {
                   "File mask.json with the plan: the action for each kind of data")
       ->required();
   sub->add_option("--out", args->out,
-                  "File for the redacted text; it is replaced as a whole or not at all")
+                  "File for the redacted text; it is written as a whole or not at all")
       ->required();
   sub->add_option("--key", args->key,
                   "Key of the site for pseudonyms, which data mask-key creates");
@@ -224,6 +226,7 @@ void add_masking_commands(cli::Command& data) {
                   "ends so) with a header line")
       ->delimiter(',');
   sub->add_flag("--json", args->json, "One JSON object");
+  cli::add_force_option(*sub, args->force);
   sub->callback([args] { mask(*args); });
 
   auto scored = std::make_shared<MaskArguments>();

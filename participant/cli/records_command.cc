@@ -11,8 +11,10 @@
 
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
+#include "participant/cli/layout_options.h"
 #include "participant/data/import.h"
 #include "participant/data/progress_clock.h"
 #include "participant/data/record_file.h"
@@ -32,10 +34,11 @@ using nlohmann::json;
 
 struct ImportArguments {
   std::vector<std::string> files;
-  std::string out, dir = ".", job, format, text, label;
+  std::string out, dir = ".", job;
+  LayoutOptions layout;
   std::vector<std::string> classes;
   cli::UnlockOptions unlock;
-  bool json = false;
+  bool json = false, force = false;
 };
 
 struct StoreArguments {
@@ -53,9 +56,9 @@ crypto::Secret32 key_of(const std::string& dir, const cli::UnlockOptions& unlock
 std::optional<Format> format_of(const fs::path& file, const ImportArguments& args) {
   const std::string ending = file.extension().string();
   if (ending == ".csv") return Format::kCsv;
-  if (ending == ".jsonl") return Format::kJsonl;
+  if (ending == ".jsonl" || ending == ".ndjson") return Format::kJsonl;
   if (ending == ".conll") return Format::kConll;
-  if ((ending == ".tsv" || ending == ".tab") && !args.text.empty()) return Format::kTsv;
+  if ((ending == ".tsv" || ending == ".tab") && !args.layout.text.empty()) return Format::kTsv;
   return std::nullopt;
 }
 
@@ -73,19 +76,18 @@ Format format_for(const config::JobConfig& job) {
 }
 
 ImportPlan plan_of(const ImportArguments& args) {
-  ImportPlan plan{.text = args.text, .label = args.label, .classes = args.classes};
+  const config::DataLayout layout = layout_of(args.layout);
+  ImportPlan plan{.text = layout.text,
+                  .label = layout.label,
+                  .classes = args.classes,
+                  .delimiter = delimiter_of(layout.delimiter)};
   std::optional<Format> format = format_of(args.files.front(), args);
   if (!args.job.empty()) {
     const config::JobConfig job = config::load_job(args.job);
     plan.classes = job.task.labels;
     if (!format) format = format_for(job);
   }
-  if (!args.format.empty()) {
-    format = data::format_named(args.format);
-    if (!format)
-      throw StartupError("--format must be csv, tsv, jsonl, conll, lines or labelled, not " +
-                         args.format);
-  }
+  if (layout.format != Format::kAuto) format = layout.format;
   if (!format)
     throw StartupError(args.files.front() +
                        ": the name of the file does not tell its format; give --format, or --job "
@@ -112,6 +114,7 @@ void refuse_to_overwrite(const ImportArguments& args) {
 
 void import_files(const ImportArguments& args) {
   refuse_to_overwrite(args);
+  cli::require_new_file(args.out, args.force);
   const ImportPlan plan = plan_of(args);
   crypto::OsRandom random;
   data::RecordWriter writer(data::kind_of(plan), key_of(args.dir, args.unlock), random);
@@ -209,16 +212,12 @@ void add_import(cli::Command& data) {
   cli::Command* sub = data.add_subcommand(
       "import", "Seal plain files into an encrypted record store, which training reads directly");
   sub->add_option("files", args->files, "Files of one format, which are not changed")->required();
-  sub->add_option("--out", args->out, "File for the store; it is replaced as a whole or not at all")
+  sub->add_option("--out", args->out, "File for the store; it is written as a whole or not at all")
       ->required();
+  cli::add_force_option(*sub, args->force);
   sub->add_option("--dir", args->dir, "Folder of this site's keys")->capture_default_str();
   cli::add_unlock_options(*sub, args->unlock);
-  sub->add_option(
-      "--format", args->format,
-      "Format: csv, tsv (with a header line), jsonl, conll, lines (one text on each line) or "
-      "labelled (label TAB text); from the name of the file, or from --job, unless given");
-  sub->add_option("--text", args->text, "Column or key of the text; no other columns are kept");
-  sub->add_option("--label", args->label, "Column or key of the label");
+  add_layout_options(*sub, args->layout);
   sub->add_option("--classes", args->classes, "Reject labels other than these, separated by commas")
       ->delimiter(',');
   sub->add_option("--job", args->job, "job.json, whose labels are the classes");

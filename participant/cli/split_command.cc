@@ -1,6 +1,5 @@
 #include "participant/cli/split_command.h"
 
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -8,8 +7,10 @@
 
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/config/parse.h"
 #include "common/storage/atomic_file.h"
+#include "participant/cli/layout_options.h"
 #include "participant/data/partition.h"
 
 namespace sotto::participant {
@@ -27,57 +28,82 @@ void write_examples(const std::filesystem::path& file, const std::vector<data::E
     throw StartupError(s.error().message);
 }
 
+struct SplitArguments {
+  std::string job, train, evaluation, out;
+  LayoutOptions layout;
+  std::uint32_t participants = 4;
+  double dirichlet = 0.5;
+  std::uint64_t seed = 1;
+  bool force = false;
+};
+
+/// Removes the shards of an earlier split, so that none stays beside the new ones, and nothing
+/// else.
+void remove_older_shards(const std::filesystem::path& out) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(out, ignored)) {
+    if (!entry.path().filename().string().starts_with("site-")) continue;
+    for (const char* file : {"train.tsv", "eval.tsv"})
+      std::filesystem::remove(entry.path() / file, ignored);
+    std::filesystem::remove(entry.path(), ignored);  // fails where it holds other files
+  }
+}
+
+void split(const SplitArguments& args) {
+  cli::require_new_folder(args.out, args.force);
+  const config::JobConfig job = config::load_job(args.job);
+  const config::DataLayout layout = layout_of(args.layout);
+  const std::filesystem::path beside = std::filesystem::path(args.job).parent_path() / "data";
+  const auto read = [&](const std::string& given, const char* usual) {
+    return or_stop(data::read_examples(
+        given.empty() ? beside / usual : std::filesystem::path(given), job, layout));
+  };
+  const auto all = read(args.train, "train.tsv"), held_out = read(args.evaluation, "test.tsv");
+  cli::stop_unless(
+      data::check_partition(args.dirichlet, args.participants, all.size(), held_out.size()));
+  const auto train = data::dirichlet_partition(all, job.make_task()->strata(), args.participants,
+                                               args.dirichlet, args.seed);
+  const auto evaluation = data::even_partition(held_out, args.participants, args.seed + 1);
+  if (args.force) remove_older_shards(args.out);
+  for (std::size_t i = 0; i < train.size(); ++i) {
+    const std::string number = std::to_string(i + 1);
+    const auto folder = std::filesystem::path(args.out) /
+                        ("site-" + std::string(number.size() < 2 ? "0" : "") + number);
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed) throw StartupError(folder.string() + " cannot be made: " + failed.message());
+    write_examples(folder / "train.tsv", train[i], job);
+    write_examples(folder / "eval.tsv", evaluation[i], job);
+  }
+  cli::print(args.out + ": " + std::to_string(train.size()) + " shards");
+}
+
 }  // namespace
 
 void add_split_command(cli::Command& data) {
-  struct Arguments {
-    std::string job, train, evaluation, out;
-    std::uint32_t participants = 4;
-    double dirichlet = 0.5;
-    std::uint64_t seed = 1;
-  };
-
-  auto args = std::make_shared<Arguments>();
-  cli::Command* split =
-      data.add_subcommand("split", "Split one data set into shards for demonstration sites");
-  split->add_option("--job", args->job, "job.json, for its labels")->required();
-  split->add_option("--train", args->train,
-                    "Training examples; data/train.tsv beside the job unless given");
-  split->add_option("--evaluation", args->evaluation,
-                    "Held-out examples; data/test.tsv beside the job unless given");
-  split->add_option("--participants", args->participants, "Number of shards")
+  auto args = std::make_shared<SplitArguments>();
+  cli::Command* sub = data.add_subcommand(
+      "split",
+      "Split one data set into shards for demonstration sites\nExample: sotto-participant data "
+      "split --job job.json --train all.csv --evaluation test.csv --text text --label intent --out "
+      "shards");
+  sub->add_option("--job", args->job, "job.json, for its labels")->required();
+  sub->add_option("--train", args->train,
+                  "Training examples; data/train.tsv beside the job unless given");
+  sub->add_option("--evaluation", args->evaluation,
+                  "Held-out examples; data/test.tsv beside the job unless given");
+  add_layout_options(*sub, args->layout);
+  sub->add_option("--participants", args->participants, "Number of shards")->capture_default_str();
+  sub->add_option("--dirichlet", args->dirichlet,
+                  "Label skew, from 0.01 to 1000000: with a small value each shard contains mostly "
+                  "some labels")
       ->capture_default_str();
-  split
-      ->add_option("--dirichlet", args->dirichlet,
-                   "Label skew: with a small value each shard contains mostly some labels")
-      ->capture_default_str();
-  split->add_option("--seed", args->seed, "Seed of the split")->capture_default_str();
-  split
-      ->add_option("--out", args->out,
-                   "Folder for the shards site-01/train.tsv, site-01/eval.tsv, ...")
+  sub->add_option("--seed", args->seed, "Seed of the split")->capture_default_str();
+  sub->add_option("--out", args->out,
+                  "Folder for the shards site-01/train.tsv, site-01/eval.tsv, ...")
       ->required();
-  split->callback([args] {
-    const config::JobConfig job = config::load_job(args->job);
-    const std::filesystem::path beside = std::filesystem::path(args->job).parent_path() / "data";
-    const auto read = [&](const std::string& given, const char* usual) {
-      return or_stop(
-          data::read_examples(given.empty() ? beside / usual : std::filesystem::path(given), job));
-    };
-    const auto train =
-        sotto::data::dirichlet_partition(read(args->train, "train.tsv"), job.make_task()->strata(),
-                                         args->participants, args->dirichlet, args->seed);
-    const auto evaluation = sotto::data::even_partition(read(args->evaluation, "test.tsv"),
-                                                        args->participants, args->seed + 1);
-    for (std::size_t i = 0; i < train.size(); ++i) {
-      const std::string number = std::to_string(i + 1);
-      const auto folder = std::filesystem::path(args->out) /
-                          ("site-" + std::string(number.size() < 2 ? "0" : "") + number);
-      std::filesystem::create_directories(folder);
-      write_examples(folder / "train.tsv", train[i], job);
-      write_examples(folder / "eval.tsv", evaluation[i], job);
-    }
-    std::printf("%s\n", (args->out + ": " + std::to_string(train.size()) + " shards").c_str());
-  });
+  cli::add_force_option(*sub, args->force);
+  sub->callback([args] { split(*args); });
 }
 
 }  // namespace sotto::participant

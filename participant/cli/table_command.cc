@@ -10,6 +10,7 @@
 
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/storage/atomic_file.h"
 #include "participant/data/progress_clock.h"
 #include "participant/deidentify/anonymisation/findings.h"
@@ -31,7 +32,7 @@ namespace anon = anonymisation;
 struct TableArguments {
   std::string file, plan, out;
   std::vector<std::string> overrides, quasi_identifiers, sensitive, ordered;
-  bool json = false;
+  bool json = false, force = false;
 };
 
 std::string four_digits(double value) {
@@ -153,6 +154,7 @@ void anonymise(const TableArguments& args) {
   std::error_code ignored;
   if (std::filesystem::equivalent(args.file, args.out, ignored))
     throw StartupError("--out names the file that is read; the original is never overwritten");
+  cli::require_new_file(args.out, args.force);
   const Table table = or_stop(Table::read(args.file));
   const anon::Microdata data = or_stop(anon::microdata_of(table, plan));
   const anon::Release release = release_of(data, plan);
@@ -203,13 +205,14 @@ void add_table_commands(cli::Command& data) {
                   "File anonymise.json with the requirements and the role of each column")
       ->required();
   sub->add_option("--out", more->out,
-                  "File for the anonymised table; it is replaced as a whole or not at all")
+                  "File for the anonymised table; it is written as a whole or not at all")
       ->required();
   sub->add_option("--set", more->overrides,
                   "Override a key of the plan, as in k=10 or "
                   "columns.occupation.t=0.2")
       ->allow_extra_args(false);
   sub->add_flag("--json", more->json, "One JSON object");
+  cli::add_force_option(*sub, more->force);
   sub->callback([more] { anonymise(*more); });
 }
 

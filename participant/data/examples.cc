@@ -122,6 +122,17 @@ Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
   return fitting_of(std::move(reader), job, declared);
 }
 
+namespace {
+
+/// A line cannot hold the line ends of a cell of CSV or a string of JSONL; they become blanks.
+std::string on_one_line(std::string text) {
+  for (char& c : text)
+    if (c == '\n' || c == '\r') c = ' ';
+  return text;
+}
+
+}  // namespace
+
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job) {
   const auto task = job.make_task();
   std::string out;
@@ -129,7 +140,7 @@ std::string format_examples(const std::vector<Example>& examples, const config::
     for (std::size_t i = 0; i < e.words.size(); ++i)
       out += e.words[i] + "\t" + task->label_text(e.tags[i]) + "\n";
     if (task->form() == tasks::RecordForm::kLabelledTexts) out += task->label_text(e.label) + "\t";
-    out += e.text + "\n";
+    out += on_one_line(e.text) + "\n";
   }
   return out;
 }

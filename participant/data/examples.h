@@ -101,7 +101,8 @@ struct RecordView;
 Result<Example> example_of(const RecordView& record, const RecordReader& reader,
                            const LabelReader& labels);
 
-/// Returns the text that parse_examples() reads back.
+/// Returns the text that parse_examples() reads back; line ends inside a text become blanks, and
+/// persons are left out.
 std::string format_examples(const std::vector<Example>& examples, const config::JobConfig& job);
 
 }  // namespace sotto::data

@@ -37,6 +37,24 @@ void shuffle(std::vector<T>& items, crypto::StreamRandom& random) {
     std::swap(items[i - 1], items[random.below(i)]);
 }
 
+/// Draws the shares of the parts and returns their sums up to each part; the last is 1. With a
+/// small alpha all variates may be too small for a double; one part then gets everything, as in the
+/// limit.
+std::vector<double> cumulative_shares(std::size_t parts, double alpha,
+                                      crypto::StreamRandom& random) {
+  std::vector<double> sums(parts);
+  double total = 0;
+  for (double& sum : sums)
+    sum = total += gamma_variate(alpha, random);
+  if (total > 0) {
+    for (double& sum : sums)
+      sum /= total;
+  } else {
+    std::fill(sums.begin() + static_cast<std::ptrdiff_t>(random.below(parts)), sums.end(), 1.0);
+  }
+  return sums;
+}
+
 /// Moves one example from the largest part to each empty one.
 void fill_empty(std::vector<std::vector<Example>>& parts) {
   for (auto& part : parts) {
@@ -52,9 +70,27 @@ void fill_empty(std::vector<std::vector<Example>>& parts) {
 
 }  // namespace
 
+Status check_partition(double dirichlet, std::size_t parts, std::size_t training,
+                       std::size_t evaluation) {
+  if (!kDirichlet.contains(dirichlet))
+    return Error{
+        "--dirichlet must be a number from 0.01 to 1000000: with a small one each shard "
+        "contains mostly some labels, with a large one all have the same distribution"};
+  if (parts == 0) return Error{"--participants must be at least 1"};
+  const auto too_few = [parts](const char* what, std::size_t found) {
+    return Error{std::to_string(parts) + " shards need at least as many " + what +
+                 " examples, and there are " + std::to_string(found) +
+                 "; lower --participants or give more examples"};
+  };
+  if (training < parts) return too_few("training", training);
+  if (evaluation < parts) return too_few("evaluation", evaluation);
+  return {};
+}
+
 std::vector<std::vector<Example>> dirichlet_partition(const std::vector<Example>& examples,
                                                       std::size_t labels, std::size_t parts,
                                                       double alpha, std::uint64_t seed) {
+  SOTTO_CHECK(kDirichlet.contains(alpha) && parts > 0, "such shards cannot be drawn");
   if (labels == 0) return even_partition(examples, parts, seed);
   crypto::StreamRandom random(seed);
   std::vector<std::vector<Example>> by_label(labels);
@@ -63,16 +99,13 @@ std::vector<std::vector<Example>> dirichlet_partition(const std::vector<Example>
   std::vector<std::vector<Example>> out(parts);
   for (auto& of_label : by_label) {
     shuffle(of_label, random);
-    std::vector<double> cumulative(parts);
-    double total = 0;
-    for (double& c : cumulative)
-      c = total += gamma_variate(alpha, random);
+    const std::vector<double> cumulative = cumulative_shares(parts, alpha, random);
     std::size_t at = 0;
     for (std::size_t p = 0; p < parts; ++p) {
-      const auto until = p + 1 == parts
-                             ? of_label.size()
-                             : static_cast<std::size_t>(cumulative[p] / total *
-                                                        static_cast<double>(of_label.size()));
+      const auto until =
+          p + 1 == parts
+              ? of_label.size()
+              : static_cast<std::size_t>(cumulative[p] * static_cast<double>(of_label.size()));
       for (; at < until; ++at)
         out[p].push_back(std::move(of_label[at]));
     }

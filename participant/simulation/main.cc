@@ -17,6 +17,7 @@
 #include "common/base/version.h"
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/config/colluders.h"
 #include "common/config/parse.h"
 #include "common/crypto/key_agreement.h"
@@ -28,6 +29,7 @@
 #include "coordinator/driver/job_terms.h"
 #include "coordinator/observability/console.h"
 #include "coordinator/observability/status_file.h"
+#include "coordinator/storage/checkpoint.h"
 #include "participant/data/partition.h"
 #include "participant/driver/participant.h"
 #include "participant/training/learning_library.h"
@@ -154,13 +156,15 @@ class Federation {
       return sites;
     }
     const std::filesystem::path data = std::filesystem::path(args_.job).parent_path() / "data";
-    auto train = data::dirichlet_partition(
-        read(args_.train.empty() ? data / "train.tsv" : std::filesystem::path(args_.train)),
-        job_.make_task()->strata(), args_.participants, args_.dirichlet, derived(args_.seed, 1));
-    auto evaluation = data::even_partition(
-        read(args_.evaluation.empty() ? data / "test.tsv"
-                                      : std::filesystem::path(args_.evaluation)),
-        args_.participants, derived(args_.seed, 2));
+    const auto all = read(args_.train.empty() ? data / "train.tsv"
+                                              : std::filesystem::path(args_.train)),
+               held_out = read(args_.evaluation.empty() ? data / "test.tsv"
+                                                        : std::filesystem::path(args_.evaluation));
+    sotto::cli::stop_unless(
+        data::check_partition(args_.dirichlet, args_.participants, all.size(), held_out.size()));
+    auto train = data::dirichlet_partition(all, job_.make_task()->strata(), args_.participants,
+                                           args_.dirichlet, derived(args_.seed, 1));
+    auto evaluation = data::even_partition(held_out, args_.participants, derived(args_.seed, 2));
     for (std::size_t i = 0; i < train.size(); ++i)
       sites.push_back({std::move(train[i]), std::move(evaluation[i])});
     return sites;
@@ -277,22 +281,15 @@ int main(int argc, char** argv) {
   app.add_option("--threads", args.threads, "Number of threads for the computation")
       ->capture_default_str();
   app.add_flag("--json", args.json, "Print each round as one JSON object on standard output");
-  try {
-    crypto::initialize_process();
+  return sotto::cli::run_program("sotto-simulate", [&] {
     if (const auto ended = app.parse(argc, argv)) return *ended;
-    if (std::filesystem::exists(std::filesystem::path(args.out) / "checkpoint.bin")) {
+    if (sotto::coordinator::holds_run(args.out))
       throw StartupError(
           args.out +
           " already contains a run, and a simulation begins a new one; choose another --out");
-    }
+    sotto::cli::stop_unless(sotto::coordinator::check_free_for_run(args.out));
     sotto::training::ModelProvider& models = sotto::training::learning_library();
     models.use_threads(1);  // for each trainer; --threads trainers run at once
     return Federation(args, models).run();
-  } catch (const StartupError& e) {
-    std::fprintf(stderr, "sotto-simulate: %s\n", e.what());
-    return 2;
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "sotto-simulate: unexpected error: %s\n", e.what());
-    return 1;
-  }
+  });
 }

@@ -14,7 +14,7 @@ init() { "$prefix/bin/sotto-participant" model init --job "$source/configs/quick
 init
 test -s "$prefix/model/model.safetensors"
 # Without the library a command that needs it ends with one line that names the path, and the others still run.
-rm "$prefix/lib/libsotto-learning.so"
+rm -r "$prefix/lib/libsotto-learning.so" "$prefix/model"
 if init 2>"$prefix/error"; then
   echo "the programs do not use the installed library" >&2
   exit 1

@@ -34,6 +34,14 @@ class DataSplit : public testing::Test {
     return lines;
   }
 
+  /// Returns the exit code; the messages are in the file "log".
+  int split_with(std::vector<std::string> options) {
+    std::vector<std::string> command{Federation::participant_binary(), "data", "split", "--job",
+                                     Federation::job()};
+    std::ranges::move(options, std::back_inserter(command));
+    return run(command, folder_ / "log");
+  }
+
   fs::path split(const std::string& name, const std::string& seed, const std::string& dirichlet) {
     fs::path out = folder_ / name;
     EXPECT_EQ(run({Federation::participant_binary(), "data", "split", "--job", Federation::job(),
@@ -86,6 +94,49 @@ TEST_F(DataSplit, TheSeedDecidesTheCutAndDirichletTheSkew) {
   EXPECT_NE(first(one), first(split("other", "2", "0.5")));
   EXPECT_GT(commonest(split("skewed", "3", "0.05")), 0.5);
   EXPECT_LT(commonest(split("even", "3", "1000")), 0.25);
+}
+
+TEST_F(DataSplit, OddNumbersAreRefusedWithWhatIsAllowed) {
+  for (const char* dirichlet : {"0", "-1", "0.001", "1e-300", "nan", "inf"}) {
+    EXPECT_EQ(split_with({"--dirichlet", dirichlet, "--out", folder_ / "x"}), 2) << dirichlet;
+    EXPECT_NE(lines_of(folder_ / "log").back().find("from 0.01 to 1000000"), std::string::npos);
+  }
+  EXPECT_EQ(split_with({"--participants", "0", "--out", folder_ / "x"}), 2);
+  EXPECT_EQ(split_with({"--participants", "100000", "--out", folder_ / "x"}), 2);
+  EXPECT_NE(lines_of(folder_ / "log").back().find("100000 shards need at least as many"),
+            std::string::npos);
+  EXPECT_FALSE(fs::exists(folder_ / "x"));
+}
+
+TEST_F(DataSplit, TheShardsOfAnEarlierSplitAreReplacedOnRequestAndNotMixed) {
+  const fs::path out = split("shards", "1", "0.5");
+  const auto before = lines_of(out / "site-01/train.tsv");
+  std::ofstream(out / "site-07/notes.txt") << "mine\n";
+  EXPECT_EQ(split_with({"--participants", "4", "--out", out}), 2);
+  EXPECT_NE(lines_of(folder_ / "log").back().find("holds files already"), std::string::npos);
+  EXPECT_EQ(lines_of(out / "site-01/train.tsv"), before);
+  EXPECT_EQ(split_with({"--participants", "4", "--out", out, "--force"}), 0);
+  EXPECT_FALSE(fs::exists(out / "site-05"));
+  EXPECT_FALSE(fs::exists(out / "site-07/train.tsv"));
+  EXPECT_TRUE(fs::exists(out / "site-07/notes.txt"));
+}
+
+TEST_F(DataSplit, TakesTheColumnsOfATable) {
+  std::ofstream(folder_ / "all.csv") << "id;question;kind\n1;\"play\nit\";PlayMusic\n"
+                                        "2;rain?;GetWeather\n";
+  const std::string csv = folder_ / "all.csv";
+  EXPECT_EQ(split_with({"--train", csv, "--evaluation", csv, "--text", "question", "--label",
+                        "kind", "--participants", "1", "--out", folder_ / "one"}),
+            0);
+  auto lines = lines_of(folder_ / "one/site-01/train.tsv");
+  std::ranges::sort(lines);
+  EXPECT_EQ(lines, (std::vector<std::string>{"GetWeather\train?", "PlayMusic\tplay it"}));
+}
+
+TEST_F(DataSplit, AResultThatCannotBeWrittenIsNoSuccess) {
+  const std::string command = Federation::participant_binary().string() + " --version";
+  EXPECT_EQ(std::system((command + " >/dev/null").c_str()), 0);
+  EXPECT_NE(std::system((command + " >/dev/full 2>/dev/null").c_str()), 0);
 }
 
 }  // namespace

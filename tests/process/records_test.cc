@@ -135,7 +135,9 @@ TEST_F(Records, AnOlderStoreThatIsPutBackIsRefusedUntilItIsAdopted) {
   ASSERT_TRUE(participant(import)) << err();
   fs::copy_file(store, at("older"));
   std::ofstream(folder_ / "t.txt") << "one\ntwo\n";
-  ASSERT_TRUE(participant(import)) << err();
+  EXPECT_FALSE(participant(import)) << "the originals of the store may be gone";
+  EXPECT_NE(err().find("exists already"), std::string::npos) << err();
+  ASSERT_TRUE(participant(import + " --force")) << err();
   ASSERT_TRUE(participant("data verify " + store + keys)) << err();
   fs::copy_file(at("older"), store, fs::copy_options::overwrite_existing);
   EXPECT_FALSE(participant("data verify " + store + keys));
@@ -151,7 +153,7 @@ TEST_F(Records, WrongInputIsOneLineWithItsPlaceAndLeavesWhatWasThere) {
   std::ofstream(folder_ / "bad.tsv") << bad;
   std::ofstream(folder_ / "out.sotto-records") << "what was there\n";
   const std::string rest =
-      at("bad.tsv") + " --dir " + at("keys") + " --out " + at("out.sotto-records");
+      at("bad.tsv") + " --dir " + at("keys") + " --force --out " + at("out.sotto-records");
   EXPECT_FALSE(participant("data import " + rest));
   EXPECT_NE(err().find("the name of the file does not tell its format"), std::string::npos);
   EXPECT_FALSE(participant("data import --format labelled " + rest));

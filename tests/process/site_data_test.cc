@@ -80,8 +80,12 @@ TEST_F(SiteData, WrongInputIsOneLineWithItsPlaceAndLeavesWhatWasThere) {
   std::ofstream(folder_ / "plan.json")
       << R"({"k": 2, "columns": {"age": {"role": "quasi_identifier"}, "sex": {"role": "kept"}}})";
   std::ofstream(folder_ / "a.csv") << "what was there\n";
-  EXPECT_FALSE(
-      data("anonymise " + at("bad.csv") + " --plan " + at("plan.json") + " --out " + at("a.csv")));
+  const std::string anonymise =
+      "anonymise " + at("bad.csv") + " --plan " + at("plan.json") + " --out " + at("a.csv");
+  EXPECT_FALSE(data(anonymise));
+  EXPECT_EQ(err(), "sotto-participant: " + at("a.csv") +
+                       " exists already; choose another --out, or give --force to replace it\n");
+  EXPECT_FALSE(data(anonymise + " --force"));
   EXPECT_EQ(err(), "sotto-participant: " + at("bad.csv") +
                        ":3:1: the row has 1 cell, but the header has 2\n");
   EXPECT_EQ(text_of(folder_ / "a.csv"), "what was there\n");
@@ -108,6 +112,8 @@ TEST_F(SiteData, TextsAreMaskedWithTheSitesKeyAndOnlyCountsAreSaid) {
   EXPECT_EQ(masked.substr(first, 24), masked.substr(second, 24));
   fs::permissions(at("key"), fs::perms::others_read, fs::perm_options::add);
   EXPECT_FALSE(data(mask + " --key " + at("key") + " --out " + at("m.txt")));
+  EXPECT_NE(err().find("exists already"), std::string::npos) << err();
+  EXPECT_FALSE(data(mask + " --key " + at("key") + " --force --out " + at("m.txt")));
   EXPECT_NE(err().find("chmod 600"), std::string::npos);
 }
 

@@ -116,8 +116,10 @@ TEST_F(Import, WrongInputIsOneErrorWithLineAndColumnThatShowsNoValue) {
        "error:2:4: the last line has no line break, so that the file may have been cut; if it is "
        "complete, end its last line"},
       {lines, "\n \n", "error:1:1: the file contains no record"},
-      {lines, "one\ntw\0o\n", "error:2:3: the file contains a zero byte and may not be a text file"},
-      {lines, std::string(kMaxRecordBytes, 'x') + "\n", "error:1:1: the record is longer than 1 MiB"},
+      {lines, "one\ntw\0o\n",
+       "error:2:3: the file contains a zero byte and may not be a text file"},
+      {lines, std::string(kMaxRecordBytes, 'x') + "\n",
+       "error:1:1: the record is longer than 1 MiB"},
   };
 
   for (const auto& c : cases) {
