@@ -59,6 +59,7 @@ MAY_INCLUDE = {
     "participant/admission/policy": "base config wire job",
     "participant/identity": CORE,
     "participant/data": "base tasks crypto storage model config identity participant/deidentify/tables",
+    "participant/inspection": "base tasks storage config participant/data participant/text participant/deidentify/tables",
     "participant/text": "base",
     "participant/deidentify/tables": "base storage",
     "participant/deidentify/anonymisation": "base storage config participant/deidentify/tables",

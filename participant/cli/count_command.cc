@@ -16,7 +16,7 @@ namespace sotto::participant {
 
 void add_count_command(cli::Command& data) {
   struct Arguments {
-    std::string job;
+    std::string job, site;
     std::vector<std::string> files, labels;
     bool json = false;
   };
@@ -30,11 +30,17 @@ void add_count_command(cli::Command& data) {
       ->required();
   count->add_option("--job", args->job, "job.json with the task and labels")->required();
   count->add_option("--label", args->labels, "A label of data.labels; may be repeated");
+  count->add_option("--site", args->site,
+                    "site.json, for data.labels, data.format and data.columns");
   count->add_flag("--json", args->json, "Print one JSON object on each line");
   count->callback([args] {
     const config::JobConfig job = config::load_job(args->job);
+    config::SiteData site;
+    if (!args->site.empty()) site = config::load_site(args->site).data;
+    if (!args->labels.empty()) site.labels = args->labels;
     for (const std::string& file : args->files) {
-      const auto found = cli::or_stop(data::read_fitting_examples(file, job, args->labels));
+      const auto found =
+          cli::or_stop(data::read_fitting_examples(file, job, site.labels, site.layout));
       if (args->json) {
         cli::print(nlohmann::json{{"file", file},
                                   {"examples", found.examples.size()},

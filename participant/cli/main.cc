@@ -33,6 +33,7 @@
 #include "participant/cli/count_command.h"
 #include "participant/cli/enrolment_commands.h"
 #include "participant/cli/generate_command.h"
+#include "participant/cli/inspect_command.h"
 #include "participant/cli/ledger_command.h"
 #include "participant/cli/mask_command.h"
 #include "participant/cli/policy_command.h"
@@ -305,6 +306,7 @@ void add_data(Command& app, int& exit_code) {
   participant::add_records_commands(*sub, exit_code);
   participant::add_split_command(*sub);
   participant::add_count_command(*sub);
+  participant::add_inspect_command(*sub, exit_code);
 }
 
 void add_config(Command& app) {
