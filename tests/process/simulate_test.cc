@@ -61,6 +61,21 @@ TEST_F(Simulate, TheSeedDecidesTheModelToTheBitWhateverTheThreads) {
   EXPECT_NE(one, model_of("other", "4", "2"));
 }
 
+TEST_F(Simulate, ReplacesNoFileOfAFolderThatHoldsNoRun) {
+  std::ofstream(folder_ / "job.json") << "mine";
+  EXPECT_EQ(run_into("log", {"sotto-simulate", Federation::job(), "--participants", "3", "--out",
+                             folder_}),
+            2);
+  EXPECT_NE(text_of("log").find("holds no run, but job.json, which a run would replace"),
+            std::string::npos)
+      << text_of("log");
+  EXPECT_EQ(text_of("job.json"), "mine");
+  EXPECT_EQ(run_into("log", {"sotto-participant", "model", "init", "--job", Federation::job(),
+                             "--out", folder_}),
+            2);
+  EXPECT_NE(text_of("log").find("holds files already"), std::string::npos) << text_of("log");
+}
+
 TEST_F(Simulate, EverySitesWarningsAreSaidWithItsNameAndTheRound) {
   EXPECT_EQ(
       run({SOTTO_BINARY_DIR "/participant/sotto-simulate", Federation::job(), "--participants", "4",
@@ -175,7 +190,8 @@ TEST_F(LanguageModel, IsAdaptedMeasuredByPerplexityAndMerged) {
   ASSERT_EQ(call(merge + lora_), 0);
   EXPECT_EQ(fs::file_size(folder_ / "merged/model.safetensors") / 1024,
             fs::file_size(folder_ / "base/model.safetensors") / 1024);
-  EXPECT_EQ(call(merge), 2) << "a job without adapters has nothing to merge";
+  EXPECT_EQ(call(merge + std::vector<std::string>{"--force"}), 2)
+      << "a job without adapters has nothing to merge";
 
   const std::vector<std::string> generate = {
       "sotto-participant", "generate", "--model",          folder_ / "merged",

@@ -104,6 +104,22 @@ TEST(RunCheckpoint, OfAnotherJobOrModelIsRefused) {
 }
 
 /// As versions before early ends wrote it.
+TEST(RunFolder, OfANewRunHoldsNothingThatTheRunWouldReplace) {
+  const TemporaryDirectory folder;
+  EXPECT_TRUE(check_free_for_run(folder / "new").ok());
+  std::filesystem::create_directories(folder / "sites");
+  std::filesystem::create_directories(folder / "initial-model");
+  EXPECT_TRUE(check_free_for_run(folder.path()).ok()) << "other files may lie beside a run";
+  ASSERT_TRUE(storage::write_text(folder / "job.json", "{}").ok());
+  std::filesystem::create_directories(folder / "model");
+  EXPECT_EQ(check_free_for_run(folder.path()).error().message,
+            folder.path().string() +
+                " holds no run, but job.json, model, which a run would replace; choose an empty "
+                "folder for --out");
+  ASSERT_TRUE(storage::write_text(folder / "checkpoint.bin", "x").ok());
+  EXPECT_TRUE(check_free_for_run(folder.path()).ok()) << "a run is resumed";
+}
+
 TEST(RunCheckpoint, ReadsTheFormatBefore) {
   const TemporaryDirectory folder;
   auto store = CheckpointStore::open(folder.path()).value();
