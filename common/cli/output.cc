@@ -36,7 +36,7 @@ void require_new_file(const std::filesystem::path& file, bool force) {
   std::error_code ignored;
   if (!force && std::filesystem::exists(std::filesystem::symlink_status(file, ignored)))
     throw StartupError(file.string() +
-                       " exists already; choose another --out, or give --force to replace it");
+                       " exists already; choose another place, or give --force to replace it");
 }
 
 void require_new_folder(const std::filesystem::path& folder, bool force) {
@@ -46,7 +46,7 @@ void require_new_folder(const std::filesystem::path& folder, bool force) {
     throw StartupError(folder.string() + " is a file; --out needs a folder");
   if (!std::filesystem::is_empty(folder, ignored))
     throw StartupError(folder.string() +
-                       " holds files already; choose another --out, or give --force to replace "
+                       " holds files already; choose another place, or give --force to replace "
                        "those of the same names");
 }
 

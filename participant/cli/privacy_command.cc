@@ -12,6 +12,7 @@
 
 #include "common/cli/command.h"
 #include "common/cli/command_line.h"
+#include "common/cli/output.h"
 #include "common/config/parse.h"
 #include "common/job/privacy_statement.h"
 #include "common/privacy/accounting/selection.h"
@@ -41,6 +42,7 @@ struct PrivacyArguments {
   double tries = 0;  // 0: not requested
   std::string tries_law = "geometric";
   std::string plot;
+  bool force = false;  // replaces a file at `plot`
   bool json = false;
   bool batch = false;
 };
@@ -162,6 +164,7 @@ std::vector<std::string> accountant_names() {
 
 void run_command(PrivacyArguments args) {
   if (args.batch) return answer_batch();
+  if (!args.plot.empty()) cli::require_new_file(args.plot, args.force);
   std::optional<config::JobConfig> job;
   if (!args.job.empty()) job = config::load_job(args.job, args.overrides);
   PrivacyQuestion question = job ? question_of_job(*job, args) : question_of_flags(args);
@@ -230,6 +233,7 @@ void add_privacy_command(cli::Command& app) {
       ->capture_default_str();
   sub->add_option("--plot", args->plot,
                   "Write epsilon as a function of the steps to this SVG file");
+  cli::add_force_option(*sub, args->force);
   sub->add_flag("--json", args->json, "One JSON object");
   sub->add_flag(
       "--batch", args->batch,

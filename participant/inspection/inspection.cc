@@ -342,6 +342,13 @@ void Inspection::compare(const SeenFile& train, const SeenFile& evaluation) {
     return error(both +
                  " are the same file; the guarantee does not cover the evaluation split, "
                  "which needs examples of its own");
+  const auto in_training = [&train](const auto& person) {
+    return train.persons.contains(person.first);
+  };
+  if (const auto persons = std::ranges::count_if(evaluation.persons, in_training); persons > 0)
+    warn(both + ": " + count_of(static_cast<std::uint64_t>(persons), "person") +
+         " of the evaluation split " + (persons == 1 ? "is" : "are") +
+         " in the training examples too");
   const auto text_of = [](const SeenRecord& r) { return r.text; };
   std::uint64_t shared = 0;
   for (const SeenRecord& record : evaluation.records) {

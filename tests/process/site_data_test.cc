@@ -84,7 +84,7 @@ TEST_F(SiteData, WrongInputIsOneLineWithItsPlaceAndLeavesWhatWasThere) {
       "anonymise " + at("bad.csv") + " --plan " + at("plan.json") + " --out " + at("a.csv");
   EXPECT_FALSE(data(anonymise));
   EXPECT_EQ(err(), "sotto-participant: " + at("a.csv") +
-                       " exists already; choose another --out, or give --force to replace it\n");
+                       " exists already; choose another place, or give --force to replace it\n");
   EXPECT_FALSE(data(anonymise + " --force"));
   EXPECT_EQ(err(), "sotto-participant: " + at("bad.csv") +
                        ":3:1: the row has 1 cell, but the header has 2\n");

@@ -142,6 +142,15 @@ TEST_F(Inspected, OverlapOfTrainingAndEvaluation) {
                    "training examples too; the guarantee does not cover them"}));
 }
 
+TEST_F(Inspected, PersonsInBothSplits) {
+  Inspection found({.layout = {.text = "text", .person = "who"}});
+  found.add(write("train.csv", "text,who\none,p\ntwo,q\n"), Inspection::Split::kTraining);
+  found.add(write("eval.csv", "text,who\nsix,p\nten,r\n"), Inspection::Split::kEvaluation);
+  found.compare();
+  EXPECT_EQ(lines_of(found), (Lines{"warning eval.csv and train.csv: 1 person of the evaluation "
+                                    "split is in the training examples too"}));
+}
+
 TEST_F(Inspected, LengthsInTokensOfTheModel) {
   Inspection found({.tokenizer = tokenizer(), .max_length = 4});
   found.add(write("f.txt", "one\none two\none two one\none six six six six\n"),

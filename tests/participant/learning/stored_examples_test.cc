@@ -7,6 +7,7 @@
 #include "participant/data/example_source.h"
 #include "participant/data/import.h"
 #include "participant/data/record_file.h"
+#include "participant/learning/tokenized_examples.h"
 #include "participant/learning/torch_models.h"
 #include "tests/participant/learning/test_device.h"
 #include "tests/temporary_directory.h"
@@ -99,6 +100,38 @@ TEST_F(StoredExamples, TrainToTheSameBitsAsTheFileAndAreCounted) {
   EXPECT_EQ(counts[1], plain.size());
   EXPECT_EQ(counts[2], 2 * plain.size()) << "each split is looked at when training begins";
   EXPECT_EQ(store->in_memory(), 0U);
+}
+
+TEST_F(StoredExamples, AreCutAsTheTokenizerCutsAndTheSiteIsTold) {
+  for (const char* example : {"quickstart", "ner"}) {
+    config::JobConfig job = job_of(example);
+    job.model.max_length = 8;
+    const bool tagged = example == std::string("ner");
+    const auto plain =
+        data::read_examples(shard(example, tagged ? "news/eval.tsv" : "aurora/eval.tsv"), job)
+            .value();
+    const auto tokenizer =
+        std::make_shared<const text::Tokenizer>(text::load_tokenizer(job.model.path).value());
+    const auto read = TokenizedExamples::create(tokenizer, plain, job).value();
+    auto loader = read.loader(Purpose::kCheck);
+    std::size_t long_ones = 0;
+    for (std::uint64_t i = 0; i < plain.size(); ++i) {
+      const Sequence& found = *loader.read({&i, 1}).value().front();
+      const std::vector<std::string_view> words(plain[i].words.begin(), plain[i].words.end());
+      const text::TokenizedWords cut = tokenizer->encode_words(words, 8);
+      EXPECT_EQ(found.ids, tagged ? cut.ids : tokenizer->encode_framed(plain[i].text, 8)) << i;
+      for (std::size_t w = 0; w < words.size(); ++w)
+        EXPECT_EQ(found.words[w].at, cut.first_piece[w]) << i << " " << w;
+      long_ones += (tagged ? tokenizer->encode_words(words, 10'000).ids
+                           : tokenizer->encode_framed(plain[i].text, 10'000))
+                               .size() > 8
+                       ? 1U
+                       : 0U;
+    }
+    EXPECT_GT(long_ones, 0U);
+    EXPECT_EQ(read.tokens().cut(), long_ones);
+    EXPECT_EQ(read.tokens().warnings().front().find(std::to_string(long_ones) + " of "), 0U);
+  }
 }
 
 TEST_F(StoredExamples, OfAnotherKindAreRefusedAndOfOtherClassesLeftOutWithoutShowingThem) {
