@@ -1,8 +1,6 @@
 // sotto-coordinator enrols members, runs jobs and makes reports. Every command has --help; those
 // with output for scripts have --json.
-#include <cstdio>
 #include <ctime>
-#include <exception>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -16,7 +14,6 @@
 #include "common/cli/output.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
-#include "common/crypto/secret.h"
 #include "common/crypto/secure_random.h"
 #include "common/identity/identity.h"
 #include "common/job/saved_model.h"
