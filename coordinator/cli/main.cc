@@ -1,6 +1,8 @@
 // sotto-coordinator enrols members, runs jobs and makes reports. Every command has --help; those
 // with output for scripts have --json.
+#include <cstdio>
 #include <ctime>
+#include <exception>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "common/cli/output.h"
 #include "common/cli/unlock.h"
 #include "common/config/parse.h"
+#include "common/crypto/secret.h"
 #include "common/crypto/secure_random.h"
 #include "common/identity/identity.h"
 #include "common/job/saved_model.h"
@@ -154,7 +157,9 @@ int run(const RunArguments& args) {
   host.listen(std::move(socket), app);
   log((app.resumed() ? "resuming the run in " : "running in ") + args.out + ", listening on " +
       federation.listen);
-  return host.run();
+  const int code = host.run();
+  if (code == 0) std::fputs(coordinator::report_finished_run(args.out).c_str(), stderr);
+  return code;
 }
 
 void add_dashboard_options(Command& sub, coordinator::dashboard::AddressOptions& options) {

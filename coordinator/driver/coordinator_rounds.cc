@@ -281,6 +281,7 @@ void Coordinator::Impl::close_round(RoundRecord& record, TimePoint now) {
     send(e.peer, e.round, e.message);
   machine.reset();
   machine_wake.reset();
+  show();  // so that the sinks have the status after this round when they show it
   events.emit(RoundEnded{record});
 }
 

@@ -131,13 +131,15 @@ void add_local_only(json& summary, const tasks::Task& task,
     summary[key] = mean.value();
 }
 
-void add_epsilon(json& summary, const std::vector<std::filesystem::path>& ledgers) {
-  summary["epsilon"] = json::object();
+/// Adds what the ledgers say about the data sets: their charges by all runs, which are not the cost
+/// of this run.
+void add_ledgers(json& summary, const std::vector<std::filesystem::path>& ledgers) {
+  summary["ledger_epsilons"] = json::object();
   summary["participant_epsilons"] = json::object();
   for (const auto& file : ledgers) {
     const json ledger = parse(read_text(file), file, 1);
-    summary["epsilon"][ledger.at("dataset_id").get<std::string>()] = ledger.at("epsilon");
-    summary["adjacency"] = ledger.at("adjacency");
+    summary["ledger_epsilons"][ledger.at("dataset_id").get<std::string>()] = {
+        {"epsilon", ledger.at("epsilon")}, {"delta", ledger.at("delta")}};
     summary["participant_epsilons"][ledger.at("dataset_id").get<std::string>()] = {
         {"epsilon", ledger.at("participant_epsilon")}, {"delta", ledger.at("delta")}};
   }
@@ -181,6 +183,18 @@ job::StatementFacts facts_of(const std::vector<json>& rounds) {
   return facts;
 }
 
+/// Adds the example-level epsilon of this run, as the rounds recorded it. It is null without
+/// differential privacy, and where it depends on the size that each site declares; the run then
+/// knows no figure that holds for every site.
+void add_run_epsilon(json& summary, const config::JobConfig& job, const std::vector<json>& rounds) {
+  const std::optional<double> spent = facts_of(rounds).epsilon_spent;
+  summary["private"] = job.differential_privacy.enabled;
+  summary["epsilon"] = spent ? json(*spent) : json(nullptr);
+  summary["target_epsilon"] = job.differential_privacy.enabled
+                                  ? json(job.differential_privacy.target_epsilon)
+                                  : json(nullptr);
+}
+
 json summarise(const config::JobConfig& job, const ReportInputs& inputs,
                const std::vector<json>& rounds, const std::vector<json>& non_private) {
   const auto task = job.make_task();
@@ -214,7 +228,8 @@ json summarise(const config::JobConfig& job, const ReportInputs& inputs,
   add_figures(summary, *task, last_evaluated(non_private).value("evaluation", json::object()),
               "_non_private");
   add_local_only(summary, *task, inputs.alone);
-  add_epsilon(summary, inputs.ledgers);
+  add_run_epsilon(summary, job, rounds);
+  add_ledgers(summary, inputs.ledgers);
   add_participant_level(summary, job, rounds);
   add_evaluation_privacy(summary, job, rounds);
   summary["privacy_statement"] =
@@ -273,6 +288,23 @@ std::string table_of_figures(const tasks::Task& task, const json& s) {
   return out;
 }
 
+/// The example-level guarantee of this run, and what the ledgers count over all runs.
+std::string table_of_epsilons(const json& s) {
+  std::string out = "\n  privacy of one training example, for adding or removing it\n";
+  const auto row = [&out](const std::string& what, const std::string& epsilon, const json& delta) {
+    out += fmt::format("  {:<46}{:>10}  delta {:g}\n", what, epsilon, delta.get<double>());
+  };
+  if (!s["private"].get<bool>())
+    out += "  this run                                       unbounded (no differential privacy)\n";
+  else if (s["epsilon"].is_null())
+    out += "  this run: it depends on the size that a site declares; each site's ledger has it\n";
+  else
+    row("this run", bounded(s["epsilon"]), s["delta"]);
+  for (const auto& [name, spent] : s["ledger_epsilons"].items())
+    row(name + ", all runs, by its ledger", bounded(spent["epsilon"]), spent["delta"]);
+  return out;
+}
+
 std::string make_table(const tasks::Task& task, const json& s) {
   std::string out = fmt::format(
       "{}: {} participants, {} rounds, {:.0f} s, {} held-out examples declared\n\n",
@@ -285,13 +317,7 @@ std::string make_table(const tasks::Task& task, const json& s) {
   out += table_of_figures(task, s);
   if (!s["entities"].is_null() && s["closing_evaluation"].get<bool>())
     out += "\n" + entity_table(entities_of(s["entities"])) + "\n";
-  if (!s["epsilon"].empty()) {
-    out += fmt::format("\n  privacy spent ({}, delta {:g})\n", s.value("adjacency", ""),
-                       s["delta"].get<double>());
-    for (const auto& [name, epsilon] : s["epsilon"].items()) {
-      out += fmt::format("  {:<46}{:>10}\n", name, bounded(epsilon));
-    }
-  }
+  out += table_of_epsilons(s);
   if (!s["evaluation_epsilon"].is_null())
     out +=
         fmt::format("\n  privacy of one evaluation example, in all evaluations\n  {:<46}{:>10}\n",
@@ -376,6 +402,17 @@ Report make_report(const ReportInputs& inputs) {
   storage::write_text(inputs.run / "summary.json", summary.dump(2) + "\n").or_stop();
   storage::write_text(inputs.run / "report.html", page).or_stop();
   return {.summary_json = summary.dump(2), .table = make_table(*task, summary)};
+}
+
+std::string report_finished_run(const std::filesystem::path& run) {
+  std::string out = fmt::format("the model is in {}\n", (run / "model").string());
+  try {
+    (void)make_report({.run = run});
+  } catch (const StartupError& e) {  // the command `report` can be given again
+    return out + fmt::format("warning: there is no report: {}\n", e.what());
+  }
+  return out + fmt::format("the report is {}; `sotto-coordinator report` prints its figures\n",
+                           (run / "report.html").string());
 }
 
 }  // namespace sotto::coordinator

@@ -26,4 +26,8 @@ struct Report {
 /// file which is missing or damaged.
 Report make_report(const ReportInputs& inputs);
 
+/// Makes the report of a run that has finished, and returns lines for its operator: where the model
+/// and the report are. A report that cannot be made is a warning among them.
+std::string report_finished_run(const std::filesystem::path& run);
+
 }  // namespace sotto::coordinator

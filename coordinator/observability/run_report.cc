@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/printable.h"
+#include "common/config/choices.h"
 
 namespace sotto::coordinator {
 
@@ -315,8 +316,12 @@ std::string entity_table(const tasks::EntityReport& report) {
 std::string describe_status(const std::string& status_json) {
   const json s = json::parse(status_json, nullptr, false);
   if (s.is_discarded()) return "status.json cannot be read";
-  std::string out = fmt::format("{}, round {}/{}", s.value("state", ""), s.value("server_round", 0),
-                                s.value("num_server_rounds", 0));
+  const auto round = s.value("server_round", std::uint64_t{0});
+  const auto rounds = s.value("num_server_rounds", std::uint64_t{0});
+  std::string out =
+      round > rounds && s.value("state", "") != name(RunState::kFinished)
+          ? fmt::format("{}, closing evaluation", s.value("state", ""))
+          : fmt::format("{}, round {}/{}", s.value("state", ""), std::min(round, rounds), rounds);
   if (!s.value("phase", "").empty())
     out +=
         fmt::format(", {} {}/{}", s.value("phase", ""), s.value("done", 0), s.value("cohort", 0));

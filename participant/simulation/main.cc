@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
@@ -27,6 +28,7 @@
 #include "coordinator/driver/coordinator.h"
 #include "coordinator/driver/job_terms.h"
 #include "coordinator/observability/console.h"
+#include "coordinator/observability/report.h"
 #include "coordinator/observability/status_file.h"
 #include "coordinator/storage/checkpoint.h"
 #include "participant/data/partition.h"
@@ -125,6 +127,7 @@ class Federation {
     for (std::size_t i = 0; i < sites_.size(); ++i)
       add_participant(i);
     const int code = simulation_.run().value();
+    if (code == 0) std::fputs(coordinator::report_finished_run(args_.out).c_str(), stderr);
     if (!args_.json) {
       std::fprintf(stderr, "%llu frames, %.1f MB over the in-memory network\n",
                    static_cast<unsigned long long>(simulation_.frames()),

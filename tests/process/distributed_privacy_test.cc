@@ -102,7 +102,7 @@ TEST_P(EitherMechanism, EveryReportSaysWhatTheAccountantSaysAndKeepsTheStatement
   EXPECT_NEAR(report["participant_epsilon"], all, 1e-9);
   EXPECT_EQ(report["participant_delta"], kDelta);
   EXPECT_NEAR(report["participant_epsilons"]["site-1"]["epsilon"], all, 1e-9);
-  EXPECT_EQ(report["epsilon"]["site-1"], f.ledger(1)["epsilon"]);
+  EXPECT_EQ(report["ledger_epsilons"]["site-1"]["epsilon"], f.ledger(1)["epsilon"]);
   EXPECT_NE(report["participant_privacy_statement"].get<std::string>().find("at most 1 other"),
             std::string::npos);
 }

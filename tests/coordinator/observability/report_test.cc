@@ -55,6 +55,37 @@ TEST(Report, TheSummaryHoldsThePrivacyStatementOfItsJob) {
   EXPECT_TRUE(summary["participant_privacy_statement"].is_null());
 }
 
+TEST(Report, TheEpsilonOfTheRunNeedsNoLedgerAndIsNotThatOfTheDataSet) {
+  const TemporaryDirectory folder;
+  (void)finished_run(folder.path(), {});
+  const Report without = make_report({.run = folder.path()});
+  EXPECT_EQ(json::parse(without.summary_json)["epsilon"], 3.5);
+  EXPECT_NE(without.table.find(
+                "  this run                                           3.500  delta 1e-05\n"),
+            std::string::npos)
+      << without.table;
+
+  const auto ledger = folder / "ledger.json";
+  std::ofstream(ledger) << R"({"dataset_id":"tickets","epsilon":5.217,"delta":1e-5,)"
+                        << R"("participant_epsilon":null})";
+  const Report with = make_report({.run = folder.path(), .ledgers = {ledger}});
+  const json summary = json::parse(with.summary_json);
+  EXPECT_EQ(summary["epsilon"], 3.5);
+  EXPECT_EQ(summary["ledger_epsilons"]["tickets"]["epsilon"], 5.217);
+  EXPECT_NE(with.table.find(
+                "  tickets, all runs, by its ledger                   5.217  delta 1e-05\n"),
+            std::string::npos)
+      << with.table;
+}
+
+TEST(Report, WithoutDifferentialPrivacyTheRunIsUnbounded) {
+  const TemporaryDirectory folder;
+  (void)finished_run(folder.path(), {"differential_privacy.enabled=false"});
+  const Report report = make_report({.run = folder.path()});
+  EXPECT_NE(report.table.find("unbounded (no differential privacy)"), std::string::npos)
+      << report.table;
+}
+
 TEST(Report, ThePageShowsTheStatementFromTheSummaryAndHasNoTextOfItsOwn) {
   const TemporaryDirectory folder;
   const auto job = finished_run(folder.path(), {});
