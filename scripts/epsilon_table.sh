@@ -99,7 +99,7 @@ train_all() {
   for example in $examples; do
     shards=$SOTTO_ROOT/configs/$example/data/shards
     [[ -d $shards ]] || die "configs/$example has no data/shards"
-    task=$("$bin/coordinator/sotto-coordinator" config show "$SOTTO_ROOT/configs/$example/job.json" task.type | xargs)
+    task=$("$bin/coordinator/sotto-coordinator" config show "$SOTTO_ROOT/configs/$example/job.json" task.type)
     mkdir -p "$out/$example"
     cat "$shards"/*/eval.tsv >"$out/$example/held-out.tsv"
     for ((seed = 1; seed <= seeds; ++seed)); do

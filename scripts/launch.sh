@@ -8,10 +8,15 @@
 #   --participants N     how many (default 4)
 #   --shards FOLDER      NAME/train.tsv and NAME/eval.tsv a participant; without it the data beside the
 #                        job (data/train.tsv, data/test.tsv) are cut by Dirichlet 0.5 over the labels
+#   --data FILE          file whose examples are split among the participants instead, a fifth of them held out as the
+#                        evaluation split; CSV, TSV and JSONL need --text-column and, with labels, --label-column
+#   --text-column NAME   column or key of the text in that file
+#   --label-column NAME  column or key of the label
 #   --label TEXT         what the sites are called in reports (default "demonstration")
 #   --port N             of the coordinator (default: a free one)
 #   --set PATH=VALUE     override a key of the job; may be repeated
 #   --run-option OPTION  of `sotto-coordinator run`, as in --run-option --dashboard=127.0.0.1:7300; may be repeated
+#   --no-report          print no table of figures at the end
 #   --no-build           use the binaries as they are
 # Every launch makes fresh sites with ledgers of their own. A real site keeps one ledger for ever, and
 # that ledger would refuse a second spending.
@@ -19,17 +24,21 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-job='' out='' participants=4 shards='' label=demonstration port='' build=yes overrides=() run_options=()
+job='' out='' participants=4 shards='' label=demonstration port='' build=yes report=yes data=() overrides=() run_options=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --job) job=${2:?--job needs a file} && shift ;;
     --out) out=${2:?--out needs a folder} && shift ;;
     --participants) participants=${2:?--participants needs a number} && shift ;;
     --shards) shards=${2:?--shards needs a folder} && shift ;;
+    --data) data+=(--train "${2:?--data needs a file}" --held-out 0.2) && shift ;;
+    --text-column) data+=(--text "${2:?--text-column needs a name}") && shift ;;
+    --label-column) data+=(--label "${2:?--label-column needs a name}") && shift ;;
     --label) label=${2:?--label needs a text} && shift ;;
     --port) port=${2:?--port needs a number} && shift ;;
     --set) overrides+=(--set "${2:?--set needs PATH=VALUE}") && shift ;;
     --run-option) run_options+=("${2:?--run-option needs an option}") && shift ;;
+    --no-report) report=no ;;
     --no-build) build=no ;;
     -h | --help) usage "$0" && exit 0 ;;
     *) die "unknown option $1 (see --help)" ;;
@@ -38,6 +47,7 @@ while [[ $# -gt 0 ]]; do
 done
 [[ -n $job && -n $out ]] || die "--job and --out are needed (see --help)"
 [[ -f $job ]] || die "$job does not exist"
+[[ ${#data[@]} -eq 0 || -z $shards ]] || die "--data and --shards exclude each other"
 [[ ! -e $out ]] || die "$out exists already; a launch makes fresh sites, so choose another folder or remove it"
 [[ $build == no ]] || build_preset dev sotto-coordinator sotto-participant
 
@@ -60,9 +70,9 @@ json_string() { python3 -c 'import json,sys; print(json.dumps(sys.argv[1]))' "$1
 # ---- data and sites
 if [[ -z $shards ]]; then
   shards=$out/shards
-  "$participant" data split --job "$job" --participants "$participants" --out "$shards" >&2
+  "$participant" data split --job "$job" "${data[@]}" --participants "$participants" --out "$shards" >&2
 fi
-mapfile -t names < <(find "$shards" -mindepth 2 -maxdepth 2 -name train.tsv -printf '%h\n' | sort | head -n "$participants" | xargs -n1 basename)
+mapfile -t names < <(find "$shards" -mindepth 2 -maxdepth 2 -name train.tsv -printf '%P\n' | sort | head -n "$participants" | sed 's,/.*,,')
 [[ ${#names[@]} -eq $participants ]] || die "$shards holds ${#names[@]} shards, $participants are needed"
 
 private=yes
@@ -70,7 +80,7 @@ for override in "${overrides[@]}"; do
   [[ $override != differential_privacy.enabled=false ]] || private=no
 done
 # A demonstration site agrees to the job as it stands.
-read -r task epsilon delta rounds colluders < <("$coordinator" config show "$job" "${overrides[@]}" task.type differential_privacy.target_epsilon differential_privacy.target_delta rounds.num_server_rounds secure_aggregation.max_colluders | xargs)
+read -r task epsilon delta rounds colluders < <("$coordinator" config show "$job" "${overrides[@]}" task.type differential_privacy.target_epsilon differential_privacy.target_delta rounds.num_server_rounds secure_aggregation.max_colluders | paste -sd " ")
 
 # A demonstration site declares the true sizes of its files.
 count() { "$participant" data count --job "$job" --json "$1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["examples"])'; }
@@ -135,3 +145,7 @@ children=()
 for name in "${names[@]}"; do
   "$participant" ledger --dir "$out/sites/$name" --json >"$out/ledgers/$name.json"
 done
+if [[ $report == yes ]]; then
+  echo
+  "$coordinator" report "$out" --ledger "$out"/ledgers/*.json
+fi

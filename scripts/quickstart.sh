@@ -38,7 +38,7 @@ fi
 
 launch() {  # FOLDER LABEL [--set ...]
   "$SOTTO_ROOT/scripts/launch.sh" --no-build --job "$example/job.json" --shards "$example/data/shards" \
-    --participants 4 --out "$1" --label "$2" "${@:3}" "${overrides[@]}"
+    --participants 4 --out "$1" --label "$2" --no-report "${@:3}" "${overrides[@]}"
 }
 
 say "fresh demonstration sites: every run of this script makes new ones; a real site's ledger would refuse a second spending"

@@ -32,7 +32,7 @@ struct SplitArguments {
   std::string job, train, evaluation, out;
   LayoutOptions layout;
   std::uint32_t participants = 4;
-  double dirichlet = 0.5;
+  double dirichlet = 0.5, held_out = 0;
   std::uint64_t seed = 1;
   bool force = false;
 };
@@ -49,21 +49,28 @@ void remove_older_shards(const std::filesystem::path& out) {
   }
 }
 
-void split(const SplitArguments& args) {
-  cli::require_new_folder(args.out, args.force);
-  const config::JobConfig job = config::load_job(args.job);
+/// Reads the two sets of examples. With --held-out both come from the training file.
+data::HeldOut read_examples(const SplitArguments& args, const config::JobConfig& job) {
   const config::DataLayout layout = layout_of(args.layout);
   const std::filesystem::path beside = std::filesystem::path(args.job).parent_path() / "data";
   const auto read = [&](const std::string& given, const char* usual) {
     return or_stop(data::read_examples(
         given.empty() ? beside / usual : std::filesystem::path(given), job, layout));
   };
-  const auto all = read(args.train, "train.tsv"), held_out = read(args.evaluation, "test.tsv");
-  cli::stop_unless(
-      data::check_partition(args.dirichlet, args.participants, all.size(), held_out.size()));
-  const auto train = data::dirichlet_partition(all, job.make_task()->strata(), args.participants,
-                                               args.dirichlet, args.seed);
-  const auto evaluation = data::even_partition(held_out, args.participants, args.seed + 1);
+  if (args.held_out > 0)
+    return data::hold_out(read(args.train, "train.tsv"), args.held_out, args.seed + 2);
+  return {read(args.train, "train.tsv"), read(args.evaluation, "test.tsv")};
+}
+
+void split(const SplitArguments& args) {
+  cli::require_new_folder(args.out, args.force);
+  const config::JobConfig job = config::load_job(args.job);
+  const data::HeldOut all = read_examples(args, job);
+  cli::stop_unless(data::check_partition(args.dirichlet, args.participants, all.train.size(),
+                                         all.evaluation.size()));
+  const auto train = data::dirichlet_partition(all.train, job.make_task()->strata(),
+                                               args.participants, args.dirichlet, args.seed);
+  const auto evaluation = data::even_partition(all.evaluation, args.participants, args.seed + 1);
   if (args.force) remove_older_shards(args.out);
   for (std::size_t i = 0; i < train.size(); ++i) {
     const std::string number = std::to_string(i + 1);
@@ -92,6 +99,11 @@ void add_split_command(cli::Command& data) {
                   "Training examples; data/train.tsv beside the job unless given");
   sub->add_option("--evaluation", args->evaluation,
                   "Held-out examples; data/test.tsv beside the job unless given");
+  sub->add_option("--held-out", args->held_out,
+                  "Share of the training examples that is held out for evaluation instead of "
+                  "--evaluation, below 1")
+      ->in_range(0.0, 0.99)
+      ->excludes("--evaluation");
   add_layout_options(*sub, args->layout);
   sub->add_option("--participants", args->participants, "Number of shards")->capture_default_str();
   sub->add_option("--dirichlet", args->dirichlet,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
+#include <string>
 #include <utility>
 
 #include "common/crypto/secure_random.h"
@@ -124,6 +126,31 @@ std::vector<std::vector<Example>> even_partition(const std::vector<Example>& exa
   std::vector<std::vector<Example>> out(parts);
   for (std::size_t i = 0; i < shuffled.size(); ++i)
     out[i % parts].push_back(std::move(shuffled[i]));
+  return out;
+}
+
+HeldOut hold_out(std::vector<Example> examples, double share, std::uint64_t seed) {
+  std::map<std::string, std::vector<std::size_t>> named;
+  std::vector<std::vector<std::size_t>> persons;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    if (examples[i].person.empty())
+      persons.push_back({i});
+    else
+      named[examples[i].person].push_back(i);
+  }
+  for (auto& [name, indexes] : named)
+    persons.push_back(std::move(indexes));
+  crypto::StreamRandom random(seed);
+  shuffle(persons, random);
+  const double wanted = share * static_cast<double>(examples.size());
+  HeldOut out;
+  for (std::size_t p = 0; p < persons.size(); ++p) {
+    const bool is_last = p + 1 == persons.size();
+    const bool held =
+        static_cast<double>(out.evaluation.size()) < wanted && !(is_last && out.train.empty());
+    for (const std::size_t i : persons[p])
+      (held ? out.evaluation : out.train).push_back(std::move(examples[i]));
+  }
   return out;
 }
 

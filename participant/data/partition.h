@@ -2,6 +2,7 @@
 // A real site has its own data.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -34,5 +35,14 @@ std::vector<std::vector<data::Example>> dirichlet_partition(
 /// distributed in turn.
 std::vector<std::vector<data::Example>> even_partition(const std::vector<data::Example>& examples,
                                                        std::size_t parts, std::uint64_t seed);
+
+struct HeldOut {
+  std::vector<Example> train, evaluation;
+};
+
+/// Holds out examples at random until they are `share` of all, in (0, 1); at least one stays on
+/// each side where there are two persons. All examples of a person are on the same side.
+/// Deterministic from the seed.
+HeldOut hold_out(std::vector<Example> examples, double share, std::uint64_t seed);
 
 }  // namespace sotto::data
