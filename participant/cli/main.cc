@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -33,11 +34,13 @@
 #include "participant/cli/enrolment_commands.h"
 #include "participant/cli/generate_command.h"
 #include "participant/cli/inspect_command.h"
+#include "participant/cli/job_command.h"
 #include "participant/cli/ledger_command.h"
 #include "participant/cli/mask_command.h"
 #include "participant/cli/policy_command.h"
 #include "participant/cli/privacy_command.h"
 #include "participant/cli/records_command.h"
+#include "participant/cli/site_command.h"
 #include "participant/cli/split_command.h"
 #include "participant/cli/table_command.h"
 #include "participant/data/site_records.h"
@@ -332,6 +335,8 @@ int main(int argc, char** argv) {
   participant::add_enrolment_commands(app);
   participant::add_keys_commands(app);
   add_run(app, exit_code);
+  participant::add_site_commands(app);
+  participant::add_job_commands(app);
   add_model(app);
   add_train_local_only(app);
   add_data(app, exit_code);
