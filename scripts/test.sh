@@ -6,7 +6,7 @@
 #   --preset NAME   dev (default: everything), core-only, asan or tsan
 #   WHAT            a folder of tests/, as in common/secagg: builds and runs its program alone, under core-only where the
 #                   folder needs neither torch nor sockets; or a label: fast, slow, process or statistical
-# Further options go to ctest, as in -R Shamir; those for a folder go to its program. One test of one file:
+# Further options go to ctest, as in -R Federation; those for a folder go to its program. One test of one file:
 #   scripts/test.sh common/wire --gtest_filter='BlobAnswer.ABlobInTwoPlacesIsThatBlob'
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
