@@ -134,7 +134,7 @@ TEST_F(DataSplit, TakesTheColumnsOfATable) {
 }
 
 TEST_F(DataSplit, AResultThatCannotBeWrittenIsNoSuccess) {
-  const std::string command = Federation::participant_binary().string() + " --version";
+  const std::string command = Federation::participant_binary() + " --version";
   EXPECT_EQ(std::system((command + " >/dev/null").c_str()), 0);
   EXPECT_NE(std::system((command + " >/dev/full 2>/dev/null").c_str()), 0);
 }
