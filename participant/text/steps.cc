@@ -105,6 +105,17 @@ const Pattern& gpt2_words() {
   return pattern;
 }
 
+Splitter byte_level(bool space_before, bool by_words) {
+  return [=](const std::string& text) {
+    const std::string whole = space_before && !text.starts_with(' ') ? " " + text : text;
+    std::vector<std::string> out;
+    if (!by_words) return std::vector<std::string>{bytes_as_characters(whole)};
+    for (const auto& piece : gpt2_words().cut(whole))
+      out.push_back(bytes_as_characters(piece.text));
+    return out;
+  };
+}
+
 std::vector<std::string> bytes_joined(std::vector<std::string> tokens) {
   std::vector<std::string> out;
   std::string bytes;

@@ -39,6 +39,10 @@ std::string characters_as_bytes(std::string_view text);
 /// preceding blank.
 const Pattern& gpt2_words();
 
+/// Returns the pre-tokenizer "ByteLevel": bytes as characters, after a blank that is put before the
+/// text (`space_before`), one piece for each of GPT-2's words (`by_words`) or for the whole.
+Splitter byte_level(bool space_before, bool by_words);
+
 enum class Matches { kIsolated, kRemoved };
 /// Returns a splitter. kIsolated: each match is a piece of its own; kRemoved: matches are removed.
 Splitter split_at(Pattern pattern, Matches matches);

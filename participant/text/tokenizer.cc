@@ -37,10 +37,33 @@ std::string_view without_leading_space(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
 }
 
+/// Calls `on_token` for each added token in the text and `on_text` for what is between them, in
+/// their order.
+template <class OnText, class OnToken>
+void cut_at_tokens(std::string_view text, const std::vector<AddedToken>& tokens,
+                   const OnText& on_text, const OnToken& on_token) {
+  while (!text.empty()) {
+    const Found found = next_added(text, tokens);
+    if (found.token == nullptr) return on_text(text);
+    std::string_view plain = text.substr(0, found.at);
+    if (found.token->strips_left) plain = without_trailing_space(plain);
+    if (!plain.empty()) on_text(plain);
+    on_token(*found.token);
+    text.remove_prefix(found.at + found.token->content.size());
+    if (found.token->strips_right) text = without_leading_space(text);
+  }
+}
+
 }  // namespace
 
 Tokenizer::Tokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
   std::erase_if(parts_.added, [](const AddedToken& token) { return token.content.empty(); });
+  for (const AddedToken& token : parts_.added) {
+    std::vector<AddedToken>& tokens = token.normalized ? normalized_tokens_ : raw_tokens_;
+    tokens.push_back(token);
+    if (token.normalized) tokens.back().content = normalized(token.content);
+    if (tokens.back().content.empty()) tokens.pop_back();
+  }
 }
 
 const Vocabulary& Tokenizer::vocabulary() const {
@@ -60,12 +83,15 @@ std::optional<std::int32_t> Tokenizer::find(std::string_view token) const {
   return at == parts_.added.end() ? vocabulary().find(token) : at->id;
 }
 
-/// Encodes a text without added tokens.
-void Tokenizer::encode_plain(std::string text, std::vector<std::int32_t>& ids) const {
-  if (text.empty()) return;
+std::string Tokenizer::normalized(std::string text) const {
   for (const Normalizer& normalize : parts_.normalizers)
     text = normalize(std::move(text));
-  std::vector<std::string> pieces{std::move(text)};
+  return text;
+}
+
+/// Encodes a normalized text without added tokens.
+void Tokenizer::encode_normalized(std::string_view text, std::vector<std::int32_t>& ids) const {
+  std::vector<std::string> pieces{std::string(text)};
   for (const Splitter& split : parts_.splitters) {
     std::vector<std::string> finer;
     for (const std::string& piece : pieces)
@@ -76,23 +102,19 @@ void Tokenizer::encode_plain(std::string text, std::vector<std::int32_t>& ids) c
     std::visit([&](const auto& model) { model.encode(piece, ids); }, parts_.model);
 }
 
+/// Encodes a text without those added tokens that are found before the normalizers.
+void Tokenizer::encode_plain(std::string_view text, std::vector<std::int32_t>& ids) const {
+  const std::string clean = normalized(std::string(text));
+  cut_at_tokens(
+      clean, normalized_tokens_, [&](std::string_view part) { encode_normalized(part, ids); },
+      [&](const AddedToken& token) { ids.push_back(token.id); });
+}
+
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
-  const std::string valid = valid_utf8(text);
   std::vector<std::int32_t> ids;
-  std::string_view rest = valid;
-  while (!rest.empty()) {
-    const Found found = next_added(rest, parts_.added);
-    if (found.token == nullptr) {
-      encode_plain(std::string(rest), ids);
-      break;
-    }
-    std::string_view plain = rest.substr(0, found.at);
-    if (found.token->strips_left) plain = without_trailing_space(plain);
-    encode_plain(std::string(plain), ids);
-    ids.push_back(found.token->id);
-    rest.remove_prefix(found.at + found.token->content.size());
-    if (found.token->strips_right) rest = without_leading_space(rest);
-  }
+  cut_at_tokens(
+      valid_utf8(text), raw_tokens_, [&](std::string_view part) { encode_plain(part, ids); },
+      [&](const AddedToken& token) { ids.push_back(token.id); });
   return ids;
 }
 

@@ -19,12 +19,16 @@
 
 namespace sotto::text {
 
-/// AddedToken is a token that is recognised in a text before any other step, such as </s>.
+/// AddedToken is a token that is recognised as a whole: before any other step, as </s> is, or after
+/// the normalizers.
 struct AddedToken {
   std::string content;
   std::int32_t id = 0;
   bool special = false;                            // omitted when ids are decoded
   bool strips_left = false, strips_right = false;  // includes the adjacent white space
+  /// Looked for in the normalized text, with its own content normalized: a word that was added to
+  /// a tokenizer that lower-cases is found in any case.
+  bool normalized = false;
 };
 
 struct TokenizerParts {
@@ -77,17 +81,23 @@ class Tokenizer {
   [[nodiscard]] std::size_t frame() const { return parts_.before.size() + parts_.after.size(); }
 
   [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const;
+  /// Returns the text after the normalizers.
+  [[nodiscard]] std::string normalized(std::string text) const;
 
  private:
-  void encode_plain(std::string text, std::vector<std::int32_t>& ids) const;
+  void encode_plain(std::string_view text, std::vector<std::int32_t>& ids) const;
+  void encode_normalized(std::string_view text, std::vector<std::int32_t>& ids) const;
   [[nodiscard]] const Vocabulary& vocabulary() const;
 
   TokenizerParts parts_;
+  std::vector<AddedToken> raw_tokens_, normalized_tokens_;  // of parts_.added, as they are found
 };
 
 /// Loads the tokenizer of a model's folder: tokenizer.json, else vocab.json and merges.txt (GPT-2),
-/// else vocab.txt (BERT, lower-casing unless tokenizer_config.json has do_lower_case false). An
-/// Error names the file, and the key or line.
+/// else vocab.txt (BERT). With the last two, the settings in tokenizer_config.json,
+/// special_tokens_map.json and added_tokens.json that change ids are followed, or refused by their
+/// key; with tokenizer.json they must not contradict it. An Error names the file, and the key or
+/// line.
 Result<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 /// Parses a tokenizer.json in the format of the tokenizers library. Unknown kinds of steps are

@@ -107,17 +107,6 @@ Matches matches_of(const Json& step, const std::string& where) {
   refuse(where + ".behavior", "\"" + behavior + "\" is not supported");
 }
 
-Splitter byte_level(bool space_before, bool by_words) {
-  return [=](const std::string& text) {
-    const std::string whole = space_before && !text.starts_with(' ') ? " " + text : text;
-    std::vector<std::string> out;
-    if (!by_words) return std::vector<std::string>{bytes_as_characters(whole)};
-    for (const auto& piece : gpt2_words().cut(whole))
-      out.push_back(bytes_as_characters(piece.text));
-    return out;
-  };
-}
-
 Splitter metaspace(const Json& step, const std::string& where) {
   const auto mark = value_of<std::string>(step, "replacement", "\xE2\x96\x81", where);
   const auto scheme = value_of<std::string>(
@@ -308,7 +297,8 @@ std::vector<AddedToken> added_of(const Json& root) {
                    .id = id,
                    .special = value_of(token, "special", false, where),
                    .strips_left = value_of(token, "lstrip", false, where),
-                   .strips_right = value_of(token, "rstrip", false, where)});
+                   .strips_right = value_of(token, "rstrip", false, where),
+                   .normalized = value_of(token, "normalized", false, where)});
   }
   return out;
 }

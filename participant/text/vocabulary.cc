@@ -1,6 +1,6 @@
 #include "participant/text/vocabulary.h"
 
-#include <fstream>
+#include <sstream>
 
 namespace sotto::text {
 namespace {
@@ -36,17 +36,14 @@ Result<Vocabulary> Vocabulary::from_ids(
   return out;
 }
 
-Result<Vocabulary> Vocabulary::from_lines(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return Error{file.string() + ": cannot be read"};
+Result<Vocabulary> Vocabulary::from_lines(const std::string& text) {
+  std::istringstream in(text);
   std::vector<std::string> tokens;
   for (std::string line; std::getline(in, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     tokens.push_back(std::move(line));
   }
-  auto out = from_tokens(std::move(tokens));
-  if (!out.ok()) return Error{file.string() + ": " + out.error().message};
-  return out;
+  return from_tokens(std::move(tokens));
 }
 
 std::optional<std::int32_t> Vocabulary::find(std::string_view token) const {

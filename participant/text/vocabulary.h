@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,8 +22,8 @@ class Vocabulary {
   /// The ids are given and below 2^24. An Error names a token with two ids or with the
   /// id of another token.
   static Result<Vocabulary> from_ids(const std::vector<std::pair<std::string, std::int64_t>>& ids);
-  /// Reads vocab.txt: one token in each line; the line number (from 0) is the id.
-  static Result<Vocabulary> from_lines(const std::filesystem::path& file);
+  /// Reads the text of a vocab.txt: one token in each line; the line number (from 0) is the id.
+  static Result<Vocabulary> from_lines(const std::string& text);
 
   [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const;
   /// Returns the token, or an empty text for an id that is no token.

@@ -39,9 +39,12 @@ std::vector<std::string> golden_texts() {
   return texts;
 }
 
+Vocabulary vocabulary() {
+  return Vocabulary::from_lines(contents(kVectors / "bert_uncased_vocab.txt")).value();
+}
+
 Tokenizer bert() {
-  return bert_tokenizer(Vocabulary::from_lines(kVectors / "bert_uncased_vocab.txt").value(), {})
-      .value();
+  return bert_tokenizer(vocabulary(), {}).value();
 }
 
 void expect_golden(const Tokenizer& tokenizer, const char* file) {
@@ -100,7 +103,7 @@ json base_of(const std::string& name) {
       if (!line.empty()) out["model"]["merges"].push_back(line);
     return out;
   }
-  const Vocabulary vocabulary = Vocabulary::from_lines(kVectors / "bert_uncased_vocab.txt").value();
+  const Vocabulary vocabulary = text::vocabulary();
   out["model"] = {{"type", "WordPiece"}, {"unk_token", "[UNK]"}};
   for (std::size_t id = 0; id < vocabulary.tokens().size(); ++id)
     out["model"]["vocab"][vocabulary.tokens()[id]] = id;
@@ -262,6 +265,140 @@ TEST(TokenizerFiles, WhatIsNotKnownIsRefusedByItsKey) {
   refused(framed_by(512), "post_processor: the id 512 is no token's");
   EXPECT_FALSE(parse_tokenizer_json("{", "tokenizer.json").ok());
   EXPECT_FALSE(parse_tokenizer_json("[1]", "tokenizer.json").ok());
+}
+
+/// A small tokenizer.json of BERT that lower-cases, with a word that was added.
+std::string shape_of_bert() {
+  const auto token = [](int id, const char* content, bool special) {
+    return json{{"id", id},        {"content", content}, {"single_word", false},  {"lstrip", false},
+                {"rstrip", false}, {"special", special}, {"normalized", !special}};
+  };
+  json out = {{"normalizer", {{"type", "BertNormalizer"}, {"lowercase", true}}},
+              {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+              {"model", {{"type", "WordPiece"}, {"unk_token", "[UNK]"}}}};
+  const std::vector<const char*> words{"[PAD]", "[UNK]",  "[CLS]", "[SEP]",
+                                       "trop",  "##onin", "-",     "t"};
+  for (std::size_t i = 0; i < words.size(); ++i)
+    out["model"]["vocab"][words[i]] = i;
+  out["added_tokens"] = {token(0, "[PAD]", true), token(8, "Troponin-T", false)};
+  return out.dump();
+}
+
+TEST(Tokenizer, WordsThatWereAddedAreFoundInTheNormalizedText) {
+  const Tokenizer tokenizer = parse_tokenizer_json(shape_of_bert(), "tokenizer.json").value();
+  EXPECT_EQ(tokenizer.encode("TROPONIN-T"), Ids{8});
+  EXPECT_EQ(tokenizer.encode("troponin - t,Troponin-t"), (Ids{4, 5, 6, 7, 1, 8}));
+  EXPECT_EQ(tokenizer.encode("[pad]"), (Ids{1, 1, 1})) << "special tokens are found as written";
+  EXPECT_EQ(tokenizer.decode(Ids{8}), "Troponin-T");
+}
+
+/// Hugging Face's library was asked what it makes of these files
+/// (scripts/dev/transformers_check.py).
+TEST(TokenizerFiles, SettingsBesideAVocabularyAreFollowed) {
+  const json vectors = json::parse(contents(kVectors / "settings.json"));
+  ASSERT_GE(vectors["cases"].size(), 11U);
+  for (const json& c : vectors["cases"]) {
+    const TemporaryDirectory folder;
+    json files = vectors["files"];
+    files.merge_patch(c["files"]);
+    for (const auto& [name, content] : files.items())
+      std::ofstream(folder / name)
+          << (content.is_string() ? content.get<std::string>() : content.dump());
+    const auto tokenizer = load_tokenizer(folder / "");
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    for (std::size_t i = 0; i < vectors["texts"].size(); ++i)
+      EXPECT_EQ(json(tokenizer->encode_framed(vectors["texts"][i].get<std::string>(), 100)),
+                c["ids"][i])
+          << c["name"] << ": " << vectors["texts"][i];
+  }
+}
+
+TEST(TokenizerFiles, SettingsThatAreNotFollowedAreRefusedByTheirKey) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n";
+  const auto refused = [&](const char* file, const json& content, const std::string& reason) {
+    std::ofstream(folder / file) << content;
+    const auto made = load_tokenizer(folder / "");
+    const std::string error = made.ok() ? "" : made.error().message;
+    EXPECT_NE(error.find(reason), std::string::npos) << content << ": " << error;
+    fs::remove(folder / file);
+  };
+  const char* config = "tokenizer_config.json";
+  refused(config, {{"do_lower_case", "no"}}, "do_lower_case must be true or false");
+  refused(config, {{"do_basic_tokenize", false}}, "do_basic_tokenize is false; supported: true");
+  refused(config, {{"never_split", {"a"}}}, "never_split is [\"a\"]");
+  refused(config, {{"truncation_side", "left"}}, "truncation_side is \"left\"");
+  refused(config, {{"tokenizer_class", "BertJapaneseTokenizer"}},
+          "tokenizer_class is \"BertJapaneseTokenizer\"");
+  refused(config, {{"cls_token", "<s>"}}, "vocab.txt: the vocabulary has no <s> piece");
+  refused(config, {{"cls_token", 5}}, "cls_token is no token");
+  refused(config, {{"additional_special_tokens", {"<e>"}}},
+          "the special token \"<e>\" has no id; the file needs added_tokens_decoder");
+  const auto added = [](const char* id, const json& token) {
+    return json{{"added_tokens_decoder", {{id, token}}}};
+  };
+  refused(config, added("4", {{"content", "x"}}), "which the vocabulary gives to another token");
+  refused(config, added("7", {{"content", "a"}}), "which the vocabulary gives to none");
+  refused(config, added("-1", {{"content", "x"}}), "added_tokens_decoder.-1 has no id");
+  refused(config, added("5", {{"content", "x"}, {"single_word", true}}),
+          "added_tokens_decoder.5.single_word is not supported");
+  refused(config, "text", "tokenizer_config.json: is not an object");
+  refused("added_tokens.json", {{"x", "5"}}, "added_tokens.json: x has no id");
+  std::ofstream(folder / config) << R"({"sep_token": "[SEP]"})";
+  refused("special_tokens_map.json", {{"sep_token", "a"}},
+          "sep_token is \"a\", but tokenizer_config.json has \"[SEP]\"");
+}
+
+TEST(TokenizerFiles, ByteOrderMarksAndStandInsAreNamed) {
+  const TemporaryDirectory folder;
+  const auto error = [&] { return load_tokenizer(folder / "").error().message; };
+  std::ofstream(folder / "vocab.txt") << "\xEF\xBB\xBF[PAD]\n[UNK]\n[CLS]\n[SEP]\n";
+  EXPECT_NE(error().find("vocab.txt: begins with a byte order mark"), std::string::npos) << error();
+  std::ofstream(folder / "vocab.txt") << "version https://git-lfs.github.com/spec/v1\n";
+  EXPECT_NE(error().find("vocab.txt: is a Git LFS pointer"), std::string::npos) << error();
+  std::ofstream(folder / "tokenizer.json") << "<!doctype html>";
+  EXPECT_NE(error().find("tokenizer.json: is a web page"), std::string::npos) << error();
+}
+
+/// The same two files are read by many classes, each in its way.
+TEST(TokenizerFiles, VocabularyAndMergesAreReadForGpt2Alone) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder / "vocab.json") << R"({"a": 0, "b": 1, "ab": 2, "Ġ": 3, "Ġab": 4})";
+  std::ofstream(folder / "merges.txt") << "#version: 0.2\na b\nĠ ab\n";
+  EXPECT_EQ(load_tokenizer(folder / "")->encode("ab"), Ids{2});
+  std::ofstream(folder / "config.json") << R"({"model_type": "qwen2"})";
+  EXPECT_NE(load_tokenizer(folder / "")
+                .error()
+                .message.find("model_type in config.json is "
+                              "\"qwen2\""),
+            std::string::npos);
+  std::ofstream(folder / "tokenizer_config.json") << R"({"tokenizer_class": "Qwen2TokenizerFast"})";
+  const std::string why = load_tokenizer(folder / "").error().message;
+  EXPECT_NE(why.find("tokenizer_class is \"Qwen2Tokenizer\""), std::string::npos) << why;
+  EXPECT_NE(why.find("save_pretrained"), std::string::npos) << why;
+  std::ofstream(folder / "tokenizer_config.json")
+      << R"({"tokenizer_class": "GPT2TokenizerFast", "add_prefix_space": true})";
+  EXPECT_EQ(load_tokenizer(folder / "")->encode("ab"), Ids{4});
+}
+
+/// What Hugging Face's library takes from the one file and what from the other depends on the
+/// class.
+TEST(TokenizerFiles, SettingsThatContradictTokenizerJsonAreRefused) {
+  const TemporaryDirectory folder;
+  std::ofstream(folder / "tokenizer.json") << shape_of_bert();
+  const auto error_with = [&](const json& settings) {
+    std::ofstream(folder / "tokenizer_config.json") << settings;
+    const auto made = load_tokenizer(folder / "");
+    return made.ok() ? std::string() : made.error().message;
+  };
+  EXPECT_EQ(error_with({{"do_lower_case", true}, {"strip_accents", nullptr}}), "");
+  EXPECT_NE(error_with({{"do_lower_case", false}}).find("do_lower_case is not what"),
+            std::string::npos);
+  EXPECT_NE(error_with({{"strip_accents", false}}).find("strip_accents is not what"),
+            std::string::npos);
+  const json added = {{"added_tokens_decoder", {{"9", {{"content", "new"}}}}}};
+  EXPECT_NE(error_with(added).find("the added token \"new\" with the id 9 is not in"),
+            std::string::npos);
 }
 
 TEST(TokenizerFiles, NameTheirFileAndLine) {
