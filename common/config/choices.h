@@ -9,6 +9,14 @@
 
 namespace sotto::config {
 
+/// What a run begins with: the weights in the model folder, or random ones from the job's seed.
+enum class InitialModel : std::uint8_t { kWeights, kRandom };
+
+template <>
+struct Words<InitialModel> {
+  static constexpr std::array<std::string_view, 2> all{"weights", "random"};
+};
+
 enum class Clipping : std::uint8_t { kFlat, kAutomatic, kPerLayer, kAdaptive };
 
 template <>

@@ -27,6 +27,16 @@ std::vector<Field> model_fields(ModelSection& s) {
       {"model.max_length", &s.max_length, kRequired, within(ModelSection::kMaxLength),
        "Largest number of token positions used of each text, at most the number of positions of "
        "the model."},
+      {"model.initial", &s.initial, kOptional, kNoLimits,
+       "Model that the run begins with. \"weights\": the weights in the model folder, which must "
+       "be there and in the safetensors format; what they lack, such as a new head, begins at "
+       "random. \"random\": random weights from the job's seed, whatever the folder has.",
+       Scope::kSharedUnlessDefault},
+      {"model.new_head", &s.new_head, kOptional, kNoLimits,
+       "Begin with a new head for the labels of the task, even if the weights have a head. If this "
+       "is false, the head of the weights is taken with its labels, which must be those of the "
+       "task.",
+       Scope::kSharedUnlessDefault},
       {"model.config_hash", &s.config_hash, kOptional, kNoLimits,
        "Hash of the model's config.json. It is filled in when the job is loaded; if it is given, "
        "the file must match it."},
@@ -329,6 +339,19 @@ std::vector<Field> used_fields_of(JobConfig& job) {
   std::erase_if(fields, [&](const Field& field) {
     return field.path.starts_with("task.") && field.path != "task.type" &&
            field.path != "task.labels" && std::ranges::find(own, field.path) == own.end();
+  });
+  return fields;
+}
+
+std::vector<Field> canonical_fields_of(JobConfig& job) {
+  static JobConfig defaults;
+  static const std::vector<Field> unset = fields_of(defaults);
+  std::vector<Field> fields = used_fields_of(job);
+  std::erase_if(fields, [](const Field& field) {
+    const auto is_this = [&](const Field& other) { return other.path == field.path; };
+    return field.scope == Scope::kSharedUnlessDefault &&
+           canonical_text(value_of(field)) ==
+               canonical_text(value_of(*std::ranges::find_if(unset, is_this)));
   });
   return fields;
 }

@@ -27,8 +27,10 @@ using Slot = std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, 
                           std::vector<RosterMember>*, std::vector<Card>*, ChoiceSlot>;
 
 enum class Presence { kRequired, kOptional };
-/// Whether the field is part of the canonical bytes that all parties hold.
-enum class Scope { kShared, kLocal };
+/// Whether the field is part of the canonical bytes that all parties hold: always, only with
+/// another value than the default, so that jobs from before the key existed keep their hash, or
+/// never.
+enum class Scope { kShared, kSharedUnlessDefault, kLocal };
 enum class TextRule { kFree, kName, kEndpoint };
 
 struct Limits {
@@ -51,6 +53,8 @@ struct Field {
 std::vector<Field> fields_of(JobConfig& job);
 /// Returns the fields of the job without the keys under "task." that its task does not use.
 std::vector<Field> used_fields_of(JobConfig& job);
+/// Returns the fields of the job that are part of its canonical bytes.
+std::vector<Field> canonical_fields_of(JobConfig& job);
 std::vector<Field> fields_of(SiteConfig& site);
 std::vector<Field> fields_of(FederationConfig& federation);
 std::vector<Field> fields_of(RosterMember& member);

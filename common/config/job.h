@@ -20,9 +20,11 @@ struct ModelSection {
   std::string path;  // folder with config.json and the tokenizer's files. The canonical bytes
                      // contain the hashes of these files and not the path, which is local
   std::uint32_t max_length = 0;  // token positions used, at most the model's; within kMaxLength
-  Bytes32 config_hash{};         // H("SOTTO model cfg", config.json); zero until load_job fills it
-  Bytes32 vocab_hash{};          // of the tokenizer's files, label "SOTTO vocab" (model_files.h)
-  Bytes32 weights_hash{};        // of the weights that LoRA does not change; zero without LoRA
+  InitialModel initial = InitialModel::kWeights;
+  bool new_head = false;   // a head that the weights have is not taken
+  Bytes32 config_hash{};   // H("SOTTO model cfg", config.json); zero until load_job fills it
+  Bytes32 vocab_hash{};    // of the tokenizer's files, label "SOTTO vocab" (model_files.h)
+  Bytes32 weights_hash{};  // of the weights that LoRA does not change; zero without LoRA
 
   /// The minimum is 2 because the tokens around a text take two positions.
   static constexpr Range kMaxLength{.min = 2, .max = 4096};

@@ -7,6 +7,7 @@
 #include "common/config/json_tree.h"
 #include "common/crypto/hash.h"
 #include "common/model/architecture.h"
+#include "common/model/weight_files.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/mapped_file.h"
 
@@ -44,9 +45,12 @@ Result<Bytes32> hash_tokenizer(const std::filesystem::path& folder) {
 std::vector<std::string> tokenizer_files(const std::filesystem::path& folder) {
   const auto there = [&](const char* name) { return std::filesystem::exists(folder / name); };
   if (there("tokenizer.json")) return {"tokenizer.json"};
-  if (there("vocab.json")) return {"vocab.json", "merges.txt"};
-  if (there("tokenizer_config.json")) return {"vocab.txt", "tokenizer_config.json"};
-  return {"vocab.txt"};
+  std::vector<std::string> out{"vocab.txt"};
+  if (there("vocab.json")) out = {"vocab.json", "merges.txt"};
+  for (const char* settings :
+       {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"})
+    if (there(settings)) out.emplace_back(settings);
+  return out;
 }
 
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder) {
@@ -57,17 +61,7 @@ Result<ModelHashes> hash_model_files(const std::filesystem::path& folder) {
 }
 
 Result<Bytes32> hash_model_weights(const std::filesystem::path& folder) {
-  constexpr const char* kWhole = "model.safetensors";
-  constexpr const char* kIndex = "model.safetensors.index.json";
-  std::vector<std::string> names{kWhole};
-  std::error_code failed;
-  if (!std::filesystem::exists(folder / kWhole, failed) &&
-      std::filesystem::exists(folder / kIndex, failed)) {
-    names = {kIndex};
-    for (const auto& entry : std::filesystem::directory_iterator(folder, failed))
-      if (entry.path().extension() == ".safetensors") names.push_back(entry.path().filename());
-    std::sort(names.begin(), names.end());
-  }
+  SOTTO_ASSIGN_OR_RETURN(const std::vector<std::string> names, weight_file_names(folder));
   crypto::Hasher hasher("SOTTO weights");
   for (const std::string& name : names) {
     SOTTO_ASSIGN_OR_RETURN(const storage::MappedFile file,

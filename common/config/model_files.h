@@ -21,17 +21,17 @@ struct ModelHashes {
   bool operator==(const ModelHashes&) const = default;
 };
 
-/// Returns the files that determine the tokenizer of a folder: tokenizer.json; else vocab.json and
-/// merges.txt; else vocab.txt and, if it exists, tokenizer_config.json. Others of these files are
-/// ignored.
+/// Returns the files that determine the ids of a folder's tokenizer: tokenizer.json; else
+/// vocab.json and merges.txt, or vocab.txt, with those of tokenizer_config.json,
+/// special_tokens_map.json and added_tokens.json that exist.
 std::vector<std::string> tokenizer_files(const std::filesystem::path& folder);
 
 /// Hashes FOLDER/config.json and the tokenizer's files, which it reads whole. The Error names the
 /// file that cannot be read.
 Result<ModelHashes> hash_model_files(const std::filesystem::path& folder);
 
-/// Hashes model.safetensors, or the index and every shard beside it, with their names. The files
-/// are mapped, so that a large model needs no memory. The Error names the file that cannot be read.
+/// Hashes the files that weight_file_names() lists, with their names. The files are mapped, so that
+/// a large model needs no memory. The Error names the file that cannot be read.
 Result<Bytes32> hash_model_weights(const std::filesystem::path& folder);
 
 /// Returns whether models of this model_type (in config.json) can be trained.

@@ -66,7 +66,7 @@ void fill_model_hashes(JobConfig& job, const fs::path& file) {
 }  // namespace
 
 void fill_canonical(JobConfig& job) {
-  job.canonical = canonical_text(tree_of(used_fields_of(job), Scope::kShared));
+  job.canonical = canonical_text(tree_of(canonical_fields_of(job), Scope::kShared));
   job.hash = crypto::hash("SOTTO job", {view_of(job.canonical)});
 }
 

@@ -69,6 +69,15 @@ void check_model(const JobConfig& job, Mistakes& mistakes) {
     mistakes.add_unless_bad(
         {"model.path", "model.config_hash", "model.vocab_hash", "model.weights_hash", "lora.r"},
         "model.path", "the key is missing; needed: a folder with config.json and vocab.txt");
+  if (job.model.new_head && tasks::is_task(job.task.type) &&
+      job.make_task()->form() == tasks::RecordForm::kTexts)
+    mistakes.add_unless_bad({"model.new_head", "task.type"}, "model.new_head",
+                            "the head of a language model belongs to its weights; allowed with "
+                            "this task: false");
+  if (job.lora.r > 0 && job.model.initial == InitialModel::kRandom)
+    mistakes.add_unless_bad({"model.initial", "lora.r"}, "model.initial",
+                            "found \"random\"; LoRA adapts the weights of the model folder; "
+                            "allowed with lora.r above 0: \"weights\"");
 }
 
 /// Returns the number, or its minimum when it is 0 and follows from the federation (colluders.h).

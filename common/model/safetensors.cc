@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/base/stand_in.h"
 #include "common/storage/atomic_file.h"
 #include "common/storage/mapped_file.h"
 
@@ -205,11 +206,12 @@ Result<std::vector<TensorView>> views_of(const std::vector<TensorEntry>& entries
 
 /// Returns the header: the bytes between its length and the data.
 Result<BytesView> header_in(BytesView file) {
+  const std::uint64_t bytes = file.size() < 8 ? 0 : ByteReader(file).u64();
+  if (file.size() >= 8 && bytes <= kMaxHeaderBytes && bytes <= file.size() - 8)
+    return file.subspan(8, bytes);
+  if (std::string other = stand_in(file); !other.empty()) return Error{std::move(other)};
   if (file.size() < 8) return Error{"shorter than eight bytes"};
-  const std::uint64_t bytes = ByteReader(file).u64();
-  if (bytes > kMaxHeaderBytes || bytes > file.size() - 8)
-    return Error{"the header length " + std::to_string(bytes) + " is past the end or the limit"};
-  return file.subspan(8, bytes);
+  return Error{"the header length " + std::to_string(bytes) + " is past the end or the limit"};
 }
 
 Result<Header> parse_header(BytesView header) {

@@ -5,10 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/check.h"
+#include "common/base/stand_in.h"
+#include "common/model/unreadable_weights.h"
 
 namespace sotto {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::string_view kWhole = "model.safetensors";
 constexpr std::string_view kIndex = "model.safetensors.index.json";
@@ -92,6 +96,25 @@ class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
   bool in_map_ = false;
 };
 
+using Places = std::map<std::string, std::string>;
+
+/// Returns whether the folder has an entry of this name, be it a link to nothing, which is not the
+/// same as a folder without weights.
+bool present(const fs::path& file) {
+  std::error_code ignored;
+  return fs::symlink_status(file, ignored).type() != fs::file_type::not_found;
+}
+
+Result<Places> read_index(const fs::path& folder) {
+  const fs::path file = folder / kIndex;
+  SOTTO_ASSIGN_OR_RETURN(const storage::MappedFile mapped, storage::MappedFile::open(file));
+  if (const std::string other = stand_in(mapped.bytes()); !other.empty())
+    return Error{file.string() + ": " + other};
+  auto places = parse_shard_index(mapped.bytes());
+  if (!places.ok()) return Error{file.string() + ": " + places.error().message};
+  return places;
+}
+
 }  // namespace
 
 Result<std::map<std::string, std::string>> parse_shard_index(BytesView json) {
@@ -101,13 +124,27 @@ Result<std::map<std::string, std::string>> parse_shard_index(BytesView json) {
   return std::move(reader.files);
 }
 
-bool WeightFiles::exists(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  return std::filesystem::exists(folder / kWhole, ignored) ||
-         std::filesystem::exists(folder / kIndex, ignored);
+Result<std::vector<std::string>> weight_file_names(const fs::path& folder) {
+  if (present(folder / kWhole)) return std::vector{std::string(kWhole)};
+  if (present(folder / kIndex)) {
+    SOTTO_ASSIGN_OR_RETURN(const Places places, read_index(folder));
+    std::set<std::string> names{std::string(kIndex)};
+    for (const auto& [tensor, file] : places)
+      names.insert(file);
+    for (const std::string& name : names)
+      if (!fs::exists(folder / name))
+        return Error{(folder / kIndex).string() + ": names the shard " + name +
+                     ", which the folder does not have; download it"};
+    return std::vector(names.begin(), names.end());
+  }
+  if (const std::string found = unreadable_weights(folder); !found.empty())
+    return Error{(folder / found).string()};
+  return Error{folder.string() +
+               ": the folder has no weights: model.safetensors, or shards with "
+               "model.safetensors.index.json"};
 }
 
-Status WeightFiles::add(const std::filesystem::path& file) {
+Status WeightFiles::add(const fs::path& file) {
   SOTTO_ASSIGN_OR_RETURN(storage::MappedFile mapped, storage::MappedFile::open(file));
   auto tensors = parse_safetensors(mapped.bytes());
   if (!tensors.ok()) return Error{file.string() + ": " + tensors.error().message};
@@ -124,23 +161,14 @@ Status WeightFiles::add(const std::filesystem::path& file) {
   return {};
 }
 
-Result<WeightFiles> WeightFiles::open(const std::filesystem::path& folder) {
+Result<WeightFiles> WeightFiles::open(const fs::path& folder) {
+  SOTTO_ASSIGN_OR_RETURN(const std::vector<std::string> names, weight_file_names(folder));
   WeightFiles out;
-  const std::filesystem::path index = folder / kIndex;
-  std::error_code ignored;
-  // A single file takes precedence over an index, as in Hugging Face's library.
-  if (std::filesystem::exists(folder / kWhole, ignored) ||
-      !std::filesystem::exists(index, ignored)) {
-    const Status added = out.add(folder / kWhole);
-    return added.ok() ? Result<WeightFiles>(std::move(out)) : added.error();
-  }
-  SOTTO_ASSIGN_OR_RETURN(const storage::MappedFile mapped, storage::MappedFile::open(index));
-  const auto places = parse_shard_index(mapped.bytes());
-  if (!places.ok()) return Error{index.string() + ": " + places.error().message};
-  std::set<std::string> files;
-  for (const auto& [tensor, file] : *places)
-    if (files.insert(file).second) SOTTO_TRY(out.add(folder / file));
-  for (const auto& [tensor, file] : *places)
+  for (const std::string& name : names)
+    if (name != kIndex) SOTTO_TRY(out.add(folder / name));
+  if (names.front() == kWhole) return out;
+  SOTTO_ASSIGN_OR_RETURN(const Places places, read_index(folder));
+  for (const auto& [tensor, file] : places)
     if (out.find(tensor) == nullptr)
       return Error{(folder / file).string() + ": has no tensor " + tensor.substr(0, 200) +
                    ", which the index places there"};

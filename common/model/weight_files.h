@@ -19,11 +19,16 @@ namespace sotto {
 /// folder.
 Result<std::map<std::string, std::string>> parse_shard_index(BytesView json);
 
+/// Returns the names of the files that hold the weights of a folder: model.safetensors, or the
+/// index and the shards that it names, in ascending order. A single file takes precedence over an
+/// index, as in Hugging Face's library; other files beside them are not looked at. Errors, which
+/// name the file and what to do: a shard or the target of a link is missing, the folder has weights
+/// in another format, or it has none.
+Result<std::vector<std::string>> weight_file_names(const std::filesystem::path& folder);
+
 /// A checkpoint is immutable after open(); views are valid while it lives. Errors name the file.
 class WeightFiles {
  public:
-  /// Returns whether a folder contains weights.
-  static bool exists(const std::filesystem::path& folder);
   static Result<WeightFiles> open(const std::filesystem::path& folder);
 
   /// Returns the tensor with this name; null when there is none.

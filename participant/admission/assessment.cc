@@ -111,7 +111,7 @@ class AssessmentBuilder {
       return stopped_by(same.error());
     auto family = config::model_family(job_.model.path);
     if (!family.ok()) return stopped_by(family.error());
-    auto initial = site_context_.models.initial_model(job_);
+    auto initial = site_context_.models.initial_model(first_model_here());
     if (!initial.ok()) return stopped_by(initial.error());
     const std::uint64_t values = initial->values.size();
     auto noise = job::noise_terms(job_, values);
@@ -125,6 +125,14 @@ class AssessmentBuilder {
     out_.noise = std::move(noise).value();
     out_.initial = std::move(initial).value();
     return true;
+  }
+
+  /// Returns the job for the computation of its first model here. Without lineage the coordinator
+  /// sends that model and only its layout is needed, so the weights need not be at this site.
+  [[nodiscard]] config::JobConfig first_model_here() const {
+    config::JobConfig job = job_;
+    if (!job.secure_aggregation.model_lineage) job.model.initial = config::InitialModel::kRandom;
+    return job;
   }
 
   bool data() {

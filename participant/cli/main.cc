@@ -18,6 +18,7 @@
 #include "common/cli/command_line.h"
 #include "common/cli/output.h"
 #include "common/cli/unlock.h"
+#include "common/config/head_labels.h"
 #include "common/config/parse.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/secret.h"
@@ -208,9 +209,9 @@ void add_model(Command& app) {
   add_model_merge(*sub);
   Command* init =
       sub->add_subcommand("init",
-                          "Write the initial model of a job (the weights in the model's folder, "
-                          "otherwise random weights from the job's seed) with its config and "
-                          "vocabulary; with LoRA the adapters and the weights that they adapt");
+                          "Write the initial model of a job (the weights in the model's folder, or "
+                          "random ones if model.initial of the job is \"random\") with its config "
+                          "and vocabulary; with LoRA the adapters and the weights that they adapt");
   init->add_option("--job", args->job, "job.json")->required();
   init->add_option("--out", args->out, "Folder for model.safetensors, config.json and vocab.txt")
       ->required();
@@ -222,7 +223,8 @@ void add_model(Command& app) {
     const sotto::FlatParameters model = or_stop(training::learning_library().initial_model(job));
     stop_unless(sotto::job::save_model(args->out, job, model));
     if (job.lora.r > 0) stop_unless(sotto::job::copy_base_weights(args->out, job));
-    print(args->out + ": " + std::to_string(model.values.size()) + " trained parameters");
+    print(args->out + ": " + std::to_string(model.values.size()) + " trained parameters, " +
+          or_stop(sotto::config::source_of_initial_model(job, model)));
   });
 }
 

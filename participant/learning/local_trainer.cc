@@ -421,15 +421,7 @@ Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig&
   const std::filesystem::path folder = job.model.path;
   SOTTO_ASSIGN_OR_RETURN(ModelSpec model, spec_of(job));
   SOTTO_ASSIGN_OR_RETURN(ModelModules modules, modules_of(model));
-  const TransformerConfig& shape = model.config;
-  SOTTO_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, text::load_tokenizer(folder));
-  if (tokenizer.size() > shape.vocab_size)
-    return Error{folder.string() + ": the tokenizer has " + std::to_string(tokenizer.size()) +
-                 " tokens, but config.json's vocab_size is " + std::to_string(shape.vocab_size)};
-  if (!config::ModelSection::kMaxLength.contains(job.model.max_length) ||
-      job.model.max_length > shape.max_position_embeddings)
-    return Error{"model.max_length must be from 2 to the model's " +
-                 std::to_string(shape.max_position_embeddings) + " positions"};
+  SOTTO_ASSIGN_OR_RETURN(text::Tokenizer tokenizer, tokenizer_of(job, model.config));
   SOTTO_ASSIGN_OR_RETURN(const at::Device device, usable(resources.device));
 
   use_threads(resources.threads);

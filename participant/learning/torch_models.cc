@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "participant/learning/blas.h"
+#include "participant/learning/transformer/job_model.h"
 
 namespace sotto::learning {
 namespace {
@@ -10,6 +11,9 @@ namespace {
 class TorchModels final : public training::ModelProvider {
  public:
   Result<FlatParameters> initial_model(const config::JobConfig& job) override {
+    SOTTO_ASSIGN_OR_RETURN(const ModelSpec spec, spec_of(job));
+    if (const auto tokenizer = tokenizer_of(job, spec.config); !tokenizer.ok())
+      return tokenizer.error();
     return learning::initial_model(job);
   }
 

@@ -31,9 +31,11 @@ class ModelProvider {
   virtual ~ModelProvider() = default;
 
   /// Returns the model that a run of the job starts from: the job's trainable parameters, named as
-  /// in Hugging Face's checkpoints. The values come from the weights in the job's model folder if
-  /// there are any, otherwise from the job's seed. With LoRA the parameters are the adapters, whose
-  /// product is zero at first, and the head. Errors name the file of the model folder.
+  /// in Hugging Face's checkpoints. The values come from the weights in the job's model folder, or
+  /// from the job's seed, as model.initial says. With LoRA the parameters are the adapters, whose
+  /// product is zero at first, and the head. Errors name the file of the model folder: everything
+  /// for which make_trainer() would refuse the folder, so that a job that no site can train is
+  /// refused before its first round.
   virtual Result<FlatParameters> initial_model(const config::JobConfig& job) = 0;
 
   /// Reads every example once and leaves out those that do not fit the job; with LoRA it also loads

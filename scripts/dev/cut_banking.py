@@ -26,7 +26,7 @@ def write_public(out, rows):
     write(out / "test.tsv", rows[-HELD_OUT:])
     job = {
         "name": "public-intents",
-        "model": {"path": "model", "max_length": 48},
+        "model": {"path": "model", "max_length": 48, "initial": "random"},
         "task": {"type": "sequence_classification", "labels": sorted({intent for intent, _ in rows})},
         "rounds": {"num_server_rounds": 30, "min_available_participants": 3},
         "differential_privacy": {"enabled": False},

@@ -226,7 +226,8 @@ INSTANTIATE_TEST_SUITE_P(Neighbours, IndistinguishableLabels,
 /// Adapters need the weights that they are added to.
 void write_base_weights(const fs::path& folder) {
   const config::JobConfig whole = load_task(folder);
-  ASSERT_TRUE(job::save_model(folder / "base", whole, learning::initial_model(whole).value()).ok());
+  ASSERT_TRUE(
+      job::save_model(folder / "base", whole, learning::initial_model(whole).value()).ok());
   fs::copy_file(folder / "base" / "model.safetensors", folder / "model" / "model.safetensors");
 }
 
@@ -252,7 +253,7 @@ TEST(IndistinguishableJobs, APoisonedTokenChangesNothingInAnyKindOfJob) {
            {"local_training.momentum=0.9", "local_training.learning_rate=1000"},
            {"local_training.proximal_mu=1"},
            {"local_training.sampling_rate=0.001"},
-           {"lora.r=2", "lora.target_modules=[\"all-linear\"]"},
+           {"lora.r=2", "lora.target_modules=[\"all-linear\"]", "model.initial=\"weights\""},
            {"distributed_privacy.enabled=true", "distributed_privacy.noise_multiplier=5"}}) {
     const Script script = [&](HostileCoordinator& coordinator, const fs::path& folder) {
       if (overrides.front().starts_with("lora")) write_base_weights(folder);

@@ -20,7 +20,7 @@ EXAMPLES = 20  # of each site's two files
 
 JOB = {
     "name": "interop",
-    "model": {"path": "model", "max_length": 8},
+    "model": {"path": "model", "max_length": 8, "initial": "random"},
     "task": {"type": "sequence_classification", "labels": LABELS},
     "rounds": {"num_server_rounds": 2, "min_available_participants": 3, "phase_timeout_s": 16, "training_timeout_s": 16},
     "secure_aggregation": {"max_colluders": 1, "quantization_bits": 16, "value_range": 1.0},

@@ -143,8 +143,8 @@ class LanguageModel : public Simulate {
   }
 
   void write_job(const std::string& model) const {
-    std::ofstream(folder_ / "job.json")
-        << R"({"name": "words", "model": {"path": ")" << model << R"(", "max_length": 16},
+    std::ofstream(folder_ / "job.json") << R"({"name": "words", "model": {"path": ")" << model
+                                        << R"(", "max_length": 16, "initial": "random"},
       "task": {"type": "causal_language_modeling"},
       "rounds": {"num_server_rounds": 2, "min_available_participants": 3},
       "differential_privacy": {"noise_multiplier": 1},
@@ -156,8 +156,9 @@ class LanguageModel : public Simulate {
     return run(command, folder_ / "log");
   }
 
-  const std::vector<std::string> lora_ = {"--set", "lora.r=2", "--set",
-                                          "lora.target_modules=[\"c_attn\"]"};
+  const std::vector<std::string> lora_ = {"--set", "lora.r=2",
+                                          "--set", "lora.target_modules=[\"c_attn\"]",
+                                          "--set", "model.initial=\"weights\""};
 };
 
 std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
@@ -167,7 +168,11 @@ std::vector<std::string> operator+(std::vector<std::string> a, const std::vector
 
 TEST_F(LanguageModel, IsAdaptedMeasuredByPerplexityAndMerged) {
   const std::string job = folder_ / "job.json", base = folder_ / "base";
-  ASSERT_EQ(call({"sotto-participant", "model", "init", "--job", job, "--out", base}), 0);
+  ASSERT_EQ(run_into("init", {"sotto-participant", "model", "init", "--job", job, "--out", base}),
+            0);
+  EXPECT_NE(text_of("init").find("trained parameters, random, as the job says, seed 0"),
+            std::string::npos)
+      << text_of("init");
   write_job("base");
   const std::vector<std::string> simulate = {"sotto-simulate", job,
                                              "--participants", "3",
@@ -218,7 +223,7 @@ TEST_F(Simulate, FindsEntitiesAndReportsThemByKind) {
   out.close();
   std::ofstream(folder_ / "job.json") << R"({"name": "entities", "model": {"path": ")"
                                       << SOTTO_SOURCE_DIR "/configs/quickstart/model"
-                                      << R"(", "max_length": 16},
+                                      << R"(", "max_length": 16, "initial": "random"},
       "task": {"type": "token_classification", "labels": ["KIND", "PLACE"]},
       "rounds": {"num_server_rounds": 8, "min_available_participants": 3},
       "differential_privacy": {"target_epsilon": 1000, "noise_multiplier": 0.5},
@@ -259,7 +264,7 @@ TEST_F(Simulate, PredictsNumbersAndReportsTheirErrors) {
   out.close();
   std::ofstream(folder_ / "job.json") << R"({"name": "ratings", "model": {"path": ")"
                                       << SOTTO_SOURCE_DIR "/configs/quickstart/model"
-                                      << R"(", "max_length": 16},
+                                      << R"(", "max_length": 16, "initial": "random"},
       "task": {"type": "sequence_regression", "target_min": 0, "target_max": 5},
       "rounds": {"num_server_rounds": 30, "min_available_participants": 3},
       "differential_privacy": {"target_epsilon": 1000, "noise_multiplier": 0.5},

@@ -1,16 +1,14 @@
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <limits>
-#include <map>
 #include <optional>
 #include <span>
 #include <utility>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
-#include <nlohmann/json.hpp>
 
+#include "common/config/head_labels.h"
 #include "common/model/weight_files.h"
 #include "common/tasks/entities.h"
 #include "participant/learning/tasks/text_windows.h"
@@ -35,28 +33,6 @@ struct Tags {
   std::vector<std::string> labels;
   std::vector<std::int64_t> of_class;  // tag of each class: O, or B or I of a label
 };
-
-/// Returns the values of "label.0", "label.1" ... in the metadata of a file that a run saved.
-std::vector<std::string> classes_of_run(const std::map<std::string, std::string>& metadata) {
-  std::vector<std::string> out;
-  for (auto at = metadata.find("label.0"); at != metadata.end();
-       at = metadata.find("label." + std::to_string(out.size())))
-    out.push_back(at->second);
-  return out;
-}
-
-/// Returns the classes in config.json: {"id2label": {"0": "O", "1": "B-PER", ...}}
-std::vector<std::string> classes_of_config(const fs::path& folder) {
-  std::ifstream in(folder / "config.json");
-  const nlohmann::json config = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
-  std::vector<std::string> out;
-  const auto names = config.find("id2label");  // load_transformer_config() reads the same file
-  if (!config.is_object() || names == config.end() || !names->is_object()) return out;
-  for (auto at = names->find("0"); at != names->end() && at->is_string();
-       at = names->find(std::to_string(out.size())))
-    out.push_back(at->get<std::string>());
-  return out;
-}
 
 Result<Tags> tags_of(const std::vector<std::string>& classes) {
   Tags out;
@@ -183,8 +159,8 @@ Result<std::vector<std::int64_t>> TorchFinder::tags_in(std::span<const TextWindo
 Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(const fs::path& folder) {
   const auto refused = [&](const std::string& why) { return Error{folder.string() + ": " + why}; };
   SOTTO_ASSIGN_OR_RETURN(const WeightFiles checkpoint, WeightFiles::open(folder));
-  std::vector<std::string> classes = classes_of_run(checkpoint.metadata());
-  if (classes.empty()) classes = classes_of_config(folder);
+  SOTTO_ASSIGN_OR_RETURN(const std::vector<std::string> classes,
+                         config::head_labels(checkpoint, folder));
   Result<Tags> tags = tags_of(classes);
   if (!tags) return refused(tags.error().message);
   SOTTO_ASSIGN_OR_RETURN(

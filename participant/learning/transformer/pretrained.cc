@@ -4,35 +4,14 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "common/model/architecture.h"
+#include "common/config/head_labels.h"
+#include "common/model/parameter_names.h"
 #include "common/model/weight_files.h"
 
 namespace sotto::learning {
 namespace {
-
-std::string_view without_prefix(std::string_view name) {
-  for (const Architecture& a : architectures())
-    if (name.starts_with(a.prefix)) return name.substr(a.prefix.size());
-  return name;
-}
-
-/// Returns the name of a parameter in Google's first BERT checkpoints, which call the two
-/// parameters of a norm gamma and beta.
-std::string older_name(std::string name) {
-  for (const auto& [now, then] :
-       {std::pair{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}})
-    if (name.ends_with(now))
-      name.replace(name.size() - std::string_view(now).size(), name.npos, then);
-  return name;
-}
-
-const TensorView* find(const WeightFiles& checkpoint, const std::string& name) {
-  for (const std::string& full : {name, older_name(name)})
-    for (const std::string_view spelling : {std::string_view(full), without_prefix(full)})
-      if (const TensorView* tensor = checkpoint.find(spelling)) return tensor;
-  return nullptr;
-}
 
 bool may_be_new(const std::string& name) {
   return name.starts_with("classifier.") || name.starts_with("score.") ||
@@ -71,34 +50,89 @@ Status check_tensor_names(const WeightFiles& checkpoint, const ModelModules& mod
   return {};
 }
 
+/// The head of a model among its parameters.
+struct HeadNames {
+  std::string weight, bias;
+
+  explicit HeadNames(const ModelModules& modules)
+      : weight(modules.head ? modules.head->name + ".weight" : ""),
+        bias(modules.head ? modules.head->name + ".bias" : "") {}
+
+  [[nodiscard]] bool has(const std::string& name) const { return name == weight || name == bias; }
+};
+
+/// Returns for each output of a job's head the row of the checkpoint's head; empty when the rows
+/// are taken as they are.
+Result<std::vector<std::size_t>> rows_of_head(const WeightFiles& checkpoint,
+                                              const ModelModules& modules,
+                                              const HeadTransfer& transfer,
+                                              const std::filesystem::path& folder) {
+  const TensorView* head = find_parameter(checkpoint, HeadNames(modules).weight);
+  const bool taken = transfer.of_job && !transfer.fresh && head != nullptr && !head->shape.empty();
+  if (!taken || modules.head->name == "lm_head") return std::vector<std::size_t>();
+  const auto rows = static_cast<std::size_t>(head->shape.front());
+  const auto refused = [&](const std::string& why) { return Error{folder.string() + ": " + why}; };
+  if (transfer.classes.empty()) {
+    const auto outputs = static_cast<std::size_t>(modules.head->out);
+    if (rows == outputs) return std::vector<std::size_t>();
+    return refused("the head of the weights has " + std::to_string(rows) +
+                   " outputs, but that of the task has " + std::to_string(outputs) +
+                   std::string(config::kNewHeadHint));
+  }
+  SOTTO_ASSIGN_OR_RETURN(const std::vector<std::string> labels,
+                         config::head_labels(checkpoint, folder));
+  const auto out = config::head_rows(labels, rows, transfer.classes);
+  return out.ok() ? out : refused(out.error().message);
+}
+
+/// Returns the values of a head with its outputs in the order of `rows`.
+std::vector<float> in_order(const std::vector<float>& values,
+                            const std::vector<std::size_t>& rows) {
+  const std::size_t width = values.size() / rows.size();
+  std::vector<float> out;
+  for (const std::size_t row : rows)
+    out.insert(out.end(), values.begin() + static_cast<std::ptrdiff_t>(row * width),
+               values.begin() + static_cast<std::ptrdiff_t>((row + 1) * width));
+  return out;
+}
+
+/// Returns the values of a tensor that must have this shape and be finite.
+Result<std::vector<float>> values_of(const TensorView& tensor, const ParameterShape& p) {
+  if (tensor.shape != p.shape)
+    return Error{"tensor " + tensor.name + " has the shape " + text_of(tensor.shape) +
+                 ", but config.json requires " + text_of(p.shape)};
+  SOTTO_ASSIGN_OR_RETURN(std::vector<float> values, floats_of(tensor));
+  if (const auto bad = first_non_finite(values))
+    return Error{"tensor " + tensor.name + ": value " + std::to_string(*bad) + " is not finite"};
+  return values;
+}
+
 }  // namespace
 
 Result<FlatParameters> with_pretrained(FlatParameters parameters, const ModelModules& modules,
-                                       const std::filesystem::path& folder) {
+                                       const std::filesystem::path& folder,
+                                       const HeadTransfer& transfer) {
   SOTTO_ASSIGN_OR_RETURN(const WeightFiles checkpoint, WeightFiles::open(folder));
   const auto refused = [&folder](const std::string& why) {
     return Error{folder.string() + ": " + why};
   };
   if (const Status known = check_tensor_names(checkpoint, modules); !known.ok())
     return refused(known.error().message);
-  std::size_t at = 0;
+  const HeadNames head(modules);
+  SOTTO_ASSIGN_OR_RETURN(const std::vector<std::size_t> rows,
+                         rows_of_head(checkpoint, modules, transfer, folder));
+  auto at = parameters.values.begin();
   for (const ParameterShape& p : parameters.layout) {
-    const TensorView* tensor = find(checkpoint, p.name);
+    const auto place = std::exchange(at, at + static_cast<std::ptrdiff_t>(p.count()));
+    if (transfer.fresh && head.has(p.name)) continue;
+    const TensorView* tensor = find_parameter(checkpoint, p.name);
     if (tensor == nullptr && !may_be_new(p.name))
       return refused("has no tensor " + p.name + " " + text_of(p.shape));
-    if (tensor != nullptr) {
-      if (tensor->shape != p.shape)
-        return refused("tensor " + tensor->name + " has the shape " + text_of(tensor->shape) +
-                       ", but config.json requires " + text_of(p.shape));
-      const Result<std::vector<float>> values = floats_of(*tensor);
-      if (!values.ok()) return refused(values.error().message);
-      if (const auto bad = first_non_finite(*values))
-        return refused("tensor " + tensor->name + ": value " + std::to_string(*bad) +
-                       " is not finite");
-      std::copy(values->begin(), values->end(),
-                parameters.values.begin() + static_cast<std::ptrdiff_t>(at));
-    }
-    at += p.count();
+    if (tensor == nullptr) continue;
+    const Result<std::vector<float>> values = values_of(*tensor, p);
+    if (!values.ok()) return refused(values.error().message);
+    const bool reordered = head.has(p.name) && !rows.empty();
+    std::ranges::copy(reordered ? in_order(*values, rows) : *values, place);
   }
   return parameters;
 }
@@ -115,7 +149,7 @@ Result<FlatParameters> frozen_parameters(const ModelSpec& spec, const ModelModul
       // A pooler frozen at zero would give the head no input, and a new one that is trained is no
       // adapter.
       const Result<WeightFiles> checkpoint = WeightFiles::open(folder);
-      if (checkpoint.ok() && find(*checkpoint, p.name) == nullptr)
+      if (checkpoint.ok() && find_parameter(*checkpoint, p.name) == nullptr)
         return Error{folder.string() + " has no tensor " + p.name +
                      "; without it LoRA needs classifier_pooling \"mean\" in config.json"};
     }

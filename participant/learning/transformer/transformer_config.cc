@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
+#include "common/base/stand_in.h"
 
 namespace sotto::learning {
 namespace {
@@ -210,7 +213,12 @@ Result<TransformerConfig> load_transformer_config(const std::filesystem::path& f
   const auto file = folder / "config.json";
   std::ifstream in(file);
   if (!in) return Error{file.string() + ": cannot be read"};
-  const json object = json::parse(in, nullptr, /*allow_exceptions=*/false);
+  std::stringstream text;
+  text << in.rdbuf();
+  const std::string content = text.str();
+  if (const std::string other = stand_in(view_of(content)); !other.empty())
+    return Error{file.string() + ": " + other};
+  const json object = json::parse(content, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return Error{file.string() + ": is not a JSON object"};
   Reader r{object, {}};
   TransformerConfig c;

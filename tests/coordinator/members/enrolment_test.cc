@@ -298,7 +298,7 @@ TEST_F(LoadedJob, IsRefusedBySitesWithOtherModelFiles) {
 TEST_F(LoadedJob, HoldsTheHashOfTheWeightsThatLoraLeavesAlone) {
   const std::vector<std::string> lora = {"lora.r=2", "lora.target_modules=[\"query\"]"};
   expect_contains(refusal_of([&] { config::load_job(folder_ / "job.json", lora); }),
-                  "model.safetensors: cannot be opened");
+                  "the folder has no weights: model.safetensors");
   write_text(folder_ / "model/model.safetensors", "weights");
   EXPECT_EQ(config::load_job(folder_ / "job.json").model.weights_hash, Bytes32{});
   const config::JobConfig job = config::load_job(folder_ / "job.json", lora);
@@ -308,11 +308,18 @@ TEST_F(LoadedJob, HoldsTheHashOfTheWeightsThatLoraLeavesAlone) {
                   "the weights that the job adapts");
   fs::remove(folder_ / "model/model.safetensors");
   expect_contains(config::check_model_files(job, folder_ / "model").error().message, "lacks");
-  // Shards count with their names and their index.
-  write_text(folder_ / "model/model.safetensors.index.json", "{}");
+  // Shards count with their names and their index; files that it does not name are not looked at.
+  const auto write_index = [&](const std::string& shard) {
+    write_text(folder_ / "model/model.safetensors.index.json",
+               R"({"weight_map": {"x": ")" + shard + "\"}}");
+  };
+  write_index("a.safetensors");
   write_text(folder_ / "model/a.safetensors", "one");
   const Bytes32 sharded = config::hash_model_weights(folder_ / "model").value();
+  write_text(folder_ / "model/consolidated.safetensors", "the same in one file");
+  EXPECT_EQ(config::hash_model_weights(folder_ / "model").value(), sharded);
   fs::rename(folder_ / "model/a.safetensors", folder_ / "model/b.safetensors");
+  write_index("b.safetensors");
   EXPECT_NE(config::hash_model_weights(folder_ / "model").value(), sharded);
 }
 

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 json job_of(const json& task) {
   return {{"name", "small"},
-          {"model", {{"path", "model"}, {"max_length", 12}}},
+          {"model", {{"path", "model"}, {"max_length", 12}, {"initial", "random"}}},
           {"task", task},
           {"rounds",
            {{"num_server_rounds", 3},

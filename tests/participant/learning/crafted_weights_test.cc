@@ -47,7 +47,8 @@ class CraftedWeights : public ::testing::TestWithParam<Case> {
         << R"( "max_position_embeddings": 512, "rope_theta": 10000.0, "hidden_act": "silu",)"
         << R"( "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": )"
         << (GetParam().tied ? "true}" : "false}");
-    job_.model = {.path = folder_.string(), .max_length = 40};
+    job_.model = {
+        .path = folder_.string(), .max_length = 40, .initial = config::InitialModel::kRandom};
     job_.task.type = "causal_language_modeling";
     job_.differential_privacy = {
         .clipping_norm = 1, .clipping = GetParam().rule, .noise_multiplier = 1e-6};

@@ -89,7 +89,8 @@ class FailingExamples : public ::testing::Test {
         << R"( "max_position_embeddings": 512, "rope_theta": 10000.0, "hidden_act": "silu",)"
         << R"( "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": false,)"
         << R"( "initializer_range": 0.1})";
-    job_.model = {.path = folder_.string(), .max_length = 40};
+    job_.model = {
+        .path = folder_.string(), .max_length = 40, .initial = config::InitialModel::kRandom};
     job_.task.type = "causal_language_modeling";
     job_.differential_privacy = {.clipping_norm = 1, .noise_multiplier = 1e-6};
     job_.local_training = {.local_steps = 1,
@@ -386,7 +387,8 @@ class OneTokenLines : public ::testing::TestWithParam<const char*> {
         << R"({"a": 0, "b": 1, "c": 2, "\u0120": 3, "<|endoftext|>": 4})";
     std::ofstream(folder_ / "merges.txt") << "#version: 0.2\n";
     std::ofstream(folder_ / "config.json") << GetParam();
-    job_.model = {.path = folder_.string(), .max_length = 12};
+    job_.model = {
+        .path = folder_.string(), .max_length = 12, .initial = config::InitialModel::kRandom};
     job_.task.type = "causal_language_modeling";
     job_.differential_privacy.noise_multiplier = 0.5;
     job_.local_training = {.local_steps = 2, .sampling_rate = 1, .physical_batch_size = 2};

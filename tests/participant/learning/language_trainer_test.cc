@@ -39,7 +39,8 @@ class LanguageTrainer : public ::testing::Test {
         << R"({"model_type": "gpt2", "vocab_size": 9, "n_embd": 16, "n_layer": 1, "n_head": 2,)"
         << R"( "n_positions": 12, "initializer_range": 0.1})";
     job_.name = "language";
-    job_.model = {.path = folder_.string(), .max_length = 12};
+    job_.model = {
+        .path = folder_.string(), .max_length = 12, .initial = config::InitialModel::kRandom};
     job_.task.type = "causal_language_modeling";
     job_.rounds.num_server_rounds = 6;
     job_.differential_privacy.noise_multiplier = 0.4;
@@ -106,6 +107,7 @@ TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
   job_.differential_privacy.enabled = false;
   ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
+  job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {.r = 4, .alpha = 8, .dropout = 0.1, .target_modules = {"all-linear"}};
   const Bytes32 base = config::hash_model_weights(folder_ / "base").value();
   const FlatParameters start = initial_model(job_).value();
@@ -119,6 +121,7 @@ TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
   const FlatParameters merged = job::merged_model(job_, adapters).value();
   ASSERT_TRUE(job::save_merged(folder_ / "merged", job_, merged).ok());
   job_.model.path = (folder_ / "merged").string();
+  job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {};
   EXPECT_NEAR(evaluated(initial_model(job_).value()).value("perplexity"), adapted, 1e-3 * adapted);
 }
@@ -126,6 +129,7 @@ TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
 TEST_F(LanguageTrainer, PrivateAdaptersMoveAndNothingElseIsSent) {
   ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
+  job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {.r = 1, .alpha = 1, .target_modules = {"c_attn"}};
   const FlatParameters start = initial_model(job_).value();
   EXPECT_EQ(start.values.size(), 16U + 48U);

@@ -49,7 +49,8 @@ class LocalTrainerTest : public ::testing::Test {
       vocab << word << "\n";
     write_config("mean");
     job_.name = "toy";
-    job_.model = {.path = folder_.string(), .max_length = 12};
+    job_.model = {
+        .path = folder_.string(), .max_length = 12, .initial = config::InitialModel::kRandom};
     job_.task = {.type = "sequence_classification", .labels = kLabels};
     job_.rounds.num_server_rounds = 8;
     job_.differential_privacy.noise_multiplier = 0.5;
@@ -370,6 +371,7 @@ TEST_F(LocalTrainerTest, SavedModelLoadsAgainAsAnInitialModel) {
   const auto saved = folder_ / "saved";
   ASSERT_TRUE(job::save_model(saved, job_, model).ok());
   job_.model.path = saved.string();
+  job_.model.initial = config::InitialModel::kWeights;
   const FlatParameters loaded = initial_model(job_).value();
   EXPECT_EQ(loaded.layout, model.layout);
   EXPECT_EQ(loaded.values, model.values);

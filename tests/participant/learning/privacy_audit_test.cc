@@ -62,7 +62,8 @@ class PrivacyAudit : public ::testing::Test {
         << R"({"vocab_size": 6, "hidden_size": 4, "num_hidden_layers": 1,)"
         << R"( "num_attention_heads": 1, "intermediate_size": 4, "max_position_embeddings": 4,)"
         << R"( "initializer_range": 0.5, "classifier_pooling": "mean"})";
-    job_.model = {.path = folder_.string(), .max_length = 4};
+    job_.model = {
+        .path = folder_.string(), .max_length = 4, .initial = config::InitialModel::kRandom};
     job_.task = {.type = "sequence_classification", .labels = {"a", "b"}};
     job_.differential_privacy.clipping_norm = kClip;
     job_.local_training = {.local_steps = 1,

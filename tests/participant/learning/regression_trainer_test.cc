@@ -28,6 +28,7 @@ config::JobConfig regression_job() {
   job.name = "regression";
   job.task = {.type = "sequence_regression", .target_min = -1, .target_max = 3};
   job.model.max_length = 16;
+  job.model.initial = config::InitialModel::kRandom;
   return job;
 }
 
@@ -202,6 +203,7 @@ TEST_F(RegressionTrainer, TheSavedModelIsOneThatTransformersReadsAsARegression) 
   EXPECT_EQ(config["id2label"].size(), 1U) << "num_labels is its size";
   EXPECT_EQ(config["hidden_size"], 16) << "the rest is as it was";
   job_.model.path = saved.string();
+  job_.model.initial = config::InitialModel::kWeights;
   EXPECT_EQ(initial_model(job_).value().values, model.values);
 }
 

@@ -93,7 +93,8 @@ class TokenTrainer : public ::testing::Test {
         << R"( "num_attention_heads": 2, "intermediate_size": 32, "type_vocab_size": 1,)"
         << R"( "max_position_embeddings": 16, "initializer_range": 0.2})";
     job_ = token_job();
-    job_.model = {.path = folder_.string(), .max_length = 16};
+    job_.model = {
+        .path = folder_.string(), .max_length = 16, .initial = config::InitialModel::kRandom};
     job_.rounds.num_server_rounds = 8;
     job_.differential_privacy.noise_multiplier = 0.4;
     job_.local_training = {.local_steps = 5,
@@ -147,6 +148,7 @@ TEST_F(TokenTrainer, AdaptersAndTheirHeadLearnToo) {
   job_.seed = 2;
   ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
+  job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {.r = 4, .alpha = 8, .target_modules = {"all-linear"}};
   const FlatParameters start = initial_model(job_).value();
   EXPECT_EQ(start.layout.back().name, "classifier.bias");
