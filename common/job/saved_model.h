@@ -6,16 +6,24 @@
 
 #include "common/base/result.h"
 #include "common/config/job.h"
+#include "common/job/model_card.h"
 #include "common/model/flat_parameters.h"
 
 namespace sotto::job {
 
 inline constexpr const char* kAdapterFile = "adapter_model.safetensors";
 
-/// Saves the parameters that the job trained, with config.json and the tokenizer's files from the
-/// job's model folder. The Error names the file that cannot be copied or written.
+/// Saves the parameters that a run of the job begins with, beside copies of the files that describe
+/// the model in the job's model folder: their hashes are those in the job, so that the folder can
+/// be distributed to the sites. The Error names the file that cannot be copied or written.
+Status save_initial_model(const std::filesystem::path& folder, const config::JobConfig& job,
+                          const FlatParameters& parameters);
+
+/// Saves the parameters that a run made as a folder that Hugging Face's library loads as what it
+/// is: with the tokenizer's files, config.json and tokenizer_config.json as in saved_config.h, and
+/// a model card with the facts of the run.
 Status save_model(const std::filesystem::path& folder, const config::JobConfig& job,
-                  const FlatParameters& parameters);
+                  const FlatParameters& parameters, const RunFacts& run);
 
 /// Copies the files of the weights that LoRA does not change, which every site needs beside the
 /// job.
@@ -30,8 +38,9 @@ Result<FlatParameters> load_parameters(const std::filesystem::path& file);
 /// weight (the message has both shapes).
 Result<FlatParameters> merged_model(const config::JobConfig& job, const FlatParameters& parameters);
 
-/// Saves a merged model as a folder.
+/// Saves a merged model in the same way; the facts of the run are those in the card of the
+/// `adapter` folder.
 Status save_merged(const std::filesystem::path& folder, const config::JobConfig& job,
-                   const FlatParameters& merged);
+                   const FlatParameters& merged, const std::filesystem::path& adapter);
 
 }  // namespace sotto::job

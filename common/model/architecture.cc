@@ -8,15 +8,27 @@ namespace sotto {
 namespace {
 
 constexpr std::array kArchitectures = {
-    Architecture{.model_type = "bert", .layers = LayerFamily::kBert, .prefix = "bert."},
+    Architecture{.model_type = "bert",
+                 .layers = LayerFamily::kBert,
+                 .prefix = "bert.",
+                 .class_prefix = "Bert",
+                 .language_model = ""},
     Architecture{.model_type = "gpt2",
                  .layers = LayerFamily::kGpt2,
                  .prefix = "transformer.",
+                 .class_prefix = "GPT2",
+                 .language_model = "GPT2LMHeadModel",
                  .linears_in_out = true},
-    Architecture{.model_type = "llama", .layers = LayerFamily::kLlama, .prefix = "model."},
+    Architecture{.model_type = "llama",
+                 .layers = LayerFamily::kLlama,
+                 .prefix = "model.",
+                 .class_prefix = "Llama",
+                 .language_model = "LlamaForCausalLM"},
     Architecture{.model_type = "qwen2",
                  .layers = LayerFamily::kLlama,
                  .prefix = "model.",
+                 .class_prefix = "Qwen2",
+                 .language_model = "Qwen2ForCausalLM",
                  .query_key_value_bias = true},
 };
 

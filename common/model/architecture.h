@@ -15,7 +15,9 @@ enum class LayerFamily { kBert, kGpt2, kLlama };
 struct Architecture {
   std::string_view model_type;  // in config.json
   LayerFamily layers;
-  std::string_view prefix;  // of the names of tensors of a model with a head: "bert."
+  std::string_view prefix;          // of the names of tensors of a model with a head: "bert."
+  std::string_view class_prefix;    // of its classes in Hugging Face's library: "Bert"
+  std::string_view language_model;  // the class there; empty when there is none
   /// The weights of linear layers are stored [in, out] instead of [out, in].
   bool linears_in_out = false;
   /// Queries, keys and values have biases regardless of config.json.

@@ -194,8 +194,21 @@ void Coordinator::Impl::end(RunState how, std::string why, RunEnd code) {
   host.finish(static_cast<int>(code));
 }
 
+job::RunFacts Coordinator::Impl::run_facts() const {
+  job::RunFacts facts{
+      .rounds = training.trained_rounds(),
+      .members = members.size(),
+      .evaluation = training.evaluation(),
+      .epsilon = training.epsilon(),
+      .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),
+      .early_end = training.early_end()};
+  if (options.unix_now) facts.finished_unix_s = options.unix_now();
+  return facts;
+}
+
 void Coordinator::Impl::complete() {
-  if (Status saved = job::save_model(folder.path() / "model", job(), folder.checkpoint.model);
+  if (Status saved =
+          job::save_model(folder.path() / "model", job(), folder.checkpoint.model, run_facts());
       !saved.ok())
     return fail("cannot save the model: " + saved.error().message);
   end(RunState::kFinished, training.early_end(), RunEnd::kCompleted);

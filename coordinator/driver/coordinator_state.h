@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/identity/roster_expiry.h"
+#include "common/job/model_card.h"
 #include "common/wire/codec.h"
 #include "coordinator/driver/coordinator.h"
 #include "coordinator/driver/round_plan.h"
@@ -116,6 +117,8 @@ struct Coordinator::Impl {
 
   void send_finished(MemberId peer);
   void end(RunState how, std::string why, RunEnd code);
+  /// Returns what the model card says about the run.
+  [[nodiscard]] job::RunFacts run_facts() const;
   void complete();
   void stop();
   /// Ends the run as failed. Members are sent `public_why` where it is given, because `why` may

@@ -69,11 +69,14 @@ void TrainingProgress::accept(RoundNumber round, const RoundOutcome& outcome, Ro
   const encoding::DecodedSum& sum = outcome.sum.value();
   read_evaluation(sum.metrics, record);
   if (evaluation_ && stopping_.improves(*evaluation_, record.evaluated_round, c.best) && keep_ > 0)
-    keep_model("best");
+    keep_model("best",
+               {.rounds = record.evaluated_round, .evaluation = evaluation_, .epsilon = epsilon()});
   if (outcome.published) folder_.publish(*outcome.published, sum.sum);
   if (!record.closing_evaluation) {
     c.model.values = encoding::step_by_mean(c.optimizer, std::move(c.model.values), sum);
-    if (keep_ > 0) keep_model(folder_of_round(round.server_round()));
+    if (keep_ > 0)
+      keep_model(folder_of_round(round.server_round()),
+                 {.rounds = round.server_round(), .epsilon = epsilon()});
   }
   c.finished_rounds = round.server_round();
   c.wall_s = record.wall_s;
@@ -141,9 +144,9 @@ void TrainingProgress::end_early(const std::string& reason) {
   folder_.finish_attempt();
 }
 
-void TrainingProgress::keep_model(const std::string& name) const {
+void TrainingProgress::keep_model(const std::string& name, const job::RunFacts& facts) const {
   const auto place = folder_.path() / "checkpoints" / name;
-  if (Status s = job::save_model(place, job_, folder_.checkpoint.model); !s.ok())
+  if (Status s = job::save_model(place, job_, folder_.checkpoint.model, facts); !s.ok())
     throw StartupError(folder_.cannot_write(s.error().message));
 }
 

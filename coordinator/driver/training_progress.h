@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/config/job.h"
+#include "common/job/model_card.h"
 #include "common/job/public_epsilon.h"
 #include "coordinator/driver/run_folder.h"
 #include "coordinator/driver/stopping.h"
@@ -61,7 +62,7 @@ class TrainingProgress {
   };
 
   void read_evaluation(const std::vector<std::uint64_t>& metrics, RoundRecord& record);
-  void keep_model(const std::string& name) const;
+  void keep_model(const std::string& name, const job::RunFacts& facts) const;
   void drop_old_models() const;
 
   const config::JobConfig& job_;

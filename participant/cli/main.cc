@@ -190,7 +190,7 @@ void add_model_merge(Command& model) {
     const std::string file = args->adapter + "/" + sotto::job::kAdapterFile;
     const sotto::FlatParameters trained = or_stop(sotto::job::load_parameters(file));
     const sotto::FlatParameters merged = or_stop(sotto::job::merged_model(job, trained));
-    stop_unless(sotto::job::save_merged(args->out, job, merged));
+    stop_unless(sotto::job::save_merged(args->out, job, merged, args->adapter));
     print(args->out + "/model.safetensors: " + std::to_string(merged.values.size()) +
           " parameters");
   });
@@ -221,7 +221,7 @@ void add_model(Command& app) {
     sotto::cli::require_new_folder(args->out, args->force);
     const config::JobConfig job = config::load_job(args->job, args->overrides);
     const sotto::FlatParameters model = or_stop(training::learning_library().initial_model(job));
-    stop_unless(sotto::job::save_model(args->out, job, model));
+    stop_unless(sotto::job::save_initial_model(args->out, job, model));
     if (job.lora.r > 0) stop_unless(sotto::job::copy_base_weights(args->out, job));
     print(args->out + ": " + std::to_string(model.values.size()) + " trained parameters, " +
           or_stop(sotto::config::source_of_initial_model(job, model)));

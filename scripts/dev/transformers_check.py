@@ -13,7 +13,6 @@ ids and logits with tests/vectors/transformers/results.json. --write replaces th
 """
 import argparse
 import json
-import os
 import pathlib
 import sys
 import tempfile
@@ -21,7 +20,7 @@ import tempfile
 import torch
 import transformers
 
-ROOT = pathlib.Path(os.environ.get("SOTTO_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "tests/vectors/tokenizer/settings.json"
 RESULTS = ROOT / "tests/vectors/transformers/results.json"
 TOLERANCE = 1e-4

@@ -227,7 +227,7 @@ INSTANTIATE_TEST_SUITE_P(Neighbours, IndistinguishableLabels,
 void write_base_weights(const fs::path& folder) {
   const config::JobConfig whole = load_task(folder);
   ASSERT_TRUE(
-      job::save_model(folder / "base", whole, learning::initial_model(whole).value()).ok());
+      job::save_initial_model(folder / "base", whole, learning::initial_model(whole).value()).ok());
   fs::copy_file(folder / "base" / "model.safetensors", folder / "model" / "model.safetensors");
 }
 

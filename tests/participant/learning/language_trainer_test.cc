@@ -105,7 +105,7 @@ TEST_F(LanguageTrainer, CountsPredictedTokensAndTheirLoss) {
 
 TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
   job_.differential_privacy.enabled = false;
-  ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
+  ASSERT_TRUE(job::save_initial_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
   job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {.r = 4, .alpha = 8, .dropout = 0.1, .target_modules = {"all-linear"}};
@@ -119,7 +119,7 @@ TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
   // Merged, it is a model of its own that is as good.
   const double adapted = evaluated(adapters).value("perplexity");
   const FlatParameters merged = job::merged_model(job_, adapters).value();
-  ASSERT_TRUE(job::save_merged(folder_ / "merged", job_, merged).ok());
+  ASSERT_TRUE(job::save_merged(folder_ / "merged", job_, merged, folder_ / "saved").ok());
   job_.model.path = (folder_ / "merged").string();
   job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {};
@@ -127,7 +127,7 @@ TEST_F(LanguageTrainer, AdaptersLearnWhereTheBaseStays) {
 }
 
 TEST_F(LanguageTrainer, PrivateAdaptersMoveAndNothingElseIsSent) {
-  ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
+  ASSERT_TRUE(job::save_initial_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
   job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {.r = 1, .alpha = 1, .target_modules = {"c_attn"}};

@@ -369,7 +369,7 @@ TEST_F(LocalTrainerTest, SavedModelLoadsAgainAsAnInitialModel) {
   for (std::size_t i = 0; i < model.values.size(); ++i)
     model.values[i] = static_cast<float>(i) * 1e-3F;
   const auto saved = folder_ / "saved";
-  ASSERT_TRUE(job::save_model(saved, job_, model).ok());
+  ASSERT_TRUE(job::save_model(saved, job_, model, {}).ok());
   job_.model.path = saved.string();
   job_.model.initial = config::InitialModel::kWeights;
   const FlatParameters loaded = initial_model(job_).value();

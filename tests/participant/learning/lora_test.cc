@@ -108,14 +108,14 @@ TEST_P(Lora, OnlyAdaptersAndTheHeadOfClassesAreTrainedAndSent) {
 TEST_P(Lora, MergedModelEqualsTheAdaptedOne) {
   const FlatParameters trained = far_from_the_start();
   const FlatParameters merged = job::merged_model(job_, trained).value();
-  ASSERT_TRUE(job::save_merged(folder_ / "merged", job_, merged).ok());
+  ASSERT_TRUE(job::save_merged(folder_ / "merged", job_, merged, folder_ / "saved").ok());
   const Tensor expected = adapted(trained)->logits(batch_of(texts_), {});
   EXPECT_LT((plain_logits(folder_ / "merged") - expected).abs().max().item<double>(), 1e-5);
 }
 
 TEST_P(Lora, AdapterIsSavedAsPeftNamesItAndLoadsAgain) {
   const FlatParameters trained = far_from_the_start();
-  ASSERT_TRUE(job::save_model(folder_ / "saved", job_, trained).ok());
+  ASSERT_TRUE(job::save_model(folder_ / "saved", job_, trained, {}).ok());
   const FlatParameters file = read_safetensors(folder_ / "saved/adapter_model.safetensors").value();
   for (const ParameterShape& p : file.layout)
     EXPECT_TRUE(p.name.starts_with("base_model.model.")) << p.name;

@@ -196,7 +196,7 @@ TEST_F(RegressionTrainer, AModelOfTheLargestWeightsCountsAsFarAsTheRangeGoes) {
 TEST_F(RegressionTrainer, TheSavedModelIsOneThatTransformersReadsAsARegression) {
   const fs::path saved = folder_ / "saved";
   const FlatParameters model = initial_model(job_).value();
-  ASSERT_TRUE(job::save_model(saved, job_, model).ok());
+  ASSERT_TRUE(job::save_model(saved, job_, model, {}).ok());
   std::ifstream in(saved / "config.json");
   const nlohmann::json config = nlohmann::json::parse(in);
   EXPECT_EQ(config["problem_type"], "regression");

@@ -146,7 +146,7 @@ TEST_F(TokenTrainer, AdaptersAndTheirHeadLearnToo) {
   // The frozen base is random. On this one all of six sampling seeds reach 0.9; on others adapters
   // of this rank often stop at 0.89.
   job_.seed = 2;
-  ASSERT_TRUE(job::save_model(folder_ / "base", job_, initial_model(job_).value()).ok());
+  ASSERT_TRUE(job::save_initial_model(folder_ / "base", job_, initial_model(job_).value()).ok());
   job_.model.path = (folder_ / "base").string();
   job_.model.initial = config::InitialModel::kWeights;
   job_.lora = {.r = 4, .alpha = 8, .target_modules = {"all-linear"}};
