@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -12,6 +13,7 @@
 #include "common/config/model_files.h"
 #include "common/job/saved_config.h"
 #include "common/model/architecture.h"
+#include "common/model/lora_adapter.h"
 #include "common/model/safetensors.h"
 #include "common/model/weight_files.h"
 #include "common/storage/atomic_file.h"
@@ -25,7 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kModelCard = "README.md";
 constexpr std::string_view kPeftPrefix = "base_model.model.";
-constexpr std::string_view kLoraA = ".lora_A.weight", kLoraB = ".lora_B.weight";
+constexpr std::string_view kLoraA = ".lora_A.weight";
 
 Status copy_one(const fs::path& from, const std::string& file, const fs::path& to) {
   std::error_code failed;
@@ -118,74 +120,6 @@ std::string adapter_config(const config::JobConfig& job, const FlatParameters& p
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-struct Tensor {
-  std::vector<std::int64_t> shape;
-  std::vector<float> values;
-};
-
-std::map<std::string, Tensor> by_name(const FlatParameters& parameters) {
-  std::map<std::string, Tensor> out;
-  auto at = parameters.values.begin();
-  for (const ParameterShape& p : parameters.layout) {
-    const auto end = at + static_cast<std::ptrdiff_t>(p.count());
-    out[p.name] = {p.shape, {at, end}};
-    at = end;
-  }
-  return out;
-}
-
-std::string text_of(const std::vector<std::int64_t>& shape) {
-  std::string out = "[";
-  for (const std::int64_t extent : shape)
-    out += (out.size() > 1 ? ", " : "") + std::to_string(extent);
-  return out + "]";
-}
-
-struct Adapter {
-  const Tensor &a, &b;  // [r, in], [out, r]
-  double scale;
-  bool in_out;  // how the weight is stored
-};
-
-/// Adds scale * b a to the weight.
-Status add_into(Tensor& weight, const Adapter& adapter) {
-  const auto r = static_cast<std::size_t>(adapter.a.shape.at(0));
-  const auto in = static_cast<std::size_t>(adapter.a.shape.at(1));
-  const auto out = static_cast<std::size_t>(adapter.b.shape.at(0));
-  std::vector<std::int64_t> expected{adapter.b.shape[0], adapter.a.shape[1]};
-  if (adapter.in_out) std::swap(expected[0], expected[1]);
-  if (weight.shape != expected || adapter.b.shape.at(1) != adapter.a.shape[0])
-    return Error{"the weight has the shape " + text_of(weight.shape) + ", but the adapter needs " +
-                 text_of(expected)};
-  for (std::size_t o = 0; o < out; ++o)
-    for (std::size_t i = 0; i < in; ++i) {
-      double sum = 0;
-      for (std::size_t k = 0; k < r; ++k)
-        sum += static_cast<double>(adapter.b.values[o * r + k]) *
-               static_cast<double>(adapter.a.values[k * in + i]);
-      float& value = weight.values[adapter.in_out ? i * out + o : o * in + i];
-      value = static_cast<float>(static_cast<double>(value) + adapter.scale * sum);
-    }
-  return {};
-}
-
-Result<std::map<std::string, Tensor>> base_tensors(const fs::path& folder) {
-  SOTTO_ASSIGN_OR_RETURN(const WeightFiles base, WeightFiles::open(folder));
-  std::map<std::string, Tensor> out;
-  for (const auto& [name, view] : base.tensors()) {
-    Result<std::vector<float>> values = floats_of(view);
-    if (values.ok()) out[name] = {view.shape, std::move(values).value()};  // others are constants
-  }
-  return out;
-}
-
-/// Finds a tensor by its name with or without the family's prefix, because checkpoints use both.
-Tensor* find(std::map<std::string, Tensor>& tensors, const std::string& name) {
-  for (const std::string& spelling : {name, name.substr(name.find('.') + 1)})
-    if (const auto found = tensors.find(spelling); found != tensors.end()) return &found->second;
-  return nullptr;
-}
-
 /// Writes the parameters that the job trained: the whole model, or adapters as PEFT has them.
 Status write_weights(const fs::path& folder, const config::JobConfig& job,
                      const FlatParameters& parameters, const std::string& base_model) {
@@ -235,29 +169,13 @@ Result<FlatParameters> load_parameters(const fs::path& file) {
 
 Result<FlatParameters> merged_model(const config::JobConfig& job,
                                     const FlatParameters& parameters) {
-  SOTTO_ASSIGN_OR_RETURN(auto tensors, base_tensors(job.model.path));
+  SOTTO_ASSIGN_OR_RETURN(FlatParameters base, base_parameters(job.model.path));
   SOTTO_ASSIGN_OR_RETURN(const bool in_out, stores_in_out(job));
-  const std::map<std::string, Tensor> trained = by_name(parameters);
-  for (const auto& [name, tensor] : trained) {
-    const std::string module = adapted_module(name);
-    if (module.empty() && !name.ends_with(kLoraB)) tensors[name] = tensor;  // a head
-    if (module.empty()) continue;
-    const auto b = trained.find(module + std::string(kLoraB));
-    Tensor* weight = find(tensors, module + ".weight");
-    if (b == trained.end() || weight == nullptr)
-      return Error{job.model.path + ": there is no weight for the adapter of " + module};
-    if (Status added = add_into(
-            *weight,
-            {.a = tensor, .b = b->second, .scale = job.lora.alpha / job.lora.r, .in_out = in_out});
-        !added.ok())
-      return Error{module + ": " + added.error().message};
-  }
-  FlatParameters out;
-  for (const auto& [name, tensor] : tensors) {
-    out.layout.push_back({name, tensor.shape});
-    out.values.insert(out.values.end(), tensor.values.begin(), tensor.values.end());
-  }
-  return out;
+  Result<FlatParameters> merged = with_adapter(
+      std::move(base),
+      {.parameters = parameters, .scale = job.lora.alpha / job.lora.r, .in_out = in_out});
+  if (!merged) return Error{job.model.path + ": " + merged.error().message};
+  return merged;
 }
 
 Status save_merged(const fs::path& folder, const config::JobConfig& job,

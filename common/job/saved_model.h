@@ -8,10 +8,11 @@
 #include "common/config/job.h"
 #include "common/job/model_card.h"
 #include "common/model/flat_parameters.h"
+#include "common/model/lora_adapter.h"
 
 namespace sotto::job {
 
-inline constexpr const char* kAdapterFile = "adapter_model.safetensors";
+inline constexpr const char* kAdapterFile = kAdapterWeights;
 
 /// Saves the parameters that a run of the job begins with, beside copies of the files that describe
 /// the model in the job's model folder: their hashes are those in the job, so that the folder can

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -262,20 +263,75 @@ Status append_floats(std::vector<float>& out, const TensorView& tensor) {
   return {};
 }
 
+struct TypeName {
+  FloatType type;
+  std::string_view name, stored;  // in config.json and in a safetensors file
+  std::uint64_t bytes;
+};
+
+constexpr std::array<TypeName, 3> kTypes{{{FloatType::kFloat32, "float32", "F32", 4},
+                                          {FloatType::kBFloat16, "bfloat16", "BF16", 2},
+                                          {FloatType::kFloat16, "float16", "F16", 2}}};
+
+const TypeName& names_of(FloatType type) {
+  return kTypes[static_cast<std::size_t>(type)];
+}
+
 std::string make_header(const FlatParameters& parameters,
-                        const std::map<std::string, std::string>& metadata) {
+                        const std::map<std::string, std::string>& metadata, FloatType type) {
   auto header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header[std::string(kMetadataKey)] = metadata;
+  const std::uint64_t bytes = names_of(type).bytes;
   std::uint64_t at = 0;
   for (const ParameterShape& tensor : parameters.layout) {
-    const std::uint64_t end = at + 4 * tensor.count();
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {at, end}}};
+    const std::uint64_t end = at + bytes * tensor.count();
+    header[tensor.name] = {
+        {"dtype", names_of(type).stored}, {"shape", tensor.shape}, {"data_offsets", {at, end}}};
     at = end;
   }
-  SOTTO_CHECK(at == 4 * parameters.values.size(), "the values do not fit the layout");
+  SOTTO_CHECK(at == bytes * parameters.values.size(), "the values do not fit the layout");
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');  // so that the data is aligned
   return text;
+}
+
+/// Drops the last `bits` bits and rounds to the nearest, of two equally near to the even one.
+std::uint32_t rounded(std::uint32_t value, unsigned bits) {
+  const std::uint32_t half = 1U << (bits - 1), odd = (value >> bits) & 1U;
+  return (value + half - 1 + odd) >> bits;
+}
+
+std::uint16_t bf16_of(float value) {
+  return static_cast<std::uint16_t>(rounded(std::bit_cast<std::uint32_t>(value), 16));
+}
+
+/// Returns IEEE 754 binary16. A finite value that is too large becomes infinity.
+std::uint16_t f16_of(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = (bits >> 16U) & 0x8000U, magnitude = bits & 0x7FFFFFFFU;
+  constexpr std::uint32_t kLeastNormal = 113U << 23U;  // 2^-14
+  constexpr std::uint32_t kBias = 112U << 23U;         // 127 - 15
+  if (magnitude < kLeastNormal) {  // subnormal: a multiple of 2^-24, to which rint() rounds
+    const float steps = std::nearbyint(std::bit_cast<float>(magnitude) * 0x1p24F);
+    return static_cast<std::uint16_t>(sign | static_cast<std::uint32_t>(steps));
+  }
+  return static_cast<std::uint16_t>(sign | std::min(rounded(magnitude - kBias, 13), 0x7C00U));
+}
+
+/// Returns the values in one of the smaller types.
+Result<std::vector<std::uint16_t>> halves_of(const FlatParameters& parameters, FloatType type) {
+  std::vector<std::uint16_t> out;
+  out.reserve(parameters.values.size());
+  const std::uint16_t infinity = type == FloatType::kFloat16 ? 0x7C00 : 0x7F80;
+  auto at = parameters.values.begin();
+  for (const ParameterShape& tensor : parameters.layout)
+    for (std::size_t i = 0; i < tensor.count(); ++i, ++at) {
+      out.push_back(type == FloatType::kFloat16 ? f16_of(*at) : bf16_of(*at));
+      if (!std::isfinite(*at) || (out.back() & 0x7FFFU) >= infinity)
+        return bad_tensor(tensor.name, "value " + std::to_string(i) + " has no finite " +
+                                           std::string(name_of(type)));
+    }
+  return out;
 }
 
 }  // namespace
@@ -317,19 +373,38 @@ Result<FlatParameters> read_safetensors(const std::filesystem::path& file) {
   return out;
 }
 
+std::optional<FloatType> float_type_named(std::string_view name) {
+  const auto* const found = std::ranges::find(kTypes, name, &TypeName::name);
+  if (found == kTypes.end()) return std::nullopt;
+  return found->type;
+}
+
+std::string_view name_of(FloatType type) {
+  return names_of(type).name;
+}
+
 Status write_safetensors(const std::filesystem::path& file, const FlatParameters& parameters,
-                         const std::map<std::string, std::string>& metadata) {
+                         const std::map<std::string, std::string>& metadata, FloatType type) {
   std::string header;
   try {
-    header = make_header(parameters, metadata);
+    header = make_header(parameters, metadata, type);
   } catch (const nlohmann::json::exception&) {
     return Error{file.string() + ": a tensor name or the metadata is not UTF-8"};
   }
+  std::vector<std::uint16_t> halves;
+  if (type != FloatType::kFloat32) {
+    Result<std::vector<std::uint16_t>> made = halves_of(parameters, type);
+    if (!made) return Error{file.string() + ": " + made.error().message};
+    halves = std::move(made).value();
+  }
+  const BytesView data =
+      type == FloatType::kFloat32
+          ? bytes_of(parameters.values)
+          : BytesView{reinterpret_cast<const std::uint8_t*>(halves.data()), 2 * halves.size()};
   ByteWriter length;
   length.u64(header.size());
-  return storage::write_file_atomically(
-      file, {length.view(), view_of(header), bytes_of(parameters.values)},
-      storage::FileAccess::kEveryoneReads);
+  return storage::write_file_atomically(file, {length.view(), view_of(header), data},
+                                        storage::FileAccess::kEveryoneReads);
 }
 
 }  // namespace sotto

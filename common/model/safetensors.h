@@ -2,9 +2,12 @@
 // Files are parsed without copying and written atomically (temporary file, fsync, rename).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/model/flat_parameters.h"
@@ -34,8 +37,19 @@ Result<std::vector<float>> floats_of(const TensorView& tensor);
 /// accepts.
 Result<FlatParameters> read_safetensors(const std::filesystem::path& file);
 
-/// Writes the parameters as F32.
+/// The types in which weights are written.
+enum class FloatType : std::uint8_t { kFloat32, kBFloat16, kFloat16 };
+
+/// Returns the type named "float32", "bfloat16" or "float16", as in config.json; nothing for other
+/// names.
+std::optional<FloatType> float_type_named(std::string_view name);
+std::string_view name_of(FloatType type);
+
+/// Writes the parameters. For the two smaller types every value is rounded to the nearest one, of
+/// two equally near to the even one. The Error names a tensor with a value that is not finite or
+/// becomes infinite in the type.
 Status write_safetensors(const std::filesystem::path& file, const FlatParameters& parameters,
-                         const std::map<std::string, std::string>& metadata);
+                         const std::map<std::string, std::string>& metadata,
+                         FloatType type = FloatType::kFloat32);
 
 }  // namespace sotto

@@ -25,6 +25,29 @@ std::vector<Entity> entities_of(std::span<const std::int64_t> tags) {
   return out;
 }
 
+Result<TagClasses> tag_classes(const std::vector<std::string>& names) {
+  TagClasses out;
+  for (const std::string& name : names) {
+    if (name == "O") {
+      out.of_class.push_back(0);
+      continue;
+    }
+    const bool begins = name.starts_with("B-");
+    if (name.size() < 3 || (!begins && !name.starts_with("I-")))
+      return Error{"its head has the class \"" + name.substr(0, 60) +
+                   "\", which is not a tag of IOB2 (O, B-PER, I-PER, ...)"};
+    const std::string label = name.substr(2);
+    auto at = std::ranges::find(out.labels, label);
+    if (at == out.labels.end()) at = out.labels.insert(at, label);
+    out.of_class.push_back(1 + 2 * (at - out.labels.begin()) + (begins ? 0 : 1));
+  }
+  if (out.labels.empty())
+    return Error{
+        "lacks the labels of its head (label.0 and so on in model.safetensors, or id2label in "
+        "config.json), so that it is not a model of token classification"};
+  return out;
+}
+
 void count_entities(std::span<const std::int64_t> predicted, std::span<const std::int64_t> right,
                     std::span<EntityCounts> counts) {
   SOTTO_CHECK(predicted.size() == right.size(),

@@ -4,7 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
+
+#include "common/base/result.h"
 
 namespace sotto::tasks {
 
@@ -20,6 +23,16 @@ struct Entity {
 /// then B and I of each label. As in conlleval of the CoNLL shared tasks, an I that follows no
 /// entity, or an entity of another label, begins one.
 std::vector<Entity> entities_of(std::span<const std::int64_t> tags);
+
+/// The classes of a head for tags, in any order.
+struct TagClasses {
+  std::vector<std::string> labels;     // the kinds of entities
+  std::vector<std::int64_t> of_class;  // the tag of each class, numbered as in entities_of()
+};
+
+/// Reads the classes of a head from their names. The Error names a class that is not a tag of IOB2;
+/// it is also an Error if there is no kind of entity.
+Result<TagClasses> tag_classes(const std::vector<std::string>& names);
 
 /// The counts of one label over sentences. An entity is found when its words and its label are all
 /// right.

@@ -98,6 +98,39 @@ TEST(Safetensors, HalfPrecisionConvertsWithoutLoss) {
   EXPECT_TRUE(std::isnan(halves("BF16", {0x7FC0})[0]));
 }
 
+/// The values of a file that is written in a smaller type.
+std::vector<float> rounded_to(FloatType type, const std::vector<float>& values) {
+  const TemporaryDirectory folder;
+  const FlatParameters x{{{"x", {static_cast<std::int64_t>(values.size())}}}, values};
+  const Status written = write_safetensors(folder / "f.safetensors", x, {}, type);
+  if (!written.ok()) return {};
+  return read_safetensors(folder / "f.safetensors").value().values;
+}
+
+TEST(Safetensors, SmallerTypesRoundToTheNearestValueAndOfTwoToTheEvenOne) {
+  EXPECT_EQ(rounded_to(FloatType::kBFloat16, {1, 0x1.01p0F, 0x1.03p0F, 0x1.0101p0F, -0x1.FFp5F}),
+            (std::vector<float>{1, 1, 0x1.04p0F, 0x1.02p0F, -0x1p6F}));
+  EXPECT_EQ(rounded_to(FloatType::kFloat16, {1, 0x1.002p0F, 0x1.006p0F, 0x1.00201p0F, 65504, -65519,
+                                             0x1p-24F, 0x1p-25F, 0x1.8p-24F, 0x1.FFFp-15F}),
+            (std::vector<float>{1, 1, 0x1.008p0F, 0x1.004p0F, 65504, -65504, 0x1p-24F, 0, 0x1p-23F,
+                                0x1p-14F}));
+}
+
+TEST(Safetensors, AValueThatASmallerTypeLacksIsNamed) {
+  const TemporaryDirectory folder;
+  const auto why = [&](FloatType type, float value) {
+    const FlatParameters x{{{"a", {1}}, {"b", {2}}}, {1, 2, value}};
+    const Status written = write_safetensors(folder / "f.safetensors", x, {}, type);
+    return written.ok() ? "" : written.error().message;
+  };
+  EXPECT_NE(why(FloatType::kFloat16, 65520).find("tensor b: value 1 has no finite float16"),
+            std::string::npos);
+  EXPECT_EQ(why(FloatType::kBFloat16, 65520), "");
+  EXPECT_NE(why(FloatType::kBFloat16, 0x1.FFFFFEp127F).find("bfloat16"), std::string::npos);
+  EXPECT_NE(why(FloatType::kBFloat16, INFINITY), "");
+  EXPECT_NE(why(FloatType::kFloat16, NAN), "");
+}
+
 TEST(Safetensors, TensorsAreViewsOfTheFileAndNotCopies) {
   const Bytes bytes = storage::read_file(kSeeds / "ok_two_meta.safetensors", 1000).value();
   const auto tensors = parse_safetensors(bytes).value();
