@@ -63,7 +63,7 @@ Result<std::vector<fs::path>> sources_of(const ExportPlan& plan) {
     return Error{plan.model.string() + ": holds no adapter (" + kAdapterWeights +
                  "), so that --base has no use"};
   if (!plan.base.empty()) return std::vector{plan.model, plan.base};
-  if (adapter && !WeightFiles::exists(plan.model))
+  if (adapter && !weight_file_names(plan.model).ok())
     return Error{
         plan.model.string() +
         ": holds a LoRA adapter without the weights that it adapts; name the folder of its "

@@ -90,10 +90,9 @@ std::string starting_job_text(const StartingFacts& facts, const StartingSettings
       ",\n"
       "  \"model\": {\n"
       "    \"path\": " +
-      shown(facts.model_path) +
-      ",\n"
-      "    \"max_length\": " +
-      shown(s.max_length) +
+      shown(facts.model_path) + ",\n" +
+      (facts.pretrained ? "" : "    \"initial\": \"random\",  // the folder holds no weights\n") +
+      "    \"max_length\": " + shown(s.max_length) +
       "  // tokens; longer texts are cut\n"
       "  },\n"
       "  \"task\": {\n"

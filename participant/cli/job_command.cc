@@ -14,6 +14,7 @@
 #include "common/cli/command_line.h"
 #include "common/config/parse.h"
 #include "common/job/starting_job.h"
+#include "common/model/unreadable_weights.h"
 #include "common/model/weight_files.h"
 #include "common/storage/atomic_file.h"
 #include "common/tasks/registry.h"
@@ -75,6 +76,19 @@ tasks::TaskSettings task_of(JobArguments& args) {
   return task;
 }
 
+/// Returns whether a model begins with the weights of its folder. Throws a StartupError for weights
+/// that cannot be read: a job must not begin at random beside them.
+bool has_weights(const fs::path& folder) {
+  const auto names = weight_file_names(folder);
+  if (names.ok()) return true;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().filename().string().find(".safetensors") != std::string::npos)
+      throw StartupError(names.error().message);
+  if (!unreadable_weights(folder).empty()) throw StartupError(names.error().message);
+  return false;
+}
+
 /// Reads the two sizes of the model that the rule uses.
 void read_model(job::StartingFacts& facts, const fs::path& folder) {
   const fs::path file = folder / "config.json";
@@ -92,7 +106,7 @@ void read_model(job::StartingFacts& facts, const fs::path& folder) {
   };
   facts.hidden_size = std::max(1U, size("hidden_size", "n_embd"));
   facts.positions = std::max(2U, size("max_position_embeddings", "n_positions"));
-  facts.pretrained = WeightFiles::exists(folder);
+  facts.pretrained = has_weights(folder);
 }
 
 job::StartingFacts facts_of(JobArguments& args) {

@@ -47,7 +47,7 @@ GaussianLoop gaussian_loop();
 std::vector<GaussianLoop> gaussian_loops();
 
 /// The position of a value on the grid: value / spacing = whole + offset with |offset| <= 1/2, all
-/// exact. From 2^51 on, where a float has no fraction, the offset is 0.
+/// exact. From 2^51 on the whole position is `whole`; a float has no fraction there.
 struct GridPosition {
   double whole = 0;
   double offset = 0;
@@ -56,8 +56,8 @@ struct GridPosition {
 /// Adding and subtracting this constant rounds a double below 2^51 to the nearest integer.
 inline constexpr double kRoundingShift = 0x1.8p52;
 
-SOTTO_INLINE GridPosition grid_position(float value, const NoiseGrid& grid) {
-  const double scaled = double{value} * grid.per_spacing;
+SOTTO_INLINE GridPosition grid_position(double value, const NoiseGrid& grid) {
+  const double scaled = value * grid.per_spacing;
   const double nearest = (scaled + kRoundingShift) - kRoundingShift;
   const double whole = std::abs(scaled) < 0x1p51 ? nearest : scaled;
   return {.whole = whole, .offset = scaled - whole};

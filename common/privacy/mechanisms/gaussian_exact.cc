@@ -118,13 +118,13 @@ NormalPair exact_normal_pair(const UniformPair& uniforms) {
   return {.first = radius * direction.first, .second = radius * direction.second};
 }
 
-float round_to_grid(float value, Binary128 normal, const NoiseGrid& grid) {
+double round_to_grid(double value, Binary128 normal, const NoiseGrid& grid) {
   if (!std::isfinite(value)) return value;
   const GridPosition position = grid_position(value, grid);
   const Binary128 sum = position.offset + grid.deviation * normal;
   const Binary128 half = sum < 0 ? Binary128{-0.5} : Binary128{0.5};
   const auto nearest = static_cast<double>(static_cast<std::int64_t>(sum + half));
-  return static_cast<float>((position.whole + nearest) * grid.spacing);
+  return (position.whole + nearest) * grid.spacing;
 }
 
 }  // namespace sotto::privacy

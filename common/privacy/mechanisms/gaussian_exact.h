@@ -31,8 +31,8 @@ struct NormalPair {
 NormalPair exact_normal_pair(const UniformPair& uniforms);
 
 /// Returns the multiple of the grid's spacing that is nearest to value + standard deviation *
-/// normal, rounded to float. Up to 2^24 spacings the float is exactly that multiple. A value that
-/// is not finite is returned unchanged.
-float round_to_grid(float value, Binary128 normal, const NoiseGrid& grid);
+/// normal. Up to 2^51 spacings the double is exactly that multiple. A value that is not finite is
+/// returned unchanged.
+double round_to_grid(double value, Binary128 normal, const NoiseGrid& grid);
 
 }  // namespace sotto::privacy

@@ -69,9 +69,12 @@ class KeyedNoise {
     const NormalPair normal = exact_normal_pair(
         {.radius = with_further_bits(block_.words[i], bytes.first<kCipherBlock>()),
          .angle = with_further_bits(block_.words[kGaussianPairs + i], bytes.last<kCipherBlock>())});
-    block_.noisy[i] = round_to_grid(block_.values[i], normal.first, grid_);
-    block_.noisy[kGaussianPairs + i] =
-        round_to_grid(block_.values[kGaussianPairs + i], normal.second, grid_);
+    block_.noisy[i] = rounded(block_.values[i], normal.first);
+    block_.noisy[kGaussianPairs + i] = rounded(block_.values[kGaussianPairs + i], normal.second);
+  }
+
+  [[nodiscard]] float rounded(float value, Binary128 normal) const {
+    return static_cast<float>(round_to_grid(double{value}, normal, grid_));
   }
 
   NoiseGrid grid_;
@@ -80,12 +83,32 @@ class KeyedNoise {
   GaussianBlock block_;
 };
 
+void check_deviation(double standard_deviation) {
+  SOTTO_CHECK(standard_deviation >= 0 && standard_deviation < 1e30,
+              "a standard deviation is not negative and below 1e30");
+}
+
 }  // namespace
+
+double with_gaussian_noise(double value, double standard_deviation, crypto::StreamRandom& random) {
+  check_deviation(standard_deviation);
+  if (standard_deviation == 0) return value;
+  std::array<std::uint8_t, 2 * kCipherBlock> bits;
+  random.fill(bits);
+  ByteReader reader(bits);
+  const auto next = [&reader] {
+    const std::uint64_t high = reader.u64();
+    return Uint128{high} << 64 | reader.u64();
+  };
+  const Uint128 radius = next();
+  const NormalPair normal = exact_normal_pair({.radius = radius, .angle = next()});
+  crypto::wipe(bits);
+  return round_to_grid(value, normal.first, noise_grid(standard_deviation));
+}
 
 void add_gaussian_noise(std::span<float> out, double standard_deviation,
                         crypto::StreamRandom& random) {
-  SOTTO_CHECK(standard_deviation >= 0 && standard_deviation < 1e30,
-              "a standard deviation is not negative and below 1e30");
+  check_deviation(standard_deviation);
   if (standard_deviation == 0) return;
   const NoiseGrid grid = noise_grid(standard_deviation);
   for (std::size_t at = 0; at < out.size(); at += kValuesPerKey)

@@ -27,6 +27,10 @@ namespace sotto::privacy {
 void add_gaussian_noise(std::span<float> out, double standard_deviation,
                         crypto::StreamRandom& random);
 
+/// Returns what add_gaussian_noise() would make of one value, for a value that has no exact float
+/// or whose result has none. Draws 32 bytes from `random`.
+double with_gaussian_noise(double value, double standard_deviation, crypto::StreamRandom& random);
+
 /// Returns a Poisson sample: every index of [0, population) independently with probability `rate`,
 /// in ascending order.
 std::vector<std::uint64_t> poisson_sample(std::uint64_t population, double rate,

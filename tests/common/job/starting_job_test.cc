@@ -58,7 +58,9 @@ TEST(StartingJob, IsAcceptedForEveryTaskSizeAndFederation) {
             f.participants = participants;
             f.examples = examples;
             f.lora_rank = rank;
+            f.pretrained = rank > 0;  // LoRA needs weights to adapt
             const config::JobConfig job = parsed(f);
+            EXPECT_EQ(job.model.initial == config::InitialModel::kWeights, f.pretrained);
             EXPECT_GT(job.local_training.sampling_rate, 0);
             EXPECT_LE(job.rounds.min_available_participants, participants);
             EXPECT_LE(job.differential_privacy.target_delta * static_cast<double>(examples), 1);

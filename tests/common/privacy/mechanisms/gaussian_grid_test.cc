@@ -161,10 +161,12 @@ void compare_with_exact(const GaussianBlock& block, const NoiseGrid& grid, Agree
     for (const Uint128 further : {Uint128{0}, kAllOnes}) {
       const NormalPair exact = exact_normal_pair(uniforms_of(block, i, further));
       const std::size_t j = kGaussianPairs + i;
-      seen.wrong += static_cast<std::size_t>(block.noisy[i] !=
-                                             round_to_grid(block.values[i], exact.first, grid));
-      seen.wrong += static_cast<std::size_t>(block.noisy[j] !=
-                                             round_to_grid(block.values[j], exact.second, grid));
+      seen.wrong += static_cast<std::size_t>(
+          block.noisy[i] !=
+          static_cast<float>(round_to_grid(double{block.values[i]}, exact.first, grid)));
+      seen.wrong += static_cast<std::size_t>(
+          block.noisy[j] !=
+          static_cast<float>(round_to_grid(double{block.values[j]}, exact.second, grid)));
     }
   }
 }
@@ -372,7 +374,7 @@ TEST(GaussianGrid, FurtherBitsDecideWhereTheFirstOnesLeaveItOpen) {
       const double noise = static_cast<double>(n) * grid.deviation;
       const double tie = std::floor(noise) + 0.5 - noise + (draw.unit() - 0.5) * 0x1p-21;
       values[index] = static_cast<float>(tie * grid.spacing);
-      expected[index] = round_to_grid(values[index], n, grid);
+      expected[index] = static_cast<float>(round_to_grid(double{values[index]}, n, grid));
     };
     const std::size_t index = block * kValues + pair % kGaussianPairs;
     place(index, normal.first);

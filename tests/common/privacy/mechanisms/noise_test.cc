@@ -45,6 +45,26 @@ TEST(GaussianNoise, HasTheMomentsOfTheNormal) {
   EXPECT_NEAR(m4 / kCount, 3, five * std::sqrt(96.0));
 }
 
+// One value in double: the distribution of the others, and a grid that does not depend on the
+// value.
+TEST(GaussianNoise, OfOneDoubleIsThatOfFloatsAndKeepsNoFraction) {
+  constexpr std::size_t kCount = 20'000;
+  crypto::StreamRandom random(3);
+  const double value = 1e9 + 1.0 / 3;  // has no exact float, and its fraction is on no grid
+  double sum = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const double noisy = with_gaussian_noise(value, 2, random);
+    EXPECT_EQ(std::fmod(noisy, 2 * kSpacing), 0);
+    sum += noisy - value;
+    squares += (noisy - value) * (noisy - value);
+  }
+  const double mean = sum / kCount;
+  EXPECT_NEAR(mean, 0, 5 * 2 / std::sqrt(static_cast<double>(kCount)));
+  EXPECT_NEAR(std::sqrt(squares / kCount - mean * mean), 2, 0.05);
+  EXPECT_EQ(with_gaussian_noise(value, 0, random), value);
+}
+
 // Of the share of values up to a multiple of the spacing, which has the Gaussian mass up to the end
 // of its cell, half a spacing further.
 TEST(GaussianNoise, PassesKolmogorovAndSmirnov) {
