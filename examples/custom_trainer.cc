@@ -109,7 +109,7 @@ class WordTrainer final : public training::Trainer {
 
   [[nodiscard]] const privacy::DpSgdSteps& steps_per_round() const override { return steps_; }
 
-  [[nodiscard]] std::uint64_t training_examples() const override {
+  [[nodiscard]] std::uint64_t training_units() const override {
     return examples_.training_examples;
   }
 
@@ -139,7 +139,7 @@ class WordTrainer final : public training::Trainer {
         sum[feature] += static_cast<float>(scaled);
     }
     privacy::add_gaussian_noise(sum, steps_.noise_multiplier * clip, random);
-    const double expected = steps_.sampling_rate * static_cast<double>(training_examples());
+    const double expected = steps_.sampling_rate * static_cast<double>(training_units());
     for (float& value : sum)
       value = static_cast<float>(static_cast<double>(value) / expected);
     return sum;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "common/config/words.h"
+#include "common/privacy/accounting/protected_unit.h"
 #include "common/privacy/mechanisms/discrete_noise.h"
 
 namespace sotto::config {
@@ -28,6 +29,11 @@ struct Words<Clipping> {
 template <>
 struct Words<privacy::NoiseMechanism> {
   static constexpr std::array<std::string_view, 2> all{"discrete_gaussian", "skellam"};
+};
+
+template <>
+struct Words<privacy::ProtectedUnit> {
+  static constexpr std::array<std::string_view, 2> all{"example", "person"};
 };
 
 enum class LocalOptimizer : std::uint8_t { kAdam, kSgd };

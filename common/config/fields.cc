@@ -139,14 +139,25 @@ std::vector<Field> secure_aggregation_fields(SecureAggregationSection& s) {
 std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
   return {
       {"differential_privacy.enabled", &s.enabled, kOptional, kNoLimits,
-       "Train with DP-SGD at every participant. The guarantee is about one training example of one "
-       "site. A site declines a job without differential privacy unless its policy permits it."},
+       "Train with DP-SGD at every participant. The guarantee is about one unit of one site, see "
+       "differential_privacy.unit. A site declines a job without differential privacy unless its "
+       "policy permits it."},
+      {"differential_privacy.unit", &s.unit, kOptional, kNoLimits,
+       "What epsilon and delta protect. \"example\": one training example; a person with several "
+       "examples is protected less. \"person\": one person with all of her examples at a site. "
+       "Steps then draw persons instead of examples, each with all of her used examples. A site "
+       "needs data.columns.person and data.training_persons for such a job."},
+      {"differential_privacy.examples_per_person", &s.examples_per_person, kOptional,
+       within(DifferentialPrivacySection::kExamplesPerPerson),
+       "For the unit \"person\": the most examples of one person that are used. Of a person with "
+       "more, the same ones are used in every step, round and job. The gradients of a person's n "
+       "used examples count 1/n each, so that a person counts as much as one example."},
       {"differential_privacy.target_epsilon", &s.target_epsilon, kOptional, above_to(0, 1000),
-       "Epsilon of the whole job at each site, for adding or removing one example."},
+       "Epsilon of the whole job at each site, for adding or removing one unit."},
       {"differential_privacy.target_delta", &s.target_delta, kOptional, within(privacy::kDelta),
-       "Delta of the same guarantee. Choose a value well below one over the number of examples."},
+       "Delta of the same guarantee. Choose a value well below one over the number of units."},
       {"differential_privacy.clipping_norm", &s.clipping_norm, kOptional, above_to(0, 1e6),
-       "Bound on the L2 norm of the gradient of one example."},
+       "Bound on the L2 norm of the gradient of one example, and of what one unit adds to a sum."},
       {"differential_privacy.clipping", &s.clipping, kOptional, kNoLimits,
        "Clipping rule. \"flat\" scales down the gradients that are longer than clipping_norm "
        "(Abadi et al. 2016). \"automatic\" brings the norms of all gradients, including short "
@@ -165,7 +176,7 @@ std::vector<Field> privacy_fields(DifferentialPrivacySection& s) {
        "noise multiplier. At 10 the noise of the gradients grows by 0.13 %, at 1 by 15 %."},
       {"differential_privacy.noise_multiplier", &s.noise_multiplier, kOptional, from_to(0, 1000),
        "Standard deviation of the noise in units of clipping_norm. With 0, each site computes the "
-       "noise that target_epsilon needs for its declared number of examples."},
+       "noise that target_epsilon needs for its declared number of units."},
       {"differential_privacy.spare_rounds", &s.spare_rounds, kOptional, from_to(0, 1'000'000),
        "Number of attempts, beside the rounds, that target_epsilon covers if they are lost after "
        "updates may have left a site. With 0, a site that allows no more than target_epsilon "
@@ -205,10 +216,12 @@ std::vector<Field> training_fields(LocalTrainingSection& s) {
        "Number of optimizer steps in a round."},
       {"local_training.expected_batch_size", &s.expected_batch_size, kOptional,
        from_to(0, 10000000),
-       "Expected number of examples in a step. The sampling rate follows from it and the site's "
-       "declared size. Exactly one of expected_batch_size and sampling_rate is set (0 = not set)."},
+       "Expected number of units (examples, or persons for differential_privacy.unit \"person\") "
+       "in "
+       "a step. The sampling rate follows from it and the site's declared size. Exactly one of "
+       "expected_batch_size and sampling_rate is set (0 = not set)."},
       {"local_training.sampling_rate", &s.sampling_rate, kOptional, from_to(0, 1),
-       "Probability with which each example is included in a step. Exactly one of sampling_rate "
+       "Probability with which each unit is included in a step. Exactly one of sampling_rate "
        "and expected_batch_size is set (0 = not set)."},
       {"local_training.physical_batch_size", &s.physical_batch_size, kOptional, from_to(1, 1000000),
        "Number of examples computed at once. It bounds the memory and does not change the result."},
@@ -340,6 +353,12 @@ std::vector<Field> used_fields_of(JobConfig& job) {
     return field.path.starts_with("task.") && field.path != "task.type" &&
            field.path != "task.labels" && std::ranges::find(own, field.path) == own.end();
   });
+  // The jobs that protect examples keep the hashes that they had before there was another unit.
+  if (job.differential_privacy.unit == privacy::ProtectedUnit::kExample)
+    std::erase_if(fields, [](const Field& field) {
+      return field.path == "differential_privacy.unit" ||
+             field.path == "differential_privacy.examples_per_person";
+    });
   return fields;
 }
 

@@ -51,7 +51,8 @@ struct Field {
 
 /// These functions return a table that is bound to an object, which must outlive the table.
 std::vector<Field> fields_of(JobConfig& job);
-/// Returns the fields of the job without the keys under "task." that its task does not use.
+/// Returns the fields of the job without the keys under "task." that its task does not use, and
+/// without those about persons where it protects examples.
 std::vector<Field> used_fields_of(JobConfig& job);
 /// Returns the fields of the job that are part of its canonical bytes.
 std::vector<Field> canonical_fields_of(JobConfig& job);

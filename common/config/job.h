@@ -56,15 +56,19 @@ struct SecureAggregationSection {
 
 struct DifferentialPrivacySection {
   bool enabled = true;
+  privacy::ProtectedUnit unit = privacy::ProtectedUnit::kExample;
+  std::uint32_t examples_per_person = 10;  // k: for unit "person", the most that are used
   double target_epsilon = 8;
   double target_delta = 1e-5;
-  double clipping_norm = 1;  // per example
+  double clipping_norm = 1;  // per unit
   Clipping clipping = Clipping::kFlat;
   double clipping_quantile = 0.5;  // this field and the next two are for adaptive clipping
   double clipping_rate = 0.2;
   double count_noise_multiplier = 10;  // in units of the noise multiplier
   double noise_multiplier = 0;         // 0 = calibrated from target_epsilon at each site
   std::uint32_t spare_rounds = 0;      // number of lost attempts that target_epsilon covers
+
+  static constexpr Range kExamplesPerPerson{.min = 1, .max = 1000};
 };
 
 /// Distributed noise inside the sum. It protects what a participant sends without trust in the
@@ -136,6 +140,15 @@ struct JobConfig {
     return (std::uint64_t{rounds.num_server_rounds} + differential_privacy.spare_rounds) *
            local_training.local_steps;
   }
+
+  /// Returns the unit that steps sample and that epsilon is about. Without differential privacy
+  /// steps sample examples.
+  [[nodiscard]] privacy::ProtectedUnit unit() const {
+    return differential_privacy.enabled ? differential_privacy.unit
+                                        : privacy::ProtectedUnit::kExample;
+  }
+
+  [[nodiscard]] bool protects_persons() const { return unit() == privacy::ProtectedUnit::kPerson; }
 
   /// Returns the task that `task` names, with the settings of this job. `task.type` must be in the
   /// table of tasks, as it is in every parsed job.

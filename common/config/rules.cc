@@ -36,7 +36,7 @@ void check_settings_of_other_tasks(const JobConfig& job, Mistakes& mistakes) {
   const std::vector<Field> unset = fields_of(defaults);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto is_this = [&](const Field& field) { return field.path == all[i].path; };
-    if (std::ranges::none_of(used, is_this) &&
+    if (all[i].path.starts_with("task.") && std::ranges::none_of(used, is_this) &&
         canonical_text(value_of(all[i])) != canonical_text(value_of(unset[i])))
       mistakes.add_unless_bad({"task.type", all[i].path}, all[i].path,
                               "the task \"" + job.task.type + "\" does not have this setting");
@@ -48,6 +48,18 @@ void check_task(const JobConfig& job, Mistakes& mistakes) {
   check_settings_of_other_tasks(job, mistakes);
   for (const tasks::SettingMistake& mistake : job.make_task()->mistakes())
     mistakes.add_unless_bad({mistake.path}, mistake.path, mistake.text);
+}
+
+void check_unit(const JobConfig& job, Mistakes& mistakes) {
+  const DifferentialPrivacySection& s = job.differential_privacy;
+  if (s.unit == privacy::ProtectedUnit::kExample &&
+      s.examples_per_person != DifferentialPrivacySection().examples_per_person)
+    mistakes.add_unless_bad(
+        {"differential_privacy.unit", "differential_privacy.examples_per_person"},
+        "differential_privacy.examples_per_person",
+        "only the unit \"person\" has this setting; set differential_privacy.unit to \"person\", "
+        "or "
+        "leave this key out");
 }
 
 void check_lora(const JobConfig& job, Mistakes& mistakes) {
@@ -228,6 +240,7 @@ void check_rules(const JobConfig& job, Mistakes& mistakes) {
   check_task(job, mistakes);
   check_labels(job, mistakes);
   check_lora(job, mistakes);
+  check_unit(job, mistakes);
   check_secure_aggregation(job, mistakes);
   check_drawn_cohorts(job, mistakes);
   check_distributed_privacy(job, mistakes);
@@ -251,6 +264,10 @@ void check_rules(const SiteConfig& site, Mistakes& mistakes) {
         "found " + std::to_string(policy.min_cohort) +
             "; allowed: at least policy.max_colluders + 2 (here " +
             std::to_string(at_least(policy.max_colluders)) + " + 2)");
+  if (policy.required_unit == privacy::ProtectedUnit::kPerson && site.data.layout.person.empty())
+    mistakes.add_unless_bad({"policy.required_unit", "data.columns.person"}, "policy.required_unit",
+                            "the protection of persons needs data.columns.person, the column that "
+                            "names the person of a record");
   if (policy.min_noise_multiplier > 0 && !policy.require_differential_privacy)
     mistakes.add_unless_bad({"policy.min_noise_multiplier", "policy.require_differential_privacy"},
                             "policy.min_noise_multiplier",

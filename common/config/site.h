@@ -26,10 +26,18 @@ struct SiteData {
   // The size of `train` as this site declares it. It is public and the only number of examples on
   // which sampling rate, divisor, calibration and answers depend. 0: not declared.
   std::uint64_t training_examples = 0;
+  // The number of persons in `train` as this site declares it, for jobs that protect persons: it is
+  // to them what training_examples is to other jobs. 0: not declared.
+  std::uint64_t training_persons = 0;
   // The declared size of `evaluation`; at most so many are evaluated. 0: as many as the file has,
   // which is then public.
   std::uint64_t evaluation_examples = 0;
   std::vector<std::string> labels;  // the labels that records may have; empty: not declared
+
+  /// Returns the declared number of the units that a job protects; 0: not declared.
+  [[nodiscard]] std::uint64_t declared(privacy::ProtectedUnit unit) const {
+    return unit == privacy::ProtectedUnit::kPerson ? training_persons : training_examples;
+  }
 };
 
 struct SitePolicy {
@@ -41,6 +49,7 @@ struct SitePolicy {
   std::uint32_t max_colluders = 0;      // C: colluders to be protected against; 0: likewise
   bool require_secure_aggregation = true;
   bool require_differential_privacy = true;
+  privacy::ProtectedUnit required_unit = privacy::ProtectedUnit::kExample;  // persons are more
   bool require_model_lineage = false;
   bool require_small_delta = false;  // below one over the number of training examples
   double min_noise_multiplier = 0;

@@ -33,12 +33,17 @@ std::vector<Field> policy_fields(SitePolicy& s) {
       {"policy.require_differential_privacy", &s.require_differential_privacy, kOptional, kNoLimits,
        "Decline jobs without differential privacy. If this is false, the epsilon limits apply only "
        "to the jobs that have differential privacy."},
+      {"policy.required_unit", &s.required_unit, kOptional, kNoLimits,
+       "The least that a job must protect. \"person\": decline jobs unless their "
+       "differential_privacy.unit is \"person\". \"example\": jobs with either unit are permitted. "
+       "A data set that was charged for one unit accepts no job for the other one."},
       {"policy.require_model_lineage", &s.require_model_lineage, kOptional, kNoLimits,
        "Decline jobs without secure_aggregation.model_lineage, in which the coordinator could send "
        "weights of its own choice."},
       {"policy.require_small_delta", &s.require_small_delta, kOptional, kNoLimits,
-       "Decline jobs whose delta is one over data.training_examples or more. If this is false, "
-       "such a delta causes a warning in this site's log."},
+       "Decline jobs whose delta is one over data.training_examples or more (data.training_persons "
+       "for a job that protects persons). If this is false, such a delta causes a warning in this "
+       "site's log."},
       {"policy.min_noise_multiplier", &s.min_noise_multiplier, kOptional, from_to(0, 1000),
        "Smallest permitted noise in units of the clipping norm. With 0, only the budget determines "
        "the noise."},
@@ -147,8 +152,15 @@ std::vector<Field> fields_of(SiteConfig& site) {
        from_to(0, static_cast<double>(kMaxDeclaredExamples)),
        "Number of training examples that this site declares. It may be rounded and it is public. "
        "The sampling rate, the calibration of the noise and the answers use this number and no "
-       "other size. Jobs with differential privacy need it. Do not change it when records are "
+       "other size. Jobs that protect single examples need it. Do not change it when records are "
        "added or removed: the guarantee compares data sets with the same declared size."},
+      {"data.training_persons", &site.data.training_persons, kOptional,
+       from_to(0, static_cast<double>(kMaxDeclaredExamples)),
+       "Number of persons with training examples that this site declares, for jobs with "
+       "differential_privacy.unit \"person\", which need it. It is to those jobs what "
+       "data.training_examples is to the others, which do not use it: public, possibly rounded, "
+       "and "
+       "unchanged when records are added or removed."},
       {"data.evaluation_examples", &site.data.evaluation_examples, kOptional,
        from_to(0, static_cast<double>(kMaxDeclaredExamples)),
        "Declared size of the evaluation split, which is also public. At most this many of its "

@@ -324,7 +324,8 @@ struct JobReply {  // P to C; signed "SOTTO sig reply" over all fields before th
   Bytes32 job_hash{};
   MemberId id{};
   JobAnswer answer = JobAnswer::kDecline;
-  std::uint64_t training_examples = 0;    // declared by the site; 0: it declares none
+  std::uint64_t training_examples = 0;    // declared by the site, or its declared number of persons
+                                          // if the job protects these; 0: it declares none
   std::uint64_t evaluation_examples = 0;  // declared; the most that it evaluates
   std::uint32_t least_sum = 0;            // fewest updates in a sum that the site takes part in
   std::string reason;                     // for people; empty when accepted

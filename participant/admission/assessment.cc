@@ -143,13 +143,15 @@ class AssessmentBuilder {
                                                      std::move(examples).value());
     if (!trainer.ok()) return stopped_by(trainer.error());
     out_.trainer = std::move(trainer).value();
+    if (out_.trainer->protected_unit() != job_.unit())
+      return stopped_by(Error{std::string(training::kOtherUnit)});
     out_.account =
         account_of(site_context_.site, job_, site_context_.run, out_.trainer->steps_per_round());
     auto cost = cost_of(site_context_.ledger, out_.account, job_, out_.noise);
     if (!cost.ok()) return stopped_by(cost.error());
-    cost->training_examples = out_.trainer->training_examples();
+    cost->training_units = out_.trainer->training_units();
     std::ranges::move(out_.trainer->data_warnings(), std::back_inserter(out_.warnings));
-    std::ranges::move(delta_warnings(site_context_.site.policy, job_, cost->training_examples),
+    std::ranges::move(delta_warnings(site_context_.site.policy, job_, cost->training_units),
                       std::back_inserter(out_.warnings));
     out_.context.cost = std::move(cost).value();
     return true;

@@ -196,7 +196,7 @@ json json_of(const PrivacyCost& cost) {
           {"participant_epsilon_spent", finite(cost.participant_epsilon_spent)},
           {"participant_epsilon_after_job", finite(cost.participant_epsilon_after_job)},
           {"participant_noise_multiplier", cost.participant_noise_multiplier},
-          {"training_examples", cost.training_examples}};
+          {"training_examples", cost.training_units}};
 }
 
 }  // namespace

@@ -42,6 +42,11 @@ bool is_one_over(double delta, std::uint64_t examples) {
   return !(delta * static_cast<double>(examples) < 1);
 }
 
+/// Returns the noun of the units that the declared size counts.
+std::string units_of(const config::JobConfig& job) {
+  return job.protects_persons() ? "persons" : "training examples";
+}
+
 std::string list_of(const std::vector<std::string>& items) {
   std::string out;
   for (const std::string& item : items)
@@ -236,6 +241,16 @@ class PolicyEvaluator {
            {"require_differential_privacy", yes_no(dp),
             policy_.require_differential_privacy ? "required" : kAny},
            "the job has no differential privacy; this site requires it");
+    const bool persons = job_.protects_persons();
+    const bool demanded = policy_.required_unit == privacy::ProtectedUnit::kPerson;
+    decide(persons || !demanded,
+           {"required_unit",
+            persons ? "a person"
+            : dp    ? "an example"
+                    : "nothing",
+            demanded ? "a person" : kAny},
+           "the job does not protect persons (differential_privacy.unit \"person\"); this site "
+           "requires it");
     const bool lineage = masked && job_.secure_aggregation.model_lineage;
     decide(lineage || !policy_.require_model_lineage,
            {"require_model_lineage", yes_no(lineage),
@@ -245,11 +260,11 @@ class PolicyEvaluator {
     if (!policy_.require_small_delta || !dp)
       return meets({"require_small_delta", dp ? delta : kNotDone, kAny});
     if (!context_.cost)
-      return open("require_small_delta", "below one over the number of training examples");
-    decide(!is_one_over(job_.differential_privacy.target_delta, context_.cost->training_examples),
-           {"require_small_delta", delta, "below 1/" + text_of(context_.cost->training_examples)},
-           "the job's delta is one over the number of this site's training examples or more; this "
-           "site requires a smaller delta");
+      return open("require_small_delta", "below one over the number of " + units_of(job_));
+    decide(!is_one_over(job_.differential_privacy.target_delta, context_.cost->training_units),
+           {"require_small_delta", delta, "below 1/" + text_of(context_.cost->training_units)},
+           "the job's delta is one over the number of this site's " + units_of(job_) +
+               " or more; this site requires a smaller delta");
   }
 
   void noise() {
@@ -457,7 +472,20 @@ std::string reasons_of(const std::vector<PolicyResult>& policy_results) {
 }
 
 std::optional<Undeclared> undeclared(const config::SiteData& data, const config::JobConfig& job) {
-  if (job.differential_privacy.enabled && data.training_examples == 0)
+  if (job.protects_persons() && data.layout.person.empty())
+    return Undeclared{
+        "this site's records name no persons, but jobs that protect persons need them",
+        "site.json names no column with the person whom a record is about. Add the line "
+        "\"columns\": "
+        "{\"text\": ..., \"label\": ..., \"person\": COLUMN} under \"data\""};
+  if (job.protects_persons() && data.training_persons == 0)
+    return Undeclared{
+        "this site declares no number of persons, but jobs that protect persons need it",
+        "site.json declares no number of persons. Add the line \"training_persons\": N under "
+        "\"data\", where N is about the number of different persons with training examples. The "
+        "number may be rounded, it becomes public, and it must not change when records are added "
+        "or removed"};
+  if (job.differential_privacy.enabled && !job.protects_persons() && data.training_examples == 0)
     return Undeclared{
         "this site declares no number of training examples, but jobs with differential privacy "
         "need it",
@@ -475,17 +503,18 @@ std::optional<Undeclared> undeclared(const config::SiteData& data, const config:
 
 std::vector<std::string> delta_warnings(const config::SitePolicy& policy,
                                         const config::JobConfig& job,
-                                        std::uint64_t training_examples) {
+                                        std::uint64_t training_units) {
   std::vector<std::string> out;
   if (!job.differential_privacy.enabled) return out;
   const double asked = job.differential_privacy.target_delta;
   for (const auto& [name, delta] : {std::pair{"the job's differential_privacy.target_delta", asked},
                                     std::pair{"this site's policy.delta", policy.delta}})
-    if (is_one_over(delta, training_examples))
+    if (is_one_over(delta, training_units))
       out.push_back(std::string(name) + " " + text_of(delta) +
-                    " is 1/N or more for the N = " + text_of(training_examples) +
-                    " training examples of this site, so that even the publication of a whole "
-                    "example would meet this guarantee; choose a delta well below 1/N");
+                    " is 1/N or more for the N = " + text_of(training_units) + " " + units_of(job) +
+                    " of this site, so that even the publication of " +
+                    (job.protects_persons() ? "all examples of one person" : "a whole example") +
+                    " would meet this guarantee; choose a delta well below 1/N");
   return out;
 }
 

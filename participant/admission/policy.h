@@ -43,7 +43,8 @@ struct PrivacyCost {
   double participant_epsilon_spent = 0;      // of everything sent, at the policy's delta
   double participant_epsilon_after_job = 0;  // likewise
   double participant_noise_multiplier = 0;   // inside the smallest sum
-  std::uint64_t training_examples = 0;       // as the site declares
+  std::uint64_t training_units = 0;  // declared: training examples, or persons if the job protects
+                                     // these
 };
 
 /// The federation that offers the job.
@@ -75,7 +76,8 @@ struct Undeclared {
 };
 
 /// Returns the declaration that is missing, or no value if the job can be evaluated: a job with
-/// differential privacy needs data.training_examples, and one with labels needs data.labels with
+/// differential privacy needs data.training_examples, or data.columns.person and
+/// data.training_persons if it protects persons, and one with labels needs data.labels with
 /// all of them. Reads no record.
 std::optional<Undeclared> undeclared(const config::SiteData& data, const config::JobConfig& job);
 
@@ -115,11 +117,10 @@ Answer answer_of(const std::vector<PolicyResult>& policy_results);
 std::string reasons_of(const std::vector<PolicyResult>& policy_results);
 
 /// Returns warnings for the site only: a sentence for each delta, the job's and the lifetime's,
-/// that is 1 / `training_examples` or more. Such a guarantee would also hold for a mechanism that
-/// publishes whole examples. `training_examples` is the declared number.
+/// that is 1 / `training_units` or more. Such a guarantee would also hold for a mechanism that
+/// publishes whole units. `training_units` is the declared number.
 std::vector<std::string> delta_warnings(const config::SitePolicy& policy,
-                                        const config::JobConfig& job,
-                                        std::uint64_t training_examples);
+                                        const config::JobConfig& job, std::uint64_t training_units);
 
 /// The longest time in seconds that a round, and the whole job with all its attempts, may take by
 /// the job's own limits.

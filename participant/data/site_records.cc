@@ -11,6 +11,7 @@
 #include "common/config/json_tree.h"
 #include "common/storage/atomic_file.h"
 #include "participant/data/examples.h"
+#include "participant/data/persons.h"
 #include "participant/data/progress_clock.h"
 #include "participant/data/record_file.h"
 #include "participant/data/separate_splits.h"
@@ -123,14 +124,35 @@ Result<data::Examples> SiteRecords::read(const std::filesystem::path& file,
   return data::stored_examples(store, job, site.labels);
 }
 
+namespace {
+
+/// The guarantee does not cover the evaluation split, so a person of it has none.
+Status check_persons_apart(const data::Examples& train, const data::Examples& evaluation,
+                           const std::filesystem::path& evaluation_file) {
+  SOTTO_ASSIGN_OR_RETURN(const std::uint64_t both,
+                         data::persons_in_both(train.source(), evaluation.source()));
+  if (both == 0) return {};
+  return Error{
+      evaluation_file.string() + ": " + std::to_string(both) +
+      (both == 1 ? " person" : " persons") +
+      " of the evaluation split (data.columns.person) also have training examples, and the "
+      "guarantee does not cover the evaluation split; move all records of a person to one "
+      "of the two files"};
+}
+
+}  // namespace
+
 Result<data::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
                                                  const config::SiteConfig& site) {
   SOTTO_TRY(data::check_separate_files(site.data.train, site.data.evaluation));
   SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data));
   SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data));
+  if (!site.data.layout.person.empty())
+    SOTTO_TRY(check_persons_apart(train, evaluation, site.data.evaluation));
   data::SiteExamples out{.train = std::move(train),
                          .evaluation = std::move(evaluation),
                          .training_examples = site.data.training_examples,
+                         .training_persons = site.data.training_persons,
                          .evaluation_examples = site.data.evaluation_examples};
   if (const std::uint64_t shared = data::shared_examples(out.train, out.evaluation); shared > 0)
     out.warnings.push_back(std::to_string(shared) + " of " + std::to_string(out.evaluation.size()) +

@@ -96,6 +96,7 @@ void Participant::Impl::on_job_offer(const wire::JobOffer& offer) {
   config::JobConfig job = std::get<config::JobConfig>(std::move(parsed));
   job.model.path = options.site.model_path.string();
   reply.job_hash = job.hash;
+  reply.training_examples = options.site.data.declared(job.unit());
   const Bytes32 kind = kind_of(job, options.roster.coordinator_signing_key);
   if (roster_is_over()) {
     reply.answer = Answer::kPostpone;

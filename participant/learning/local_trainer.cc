@@ -54,7 +54,7 @@ struct Setup {
   std::int32_t pad;
   privacy::DpSgdSteps steps;
   TokenizedExamples train, evaluation;
-  std::uint64_t training_examples, evaluation_examples;  // the declared sizes
+  std::uint64_t training_units, evaluation_examples;  // the declared sizes
 };
 
 /// Loading opens the records to a trainer while it trains, and to the thread that it trains on.
@@ -110,9 +110,9 @@ class TorchTrainer final : public training::Trainer {
 
   [[nodiscard]] const privacy::DpSgdSteps& steps_per_round() const override { return setup_.steps; }
 
-  [[nodiscard]] std::uint64_t training_examples() const override {
-    return setup_.training_examples;
-  }
+  [[nodiscard]] privacy::ProtectedUnit protected_unit() const override { return setup_.job.unit(); }
+
+  [[nodiscard]] std::uint64_t training_units() const override { return setup_.training_units; }
 
   [[nodiscard]] std::uint64_t evaluation_examples() const override {
     return setup_.evaluation_examples;
@@ -180,6 +180,7 @@ DrawPlan TorchTrainer::plan(crypto::StreamRandom& random) {
   return {.model = model_,
           .task = *setup_.task,
           .lengths = setup_.train.lengths(),
+          .weights = setup_.train.units().weights(),
           .batch_size = setup_.job.local_training.physical_batch_size,
           .read = [this](std::span<const std::uint64_t> indices) -> Result<Batch> {
             SOTTO_ASSIGN_OR_RETURN(const std::vector<const Sequence*> rows, loader_->read(indices));
@@ -199,7 +200,7 @@ Pass TorchTrainer::training_pass(crypto::StreamRandom& random) const {
 }
 
 /// Computes the noisy sum of clipped gradients divided by a constant, the expected batch size,
-/// because the size of the draw would reveal how many examples were drawn. Noise and division are
+/// because the size of the draw would reveal how many units were drawn. Noise and division are
 /// the same whatever happens to the draw.
 DrawOutcome TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
                                            crypto::StreamRandom& random) {
@@ -224,8 +225,7 @@ DrawOutcome TorchTrainer::private_gradient(std::span<const std::uint64_t> draw,
   const double multiplier = setup_.steps.noise_multiplier;
   add_noise(clipping.noise_deviation(multiplier), random);  // once for the whole draw, also if it
                                                             // is empty
-  const double expected =
-      setup_.steps.sampling_rate * static_cast<double>(setup_.training_examples);
+  const double expected = setup_.steps.sampling_rate * static_cast<double>(setup_.training_units);
   clipping.finish({.noise_multiplier = multiplier, .expected_size = expected}, random);
   const at::NoGradGuard no_grad;
   gradient.div_(expected);
@@ -254,8 +254,9 @@ void TorchTrainer::pull_towards(const Tensor& start, double mu) {
 /// Computes the gradient of one step in the model's gradient vector. `global` counts the run's
 /// steps.
 void TorchTrainer::step(std::uint64_t global, crypto::StreamRandom& random) {
-  const auto draw =
-      privacy::poisson_sample(setup_.train.size(), setup_.steps.sampling_rate, random);
+  const DrawUnits& units = setup_.train.units();
+  const std::vector<std::uint64_t> draw =
+      units.examples_of(privacy::poisson_sample(units.size(), setup_.steps.sampling_rate, random));
   model_.gradient().zero_();
   const DrawOutcome outcome = setup_.job.differential_privacy.enabled
                                   ? private_gradient(draw, random)
@@ -327,12 +328,18 @@ std::vector<std::string> TorchTrainer::data_warnings() const {
     add("evaluation examples: " + line);
   if (setup_.train.size() == 0)
     add("no training record fits the job, so that this site sends only noise");
-  const auto examples = static_cast<double>(setup_.train.size()),
-             declared = static_cast<double>(setup_.training_examples);
-  if (examples > 1.5 * declared || declared > 1.5 * examples)
-    add("this site declares " + std::to_string(setup_.training_examples) +
-        " training examples and has " + std::to_string(setup_.train.size()) +
-        "; sampling and step sizes use the declared number");
+  const DrawUnits& units = setup_.train.units();
+  const auto there = static_cast<double>(units.size()),
+             declared = static_cast<double>(setup_.training_units);
+  if (there > 1.5 * declared || declared > 1.5 * there)
+    add("this site declares " + std::to_string(setup_.training_units) +
+        (setup_.job.protects_persons() ? " persons" : " training examples") + " and has " +
+        std::to_string(units.size()) + "; sampling and step sizes use the declared number");
+  if (const std::size_t unused = units.unused(); unused > 0)
+    add(std::to_string(unused) + " of " + std::to_string(setup_.train.size()) +
+        " training examples are not used, because the job uses at most " +
+        std::to_string(setup_.job.differential_privacy.examples_per_person) +
+        " of one person (differential_privacy.examples_per_person)");
   return out;
 }
 
@@ -427,20 +434,24 @@ Result<std::unique_ptr<training::Trainer>> make_trainer(const config::JobConfig&
   use_threads(resources.threads);
   give_large_blocks_own_pages();
   const auto shared = std::make_shared<const text::Tokenizer>(std::move(tokenizer));
-  auto train = TokenizedExamples::create(shared, std::move(examples.train), job);
+  using Split = TokenizedExamples::Split;
+  auto train = TokenizedExamples::create(shared, std::move(examples.train), job, Split::kTraining);
   if (!train) return train.error();
-  auto evaluation = TokenizedExamples::create(shared, std::move(examples.evaluation), job);
+  auto evaluation =
+      TokenizedExamples::create(shared, std::move(examples.evaluation), job, Split::kEvaluation);
   if (!evaluation) return evaluation.error();
-  const auto declared = [](std::uint64_t size, const Result<TokenizedExamples>& from) {
-    return size > 0 ? size : std::uint64_t{from->size()};
+  const auto declared = [](std::uint64_t size, std::size_t found) {
+    return size > 0 ? size : std::uint64_t{found};
   };
-  const std::uint64_t training_examples = declared(examples.training_examples, train);
+  const std::uint64_t training_units =
+      declared(examples.declared_units(job), train->units().size());
   SOTTO_ASSIGN_OR_RETURN(const privacy::DpSgdSteps steps,
-                         training::dp_steps_per_round(job, training_examples));
-  const std::uint64_t evaluation_examples = declared(examples.evaluation_examples, evaluation);
+                         training::dp_steps_per_round(job, training_units));
+  const std::uint64_t evaluation_examples =
+      declared(examples.evaluation_examples, evaluation->size());
   auto trainer = std::make_unique<TorchTrainer>(
       Setup{job, make_task_learning(job), model, modules, resources, device, shared->pad(), steps,
-            std::move(train).value(), std::move(evaluation).value(), training_examples,
+            std::move(train).value(), std::move(evaluation).value(), training_units,
             evaluation_examples});
   if (model.lora.r > 0) {
     SOTTO_ASSIGN_OR_RETURN(const FlatParameters frozen, frozen_parameters(model, modules, folder));

@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/crypto/sealed_record.h"
 #include "common/crypto/secure_random.h"
+#include "participant/data/persons.h"
 
 namespace sotto::learning {
 namespace {
@@ -105,11 +106,13 @@ Sequence TokenizedExamples::tokenize(const data::ExampleView& e) {
 
 Result<TokenizedExamples> TokenizedExamples::create(
     std::shared_ptr<const text::Tokenizer> tokenizer, data::Examples examples,
-    const config::JobConfig& job) {
+    const config::JobConfig& job, Split split) {
   TokenizedExamples out(std::move(tokenizer), std::move(examples), job.model.max_length);
   const data::ExampleSource& source = out.examples_.source();
   out.left_out_ = source.left_out();
   const auto task = job.make_task();
+  data::PersonExamples persons(job.differential_privacy.examples_per_person);
+  const bool by_person = split == Split::kTraining && job.protects_persons();
   const auto reader = source.reader(data::Purpose::kCheck);
   for (std::size_t i = 0; i < source.size(); ++i) {
     SOTTO_ASSIGN_OR_RETURN(const data::ExampleView example, reader->read(i));
@@ -118,9 +121,25 @@ Result<TokenizedExamples> TokenizedExamples::create(
       continue;
     }
     SOTTO_TRY(check_labels(example, *task));
+    if (by_person) persons.add(example);
     out.keep(out.tokenize(example));
   }
+  if (by_person)
+    out.draw_persons(persons.take());
+  else
+    out.units_ = DrawUnits(out.size());
   return out;
+}
+
+void TokenizedExamples::draw_persons(std::vector<std::vector<std::uint64_t>> persons) {
+  units_ = DrawUnits(std::move(persons), size());
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (units_.weights()[i] > 0) continue;
+    if (examples_.source().is_plain())
+      kept_[i] = {};
+    else
+      sealed_[i] = {};
+  }
 }
 
 void TokenizedExamples::keep(Sequence sequence) {

@@ -13,6 +13,7 @@
 #include "common/config/job.h"
 #include "common/crypto/secret.h"
 #include "participant/data/example_source.h"
+#include "participant/learning/dp_sgd/draw_units.h"
 #include "participant/learning/transformer/batch_torch.h"
 #include "participant/text/token_statistics.h"
 #include "participant/text/tokenizer.h"
@@ -22,10 +23,14 @@ namespace sotto::learning {
 /// Immutable. Use from any thread.
 class TokenizedExamples {
  public:
+  /// Whether examples are for the training of a job, whose units may be persons.
+  enum class Split { kTraining, kEvaluation };
+
   /// Reads every example once and leaves out those that do not fit the job. An Error if a record
   /// cannot be opened.
   static Result<TokenizedExamples> create(std::shared_ptr<const text::Tokenizer> tokenizer,
-                                          data::Examples examples, const config::JobConfig& job);
+                                          data::Examples examples, const config::JobConfig& job,
+                                          Split split);
 
   /// The number of examples that fit.
   [[nodiscard]] std::size_t size() const { return lengths_.size(); }
@@ -38,6 +43,9 @@ class TokenizedExamples {
 
   /// What was cut and what the vocabulary does not know, for the site's own people.
   [[nodiscard]] const text::TokenStatistics& tokens() const { return tokens_; }
+
+  /// The units that a step draws. The examples that belong to none are not kept.
+  [[nodiscard]] const DrawUnits& units() const { return units_; }
 
   class Loader;
   /// Returns a loader for the calling thread. This object outlives it.
@@ -54,6 +62,7 @@ class TokenizedExamples {
   [[nodiscard]] Sequence tokenize(const data::ExampleView& example);
   void cut(std::vector<std::int32_t>& ids);
   void keep(Sequence sequence);
+  void draw_persons(std::vector<std::vector<std::uint64_t>> persons);
 
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   data::Examples examples_;
@@ -61,6 +70,7 @@ class TokenizedExamples {
   text::TokenStatistics tokens_;
   data::LeftOut left_out_;
   std::vector<std::size_t> lengths_;
+  DrawUnits units_{0};
   std::vector<Sequence> kept_;  // examples of plain files
   crypto::Secret32 key_;
   std::vector<Bytes> sealed_;  // examples of a record store

@@ -18,6 +18,9 @@ std::string said_of(privacy::Limit limit) {
     case privacy::Limit::kEnded:
       return "a job without differential privacy has ended the privacy budget of this site's data "
              "permanently";
+    case privacy::Limit::kOtherUnit:
+      return "the privacy budget of this site's data is kept for another unit (single examples, or "
+             "persons) than the one that this job protects";
     case privacy::Limit::kOtherJob:
       return "another job has the privacy budget of this site's data for itself; only a larger "
              "max_epsilon of the site could allow this job";
@@ -36,7 +39,8 @@ std::string said_of(privacy::Limit limit) {
 void take(const std::vector<privacy::Refusal>& refusals, PrivacyCost& cost) {
   using privacy::Limit;
   for (const auto& [limit, message] : refusals) {
-    const bool reserved = limit == Limit::kEnded || limit == Limit::kOtherJob;
+    const bool reserved =
+        limit == Limit::kEnded || limit == Limit::kOtherUnit || limit == Limit::kOtherJob;
     cost.beyond_lifetime = cost.beyond_lifetime || reserved || limit == Limit::kLifetime;
     if (reserved) cost.lifetime_reason = said_of(limit);
     cost.beyond_job = cost.beyond_job || limit == Limit::kJob;
@@ -53,7 +57,10 @@ SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& 
                       .job_hash = job.hash,
                       .job_name = job.name,
                       .planned = std::uint64_t{job.rounds.num_server_rounds} +
-                                 job.differential_privacy.spare_rounds};
+                                 job.differential_privacy.spare_rounds,
+                      .unit = job.unit()};
+  if (job.protects_persons())
+    account.examples_per_person = job.differential_privacy.examples_per_person;
   account.budget = {.max_epsilon = kNoLimit, .delta = policy.delta};
   if (job.differential_privacy.enabled) {
     account.steps = steps;
@@ -83,6 +90,8 @@ privacy::Charge training_charge(const SiteAccount& account, RoundNumber round, c
                                 const std::optional<privacy::NoisyRounds>& noise) {
   privacy::Charge charge = evaluation_charge(account, round, input);
   charge.steps = account.steps;
+  charge.unit = account.unit;
+  charge.examples_per_person = account.examples_per_person;
   charge.without_privacy = !account.steps;
   charge.noise = noise;
   return charge;

@@ -24,11 +24,13 @@ struct SiteAccount {
   std::string job_name{};
   std::optional<privacy::DpSgdSteps> steps{};  // of a training round; nothing: without DP-SGD
   std::uint64_t planned = 1;                   // releases with such steps
+  privacy::ProtectedUnit unit = privacy::ProtectedUnit::kExample;
+  std::uint32_t examples_per_person = 1;
   privacy::Budget budget;
 };
 
 /// Makes the account of a run. `steps` are those of a training round at this site. The
-/// example-level limits apply to jobs with DP-SGD; a site that allows other jobs accepts that these
+/// limits for one unit apply to jobs with DP-SGD; a site that allows other jobs accepts that these
 /// have no bound, and its ledger records that permanently. The participant-level limit, where the
 /// policy has one, applies to every job.
 SiteAccount account_of(const config::SiteConfig& site, const config::JobConfig& job,

@@ -104,6 +104,12 @@ class Federation {
         simulation_({.threads = args.threads}) {
     roster_.coordinator_signing_key = coordinator_signing_.verify_key();
     roster_.coordinator_transport_key = transport_key(coordinator_random_);
+    if (job_.protects_persons())
+      throw StartupError(
+          args.job +
+          ": the job protects persons, and the files of a simulation do not name any; simulate it "
+          "with --set differential_privacy.unit=example, or try it with `sotto-participant "
+          "train-alone` at a site");
     make_sites();
     job_ = coordinator::with_colluders(std::move(job_), roster_, args.out);
   }

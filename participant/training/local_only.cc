@@ -48,6 +48,7 @@ Result<LocalOnlyResult> train_local_only(const config::JobConfig& job,
                          .warnings = examples.warnings};
   SOTTO_ASSIGN_OR_RETURN(auto trainer,
                          models.make_trainer(job, site.resources, std::move(examples)));
+  if (trainer->protected_unit() != job.unit()) return Error{std::string(training::kOtherUnit)};
   SOTTO_ASSIGN_OR_RETURN(auto model, models.initial_model(job));
 
   crypto::OsRandom random;
@@ -56,7 +57,7 @@ Result<LocalOnlyResult> train_local_only(const config::JobConfig& job,
   const SiteAccount account = account_of(site, job, run, trainer->steps_per_round());
   for (std::string& line : trainer->data_warnings())
     result.warnings.push_back(std::move(line));
-  for (std::string& line : delta_warnings(site.policy, job, trainer->training_examples()))
+  for (std::string& line : delta_warnings(site.policy, job, trainer->training_units()))
     result.warnings.push_back(std::move(line));
   for (std::uint64_t r = 1; r <= job.rounds.num_server_rounds; ++r) {
     auto trained = trainer->train(model, r, random, [](training::TrainingProgress) {});

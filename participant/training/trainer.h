@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/result.h"
@@ -12,6 +13,7 @@
 #include "common/model/flat_parameters.h"
 #include "common/model/update.h"
 #include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/protected_unit.h"
 
 namespace sotto::training {
 
@@ -42,7 +44,9 @@ class Trainer {
   /// Whether there is an update must not depend on the site's examples, because the coordinator
   /// sees whether a site uploads. An example whose loss or gradient is not finite, or that cannot
   /// be read or computed, contributes a gradient of zero, and the other examples of its batch
-  /// contribute as they would without it. A sum of gradients that is not finite, or that cannot be
+  /// contribute as they would without it. If the job protects persons, all of this holds for each
+  /// person: she is drawn with all of her used examples, and the sum of their weighted gradients is
+  /// within the clipping norm. A sum of gradients that is not finite, or that cannot be
   /// computed, becomes zero, so that the step is noise alone. A value of the update that is not
   /// finite becomes zero. `warnings` reports each of these. Errors: the model has another layout
   /// than the job's, check_values() refuses it, `server_round` is 0, or the learning library fails
@@ -64,9 +68,15 @@ class Trainer {
   /// The sampling rate, noise multiplier and number of steps of one server round.
   [[nodiscard]] virtual const privacy::DpSgdSteps& steps_per_round() const = 0;
 
-  /// The declared number of training examples. The sampling rate, the divisor of the gradient sum
-  /// and the noise calibration follow from it.
-  [[nodiscard]] virtual std::uint64_t training_examples() const = 0;
+  /// The unit that train() samples, and whose contribution to a step it bounds by the clipping
+  /// norm. A participant does not run a job with a trainer that protects another unit than the job.
+  [[nodiscard]] virtual privacy::ProtectedUnit protected_unit() const {
+    return privacy::ProtectedUnit::kExample;
+  }
+
+  /// The declared number of these units. The sampling rate, the divisor of the gradient sum and the
+  /// noise calibration follow from it.
+  [[nodiscard]] virtual std::uint64_t training_units() const = 0;
 
   /// The declared number of evaluation examples: evaluate() counts at most so many.
   [[nodiscard]] virtual std::uint64_t evaluation_examples() const = 0;
@@ -74,5 +84,10 @@ class Trainer {
   /// Warnings for the site only: which records were left out, and other findings about the data.
   [[nodiscard]] virtual std::vector<std::string> data_warnings() const = 0;
 };
+
+/// The error for a trainer that protects another unit than its job.
+inline constexpr std::string_view kOtherUnit =
+    "the learning library of this site protects another unit (single examples, or persons) than "
+    "the one that the job's differential_privacy.unit names";
 
 }  // namespace sotto::training

@@ -14,6 +14,7 @@ namespace sotto::privacy {
 namespace {
 
 constexpr std::size_t kMaxDatasetIdBytes = 512;
+constexpr std::int64_t kMaxExamplesPerPerson = 1'000'000;
 
 /// The attempts at a server round have the same round / 65536 (RoundNumber). A row whose update was
 /// charged before has neither steps nor without_privacy, and does not count as a charge of its
@@ -31,6 +32,10 @@ Status check_charge(const Charge& charge) {
     return Error{"a charge needs a data set of 1 to 512 bytes"};
   if (charge.steps && charge.steps->steps > std::uint64_t{1} << 48)
     return Error{"a charge of more than 2^48 steps"};
+  const std::int64_t most =
+      charge.unit == ProtectedUnit::kPerson ? kMaxExamplesPerPerson : std::int64_t{1};
+  if (charge.examples_per_person < 1 || charge.examples_per_person > most)
+    return Error{"a charge for an impossible number of examples of one unit"};
   return charge.noise ? check(*charge.noise) : Status{};
 }
 
@@ -70,13 +75,19 @@ Status check(const Charge& charge, const Budget& budget) {
   return {};
 }
 
-/// A later version may write charges that protect persons; counting them here would underestimate
-/// their cost.
-Status protects_an_example(const Statement& row, int first) {
-  if (row.integer(first) == 0 && row.integer(first + 1) == 1) return {};
-  return Error{
-      "ledger: a charge protects persons, which this program does not support; use the newer "
-      "program that wrote it"};
+/// Reads the unit of a charge. A later version may write charges that protect other units; counting
+/// them here could underestimate their cost.
+Status read_unit(const Statement& row, int first, Charge& charge) {
+  const std::int64_t unit = row.integer(first), examples = row.integer(first + 1);
+  const bool example = unit == 0 && examples == 1;
+  const bool person = unit == 1 && examples >= 1 && examples <= kMaxExamplesPerPerson;
+  if (!example && !person)
+    return Error{
+        "ledger: a charge protects a unit that this program does not know; use the newer program "
+        "that wrote it"};
+  charge.unit = person ? ProtectedUnit::kPerson : ProtectedUnit::kExample;
+  charge.examples_per_person = static_cast<std::uint32_t>(examples);
+  return {};
 }
 
 }  // namespace
@@ -144,11 +155,11 @@ Result<Spending> PrivacyLedger::Impl::spending(const std::string& dataset_id,
   while (true) {
     SOTTO_ASSIGN_OR_RETURN(const bool row, rows.step());
     if (!row) return out;
-    SOTTO_TRY(protects_an_example(rows, 12));
-    const Charge charge{.job_hash = rows.bytes32(10),
-                        .steps = steps_in(rows, 1),
-                        .without_privacy = rows.integer(0) != 0,
-                        .noise = noise_in(rows, 4)};
+    Charge charge{.job_hash = rows.bytes32(10),
+                  .steps = steps_in(rows, 1),
+                  .without_privacy = rows.integer(0) != 0,
+                  .noise = noise_in(rows, 4)};
+    SOTTO_TRY(read_unit(rows, 12, charge));
     Status added = out.add(charge);
     if (added.ok() && rows.integer(11) != 0 && charge.job_hash == job)
       added = out.add_repeated(*charge.steps);
@@ -220,7 +231,8 @@ Status PrivacyLedger::Impl::insert_charge(const Charge& charge) const {
       Statement statement,
       prepare(
           "INSERT INTO charges (dataset_id, run, round, job_hash, without_privacy, sampling_rate, "
-          "noise_multiplier, steps, input, job_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+          "noise_multiplier, steps, input, job_name, unit, examples) VALUES (?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?)"));
   statement.bind(charge.dataset_id)
       .bind(charge.run)
       .bind(charge.round.value)
@@ -234,6 +246,8 @@ Status PrivacyLedger::Impl::insert_charge(const Charge& charge) const {
     statement.bind_null().bind_null().bind_null();
   statement.bind(charge.input != Bytes32{} ? std::optional(charge.input) : std::nullopt);
   statement.bind(charge.job_name.empty() ? std::nullopt : std::optional(charge.job_name));
+  statement.bind(static_cast<std::uint64_t>(charge.unit))
+      .bind(std::uint64_t{charge.examples_per_person});
   return statement.run();
 }
 
@@ -364,7 +378,6 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
   while (true) {
     SOTTO_ASSIGN_OR_RETURN(const bool row, rows.step());
     if (!row) return out;
-    SOTTO_TRY(protects_an_example(rows, 16));
     LedgerEntry entry;
     entry.charge = {.dataset_id = dataset_id,
                     .run = rows.bytes32(0),
@@ -375,6 +388,7 @@ Result<std::vector<LedgerEntry>> PrivacyLedger::entries(const std::string& datas
                     .without_privacy = rows.integer(4) != 0,
                     .noise = noise_in(rows, 8),
                     .job_name = rows.text(15)};
+    SOTTO_TRY(read_unit(rows, 16, entry.charge));
     entry.when_utc = rows.text(3);
     if (Status added = spending.add(entry.charge); !added.ok())
       return Error{"ledger: a record is damaged: " + added.error().message};

@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/protected_unit.h"
 #include "common/privacy/ledger/budget_rule.h"
 
 namespace sotto::privacy {
@@ -41,16 +43,21 @@ class Released {
   T value_;
 };
 
-/// Charge is the cost of one upload under two guarantees that are never added: the example level
-/// (`steps`, `without_privacy`) and the participant level (`noise`). An upload with neither depends
-/// on no protected data (a closing evaluation on the declared evaluation split). An upload with
-/// steps or without privacy, but without noise, makes the participant-level epsilon infinite.
+/// Charge is the cost of one upload under two guarantees that are never added: that for one unit,
+/// an example or a person (`steps`, `without_privacy`), and the participant level (`noise`). An
+/// upload with neither depends on no protected data (a closing evaluation on the declared
+/// evaluation split). An upload with steps or without privacy, but without noise, makes the
+/// participant-level epsilon infinite.
 struct Charge {
   std::string dataset_id;  // identity of the protected data, the same across jobs and restarts
   RunId run{};
   RoundNumber round;
   Bytes32 job_hash{};
   std::optional<DpSgdSteps> steps;
+  /// The unit that was sampled in the steps, and for persons the most examples of one of them that
+  /// were used, at least 1. For examples it is 1.
+  ProtectedUnit unit = ProtectedUnit::kExample;
+  std::uint32_t examples_per_person = 1;
   /// The identity of the trained update that is released, a random value; zero: none. A second
   /// release of the same update, in another round of the run, has no further cost
   /// (docs/secure-aggregation.md, 2.7); the caller guarantees that the earlier release was never
@@ -83,6 +90,7 @@ struct Budget {
 enum class Limit : std::uint8_t {
   kLifetime,      // max_epsilon
   kEnded,         // a job without differential privacy was charged, and max_epsilon is finite
+  kOtherUnit,     // the lifetime budget is kept for another unit than the charge protects
   kOtherJob,      // the lifetime budget is reserved for another job
   kJob,           // JobBudget::max_epsilon
   kLostAttempts,  // JobBudget::max_lost_epsilon
@@ -103,8 +111,9 @@ struct LedgerEntry {
 
 /// The cost of a history under the two guarantees, each at the same delta.
 struct Spent {
-  double epsilon = 0;              // of one training example
-  double participant_epsilon = 0;  // of everything that the participant sent
+  double epsilon = 0;               // of one unit; infinite where charges of both units were mixed
+  double participant_epsilon = 0;   // of everything that the participant sent
+  std::set<ProtectedUnit> units{};  // of the charges with steps: none before the first one
 };
 
 /// JobOutlook is the cost of the rest of a job.

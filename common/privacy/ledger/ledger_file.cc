@@ -53,7 +53,7 @@ constexpr std::array<const char*, 4> kSteps{
     // not known), and how the budget of a data set is kept. A charge protects an example (unit 0)
     // or a person (unit 1) with at most so many examples. noise_multiplier is the noise of the site
     // alone; masked_noise_multiplier is that of the sum, where only the sum has more noise. All
-    // charges so far protect an example, and ledger.cc refuses to count others.
+    // charges of older versions protect an example.
     R"sql(
   ALTER TABLE charges ADD COLUMN job_name TEXT;
   ALTER TABLE charges ADD COLUMN outcome INTEGER;

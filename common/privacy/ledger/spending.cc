@@ -89,6 +89,10 @@ class Decider {
              "bounds its loss any more; a job with a limit can be charged only on other data");
       return {};
     }
+    if (after_.units().size() > 1) {
+      refuse(Limit::kOtherUnit, other_unit());
+      return {};
+    }
     if (!out_.rule) {
       SOTTO_ASSIGN_OR_RETURN(BudgetRule first, first_rule());
       out_.rule = first;
@@ -114,6 +118,16 @@ class Decider {
       refuse_other_job(next);
     }
     return {};
+  }
+
+  [[nodiscard]] std::string other_unit() const {
+    return charge_.unit == ProtectedUnit::kPerson
+               ? "earlier jobs protected single examples on this data set, so that no epsilon "
+                 "bounds "
+                 "what a person has lost; a job that protects persons can be charged only on other "
+                 "data"
+               : "earlier jobs protected persons on this data set, and a job that protects single "
+                 "examples would end that bound; it can be charged only on other data";
   }
 
   void refuse_other_job(double needed) {
@@ -168,6 +182,7 @@ Status Spending::add(const Charge& charge) {
     SOTTO_TRY(examples_.add(*charge.steps));
     SOTTO_TRY(curve_.add(*charge.steps));
     jobs_.insert(charge.job_hash);
+    units_.insert(charge.unit);
     if (charge.job_hash == job_) SOTTO_TRY(of_job_.add(*charge.steps));
   }
   return charge.noise ? participant_.add(*charge.noise) : Status{};
@@ -179,12 +194,13 @@ double Spending::participant_epsilon(double delta) const {
 
 Spent Spending::at(double delta, const std::optional<BudgetRule>& rule) const {
   const auto examples = [&] {
-    if (examples_unbounded_) return kUnlimited;
+    if (examples_unbounded_ || units_.size() > 1) return kUnlimited;
     if (jobs_.size() <= 1) return examples_.epsilon(delta);
     return rule ? filter_epsilon(rule->order, rdp_at(curve_, rule->order), delta)
                 : curve_.epsilon(delta);
   };
-  return {.epsilon = examples(), .participant_epsilon = participant_epsilon(delta)};
+  return {
+      .epsilon = examples(), .participant_epsilon = participant_epsilon(delta), .units = units_};
 }
 
 Result<Decision> decide(const Spending& before, const Spending& after,

@@ -24,13 +24,18 @@ class Spending {
   /// Marks steps that were already added as the second or a further charge of a round of the job.
   Status add_repeated(const DpSgdSteps& steps) { return repeated_.add(steps); }
 
-  /// Returns epsilon under both guarantees. With several jobs the example-level one is that of the
+  /// Returns epsilon under both guarantees. With several jobs that of one unit is that of the
   /// filter at the order of `rule`; where no order is fixed yet, at the order that gives the least.
   [[nodiscard]] Spent at(double delta, const std::optional<BudgetRule>& rule) const;
   [[nodiscard]] double participant_epsilon(double delta) const;
 
   /// Returns whether a job without DP-SGD was charged.
   [[nodiscard]] bool examples_unbounded() const { return examples_unbounded_; }
+
+  /// Returns the units of the charges with DP-SGD. No epsilon holds where there are two: a charge
+  /// for an example bounds nothing for a person with any number of examples, and the examples of a
+  /// person are exchanged, not added or removed, when the data set of her charges loses one.
+  [[nodiscard]] const std::set<ProtectedUnit>& units() const { return units_; }
 
   /// Returns the jobs with DP-SGD.
   [[nodiscard]] const std::set<Bytes32>& jobs() const { return jobs_; }
@@ -46,6 +51,7 @@ class Spending {
  private:
   Bytes32 job_;
   std::set<Bytes32> jobs_;
+  std::set<ProtectedUnit> units_;
   ExampleAccountant examples_, of_job_, repeated_;
   RdpAccountant curve_;  // of the steps of all jobs
   RdpAccountant participant_;

@@ -1,6 +1,5 @@
 #include "participant/learning/dp_sgd/clipping_torch.h"
 
-#include <array>
 #include <cmath>
 #include <map>
 #include <string>
@@ -55,7 +54,7 @@ bool Clipping::scales_short_gradients() const {
   SOTTO_CHECK(false, "no such clipping");
 }
 
-Tensor Clipping::factors(const Tensor& squared_bounds) {
+Tensor Clipping::factors(const Tensor& squared_bounds, const Tensor& weights) {
   constexpr double kShrink = 1 - 4e-6;  // covers the rounding of the factor and of what it scales
   constexpr double kStability = 0.01;   // AUTO-S's gamma
   const at::NoGradGuard no_grad;
@@ -69,10 +68,13 @@ Tensor Clipping::factors(const Tensor& squared_bounds) {
       (scales_short_gradients() ? bound / (norms + kStability)
                                 : (bound / norms.clamp_min(1e-30)).clamp_max(1.0))
           .masked_fill(usable.logical_not().unsqueeze(0), 0);
+  const Tensor weight = weights.defined() ? weights : at::ones_like(norms[0]);
   if (is_adaptive())
-    count_ += norms.le(norm_).logical_and(usable).sum().item<double>() -
-              static_cast<double>(norms.size(1)) / 2;
-  return of_groups.to(at::kFloat).index_select(0, group_of);
+    count_ += (norms[0].le(norm_).logical_and(usable).to(at::kDouble) - 0.5)
+                  .mul_(weight)
+                  .sum()
+                  .item<double>();
+  return (of_groups * weight).to(at::kFloat).index_select(0, group_of);
 }
 
 double Clipping::noise_deviation(double noise_multiplier) const {
@@ -84,16 +86,16 @@ double Clipping::noise_deviation(double noise_multiplier) const {
 void Clipping::finish(const Step& step, crypto::StreamRandom& random) {
   if (!is_adaptive()) return;
   // The function noises the count itself: adding noise separately would leave the last bits of the
-  // count in the result. A count of up to 2^23 examples is exact in float.
-  std::array<float, 1> noisy{static_cast<float>(count_)};
-  privacy::add_gaussian_noise(
-      noisy,
+  // count in the result. Weights such as 1/3 have no exact sum in float; in double the roundings of
+  // 100,000 persons with ten examples each change it by less than 1e-5.
+  const double noisy = privacy::with_gaussian_noise(
+      count_,
       privacy::adaptive_noise(step.noise_multiplier, settings_.count_noise_multiplier)
           .count_deviation,
       random);
   norm_ = privacy::next_clipping_norm({.norm = norm_,
                                        .first_norm = settings_.clipping_norm,
-                                       .noisy_count = double{noisy[0]},
+                                       .noisy_count = noisy,
                                        .expected_size = step.expected_size,
                                        .quantile = settings_.clipping_quantile,
                                        .rate = settings_.clipping_rate});

@@ -30,13 +30,18 @@ class Clipping {
   /// GradTape's `bound`. An example with a bound that is not finite gets a factor of zero for every
   /// parameter. All others get more than zero unless a norm is beyond float32. Includes the
   /// examples in the count of this step.
-  at::Tensor factors(const at::Tensor& squared_bounds);
+  ///
+  /// `weights`, double [B], multiplies the factors and what the examples add to the count.
+  /// Undefined: all weights are 1. Where the weights of a unit's examples add up to 1, the unit's
+  /// contribution to the sum of gradients does not exceed norm(), by the triangle inequality.
+  at::Tensor factors(const at::Tensor& squared_bounds, const at::Tensor& weights = {});
 
-  /// C: the most that one example can change the sum of gradients in this step.
+  /// C: the most that one unit can change the sum of gradients in this step.
   [[nodiscard]] double norm() const { return norm_; }
 
-  /// The sum over this step's examples of +1/2 if the gradient was within norm(), else -1/2; one
-  /// example changes it by 1/2. It is not private; only "adaptive" releases it, with noise.
+  /// The sum over this step's examples of their weight times +1/2 if the gradient was within
+  /// norm(), else -1/2; one unit changes it by 1/2. It is not private; only "adaptive" releases it,
+  /// with noise.
   [[nodiscard]] double count() const { return count_; }
 
   /// The standard deviation of the noise on each value of the sum, so that the whole step has
@@ -46,7 +51,7 @@ class Clipping {
   /// The parameters of one step, from which the norm of the next one follows.
   struct Step {
     double noise_multiplier = 0;
-    double expected_size = 0;  // expected size of the batch
+    double expected_size = 0;  // expected number of units in the batch
   };
 
   /// Call once after the noise of each step, including an empty one. Adapts an adaptive norm by the

@@ -21,6 +21,15 @@ Batch batch_of(const DrawPlan& plan, Indices indices) {
   return std::move(batch).value();
 }
 
+/// Returns the weights of the examples for Clipping::factors(), on the device of `like`.
+Tensor weights_of(const DrawPlan& plan, Indices indices, const Tensor& like) {
+  if (plan.weights.empty()) return {};
+  std::vector<double> out;
+  for (const std::uint64_t i : indices)
+    out.push_back(plan.weights[i]);
+  return at::tensor(out, at::kDouble).to(like.device());
+}
+
 DrawOutcome empty_outcome(const DrawPlan& plan) {
   DrawOutcome out;
   out.had_gradient.resize(plan.model.parameters().size(), false);
@@ -104,8 +113,10 @@ class ClippedSum {
     const Tensor finite_losses = losses.isfinite();
     const Tensor finite_bounds = norms.bound.isfinite();
     const Tensor usable = finite_losses.logical_and(finite_bounds.all(0));
-    const Tensor factors = clipping_.factors(norms.bound.masked_fill(
-        usable.logical_not().unsqueeze(0), std::numeric_limits<double>::infinity()));
+    const Tensor factors =
+        clipping_.factors(norms.bound.masked_fill(usable.logical_not().unsqueeze(0),
+                                                  std::numeric_limits<double>::infinity()),
+                          weights_of(plan_, chunk, norms.bound));
     DrawOutcome seen = empty_outcome(plan_);
     seen.loss = losses.masked_fill(usable.logical_not(), 0).sum(at::kDouble).item<double>();
     seen.computed = static_cast<std::uint64_t>(usable.sum().item<std::int64_t>());

@@ -1,7 +1,7 @@
 // Sums the gradient of the examples that one step drew in the model's gradient vector: with
-// differential privacy each is clipped, without it their mean is taken. No example can stop a step:
-// one whose loss or gradient is not finite, or that cannot be computed or opened, contributes zero,
-// and the others contribute what they would without it. Use from one thread.
+// differential privacy each is clipped and weighted, without it their mean is taken. No example can
+// stop a step: one whose loss or gradient is not finite, or that cannot be computed or opened,
+// contributes zero, and the others contribute what they would without it. Use from one thread.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,7 @@ struct DrawPlan {
   const Transformer& model;
   const TaskLearning& task;
   std::span<const std::size_t> lengths;  // of all examples that can be drawn
+  std::span<const double> weights;       // of their clipped gradients; empty: all are 1
   std::size_t batch_size = 1;            // most examples that are computed at once
   /// Returns the examples of these indices; an Error if one cannot be opened. May throw.
   std::function<Result<Batch>(std::span<const std::uint64_t>)> read;
@@ -42,8 +43,8 @@ struct DrawOutcome {
 
 /// Adds the sum of clipped gradients to the model's gradient, which must be zero, and includes the
 /// examples in the clipping's count. A batch that fails is computed again example by example. An
-/// example contributes at most once, and within the clipping norm, also if a failure leaves a part
-/// of a batch's sum behind: the sum is then computed again.
+/// example contributes at most once, and within its weight times the clipping norm, also if a
+/// failure leaves a part of a batch's sum behind: the sum is then computed again.
 DrawOutcome add_clipped(const DrawPlan& plan, std::span<const std::uint64_t> draw,
                         Clipping& clipping);
 

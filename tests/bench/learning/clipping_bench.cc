@@ -51,7 +51,9 @@ void compare(const Report& report, const Case& c, config::Clipping rule) {
   const auto tokenizer =
       std::make_shared<const text::Tokenizer>(text::load_tokenizer(job.model.path).value());
   const auto examples =
-      learning::TokenizedExamples::create(tokenizer, std::move(texts), job).value();
+      learning::TokenizedExamples::create(tokenizer, std::move(texts), job,
+                                          learning::TokenizedExamples::Split::kEvaluation)
+          .value();
   const learning::ModelSpec spec = learning::spec_of(job).value();
   const learning::ModelModules modules = learning::modules_of(spec).value();
   const auto task = learning::make_task_learning(job);

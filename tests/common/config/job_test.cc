@@ -237,6 +237,35 @@ TEST(JobFile, DeepNestingIsRefused) {
   expect_contains(error_of(std::string(100000, '[')), "the nesting is deeper than 16 levels");
 }
 
+// Jobs that protect examples keep their hashes; a participant of an older version declines the
+// others, because it does not know the keys.
+TEST(CanonicalJob, HasTheUnitOnlyWhereItIsPersons) {
+  const JobConfig examples = job_of(kJob);
+  EXPECT_EQ(examples.unit(), privacy::ProtectedUnit::kExample);
+  EXPECT_EQ(job_of(kJob, {"differential_privacy.unit=example"}).hash, examples.hash);
+  const JobConfig persons = job_of(kJob, {"differential_privacy.unit=person"});
+  EXPECT_TRUE(persons.protects_persons());
+  EXPECT_EQ(persons.differential_privacy.examples_per_person, 10U);
+  expect_contains(persons.canonical, R"("examples_per_person":10,)");
+  expect_contains(persons.canonical, R"("unit":"person")");
+  EXPECT_NE(job_of(kJob, {"differential_privacy.unit=person",
+                          "differential_privacy.examples_per_person=5"})
+                .hash,
+            persons.hash);
+  EXPECT_FALSE(
+      job_of(kJob, {"differential_privacy.unit=person", "differential_privacy.enabled=false"})
+          .protects_persons());
+}
+
+TEST(JobFile, OnlyPersonsHaveANumberOfExamples) {
+  expect_contains(error_of(kJob, {"differential_privacy.examples_per_person=5"}),
+                  "$.differential_privacy.examples_per_person: only the unit \"person\"");
+  expect_contains(error_of(kJob, {"differential_privacy.unit=person",
+                                  "differential_privacy.examples_per_person=0"}),
+                  "from 1 to 1000");
+  expect_contains(error_of(kJob, {"differential_privacy.unit=patient"}), "\"person\"");
+}
+
 TEST(CanonicalJob, HasSortedKeysNoSpaceAndEveryDefault) {
   const std::string zeros(64, '0');
   EXPECT_EQ(

@@ -60,13 +60,14 @@ bool coin(Random& random) {
 /// One site on disk, with a clock that a test sets.
 class SiteWorld {
  public:
-  explicit SiteWorld(std::uint64_t seed)
+  explicit SiteWorld(std::uint64_t seed, training::FakeSettings settings = {})
       : random_(seed),
         signing_(crypto::SigningKey::generate(random_)),
         coordinator_(crypto::SigningKey::generate(random_)),
         guard_(Guard::open(folder_ / "guard.log").value()),
         randomness_log_(RandomnessLog::open(folder_ / "genesis.log").value()),
-        ledger_(privacy::PrivacyLedger::open(folder_ / "ledger.sqlite").value()) {
+        ledger_(privacy::PrivacyLedger::open(folder_ / "ledger.sqlite").value()),
+        models_(std::move(settings)) {
     roster_.coordinator_signing_key = coordinator_.verify_key();
     roster_.expiry_unix_s = std::numeric_limits<std::uint64_t>::max();
     for (std::uint32_t i = 1; i <= 4; ++i)
@@ -80,7 +81,8 @@ class SiteWorld {
                             const config::SiteConfig&) -> Result<data::SiteExamples> {
       ++readings;
       if (broken) return *broken;
-      return data::SiteExamples{.training_examples = 2000, .evaluation_examples = 1};
+      return data::SiteExamples{
+          .training_examples = 2000, .training_persons = 2000, .evaluation_examples = 1};
     };
   }
 
@@ -348,6 +350,35 @@ TEST(Answers, CarryTheDeclaredSizesAndTheLeastSum) {
   EXPECT_EQ(reply.training_examples, 500U);
   EXPECT_EQ(reply.evaluation_examples, 1U) << "the trainer's";
   EXPECT_EQ(reply.least_sum, 4U);
+}
+
+TEST(Answers, AJobThatProtectsPersonsIsAcceptedWithTheirDeclaredNumber) {
+  SiteWorld world(9);
+  config::SiteConfig site = open_site();
+  const config::JobConfig job = job_with({"differential_privacy.unit=person"});
+  const auto without = world.participant(site);
+  world.offer(*without, job);
+  EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
+  EXPECT_EQ(world.readings, 0);
+  site.data.layout.person = "patient";
+  site.data.training_persons = 2000;
+  const auto with = world.participant(site);
+  world.offer(*with, job);
+  EXPECT_EQ(world.host.replies.back().answer, Answer::kAccept) << world.host.replies.back().reason;
+  EXPECT_EQ(world.host.replies.back().training_examples, 2000U);
+}
+
+// A learning library that samples examples would be charged as if it sampled persons.
+TEST(Answers, ATrainerOfAnotherUnitIsNotRun) {
+  SiteWorld world(10, {.knows_persons = false});
+  config::SiteConfig site = open_site();
+  site.data.layout.person = "patient";
+  site.data.training_persons = 2000;
+  const auto app = world.participant(site);
+  world.offer(*app, job_with({"differential_privacy.unit=person"}));
+  EXPECT_EQ(world.host.replies.back().answer, Answer::kDecline);
+  EXPECT_EQ(world.host.replies.back().reason, kFilesDoNotFit);
+  EXPECT_EQ(world.warnings.back(), training::kOtherUnit);
 }
 
 TEST(Answers, MoreDifferentJobsThanADayAllowsArePostponedWithoutALook) {

@@ -31,7 +31,7 @@ Case accepted_case() {
                                .epsilon_after_job = 8,
                                .job_epsilon = 8,
                                .noise_multiplier = 1.5,
-                               .training_examples = 500};
+                               .training_units = 500};
   return c;
 }
 
@@ -53,6 +53,38 @@ TEST(Policy, AcceptsAJobWithinAllLimits) {
   EXPECT_TRUE(reasons(accepted_case()).empty());
 }
 
+TEST(Policy, ASiteThatDemandsPersonsRefusesJobsThatProtectExamples) {
+  Case c = accepted_case();
+  c.policy.required_unit = privacy::ProtectedUnit::kPerson;
+  expect_refused(c, "does not protect persons");
+  c.job.differential_privacy.unit = privacy::ProtectedUnit::kPerson;
+  EXPECT_TRUE(reasons(c).empty());
+  c.policy.require_differential_privacy = false;
+  c.job.differential_privacy.enabled = false;
+  expect_refused(c, "does not protect persons");
+}
+
+TEST(Policy, AJobThatProtectsPersonsNeedsTheirColumnAndTheirDeclaredNumber) {
+  config::JobConfig job = accepted_case().job;
+  config::SiteData data;
+  data.training_examples = 500;
+  EXPECT_FALSE(undeclared(data, job));
+  job.differential_privacy.unit = privacy::ProtectedUnit::kPerson;
+  const auto column = undeclared(data, job);
+  ASSERT_TRUE(column);
+  EXPECT_NE(column->detail.find("\"person\": COLUMN"), std::string::npos) << column->detail;
+  data.layout.person = "patient";
+  const auto number = undeclared(data, job);
+  ASSERT_TRUE(number) << "the number of examples is none of persons";
+  EXPECT_NE(number->detail.find("\"training_persons\": N"), std::string::npos) << number->detail;
+  data.training_persons = 40;
+  EXPECT_FALSE(undeclared(data, job));
+  data.training_examples = 0;
+  EXPECT_FALSE(undeclared(data, job)) << "the number of examples is not used";
+  job.differential_privacy.unit = privacy::ProtectedUnit::kExample;
+  EXPECT_TRUE(undeclared(data, job)) << "nor the number of persons for examples";
+}
+
 TEST(Policy, RefusesMoreEpsilonThanAJobMayUse) {
   Case c = accepted_case();
   c.job.differential_privacy.target_epsilon = 8.5;
@@ -63,9 +95,9 @@ TEST(Policy, ADeltaOfOneOverTheNumberOfExamplesIsAWarningForTheSiteAlone) {
   Case c = accepted_case();
   c.policy.delta = 1e-4;
   c.job.differential_privacy.target_delta = 1e-4;
-  c.context.cost->training_examples = 9999;
+  c.context.cost->training_units = 9999;
   EXPECT_TRUE(delta_warnings(c.policy, c.job, 9999).empty());
-  c.context.cost->training_examples = 10000;
+  c.context.cost->training_units = 10000;
   EXPECT_TRUE(reasons(c).empty());
   const auto both = delta_warnings(c.policy, c.job, 10000);
   ASSERT_EQ(both.size(), 2u);
@@ -80,9 +112,9 @@ TEST(Policy, ADeltaOfOneOverTheNumberOfExamplesIsAWarningForTheSiteAlone) {
 TEST(Policy, RefusesADeltaOfOneOverTheNumberOfExamplesWhereItSaysSoAndKeepsTheNumber) {
   Case c = accepted_case();
   c.policy.require_small_delta = true;
-  c.context.cost->training_examples = 99999;
+  c.context.cost->training_units = 99999;
   EXPECT_TRUE(reasons(c).empty());
-  c.context.cost->training_examples = 100000;
+  c.context.cost->training_units = 100000;
   expect_refused(c, "delta is one over the number of this site's training examples");
   EXPECT_EQ(reasons(c)[0].find("100000"), std::string::npos);
 }

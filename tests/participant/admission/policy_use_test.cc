@@ -288,7 +288,7 @@ Case random_case(Random& random) {
   c.context.cost->lost_epsilon_after_job = between(random, 0, 4);
   c.context.cost->participant_epsilon_after_job = between(random, 2, 8);
   c.context.cost->participant_noise_multiplier = between(random, 0, 3);
-  c.context.cost->training_examples = pick<std::uint64_t>(random, {500, 100000});
+  c.context.cost->training_units = pick<std::uint64_t>(random, {500, 100000});
   if (random() % 8 == 0) c.context.cost.reset();
   if (random() % 8 == 0) c.context.model.reset();
   if (random() % 8 == 0) c.context.federation.reset();

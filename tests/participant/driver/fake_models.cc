@@ -29,7 +29,8 @@ class FakeModels::FakeTrainer final : public Trainer {
       : models_(models),
         counters_(job.make_task()->counters().size(), 0),
         steps_(steps),
-        training_examples_(declared(examples.training_examples, examples.train)),
+        unit_(models.settings_.knows_persons ? job.unit() : privacy::ProtectedUnit::kExample),
+        training_units_(declared(examples.declared_units(job), examples.train)),
         evaluation_examples_(declared(examples.evaluation_examples, examples.evaluation)) {
     // Every example counts, is correct and has a small loss; the first label is right each time.
     for (std::size_t i = 0; i < counters_.size() && i < 4; ++i)
@@ -59,7 +60,9 @@ class FakeModels::FakeTrainer final : public Trainer {
 
   [[nodiscard]] const privacy::DpSgdSteps& steps_per_round() const override { return steps_; }
 
-  [[nodiscard]] std::uint64_t training_examples() const override { return training_examples_; }
+  [[nodiscard]] privacy::ProtectedUnit protected_unit() const override { return unit_; }
+
+  [[nodiscard]] std::uint64_t training_units() const override { return training_units_; }
 
   [[nodiscard]] std::uint64_t evaluation_examples() const override { return evaluation_examples_; }
 
@@ -69,7 +72,8 @@ class FakeModels::FakeTrainer final : public Trainer {
   FakeModels& models_;
   std::vector<std::uint64_t> counters_;
   privacy::DpSgdSteps steps_;
-  std::uint64_t training_examples_, evaluation_examples_;
+  privacy::ProtectedUnit unit_;
+  std::uint64_t training_units_, evaluation_examples_;
   std::uint64_t round_ = 0;
 };
 
@@ -82,7 +86,7 @@ Result<std::unique_ptr<Trainer>> FakeModels::make_trainer(const config::JobConfi
                                                           const config::SiteResources&,
                                                           data::SiteExamples examples) {
   const auto steps =
-      dp_steps_per_round(job, FakeTrainer::declared(examples.training_examples, examples.train));
+      dp_steps_per_round(job, FakeTrainer::declared(examples.declared_units(job), examples.train));
   if (!steps.ok()) return steps.error();
   return std::unique_ptr<Trainer>(std::make_unique<FakeTrainer>(*this, job, *steps, examples));
 }

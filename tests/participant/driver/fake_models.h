@@ -12,8 +12,9 @@
 namespace sotto::training {
 
 struct FakeSettings {
-  std::size_t values = 24;  // of the model
-  std::uint64_t seed = 1;   // decides the updates; sites with different seeds send different ones
+  std::size_t values = 24;    // of the model
+  std::uint64_t seed = 1;     // decides the updates; sites with different seeds send different ones
+  bool knows_persons = true;  // false: its trainers protect examples, whatever the job says
   /// Called at the beginning of each train() with the server round. An Error, or an exception, is
   /// the outcome of that call.
   std::function<Status(std::uint64_t server_round)> before_training{};

@@ -51,7 +51,7 @@ class WatchedSource final : public data::ExampleSource {
 
     Result<data::ExampleView> read(std::size_t index) override {
       const data::Example& e = source.examples_[index];
-      return data::ExampleView{e.text, e.label};
+      return data::ExampleView{.text = e.text, .label = e.label, .person = e.person};
     }
 
     Status use() override { return source.on_use_(); }
@@ -129,7 +129,7 @@ class FailingExamples : public ::testing::Test {
     const auto trained = trainer.train(model_, 1, random, nullptr);
     if (!trained) return trained.error();
     Step step{{}, trained->warnings};
-    const auto count = static_cast<double>(trainer.training_examples());
+    const auto count = static_cast<double>(trainer.training_units());
     for (const float v : trained->update.values) {
       SOTTO_CHECK(std::isfinite(v), "an update is finite");
       step.sum.push_back(-count * static_cast<double>(v));
@@ -208,6 +208,36 @@ TEST_F(FailingExamples, AnExampleThatOverflowsContributesNothingAndTheOthersStay
                 0U)
           << with.warnings[0];
     }
+}
+
+// Her other examples keep the weight that they have beside it.
+TEST_F(FailingExamples, AnExampleOfAPersonThatOverflowsContributesNothingAndTheOthersStay) {
+  poison("q");
+  job_.differential_privacy.unit = privacy::ProtectedUnit::kPerson;
+  std::vector<data::Example> persons = lines();
+  for (std::size_t i = 0; i < persons.size(); ++i)
+    persons[i].person = i < 4 ? "p" : "q";
+  std::vector<data::Example> failing = persons;
+  failing[3].text = "a b c d e q";
+  const auto sum_of = [this](std::vector<data::Example> examples) {
+    data::SiteExamples site{data::Examples(std::move(examples)), {}};
+    site.training_persons = 2;
+    return try_step(*make_trainer(job_, resources_, std::move(site)).value()).value();
+  };
+  const Step all = sum_of(persons), with = sum_of(failing);
+  persons.erase(persons.begin() + 3);
+  const Step three = sum_of(persons);
+  ASSERT_EQ(with.warnings.size(), 1U);
+  EXPECT_EQ(with.warnings[0].find("1 drawn example contributed nothing"), 0U);
+  // With three examples p's sum counts thirds, with a failing fourth one quarters.
+  std::vector<data::Example> q_only(persons.begin() + 3, persons.end());
+  const Step q = sum_of(std::move(q_only));
+  std::vector<double> expected = q.sum;
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    expected[i] += 0.75 * (three.sum[i] - q.sum[i]);
+  EXPECT_LT(distance(with.sum, expected), 5e-3);
+  EXPECT_GT(distance(with.sum, three.sum), 0.05);
+  EXPECT_GT(distance(with.sum, all.sum), 0.05);
 }
 
 // At the sum itself, with a weight that no coordinator can send.
@@ -337,7 +367,9 @@ TEST_F(FailingExamples, AnEvaluationCountsOneThatIsNotFiniteAsWrongWithTheLarges
   spoil("q");
   ASSERT_TRUE(model.load(model_).ok());
   const auto counts_of = [&](std::vector<data::Example> texts) {
-    const auto examples = TokenizedExamples::create(tokenizer, std::move(texts), job_).value();
+    const auto examples = TokenizedExamples::create(tokenizer, std::move(texts), job_,
+                                                    TokenizedExamples::Split::kEvaluation)
+                              .value();
     const auto task = make_task_learning(job_);
     return task->task().in_steps(
         evaluate_examples({.model = model,

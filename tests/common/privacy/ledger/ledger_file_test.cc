@@ -1,5 +1,7 @@
 // The ledger's file (common/privacy/ledger/ledger_file.h): older versions of it, and reading it
 // while somebody else writes.
+#include "common/privacy/ledger/ledger_file.h"
+
 #include <cmath>
 #include <csignal>
 #include <limits>
@@ -101,13 +103,36 @@ TEST_F(LedgerFile, AnOldFileIsReadAsItIs) {
   EXPECT_EQ(bytes(), before);
 }
 
-TEST_F(LedgerFile, ChargesOfPersonsAreNotCountedAsChargesOfExamples) {
+/// One round of a job that protects persons with at most two examples.
+TEST_F(LedgerFile, ChargesOfPersonsAreCountedAndNoJobForExamplesFollows) {
   old_file("persons.db");
-  const auto spent = open().spent(kDataset, kDelta);
-  ASSERT_FALSE(spent.ok());
-  EXPECT_NE(spent.error().message.find("persons"), std::string::npos);
-  EXPECT_FALSE(open().entries(kDataset, kDelta).ok());
-  EXPECT_FALSE(open().charge_and_release(charge_for(2), kBudget, 1).ok());
+  const Spent spent = open().both_spent(kDataset, kDelta).value();
+  EXPECT_EQ(spent.epsilon, epsilon_of_rounds(1));
+  EXPECT_EQ(spent.units, std::set{ProtectedUnit::kPerson});
+  const LedgerEntry entry = open().entries(kDataset, kDelta)->at(0);
+  EXPECT_EQ(entry.charge.unit, ProtectedUnit::kPerson);
+  EXPECT_EQ(entry.charge.examples_per_person, 2U);
+  const auto refused = open().charge_and_release(charge_for(2), kBudget, 1);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("protected persons"), std::string::npos)
+      << refused.error().message;
+  Charge next = charge_for(2);
+  next.unit = ProtectedUnit::kPerson;
+  next.examples_per_person = 5;
+  EXPECT_TRUE(open().charge_and_release(next, kBudget, 1).ok());
+  EXPECT_EQ(open().spent(kDataset, kDelta).value(), epsilon_of_rounds(2));
+}
+
+TEST_F(LedgerFile, ChargesOfAUnitThatIsNotKnownAreNotCounted) {
+  for (const char* change : {"UPDATE charges SET unit = 2", "UPDATE charges SET examples = 0"}) {
+    old_file("persons.db");
+    ASSERT_TRUE(execute(open_ledger_file(file_).value().get(), change).ok());
+    const auto spent = open().spent(kDataset, kDelta);
+    ASSERT_FALSE(spent.ok());
+    EXPECT_NE(spent.error().message.find("newer program"), std::string::npos);
+    EXPECT_FALSE(open().entries(kDataset, kDelta).ok());
+    EXPECT_FALSE(open().charge_and_release(charge_for(2), kBudget, 1).ok());
+  }
 }
 
 TEST_F(LedgerFile, IsReadWhileItsOwnerHasItOpen) {

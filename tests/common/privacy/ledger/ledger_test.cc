@@ -113,6 +113,54 @@ TEST_F(LedgerTest, ChargesAddUpAndTheValueComesBack) {
   }
 }
 
+Charge of_persons(std::uint64_t server_round) {
+  Charge charge = charge_for(server_round);
+  charge.job_hash = {9};
+  charge.unit = ProtectedUnit::kPerson;
+  charge.examples_per_person = 10;
+  return charge;
+}
+
+TEST_F(LedgerTest, ADataSetIsChargedForOneUnitOnly) {
+  for (const bool persons_first : {false, true}) {
+    const TemporaryDirectory own;
+    PrivacyLedger ledger = PrivacyLedger::open(own / "ledger.sqlite").value();
+    const Charge first = persons_first ? of_persons(1) : charge_for(1);
+    const Charge other = persons_first ? charge_for(2) : of_persons(2);
+    ASSERT_TRUE(ledger.charge_and_release(first, budget_of(10), 1).ok());
+    const auto refusals = ledger.refusals(other, budget_of(10)).value();
+    ASSERT_EQ(refusals.size(), 1U);
+    EXPECT_EQ(refusals[0].limit, Limit::kOtherUnit);
+    EXPECT_FALSE(ledger.charge_and_release(other, budget_of(1e6), 1).ok()) << "at any budget";
+    EXPECT_EQ(ledger.outlook(other, budget_of(10))->refusals.at(0).limit, Limit::kOtherUnit);
+    EXPECT_EQ(ledger.spent("hospital/2026", kDelta).value(), epsilon_of_rounds(1));
+    EXPECT_EQ(ledger.entries("hospital/2026", kDelta)->size(), 1U);
+  }
+}
+
+TEST_F(LedgerTest, WithoutALimitUnitsMayBeMixedAndNoEpsilonIsStated) {
+  PrivacyLedger ledger = open();
+  ASSERT_TRUE(ledger.charge_and_release(charge_for(1), budget_of(kInfinity), 1).ok());
+  ASSERT_TRUE(ledger.charge_and_release(of_persons(2), budget_of(kInfinity), 1).ok());
+  const Spent spent = ledger.both_spent("hospital/2026", kDelta).value();
+  EXPECT_TRUE(std::isinf(spent.epsilon));
+  EXPECT_EQ(spent.units.size(), 2U);
+  const auto entries = ledger.entries("hospital/2026", kDelta).value();
+  EXPECT_TRUE(std::isfinite(entries.at(0).epsilon_after));
+  EXPECT_TRUE(std::isinf(entries.at(1).epsilon_after));
+  EXPECT_FALSE(ledger.charge_and_release(of_persons(3), budget_of(1e6), 1).ok());
+  EXPECT_FALSE(ledger.charge_and_release(charge_for(3), budget_of(1e6), 1).ok());
+}
+
+TEST_F(LedgerTest, AChargeForAnExampleHasOne) {
+  Charge charge = charge_for(1);
+  charge.examples_per_person = 2;
+  EXPECT_FALSE(open().charge_and_release(charge, budget_of(10), 1).ok());
+  charge.unit = ProtectedUnit::kPerson;
+  charge.examples_per_person = 0;
+  EXPECT_FALSE(open().charge_and_release(charge, budget_of(10), 1).ok());
+}
+
 TEST_F(LedgerTest, RefusesOverBudgetAndSaysByHowMuch) {
   PrivacyLedger ledger = open();
   const Budget budget = budget_of((epsilon_of_rounds(2) + epsilon_of_rounds(3)) / 2);
