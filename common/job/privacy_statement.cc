@@ -38,13 +38,13 @@ std::string figures(double epsilon, double delta) {
 struct Guarantee {
   double delta = 0;
   std::optional<privacy::DpSgdSteps> steps;  // of all rounds and spare rounds
-  std::optional<double> epsilon;             // of these, for one example
+  std::optional<double> epsilon;             // of these, for one unit
 };
 
 Guarantee guarantee_of(const config::JobConfig& job, const StatementFacts& facts) {
   const config::DifferentialPrivacySection& dp = job.differential_privacy;
   Guarantee out{.delta = dp.target_delta};
-  if (const auto steps = covered_steps_of(job, facts.declared_examples); steps.ok())
+  if (const auto steps = covered_steps_of(job, facts.declared_units); steps.ok())
     out.steps = *steps;
   if (dp.noise_multiplier <= 0) {
     out.epsilon = dp.target_epsilon;
@@ -57,24 +57,55 @@ Guarantee guarantee_of(const config::JobConfig& job, const StatementFacts& facts
 
 StatementParagraph protection(const config::JobConfig& job) {
   const std::string title = "Scope of the protection";
-  if (job.differential_privacy.enabled) return {title, std::string(general_privacy_statement())};
+  if (job.differential_privacy.enabled)
+    return {title, std::string(general_privacy_statement(job.unit()))};
   return {title,
           "This job trains without differential privacy. No epsilon bounds the information that "
           "the updates and the models reveal about a training example, about a person or about a "
           "site, and the ledger of the data set records a privacy loss without bound."};
 }
 
-StatementParagraph unit(const config::JobConfig& job) {
+std::string definition_of_example(const config::JobConfig& job) {
   const auto task = job.make_task();
-  return {"Definition of a training example",
-          "In this job (" + std::string(task->title()) + ") one training example is " +
-              std::string(task->example_description()) +
-              ". Each training example is truncated to " + counted(job.model.max_length, "token") +
-              ". Several examples from one person or one document count as several examples, "
-              "because records are not grouped by person."};
+  return "In this job (" + std::string(task->title()) + ") one training example is " +
+         std::string(task->example_description()) + ". Each training example is truncated to " +
+         counted(job.model.max_length, "token") + ". ";
 }
 
-StatementParagraph adjacency(const StatementFacts& facts) {
+StatementParagraph unit(const config::JobConfig& job) {
+  if (!job.protects_persons())
+    return {"Definition of a training example",
+            definition_of_example(job) +
+                "Several examples from one person or one document count as several examples, "
+                "because records are not grouped by person."};
+  return {"Definition of a person",
+          "A person is whom the column data.columns.person of a site names; a record that names "
+          "nobody counts as a person of its own. " +
+              definition_of_example(job) + "Of each person at most " +
+              counted(job.differential_privacy.examples_per_person, "example") +
+              " at a site are used, the same ones in all steps and rounds. A step draws persons, "
+              "each with all of her used examples, and the clipped gradients of her n used "
+              "examples count 1/n each, so that she adds at most one clipping norm to the sum. A "
+              "record about several persons protects the person that it names."};
+}
+
+StatementParagraph adjacency_of_persons(const StatementFacts& facts) {
+  return {"Neighbouring data sets",
+          "The guarantee compares two data sets that differ by one person with all of her "
+          "examples, who is added or removed while the declared number of persons stays the same. "
+          "The comparison with a data set in which all examples of the person are replaced by "
+          "empty ones (zero-out) is equivalent. The declared number of persons is the one that "
+          "site.json states (data.training_persons). It is public and it may be rounded. The "
+          "sampling rate, the calibration of the noise, the divisor and the answers use the "
+          "declared number and not the number of persons in the records. The number of examples of "
+          "a person is covered by the guarantee." +
+              (facts.declared_units ? " The declared number of persons of this data set is " +
+                                          std::to_string(*facts.declared_units) + "."
+                                    : std::string())};
+}
+
+StatementParagraph adjacency(const config::JobConfig& job, const StatementFacts& facts) {
+  if (job.protects_persons()) return adjacency_of_persons(facts);
   return {"Neighbouring data sets",
           "The guarantee compares two data sets that differ by one training example, which is "
           "added or removed while the declared size stays the same. The comparison with a data set "
@@ -82,9 +113,14 @@ StatementParagraph adjacency(const StatementFacts& facts) {
           "size is the number of training examples that site.json states. It is public and it may "
           "be rounded. The sampling rate, the calibration of the noise, the divisor and the "
           "answers use the declared size and not the number of records." +
-              (facts.declared_examples ? " The declared size of this data set is " +
-                                             std::to_string(*facts.declared_examples) + "."
-                                       : std::string())};
+              (facts.declared_units ? " The declared size of this data set is " +
+                                          std::to_string(*facts.declared_units) + "."
+                                    : std::string())};
+}
+
+/// Returns the declared size by name.
+std::string size_of(const config::JobConfig& job) {
+  return job.protects_persons() ? "number of persons" : "size of the data set";
 }
 
 std::string job_figures(const config::JobConfig& job, const Guarantee& g) {
@@ -96,8 +132,8 @@ std::string job_figures(const config::JobConfig& job, const Guarantee& g) {
     return "The job fixes the noise multiplier " +
            shown(job.differential_privacy.noise_multiplier) + " and delta " + shown(g.delta) +
            ". Epsilon of " + all +
-           " follows from the sampling rate, and therefore from the declared size of the data set.";
-  std::string out = "For one training example, " + all + " together are " +
+           " follows from the sampling rate, and therefore from the declared " + size_of(job) + ".";
+  std::string out = "For " + unit_of(job) + ", " + all + " together are " +
                     figures(*g.epsilon, g.delta) + "-differentially private.";
   if (job.differential_privacy.noise_multiplier <= 0)
     out += " Each site calibrates its noise to these values.";
@@ -155,7 +191,12 @@ std::string person_figures(const Guarantee& g) {
   return out;
 }
 
-StatementParagraph person(const Guarantee& g) {
+StatementParagraph person(const config::JobConfig& job, const Guarantee& g) {
+  if (job.protects_persons())
+    return {"Persons under several names or at several sites",
+            "Epsilon and delta are stated for one person of the data set of one site. If the "
+            "records of one person have several names, or if several sites have records of her, "
+            "each name and each site has these values for itself, and for the person they add up."};
   const std::string title = "Persons with more than one training example";
   std::string text =
       "Epsilon and delta are stated for one training example. For all examples of one person in "
@@ -231,9 +272,11 @@ StatementParagraph masks(const config::JobConfig& job) {
         "This job does not use secure aggregation: the coordinator sees the update and the "
         "evaluation counts of every single site.";
   text += job.differential_privacy.enabled
-              ? " The guarantee for one training example still holds, because each site adds its "
-                "full noise before an update leaves the site."
-              : " No bound limits what an update reveals about the training data of its site.";
+              ? " The guarantee for " + unit_of(job) +
+                    " still holds, because each site adds its full noise before an update leaves "
+                    "the site."
+              : std::string(
+                    " No bound limits what an update reveals about the training data of its site.");
   if (job.distributed_privacy.enabled)
     text += " The guarantee for a whole participant holds only while the masks are not broken.";
   return {"If the masks are broken", text};
@@ -241,7 +284,32 @@ StatementParagraph masks(const config::JobConfig& job) {
 
 }  // namespace
 
-std::string_view general_privacy_statement() {
+std::string unit_of(const config::JobConfig& job) {
+  if (!job.protects_persons()) return "one training example";
+  return "one person (with at most " +
+         counted(job.differential_privacy.examples_per_person, "training example") + " of hers)";
+}
+
+std::string_view adjacency_of(privacy::ProtectedUnit unit) {
+  return unit == privacy::ProtectedUnit::kPerson ? "add or remove one person"
+                                                 : "add or remove one example";
+}
+
+std::string_view general_privacy_statement(privacy::ProtectedUnit unit) {
+  if (unit == privacy::ProtectedUnit::kPerson)
+    return "This statement covers everything that leaves the site of a participant because of a "
+           "job that protects persons, over all rounds and attempts of the job, apart from the "
+           "exclusions that the last sentence names. For every participant and every single person "
+           "whose training examples it has, all of this together is (epsilon, "
+           "delta)-differentially private. Two data sets are neighbouring if they differ by one "
+           "person with all of her training examples, who is added or removed while the declared "
+           "number of persons stays the same (adjacency: add or remove one person; zero-out is "
+           "equivalent). It holds against all parties outside the site acting together: the "
+           "coordinator, which chooses the jobs and the weights of every model, all other "
+           "participants, and every party that sees a model. It does not depend on secure "
+           "aggregation. It does not cover the declared evaluation split, the fact that the site "
+           "takes part, the declared sizes and labels, the decisions of the site's policy and "
+           "ledger, and the time that training takes unless answers leave at fixed times.";
   return "This statement covers everything that leaves the site of a participant because of a job, "
          "over all rounds and attempts of the job, apart from the exclusions that the last "
          "sentence names. For every participant and every single training example of it, all of "
@@ -279,8 +347,8 @@ StatementParagraph participant_statement(const config::JobConfig& job) {
               " and every party that sees a model, and it requires no trust in the coordinator. "
               "Its noise is the noise of the other participants inside the masked sums. It does "
               "not hide that the participant took part, and it does not cover the sums over the "
-              "declared evaluation splits. It is stated separately from the guarantee for a "
-              "training example, and the two are never added."};
+              "declared evaluation splits. It is stated separately from the guarantee for " +
+              unit_of(job) + ", and the two are never added."};
 }
 
 std::vector<StatementParagraph> privacy_statement(const config::JobConfig& job,
@@ -288,7 +356,8 @@ std::vector<StatementParagraph> privacy_statement(const config::JobConfig& job,
   std::vector<StatementParagraph> out = {protection(job)};
   if (job.differential_privacy.enabled) {
     const Guarantee g = guarantee_of(job, facts);
-    out.insert(out.end(), {unit(job), adjacency(facts), guarantee(job, facts, g), person(g)});
+    out.insert(out.end(),
+               {unit(job), adjacency(job, facts), guarantee(job, facts, g), person(job, g)});
   }
   out.insert(out.end(),
              {participant_statement(job), exceptions(job), timing(job, facts), masks(job)});
@@ -332,9 +401,12 @@ std::vector<std::pair<std::string, std::string>> statement_audit_fields(
   std::string sentence = "no differential privacy for a training example";
   if (job.differential_privacy.enabled) {
     const Guarantee g = guarantee_of(job, {});
-    sentence = "for one training example (" + std::string(job.make_task()->example_noun()) +
-               ") of a site, added or removed while the declared size stays the same, over all "
-               "rounds of the job: " +
+    const std::string noun(job.make_task()->example_noun());
+    sentence = "for " + unit_of(job) +
+               (job.protects_persons() ? " of a site, an example being " + noun + ","
+                                       : " (" + noun + ") of a site,") +
+               " added or removed while the declared size stays the same, over all rounds of the "
+               "job: " +
                (g.epsilon ? "epsilon " + shown(*g.epsilon)
                           : "epsilon that follows from the declared size, noise multiplier " +
                                 shown(job.differential_privacy.noise_multiplier)) +

@@ -27,14 +27,23 @@ struct StatementParagraph {
 /// The facts that are known besides the job. Without them the statement is the one that holds at
 /// every site.
 struct StatementFacts {
-  std::optional<std::uint64_t> declared_examples;  // size of the data set in site.json
-  std::optional<double> epsilon_spent;  // of the run so far, for one example; may be infinite
+  std::optional<std::uint64_t> declared_units;  // in site.json: training examples, or persons for a
+                                                // job that protects these
+  std::optional<double> epsilon_spent;          // of the run so far, for one unit; may be infinite
   std::uint32_t answer_every_s = 0;  // of the site's policy; the longer of this and the job's holds
 };
 
-/// Returns the part that is the same for every job with differential privacy. docs/privacy.md and
-/// docs/threat-model.md contain it word for word.
-std::string_view general_privacy_statement();
+/// Returns the part that is the same for every job with differential privacy that protects `unit`.
+/// docs/privacy.md contains both texts word for word, docs/threat-model.md the one about examples.
+std::string_view general_privacy_statement(
+    privacy::ProtectedUnit unit = privacy::ProtectedUnit::kExample);
+
+/// Returns what a job with differential privacy protects: "one training example", or "one person
+/// (with at most 10 of her training examples)".
+std::string unit_of(const config::JobConfig& job);
+
+/// Returns the adjacency for scripts: "add or remove one example" or "add or remove one person".
+std::string_view adjacency_of(privacy::ProtectedUnit unit);
 
 /// Returns the statement of a job; it is deterministic. Figures that no noise multiplier reaches,
 /// and those that need a size that is not among the facts, are left out with a remark. The

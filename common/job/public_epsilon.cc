@@ -7,15 +7,15 @@
 namespace sotto::job {
 
 Result<std::optional<privacy::DpSgdSteps>> covered_steps_of(
-    const config::JobConfig& job, std::optional<std::uint64_t> declared_examples) {
+    const config::JobConfig& job, std::optional<std::uint64_t> declared_units) {
   using Steps = std::optional<privacy::DpSgdSteps>;
   const config::DifferentialPrivacySection& dp = job.differential_privacy;
   const config::LocalTrainingSection& training = job.local_training;
   if (!dp.enabled) return Steps{};
   double rate = training.sampling_rate;
-  if (rate <= 0 && declared_examples && *declared_examples > 0)
+  if (rate <= 0 && declared_units && *declared_units > 0)
     rate = std::min(1.0, static_cast<double>(training.expected_batch_size) /
-                             static_cast<double>(*declared_examples));
+                             static_cast<double>(*declared_units));
   if (rate <= 0) return Steps{};
   privacy::DpSgdSteps out{
       .sampling_rate = rate, .noise_multiplier = dp.noise_multiplier, .steps = job.covered_steps()};

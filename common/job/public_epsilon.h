@@ -12,13 +12,13 @@
 namespace sotto::job {
 
 /// Returns the DP-SGD steps of all rounds and spare rounds of the job at a site whose data set has
-/// the declared size; the size is not needed if the job sets a sampling rate. Returns nothing
-/// without differential privacy and when the sampling rate is not known. Fails when no noise
-/// multiplier reaches the job's target.
+/// the declared size, in units of the job; the size is not needed if the job sets a sampling rate.
+/// Returns nothing without differential privacy and when the sampling rate is not known. Fails when
+/// no noise multiplier reaches the job's target.
 Result<std::optional<privacy::DpSgdSteps>> covered_steps_of(
-    const config::JobConfig& job, std::optional<std::uint64_t> declared_examples);
+    const config::JobConfig& job, std::optional<std::uint64_t> declared_units);
 
-/// PublicEpsilon computes the example-level epsilon at the job's delta.
+/// PublicEpsilon computes the epsilon of one unit (example or person) at the job's delta.
 class PublicEpsilon {
  public:
   /// Fails when the job's target cannot be reached.
@@ -28,7 +28,7 @@ class PublicEpsilon {
   /// If the job sets a sampling rate, epsilon is the same for every site. With a batch size and
   /// calibrated noise, no site spends more than the target as long as the attempts are at most the
   /// rounds and the spare rounds; the target is then returned once training is over. Otherwise
-  /// returns nothing, because epsilon depends on the site's number of examples.
+  /// returns nothing, because epsilon depends on the site's declared size.
   [[nodiscard]] std::optional<double> after(std::uint64_t attempts, bool training_is_over) const;
 
  private:

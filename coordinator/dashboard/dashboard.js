@@ -160,7 +160,7 @@ function showPhases(s) {
 function showTiles(s) {
   const e = s.evaluation;
   const tiles = [["Held-out " + s.headline.title, quality(e), e ? `loss ${e.loss.toFixed(3)}` : "no evaluation yet"]];
-  if (s.epsilon !== undefined) tiles.push(["Epsilon for one example", epsilon(s.epsilon), `at delta ${s.delta.toExponential(0)}`]);
+  if (s.epsilon !== undefined) tiles.push([`Epsilon for one ${s.unit}`, epsilon(s.epsilon), `at delta ${s.delta.toExponential(0)}`]);
   if (s.participant_epsilon !== undefined) tiles.push(["Epsilon for a participant", epsilon(s.participant_epsilon), `at delta ${s.participant_delta.toExponential(0)}`]);
   tiles.push(["Uploaded", megabytes(s.uploaded_bytes), s.attempts_done > 0 ? megabytes(s.uploaded_bytes / (s.attempts_done + s.attempts_lost)) + " for each round" : "so far"]);
   tiles.push(["Attempts", String(s.attempts_done), s.attempts_lost ? `done, and ${s.attempts_lost} lost` : "done, none lost"]);
@@ -238,7 +238,7 @@ function drawCharts() {
   const spent = key => done.filter(r => r[key] != null && !r.closing_evaluation).map(r => ({x: r.server_round, y: r[key]}));
   const example = spent("epsilon"), participant = spent("participant_epsilon");
   el("epsilon-card").hidden = example.length + participant.length === 0;
-  draw("chart-epsilon", "line", {datasets: [...(example.length ? [line("for one example", example)] : []), ...(participant.length ? [line("for a participant", participant, [5, 4])] : [])]}, v => String(+v.toFixed(2)), false);
+  draw("chart-epsilon", "line", {datasets: [...(example.length ? [line(`for one ${status.unit}`, example)] : []), ...(participant.length ? [line("for a participant", participant, [5, 4])] : [])]}, v => String(+v.toFixed(2)), false);
   // Shades of the one colour, from the first phase to the last.
   const latest = rounds.slice(-60), first = rounds.length - latest.length;
   draw("chart-time", "bar", {first: first + 1, datasets: PHASES.map(([name, label], i) => ({label, data: latest.map((r, k) => ({x: first + k + 1, y: r.phase_s[name] || 0})),

@@ -76,7 +76,8 @@ void add_results(PrometheusText& out, const RunStatus& s) {
       out.gauge("sotto_evaluation_" + std::string(figure.kind.name), figure.kind.help)
           .sample(figure.value);
   if (s.epsilon)
-    out.gauge("sotto_epsilon", "Example-level epsilon spent, at the job's delta.")
+    out.gauge("sotto_epsilon",
+              "Epsilon spent of one unit (training example or person), at the job's delta.")
         .sample(*s.epsilon);
   if (s.participant_epsilon)
     out.gauge("sotto_participant_epsilon", "Participant-level epsilon spent.")

@@ -234,6 +234,7 @@ RunStatus Coordinator::Impl::status(TimePoint now) const {
       .num_server_rounds = job().rounds.num_server_rounds,
       .headline = job().make_task()->headline(),
       .evaluation = training.evaluation(),
+      .unit = config::word_of(job().unit()),
       .epsilon = training.epsilon(),
       .delta = job().differential_privacy.target_delta,
       .participant_epsilon = folder.participant_epsilon(job().distributed_privacy.target_delta),

@@ -207,6 +207,7 @@ json summarise(const config::JobConfig& job, const ReportInputs& inputs,
       {"closing_evaluation", evaluated.value("closing_evaluation", false)},
       {"evaluated_round", evaluated.value("evaluated_round", json())},
       {"delta", job.differential_privacy.target_delta},
+      {"unit", config::word_of(job.unit())},
       {"participants", rounds.back().value("cohort", 0)},
       {"wall_s", rounds.back().value("wall_s", 0.0)}};
   std::map<std::string, double> phases;

@@ -215,6 +215,7 @@ std::string to_json(const RunStatus& s) {
               {"done", s.done},
               {"cohort", s.cohort},
               {"upload_bytes", s.upload_bytes},
+              {"unit", s.unit},
               {"delta", s.delta}};
   out["headline"] = as_json(s.headline);
   if (s.evaluation) out["evaluation"] = as_json(*s.evaluation);
@@ -328,8 +329,8 @@ std::string describe_status(const std::string& status_json) {
   if (s.contains("evaluation") && s.contains("headline"))
     out += ", held-out " + headline_of(s["headline"], s["evaluation"]);
   if (s.contains("epsilon"))
-    out += fmt::format(", epsilon {:.2f} at delta {:g}", s.value("epsilon", 0.0),
-                       s.value("delta", 0.0));
+    out += fmt::format(", epsilon {:.2f} at delta {:g} for one {}", s.value("epsilon", 0.0),
+                       s.value("delta", 0.0), s.value("unit", "example"));
   if (s.contains("participant_epsilon"))
     out +=
         s["participant_epsilon"].is_null()

@@ -116,6 +116,7 @@ struct RunStatus {
   std::uint64_t upload_bytes = 0;
   tasks::FigureKind headline{};  // the task's main figure, also before the first evaluation
   std::optional<tasks::Evaluation> evaluation;
+  std::string_view unit = "example";  // what epsilon is about: differential_privacy.unit
   std::optional<double> epsilon;
   double delta = 0;
   std::optional<double> participant_epsilon;

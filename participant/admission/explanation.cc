@@ -80,7 +80,8 @@ Result<std::string> cost(const ExplainedJob& e) {
     out +=
         "  One round alone costs epsilon " + shown(*round) + " and the whole job costs epsilon " +
         shown(cost->job_epsilon) + ", at delta " + shown(dp.target_delta) +
-        ", for adding or removing one training example.\n  Each figure is the smaller of the "
+        ", for adding or removing " + job::unit_of(e.job) +
+        ".\n  Each figure is the smaller of the "
         "bounds by privacy loss distributions and by Rényi divergence. The noise multiplier is " +
         shown(cost->noise_multiplier) + ".\n";
   out += "  The data set '" + e.site.data.dataset_id + "' has spent epsilon " +
@@ -109,7 +110,8 @@ std::string published(const ExplainedJob& e) {
 
 std::vector<job::StatementParagraph> statement(const ExplainedJob& e) {
   job::StatementFacts facts{.answer_every_s = e.site.policy.answer_every_s};
-  if (e.site.data.training_examples > 0) facts.declared_examples = e.site.data.training_examples;
+  if (const auto declared = e.site.data.declared(e.job.unit()); declared > 0)
+    facts.declared_units = declared;
   return job::privacy_statement(e.job, facts);
 }
 
@@ -187,7 +189,7 @@ json finite(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }
 
-json json_of(const PrivacyCost& cost) {
+json json_of(const PrivacyCost& cost, const config::JobConfig& job) {
   return {{"epsilon_spent", finite(cost.epsilon_spent)},
           {"epsilon_after_job", finite(cost.epsilon_after_job)},
           {"job_epsilon", finite(cost.job_epsilon)},
@@ -196,7 +198,7 @@ json json_of(const PrivacyCost& cost) {
           {"participant_epsilon_spent", finite(cost.participant_epsilon_spent)},
           {"participant_epsilon_after_job", finite(cost.participant_epsilon_after_job)},
           {"participant_noise_multiplier", cost.participant_noise_multiplier},
-          {"training_examples", cost.training_units}};
+          {job.protects_persons() ? "training_persons" : "training_examples", cost.training_units}};
 }
 
 }  // namespace
@@ -255,11 +257,12 @@ Result<std::string> to_json(const ExplainedJob& e) {
               {"warnings", a.warnings},
               {"task", e.job.task.type},
               {"protects", protected_unit(e.job)},
+              {"unit", config::word_of(e.job.unit())},
               {"privacy_statement", json::parse(job::to_json(statement(e)))},
               {"metrics", e.job.make_task()->counter_names()},
               {"model_digest", to_hex(config::model_digest(e.job.model))},
               {"model", nullptr},
-              {"cost", a.context.cost ? json_of(*a.context.cost) : json(nullptr)},
+              {"cost", a.context.cost ? json_of(*a.context.cost, e.job) : json(nullptr)},
               {"epsilon_of_round", round ? finite(*round) : json(nullptr)},
               {"rounds_with_evaluation", rounds_of(e.job)},
               {"longest_round_s", longest_round_s(e.job)},

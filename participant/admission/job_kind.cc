@@ -42,7 +42,7 @@ Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator) {
   out.bytes(job.model.config_hash);
   out.u8(job.lora.r > 0 ? 1 : 0);
   put_modules(out, job.lora);
-  out.u8(job.differential_privacy.enabled ? 1 : 0);
+  out.u8(job.protects_persons() ? 2 : job.differential_privacy.enabled ? 1 : 0);
   out.u8(job.distributed_privacy.enabled ? 1 : 0);
   out.u8(job.secure_aggregation.enabled ? 1 : 0);
   out.u8(job.secure_aggregation.model_lineage ? 1 : 0);
@@ -59,9 +59,10 @@ Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator) {
 std::string protected_unit(const config::JobConfig& job) {
   const bool example = job.differential_privacy.enabled;
   const bool participant = job.distributed_privacy.enabled;
+  const std::string unit = job.protects_persons() ? "one person" : "one training example";
   if (example && participant)
-    return "one training example, and apart from it everything that one participant sends";
-  if (example) return "one training example";
+    return unit + ", and apart from it everything that one participant sends";
+  if (example) return unit;
   return participant ? "everything that one participant sends" : "nothing";
 }
 

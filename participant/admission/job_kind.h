@@ -15,8 +15,8 @@ namespace sotto::participant {
 /// other rules of a policy bound those.
 Bytes32 kind_of(const config::JobConfig& job, const Bytes32& coordinator);
 
-/// Returns what the job protects, as `kind_of` distinguishes it: "one training example",
-/// "everything that one participant sends", both, or "nothing".
+/// Returns what the job protects, as `kind_of` distinguishes it: "one training example", "one
+/// person", "everything that one participant sends", both, or "nothing".
 std::string protected_unit(const config::JobConfig& job);
 
 }  // namespace sotto::participant

@@ -294,11 +294,13 @@ void add_train_local_only(Command& app) {
     json out = {{"dataset_id", site.data.dataset_id},
                 {"epsilon", finite(r.epsilon)},
                 {"delta", r.delta},
+                {"unit", sotto::config::word_of(job.unit())},
                 {"records_opened", participant::by_purpose(records.counts())},
                 {"wall_s", wall_s}};
     print(args->json ? add_figures(std::move(out), *job.make_task(), r).dump()
                      : "local-only result: " + figures_in_words(*job.make_task(), r) +
-                           ", epsilon " + std::to_string(r.epsilon));
+                           ", epsilon " + std::to_string(r.epsilon) + " for one " +
+                           std::string(sotto::config::word_of(job.unit())));
   });
 }
 

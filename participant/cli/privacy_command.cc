@@ -32,7 +32,7 @@ using nlohmann::json;
 struct PrivacyArguments {
   std::string job;
   std::vector<std::string> overrides;
-  std::uint64_t examples = 0;
+  std::uint64_t examples = 0, persons = 0;
   double sampling_rate = 0;
   double noise_multiplier = 0;
   std::uint64_t steps = 0;
@@ -45,6 +45,9 @@ struct PrivacyArguments {
   bool force = false;  // replaces a file at `plot`
   bool json = false;
   bool batch = false;
+
+  /// Returns the declared size in the job's unit, of which at most one is given.
+  [[nodiscard]] std::uint64_t units() const { return examples > 0 ? examples : persons; }
 };
 
 std::string shown(double value) {
@@ -76,13 +79,20 @@ PrivacyQuestion question_of_job(const config::JobConfig& job, PrivacyArguments& 
   if (!job.differential_privacy.enabled)
     throw StartupError(
         args.job + ": differential_privacy.enabled is false, so that no epsilon bounds the job");
-  if (args.examples == 0 && job.local_training.sampling_rate <= 0)
+  const bool persons = job.protects_persons();
+  if ((persons ? args.examples : args.persons) > 0)
+    throw StartupError(args.job +
+                       (persons ? ": the job protects persons; give --persons instead of --examples"
+                                : ": the job protects single examples; give --examples instead of "
+                                  "--persons"));
+  if (args.units() == 0 && job.local_training.sampling_rate <= 0)
     throw StartupError(args.job +
                        ": local_training.expected_batch_size is set, so that the sampling rate "
-                       "follows from the declared number of examples; give --examples");
+                       "follows from the declared number of " +
+                       (persons ? "persons; give --persons" : "examples; give --examples"));
   args.delta = job.differential_privacy.target_delta;
   privacy::DpSgdSteps steps =
-      or_stop(training::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.examples)));
+      or_stop(training::dp_steps_per_round(job, std::max<std::uint64_t>(1, args.units())));
   steps.steps = job.covered_steps();
   return {.parts = {steps}, .delta = args.delta};
 }
@@ -117,7 +127,7 @@ std::vector<job::StatementParagraph> statement_of(const std::optional<config::Jo
                                                   const PrivacyArguments& args) {
   if (!job) return {{"Privacy statement", std::string(job::general_privacy_statement())}};
   job::StatementFacts facts;
-  if (args.examples > 0) facts.declared_examples = args.examples;
+  if (args.units() > 0) facts.declared_units = args.units();
   return job::privacy_statement(*job, facts);
 }
 
@@ -125,6 +135,7 @@ struct Answered {
   PrivacyAnswer found;
   double epsilon_rdp = 0;
   std::vector<job::StatementParagraph> statement;
+  privacy::ProtectedUnit unit = privacy::ProtectedUnit::kExample;
 };
 
 void print_json(const PrivacyArguments& args, const Answered& answered) {
@@ -136,7 +147,7 @@ void print_json(const PrivacyArguments& args, const Answered& answered) {
                            {"epsilon_rdp", finite(answered.epsilon_rdp)},
                            {"epsilon_of_tries", tries ? finite(*tries) : json(nullptr)},
                            {"delta", args.delta},
-                           {"adjacency", "add or remove one example"},
+                           {"adjacency", job::adjacency_of(answered.unit)},
                            {"accountant", args.accountant},
                            {"sampling_rate", steps.sampling_rate},
                            {"noise_multiplier", steps.noise_multiplier},
@@ -152,7 +163,8 @@ Answered answers_of(const PrivacyQuestion& question, const std::optional<config:
   return {.found = found,
           .epsilon_rdp =
               or_stop(privacy::epsilon_of(found.parts, args.delta, privacy::accountants::rdp)),
-          .statement = statement_of(job, args)};
+          .statement = statement_of(job, args),
+          .unit = job ? job->unit() : privacy::ProtectedUnit::kExample};
 }
 
 std::vector<std::string> accountant_names() {
@@ -171,13 +183,17 @@ void run_command(PrivacyArguments args) {
   question.accountant = privacy::find_accountant(args.accountant);
   const Answered answered = answers_of(question, job, args);
   const PrivacyAnswer& found = answered.found;
-  if (args.examples > 0 && args.delta * static_cast<double>(args.examples) >= 1)
-    std::fprintf(stderr,
-                 "warning: delta %s is not below one over the number of examples; a mechanism that "
-                 "publishes one example outright could have this (epsilon, delta)\n",
-                 shown(args.delta).c_str());
+  if (args.units() > 0 && args.delta * static_cast<double>(args.units()) >= 1)
+    std::fprintf(
+        stderr,
+        "warning: delta %s is not below one over the number of %s; a mechanism that publishes "
+        "one of them outright could have this (epsilon, delta)\n",
+        shown(args.delta).c_str(),
+        answered.unit == privacy::ProtectedUnit::kPerson ? "persons" : "examples");
   if (!args.plot.empty()) {
-    const std::string svg = plot_svg(or_stop(curve(found, args.delta, 60)));
+    PrivacyCurve drawn = or_stop(curve(found, args.delta, 60));
+    drawn.unit = answered.unit;
+    const std::string svg = plot_svg(drawn);
     if (auto written = storage::write_file_atomically(args.plot, {view_of(svg)},
                                                       storage::FileAccess::kEveryoneReads);
         !written.ok())
@@ -187,11 +203,12 @@ void run_command(PrivacyArguments args) {
   const privacy::DpSgdSteps& steps = found.parts[0];
   const std::optional<double> tries = epsilon_of_tries(args, steps);
   std::printf(
-      "epsilon %s at delta %s, for adding or removing one example\n  sampling rate %s, noise "
+      "epsilon %s at delta %s, for adding or removing %s\n  sampling rate %s, noise "
       "multiplier %s, %llu steps\n  by the Rényi bound alone: %s\n",
-      shown(found.epsilon).c_str(), shown(args.delta).c_str(), shown(steps.sampling_rate).c_str(),
-      shown(steps.noise_multiplier).c_str(), static_cast<unsigned long long>(steps.steps),
-      shown(answered.epsilon_rdp).c_str());
+      shown(found.epsilon).c_str(), shown(args.delta).c_str(),
+      job && job->protects_persons() ? job::unit_of(*job).c_str() : "one example",
+      shown(steps.sampling_rate).c_str(), shown(steps.noise_multiplier).c_str(),
+      static_cast<unsigned long long>(steps.steps), shown(answered.epsilon_rdp).c_str());
   if (tries)
     std::printf("  the best of a %s number of tries, %s on average: epsilon %s\n",
                 args.tries_law.c_str(), shown(args.tries).c_str(), shown(*tries).c_str());
@@ -206,13 +223,17 @@ void add_privacy_command(cli::Command& app) {
   auto args = std::make_shared<PrivacyArguments>();
   cli::Command* sub = app.add_subcommand(
       "privacy",
-      "Compute the cost of a run, or the noise that reaches a target: example-level epsilon for "
-      "adding or removing one example. Nothing is charged");
+      "Compute the cost of a run, or the noise that reaches a target: epsilon for adding or "
+      "removing "
+      "one example, or one person if the job protects persons. Nothing is charged");
   sub->add_option("job", args->job, "job.json; or describe the run by the options below");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
   sub->add_option("--examples", args->examples,
                   "Declared number of training examples, for a job with expected_batch_size and "
                   "for the warning about a large delta");
+  sub->add_option("--persons", args->persons,
+                  "Declared number of persons, instead of --examples, for a job that protects "
+                  "persons");
   sub->add_option("--sampling-rate", args->sampling_rate, "Poisson sampling rate, in (0, 1]");
   sub->add_option("--noise-multiplier", args->noise_multiplier,
                   "Standard deviation of the noise over the clipping norm");

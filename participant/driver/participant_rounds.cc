@@ -256,7 +256,7 @@ void Participant::Impl::log_spent() {
   auto spent = ledger.both_spent(run->account.dataset_id, policy().delta);
   if (!spent.ok()) return;
   log("epsilon spent by '" + run->account.dataset_id + "': " + std::to_string(spent->epsilon) +
-      " for one example" +
+      " for one " + std::string(config::word_of(run->job.unit())) +
       (run->job.distributed_privacy.enabled
            ? ", " + std::to_string(spent->participant_epsilon) + " for everything that was sent"
            : "") +

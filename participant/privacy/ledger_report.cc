@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/printable.h"
+#include "common/job/privacy_statement.h"
 
 namespace sotto::participant {
 
@@ -44,6 +45,19 @@ std::string named(const LedgerReport& report, const Bytes32& job) {
   return (name.empty() ? "job " : "job '" + name + "' ") + short_hash(job);
 }
 
+bool is_mixed(const LedgerReport& report) {
+  return report.spent.units.size() > 1;
+}
+
+/// Returns the adjacency of epsilon; before the first charge that of the least that the policy
+/// requires.
+std::string adjacency(const LedgerReport& report) {
+  if (is_mixed(report)) return "charges for single examples and for persons are mixed";
+  const privacy::ProtectedUnit unit =
+      report.spent.units.empty() ? report.policy.required_unit : *report.spent.units.begin();
+  return std::string(job::adjacency_of(unit));
+}
+
 std::string kept(const LedgerReport& report) {
   if (!report.rule) return {};
   if (report.rule->one_job)
@@ -59,7 +73,7 @@ std::string example_level(const LedgerReport& report) {
   if (std::isfinite(report.spent.epsilon))
     return data + ": epsilon " + shown(report.spent.epsilon) + " of " +
            shown(report.policy.max_epsilon) + " is spent at delta " +
-           delta_text(report.policy.delta) + " (add or remove one example), " +
+           delta_text(report.policy.delta) + " (" + adjacency(report) + "), " +
            std::to_string(report.entries.size()) + " entries\n";
   for (const privacy::LedgerEntry& entry : report.entries)
     if (entry.charge.without_privacy)
@@ -67,6 +81,11 @@ std::string example_level(const LedgerReport& report) {
              named(report, entry.charge.job_hash) + " ran without differential privacy on " +
              entry.when_utc + ". No job with differential privacy is accepted on it any more; " +
              std::to_string(report.entries.size()) + " entries\n";
+  if (is_mixed(report))
+    return data +
+           ": no epsilon is stated, because charges of jobs that protect single examples and of "
+           "jobs that protect persons are mixed; " +
+           std::to_string(report.entries.size()) + " entries\n";
   return data + ": no epsilon at delta " + delta_text(report.policy.delta) +
          " bounds what this data set has lost, because the noise of its charges was too small; " +
          std::to_string(report.entries.size()) + " entries\n";
@@ -78,13 +97,16 @@ std::string participant_level(const LedgerReport& report) {
            shown(report.spent.participant_epsilon) + "\n";
   return "  Everything that was sent, compared with zeros: there is no guarantee, because an "
          "update went into a sum without noise inside the sum (distributed_privacy). The guarantee "
-         "for one example does not depend on it.\n";
+         "for one example or person does not depend on it.\n";
 }
 
 std::string line_of(const privacy::LedgerEntry& e, bool participant_level) {
   std::string out = "  " + e.when_utc + "  round " + std::to_string(e.charge.round.server_round()) +
                     ", attempt " + std::to_string(e.charge.round.attempt()) + "  ";
   if (!costs(e.charge)) return out + "no cost\n";
+  if (e.charge.unit == privacy::ProtectedUnit::kPerson)
+    out += "for a person with at most " + std::to_string(e.charge.examples_per_person) +
+           (e.charge.examples_per_person == 1 ? " example, " : " examples, ");
   out += std::isfinite(e.epsilon_after) ? "epsilon after it " + shown(e.epsilon_after)
                                         : std::string("no bound after it");
   if (participant_level && std::isfinite(e.participant_epsilon_after))
@@ -114,6 +136,10 @@ json json_of(const privacy::LedgerEntry& e) {
           {"attempt", e.charge.round.attempt()},
           {"costs", costs(e.charge)},
           {"without_privacy", e.charge.without_privacy},
+          {"unit", e.charge.steps ? json(config::word_of(e.charge.unit)) : json(nullptr)},
+          {"examples_per_person", e.charge.unit == privacy::ProtectedUnit::kPerson
+                                      ? json(e.charge.examples_per_person)
+                                      : json(nullptr)},
           {"epsilon_after", finite(e.epsilon_after)},
           {"participant_epsilon_after", finite(e.participant_epsilon_after)}};
 }
@@ -156,7 +182,7 @@ std::string to_json(const LedgerReport& report) {
   const json out = {{"dataset_id", report.data.dataset_id},
                     {"epsilon", finite(report.spent.epsilon)},
                     {"delta", report.policy.delta},
-                    {"adjacency", "add or remove one example"},
+                    {"adjacency", adjacency(report)},
                     {"max_epsilon", finite(report.policy.max_epsilon)},
                     {"participant_epsilon", finite(report.spent.participant_epsilon)},
                     {"max_participant_epsilon", report.policy.max_participant_epsilon},

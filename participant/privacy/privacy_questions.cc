@@ -6,6 +6,7 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "common/config/choices.h"
 #include "common/privacy/accounting/calibration.h"
 
 namespace sotto::participant {
@@ -134,9 +135,9 @@ std::string plot_svg(const PrivacyCurve& curve) {
   out +=
       polyline(curve, scale, &PrivacyCurve::Point::epsilon, "stroke=\"#06c\" stroke-width=\"2\"");
   out += formatted(
-      "<text x=\"60\" y=\"24\">epsilon at delta %.3g, add or remove one example; "
+      "<text x=\"60\" y=\"24\">epsilon at delta %.3g, add or remove one %s; "
       "solid: what is charged, dashed: R\u00e9nyi bound</text>\n",
-      curve.delta);
+      curve.delta, std::string(config::word_of(curve.unit)).c_str());
   return out + "<text x=\"310\" y=\"308\" text-anchor=\"middle\">steps</text>\n</svg>\n";
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/base/result.h"
 #include "common/privacy/accounting/accountant.h"
+#include "common/privacy/accounting/protected_unit.h"
 
 namespace sotto::participant {
 
@@ -37,6 +38,7 @@ struct PrivacyCurve {
 
   double delta = 0;
   double steps = 0;
+  privacy::ProtectedUnit unit = privacy::ProtectedUnit::kExample;  // for the plot's title
   std::vector<Point> points;
 };
 

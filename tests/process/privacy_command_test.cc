@@ -91,10 +91,9 @@ TEST_F(PrivacyCommand, AJobKeepsToItsTargetAndNamesItsAdjacency) {
 // With the declared size that was given, as JSON and for people.
 TEST_F(PrivacyCommand, AJobIsAnsweredWithItsPrivacyStatement) {
   const auto statement =
-      job::privacy_statement(config::load_job(Federation::job()), {.declared_examples = 3000});
+      job::privacy_statement(config::load_job(Federation::job()), {.declared_units = 3000});
   ASSERT_EQ(privacy(Federation::job() + " --examples 3000 --json"), 0);
-  EXPECT_EQ(json::parse(text_of(out())).at("privacy_statement").dump(),
-            job::to_json(statement));
+  EXPECT_EQ(json::parse(text_of(out())).at("privacy_statement").dump(), job::to_json(statement));
   ASSERT_EQ(privacy(Federation::job() + " --examples 3000"), 0);
   EXPECT_NE(text_of(out()).find(job::to_text(statement)), std::string::npos);
 }

@@ -119,7 +119,7 @@ TEST(PrivacyStatement, EpsilonThatNeedsTheDeclaredSizeIsNotMadeUp) {
   EXPECT_TRUE(holds(text_of(job, kFigures), "follows from the sampling rate"));
   EXPECT_TRUE(holds(text_of(job, kPerson), "follow from the declared size"));
   const privacy::DpSgdSteps steps{.sampling_rate = 0.064, .noise_multiplier = 1, .steps = 100};
-  EXPECT_TRUE(holds(text_of(job, kFigures, {.declared_examples = 1000}),
+  EXPECT_TRUE(holds(text_of(job, kFigures, {.declared_units = 1000}),
                     "(epsilon " + shown(privacy::epsilon_of(steps, 1e-5).value()) + ","));
 }
 
@@ -139,16 +139,41 @@ TEST(PrivacyStatement, WithoutTheDeclaredSizeThePersonGetsTheGeneralBound) {
   const std::string general = text_of(calibrated_job(), kPerson);
   EXPECT_TRUE(holds(general, "2 examples: epsilon 16 at delta " + shown(bound.delta))) << general;
   EXPECT_TRUE(holds(general, "10 examples: no useful bound")) << general;
-  const std::string exact = text_of(calibrated_job(), kPerson, {.declared_examples = 4000});
+  const std::string exact = text_of(calibrated_job(), kPerson, {.declared_units = 4000});
   EXPECT_TRUE(holds(exact, "2 examples: epsilon ")) << exact;
   EXPECT_TRUE(holds(exact, "at delta 1e-05")) << exact;
 }
 
 TEST(PrivacyStatement, TheDeclaredSizeIsNamedWhereItIsKnown) {
-  EXPECT_TRUE(holds(text_of(public_job(), kNeighbours, {.declared_examples = 3446}),
+  EXPECT_TRUE(holds(text_of(public_job(), kNeighbours, {.declared_units = 3446}),
                     "declared size of this data set is 3446"));
   EXPECT_FALSE(holds(text_of(public_job(), kNeighbours), "of this data set is"));
   EXPECT_TRUE(holds(text_of(public_job(), kNeighbours), "zero-out"));
+}
+
+TEST(PrivacyStatement, AJobThatProtectsPersonsSaysSoInEveryParagraph) {
+  config::JobConfig job = calibrated_job();
+  job.differential_privacy.unit = privacy::ProtectedUnit::kPerson;
+  job.differential_privacy.examples_per_person = 12;
+  const auto statement = privacy_statement(job, {.declared_units = 800});
+  EXPECT_EQ(statement.front().text, general_privacy_statement(privacy::ProtectedUnit::kPerson));
+  const std::string unit = text_of(statement, "Definition of a person");
+  EXPECT_TRUE(holds(unit, "at most 12 examples")) << unit;
+  EXPECT_TRUE(holds(unit, "one labelled text")) << unit;
+  EXPECT_TRUE(holds(text_of(statement, kNeighbours), "persons of this data set is 800"));
+  EXPECT_TRUE(holds(text_of(statement, kFigures),
+                    "For one person (with at most 12 training examples of hers), all 100 steps"));
+  EXPECT_EQ(text_of(statement, kUnit), "");
+  EXPECT_EQ(text_of(statement, kPerson), "") << "group privacy is about examples";
+  EXPECT_TRUE(holds(text_of(statement, "If the masks are broken"), "guarantee for one person"));
+  EXPECT_TRUE(holds(text_of(statement, "The guarantee for a whole participant"), "participant"));
+  EXPECT_FALSE(holds(to_text(statement), "one training example,"));
+  EXPECT_TRUE(holds(statement_audit_fields(job)[0].second, "for one person"));
+  // The sampling rate follows from the number of persons.
+  job.differential_privacy.noise_multiplier = 1;
+  const privacy::DpSgdSteps steps{.sampling_rate = 0.08, .noise_multiplier = 1, .steps = 100};
+  EXPECT_TRUE(holds(text_of(job, kFigures, {.declared_units = 800}),
+                    "(epsilon " + shown(privacy::epsilon_of(steps, 1e-5).value()) + ","));
 }
 
 TEST(PrivacyStatement, AJobWithoutDifferentialPrivacyHasNoGuarantee) {
@@ -274,6 +299,8 @@ TEST(PrivacyStatement, TheDocumentsContainItWordForWord) {
     EXPECT_TRUE(holds(unwrapped(docs / name), general_privacy_statement()))
         << name << " must contain:\n"
         << general_privacy_statement();
+  const auto persons = general_privacy_statement(privacy::ProtectedUnit::kPerson);
+  EXPECT_TRUE(holds(unwrapped(docs / "privacy.md"), persons)) << persons;
 }
 
 // `policy explain` says for people and as JSON what the function says, with the declared size.
@@ -284,7 +311,7 @@ TEST(PrivacyStatement, ExplainPrintsIt) {
   site.policy.answer_every_s = 30;
   participant::Assessment assessment;
   const participant::ExplainedJob explained{.job = job, .site = site, .assessment = assessment};
-  const auto statement = privacy_statement(job, {.declared_examples = 4000, .answer_every_s = 30});
+  const auto statement = privacy_statement(job, {.declared_units = 4000, .answer_every_s = 30});
   const std::string text = participant::describe(explained).value();
   EXPECT_TRUE(holds(text, to_text(statement))) << text;
   const auto json = nlohmann::json::parse(participant::to_json(explained).value());

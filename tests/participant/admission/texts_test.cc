@@ -34,9 +34,8 @@ void expect_file(const std::string& name, const std::string& text) {
 TEST(Texts, PrivacyStatementOfTheQuickstart) {
   const config::JobConfig job = config::load_job(kQuickstart / "job.json", {});
   const config::SiteConfig site = config::load_site(kQuickstart / "site.json");
-  expect_file("privacy_statement.txt",
-              job::to_text(
-                  job::privacy_statement(job, {.declared_examples = site.data.training_examples})));
+  expect_file("privacy_statement.txt", job::to_text(job::privacy_statement(
+                                           job, {.declared_units = site.data.training_examples})));
 }
 
 // The model is the fake one, so the figures about parameters and modules are of that.

@@ -90,6 +90,37 @@ TEST_F(LedgerReportTest, NamesJobsAndExplainsInsteadOfSayingInfinity) {
   EXPECT_TRUE(out["participant_epsilon"].is_null());
 }
 
+TEST_F(LedgerReportTest, NamesTheUnitOfTheBudgetAndOfEachCharge) {
+  const config::SiteConfig site = site_with(8);
+  config::JobConfig persons = job_named("ward", 5);
+  persons.differential_privacy.unit = privacy::ProtectedUnit::kPerson;
+  persons.differential_privacy.examples_per_person = 12;
+  ASSERT_TRUE(charge(site, persons, RoundNumber::of(1, 0)).ok());
+  const std::string said = text(site);
+  EXPECT_TRUE(has(said, "(add or remove one person)")) << said;
+  EXPECT_TRUE(has(said, "for a person with at most 12 examples, epsilon after it")) << said;
+  const Status other = charge(site, job_named("snips", 1), RoundNumber::of(1, 0));
+  ASSERT_FALSE(other.ok());
+  EXPECT_TRUE(has(other.error().message, "kept for another unit")) << other.error().message;
+  const json out = json::parse(to_json(report_of(ledger_, site).value()));
+  EXPECT_EQ(out["adjacency"], "add or remove one person");
+  EXPECT_EQ(out["charges"][0]["unit"], "person");
+  EXPECT_EQ(out["charges"][0]["examples_per_person"], 12);
+}
+
+TEST_F(LedgerReportTest, MixedUnitsHaveNoEpsilonAndItSaysWhy) {
+  config::SiteConfig site = site_with(8);
+  site.policy.max_epsilon = site.policy.max_epsilon_per_job =
+      std::numeric_limits<double>::infinity();
+  config::JobConfig persons = job_named("ward", 5);
+  persons.differential_privacy.unit = privacy::ProtectedUnit::kPerson;
+  ASSERT_TRUE(charge(site, persons, RoundNumber::of(1, 0)).ok());
+  ASSERT_TRUE(charge(site, job_named("snips", 1), RoundNumber::of(1, 1)).ok());
+  EXPECT_TRUE(has(text(site), "are mixed")) << text(site);
+  EXPECT_FALSE(has(text(site), "inf")) << text(site);
+  EXPECT_TRUE(json::parse(to_json(report_of(ledger_, site).value()))["epsilon"].is_null());
+}
+
 TEST_F(LedgerReportTest, SaysWhichJobEndedTheBudgetForEver) {
   config::SiteConfig site = site_with(8);
   site.policy.require_differential_privacy = false;
