@@ -58,31 +58,38 @@ std::string_view other_format(std::string_view bytes) {
 
 }  // namespace
 
-Result<TextFile> TextFile::read(const std::filesystem::path& file) {
+Result<TextFile> TextFile::read(const std::filesystem::path& file, Damaged damaged) {
   std::error_code ignored;
   if (std::filesystem::is_directory(file, ignored))
     return Error{file.string() + " is a folder; name a file in it"};
   SOTTO_ASSIGN_OR_RETURN(Bytes bytes, read_file(file, kMaxTextFileBytes));
-  return of(std::move(bytes), file.string());
+  return of(std::move(bytes), file.string(), damaged);
 }
 
-Result<TextFile> TextFile::of(Bytes bytes, std::string name) {
+Result<TextFile> TextFile::of(Bytes bytes, std::string name, Damaged damaged) {
   TextFile out(std::move(bytes), std::move(name));
-  const std::string_view all = out.text();
-  if (const std::string_view what = other_format(all); !what.empty())
-    return Error{out.name_ + " " + std::string(what)};
-  if (all.starts_with(kByteOrderMark)) out.begin_ = kByteOrderMark.size();
-  const std::string_view text = out.text();
-  if (const std::size_t at = text.find('\r');
-      at != std::string_view::npos && text.find('\n') == std::string_view::npos)
-    return out.error_at(at,
-                        "the lines end with carriage returns alone, as on an old Macintosh; "
-                        "convert the file with tr '\\r' '\\n'");
-  if (!text.empty() && text.back() != '\n')
-    return out.error_at(text.size(),
-                        "the last line has no line break, so that the file may have been cut; if "
-                        "it is complete, end its last line");
+  if (out.text().starts_with(kByteOrderMark)) out.begin_ = kByteOrderMark.size();
+  out.damage_ = out.find_damage();
+  if (!out.damage_) return out;
+  if (damaged == Damaged::kRefused) return *out.damage_;
+  out.end_ = out.begin_ + out.text().rfind('\n') + 1;  // npos + 1 is 0
   return out;
+}
+
+std::optional<Error> TextFile::find_damage() const {
+  const std::string_view all = text();
+  if (const std::string_view what = other_format(all); !what.empty())
+    return Error{name_ + " " + std::string(what)};
+  if (const std::size_t at = all.find('\r');
+      at != std::string_view::npos && all.find('\n') == std::string_view::npos)
+    return error_at(at,
+                    "the lines end with carriage returns alone, as on an old Macintosh; convert "
+                    "the file with tr '\\r' '\\n'");
+  if (!all.empty() && all.back() != '\n')
+    return error_at(all.size(),
+                    "the last line has no line break, so that the file may have been cut; if it is "
+                    "complete, end its last line");
+  return std::nullopt;
 }
 
 TextFile::~TextFile() {
@@ -90,8 +97,7 @@ TextFile::~TextFile() {
 }
 
 std::string_view TextFile::text() const {
-  return std::string_view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size())
-      .substr(begin_);
+  return std::string_view(reinterpret_cast<const char*>(bytes_.data()), end_).substr(begin_);
 }
 
 std::size_t TextFile::line_of(std::size_t offset) const {

@@ -183,7 +183,7 @@ job::StatementFacts facts_of(const std::vector<json>& rounds) {
   return facts;
 }
 
-/// Adds the example-level epsilon of this run, as the rounds recorded it. It is null without
+/// Adds the epsilon of this run for one unit, as the rounds recorded it. It is null without
 /// differential privacy, and where it depends on the size that each site declares; the run then
 /// knows no figure that holds for every site.
 void add_run_epsilon(json& summary, const config::JobConfig& job, const std::vector<json>& rounds) {
@@ -289,9 +289,11 @@ std::string table_of_figures(const tasks::Task& task, const json& s) {
   return out;
 }
 
-/// The example-level guarantee of this run, and what the ledgers count over all runs.
+/// The guarantee of this run for one example or person, and what the ledgers count over all runs.
 std::string table_of_epsilons(const json& s) {
-  std::string out = "\n  privacy of one training example, for adding or removing it\n";
+  const bool of_person = s["unit"] == config::word_of(privacy::ProtectedUnit::kPerson);
+  std::string out = fmt::format("\n  privacy of one {}, for adding or removing it\n",
+                                of_person ? "person" : "training example");
   const auto row = [&out](const std::string& what, const std::string& epsilon, const json& delta) {
     out += fmt::format("  {:<46}{:>10}  delta {:g}\n", what, epsilon, delta.get<double>());
   };

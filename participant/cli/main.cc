@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -96,11 +97,13 @@ int run(const RunArguments& args) {
   participant::require_all_uses(keys, membership);
   const config::Identity identity = keys.identity(membership.generation);
   participant::SiteRecords records(args.dir, participant::records_key(keys));
+  config::SiteConfig site = config::load_site(site_file);
+  stop_unless(participant::SiteRecords::check_files(site));
   training::ModelProvider& models = training::learning_library();
   participant::ParticipantOptions options{
       .self = membership.self,
       .roster = membership.federation.roster,
-      .site = config::load_site(site_file),
+      .site = std::move(site),
       .preshared =
           participant::load_preshared_keys(args.dir, membership.federation.roster, membership.self),
       .models = models,
@@ -278,6 +281,7 @@ void add_train_local_only(Command& app) {
       site.data.evaluation = args->evaluation;
       site.data.evaluation_examples = 0;  // the declared size belongs to the replaced file
     }
+    stop_unless(participant::SiteRecords::check_files(site));
     auto ledger = or_stop(sotto::privacy::PrivacyLedger::open(ledger_file(args->dir)));
     training::ModelProvider& models = training::learning_library();
     models.use_threads(site.resources.threads);

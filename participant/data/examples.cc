@@ -53,16 +53,20 @@ void for_each_example(RecordReader& reader, const LabelReader& labels, const Tak
     take(record->ok() ? example_of(***record, reader, labels) : Result<Example>(record->error()));
 }
 
+using Damaged = storage::TextFile::Damaged;
+
 Result<RecordReader> open_file(const std::filesystem::path& file, const config::JobConfig& job,
-                               const config::DataLayout& layout) {
+                               const config::DataLayout& layout, Damaged damaged) {
   SOTTO_ASSIGN_OR_RETURN(const auto plan, plan_for(file, layout, job.make_task()->form()));
-  return RecordReader::open(file, plan);
+  return RecordReader::open(file, plan, damaged);
 }
 
 Result<RecordReader> open_bytes(std::string_view bytes, const std::string& name,
-                                const config::JobConfig& job, const config::DataLayout& layout) {
+                                const config::JobConfig& job, const config::DataLayout& layout,
+                                Damaged damaged) {
   SOTTO_ASSIGN_OR_RETURN(const auto plan, plan_for(name, layout, job.make_task()->form()));
-  SOTTO_ASSIGN_OR_RETURN(auto file, storage::TextFile::of({bytes.begin(), bytes.end()}, name));
+  SOTTO_ASSIGN_OR_RETURN(auto file,
+                         storage::TextFile::of({bytes.begin(), bytes.end()}, name, damaged));
   return RecordReader::open(std::move(file), plan);
 }
 
@@ -81,6 +85,7 @@ Result<std::vector<Example>> examples_of(RecordReader reader, const config::JobC
 FittingExamples fitting_of(RecordReader reader, const config::JobConfig& job,
                            const std::vector<std::string>& declared) {
   FittingExamples out;
+  if (reader.file().damage()) out.left_out.add(reader.file().damage()->message);
   for_each_example(reader, LabelReader(job, declared), [&](Result<Example> example) {
     if (example.ok())
       out.examples.push_back(std::move(example).value());
@@ -95,14 +100,14 @@ FittingExamples fitting_of(RecordReader reader, const config::JobConfig& job,
 Result<std::vector<Example>> parse_examples(std::string_view bytes, const std::string& name,
                                             const config::JobConfig& job,
                                             const config::DataLayout& layout) {
-  SOTTO_ASSIGN_OR_RETURN(auto reader, open_bytes(bytes, name, job, layout));
+  SOTTO_ASSIGN_OR_RETURN(auto reader, open_bytes(bytes, name, job, layout, Damaged::kRefused));
   return examples_of(std::move(reader), job);
 }
 
 Result<std::vector<Example>> read_examples(const std::filesystem::path& file,
                                            const config::JobConfig& job,
                                            const config::DataLayout& layout) {
-  SOTTO_ASSIGN_OR_RETURN(auto reader, open_file(file, job, layout));
+  SOTTO_ASSIGN_OR_RETURN(auto reader, open_file(file, job, layout, Damaged::kRefused));
   return examples_of(std::move(reader), job);
 }
 
@@ -110,7 +115,7 @@ Result<FittingExamples> fitting_examples(std::string_view bytes, const std::stri
                                          const config::JobConfig& job,
                                          const std::vector<std::string>& declared,
                                          const config::DataLayout& layout) {
-  SOTTO_ASSIGN_OR_RETURN(auto reader, open_bytes(bytes, name, job, layout));
+  SOTTO_ASSIGN_OR_RETURN(auto reader, open_bytes(bytes, name, job, layout, Damaged::kKept));
   return fitting_of(std::move(reader), job, declared);
 }
 
@@ -118,7 +123,7 @@ Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
                                               const config::JobConfig& job,
                                               const std::vector<std::string>& declared,
                                               const config::DataLayout& layout) {
-  SOTTO_ASSIGN_OR_RETURN(auto reader, open_file(file, job, layout));
+  SOTTO_ASSIGN_OR_RETURN(auto reader, open_file(file, job, layout, Damaged::kKept));
   return fitting_of(std::move(reader), job, declared);
 }
 

@@ -66,8 +66,9 @@ struct FittingExamples {
 /// Reads the examples that a site trains and evaluates on, in the site's layout (RecordReader).
 /// Unlike read_examples(), it leaves out what does not fit: a record that is malformed, or a label
 /// that the job does not name or that is not in `declared` (the site's data.labels). For token
-/// classification the whole sentence is left out. Returns an Error only where the file cannot be
-/// read as a whole, because the answer to a job must not depend on single records.
+/// classification the whole sentence is left out. Damage of the whole text (storage::TextFile) is
+/// named among what was left out. Returns an Error only where there is no such file, or where the
+/// header line or the layout does not fit, because the answer to a job must not depend on records.
 Result<FittingExamples> read_fitting_examples(const std::filesystem::path& file,
                                               const config::JobConfig& job,
                                               const std::vector<std::string>& declared,

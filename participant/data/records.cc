@@ -530,12 +530,13 @@ RecordReader::RecordReader(RecordReader&&) noexcept = default;
 RecordReader& RecordReader::operator=(RecordReader&&) noexcept = default;
 RecordReader::~RecordReader() = default;
 
-Result<RecordReader> RecordReader::open(const std::filesystem::path& file, const RecordPlan& plan) {
+Result<RecordReader> RecordReader::open(const std::filesystem::path& file, const RecordPlan& plan,
+                                        storage::TextFile::Damaged damaged) {
   if (is_record_store(file))
     return Error{file.string() +
                  " is a record store; its records are read for training, and this command needs "
                  "the plain file"};
-  SOTTO_ASSIGN_OR_RETURN(auto text, storage::TextFile::read(file));
+  SOTTO_ASSIGN_OR_RETURN(auto text, storage::TextFile::read(file, damaged));
   return open(std::move(text), plan);
 }
 

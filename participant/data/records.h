@@ -62,7 +62,9 @@ class RecordReader {
  public:
   /// Opens a file: see TextFile::read() for what is refused. An Error also says where a table has
   /// no valid header line or lacks a column of the plan.
-  static Result<RecordReader> open(const std::filesystem::path& file, const RecordPlan& plan);
+  static Result<RecordReader> open(
+      const std::filesystem::path& file, const RecordPlan& plan,
+      storage::TextFile::Damaged damaged = storage::TextFile::Damaged::kRefused);
   static Result<RecordReader> open(storage::TextFile file, const RecordPlan& plan);
 
   RecordReader(RecordReader&&) noexcept;

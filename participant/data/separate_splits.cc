@@ -9,6 +9,9 @@
 namespace sotto::data {
 namespace {
 
+constexpr const char* kReason =
+    "; the guarantee does not cover the evaluation split, which needs examples of its own";
+
 bool have_the_same_content(const std::filesystem::path& one, const std::filesystem::path& other) {
   std::error_code failed;
   const auto size = std::filesystem::file_size(one, failed);
@@ -45,16 +48,17 @@ std::vector<std::size_t> hashes_of(const Examples& examples) {
 
 Status check_separate_files(const std::filesystem::path& train,
                             const std::filesystem::path& evaluation) {
-  const char* const reason =
-      "; the guarantee does not cover the evaluation split, which needs examples of its own";
   std::error_code ignored;
-  if (std::filesystem::equivalent(train, evaluation, ignored))
-    return Error{"data.evaluation, " + evaluation.string() + ", is the same file as data.train, " +
-                 train.string() + reason};
-  if (have_the_same_content(train, evaluation))
-    return Error{"data.evaluation, " + evaluation.string() +
-                 ", has the same content as data.train, " + train.string() + reason};
-  return {};
+  if (!std::filesystem::equivalent(train, evaluation, ignored)) return {};
+  return Error{"data.evaluation, " + evaluation.string() + ", is the same file as data.train, " +
+               train.string() + kReason};
+}
+
+Status check_different_content(const std::filesystem::path& train,
+                               const std::filesystem::path& evaluation) {
+  if (!have_the_same_content(train, evaluation)) return {};
+  return Error{"data.evaluation, " + evaluation.string() +
+               ", has the same content as data.train, " + train.string() + kReason};
 }
 
 std::uint64_t shared_examples(const Examples& train, const Examples& evaluation) {

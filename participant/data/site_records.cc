@@ -10,6 +10,7 @@
 
 #include "common/config/json_tree.h"
 #include "common/storage/atomic_file.h"
+#include "common/storage/text_file.h"
 #include "participant/data/examples.h"
 #include "participant/data/persons.h"
 #include "participant/data/progress_clock.h"
@@ -159,6 +160,15 @@ Result<data::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
                            " evaluation examples have the text of a training example; the "
                            "guarantee does not cover the evaluation split");
   return out;
+}
+
+Status SiteRecords::check_files(const config::SiteConfig& site) {
+  for (const std::filesystem::path& file : {site.data.train, site.data.evaluation}) {
+    if (data::is_record_store(file)) continue;
+    if (const auto text = storage::TextFile::read(file); !text.ok()) return text.error();
+  }
+  SOTTO_TRY(data::check_separate_files(site.data.train, site.data.evaluation));
+  return data::check_different_content(site.data.train, site.data.evaluation);
 }
 
 OpenCounts SiteRecords::counts() const {

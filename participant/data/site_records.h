@@ -52,9 +52,14 @@ class SiteRecords {
 
   /// Returns the examples of site.json with its declared sizes; records that do not fit the job are
   /// left out. An Error names the file, for this site's people; it is also returned where another
-  /// store was put in the place of the imported one, and where the evaluation split is the training
-  /// data (check_separate_files()).
+  /// store was put in the place of the imported one, and where both splits are one file. Whether
+  /// there is an Error does not depend on records.
   Result<data::SiteExamples> examples(const config::JobConfig& job, const config::SiteConfig& site);
+
+  /// Returns an Error where a plain file of site.json is damaged as a whole (storage::TextFile), or
+  /// where the evaluation split is the training file or a copy of it. It depends on records, so it
+  /// is for the start of a program and for commands from which nothing leaves the site.
+  static Status check_files(const config::SiteConfig& site);
 
   /// Returns examples() as a function; this object must outlive it.
   auto reader() {

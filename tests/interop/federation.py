@@ -98,8 +98,8 @@ class Federation:
         self.programs.call(self.programs.participant, "init", "--dir", folder, "--name", name)
         (folder / "site.json").write_text(json.dumps(site_configuration(name)))
         lines = [f"{LABELS[i % 2]}\t{'abcdefgh'[i % 8]} {'xyz'[i % 3]}\n" for i in range(EXAMPLES)]
-        for file in ("train.tsv", "eval.tsv"):
-            (folder / file).write_text("".join(lines))
+        (folder / "train.tsv").write_text("".join(lines))
+        (folder / "eval.tsv").write_text("".join(reversed(lines)))  # a site refuses a copy of its training data
         return folder / f"{name}.card.json"
 
 

@@ -23,8 +23,15 @@ struct SeparateSplits : testing::Test {
     std::ofstream(folder / name, std::ios::binary) << bytes;
   }
 
+  [[nodiscard]] config::SiteConfig site(const fs::path& evaluation) const {
+    config::SiteConfig out;
+    out.data.train = folder / "train.tsv";
+    out.data.evaluation = evaluation;
+    return out;
+  }
+
   [[nodiscard]] std::string refusal(const fs::path& evaluation) const {
-    const Status found = check_separate_files(folder / "train.tsv", evaluation);
+    const Status found = participant::SiteRecords::check_files(site(evaluation));
     return found.ok() ? "" : found.error().message;
   }
 
@@ -44,7 +51,15 @@ TEST_F(SeparateSplits, OneFileUnderAnyNameIsRefused) {
   EXPECT_NE(refusal(folder / "copy.tsv").find("has the same content as data.train"),
             std::string::npos);
   EXPECT_EQ(refusal(folder / "other.tsv"), "");
-  EXPECT_EQ(refusal(folder / "absent.tsv"), "");
+  EXPECT_NE(refusal(folder / "absent.tsv"), "");
+}
+
+TEST_F(SeparateSplits, AnAnswerToAJobDependsOnTheFilesNamesAndNotOnTheirContent) {
+  fs::copy_file(folder / "train.tsv", folder / "copy.tsv");
+  EXPECT_FALSE(check_separate_files(folder / "train.tsv", folder.path() / "." / "train.tsv").ok());
+  EXPECT_TRUE(check_separate_files(folder / "train.tsv", folder / "copy.tsv").ok());
+  EXPECT_FALSE(check_different_content(folder / "train.tsv", folder / "copy.tsv").ok());
+  EXPECT_TRUE(check_different_content(folder / "train.tsv", folder / "other.tsv").ok());
 }
 
 TEST_F(SeparateSplits, ASiteRefusesTheFileAndWarnsOfSharedTexts) {
