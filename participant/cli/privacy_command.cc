@@ -224,8 +224,7 @@ void add_privacy_command(cli::Command& app) {
   cli::Command* sub = app.add_subcommand(
       "privacy",
       "Compute the cost of a run, or the noise that reaches a target: epsilon for adding or "
-      "removing "
-      "one example, or one person if the job protects persons. Nothing is charged");
+      "removing one example, or one person if the job protects persons. Nothing is charged");
   sub->add_option("job", args->job, "job.json; or describe the run by the options below");
   sub->add_option("--set", args->overrides, "Override a key of the job")->allow_extra_args(false);
   sub->add_option("--examples", args->examples,

@@ -131,8 +131,10 @@ Result<FlatParameters> with_pretrained(FlatParameters parameters, const ModelMod
     if (tensor == nullptr) continue;
     const Result<std::vector<float>> values = values_of(*tensor, p);
     if (!values.ok()) return refused(values.error().message);
-    const bool reordered = head.has(p.name) && !rows.empty();
-    std::ranges::copy(reordered ? in_order(*values, rows) : *values, place);
+    if (head.has(p.name) && !rows.empty())
+      std::ranges::copy(in_order(*values, rows), place);
+    else
+      std::ranges::copy(*values, place);
   }
   return parameters;
 }

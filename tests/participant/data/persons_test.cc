@@ -96,7 +96,7 @@ TEST(Persons, TheChoiceForOneDependsOnNoOtherNorOnTheOrderOfTheFile) {
 
 // Each example of a person is as likely as any other of hers: within 5 standard deviations.
 TEST(Persons, TheChoiceDoesNotPreferAPlaceInTheFile) {
-  constexpr int kPersons = 4000;
+  constexpr int kPersons = 1000;
   std::vector<Example> examples;
   for (int p = 0; p < kPersons; ++p)
     for (int i = 0; i < 4; ++i)

@@ -25,7 +25,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 const fs::path kConfigs = SOTTO_SOURCE_DIR "/configs";
-const fs::path kTokenizers = SOTTO_SOURCE_DIR "/tests/vectors/tokenizer";
 const std::vector<std::string> kTones{"negative", "neutral", "positive"};
 
 json read_json(const fs::path& file) {
@@ -49,9 +48,9 @@ std::ostream& operator<<(std::ostream& out, const SavedKind& kind) {
 
 json bert(std::int64_t vocabulary, const json& more = json::object()) {
   json out = {
-      {"model_type", "bert"},     {"vocab_size", vocabulary}, {"hidden_size", 8},
-      {"num_hidden_layers", 1},   {"intermediate_size", 16},  {"num_attention_heads", 2},
-      {"initializer_range", 0.4}, {"type_vocab_size", 2},     {"max_position_embeddings", 24}};
+      {"model_type", "bert"},     {"vocab_size", 512},       {"hidden_size", 8},
+      {"num_hidden_layers", 1},   {"intermediate_size", 16}, {"num_attention_heads", 2},
+      {"initializer_range", 0.4}, {"type_vocab_size", 2},    {"max_position_embeddings", 24}};
   out.merge_patch(more);
   return out;
 }
@@ -68,9 +67,9 @@ json gpt2() {
           {"torch_dtype", "float16"}};
 }
 
-json llama(const std::string& type, std::int64_t vocabulary = 512) {
-  return {{"model_type", type},
-          {"vocab_size", vocabulary},
+json llama() {
+  return {{"model_type", "llama"},
+          {"vocab_size", 512},
           {"hidden_size", 8},
           {"intermediate_size", 16},
           {"num_hidden_layers", 1},
@@ -88,8 +87,7 @@ std::vector<SavedKind> results() {
   const fs::path lower = kConfigs / "quickstart/model/vocab.txt",
                  pairs = kConfigs / "tinyshakespeare/model/tokenizer.json";
   const std::vector<fs::path> cased{kConfigs / "ner/model/vocab.txt",
-                                    kConfigs / "ner/model/tokenizer_config.json"},
-      qwen2{kTokenizers / "qwen2/tokenizer.json", kTokenizers / "qwen2/tokenizer_config.json"};
+                                    kConfigs / "ner/model/tokenizer_config.json"};
   const tasks::TaskSettings tones{.type = "sequence_classification", .labels = kTones},
       tags{.type = "token_classification", .labels = {"PER", "LOC"}},
       language{.type = "causal_language_modeling"};
@@ -104,10 +102,9 @@ std::vector<SavedKind> results() {
       {"bert_tags_cased", bert(3000), cased, tags},
       {"gpt2_language", gpt2(), {lower}, language},
       {"gpt2_three_classes", gpt2(), {lower}, tones},
-      {"llama_language", llama("llama"), {pairs}, language},
-      {"llama_three_classes", llama("llama"), {pairs}, tones},
-      {"qwen2_tags", llama("qwen2", 600), qwen2, tags},
-      {"llama_merged", llama("llama"), {pairs}, language, {}, true},
+      {"llama_language", llama(), {pairs}, language},
+      {"llama_three_classes", llama(), {pairs}, tones},
+      {"llama_merged", llama(), {pairs}, language, {}, true},
   };
 }
 
