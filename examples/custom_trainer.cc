@@ -176,6 +176,11 @@ class WordModels final : public training::ModelProvider {
     return Error{"this model finds no entities"};
   }
 
+  Result<std::unique_ptr<training::Predictor>> open_predictor(
+      const training::PredictorPlan&) override {
+    return Error{"this model answers no texts"};
+  }
+
   void use_threads(std::uint32_t) override {}
 
   [[nodiscard]] training::BlasDescription blas_description() const override {

@@ -33,6 +33,11 @@ class TorchModels final : public training::ModelProvider {
     return learning::open_entity_finder(folder);
   }
 
+  Result<std::unique_ptr<training::Predictor>> open_predictor(
+      const training::PredictorPlan& plan) override {
+    return learning::open_predictor(plan);
+  }
+
   void use_threads(std::uint32_t threads) override { learning::use_threads(threads); }
 
   [[nodiscard]] training::BlasDescription blas_description() const override {

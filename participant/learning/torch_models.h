@@ -21,6 +21,8 @@ Result<std::unique_ptr<training::TextGenerator>> open_text_generator(
 Result<std::unique_ptr<training::EntityFinder>> open_entity_finder(
     const std::filesystem::path& folder);
 
+Result<std::unique_ptr<training::Predictor>> open_predictor(const training::PredictorPlan& plan);
+
 /// Returns the functions above as one provider, which has no state and is never destroyed.
 training::ModelProvider& torch_models();
 

@@ -13,6 +13,7 @@
 #include "common/model/flat_parameters.h"
 #include "participant/data/site_examples.h"
 #include "participant/training/entity_finder.h"
+#include "participant/training/predictor.h"
 #include "participant/training/text_generator.h"
 #include "participant/training/trainer.h"
 
@@ -57,6 +58,10 @@ class ModelProvider {
   /// config.json. Errors name the file and what is wrong with it.
   virtual Result<std::unique_ptr<EntityFinder>> open_entity_finder(
       const std::filesystem::path& folder) = 0;
+
+  /// Opens a trained model of any task, also a base model with an adapter. Errors name the file and
+  /// what is wrong with it.
+  virtual Result<std::unique_ptr<Predictor>> open_predictor(const PredictorPlan& plan) = 0;
 
   /// Sets the number of threads that one computation uses, for the whole process; at least one.
   virtual void use_threads(std::uint32_t threads) = 0;

@@ -9,16 +9,6 @@ namespace {
 
 using at::Tensor;
 
-/// Returns the cross entropy of each token given those before it [B,T], from logits
-/// [B,T,vocabulary]. Element [i,t] is that of token t + 1, or 0 if there is none.
-Tensor next_token_losses(const Tensor& logits, const Batch& batch, Logits after) {
-  const auto positions = logits.size(1);
-  const Tensor targets = at::full({logits.size(0), positions}, kNoTag, batch.ids.options());
-  const Tensor next = batch.mask.slice(1, 1).to(at::kBool);
-  targets.slice(1, 0, positions - 1).copy_(at::where(next, batch.ids.slice(1, 1), kNoTag));
-  return token_cross_entropies(logits, targets, after);
-}
-
 /// The number of predicted tokens: all but the first.
 std::uint64_t predicted_tokens(const Sequence& text) {
   return text.ids.empty() ? 0 : text.ids.size() - 1;

@@ -80,4 +80,12 @@ Tensor token_cross_entropies(const Tensor& logits, const Tensor& targets, Logits
       .view({rows, positions});
 }
 
+Tensor next_token_losses(const Tensor& logits, const Batch& batch, Logits after) {
+  const auto positions = logits.size(1);
+  const Tensor targets = at::full({logits.size(0), positions}, kNoTag, batch.ids.options());
+  const Tensor next = batch.mask.slice(1, 1).to(at::kBool);
+  targets.slice(1, 0, positions - 1).copy_(at::where(next, batch.ids.slice(1, 1), kNoTag));
+  return token_cross_entropies(logits, targets, after);
+}
+
 }  // namespace sotto::learning

@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "participant/learning/transformer/batch_torch.h"
+
 namespace sotto::learning {
 
 /// The use of the logits in the backward pass: kept, or overwritten.
@@ -20,5 +22,9 @@ at::Tensor cross_entropies(const at::Tensor& logits, const at::Tensor& targets, 
 
 /// The same for every token [B,T], from logits [B,T,C] and targets int64 [B,T].
 at::Tensor token_cross_entropies(const at::Tensor& logits, const at::Tensor& targets, Logits after);
+
+/// The same for each token of a text given those before it [B,T], from logits [B,T,vocabulary].
+/// Element [i,t] is that of token t + 1, or 0 if there is none.
+at::Tensor next_token_losses(const at::Tensor& logits, const Batch& batch, Logits after);
 
 }  // namespace sotto::learning

@@ -22,4 +22,8 @@ struct ModelFolder {
 /// or the file, and what is wrong with it.
 Result<ModelFolder> open_model_folder(const std::filesystem::path& folder, const ModelHead& head);
 
+/// Returns an Error, which names the folder, if the tokenizer has more tokens than the model.
+Status check_vocabulary(const text::Tokenizer& tokenizer, const TransformerConfig& config,
+                        const std::filesystem::path& folder);
+
 }  // namespace sotto::learning

@@ -100,4 +100,8 @@ Result<std::unique_ptr<EntityFinder>> FakeModels::open_entity_finder(const std::
   return Error{"a fake model finds no entity"};
 }
 
+Result<std::unique_ptr<Predictor>> FakeModels::open_predictor(const PredictorPlan&) {
+  return Error{"a fake model answers no text"};
+}
+
 }  // namespace sotto::training

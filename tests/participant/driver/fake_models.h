@@ -25,9 +25,9 @@ struct FakeSettings {
 std::vector<float> fake_update(const FakeSettings& settings, std::uint64_t server_round);
 
 /// Accepts every job of any task. A trainer costs what the job says for the declared number of
-/// examples, and evaluates each declared example as correct. The text generator and the entity
-/// finder are Errors. Not thread-safe: a trainer that runs on another thread than the rest must not
-/// run at the same time.
+/// examples, and evaluates each declared example as correct. The text generator, the entity
+/// finder and the predictor are Errors. Not thread-safe: a trainer that runs on another thread than
+/// the rest must not run at the same time.
 class FakeModels final : public ModelProvider {
  public:
   explicit FakeModels(FakeSettings settings = {}) : settings_(std::move(settings)) {}
@@ -40,6 +40,7 @@ class FakeModels final : public ModelProvider {
       const std::filesystem::path& folder) override;
   Result<std::unique_ptr<EntityFinder>> open_entity_finder(
       const std::filesystem::path& folder) override;
+  Result<std::unique_ptr<Predictor>> open_predictor(const PredictorPlan& plan) override;
 
   void use_threads(std::uint32_t) override {}
 
