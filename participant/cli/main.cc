@@ -34,17 +34,21 @@
 #include "participant/admission/approvals.h"
 #include "participant/cli/count_command.h"
 #include "participant/cli/enrolment_commands.h"
+#include "participant/cli/evaluate_command.h"
+#include "participant/cli/export_command.h"
 #include "participant/cli/generate_command.h"
 #include "participant/cli/inspect_command.h"
 #include "participant/cli/job_command.h"
 #include "participant/cli/ledger_command.h"
 #include "participant/cli/mask_command.h"
 #include "participant/cli/policy_command.h"
+#include "participant/cli/predict_command.h"
 #include "participant/cli/privacy_command.h"
 #include "participant/cli/records_command.h"
 #include "participant/cli/site_command.h"
 #include "participant/cli/split_command.h"
 #include "participant/cli/table_command.h"
+#include "participant/cli/tokenize_command.h"
 #include "participant/data/site_records.h"
 #include "participant/driver/participant.h"
 #include "participant/identity/enrolment.h"
@@ -210,6 +214,7 @@ void add_model(Command& app) {
   Command* sub = app.add_subcommand("model", "Create models");
   sub->require_subcommand(1);
   add_model_merge(*sub);
+  participant::add_export_command(*sub);
   Command* init =
       sub->add_subcommand("init",
                           "Write the initial model of a job (the weights in the model's folder, or "
@@ -351,6 +356,9 @@ int main(int argc, char** argv) {
   participant::add_ledger_command(app);
   add_config(app);
   participant::add_generate_command(app);
+  participant::add_predict_command(app);
+  participant::add_evaluate_command(app);
+  participant::add_tokenize_command(app);
   participant::add_privacy_command(app);
   sotto::cli::add_audit_command(app, exit_code);
   participant::add_policy_commands(app, exit_code);

@@ -1,6 +1,8 @@
 #include "participant/data/progress_clock.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -16,23 +18,40 @@ TimePoint steady_now() {
 
 ProgressBar::ProgressBar(std::string what)
     : what_(std::move(what)),
-      next_(steady_clock::now() + std::chrono::seconds(2)),
+      begin_(steady_clock::now()),
+      next_(begin_ + std::chrono::seconds(2)),
       is_terminal_(::isatty(STDERR_FILENO) != 0) {}
 
 ProgressBar::~ProgressBar() {
   if (drawn_) std::fputs("\r\x1b[K", stderr);
 }
 
-void ProgressBar::show(double part) {
+void ProgressBar::show(double part, const std::string& note) {
   if (!is_terminal_ || steady_clock::now() < next_) return;
   next_ = steady_clock::now() + std::chrono::milliseconds(200);
   drawn_ = true;
-  constexpr int kWidth = 40;
-  const int full = static_cast<int>(std::clamp(part, 0.0, 1.0) * kWidth);
-  std::fprintf(stderr, "\r%s [%s%s] %3.0f %%", what_.c_str(),
-               std::string(static_cast<std::size_t>(full), '#').c_str(),
-               std::string(static_cast<std::size_t>(kWidth - full), '.').c_str(), 100 * part);
+  std::string bar;
+  if (part >= 0) {
+    constexpr std::size_t kWidth = 40;
+    const double shown = std::clamp(part, 0.0, 1.0);
+    const auto full = static_cast<std::size_t>(shown * static_cast<double>(kWidth));
+    std::array<char, 16> share{};
+    std::snprintf(share.data(), share.size(), " %3.0f %%", 100 * shown);
+    bar = " [" + std::string(full, '#') + std::string(kWidth - full, '.') + "]" + share.data();
+  }
+  std::fprintf(stderr, "\r%s%s%s\x1b[K", what_.c_str(), bar.c_str(), note.c_str());
   std::fflush(stderr);
+}
+
+void ProgressBar::show(double part, std::uint64_t done, const char* units) {
+  if (!is_terminal_ || steady_clock::now() < next_) return;
+  const std::chrono::duration<double> passed = steady_clock::now() - begin_;
+  std::string note = "  " + std::to_string(done) + " " + units + ", " +
+                     std::to_string(std::llround(static_cast<double>(done) / passed.count())) +
+                     " a second";
+  if (part > 0)
+    note += ", " + std::to_string(std::llround(passed.count() * (1 - part) / part)) + " s left";
+  show(part, note);
 }
 
 }  // namespace sotto::participant

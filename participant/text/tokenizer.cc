@@ -83,6 +83,11 @@ std::optional<std::int32_t> Tokenizer::find(std::string_view token) const {
   return at == parts_.added.end() ? vocabulary().find(token) : at->id;
 }
 
+std::string_view Tokenizer::token(std::int32_t id) const {
+  const auto at = std::ranges::find(parts_.added, id, &AddedToken::id);
+  return at == parts_.added.end() ? vocabulary().token(id) : std::string_view(at->content);
+}
+
 std::string Tokenizer::normalized(std::string text) const {
   for (const Normalizer& normalize : parts_.normalizers)
     text = normalize(std::move(text));

@@ -81,6 +81,9 @@ class Tokenizer {
   [[nodiscard]] std::size_t frame() const { return parts_.before.size() + parts_.after.size(); }
 
   [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const;
+  /// Returns the token as the vocabulary spells it; empty for an id that is no token.
+  [[nodiscard]] std::string_view token(std::int32_t id) const;
+
   /// Returns the text after the normalizers.
   [[nodiscard]] std::string normalized(std::string text) const;
 
