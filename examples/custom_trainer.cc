@@ -307,9 +307,11 @@ int main(int argc, char** argv) {
               .models = models,
               .read_examples =
                   [i](const config::JobConfig&, const config::SiteConfig& declared) {
-                    return data::SiteExamples{texts(i, 600), texts(50 + i, 100),
-                                              declared.data.training_examples,
-                                              declared.data.evaluation_examples};
+                    return data::SiteExamples{
+                        .train = texts(i, 600),
+                        .evaluation = texts(50 + i, 100),
+                        .training_examples = declared.data.training_examples,
+                        .evaluation_examples = declared.data.evaluation_examples};
                   },
               .unix_now = [] { return std::uint64_t{0}; }},
           host, site.signing, site.random, site.guard, site.randomness, site.ledger,

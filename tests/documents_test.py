@@ -54,7 +54,7 @@ def commands_in(document):
             text = text[:-1].rstrip() + " " + lines[at].strip()
             at += 1
         text = re.sub(r"^\./(?=scripts/|build/)", "", text)
-        if re.match(r"(scripts/|build/dev/|sotto-)", text):
+        if re.match(r"(scripts/|build/dev/|sotto-|echo .* \| sotto-)", text):
             yield number, text
 
 
@@ -64,8 +64,8 @@ def every_command():
 
 
 def words_of(text):
-    """Splits a command; a comment, a redirection and what follows a pipe do not belong to it."""
-    words = shlex.split(text, comments=True)
+    """Splits a command; a comment, a redirection and what follows a pipe do not belong to it, nor does `echo TEXT |`."""
+    words = shlex.split(re.sub(r"^echo .* \| ", "", text), comments=True)
     for stop in ("<", ">", "|", "&&", ";"):
         if stop in words:
             words = words[:words.index(stop)]

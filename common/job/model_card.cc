@@ -142,7 +142,7 @@ std::string use_section(const tasks::Task& task, const CardFacts& facts) {
   if (facts.adapter) return out;
   return out + "With Sotto: `sotto-participant " +
          (task.peft_type() == "CAUSAL_LM" ? "generate --model FOLDER --prompt TEXT"
-                                          : "predict --model FOLDER --text TEXT") +
+                                          : "predict FOLDER FILE") +
          "`.\n";
 }
 
@@ -158,7 +158,7 @@ std::string run_sections(const config::JobConfig& job, const RunFacts& facts) {
   if (facts.finished_unix_s) out += " The run ended on " + date_of(*facts.finished_unix_s) + ".";
   if (!facts.early_end.empty()) out += " It ended early: " + facts.early_end + ".";
   out += "\n\n## Results\n\n";
-  if (facts.evaluation && facts.evaluation->units > 0) {
+  if (facts.evaluation && !facts.evaluation->figures.empty()) {
     out += "On the members' held-out examples together:\n\n| metric | value |\n|---|---|\n";
     for (const tasks::Figure& figure : facts.evaluation->figures)
       out +=

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/secure_random.h"
+#include "participant/data/records.h"
 
 namespace sotto::data {
 namespace {
@@ -34,13 +35,17 @@ Bytes32 rank_of(const ExampleView& example) {
 
 using PersonSet = std::unordered_set<Bytes32, HashOfDigest>;
 
-Result<PersonSet> persons_of(const ExampleSource& source) {
+Result<PersonSet> persons_of(const std::filesystem::path& file, const config::DataLayout& layout) {
+  // The person is read as if it were the text, so that the form of the records does not matter.
+  config::DataLayout persons = layout;
+  persons.text = layout.person;
+  persons.label.clear();
+  persons.person.clear();
+  SOTTO_ASSIGN_OR_RETURN(const RecordPlan plan, plan_for(file, persons, tasks::RecordForm::kTexts));
+  SOTTO_ASSIGN_OR_RETURN(RecordReader reader, RecordReader::open(file, plan));
   PersonSet out;
-  const auto reader = source.reader(Purpose::kCheck);
-  for (std::size_t i = 0; i < source.size(); ++i) {
-    SOTTO_ASSIGN_OR_RETURN(const ExampleView example, reader->read(i));
-    if (!example.person.empty()) out.insert(person_digest(example.person));
-  }
+  while (const auto record = reader.next())
+    if (record->ok()) out.insert(person_digest(record->value()->text.text));
   return out;
 }
 
@@ -89,9 +94,11 @@ std::vector<std::vector<std::uint64_t>> PersonExamples::take() {
   return out;
 }
 
-Result<std::uint64_t> persons_in_both(const ExampleSource& train, const ExampleSource& evaluation) {
-  SOTTO_ASSIGN_OR_RETURN(const PersonSet trained, persons_of(train));
-  SOTTO_ASSIGN_OR_RETURN(const PersonSet evaluated, persons_of(evaluation));
+Result<std::uint64_t> persons_in_both(const std::filesystem::path& train,
+                                      const std::filesystem::path& evaluation,
+                                      const config::DataLayout& layout) {
+  SOTTO_ASSIGN_OR_RETURN(const PersonSet trained, persons_of(train, layout));
+  SOTTO_ASSIGN_OR_RETURN(const PersonSet evaluated, persons_of(evaluation, layout));
   return static_cast<std::uint64_t>(std::ranges::count_if(
       evaluated, [&](const Bytes32& person) { return trained.contains(person); }));
 }

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <unordered_map>
 #include <vector>
 
 #include "common/base/bytes.h"
+#include "common/config/site.h"
 #include "participant/data/example_source.h"
 
 namespace sotto::data {
@@ -45,8 +47,11 @@ class PersonExamples {
   std::vector<std::vector<Ranked>> persons_;  // the chosen so far, at most `most_` of each
 };
 
-/// Returns how many persons of `evaluation` also have an example in `train`. An Error names a
-/// record that cannot be read. Records that do not fit the job count as well.
-Result<std::uint64_t> persons_in_both(const ExampleSource& train, const ExampleSource& evaluation);
+/// Returns how many persons of the plain file `evaluation` also have a record in the plain file
+/// `train`, whatever else is in the records; `layout` names the column of the person. Records whose
+/// person cannot be read are skipped. An Error says why a file cannot be read.
+Result<std::uint64_t> persons_in_both(const std::filesystem::path& train,
+                                      const std::filesystem::path& evaluation,
+                                      const config::DataLayout& layout);
 
 }  // namespace sotto::data

@@ -128,13 +128,12 @@ Result<data::Examples> SiteRecords::read(const std::filesystem::path& file,
 namespace {
 
 /// The guarantee does not cover the evaluation split, so a person of it has none.
-Status check_persons_apart(const data::Examples& train, const data::Examples& evaluation,
-                           const std::filesystem::path& evaluation_file) {
+Status check_persons_apart(const config::SiteData& site) {
   SOTTO_ASSIGN_OR_RETURN(const std::uint64_t both,
-                         data::persons_in_both(train.source(), evaluation.source()));
+                         data::persons_in_both(site.train, site.evaluation, site.layout));
   if (both == 0) return {};
   return Error{
-      evaluation_file.string() + ": " + std::to_string(both) +
+      site.evaluation.string() + ": " + std::to_string(both) +
       (both == 1 ? " person" : " persons") +
       " of the evaluation split (data.columns.person) also have training examples, and the "
       "guarantee does not cover the evaluation split; move all records of a person to one "
@@ -148,8 +147,6 @@ Result<data::SiteExamples> SiteRecords::examples(const config::JobConfig& job,
   SOTTO_TRY(data::check_separate_files(site.data.train, site.data.evaluation));
   SOTTO_ASSIGN_OR_RETURN(auto train, read(site.data.train, job, site.data));
   SOTTO_ASSIGN_OR_RETURN(auto evaluation, read(site.data.evaluation, job, site.data));
-  if (!site.data.layout.person.empty())
-    SOTTO_TRY(check_persons_apart(train, evaluation, site.data.evaluation));
   data::SiteExamples out{.train = std::move(train),
                          .evaluation = std::move(evaluation),
                          .training_examples = site.data.training_examples,
@@ -168,7 +165,9 @@ Status SiteRecords::check_files(const config::SiteConfig& site) {
     if (const auto text = storage::TextFile::read(file); !text.ok()) return text.error();
   }
   SOTTO_TRY(data::check_separate_files(site.data.train, site.data.evaluation));
-  return data::check_different_content(site.data.train, site.data.evaluation);
+  SOTTO_TRY(data::check_different_content(site.data.train, site.data.evaluation));
+  if (site.data.layout.person.empty() || names_record_stores(site)) return {};
+  return check_persons_apart(site.data);
 }
 
 OpenCounts SiteRecords::counts() const {

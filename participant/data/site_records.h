@@ -56,9 +56,10 @@ class SiteRecords {
   /// there is an Error does not depend on records.
   Result<data::SiteExamples> examples(const config::JobConfig& job, const config::SiteConfig& site);
 
-  /// Returns an Error where a plain file of site.json is damaged as a whole (storage::TextFile), or
-  /// where the evaluation split is the training file or a copy of it. It depends on records, so it
-  /// is for the start of a program and for commands from which nothing leaves the site.
+  /// Returns an Error where a plain file of site.json is damaged as a whole (storage::TextFile),
+  /// where the evaluation split is the training file or a copy of it, or where a person has records
+  /// in both. It depends on records, so it is for the start of a program and for commands from
+  /// which nothing leaves the site.
   static Status check_files(const config::SiteConfig& site);
 
   /// Returns examples() as a function; this object must outlive it.

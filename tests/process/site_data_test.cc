@@ -164,7 +164,7 @@ TEST_F(SiteData, AModelOfNamesThatIsNoneIsOneLineAndNothingIsWritten) {
   const auto holds = [](const std::string& text, const char* what) {
     EXPECT_NE(text.find(what), std::string::npos) << text << "\nlacks\n" << what;
   };
-  holds(refused("no-such-folder", "PER"), "no-such-folder/model.safetensors: cannot be opened");
+  holds(refused("no-such-folder", "PER"), "no-such-folder: the folder has no weights");
   holds(refused(config("ner/model"), "NAME"), "has no label NAME; its labels are PER, LOC, ORG");
   holds(refused(config("tinyshakespeare/model"), "PER"), "not a model of token classification");
 }

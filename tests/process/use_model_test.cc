@@ -161,9 +161,14 @@ TEST_F(UseModel, PredictTagsWordsAndRunningTexts) {
   const std::u32string text = U"D\u00FCsseldorf \u2014 London";
   ASSERT_FALSE(second["entities"].empty()) << "this tests nothing";
   const json last = second["entities"].back();
-  EXPECT_LE(last["end"].get<std::size_t>(), text.size());
-  EXPECT_TRUE(last["text"].get<std::string>().ends_with("London")) << last;
-  EXPECT_EQ(last["end"], text.size());
+  const auto begin = last["begin"].get<std::size_t>(), end = last["end"].get<std::size_t>();
+  ASSERT_LE(end, text.size());
+  std::string characters;
+  for (const char32_t c : text.substr(begin, end - begin))
+    characters += c == U'\u2014'   ? "\u2014"
+                  : c == U'\u00FC' ? "\u00FC"
+                                   : std::string(1, static_cast<char>(c));
+  EXPECT_EQ(last["text"], characters) << last;
   run_well("sotto-participant predict tagger text.txt");
   EXPECT_TRUE(lines().back().starts_with("2\t" + last["label"].get<std::string>() + "\t0."))
       << out();
@@ -231,7 +236,9 @@ TEST_F(UseModel, EvaluateCountsEveryLabelAndConfusion) {
     }
     const json& score = found["labels"][names[l]];
     EXPECT_EQ(score["support"], present);
-    if (said > 0) EXPECT_NEAR(score["precision"].get<double>(), 1.0 * confusion[l][l] / said, 1e-9);
+    if (said > 0) {
+      EXPECT_NEAR(score["precision"].get<double>(), 1.0 * confusion[l][l] / said, 1e-9);
+    }
     EXPECT_NEAR(score["recall"].get<double>(), 1.0 * confusion[l][l] / present, 1e-9);
     EXPECT_NEAR(score["f1"].get<double>(), 2.0 * confusion[l][l] / (said + present), 1e-9);
     f1 += score["f1"].get<double>() / 3;
@@ -284,7 +291,7 @@ TEST_F(UseModel, EvaluateGivesTheFiguresOfTheRunThatMadeTheModel) {
     last = json::parse(line);
   run_well("sotto-participant evaluate run/model examples.tsv --json");
   const json found = objects()[0];
-  ASSERT_EQ(last["evaluation"]["examples"], 300) << last["evaluation"];
+  ASSERT_EQ(last["declared_evaluation_examples"], 300) << last;
   EXPECT_EQ(found["examples"], 300);
   EXPECT_NEAR(found["accuracy"].get<double>(), last["evaluation"]["accuracy"].get<double>(), 1e-4);
   EXPECT_NEAR(found["macro_f1"].get<double>(), last["evaluation"]["macro_f1"].get<double>(), 1e-4);
@@ -365,6 +372,8 @@ TEST_F(UseModel, EveryExampleOfTheDocumentRuns) {
   write("sentences.conll", "Sarah B-PER\nsings O\n\nok O\n");
   write("lora.json", R"({"name": "adapted", "model": {"path": "classifier", "max_length": 32},
       "task": {"type": "sequence_classification", "labels": ["negative", "neutral", "positive"]},
+      "rounds": {"num_server_rounds": 1, "min_available_participants": 3},
+      "local_training": {"sampling_rate": 0.5},
       "lora": {"r": 2, "target_modules": ["query"]}})");
   run_well("sotto-participant model init --job lora.json --out adapter");
   fs::remove(at("adapter/model.safetensors"));

@@ -215,7 +215,7 @@ Result<Places> places_of(const PredictorPlan& plan) {
   Places out{.weights = plan.base.empty() ? plan.folder : plan.base,
              .config = plan.folder,
              .tokenizer = plan.folder};
-  if (plan.base.empty() && !WeightFiles::exists(plan.folder))
+  if (plan.base.empty() && !weight_file_names(plan.folder).ok())
     return Error{
         plan.folder.string() +
         ": holds a LoRA adapter without the weights that it adapts; name the folder of its "

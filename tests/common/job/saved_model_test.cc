@@ -174,7 +174,7 @@ TEST_F(SavedModel, TheCardHasTheFactsOfTheRun) {
   std::ofstream(base_ / "README.md") << "---\nlicense: apache-2.0\nlanguage: en\n---\n# Base\n";
   RunFacts run{.rounds = 12,
                .members = 4,
-               .evaluation = tasks::Evaluation{.units = 9},
+               .evaluation = tasks::Evaluation{},  // a run publishes no number of units
                .epsilon = 7.941,
                .finished_unix_s = 86400};
   run.evaluation->figures.push_back({job_.make_task()->headline(), 0.875});
@@ -186,7 +186,7 @@ TEST_F(SavedModel, TheCardHasTheFactsOfTheRun) {
         "The run ended on 1970-01-02.", "| accuracy | 87.5 % |", "epsilon 7.95 at delta 1e-05",
         "adding or removing one labelled text of one member",
         "AutoModelForSequenceClassification.from_pretrained(FOLDER)",
-        "sotto-participant predict --model FOLDER"})
+        "sotto-participant predict FOLDER"})
     expect_contains(card, part);
   EXPECT_EQ(card.find("language: en"), std::string::npos) << "the data are the members'";
   EXPECT_EQ(card.find(folder_.path().string()), std::string::npos);

@@ -72,9 +72,9 @@ TEST(Report, TheEpsilonOfTheRunNeedsNoLedgerAndIsNotThatOfTheDataSet) {
   const json summary = json::parse(with.summary_json);
   EXPECT_EQ(summary["epsilon"], 3.5);
   EXPECT_EQ(summary["ledger_epsilons"]["tickets"]["epsilon"], 5.217);
-  EXPECT_NE(with.table.find(
-                "  tickets, all runs, by its ledger                   5.217  delta 1e-05\n"),
-            std::string::npos)
+  EXPECT_NE(
+      with.table.find("  tickets, all runs, by its ledger                   5.217  delta 1e-05\n"),
+      std::string::npos)
       << with.table;
 }
 

@@ -279,6 +279,7 @@ Case random_case(Random& random) {
   c.job.secure_aggregation.enabled = random() % 8 != 0;
   c.job.secure_aggregation.model_lineage = coin(random);
   c.job.differential_privacy.enabled = random() % 8 != 0;
+  if (coin(random)) c.job.differential_privacy.unit = privacy::ProtectedUnit::kPerson;
   c.job.distributed_privacy.enabled = random() % 4 != 0;
   c.job.secure_aggregation.max_colluders = pick<std::uint32_t>(random, {1, 2});
   c.context.consent = Consent{.to_kind = random() % 4 != 0, .to_job = coin(random)};
@@ -319,6 +320,8 @@ std::map<std::string, std::function<void(config::SitePolicy&, Random&)>> tighten
       {"require_secure_aggregation", [](auto& p, Random&) { p.require_secure_aggregation = true; }},
       {"require_differential_privacy",
        [](auto& p, Random&) { p.require_differential_privacy = true; }},
+      {"required_unit",
+       [](auto& p, Random&) { p.required_unit = privacy::ProtectedUnit::kPerson; }},
       {"require_model_lineage", [](auto& p, Random&) { p.require_model_lineage = true; }},
       {"require_small_delta", [](auto& p, Random&) { p.require_small_delta = true; }},
       {"min_noise_multiplier",
@@ -372,7 +375,7 @@ TEST(PolicyUse, TighteningARuleNeverMakesARefusedJobWelcome) {
   const auto all = tightenings();
   std::map<std::string, int> stricter;
   std::map<Answer, int> before;
-  for (int i = 0; i < 600; ++i) {
+  for (int i = 0; i < 2000; ++i) {
     const Case loose = random_case(random);
     ++before[loose.answer()];
     for (const auto& [key, tighten] : all) {

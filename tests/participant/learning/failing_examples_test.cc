@@ -418,6 +418,7 @@ class OneTokenLines : public ::testing::TestWithParam<const char*> {
     std::ofstream(folder_ / "vocab.json")
         << R"({"a": 0, "b": 1, "c": 2, "\u0120": 3, "<|endoftext|>": 4})";
     std::ofstream(folder_ / "merges.txt") << "#version: 0.2\n";
+    std::ofstream(folder_ / "tokenizer_config.json") << R"({"tokenizer_class": "GPT2Tokenizer"})";
     std::ofstream(folder_ / "config.json") << GetParam();
     job_.model = {
         .path = folder_.string(), .max_length = 12, .initial = config::InitialModel::kRandom};

@@ -48,6 +48,7 @@ class PersonPrivacy : public ::testing::Test {
                            .physical_batch_size = 7,
                            .optimizer = config::LocalOptimizer::kSgd,
                            .learning_rate = 1};
+    job_.model.initial = config::InitialModel::kRandom;
     model_ = initial_model(job_).value();
   }
 

@@ -218,9 +218,9 @@ TEST_P(AdaptedAnswers, AreThoseOfTheMergedModel) {
   FlatParameters trained = initial_model(job).value();
   for (std::size_t i = 0; i < trained.values.size(); ++i)
     trained.values[i] = 0.1F * std::sin(static_cast<float>(i));
-  ASSERT_TRUE(job::save_model(folder / "adapter", job, trained).ok());
+  ASSERT_TRUE(job::save_model(folder / "adapter", job, trained, {}).ok());
   const FlatParameters merged = job::merged_model(job, trained).value();
-  ASSERT_TRUE(job::save_merged(folder / "merged", job, merged).ok());
+  ASSERT_TRUE(job::save_merged(folder / "merged", job, merged, folder / "adapter").ok());
   expect_refused({.folder = folder / "adapter"}, "name the folder of its base model with --base");
 
   const std::vector<PredictionInput> texts{{.text = "play the song little robin"},

@@ -48,9 +48,9 @@ std::ostream& operator<<(std::ostream& out, const SavedKind& kind) {
 
 json bert(std::int64_t vocabulary, const json& more = json::object()) {
   json out = {
-      {"model_type", "bert"},     {"vocab_size", 512},       {"hidden_size", 8},
-      {"num_hidden_layers", 1},   {"intermediate_size", 16}, {"num_attention_heads", 2},
-      {"initializer_range", 0.4}, {"type_vocab_size", 2},    {"max_position_embeddings", 24}};
+      {"model_type", "bert"},     {"vocab_size", vocabulary}, {"hidden_size", 8},
+      {"num_hidden_layers", 1},   {"intermediate_size", 16},  {"num_attention_heads", 2},
+      {"initializer_range", 0.4}, {"type_vocab_size", 2},     {"max_position_embeddings", 24}};
   out.merge_patch(more);
   return out;
 }

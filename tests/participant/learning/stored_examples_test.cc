@@ -112,7 +112,9 @@ TEST_F(StoredExamples, AreCutAsTheTokenizerCutsAndTheSiteIsTold) {
             .value();
     const auto tokenizer =
         std::make_shared<const text::Tokenizer>(text::load_tokenizer(job.model.path).value());
-    const auto read = TokenizedExamples::create(tokenizer, plain, job).value();
+    const auto read =
+        TokenizedExamples::create(tokenizer, plain, job, TokenizedExamples::Split::kEvaluation)
+            .value();
     auto loader = read.loader(Purpose::kCheck);
     std::size_t long_ones = 0;
     for (std::uint64_t i = 0; i < plain.size(); ++i) {
