@@ -16,7 +16,8 @@ using Fault = std::optional<std::string>;
 /// Returns the value as text for a sentence, shortened if it is long.
 std::string found_text(const Json& json) {
   if (json.object() != nullptr) return "an object";
-  if (std::holds_alternative<Json::Array>(json.value)) return "a list";
+  if (const auto* list = std::get_if<Json::Array>(&json.value))
+    return "a list of " + std::to_string(list->size());
   std::string text = canonical_text(json);
   constexpr std::size_t kShown = 60;
   return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
@@ -138,13 +139,15 @@ class Assign {
     const auto* v = std::get_if<std::uint64_t>(&json_.value);
     if (v == nullptr || *v < static_cast<std::uint64_t>(field_.limits.range.min) ||
         *v > static_cast<std::uint64_t>(field_.limits.range.max))
-      return refuse();
+      return std::holds_alternative<double>(json_.value) ? refuse(" with a point or an exponent")
+                                                         : refuse();
     *slot = static_cast<Integer>(*v);
   }
 
  private:
-  void refuse() const {
-    mistakes_.add(path_, "found " + found_text(json_) + "; allowed: " + describe(field_));
+  void refuse(std::string_view how = {}) const {
+    mistakes_.add(
+        path_, "found " + found_text(json_) + std::string(how) + "; allowed: " + describe(field_));
   }
 
   [[nodiscard]] bool count_fits(std::size_t count) const {

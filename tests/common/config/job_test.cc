@@ -91,7 +91,8 @@ TEST(JobFile, AnUnknownKeyNamesTheNearestOne) {
 TEST(JobFile, AValueOutOfRangeNamesTheRange) {
   expect_contains(error_of(with(kJob, "20", "0")),
                   "$.rounds.num_server_rounds: found 0; allowed: an integer from 1 to 1000000");
-  expect_contains(error_of(with(kJob, "20", "20.0")), "found 20; allowed: an integer");
+  expect_contains(error_of(with(kJob, "20", "20.0")),
+                  "found 20 with a point or an exponent; allowed: an integer");
   expect_contains(error_of(with(kJob, "20", "-1")), "found -1");
   expect_contains(error_of(with(kJob, "20", "\"20\"")), "found \"20\"");
   expect_contains(error_of(kJob, {"differential_privacy.target_delta=1"}),
@@ -182,7 +183,7 @@ TEST(JobFile, LoraNamesItsModulesAndItsRank) {
   expect_contains(error_of(kJob, {"lora.target_modules=[\"query\"]"}), "$.lora.r: found 0");
   expect_contains(error_of(kJob, {"lora.r=8", "lora.target_modules=[\"q\"]",
                                   "lora.layers_to_transform=[1,-1]"}),
-                  "$.lora.layers_to_transform: found a list; allowed: a list of at most");
+                  "$.lora.layers_to_transform: found a list of 2; allowed: a list of at most");
   expect_contains(error_of(kJob, {"lora.dropout=1"}), "allowed: a number from 0 to below 1");
 }
 
