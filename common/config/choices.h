@@ -10,7 +10,8 @@
 
 namespace sotto::config {
 
-/// What a run begins with: the weights in the model folder, or random ones from the job's seed.
+/// The choice of a run's first weights: those in the model folder, or random ones from the job's
+/// seed.
 enum class InitialModel : std::uint8_t { kWeights, kRandom };
 
 template <>

@@ -27,9 +27,9 @@ using Slot = std::variant<bool*, std::uint8_t*, std::uint32_t*, std::uint64_t*, 
                           std::vector<RosterMember>*, std::vector<Card>*, ChoiceSlot>;
 
 enum class Presence { kRequired, kOptional };
-/// Whether the field is part of the canonical bytes that all parties hold: always, only with
-/// another value than the default, so that jobs from before the key existed keep their hash, or
-/// never.
+/// This says whether the field is part of the canonical bytes that all parties hold: always, only
+/// with another value than the default, so that jobs from before the key existed keep their hash,
+/// or never.
 enum class Scope { kShared, kSharedUnlessDefault, kLocal };
 enum class TextRule { kFree, kName, kEndpoint };
 

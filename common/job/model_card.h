@@ -17,7 +17,8 @@ namespace sotto::job {
 struct RunFacts {
   std::uint64_t rounds = 0;  // whose sums are in the model
   std::size_t members = 0;   // of the federation; 0 when not known
-  /// Of this model, on the members' held-out examples together; nothing when there is none.
+  /// The evaluation of this model on the members' held-out examples together; nothing when there is
+  /// none.
   std::optional<tasks::Evaluation> evaluation{};
   /// The epsilon of one example at the job's delta; nothing when it depends on a site.
   std::optional<double> epsilon{};
@@ -26,7 +27,7 @@ struct RunFacts {
   std::optional<std::uint64_t> finished_unix_s{};
 };
 
-/// What the card says beside the job.
+/// CardFacts are what the card says beside the job.
 struct CardFacts {
   std::string base_model{};    // on a model hub; empty when not known
   bool adapter = false;        // the folder has an adapter and not a whole model

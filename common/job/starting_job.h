@@ -48,14 +48,14 @@ StartingSettings starting_settings(const StartingFacts& facts);
 /// are valid.
 std::string starting_job_text(const StartingFacts& facts, const StartingSettings& settings);
 
-/// What the accountant says about the job.
+/// StartingCost is what the accountant says about the job.
 struct StartingCost {
   double noise_multiplier = 0;
   std::uint64_t steps = 0;
   /// The standard deviation of the noise on each value of the mean gradient of one step over all
   /// participants, in units of the clipping norm.
   double noise_of_mean = 0;
-  /// Whether noise_of_mean is so large that the worked example with 77 classes reached less than
+  /// True if noise_of_mean is so large that the worked example with 77 classes reached less than
   /// half of its accuracy without privacy at it.
   bool is_large = false;
 };

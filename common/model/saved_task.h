@@ -26,7 +26,7 @@ struct SavedTask {
   bool multi_label = false;
 };
 
-/// What the weights of a model tell about its head.
+/// SavedHead is what the weights of a model tell about its head.
 struct SavedHead {
   std::optional<std::int64_t> outputs{};          // none: there is no classification head
   std::map<std::string, std::string> metadata{};  // of the weights file

@@ -42,7 +42,7 @@ class SettingsReader {
     if (mistake_.empty()) mistake_ = (folder_ / file_).string() + ": " + key + " " + what;
   }
 
-  /// Goes on with another file; with an empty object when it does not exist.
+  /// Continues with another file; with an empty object when it does not exist.
   void open(const char* file) {
     file_ = file;
     object_ = Json::object();
